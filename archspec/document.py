@@ -1,0 +1,309 @@
+"""Text to data: YAML 1.2 read with the line and column of every key and value.
+
+Reading is the first wall against an untrusted text: the size of the file, the depth of the nesting and the number of
+values after aliases are expanded are bounded before anything else looks at them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archspec.errors import Origin, SpecError, did_you_mean
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
+MAX_DIGITS = 400  # more digits than any size or count needs
+
+Path_ = tuple[str | int, ...]
+"""The way from the top of a document to one value: keys and list positions."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it
+
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+_PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (dict, list, str, int, Fraction, bool, None) and where each of its values stands.
+
+    Attributes:
+        file: the name errors show.
+        data: the top mapping.
+        values: path of a value → its origin.
+        keys: path of a value → the origin of its key.
+    """
+
+    file: str
+    data: dict[str, Any]
+    values: dict[Path_, Origin]
+    keys: dict[Path_, Origin]
+
+    def origin(self, path: Path_) -> Origin:
+        """The origin of the value at ``path``, or of its nearest known ancestor."""
+        while path not in self.values:
+            path = path[:-1]
+        return self.values[path]
+
+    def key_origin(self, path: Path_) -> Origin:
+        """The origin of the key at ``path``, or of the value where it has no key."""
+        return self.keys.get(path) or self.origin(path)
+
+
+def read_document(path: str | Path) -> Document:
+    """Read a spec file.
+
+    Raises:
+        SpecError: the file is missing, too large, not UTF-8, not YAML, empty, or breaks a limit.
+    """
+    return parse_document(_read_text(Path(path)), str(path))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SpecError(f"no such file: {path}", hint=_sibling(path)) from None
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise SpecError(f"{path} is larger than {MAX_BYTES:,} bytes, the most a spec may have")
+    return _decode(raw, str(path))
+
+
+def _decode(raw: bytes, file: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise SpecError(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8; specs are UTF-8 text",
+            origin=Origin(file, line, column),
+        ) from None
+
+
+def _sibling(path: Path) -> str | None:
+    return did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml")))
+
+
+def parse_document(text: str, file: str = "<spec>") -> Document:
+    """Parse YAML text whose top level is a mapping (see `read_document`)."""
+    builder = _Builder(file)
+    try:
+        top = builder.build(yaml.parse(text, Loader=_LOADER))
+    except yaml.YAMLError as error:
+        raise _broken_yaml(error, text, file) from None
+    if top is None or top.value is None:
+        raise SpecError("the file is empty; a spec is a YAML mapping", origin=Origin(file, 1, 1))
+    return _locate(top, file)
+
+
+def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = text.splitlines()
+    at = lines[line] if line < len(lines) else ""
+    hint = "YAML indents with spaces, not tabs" if "\t" in at[: column + 1] else None
+    return SpecError(f"not YAML: {problem}", hint=hint, origin=Origin(file, line + 1, column + 1))
+
+
+@dataclass(slots=True)
+class _Marked:
+    """A value under construction: a scalar, a list of `_Marked`, or a dict of key → (mark, `_Marked`)."""
+
+    value: Any
+    origin: Origin
+    size: int = 1  # values below and including this one, aliases expanded
+    height: int = 1  # levels below and including this one, aliases expanded
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    node: _Marked
+    anchor: str | None
+    key: tuple[str, Origin] | None = None
+
+
+@dataclass
+class _Builder:
+    """YAML events → nested `_Marked` values, without recursion."""
+
+    file: str
+    stack: list[_Open] = field(default_factory=list)
+    anchors: dict[str, _Marked] = field(default_factory=dict)
+    top: _Marked | None = None
+
+    def build(self, events: Iterator[Any]) -> _Marked | None:
+        handlers: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.SequenceStartEvent: lambda event: self._open(event, []),
+            yaml.MappingStartEvent: lambda event: self._open(event, {}),
+            yaml.SequenceEndEvent: self._close,
+            yaml.MappingEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+        for event in events:
+            self._refuse_tag(event)
+            handler = handlers.get(type(event))
+            if handler:
+                handler(event)
+        return self.top
+
+    def _refuse_tag(self, event: Any) -> None:
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!"):
+            raise SpecError(
+                f"the tag {tag} asks for a type; a spec holds plain values only",
+                origin=self._origin(event),
+            )
+
+    def _origin(self, event: Any) -> Origin:
+        return Origin(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _document(self, event: Any) -> None:
+        if self.top is not None:
+            raise SpecError("a second YAML document; a spec is one", origin=self._origin(event))
+
+    def _scalar(self, event: Any) -> None:
+        origin = self._origin(event).shifted(1 if event.style in ("'", '"') else 0)
+        value = resolve_scalar(event.value, origin) if event.implicit[0] else event.value
+        node = _Marked(value, origin)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self._place(node)
+
+    def _open(self, event: Any, value: Any) -> None:
+        origin = self._origin(event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=origin)
+        if self._awaits_key():
+            raise SpecError("a key must be a plain name, not a list or a mapping", origin=origin)
+        self.stack.append(_Open(_Marked(value, origin), event.anchor))
+
+    def _close(self, event: Any) -> None:  # noqa: ARG002 - every handler takes its event
+        closed = self.stack.pop()
+        if closed.anchor:
+            self.anchors[closed.anchor] = closed.node
+        self._place(closed.node)
+
+    def _alias(self, event: Any) -> None:
+        if event.anchor not in self.anchors:
+            raise SpecError(
+                f"alias *{event.anchor} stands before or inside its anchor",
+                origin=self._origin(event),
+            )
+        self._place(self.anchors[event.anchor])
+
+    def _awaits_key(self) -> bool:
+        if not self.stack:
+            return False
+        return isinstance(self.stack[-1].node.value, dict) and self.stack[-1].key is None
+
+    def _place(self, node: _Marked) -> None:
+        if not self.stack:
+            self.top = node
+            return
+        parent = self.stack[-1]
+        if self._awaits_key():
+            parent.key = self._key(node, parent)
+            return
+        if isinstance(parent.node.value, list):
+            parent.node.value.append(node)
+        elif parent.key:
+            parent.node.value[parent.key[0]] = (parent.key[1], node)
+            parent.key = None
+        self._grow(parent.node, node)
+
+    @staticmethod
+    def _grow(parent: _Marked, child: _Marked) -> None:
+        parent.size += child.size
+        parent.height = max(parent.height, child.height + 1)
+        if parent.size > MAX_VALUES:
+            raise SpecError(
+                f"more than {MAX_VALUES:,} values once aliases are expanded", origin=child.origin
+            )
+        if parent.height > MAX_DEPTH:
+            raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=child.origin)
+
+    @staticmethod
+    def _key(node: _Marked, parent: _Open) -> tuple[str, Origin]:
+        key = node.value
+        if key == "<<":
+            raise SpecError(
+                "merge keys (<<) are not YAML 1.2",
+                hint="use blocks with parameters",
+                origin=node.origin,
+            )
+        if not isinstance(key, str):
+            raise SpecError(f"the key {key!r} is no name", origin=node.origin)
+        if key in parent.node.value:
+            first = parent.node.value[key][0]
+            raise SpecError(
+                f"duplicate key '{key}', first on line {first.line}", origin=node.origin
+            )
+        return key, node.origin
+
+
+def resolve_scalar(text: str, origin: Origin) -> str | int | Fraction | bool | None:
+    """An unquoted scalar by YAML 1.2's core schema; decimals are exact.
+
+    What YAML 1.1 read as something else (``010``) is refused rather than guessed at.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > MAX_DIGITS:
+        return text
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _LEADING_ZERO.fullmatch(text):
+        digits = text.lstrip("+-0") or "0"
+        raise SpecError(
+            f"{text} is 8-based in YAML 1.1 and 10-based in YAML 1.2",
+            hint=f"write {digits} or 0o{digits}",
+            origin=origin,
+        )
+    if _PREFIXED.fullmatch(text):
+        return int(text, 0)
+    return Fraction(text) if _DECIMAL.fullmatch(text) else text
+
+
+def _locate(top: _Marked, file: str) -> Document:
+    if not isinstance(top.value, dict):
+        raise SpecError(
+            "a spec is a mapping with the keys archspec, name, input and layers", origin=top.origin
+        )
+    document = Document(file, {}, {}, {})
+    document.data.update(_plain(top, (), document))
+    return document
+
+
+def _plain(node: _Marked, path: Path_, document: Document) -> Any:
+    document.values[path] = node.origin
+    if isinstance(node.value, list):
+        return [_plain(item, (*path, i), document) for i, item in enumerate(node.value)]
+    if isinstance(node.value, dict):
+        result = {}
+        for key, (origin, item) in node.value.items():
+            document.keys[(*path, key)] = origin
+            result[key] = _plain(item, (*path, key), document)
+        return result
+    return node.value

@@ -1,0 +1,315 @@
+"""The expression grammar: text → tree. It knows nothing of what a name means.
+
+    expression := or           or   := and ('or' and)*      and := not ('and' not)*
+    not        := 'not' not | comparison
+    comparison := sum (('==' | '!=' | '<' | '<=' | '>' | '>=') sum)*
+    sum        := product (('+' | '-') product)*
+    product    := sign (('*' | '/' | '//' | '%') sign)*
+    sign       := ('+' | '-') sign | power                  power := postfix ['**' sign]
+    postfix    := atom ['[' expression ']']
+    atom       := number | name | name '(' expression (',' expression)* ')' | '(' expression ')'
+
+Precedence and associativity are Python's, so that a person reads an expression as Python would. Nothing is ever
+evaluated as Python.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+MAX_LENGTH = 1_000
+MAX_NESTING = 40
+MAX_OPERATORS = 200
+MAX_NUMBER_BITS = 2_048  # the largest number an expression may hold or produce
+
+FUNCTIONS: dict[str, tuple[int, int | None]] = {
+    "min": (1, None),
+    "max": (1, None),
+    "floor": (1, 1),
+    "ceil": (1, 1),
+    "round_to": (2, 2),
+    "sqrt": (1, 1),
+    "log2": (1, 1),
+}
+"""The functions there are, with the least and the most arguments they take."""
+
+KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
+
+
+class ExpressionError(ValueError):
+    """A text that is no expression, or has no value; ``position`` counts its characters from 0."""
+
+    def __init__(self, cause: str, position: int = 0, hint: str | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.position = position
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An exact literal."""
+
+    value: int | Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """``true`` or ``false``."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name, whatever it will mean."""
+
+    id: str
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """``-x``, ``+x`` or ``not x``."""
+
+    operator: str
+    operand: "Tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``+ - * / // % **``, a comparison, ``and`` or ``or``."""
+
+    operator: str
+    left: "Tree"
+    right: "Tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """``list[index]``, counted from 0, or from the end where negative."""
+
+    items: "Tree"
+    index: "Tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One of `FUNCTIONS`."""
+
+    function: str
+    arguments: tuple["Tree", ...]
+
+
+Tree = Number | Truth | Name | Unary | Binary | Index | Call
+
+COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?|\.\d+(?:[eE][-+]?\d{1,3})?)"
+    r"|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<operator>//|\*\*|==|!=|<=|>=|[-+*/%<>()\[\],]))",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str  # "number", "name", "operator" or "end"
+    text: str
+    position: int
+
+
+def parse(text: str) -> Tree:
+    """Parse one expression.
+
+    Raises:
+        ExpressionError: the text is no expression, or breaks a limit of length or nesting.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"longer than {MAX_LENGTH} characters")
+    parser = _Parser(list(_tokens(text)))
+    tree = parser.disjunction()
+    parser.expect_end()
+    return tree
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if not match:
+            at = position + len(text[position:]) - len(text[position:].lstrip())
+            raise ExpressionError(f"'{text[at]}' has no place in an expression", at)
+        kind = match.lastgroup or ""
+        yield _Token(kind, match[kind], match.start(kind))
+        position = match.end()
+    yield _Token("end", "", end)
+
+
+class _Parser:
+    """Recursive descent over the tokens; ``depth`` and ``operators`` keep a text from exhausting the stack."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self.tokens = tokens
+        self.next = 0
+        self.depth = 0
+        self.operators = 0
+
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.next]
+
+    def take(self, *texts: str) -> str | None:
+        """The next token's text if it is one of these operators or keywords, consumed."""
+        token = self.token
+        if token.kind in ("operator", "name") and token.text in texts:
+            self.next += 1
+            return token.text
+        return None
+
+    def require(self, text: str) -> None:
+        if not self.take(text):
+            raise ExpressionError(f"expected '{text}' {self._found()}", self.token.position)
+
+    def expect_end(self) -> None:
+        if self.token.kind != "end":
+            raise ExpressionError(f"expected an operator {self._found()}", self.token.position)
+
+    def _found(self) -> str:
+        return f"before '{self.token.text}'" if self.token.text else "at the end"
+
+    def combine(self, operator: str, left: Tree, right: Tree) -> Tree:
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise ExpressionError(f"more than {MAX_OPERATORS} operators", self.token.position)
+        return Binary(operator, left, right)
+
+    def enter(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise ExpressionError(f"nested deeper than {MAX_NESTING}", self.token.position)
+
+    def disjunction(self) -> Tree:
+        self.enter()
+        tree = self.conjunction()
+        while self.take("or"):
+            tree = self.combine("or", tree, self.conjunction())
+        self.depth -= 1
+        return tree
+
+    def conjunction(self) -> Tree:
+        tree = self.negation()
+        while self.take("and"):
+            tree = self.combine("and", tree, self.negation())
+        return tree
+
+    def negation(self) -> Tree:
+        if not self.take("not"):
+            return self.comparison()
+        self.enter()
+        tree = Unary("not", self.negation())
+        self.depth -= 1
+        return tree
+
+    def comparison(self) -> Tree:
+        """``a < b <= c`` means ``a < b and b <= c``, as in Python."""
+        left = self.sum()
+        chain: Tree | None = None
+        while operator := self.take(*COMPARISONS):
+            right = self.sum()
+            link = self.combine(operator, left, right)
+            chain = link if chain is None else self.combine("and", chain, link)
+            left = right
+        return left if chain is None else chain
+
+    def sum(self) -> Tree:
+        tree = self.product()
+        while operator := self.take("+", "-"):
+            tree = self.combine(operator, tree, self.product())
+        return tree
+
+    def product(self) -> Tree:
+        tree = self.sign()
+        while operator := self.take("*", "/", "//", "%"):
+            tree = self.combine(operator, tree, self.sign())
+        return tree
+
+    def sign(self) -> Tree:
+        operator = self.take("-", "+")
+        if not operator:
+            return self.power()
+        self.enter()
+        operand = self.sign()
+        self.depth -= 1
+        return operand if operator == "+" else Unary("-", operand)
+
+    def power(self) -> Tree:
+        base = self.postfix()
+        if not self.take("**"):
+            return base
+        self.enter()
+        tree = self.combine("**", base, self.sign())
+        self.depth -= 1
+        return tree
+
+    def postfix(self) -> Tree:
+        tree = self.atom()
+        if self.take("["):
+            tree = Index(tree, self.disjunction())
+            self.require("]")
+        return tree
+
+    def atom(self) -> Tree:
+        token = self.token
+        if token.kind == "number":
+            self.next += 1
+            return Number(literal(token))
+        if self.take("("):
+            tree = self.disjunction()
+            self.require(")")
+            return tree
+        if token.kind == "name" and token.text not in ("and", "or", "not"):
+            return self.named(token)
+        raise ExpressionError(f"expected a number or a name {self._found()}", token.position)
+
+    def named(self, token: _Token) -> Tree:
+        self.next += 1
+        if token.text in ("true", "false"):
+            return Truth(token.text == "true")
+        if not self.take("("):
+            return Name(token.text, token.position)
+        arguments = [self.disjunction()]
+        while self.take(","):
+            arguments.append(self.disjunction())
+        self.require(")")
+        return call(token, tuple(arguments))
+
+
+def literal(token: _Token) -> int | Fraction:
+    """The exact value of a number token."""
+    if re.fullmatch(r"0\d+", token.text):
+        raise ExpressionError(f"{token.text} has a leading zero", token.position)
+    value = Fraction(token.text)
+    if max(abs(value.numerator), value.denominator).bit_length() > MAX_NUMBER_BITS:
+        raise ExpressionError("a number with too many digits", token.position)
+    return value.numerator if value.denominator == 1 else value
+
+
+def call(token: _Token, arguments: tuple[Tree, ...]) -> Tree:
+    """A call, if there is such a function and it takes so many arguments."""
+    if token.text not in FUNCTIONS:
+        raise ExpressionError(
+            f"there is no function '{token.text}'",
+            token.position,
+            hint=f"there are {', '.join(FUNCTIONS)}",
+        )
+    least, most = FUNCTIONS[token.text]
+    if len(arguments) < least or (most is not None and len(arguments) > most):
+        raise ExpressionError(
+            f"{token.text} takes {least} argument{'s' * (least > 1)}, not {len(arguments)}",
+            token.position,
+        )
+    return Call(token.text, arguments)

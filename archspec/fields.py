@@ -1,0 +1,190 @@
+"""The types of a kind's fields: sizes, one size per axis, padding, flags. Each is read strictly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archspec.arithmetic import tidy
+from archspec.expressions import ExpressionError, Number, Tree, Truth, parse
+from archspec.scope import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A number, or a formula whose value comes later; resolved once its scope is known."""
+
+    tree: Tree | Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A truth value, or a comparison that the structure of the spec decides."""
+
+    tree: Tree | Resolved
+
+    @property
+    def holds(self) -> bool:
+        """Its truth, once it is resolved.
+
+        Raises:
+            ValueError: it is not resolved yet.
+        """
+        if isinstance(self.tree, Truth):
+            return self.tree.value
+        raise ValueError("the condition is not resolved yet")
+
+
+def constant(value: int | str) -> Expression:
+    """A literal, as a field's default; a decimal is given as its text and is exact."""
+    return Expression(Number(tidy(Fraction(value))))
+
+
+def flag(value: bool) -> Condition:
+    """A truth value, as a field's default."""
+    return Condition(Truth(value))
+
+
+def parse_text(text: str) -> Tree:
+    """A field's text as an expression; a bare number in quotes is text, not a number.
+
+    Raises:
+        PydanticCustomError: it is none; the context holds cause, hint and, where known, position.
+    """
+    try:
+        tree = parse(text)
+    except ExpressionError as error:
+        raise PydanticCustomError(
+            "expression",
+            "{cause}",
+            {"cause": error.cause, "position": error.position, "hint": error.hint},
+        ) from None
+    if isinstance(tree, Number):
+        raise PydanticCustomError(
+            "wrong_type",
+            "{cause}",
+            {"cause": f'"{text}" is text', "hint": f"write {text} without quotes"},
+        )
+    return tree
+
+
+def _wrong(value: object, wanted: str, hint: str | None = None) -> PydanticCustomError:
+    return PydanticCustomError(
+        "wrong_type", "{cause}", {"cause": f"{show(value)} is no {wanted}", "hint": hint}
+    )
+
+
+def show(value: object) -> str:
+    """A value as its author wrote it."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {show(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
+def read_expression(value: Any) -> Expression:
+    """An integer, an exact decimal or the text of an expression; nothing else."""
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, str):
+        tree = parse_text(value)
+        if isinstance(tree, Truth):
+            raise _wrong(value, "number")
+        return Expression(tree)
+    if isinstance(value, int | Fraction) and not isinstance(value, bool):
+        return Expression(Number(value))
+    raise _wrong(value, "number or expression")
+
+
+def read_condition(value: Any) -> Condition:
+    """``true``, ``false`` or the text of a condition."""
+    if isinstance(value, Condition):
+        return value
+    if isinstance(value, bool):
+        return Condition(Truth(value))
+    if isinstance(value, str):
+        yaml_1_1 = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+        if value.lower() in yaml_1_1:
+            meant = yaml_1_1[value.lower()]
+            raise _wrong(value, "truth value in YAML 1.2", f"write {meant}")
+        return Condition(parse_text(value))
+    raise _wrong(value, "truth value", "write true, false or a condition")
+
+
+def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
+    if isinstance(value, list | tuple):
+        if not value:
+            raise _wrong([], "size per axis")
+        return tuple(map(read_expression, value))
+    return read_expression(value)
+
+
+def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
+    if not isinstance(value, list | tuple):
+        return read_expression(value)
+    if len(value) != 2:
+        raise _wrong(value, "padding of one axis", "write one number, or [before, after]")
+    return read_expression(value[0]), read_expression(value[1])
+
+
+def _padding(value: Any) -> "Sides":
+    if value in ("same", "valid"):
+        return value
+    if isinstance(value, list | tuple):
+        if not value:
+            raise _wrong([], "padding")
+        return tuple(map(_sides, value))
+    return read_expression(value)
+
+
+def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+_NUMBER = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+_FLAG = {"anyOf": [{"type": "boolean"}, {"type": "string"}]}
+_LIST = {"type": "array", "minItems": 1, "items": _NUMBER}
+_PAIRS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"anyOf": [_NUMBER, {**_LIST, "minItems": 2, "maxItems": 2}]},
+}
+
+Size = Annotated[Expression, PlainValidator(read_expression), WithJsonSchema(_NUMBER)]
+"""One number."""
+
+Flag = Annotated[Condition, PlainValidator(read_condition), WithJsonSchema(_FLAG)]
+"""A truth value."""
+
+PerAxis = Annotated[
+    Expression | tuple[Expression, ...],
+    PlainValidator(_per_axis),
+    WithJsonSchema({"anyOf": [_NUMBER, _LIST]}),
+]
+"""One number for every axis, or a list with one per axis."""
+
+OptionalPerAxis = Annotated[
+    Expression | tuple[Expression, ...] | None,
+    PlainValidator(_optional(_per_axis)),
+    WithJsonSchema({"anyOf": [_NUMBER, _LIST, {"type": "null"}]}),
+]
+"""As `PerAxis`, or null."""
+
+Sides = (
+    Literal["same", "valid"]
+    | Expression
+    | tuple[Expression | tuple[Expression, Expression], ...]
+)
+
+Padding = Annotated[
+    Sides, PlainValidator(_padding), WithJsonSchema({"anyOf": [_NUMBER, _PAIRS]})
+]
+"""One number for every side, or a list with one number or one ``[before, after]`` per axis, or ``same``, or ``valid``."""

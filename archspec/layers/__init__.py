@@ -1,0 +1,18 @@
+"""The kinds of layers: one class each, registered by importing its module."""
+
+from archspec.layers import activation, conv, linear, norm, pool, reshape
+from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind
+
+__all__ = [
+    "KINDS",
+    "FieldError",
+    "Layer",
+    "activation",
+    "conv",
+    "find_kind",
+    "kind",
+    "linear",
+    "norm",
+    "pool",
+    "reshape",
+]

@@ -1,0 +1,57 @@
+"""Convolutions."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.fields import Flag, Padding, PerAxis, Size, constant, flag
+from archspec.layers.base import Layer, kind
+
+
+class Conv(Layer):
+    """What convolutions of every rank share.
+
+    Per axis: ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``; ``same`` gives ``ceil(h_i/s)``.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016; ``torch.nn.Conv2d``.
+    """
+
+    rank: ClassVar[int]
+    example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 3}
+
+    out_channels: Size = Field(description="channels of the output, c_o")
+    kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
+    stride: PerAxis = Field(default=constant(1), description="step of the kernel, s, in elements")
+    padding: Padding = Field(
+        default=constant(0),
+        description="elements added before and after, p; or same (output ceil(h/s)); or valid (0)",
+    )
+    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
+    groups: Size = Field(
+        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
+    )
+    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = Field(
+        default="zeros", description="what the padding holds; no cost depends on it"
+    )
+
+
+@kind("conv1d")
+class Conv1d(Conv):
+    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``."""
+
+    rank = 1
+
+
+@kind("conv2d")
+class Conv2d(Conv):
+    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_h·k_w``."""
+
+    rank = 2
+
+
+@kind("conv3d")
+class Conv3d(Conv):
+    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``: MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``."""
+
+    rank = 3

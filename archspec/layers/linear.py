@@ -1,0 +1,21 @@
+"""Fully connected layers."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.fields import Flag, Size, flag
+from archspec.layers.base import Layer, kind
+
+
+@kind("linear")
+class Linear(Layer):
+    """``(…, c_i) → (…, c_o)``: MACs ``rows·c_i·c_o`` over all leading axes, weights ``c_o·c_i``.
+
+    Source: MIT 6.5940, lecture 2; ``torch.nn.Linear``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"out_features": 10}
+
+    out_features: Size = Field(description="features of the output, c_o")
+    bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")

@@ -1,0 +1,41 @@
+"""Normalisation."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.fields import Flag, Size, constant, flag
+from archspec.layers.base import Layer, kind
+
+
+@kind("batchnorm")
+class BatchNorm(Layer):
+    """``(n, c, …) → (n, c, …)``: a scale and a shift per channel, ``2·c`` learnable parameters.
+
+    The running mean and variance are state, not parameters.
+
+    Source: Ioffe and Szegedy, ICML 2015; ``torch.nn.BatchNorm2d``.
+    """
+
+    affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
+    eps: Size = Field(default=constant("1e-5"), description="added to the variance; no cost depends on it")
+    momentum: Size = Field(
+        default=constant("0.1"), description="of the running statistics; no cost depends on it"
+    )
+
+
+@kind("layernorm")
+class LayerNorm(Layer):
+    """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes, ``2·c`` for one axis.
+
+    Source: Ba, Kiros and Hinton, 2016; ``torch.nn.LayerNorm``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"axes": 1}
+
+    axes: Size = Field(default=constant(1), description="how many of the last axes are normalised")
+    elementwise_affine: Flag = Field(
+        default=flag(True), description="whether there are learnable parameters"
+    )
+    bias: Flag = Field(default=flag(True), description="whether the shift is one of them")
+    eps: Size = Field(default=constant("1e-5"), description="added to the variance; no cost depends on it")

@@ -1,0 +1,119 @@
+"""Pooling."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.fields import Flag, OptionalPerAxis, PerAxis, constant, flag
+from archspec.layers.base import Layer, kind
+
+
+class Pool(Layer):
+    """What pooling windows of every rank share.
+
+    Per axis: ``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1``; with ``ceil_mode`` the division rounds up, and a last window
+    that would start in the padding after the input is dropped.
+
+    Source: ``torch.nn.MaxPool2d`` and ``torch.nn.AvgPool2d``.
+    """
+
+    rank: ClassVar[int]
+    example: ClassVar[dict[str, object]] = {"kernel_size": 2}
+
+    kernel_size: PerAxis = Field(description="extent of the window, k, in elements")
+    stride: OptionalPerAxis = Field(
+        default=None, description="step of the window, s; the kernel size where it is not given"
+    )
+    padding: PerAxis = Field(
+        default=constant(0), description="elements added on each side, p; at most half the kernel"
+    )
+    ceil_mode: Flag = Field(default=flag(False), description="whether the division rounds up")
+
+
+class MaxPool(Pool):
+    """A maximum per window; no arithmetic that is counted."""
+
+    dilation: PerAxis = Field(default=constant(1), description="spacing of the window's taps, d")
+
+
+class AvgPool(Pool):
+    """A mean per window; no arithmetic that is counted."""
+
+    count_include_pad: Flag = Field(
+        default=flag(True), description="whether the padding counts in the mean; no cost depends on it"
+    )
+
+
+@kind("maxpool1d")
+class MaxPool1d(MaxPool):
+    """``(n, c, l_i) → (n, c, l_o)``, the maximum of each window."""
+
+    rank = 1
+
+
+@kind("maxpool2d")
+class MaxPool2d(MaxPool):
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the maximum of each window."""
+
+    rank = 2
+
+
+@kind("maxpool3d")
+class MaxPool3d(MaxPool):
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the maximum of each window."""
+
+    rank = 3
+
+
+@kind("avgpool1d")
+class AvgPool1d(AvgPool):
+    """``(n, c, l_i) → (n, c, l_o)``, the mean of each window."""
+
+    rank = 1
+
+
+@kind("avgpool2d")
+class AvgPool2d(AvgPool):
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the mean of each window."""
+
+    rank = 2
+
+
+@kind("avgpool3d")
+class AvgPool3d(AvgPool):
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the mean of each window."""
+
+    rank = 3
+
+
+class AdaptiveAvgPool(Layer):
+    """The mean over windows chosen so that the output has the given size, whatever the input's.
+
+    Source: ``torch.nn.AdaptiveAvgPool2d``.
+    """
+
+    rank: ClassVar[int]
+    example: ClassVar[dict[str, object]] = {"output_size": 1}
+
+    output_size: PerAxis = Field(description="extent of the output per axis; 1 pools globally")
+
+
+@kind("adaptive_avgpool1d")
+class AdaptiveAvgPool1d(AdaptiveAvgPool):
+    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given."""
+
+    rank = 1
+
+
+@kind("adaptive_avgpool2d")
+class AdaptiveAvgPool2d(AdaptiveAvgPool):
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given."""
+
+    rank = 2
+
+
+@kind("adaptive_avgpool3d")
+class AdaptiveAvgPool3d(AdaptiveAvgPool):
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with ``d_o``, ``h_o`` and ``w_o`` given."""
+
+    rank = 3

@@ -1,0 +1,225 @@
+"""Names and what they stand for: an expression tree is resolved in a scope to a tree of numbers, symbols and sizes.
+
+Whatever is known becomes a number at once. What stays symbolic stays a tree whose leaves are free symbols (`Name`) and
+sizes of the tensor that enters (`Measure`); its value is the business of whoever knows shapes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from archspec import arithmetic
+from archspec.errors import did_you_mean
+from archspec.expressions import (
+    COMPARISONS,
+    Binary,
+    Call,
+    ExpressionError,
+    Index,
+    Name,
+    Number,
+    Tree,
+    Truth,
+    Unary,
+)
+
+MAX_TREE = 5_000  # nodes of one resolved expression, shared parts counted each time
+MAX_HEIGHT = 250  # levels of one resolved expression
+
+RESERVED = frozenset({"in_shape", "in_channels", "in_features", "previous", "same", "valid"})
+"""Names that a spec cannot give to anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One edge of the graph: output number ``index`` of the node or input called ``producer``."""
+
+    producer: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The extent of one axis of a tensor; negative axes count from the last."""
+
+    tensor: Tensor
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """``in_shape`` itself, good only for indexing."""
+
+    tensor: Tensor
+
+
+Leaf = Number | Truth | Name | Measure | Whole
+Resolved = Leaf | Unary | Binary | Call
+Value = Resolved | tuple["Value", ...]
+"""What a name stands for: a resolved tree, or a list of such."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What each name means at one place of a spec.
+
+    Attributes:
+        names: name → value; a free symbol stands for itself.
+        tensor: the tensor that enters here, or None where sizes do not exist yet.
+    """
+
+    names: Mapping[str, Value] = field(default_factory=dict)
+    tensor: Tensor | None = None
+
+    def extended(self, names: Mapping[str, Value]) -> "Scope":
+        """This scope with more names."""
+        return replace(self, names=MappingProxyType({**self.names, **names}))
+
+    def entering(self, tensor: Tensor | None) -> "Scope":
+        """This scope where ``tensor`` enters."""
+        return replace(self, tensor=tensor)
+
+    def lookup(self, name: Name) -> Value:
+        """The meaning of a name.
+
+        Raises:
+            ExpressionError: it has none here.
+        """
+        if name.id in ("in_shape", "in_channels", "in_features"):
+            return self._measure(name)
+        if name.id not in self.names:
+            known = [*self.names, "in_shape", "in_channels", "in_features"]
+            raise ExpressionError(
+                f"unknown name '{name.id}'", name.position, hint=did_you_mean(name.id, known)
+            )
+        return self.names[name.id]
+
+    def _measure(self, name: Name) -> Value:
+        if self.tensor is None:
+            raise ExpressionError(
+                f"'{name.id}' is a size; what decides structure comes before any size is known",
+                name.position,
+            )
+        axis = {"in_channels": 1, "in_features": -1}.get(name.id)
+        return Whole(self.tensor) if axis is None else Measure(self.tensor, axis)
+
+
+def resolve(tree: Tree, scope: Scope) -> Value:
+    """The value of an expression in a scope: a number where everything is known, a smaller tree otherwise.
+
+    Raises:
+        ExpressionError: an unknown name, an operation without a value, or a result that is too large.
+    """
+    match tree:
+        case Name():
+            return scope.lookup(tree)
+        case Index(items, index):
+            return _index(resolve(items, scope), resolve(index, scope))
+        case Unary(operator, operand):
+            return _unary(operator, _single(resolve(operand, scope)))
+        case Binary("and" | "or" as operator, left, right):
+            return _connect(operator, _single(resolve(left, scope)), right, scope)
+        case Binary(operator, left, right):
+            return _binary(
+                operator, _single(resolve(left, scope)), _single(resolve(right, scope))
+            )
+        case Call(function, arguments):
+            return _call(function, [_single(resolve(a, scope)) for a in arguments])
+    return tree
+
+
+def _single(value: Value) -> Resolved:
+    if isinstance(value, tuple | Whole):
+        raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
+    return value
+
+
+def _quantity(value: Resolved) -> Resolved:
+    if isinstance(value, Truth):
+        raise ExpressionError(f"{str(value.value).lower()} is no number")
+    return value
+
+
+def _index(items: Value, index: Value) -> Value:
+    if not isinstance(index, Number) or not isinstance(index.value, int):
+        raise ExpressionError("an index must be a known integer")
+    if isinstance(items, Whole):
+        return Measure(items.tensor, index.value)
+    if not isinstance(items, tuple):
+        raise ExpressionError("only a list or in_shape can be indexed")
+    if not -len(items) <= index.value < len(items):
+        raise ExpressionError(f"index {index.value} is outside a list of {len(items)}")
+    return items[index.value]
+
+
+def _unary(operator: str, operand: Resolved) -> Resolved:
+    if operator == "not":
+        return Truth(not operand.value) if isinstance(operand, Truth) else Unary("not", operand)
+    if isinstance(operand, Number):
+        return Number(-operand.value)
+    return Unary("-", _quantity(operand))
+
+
+def _connect(operator: str, left: Resolved, right: Tree, scope: Scope) -> Resolved:
+    """``and`` and ``or`` stop as soon as one side decides."""
+    if isinstance(left, Truth) and left.value == (operator == "or"):
+        return left
+    other = _single(resolve(right, scope))
+    if isinstance(other, Truth) and other.value == (operator == "or"):
+        return other
+    if isinstance(left, Truth):
+        return other
+    return left if isinstance(other, Truth) else Binary(operator, left, other)
+
+
+def _binary(operator: str, left: Resolved, right: Resolved) -> Resolved:
+    left, right = _quantity(left), _quantity(right)
+    if isinstance(left, Number) and isinstance(right, Number):
+        if operator in COMPARISONS:
+            return Truth(arithmetic.RELATIONS[operator](left.value, right.value))
+        return Number(arithmetic.bounded(arithmetic.OPERATORS[operator](left.value, right.value)))
+    return Binary(operator, left, right)
+
+
+def _call(function: str, arguments: list[Resolved]) -> Resolved:
+    known = [a.value for a in map(_quantity, arguments) if isinstance(a, Number)]
+    if len(known) == len(arguments):
+        return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))
+    return Call(function, tuple(arguments))
+
+
+def checked_size(value: Value) -> Value:
+    """``value``, if writing it out would need at most `MAX_TREE` nodes and `MAX_HEIGHT` levels.
+
+    Names that are defined by names can double at every step; this is where such a chain ends.
+    """
+    stack, count = [(value, 1)], 0
+    while stack:
+        node, height = stack.pop()
+        count += 1
+        if count > MAX_TREE or height > MAX_HEIGHT:
+            raise ExpressionError(
+                f"written out, this has over {MAX_TREE:,} terms or {MAX_HEIGHT} levels"
+            )
+        stack.extend((child, height + 1) for child in _children(node))
+    return value
+
+
+def _children(value: Value) -> tuple[Value, ...]:
+    match value:
+        case tuple():
+            return value
+        case Unary(_, operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return left, right
+        case Call(_, arguments):
+            return arguments
+    return ()
+
+
+def free_names(value: Value) -> frozenset[str]:
+    """The free symbols a value depends on."""
+    if isinstance(value, Name):
+        return frozenset({value.id})
+    return frozenset().union(*map(free_names, _children(value)))

@@ -1,0 +1,4 @@
+"""The algebra: exact expressions over integer symbols, with one floor division that composes.
+
+sympy holds the expressions; what it does not know of floors, conditions and maxima stands here.
+"""

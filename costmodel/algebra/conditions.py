@@ -1,0 +1,225 @@
+"""Conditions on the symbols under which a law holds: decided, reduced, checked, printed.
+
+A condition answers True, False or None, "it depends"; what depends is printed with the result.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import gcd, lcm
+
+from sympy import Expr, Integer, Symbol
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import FloorDiv, separated
+from costmodel.algebra.printing import POWER, PythonText, text
+
+Least = Mapping[Symbol, Rational]
+"""The smallest value of each symbol that has one."""
+
+
+class Condition(ABC):
+    """A statement about the symbols."""
+
+    @abstractmethod
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether it is true at numbers."""
+
+    @abstractmethod
+    def decide(self, least: Least) -> bool | None:
+        """True or False where it does not depend on the symbols; None where it does."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The condition as Python over integers."""
+
+
+@dataclass(frozen=True)
+class Divides(Condition):
+    """``dividend % divisor == 0``."""
+
+    divisor: Expr
+    dividend: Expr
+
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether the remainder is 0."""
+        return evaluate(self.dividend) % evaluate(self.divisor) == 0
+
+    def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
+        """True where the quotient is an integer, False where it is a fraction."""
+        quotient = self.dividend / self.divisor
+        if quotient.is_Rational:
+            return bool(quotient.is_Integer)
+        return True if quotient.is_integer else None
+
+    @property
+    def text(self) -> str:
+        """``32 % g == 0``."""
+        show = PythonText()
+        return f"{show.within(self.dividend, POWER)} % {show.within(self.divisor, POWER)} == 0"
+
+
+@dataclass(frozen=True)
+class AtLeast(Condition):
+    """``expression >= bound``, for a number ``bound``."""
+
+    expression: Expr
+    bound: Rational
+
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether the value reaches the bound."""
+        return evaluate(self.expression) >= self.bound
+
+    def decide(self, least: Least) -> bool | None:
+        """True or False where the expression is a number, or grows with symbols that start above the bound."""
+        if self.expression.is_Rational:
+            return bool(self.expression >= self.bound)
+        bottom = lower_bound(self.expression, least)
+        return True if bottom is not None and bottom >= self.bound else None
+
+    @property
+    def text(self) -> str:
+        """``h >= 63``."""
+        return f"{text(self.expression)} >= {self.bound}"
+
+
+@dataclass(frozen=True)
+class Equal(Condition):
+    """``left == right``."""
+
+    left: Expr
+    right: Expr
+
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether both sides have the same value."""
+        return evaluate(self.left) == evaluate(self.right)
+
+    def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of equality
+        """True where the sides are the same expression, False where they differ by a number."""
+        difference = separated(self.left - self.right).expand()
+        return bool(difference == 0) if difference.is_Rational else None
+
+    @property
+    def text(self) -> str:
+        """``a == b``."""
+        return f"{text(self.left)} == {text(self.right)}"
+
+
+def lower_bound(expression: Expr, least: Least) -> Rational | None:
+    """The value at every symbol's smallest, where the expression cannot fall below it; None where unknown.
+
+    Sums and products of what grows and is not negative grow; a floor grows with its dividend.
+    """
+    constant, rest = expression.as_coeff_Add()
+    if not rest.is_Add and not _grows(rest):
+        return None
+    if rest.is_Add and not all(map(_grows, rest.args)):
+        return None
+    if not expression.free_symbols <= least.keys():
+        return None
+    return Evaluator(least)(expression)
+
+
+def _grows(expression: Expr) -> bool:
+    """Whether an expression is never negative for positive symbols and never falls when one of them grows."""
+    if expression.is_Symbol or expression.is_Rational:
+        return bool(expression.is_nonnegative)
+    if expression.is_Mul or expression.is_Add:
+        return all(map(_grows, expression.args))
+    if expression.is_Pow:
+        return bool(expression.exp.is_Integer and expression.exp > 0) and _grows(expression.base)
+    if isinstance(expression, FloorDiv):
+        return bool(expression.args[1].is_Integer) and _grows(expression.args[0])
+    return expression.func.__name__ in ("RoundTo", "Maximum", "Minimum") and all(
+        map(_grows, expression.args)
+    )
+
+
+def simplified(condition: Condition) -> Condition:
+    """An equivalent condition on what stands under the floors."""
+    if isinstance(condition, AtLeast):
+        return _unfloored(condition)
+    return condition
+
+
+def _unfloored(condition: AtLeast) -> AtLeast:
+    """``x//q + k >= b`` means ``x >= q·(b − k)``; then the number moves right and the factor out."""
+    constant, rest = condition.expression.as_coeff_Add()
+    bound = condition.bound - _plain(constant)
+    if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
+        return _unfloored(AtLeast(rest.args[0], bound * int(rest.args[1])))
+    factor, core = rest.as_coeff_Mul()
+    if factor > 0 and core.is_integer:
+        bound = -((-bound) // _plain(factor))
+        if isinstance(core, FloorDiv):
+            return _unfloored(AtLeast(core, bound))
+        return AtLeast(core, bound)
+    return AtLeast(rest, bound)
+
+
+def _plain(number: Expr) -> Rational:
+    from costmodel.algebra.functions import plain
+
+    return plain(number)
+
+
+def reduced(conditions: Iterable[Condition], least: Least) -> tuple[Condition, ...]:
+    """The shortest equivalent set: what always holds is dropped, what implies another replaces it.
+
+    ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of two lower bounds the
+    larger stays.
+    """
+    merged: dict[tuple[str, Expr], Condition] = {}
+    for condition in map(simplified, conditions):
+        if condition.decide(least):
+            continue
+        key = _subject(condition)
+        merged[key] = _both(merged[key], condition) if key in merged else condition
+    return tuple(sorted(merged.values(), key=_order))
+
+
+def _subject(condition: Condition) -> tuple[str, Expr]:
+    """Two conditions with the same subject can be said as one."""
+    match condition:
+        case Divides(divisor, dividend) if dividend.is_Integer:
+            return "divisor", divisor
+        case Divides(divisor, dividend) if divisor.is_Integer:
+            return "multiple", dividend
+        case AtLeast(expression, _):
+            return "bound", expression
+    return "itself", Symbol(condition.text)
+
+
+def _both(first: Condition, second: Condition) -> Condition:
+    match first, second:
+        case Divides(divisor, a), Divides(_, b) if a.is_Integer and b.is_Integer:
+            return Divides(divisor, Integer(gcd(int(a), int(b))))
+        case Divides(a, dividend), Divides(b, _) if a.is_Integer and b.is_Integer:
+            return Divides(Integer(lcm(int(a), int(b))), dividend)
+        case AtLeast(expression, a), AtLeast(_, b):
+            return AtLeast(expression, max(a, b))
+    return first
+
+
+def _order(condition: Condition) -> tuple[bool, str]:
+    return isinstance(condition, AtLeast), condition.text
+
+
+def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":
+    """Whether a product is an integer, given that the conditions hold."""
+    return WholeUnder([c for c in conditions if isinstance(c, Divides)])
+
+
+class WholeUnder:
+    """The predicate of `whole_under`: a quotient is whole if a condition says that its divisor divides a factor."""
+
+    def __init__(self, facts: list[Divides]) -> None:
+        self.facts = facts
+
+    def __call__(self, term: Expr) -> bool:
+        """True where the term is known to be an integer."""
+        if term.is_integer:
+            return True
+        return any(bool((term * f.divisor / f.dividend).is_integer) for f in self.facts)

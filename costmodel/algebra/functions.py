@@ -1,0 +1,256 @@
+"""Functions that sympy lacks, or evaluates too slowly: floor division, rounding to a multiple, minimum and maximum.
+
+Each row of identities below is proved against plain integers by a property test of the same name.
+"""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from math import gcd
+from typing import Any
+
+from sympy import Add, Expr, Function, Integer, Mul, Number, Rational, S, sympify
+
+from archspec import arithmetic
+
+
+def exact(value: int | Fraction) -> Number:
+    """A Python number as a sympy one."""
+    return Rational(value.numerator, value.denominator)
+
+
+def plain(number: Number) -> int | Fraction:
+    """A sympy rational as a Python number, an integer where it is one."""
+    return int(number.p) if number.q == 1 else Fraction(int(number.p), int(number.q))
+
+
+class FloorDiv(Function):  # type: ignore[misc]
+    """``x//q``, the floor of ``x/q``, for any real ``x`` and a positive ``q``; built by `floor_div`.
+
+    An expression with a fixed shape: ``x`` has integer coefficients where that is possible, no term that ``q``
+    divides, no floor that could be merged, and no sign that could be pulled out.
+    """
+
+    nargs = 2
+    is_integer = True
+    is_real = True
+
+    @classmethod
+    def eval(cls, x: Expr, q: Expr) -> Expr | None:
+        """Rewrite by the first identity that applies; None where ``x//q`` is in its final form."""
+        for rewrite in _FLOOR_RULES:
+            result = rewrite(x, q)
+            if result is not None:
+                return result
+        return None
+
+    def _sympystr(self, _printer: Any) -> str:
+        from costmodel.algebra.printing import text
+
+        return text(self)
+
+    def _latex(self, _printer: Any, **_options: Any) -> str:
+        from costmodel.algebra.printing import latex
+
+        return latex(self)
+
+
+def floor_div(x: Expr | int, q: Expr | int) -> Expr:
+    """``x//q`` in its final form."""
+    return FloorDiv(sympify(x), sympify(q))
+
+
+def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
+    """``ceil(x/q) = −((−x)//q)``."""
+    return -floor_div(-sympify(x), q)
+
+
+def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
+    """7//2 = 3"""
+    if not (x.is_Rational and q.is_Rational):
+        return None
+    return Integer(plain(x) // plain(q))
+
+
+def _by_one(x: Expr, q: Expr) -> Expr | None:
+    """x//1 = x, for an integer x"""
+    return x if q is S.One and x.is_integer else None
+
+
+def _integer_coefficients(x: Expr, q: Expr) -> Expr | None:
+    """(x/a)//(q/b) = (b·x)//(a·q)"""
+    scale = _common_denominator([*Add.make_args(x), q])
+    return None if scale == 1 else FloorDiv(Mul(x, scale).expand(), q * scale)
+
+
+def _common_denominator(terms: Iterable[Expr]) -> int:
+    scale = 1
+    for term in terms:
+        denominator = int(term.as_coeff_Mul()[0].q) if term.as_coeff_Mul()[0].is_Rational else 1
+        scale = scale * denominator // gcd(scale, denominator)
+    return scale
+
+
+def _exact_division(x: Expr, q: Expr) -> Expr | None:
+    """(q·a + b)//q = a + b//q, for an integer a"""
+    quotients, rest = [], []
+    for term in Add.make_args(x):
+        quotient = term / q
+        divides = not term.is_Rational and quotient.is_integer
+        (quotients if divides else rest).append(quotient if divides else term)
+    if not quotients:
+        return None
+    return Add(*quotients, FloorDiv(Add(*rest), q))
+
+
+def _common_factor(x: Expr, q: Expr) -> Expr | None:
+    """(a·x + r)//(a·q) = (x + r//a)//q, for integers"""
+    if not q.is_Integer or not q.is_positive:
+        return None
+    constant, rest = x.as_coeff_Add()
+    terms = [term.as_coeff_Mul() for term in Add.make_args(rest)]
+    factor = gcd(int(q), *(int(c) for c, _ in terms if c.is_Integer))
+    whole = constant.is_Integer and all(c.is_Integer and t.is_integer for c, t in terms)
+    if factor == 1 or not whole:
+        return None
+    reduced = [Mul(c / factor, t) for c, t in terms]
+    return FloorDiv(Add(*reduced, int(constant) // factor), q / factor)
+
+
+def _composition(x: Expr, q: Expr) -> Expr | None:
+    """(x//a + k)//b = (x + k·a)//(a·b), for integers a, b, k"""
+    terms = list(Add.make_args(x))
+    floors = [term for term in terms if isinstance(term, FloorDiv)]
+    if len(floors) != 1 or not (q.is_integer and floors[0].args[1].is_integer):
+        return None
+    inner, divisor = floors[0].args
+    rest = Add(*(term for term in terms if term is not floors[0]))
+    if not rest.is_integer:
+        return None
+    return FloorDiv(inner + (rest * divisor).expand(), divisor * q)
+
+
+def _negation(x: Expr, q: Expr) -> Expr | None:
+    """(−x)//q = −((x + q − 1)//q), for integers x, q"""
+    _, rest = x.as_coeff_Add()
+    signs = [term.as_coeff_Mul()[0] for term in Add.make_args(rest)]
+    if not (x.is_integer and q.is_integer and all(sign.is_negative for sign in signs)):
+        return None
+    return -FloorDiv(q - 1 - x, q)
+
+
+_FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
+    _floor_of_numbers,
+    _by_one,
+    _integer_coefficients,
+    _exact_division,
+    _common_factor,
+    _composition,
+    _negation,
+)
+
+
+class RoundTo(Function):  # type: ignore[misc]
+    """``round_to(x, d)``: the multiple of ``d`` nearest to ``x``, at least ``d``, never below 90 % of ``x``."""
+
+    nargs = 2
+    is_integer = True
+    is_positive = True
+
+    @classmethod
+    def eval(cls, x: Expr, divisor: Expr) -> Expr | None:
+        """``round_to(d·a, d) = d·a`` for a positive integer a; numbers are rounded at once."""
+        if x.is_Rational and divisor.is_Rational:
+            return Integer(arithmetic.round_to(plain(x), plain(divisor)))
+        multiple = x / divisor
+        return x if multiple.is_integer and multiple.is_positive else None
+
+
+class Log2(Function):  # type: ignore[misc]
+    """``log2(x)`` for positive ``x``; a number where ``x`` is a power of two."""
+
+    nargs = 1
+    is_real = True
+
+    @classmethod
+    def eval(cls, x: Expr) -> Expr | None:
+        """The exponent of a power of two."""
+        return exact(arithmetic.binary_logarithm(plain(x))) if x.is_Rational else None
+
+
+class _Extremum(Function):  # type: ignore[misc]
+    """A minimum or maximum that compares only what differs by a number, and so stays cheap and exact."""
+
+    sign = 1
+
+    @classmethod
+    def eval(cls, *args: Expr) -> Expr | None:
+        """Flatten, drop what a known difference decides, order."""
+        kept: list[Expr] = []
+        for arg in _flattened(cls, args):
+            cls._insert(kept, arg)
+        if len(kept) == 1:
+            return kept[0]
+        kept.sort(key=lambda arg: arg.sort_key())
+        return None if tuple(kept) == args else cls(*kept)
+
+    @classmethod
+    def _insert(cls, kept: list[Expr], arg: Expr) -> None:
+        for i, other in enumerate(kept):
+            difference = arg - other
+            if difference.is_Rational:
+                kept[i] = arg if cls.sign * difference > 0 else other
+                return
+        kept.append(arg)
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if all(arg.is_integer for arg in self.args) else None
+
+    def _eval_is_positive(self) -> bool | None:
+        return True if all(arg.is_positive for arg in self.args) else None
+
+
+def _flattened(cls: type, args: Iterable[Expr]) -> Iterable[Expr]:
+    for arg in args:
+        if isinstance(arg, cls):
+            yield from _flattened(cls, arg.args)
+        else:
+            yield arg
+
+
+class Maximum(_Extremum):
+    """``max(a, b, …)``."""
+
+    sign = 1
+
+
+class Minimum(_Extremum):
+    """``min(a, b, …)``."""
+
+    sign = -1
+
+
+def absorbed(size: Expr) -> Expr:
+    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that a product of sizes stays a product.
+
+    An expression that is no floor plus an integer is returned as it is.
+    """
+    constant, rest = size.as_coeff_Add()
+    if not (constant.is_Integer and constant and isinstance(rest, FloorDiv)):
+        return size
+    x, q = rest.args
+    return FloorDiv(x + (constant * q).expand(), q)
+
+
+def separated(expression: Expr) -> Expr:
+    """The other way: every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal floors are the same.
+
+    The difference of two separated expressions is 0 if they are equal by moving integers through floors.
+    """
+
+    def reduce(x: Expr, q: Expr) -> Expr:
+        constant, rest = x.as_coeff_Add()
+        if not (q.is_Integer and constant.is_Integer):
+            return FloorDiv(x, q)
+        return FloorDiv(rest + constant % q, q) + constant // q
+
+    return expression.replace(FloorDiv, reduce)

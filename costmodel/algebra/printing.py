@@ -1,0 +1,293 @@
+"""Expressions as text: Python (the reference form), Unicode, LaTeX and NumPy.
+
+The text is Python over integers with ``floor ceil min max round_to sqrt log2``: evaluated at the symbols' values it
+gives the exact number. A quotient of integers that the conditions make exact is written ``//``.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from sympy import Add, Expr, Integer, Mul, Pow, Rational, S, Symbol
+
+from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, RoundTo
+
+SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
+
+Shown = tuple[str, int]
+"""A text and how tightly it holds together."""
+
+
+class PythonText:
+    """Expressions as Python. Other forms override the pieces."""
+
+    times: ClassVar[str] = "*"
+    minus: ClassVar[str] = " - "
+    names: ClassVar[dict[type, str]] = {
+        RoundTo: "round_to",
+        Maximum: "max",
+        Minimum: "min",
+        Log2: "log2",
+    }
+
+    def __init__(self) -> None:
+        self.whole = True  # whether quotients here are exact integer divisions
+        self.forms: dict[type, Callable[[Expr], Shown]] = {
+            Add: self.sum,
+            Mul: self.product,
+            Pow: self.power,
+            Symbol: lambda x: (self.symbol(x.name), ATOM),
+            FloorDiv: lambda x: self.floor(*x.args),
+            **dict.fromkeys(self.names, self.call),
+        }
+
+    def __call__(self, expression: Expr) -> str:
+        """The text of an expression."""
+        return self.show(expression)[0]
+
+    def show(self, expression: Expr) -> Shown:
+        """The text and how tightly it holds together."""
+        if isinstance(expression, Rational):
+            return self.number(expression)
+        return self.forms[type(expression)](expression)
+
+    def within(self, expression: Expr, level: int) -> str:
+        """The text, in parentheses where it holds together less tightly than ``level``."""
+        shown, own = self.show(expression)
+        return shown if own >= level else self.parenthesized(shown)
+
+    def real(self, expression: Expr, level: int = SUM) -> str:
+        """The text where quotients are true divisions."""
+        before, self.whole = self.whole, False
+        shown = self.within(expression, level)
+        self.whole = before
+        return shown
+
+    def parenthesized(self, shown: str) -> str:
+        """A text that holds together."""
+        return f"({shown})"
+
+    def symbol(self, name: str) -> str:
+        """A symbol."""
+        return name
+
+    def number(self, value: Rational) -> Shown:
+        """An exact number."""
+        if value.q == 1:
+            return str(value.p), ATOM if value.p >= 0 else SUM
+        return self.quotient(str(value.p), str(value.q)), PRODUCT
+
+    def sum(self, expression: Add) -> Shown:
+        """``a + b − c``, the leading terms first."""
+        shown = ""
+        for term in sorted(expression.args, key=term_order):
+            negative = bool(term.as_coeff_Mul()[0].is_negative)
+            text = self.within(-term if negative else term, PRODUCT if negative else SUM)
+            if shown:
+                shown += (self.minus if negative else " + ") + text
+            else:
+                shown = f"-{text}" if negative else text
+        return shown, SUM
+
+    def product(self, expression: Mul) -> Shown:
+        """``2*a*b``, or ``2*a//b`` where the quotient is exact."""
+        over, under = _fraction(expression)
+        negative = bool(over.as_coeff_Mul()[0].is_negative)
+        text = self.factors(-over if negative else over)
+        if under is not S.One:
+            text = self.quotient(text, self.denominator(under))
+        return (f"-{text}", SUM) if negative else (text, PRODUCT)
+
+    def factors(self, expression: Expr) -> str:
+        """The factors of a product, numbers and names before sums."""
+        parts = sorted(Mul.make_args(expression), key=factor_order)
+        level = PRODUCT if len(parts) == 1 else POWER
+        return self.times.join(self.within(part, level) for part in parts)
+
+    def denominator(self, expression: Expr) -> str:
+        """What stands under a division sign."""
+        return self.within(expression, POWER)
+
+    def quotient(self, over: str, under: str) -> str:
+        """A division: exact where integers are meant, true within a real expression."""
+        return f"{over}{'//' if self.whole else '/'}{under}"
+
+    def power(self, expression: Pow) -> Shown:
+        """``a**b``; a negative exponent is a quotient."""
+        base, exponent = expression.args
+        if exponent == S.Half:
+            return f"sqrt({self.real(base)})", ATOM
+        if exponent.could_extract_minus_sign():
+            return self.quotient("1", self.denominator(1 / expression)), PRODUCT
+        return f"{self.within(base, ATOM)}**{self.within(exponent, POWER)}", POWER
+
+    def call(self, expression: Expr) -> Shown:
+        """``max(a, b)`` and the like; ``round_to`` and ``log2`` take real numbers."""
+        real = type(expression) in (RoundTo, Log2)
+        arguments = [self.real(a) if real else self(a) for a in expression.args]
+        return f"{self.names[type(expression)]}({', '.join(arguments)})", ATOM
+
+    def floor(self, x: Expr, q: Expr) -> Shown:
+        """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or ``(x − r)//q + 1`` as the shape formula has it."""
+        constant, rest = x.as_coeff_Add()
+        if not (q.is_Integer and constant.is_Integer) or 0 <= constant < q - 1:
+            return self.floored(x, q)
+        if constant == q - 1 and q > 1:
+            return self.ceiling(rest, q)
+        return f"{self.floored(x - q, q)[0]} + 1", SUM
+
+    def floored(self, x: Expr, q: Expr) -> Shown:
+        """``x//q``."""
+        if not x.is_integer or not q.is_integer:
+            return f"floor({self.real(x / q)})", ATOM
+        return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
+
+    def ceiling(self, x: Expr, q: Expr) -> Shown:
+        """``ceil(x/q)``."""
+        return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
+
+
+class Unicode(PythonText):
+    """Expressions as a person writes them in plain text: ``⌊(h − 63)/32⌋ + 1``."""
+
+    times = "·"
+    minus = " − "
+
+    def quotient(self, over: str, under: str) -> str:
+        """``a/b``."""
+        return f"{over}/{under}"
+
+    def power(self, expression: Pow) -> Shown:
+        """``a²``; other exponents as ``a^b``."""
+        base, exponent = expression.args
+        if exponent.is_Integer and exponent > 1:
+            digits = str(exponent).translate(_SUPERSCRIPTS)
+            return f"{self.within(base, ATOM)}{digits}", POWER
+        shown, level = super().power(expression)
+        return shown.replace("**", "^"), level
+
+    def floored(self, x: Expr, q: Expr) -> Shown:
+        """``⌊x/q⌋``."""
+        return f"⌊{self.within(x, POWER)}/{self.within(q, POWER)}⌋", ATOM
+
+    def ceiling(self, x: Expr, q: Expr) -> Shown:
+        """``⌈x/q⌉``."""
+        return f"⌈{self.within(x, POWER)}/{self.within(q, POWER)}⌉", ATOM
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Latex(PythonText):
+    """Expressions as LaTeX math."""
+
+    times = r" \cdot "
+    names: ClassVar[dict[type, str]] = {
+        RoundTo: r"\operatorname{round\_to}",
+        Maximum: r"\max",
+        Minimum: r"\min",
+        Log2: r"\log_2",
+    }
+
+    def symbol(self, name: str) -> str:
+        """A single letter as it is, a word upright, a trailing number as an index."""
+        head = name.rstrip("0123456789").rstrip("_")
+        index = name[len(head) :].lstrip("_")
+        head = head if len(head) == 1 else rf"\mathrm{{{head}}}".replace("_", r"\_")
+        return f"{head}_{{{index}}}" if index else head
+
+    def parenthesized(self, shown: str) -> str:
+        r"""``\left( … \right)``."""
+        return rf"\left({shown}\right)"
+
+    def denominator(self, expression: Expr) -> str:
+        """A fraction bar needs no parentheses."""
+        return self(expression)
+
+    def quotient(self, over: str, under: str) -> str:
+        r"""``\frac{a}{b}``."""
+        return rf"\frac{{{over}}}{{{under}}}"
+
+    def power(self, expression: Pow) -> Shown:
+        """``a^{b}``."""
+        base, exponent = expression.args
+        if exponent == S.Half:
+            return rf"\sqrt{{{self.real(base)}}}", ATOM
+        if exponent.could_extract_minus_sign():
+            return self.quotient("1", self.denominator(1 / expression)), PRODUCT
+        return f"{self.within(base, ATOM)}^{{{self(exponent)}}}", POWER
+
+    def call(self, expression: Expr) -> Shown:
+        r"""``\max\left(a, b\right)`` and the like."""
+        shown, _ = super().call(expression)
+        name = self.names[type(expression)]
+        return name + self.parenthesized(shown[len(name) + 1 : -1]), ATOM
+
+    def floored(self, x: Expr, q: Expr) -> Shown:
+        r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
+        return rf"\left\lfloor\frac{{{self(x)}}}{{{self(q)}}}\right\rfloor", ATOM
+
+    def ceiling(self, x: Expr, q: Expr) -> Shown:
+        r"""``\left\lceil\frac{x}{q}\right\rceil``."""
+        return rf"\left\lceil\frac{{{self(x)}}}{{{self(q)}}}\right\rceil", ATOM
+
+
+class Numpy(PythonText):
+    """Expressions as the body of a vectorised function over ``np``, exact for arrays of integers."""
+
+    names: ClassVar[dict[type, str]] = {
+        RoundTo: "round_to",
+        Maximum: "maximum",
+        Minimum: "minimum",
+        Log2: "log2",
+    }
+
+    def ceiling(self, x: Expr, q: Expr) -> Shown:
+        """``−((−x)//q)``: no detour over floating point."""
+        return f"-(-{self.within(x, ATOM)}//{self.within(q, POWER)})", SUM
+
+
+def _fraction(expression: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator of a product, factor by factor."""
+    over, under = [], []
+    for factor in Mul.make_args(expression):
+        if isinstance(factor, Rational):
+            over.append(Integer(factor.p))
+            under.append(Integer(factor.q))
+        elif isinstance(factor, Pow) and factor.args[1].could_extract_minus_sign():
+            under.append(1 / factor)
+        else:
+            over.append(factor)
+    return Mul(*over), Mul(*under)
+
+
+def factor_order(factor: Expr) -> tuple[int, object]:
+    """Numbers, then names and their powers, then sizes, then sums."""
+    rank = 0 if factor.is_Rational else 3 if factor.is_Add else 2 if factor.has(FloorDiv) else 1
+    return rank, factor.sort_key()
+
+
+def term_order(term: Expr) -> tuple[bool, int, int, object]:
+    """Fine resolutions before coarse ones, high degrees before low, numbers last."""
+    strides = [int(f.args[1]) for f in term.atoms(FloorDiv) if f.args[1].is_Integer]
+    degree = sum(1 for factor in Mul.make_args(term) if not factor.is_Rational)
+    return bool(term.is_Rational), max(strides, default=0), -degree, term.sort_key()
+
+
+def text(expression: Expr) -> str:
+    """The reference form: Python over integers."""
+    return PythonText()(expression)
+
+
+def unicode(expression: Expr) -> str:
+    """Plain text with mathematical signs."""
+    return Unicode()(expression)
+
+
+def latex(expression: Expr) -> str:
+    """LaTeX math, without delimiters."""
+    return Latex()(expression)
+
+
+def numpy(expression: Expr) -> str:
+    """The body of a vectorised NumPy function."""
+    return Numpy()(expression)

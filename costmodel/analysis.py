@@ -1,0 +1,229 @@
+"""The analysis of one network: its laws, its numbers, its conditions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from sympy import Add, Expr, Integer, Symbol
+
+from archspec import Graph, SpecError, build_graph, load
+from archspec.arithmetic import Rational, tidy
+from archspec.document import resolve_scalar
+from archspec.errors import Origin, did_you_mean
+from archspec.scope import Tensor
+from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import exact
+from costmodel.algebra.laws import grouped
+from costmodel.algebra.symbols import symbol
+from costmodel.conventions import Convention, find_convention
+from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.propagation import (
+    LayerCost,
+    Propagation,
+    least_values,
+    on_the_way,
+    propagate,
+    trail,
+)
+from costmodel.rules.base import elements
+
+if TYPE_CHECKING:
+    from costmodel.function import Vectorised
+
+Number = int | float | str | Rational
+
+
+def analyze(
+    spec: str | PathLike[str],
+    *,
+    convention: str = "lecture",
+    settings: Mapping[str, Number] | None = None,
+) -> "Analysis":
+    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+
+    Args:
+        spec: path of a YAML spec.
+        convention: what counts: ``lecture``, ``torch`` or ``pycls``.
+        settings: symbols fixed to numbers; the others stay symbols.
+
+    Raises:
+        SpecError: the spec or a setting breaks a rule.
+    """
+    fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    graph = build_graph(load(fspath(spec)), fixed)
+    analysis = Analysis(graph, propagate(graph), find_convention(convention))
+    analysis.check(analysis.evaluator)
+    return analysis
+
+
+def to_rational(name: str, value: Number) -> Rational:
+    """A setting as an exact number; a float stands for the decimal that prints it.
+
+    Raises:
+        SpecError: it is no number.
+    """
+    text = repr(value) if isinstance(value, float) else str(value)
+    number = resolve_scalar(text, Origin("--set", 1, 1))
+    if isinstance(number, bool) or not isinstance(number, Rational):
+        raise SpecError(f"{name} = {value} is no number")
+    return tidy(number)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The laws of one network under one convention.
+
+    Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols.
+
+    Attributes:
+        graph: the network.
+        propagation: its shapes and costs.
+        convention: what counts.
+    """
+
+    graph: Graph
+    propagation: Propagation
+    convention: Convention
+
+    @property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """The layers in order."""
+        return self.propagation.layers
+
+    @cached_property
+    def symbols(self) -> dict[str, Symbol]:
+        """The free symbols by name, in the order of the spec."""
+        return {
+            name: symbol(name, spec.domain)
+            for name, spec in self.graph.symbols.items()
+            if name not in self.graph.fixed
+        }
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Gives every expression its number at the symbols' values."""
+        return self._evaluator_at(self.graph.values)
+
+    def _evaluator_at(self, values: Mapping[str, Rational]) -> Evaluator:
+        return Evaluator({symbol: values[name] for name, symbol in self.symbols.items()})
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What must hold of the symbols for the network to be valid, reduced."""
+        asked = (requirement.condition for requirement in self.propagation.requirements)
+        return reduced(asked, least_values(self.graph))
+
+    def check(self, evaluate: Evaluator) -> None:
+        """Make sure that numbers make a valid network.
+
+        Raises:
+            SpecError: the first layer whose rule they break, with the shapes that led there.
+        """
+        for requirement in self.propagation.requirements:
+            if not requirement.condition.holds(evaluate):
+                raise on_the_way(requirement.broken(evaluate), self._trail(requirement, evaluate))
+
+    def _trail(self, requirement: Any, evaluate: Evaluator) -> str:
+        shapes = {Tensor(name): shape for name, shape in self.propagation.inputs.items()}
+        shapes |= {Tensor(layer.node.path): layer.output for layer in self.layers}
+        numbers = {
+            tensor: tuple(exact(evaluate(size)) for size in shape)
+            for tensor, shape in shapes.items()
+        }
+        sources = {Tensor(layer.node.path): layer.node.inputs for layer in self.layers}
+        return trail(requirement.node, numbers, sources)
+
+    def of_layer(self, metric: str, layer: LayerCost) -> Expr:
+        """A metric of one layer, as a product of its loops."""
+        return find_metric(metric).per_layer(layer, self.convention)
+
+    def of_input(self, metric: str) -> Expr:
+        """What the network's inputs add to a metric."""
+        if not (find_metric(metric).of_input and self.convention.counts_input):
+            return Integer(0)
+        return Add(*map(elements, self.propagation.inputs.values()))
+
+    @cached_property
+    def _totals(self) -> dict[str, Expr]:
+        return {}
+
+    def total(self, metric: str) -> Expr:
+        """A metric of the whole network in closed form, grouped to be read."""
+        if metric not in self._totals:
+            self._totals[metric] = self._combine(find_metric(metric))
+        return self._totals[metric]
+
+    def _combine(self, metric: Metric) -> Expr:
+        parts = [metric.per_layer(layer, self.convention) for layer in self.layers]
+        if metric.combine == "max":
+            return self._largest(parts)
+        total = Add(*parts, self.of_input(metric.name))
+        return grouped(total, whole_under(self.conditions))
+
+    def _largest(self, parts: list[Expr]) -> Expr:
+        from costmodel.algebra.maxima import maximum
+
+        least = dict(least_values(self.graph))
+        for condition in self.conditions:
+            if isinstance(condition, AtLeast) and condition.expression.is_Symbol:
+                least[condition.expression] = condition.bound
+        candidates = [grouped(part) for part in parts if part != 0] or [Integer(0)]
+        return maximum(candidates, least, self.evaluator)
+
+    def value(self, metric: str) -> Rational:
+        """A metric of the whole network at the symbols' values."""
+        found = find_metric(metric)
+        parts = [self.evaluator(found.per_layer(x, self.convention)) for x in self.layers]
+        if found.combine == "max":
+            return max(parts)
+        return tidy(sum(parts) + self.evaluator(self.of_input(metric)))
+
+    def at(self, **settings: Number) -> "Point":
+        """The numbers at given values of the symbols; those not given keep their defaults.
+
+        Raises:
+            SpecError: an unknown symbol, a value outside its domain, or an invalid network.
+        """
+        values = dict(self.graph.values)
+        for name, value in settings.items():
+            values[name] = self._checked(name, to_rational(name, value))
+        point = Point(self, self._evaluator_at(values))
+        self.check(point.evaluate)
+        return point
+
+    def _checked(self, name: str, value: Rational) -> Rational:
+        if name not in self.symbols:
+            raise SpecError(
+                f"there is no free symbol '{name}'", hint=did_you_mean(name, self.symbols)
+            )
+        broken = self.graph.symbols[name].broken_rule(value)
+        if broken:
+            raise SpecError(f"{name} = {value} {broken}")
+        return value
+
+    def function(self, metric: str) -> "Vectorised":
+        """A metric as a NumPy function of the free symbols, exact for arrays of any size of number."""
+        from costmodel.function import vectorise
+
+        return vectorise(self, metric)
+
+    def __getattr__(self, name: str) -> Expr:
+        if name in METRICS:
+            return self.total(name)
+        raise AttributeError(f"an analysis has no '{name}'; metrics: {', '.join(METRICS)}")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The metrics of a network at numbers: ``analysis.at(h=192).macs``."""
+
+    analysis: Analysis
+    evaluate: Callable[[Expr], Rational]
+
+    def __getattr__(self, name: str) -> Rational:
+        if name in METRICS:
+            return self.evaluate(self.analysis.total(name))
+        raise AttributeError(f"a point has no '{name}'; metrics: {', '.join(METRICS)}")

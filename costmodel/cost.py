@@ -1,0 +1,81 @@
+"""What a layer costs before any convention decides what counts."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sympy import Expr, Mul
+
+from costmodel.nests import LoopNest
+
+
+class Role(Enum):
+    """What a learnable tensor is for; a convention counts some roles."""
+
+    WEIGHT = "weight"
+    BIAS = "bias"
+    NORM = "normalisation"
+
+
+class Output(Enum):
+    """How a layer's output comes to be; a convention counts some of them as feature maps."""
+
+    CONV = "convolution"
+    LINEAR = "linear"
+    POOL = "pooling"
+    GLOBAL_POOL = "global pooling"
+    IN_PLACE = "in place"
+    VIEW = "view"
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether the output lies where the input lay."""
+        return self in (Output.IN_PLACE, Output.VIEW)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learnable tensor.
+
+    Attributes:
+        name: PyTorch's name for it.
+        role: what it is for.
+        size: its elements.
+        rule: its size in names, ``c_o·c_i/g·k_h·k_w``.
+    """
+
+    name: str
+    role: Role
+    size: Expr
+    rule: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A layer's products, learnable tensors and kind of output.
+
+    Attributes:
+        output: how the output comes to be.
+        nests: its loop nests.
+        parameters: its learnable tensors, weights of nests included.
+    """
+
+    output: Output
+    nests: tuple[LoopNest, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def macs(self) -> Expr:
+        """Multiply-accumulates of all products."""
+        return sum((nest.macs for nest in self.nests), Mul(0))
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether a bias is added to the output."""
+        return any(parameter.role is Role.BIAS for parameter in self.parameters)
+
+
+def weight_of(nest: LoopNest) -> Parameter:
+    """The learnable operand of a nest."""
+    operand = next(o for o in nest.operands if o.learnable)
+    loops = nest.over(operand.loops)
+    return Parameter(operand.name, Role.WEIGHT, operand.size, "·".join(loop.label for loop in loops))

@@ -1,0 +1,46 @@
+"""A formula with its names, the numbers put in, and its value: what the slides of the lecture show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sympy import Expr, S
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
+
+
+def show_number(value: Rational) -> str:
+    """A number with its thousands grouped."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """``h_o = ⌊(h_i + 2·p − k_h)/s⌋ + 1``.
+
+    Attributes:
+        name: what it computes.
+        template: its text, every quantity in braces.
+        quantities: name → expression.
+        value: the whole as an expression.
+        remainder: what the floor cuts off; where it is 0, the floor signs are left out of the numbers.
+    """
+
+    name: str
+    template: str
+    quantities: Mapping[str, Expr]
+    value: Expr
+    remainder: Expr = S.One
+
+    @property
+    def rule(self) -> str:
+        """The formula in names."""
+        return self.template.format_map({name: name for name in self.quantities})
+
+    def numbers(self, evaluate: Evaluator) -> str:
+        """The formula with the numbers put in."""
+        values = {name: evaluate(expression) for name, expression in self.quantities.items()}
+        text = self.template.format_map(values)
+        if evaluate(self.remainder) == 0:
+            text = text.replace("⌊", "").replace("⌋", "")
+        return text

@@ -1,0 +1,154 @@
+"""A cost rule as a loop nest: one declaration from which every count is read off.
+
+A convolution *is* the loops over ``c_i/g, k_h, k_w, h_o, w_o, c_o``. The product of all extents is its MACs; the product of
+the extents that index the weight is its #params; of those that index the output, the output's size. The formula that a
+reader sees is the declaration itself and cannot disagree with the number.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from sympy import Expr, Mul
+
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.formula import Formula
+
+BATCH = "n"
+"""The loop over the batch; the slides leave it out where it is 1."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One loop of a nest.
+
+    Attributes:
+        name: as on the slides: ``c_o``, ``k_h``.
+        count: how many there are before they are divided into groups.
+        share: the name and number of the groups that divide them, or None: the loop ``c_i/g``.
+        derivation: how the count follows from the input, where a formula gives it.
+    """
+
+    name: str
+    count: Expr
+    share: tuple[str, Expr] | None = None
+    derivation: Formula | None = None
+
+    @property
+    def extent(self) -> Expr:
+        """How often the body runs."""
+        return self.count / self.share[1] if self.share else self.count
+
+    @property
+    def label(self) -> str:
+        """``c_i/g``, or ``k_h``."""
+        return f"{self.name}/{self.share[0]}" if self.share else self.name
+
+    def numbers(self, evaluate: Evaluator) -> str:
+        """``96/2``, or ``5``."""
+        if self.share is None:
+            return str(evaluate(self.count))
+        return f"{evaluate(self.count)}/{evaluate(self.share[1])}"
+
+
+class Body(Enum):
+    """What a nest does at each point."""
+
+    MULTIPLY_ACCUMULATE = "multiply-accumulate"
+    MAXIMUM = "maximum"
+    MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of an operand: the loops that move along it, each with its step, and where they start.
+
+    A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
+    """
+
+    loops: tuple[str, ...]
+    steps: tuple[Expr, ...]
+    start: Expr
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor that a nest reads or writes.
+
+    Attributes:
+        name: ``input``, ``weight``, ``output``.
+        loops: the loops that index it; for a window, through its axes.
+        size: its elements.
+        learnable: whether it is a parameter.
+        axes: the affine maps of its axes, where loops share one.
+    """
+
+    name: str
+    loops: tuple[str, ...]
+    size: Expr
+    learnable: bool = False
+    axes: tuple[Axis, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoopNest:
+    """The loops of a layer, in the order of the slides, and what each operand takes from them.
+
+    Attributes:
+        loops: outermost first.
+        operands: what is read, then what is written.
+        body: what happens at each point.
+    """
+
+    loops: tuple[Loop, ...]
+    operands: tuple[Operand, ...]
+    body: Body = Body.MULTIPLY_ACCUMULATE
+
+    @property
+    def points(self) -> Expr:
+        """How often the body runs: the product of all extents."""
+        return Mul(*(loop.extent for loop in self.loops))
+
+    @property
+    def macs(self) -> Expr:
+        """The multiply-accumulates: all points, where the body is one."""
+        return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
+
+    @property
+    def reads(self) -> Expr:
+        """Elements that must be read at least once."""
+        return sum((o.size for o in self.operands if o.name != "output"), Mul(0))
+
+    @property
+    def writes(self) -> Expr:
+        """Elements that must be written at least once."""
+        return self.operand("output").size
+
+    def operand(self, name: str) -> Operand:
+        """The operand of a name."""
+        return next(o for o in self.operands if o.name == name)
+
+    def over(self, names: Iterable[str]) -> tuple[Loop, ...]:
+        """The loops of these names, in the nest's order."""
+        wanted = set(names)
+        return tuple(loop for loop in self.loops if loop.name in wanted)
+
+
+def extent_of(loops: Iterable[Loop]) -> Expr:
+    """The product of the extents of some loops."""
+    return Mul(*(loop.extent for loop in loops))
+
+
+def product_formula(name: str, loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:
+    """``c_i/g·k_h·k_w·c_o`` and ``96/2 × 5 × 5 × 256``; a batch of one is left out.
+
+    Args:
+        name: what is counted; a count of nothing is shown as 0.
+        loops: the factors.
+        evaluate: gives the numbers.
+    """
+    shown = [loop for loop in loops if loop.name != BATCH or evaluate(loop.count) != 1]
+    if not shown:
+        return name, "1"
+    rule = "·".join(loop.label for loop in shown)
+    return rule, " × ".join(loop.numbers(evaluate) for loop in shown)

@@ -1,0 +1,231 @@
+"""The register of shape and cost rules, and the place where a rule looks at its layer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from sympy import Expr, Integer, Mul
+
+from archspec.errors import SpecError
+from archspec.fields import Expression
+from archspec.graph import Node
+from archspec.layers import Layer
+from archspec.scope import Resolved
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
+from costmodel.algebra.functions import absorbed
+from costmodel.algebra.printing import text
+from costmodel.cost import Cost
+
+Shape = tuple[Expr, ...]
+"""The extents of a tensor's axes, in elements."""
+
+Translate = Callable[[Resolved], Expr]
+"""A resolved tree as a sympy expression; may raise ValueError."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A condition, and the rule of the layer that asks for it.
+
+    Attributes:
+        condition: what must hold.
+        node: the layer.
+        rule: the rule in words, its quantities in braces.
+        quantities: name → expression.
+        field: the field that the rule is about, or None.
+    """
+
+    condition: Condition
+    node: Node
+    rule: str
+    quantities: Mapping[str, Expr]
+    field: str | None = None
+
+    def broken(self, show: Callable[[Expr], object]) -> SpecError:
+        """The error that says what is broken, its quantities shown by ``show``."""
+        shown = {name: show(expression) for name, expression in self.quantities.items()}
+        return self.node.error(self.rule.format_map(shown), field=self.field)
+
+
+@dataclass
+class Site:
+    """One layer where it stands: what enters it, what its fields are worth, what it asks of the symbols.
+
+    Attributes:
+        node: the layer's node.
+        inputs: the shapes that enter.
+        translate: gives the value of a field's expression.
+        least: the smallest value of each symbol.
+        requirements: what has been asked for so far.
+    """
+
+    node: Node
+    inputs: tuple[Shape, ...]
+    translate: Translate
+    least: Least
+    requirements: list[Requirement] = field(default_factory=list)
+
+    @property
+    def input(self) -> Shape:
+        """The shape that enters, where it is one."""
+        return self.inputs[0]
+
+    def value(self, name: str, expression: Expression) -> Expr:
+        """The value of a field's expression; ``name`` is the field's.
+
+        Raises:
+            SpecError: it has none.
+        """
+        try:
+            return self.translate(expression.tree)
+        except ValueError as error:
+            raise self.node.error(str(error), field=name) from None
+
+    def size(self, name: str, expression: Expression, least: int = 1) -> Expr:
+        """The value of a field that must be an integer of at least ``least``."""
+        size = absorbed(self.value(name, expression))
+        shown = {"value": size}
+        if not size.is_integer:
+            over, under = size.as_numer_denom()
+            self.require(Divides(under, over), f"{name} ({{value}}) must be an integer", shown, name)
+        self.require(
+            AtLeast(size, least), f"{name} ({{value}}) must be at least {least}", shown, name
+        )
+        return size
+
+    def integer(self, name: str, expression: Expression) -> int:
+        """The value of a field that must be a known integer, as an axis is."""
+        value = self.value(name, expression)
+        if not value.is_Integer:
+            raise self.node.error(f"{name} ({value}) must be a known integer", field=name)
+        return int(value)
+
+    def per_axis(
+        self, name: str, given: Expression | tuple[Expression, ...], rank: int, least: int = 1
+    ) -> tuple[Expr, ...]:
+        """One size per axis, from one for all or a list."""
+        if not isinstance(given, tuple):
+            return (self.size(name, given, least),) * rank
+        if len(given) != rank:
+            raise self.node.error(
+                f"{name} has {len(given)} values for {rank} axes",
+                hint=f"write one number, or a list of {rank}",
+                field=name,
+            )
+        return tuple(self.size(name, item, least) for item in given)
+
+    def require(
+        self,
+        condition: Condition,
+        rule: str,
+        quantities: Mapping[str, Expr],
+        field: str | None = None,
+    ) -> None:
+        """Ask for a condition; one that is false whatever the symbols is an error at once.
+
+        Args:
+            condition: what must hold.
+            rule: the rule in words, its quantities in braces.
+            quantities: name → expression.
+            field: the field that the rule is about.
+
+        Raises:
+            SpecError: the condition is false.
+        """
+        requirement = Requirement(condition, self.node, rule, quantities, field)
+        truth = condition.decide(self.least)
+        if truth is False:
+            raise requirement.broken(text)
+        if truth is None:
+            self.requirements.append(requirement)
+
+    def axis(self, index: int, name: str | None = None) -> int:
+        """An axis counted from 0, from an index that may count from the end.
+
+        Raises:
+            SpecError: the input has no such axis.
+        """
+        rank = len(self.input)
+        if not -rank <= index < rank:
+            raise self.node.error(
+                f"axis {index} of an input with {rank} axes {show_shape(self.input)}", field=name
+            )
+        return index % rank
+
+
+def show_shape(shape: Shape) -> str:
+    """``[1, 96, (h - 7)//4 + 1]``."""
+    return f"[{', '.join(map(text, shape))}]"
+
+
+def elements(shape: Shape) -> Expr:
+    """How many elements a tensor has."""
+    return Mul(*shape) if shape else Integer(1)
+
+
+ShapeRule = Callable[[Any, Site], Shape]
+CostRule = Callable[[Any, Site, Shape], Cost]
+
+_SHAPE_RULES: dict[type[Layer], ShapeRule] = {}
+_COST_RULES: dict[type[Layer], CostRule] = {}
+_R = TypeVar("_R", bound=Callable[..., Any])
+
+
+def shape_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
+    """Register the function that gives the output's shape of these classes and their subclasses.
+
+    Raises:
+        ValueError: a class has one already.
+    """
+    return _register(_SHAPE_RULES, layers)
+
+
+def cost_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
+    """Register the function that gives the cost of these classes and their subclasses (see `shape_rule`)."""
+    return _register(_COST_RULES, layers)
+
+
+def _register(rules: dict[type[Layer], Any], layers: tuple[type[Layer], ...]) -> Callable[[_R], _R]:
+    def register(rule: _R) -> _R:
+        for layer in layers:
+            if layer in rules:
+                raise ValueError(f"{layer.__name__} has a rule already: {rules[layer].__name__}")
+            rules[layer] = rule
+        return rule
+
+    return register
+
+
+def find_shape_rule(layer: type[Layer]) -> ShapeRule:
+    """The shape rule of a class (see `find_cost_rule`)."""
+    return _find(_SHAPE_RULES, layer, "shape")
+
+
+def find_cost_rule(layer: type[Layer]) -> CostRule:
+    """The cost rule of a class.
+
+    Rules of our own kinds are imported when a network first needs them.
+
+    Raises:
+        LookupError: there is none; the message names the file where it belongs.
+    """
+    return _find(_COST_RULES, layer, "cost")
+
+
+def _find(rules: dict[type[Layer], Any], layer: type[Layer], what: str) -> Any:
+    module = rule_module(layer)
+    if module and find_spec(module):
+        import_module(module)
+    for ancestor in layer.__mro__:
+        if ancestor in rules:
+            return rules[ancestor]
+    place = module.replace(".", "/") + ".py" if module else f"beside {layer.__module__}"
+    raise LookupError(f"kind '{layer.kind}' has no {what} rule; it belongs in {place}")
+
+
+def rule_module(layer: type[Layer]) -> str | None:
+    """The room of our own rules that mirrors the class's; None for a class from elsewhere."""
+    package, _, name = layer.__module__.rpartition(".")
+    return f"costmodel.rules.{name}" if package == "archspec.layers" else None

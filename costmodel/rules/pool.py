@@ -1,0 +1,86 @@
+"""Pooling: windows without products."""
+
+from sympy import Expr, S
+
+from archspec.layers.pool import AdaptiveAvgPool, AvgPool, MaxPool, Pool
+from costmodel.algebra.conditions import AtLeast
+from costmodel.cost import Cost, Output
+from costmodel.nests import BATCH, Axis, Body, Loop, LoopNest, Operand, extent_of
+from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.windows import AXES, Window, require_output, spatial_input
+
+
+@shape_rule(Pool)
+def pooling_shape(layer: Pool, site: Site) -> Shape:
+    """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` on every spatial axis, or rounded up with ``ceil_mode``.
+
+    Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel there.
+    """
+    windows = _windows(layer, site)
+    for window in windows:
+        site.require(
+            AtLeast(window.kernel - 2 * window.before, 0),
+            "padding ({padding}) must be at most half of kernel_size ({kernel})",
+            {"padding": window.before, "kernel": window.kernel},
+            "padding",
+        )
+    return (*site.input[:2], *require_output(site, windows))
+
+
+def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
+    rank = layer.rank
+    sizes = spatial_input(site, rank)
+    kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
+    strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
+    dilations = _dilations(layer, site)
+    paddings = site.per_axis("padding", layer.padding, rank, least=0)
+    return tuple(
+        Window(axis, size, k, s, d, p, p, ceil_mode=layer.ceil_mode.holds)
+        for axis, size, k, s, d, p in zip(
+            AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True
+        )
+    )
+
+
+def _dilations(layer: Pool, site: Site) -> tuple[Expr, ...]:
+    if isinstance(layer, MaxPool):
+        return site.per_axis("dilation", layer.dilation, layer.rank)
+    return (S.One,) * layer.rank
+
+
+@cost_rule(Pool)
+def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
+    """No products and no parameters; one maximum or mean over ``k_h·k_w`` elements per output element.
+
+    Source: MIT 6.5940, lecture 2.
+    """
+    windows = _windows(layer, site)
+    body = Body.MEAN if isinstance(layer, AvgPool) else Body.MAXIMUM
+    outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
+    spatial = [Loop(f"{w.axis}_o", w.output, derivation=w.derivation) for w in windows]
+    kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
+    taps = tuple(
+        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
+    )
+    written = [*outer, *spatial]
+    operands = (
+        Operand("input", (BATCH, "c"), elements(site.input), axes=taps),
+        Operand("output", tuple(loop.name for loop in written), extent_of(written)),
+    )
+    return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
+
+
+@shape_rule(AdaptiveAvgPool)
+def adaptive_shape(layer: AdaptiveAvgPool, site: Site) -> Shape:
+    """``h_o`` as given. Source: ``torch.nn.AdaptiveAvgPool2d``."""
+    spatial_input(site, layer.rank)
+    return (*site.input[:2], *site.per_axis("output_size", layer.output_size, layer.rank))
+
+
+@cost_rule(AdaptiveAvgPool)
+def adaptive_cost(layer: AdaptiveAvgPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products and no parameters. To a single element it is global pooling."""
+    is_global = all(size is S.One for size in output[2:])
+    return Cost(Output.GLOBAL_POOL if is_global else Output.POOL)
+
+

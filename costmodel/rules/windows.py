@@ -1,0 +1,134 @@
+"""Windows that slide over an axis: the arithmetic that convolutions and pooling share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sympy import Expr, S
+
+from costmodel.algebra.conditions import AtLeast
+from costmodel.algebra.functions import Minimum, absorbed, ceil_div, floor_div
+from costmodel.formula import Formula
+from costmodel.rules.base import Site, show_shape
+
+AXES = {1: ("l",), 2: ("h", "w"), 3: ("d", "h", "w")}
+"""What the spatial axes of an input of each rank are called."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel on one axis.
+
+    Attributes:
+        axis: the axis' name, ``h``.
+        size: extent of the input, h_i.
+        kernel: taps, k.
+        stride: step, s.
+        dilation: distance of taps, d.
+        before: padding before, p.
+        after: padding after.
+        same: whether the padding is chosen so that the output is ``ceil(h_i/s)``.
+        ceil_mode: whether a last window that the stride cuts off is kept, if it starts in the input.
+    """
+
+    axis: str
+    size: Expr
+    kernel: Expr
+    stride: Expr
+    dilation: Expr = S.One
+    before: Expr = S.Zero
+    after: Expr = S.Zero
+    same: bool = False
+    ceil_mode: bool = False
+
+    @property
+    def word(self) -> str:
+        """The axis' name in words."""
+        return {"h": "height", "w": "width", "d": "depth", "l": "length"}[self.axis]
+
+    @property
+    def span(self) -> Expr:
+        """The extent of the dilated kernel, ``d·(k − 1) + 1``."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def room(self) -> Expr:
+        """Positions of the first tap at stride 1, less one: ``h_i + p + p − span``."""
+        return self.size + self.before + self.after - self.span
+
+    @property
+    def output(self) -> Expr:
+        """How many windows there are, h_o, as one floor.
+
+        With ``ceil_mode`` the windows are those of a division that rounds up, but at most ``ceil((h_i + p)/s)``, since
+        the last must start in the input or the padding before it; of two floors over the same stride the smaller
+        has the smaller dividend.
+        """
+        if self.same:
+            return absorbed(ceil_div(self.size, self.stride))
+        dividend = (self.room + self.stride).expand()
+        if self.ceil_mode:
+            last_start = (self.size + self.before + self.stride - 1).expand()
+            rounded_up = (dividend + self.stride - 1).expand()
+            dividend = Minimum(rounded_up, last_start)
+        return absorbed(floor_div(dividend, self.stride))
+
+    @property
+    def derivation(self) -> Formula:
+        """How the output follows, as the slides show it."""
+        names = {f"{self.axis}_i": self.size, "s": self.stride}
+        if self.same:
+            rounding = "⌈{%s_i}/{s}⌉" % self.axis
+            return Formula(f"{self.axis}_o", rounding, names, self.output)
+        padding, padded = self._padding()
+        kernel, taken = self._kernel()
+        over = f"{{{self.axis}_i}}{padding}{kernel}"
+        if self.ceil_mode:
+            template = f"⌈({over})/{{s}}⌉ + 1"
+        else:
+            template = f"⌊({over})/{{s}}⌋ + 1"
+        remainder = self.room - self.stride * floor_div(self.room, self.stride)
+        return Formula(f"{self.axis}_o", template, names | padded | taken, self.output, remainder)
+
+    def _padding(self) -> tuple[str, dict[str, Expr]]:
+        if self.before == self.after:
+            return " + 2·{p}", {"p": self.before}
+        return " + {p_before} + {p_after}", {"p_before": self.before, "p_after": self.after}
+
+    def _kernel(self) -> tuple[str, dict[str, Expr]]:
+        name = f"k_{self.axis}"
+        if self.dilation is S.One:
+            return f" − {{{name}}}", {name: self.kernel}
+        return f" − {{d}}·({{{name}}} − 1) − 1", {name: self.kernel, "d": self.dilation}
+
+
+def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
+    """The outputs of the windows, each asked to be at least 1.
+
+    Raises:
+        SpecError: one of them is 0 or less, whatever the symbols are.
+    """
+    outputs = []
+    for window in windows:
+        output = window.output
+        site.require(
+            AtLeast(output, 1),
+            f"the window ({{span}}) must fit the padded {window.word} ({{padded}})",
+            {"span": window.span, "padded": window.size + window.before + window.after},
+            "kernel_size",
+        )
+        outputs.append(output)
+    return tuple(outputs)
+
+
+def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
+    """The spatial axes of an input ``(n, c, …)`` with ``rank`` of them.
+
+    Raises:
+        SpecError: the input has another number of axes.
+    """
+    axes = ", ".join(("n", "c", *AXES[rank]))
+    if len(site.input) != rank + 2:
+        raise site.node.error(
+            f"the input {show_shape(site.input)} has {len(site.input)} axes, not ({axes})"
+        )
+    return site.input[2:]
