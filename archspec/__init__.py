@@ -1,6 +1,6 @@
 """The language of archcost: specs in YAML, read into typed architectures and graphs.
 
-    text → document (line marks) → Architecture (pydantic) → Graph
+text → document (line marks) → Architecture (pydantic) → Graph
 """
 
 from archspec.architecture import Architecture, load

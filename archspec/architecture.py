@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from archspec.arithmetic import Rational, tidy
 from archspec.document import Document, Path_, read_document
 from archspec.errors import Origin, SpecError
-from archspec.expressions import FUNCTIONS, KEYWORDS, Number
-from archspec.fields import Condition, Expression, read_condition, read_expression, show
+from archspec.expressions import FUNCTIONS, KEYWORDS
+from archspec.fields import Condition, Expression, Read, read_condition, read_expression, show
 from archspec.layers import Layer, find_kind
 from archspec.scope import RESERVED
 from archspec.validation import validate
@@ -33,7 +33,7 @@ def _number(value: Any) -> Rational:
     )
 
 
-Constant = Annotated[int | Fraction, PlainValidator(_number)]
+Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
 """An exact number, not an expression."""
 
 
@@ -104,10 +104,10 @@ class Fact(BaseModel):
 def _let_value(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_let_value, value))
-    return Condition(value) if isinstance(value, bool) else read_expression(value)
+    return read_condition(value) if isinstance(value, bool) else read_expression(value)
 
 
-LetValue = Annotated[Any, PlainValidator(_let_value)]
+LetValue = Annotated[Any, Read(_let_value, {})]
 
 
 def _sizes(value: Any) -> tuple[Expression, ...]:
@@ -140,7 +140,7 @@ class Header(BaseModel):
     let: dict[str, LetValue] = Field(
         default_factory=dict, description="derived values, in order; scalars or lists"
     )
-    input: Annotated[dict[str, Any], PlainValidator(_inputs)] = Field(
+    input: Annotated[dict[str, Any], Read(_inputs, {"type": ["array", "object"]})] = Field(
         description="the input's shape, or a mapping of several"
     )
     layers: list[Any] = Field(min_length=1, description="the entries, in order")
@@ -209,9 +209,7 @@ def read_architecture(document: Document) -> Architecture:
         )
     header = validate(Header, document.data, document, ())
     _check_names(header, document)
-    entries = [
-        _read_entry(value, document, ("layers", i)) for i, value in enumerate(header.layers)
-    ]
+    entries = [_read_entry(value, document, ("layers", i)) for i, value in enumerate(header.layers)]
     return Architecture(header, tuple(entries), document)
 
 
@@ -312,11 +310,11 @@ class Reserved(BaseModel):
 
     model_config = _STRICT
 
-    name: Annotated[str, PlainValidator(_read_node_name)] | None = None
-    sources: Annotated[tuple[str, ...], PlainValidator(_read_sources)] = Field(
+    name: Annotated[str | None, Read(_read_node_name, {"type": "string"})] = None
+    sources: Annotated[tuple[str, ...], Read(_read_sources, {"type": ["string", "array"]})] = Field(
         default=("previous",), alias="from"
     )
-    when: Annotated[Condition, PlainValidator(read_condition)] | None = None
+    when: Annotated[Condition | None, Read(read_condition, {"type": ["boolean", "string"]})] = None
 
     @classmethod
     def names(cls) -> frozenset[str]:

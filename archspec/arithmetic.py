@@ -1,6 +1,7 @@
 """Exact arithmetic on the numbers of a spec: integers, fractions, truth values.
 
-The same functions decide structure here and give every law its value at numbers, so the two cannot disagree.
+The same functions decide structure here and give every law its value at numbers, so the two
+cannot disagree.
 """
 
 from collections.abc import Callable
@@ -33,15 +34,17 @@ def power(base: Rational, exponent: Rational) -> Rational:
     """``base**exponent`` for an integer exponent; a result of too many bits is refused, not computed."""
     if exponent.denominator != 1:
         raise ExpressionError(f"the exponent {exponent} is no integer")
-    if _bits(base) * abs(exponent) > MAX_NUMBER_BITS and abs(base) != 1:
+    times = int(exponent)
+    if _bits(base) * abs(times) > MAX_NUMBER_BITS and abs(base) != 1:
         raise ExpressionError(f"a power of more than {MAX_NUMBER_BITS:,} bits")
-    if exponent < 0:
-        return tidy(1 / Fraction(_divisor(base)) ** -int(exponent))
-    return tidy(base ** int(exponent))
+    if times < 0:
+        return tidy(1 / Fraction(_divisor(base)) ** -times)
+    return tidy(Fraction(base) ** times)
 
 
 def round_to(x: Rational, divisor: Rational) -> int:
-    """The multiple of ``divisor`` nearest to ``x``, at least ``divisor``, never below 90 % of ``x``.
+    """The multiple of ``divisor`` nearest to ``x``, at least ``divisor``, never below 90 % of
+    ``x``.
 
     The field's ``make_divisible`` (MobileNet's reference code): halves round up.
     """

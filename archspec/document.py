@@ -1,7 +1,8 @@
 """Text to data: YAML 1.2 read with the line and column of every key and value.
 
-Reading is the first wall against an untrusted text: the size of the file, the depth of the nesting and the number of
-values after aliases are expanded are bounded before anything else looks at them.
+Reading is the first wall against an untrusted text: the size of the file, the depth of the
+nesting and the number of values after aliases are expanded are bounded before anything else looks
+at them.
 """
 
 import re

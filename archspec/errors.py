@@ -24,7 +24,8 @@ class Origin:
 class SpecError(ValueError):
     """Something a person wrote breaks a rule.
 
-    Inner code raises it with a short cause; the door that knows the place adds origin and entry once.
+    Inner code raises it with a short cause; the door that knows the place adds origin and entry
+    once.
 
     Attributes:
         cause: the value and the rule it breaks.

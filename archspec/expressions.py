@@ -9,8 +9,8 @@
     postfix    := atom ['[' expression ']']
     atom       := number | name | name '(' expression (',' expression)* ')' | '(' expression ')'
 
-Precedence and associativity are Python's, so that a person reads an expression as Python would. Nothing is ever
-evaluated as Python.
+Precedence and associativity are Python's, so that a person reads an expression as Python would.
+Nothing is ever evaluated as Python.
 """
 
 import re
@@ -102,7 +102,13 @@ class Call:
     arguments: tuple["Tree", ...]
 
 
-Tree = Number | Truth | Name | Unary | Binary | Index | Call
+class Placeholder:
+    """A leaf that a later stage puts in the place of a name."""
+
+    __slots__ = ()
+
+
+Tree = Number | Truth | Name | Unary | Binary | Index | Call | Placeholder
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 

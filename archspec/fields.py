@@ -5,26 +5,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import tidy
 from archspec.expressions import ExpressionError, Number, Tree, Truth, parse
-from archspec.scope import Resolved
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A number, or a formula whose value comes later; resolved once its scope is known."""
 
-    tree: Tree | Resolved
+    tree: Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A truth value, or a comparison that the structure of the spec decides."""
 
-    tree: Tree | Resolved
+    tree: Tree
 
     @property
     def holds(self) -> bool:
@@ -36,6 +35,27 @@ class Condition:
         if isinstance(self.tree, Truth):
             return self.tree.value
         raise ValueError("the condition is not resolved yet")
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A type annotation: the function that reads a value, and the JSON Schema of what it takes.
+
+    Pydantic looks no further than this function, so that a class costs little to build.
+    """
+
+    function: Callable[[Any], Any]
+    schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.function)
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.schema
 
 
 def constant(value: int | str) -> Expression:
@@ -136,8 +156,8 @@ def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
 
 
 def _padding(value: Any) -> "Sides":
-    if value in ("same", "valid"):
-        return value
+    if value == "same" or value == "valid":
+        return value  # type: ignore[no-any-return]
     if isinstance(value, list | tuple):
         if not value:
             raise _wrong([], "padding")
@@ -158,33 +178,27 @@ _PAIRS = {
     "items": {"anyOf": [_NUMBER, {**_LIST, "minItems": 2, "maxItems": 2}]},
 }
 
-Size = Annotated[Expression, PlainValidator(read_expression), WithJsonSchema(_NUMBER)]
+Size = Annotated[Expression, Read(read_expression, _NUMBER)]
 """One number."""
 
-Flag = Annotated[Condition, PlainValidator(read_condition), WithJsonSchema(_FLAG)]
+Flag = Annotated[Condition, Read(read_condition, _FLAG)]
 """A truth value."""
 
 PerAxis = Annotated[
-    Expression | tuple[Expression, ...],
-    PlainValidator(_per_axis),
-    WithJsonSchema({"anyOf": [_NUMBER, _LIST]}),
+    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]})
 ]
 """One number for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
     Expression | tuple[Expression, ...] | None,
-    PlainValidator(_optional(_per_axis)),
-    WithJsonSchema({"anyOf": [_NUMBER, _LIST, {"type": "null"}]}),
+    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}),
 ]
 """As `PerAxis`, or null."""
 
 Sides = (
-    Literal["same", "valid"]
-    | Expression
-    | tuple[Expression | tuple[Expression, Expression], ...]
+    Literal["same", "valid"] | Expression | tuple[Expression | tuple[Expression, Expression], ...]
 )
 
-Padding = Annotated[
-    Sides, PlainValidator(_padding), WithJsonSchema({"anyOf": [_NUMBER, _PAIRS]})
-]
-"""One number for every side, or a list with one number or one ``[before, after]`` per axis, or ``same``, or ``valid``."""
+Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]})]
+"""One number for every side; a list with one number, or ``[before, after]``, per axis; ``same``
+(output ``ceil(h/s)``); ``valid`` (none)."""

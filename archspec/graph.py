@@ -129,9 +129,7 @@ def _resolve_let(value: object, scope: Scope) -> Value:
     return checked_size(resolve(value.tree, scope))  # type: ignore[attr-defined]
 
 
-def _input_shapes(
-    architecture: Architecture, scope: Scope
-) -> dict[str, tuple[Expression, ...]]:
+def _input_shapes(architecture: Architecture, scope: Scope) -> dict[str, tuple[Expression, ...]]:
     shapes = {}
     for name, sizes in architecture.header.input.items():
         with _place(architecture, ("input",), "input"):

@@ -1,7 +1,9 @@
-"""Names and what they stand for: an expression tree is resolved in a scope to a tree of numbers, symbols and sizes.
+"""Names and what they stand for: an expression tree is resolved in a scope to a tree of numbers,
+symbols and sizes.
 
-Whatever is known becomes a number at once. What stays symbolic stays a tree whose leaves are free symbols (`Name`) and
-sizes of the tensor that enters (`Measure`); its value is the business of whoever knows shapes.
+Whatever is known becomes a number at once. What stays symbolic stays a tree whose leaves are free
+symbols (`Name`) and sizes of the tensor that enters (`Measure`); its value is the business of
+whoever knows shapes.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from archspec.expressions import (
     Index,
     Name,
     Number,
+    Placeholder,
     Tree,
     Truth,
     Unary,
@@ -39,7 +42,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Placeholder):
     """The extent of one axis of a tensor; negative axes count from the last."""
 
     tensor: Tensor
@@ -47,16 +50,14 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Placeholder):
     """``in_shape`` itself, good only for indexing."""
 
     tensor: Tensor
 
 
-Leaf = Number | Truth | Name | Measure | Whole
-Resolved = Leaf | Unary | Binary | Call
-Value = Resolved | tuple["Value", ...]
-"""What a name stands for: a resolved tree, or a list of such."""
+Value = Tree | tuple["Value", ...]
+"""What a name stands for: a resolved tree (no name but a free symbol, no index), or a list of such."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,12 @@ class Scope:
 
 
 def resolve(tree: Tree, scope: Scope) -> Value:
-    """The value of an expression in a scope: a number where everything is known, a smaller tree otherwise.
+    """The value of an expression in a scope: a number where everything is known, a smaller tree
+    otherwise.
 
     Raises:
-        ExpressionError: an unknown name, an operation without a value, or a result that is too large.
+        ExpressionError: an unknown name, an operation without a value, or a result that is too
+            large.
     """
     match tree:
         case Name():
@@ -120,21 +123,19 @@ def resolve(tree: Tree, scope: Scope) -> Value:
         case Binary("and" | "or" as operator, left, right):
             return _connect(operator, _single(resolve(left, scope)), right, scope)
         case Binary(operator, left, right):
-            return _binary(
-                operator, _single(resolve(left, scope)), _single(resolve(right, scope))
-            )
+            return _binary(operator, _single(resolve(left, scope)), _single(resolve(right, scope)))
         case Call(function, arguments):
             return _call(function, [_single(resolve(a, scope)) for a in arguments])
     return tree
 
 
-def _single(value: Value) -> Resolved:
+def _single(value: Value) -> Tree:
     if isinstance(value, tuple | Whole):
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
     return value
 
 
-def _quantity(value: Resolved) -> Resolved:
+def _quantity(value: Tree) -> Tree:
     if isinstance(value, Truth):
         raise ExpressionError(f"{str(value.value).lower()} is no number")
     return value
@@ -152,7 +153,7 @@ def _index(items: Value, index: Value) -> Value:
     return items[index.value]
 
 
-def _unary(operator: str, operand: Resolved) -> Resolved:
+def _unary(operator: str, operand: Tree) -> Tree:
     if operator == "not":
         return Truth(not operand.value) if isinstance(operand, Truth) else Unary("not", operand)
     if isinstance(operand, Number):
@@ -160,7 +161,7 @@ def _unary(operator: str, operand: Resolved) -> Resolved:
     return Unary("-", _quantity(operand))
 
 
-def _connect(operator: str, left: Resolved, right: Tree, scope: Scope) -> Resolved:
+def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
     """``and`` and ``or`` stop as soon as one side decides."""
     if isinstance(left, Truth) and left.value == (operator == "or"):
         return left
@@ -172,7 +173,7 @@ def _connect(operator: str, left: Resolved, right: Tree, scope: Scope) -> Resolv
     return left if isinstance(other, Truth) else Binary(operator, left, other)
 
 
-def _binary(operator: str, left: Resolved, right: Resolved) -> Resolved:
+def _binary(operator: str, left: Tree, right: Tree) -> Tree:
     left, right = _quantity(left), _quantity(right)
     if isinstance(left, Number) and isinstance(right, Number):
         if operator in COMPARISONS:
@@ -181,7 +182,7 @@ def _binary(operator: str, left: Resolved, right: Resolved) -> Resolved:
     return Binary(operator, left, right)
 
 
-def _call(function: str, arguments: list[Resolved]) -> Resolved:
+def _call(function: str, arguments: list[Tree]) -> Tree:
     known = [a.value for a in map(_quantity, arguments) if isinstance(a, Number)]
     if len(known) == len(arguments):
         return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))

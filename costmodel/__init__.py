@@ -8,7 +8,35 @@
     alexnet.function("macs")        # a vectorised NumPy function of its symbols
 """
 
-from archspec.errors import SpecError
-from costmodel.analysis import Analysis, analyze
+from typing import TYPE_CHECKING, Any
+
+import archspec
+
+if TYPE_CHECKING:
+    from archspec.errors import SpecError
+    from costmodel.analysis import Analysis, analyze
 
 __all__ = ["Analysis", "SpecError", "analyze"]
+
+
+def require_own_language() -> None:
+    """Make sure that ``archspec`` is the package that belongs to this one.
+
+    Raises:
+        ImportError: Python finds an unrelated package of that name.
+    """
+    if getattr(archspec, "DISTRIBUTION", None) != "archcost":
+        raise ImportError(
+            f"the package archspec at {archspec.__file__} is an unrelated one; "
+            "install archcost into an environment of its own"
+        )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"costmodel has no '{name}'")
+    require_own_language()
+    from archspec.errors import SpecError
+    from costmodel.analysis import Analysis, analyze
+
+    return {"Analysis": Analysis, "SpecError": SpecError, "analyze": analyze}[name]

@@ -1,10 +1,10 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Integer, Symbol
 
@@ -28,7 +28,7 @@ from costmodel.propagation import (
     propagate,
     trail,
 )
-from costmodel.rules.base import elements
+from costmodel.rules.base import Requirement, elements
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
@@ -126,7 +126,7 @@ class Analysis:
             if not requirement.condition.holds(evaluate):
                 raise on_the_way(requirement.broken(evaluate), self._trail(requirement, evaluate))
 
-    def _trail(self, requirement: Any, evaluate: Evaluator) -> str:
+    def _trail(self, requirement: Requirement, evaluate: Evaluator) -> str:
         shapes = {Tensor(name): shape for name, shape in self.propagation.inputs.items()}
         shapes |= {Tensor(layer.node.path): layer.output for layer in self.layers}
         numbers = {
@@ -173,13 +173,21 @@ class Analysis:
         candidates = [grouped(part) for part in parts if part != 0] or [Integer(0)]
         return maximum(candidates, least, self.evaluator)
 
+    @cached_property
+    def _values(self) -> dict[str, Rational]:
+        return {}
+
     def value(self, metric: str) -> Rational:
         """A metric of the whole network at the symbols' values."""
-        found = find_metric(metric)
+        if metric not in self._values:
+            self._values[metric] = self._value(find_metric(metric))
+        return self._values[metric]
+
+    def _value(self, found: Metric) -> Rational:
         parts = [self.evaluator(found.per_layer(x, self.convention)) for x in self.layers]
         if found.combine == "max":
             return max(parts)
-        return tidy(sum(parts) + self.evaluator(self.of_input(metric)))
+        return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))
 
     def at(self, **settings: Number) -> "Point":
         """The numbers at given values of the symbols; those not given keep their defaults.
@@ -221,7 +229,7 @@ class Point:
     """The metrics of a network at numbers: ``analysis.at(h=192).macs``."""
 
     analysis: Analysis
-    evaluate: Callable[[Expr], Rational]
+    evaluate: Evaluator
 
     def __getattr__(self, name: str) -> Rational:
         if name in METRICS:

@@ -78,4 +78,6 @@ def weight_of(nest: LoopNest) -> Parameter:
     """The learnable operand of a nest."""
     operand = next(o for o in nest.operands if o.learnable)
     loops = nest.over(operand.loops)
-    return Parameter(operand.name, Role.WEIGHT, operand.size, "·".join(loop.label for loop in loops))
+    return Parameter(
+        operand.name, Role.WEIGHT, operand.size, "·".join(loop.label for loop in loops)
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sympy import Expr, S
+from sympy import Expr
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
@@ -23,14 +23,15 @@ class Formula:
         template: its text, every quantity in braces.
         quantities: name → expression.
         value: the whole as an expression.
-        remainder: what the floor cuts off; where it is 0, the floor signs are left out of the numbers.
+        remainder: what the floor cuts off; where it is 0, the floor signs are left out of the
+            numbers.
     """
 
     name: str
     template: str
     quantities: Mapping[str, Expr]
     value: Expr
-    remainder: Expr = S.One
+    division: tuple[Expr, Expr] | None = None
 
     @property
     def rule(self) -> str:
@@ -41,6 +42,6 @@ class Formula:
         """The formula with the numbers put in."""
         values = {name: evaluate(expression) for name, expression in self.quantities.items()}
         text = self.template.format_map(values)
-        if evaluate(self.remainder) == 0:
+        if self.division and evaluate(self.division[0]) % evaluate(self.division[1]) == 0:
             text = text.replace("⌊", "").replace("⌋", "")
         return text

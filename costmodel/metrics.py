@@ -84,9 +84,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("model_size", "model size", "bytes", count_model_size),
             Metric("macs", "MACs", "multiply-accumulates", count_macs),
             Metric("flops", "FLOPs", "operations", count_flops),
-            Metric(
-                "activations", "#activations", "elements", count_activations, of_input=True
-            ),
+            Metric("activations", "#activations", "elements", count_activations, of_input=True),
             Metric(
                 "activations_peak",
                 "peak activations",

@@ -1,8 +1,9 @@
 """A cost rule as a loop nest: one declaration from which every count is read off.
 
-A convolution *is* the loops over ``c_i/g, k_h, k_w, h_o, w_o, c_o``. The product of all extents is its MACs; the product of
-the extents that index the weight is its #params; of those that index the output, the output's size. The formula that a
-reader sees is the declaration itself and cannot disagree with the number.
+A convolution *is* the loops over ``c_i/g, k_h, k_w, h_o, w_o, c_o``. The product of all extents
+is its MACs; the product of the extents that index the weight is its #params; of those that index
+the output, the output's size. The formula that a reader sees is the declaration itself and cannot
+disagree with the number.
 """
 
 from collections.abc import Iterable
@@ -61,7 +62,8 @@ class Body(Enum):
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of an operand: the loops that move along it, each with its step, and where they start.
+    """One axis of an operand: the loops that move along it, each with its step, and where they
+    start.
 
     A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
     """
@@ -139,16 +141,15 @@ def extent_of(loops: Iterable[Loop]) -> Expr:
     return Mul(*(loop.extent for loop in loops))
 
 
-def product_formula(name: str, loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:
+def product_formula(loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:
     """``c_i/g·k_h·k_w·c_o`` and ``96/2 × 5 × 5 × 256``; a batch of one is left out.
 
     Args:
-        name: what is counted; a count of nothing is shown as 0.
         loops: the factors.
         evaluate: gives the numbers.
     """
     shown = [loop for loop in loops if loop.name != BATCH or evaluate(loop.count) != 1]
     if not shown:
-        return name, "1"
+        return "1", "1"
     rule = "·".join(loop.label for loop in shown)
     return rule, " × ".join(loop.numbers(evaluate) for loop in shown)

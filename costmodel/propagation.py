@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sympy import Expr
 
 from archspec.errors import SpecError
-from archspec.expressions import Name
+from archspec.expressions import Name, Tree
 from archspec.fields import Expression
 from archspec.graph import Graph, Node
-from archspec.scope import Measure, Resolved, Tensor
+from archspec.scope import Measure, Tensor
 from costmodel.algebra.conditions import Least
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
@@ -69,7 +69,8 @@ class Propagation:
 
 
 def propagate(graph: Graph) -> Propagation:
-    """Apply the shape rule and the cost rule of every node, in order; linear in the number of nodes.
+    """Apply the shape rule and the cost rule of every node, in order; linear in the number of
+    nodes.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are.
@@ -104,7 +105,7 @@ class _Walk:
             raise ValueError(f"the input {show_shape(shape)} has no axis {leaf.axis}")
         return shape[leaf.axis]
 
-    def translate(self, tree: Resolved) -> Expr:
+    def translate(self, tree: Tree) -> Expr:
         """A resolved tree as a sympy expression."""
         return translate(tree, self.lookup)
 

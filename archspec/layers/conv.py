@@ -11,9 +11,11 @@ from archspec.layers.base import Layer, kind
 class Conv(Layer):
     """What convolutions of every rank share.
 
-    Per axis: ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``; ``same`` gives ``ceil(h_i/s)``.
+    Per axis: ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``; ``same`` gives
+    ``ceil(h_i/s)``.
 
-    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016; ``torch.nn.Conv2d``.
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016;
+    ``torch.nn.Conv2d``.
     """
 
     rank: ClassVar[int]

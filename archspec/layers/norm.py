@@ -18,7 +18,9 @@ class BatchNorm(Layer):
     """
 
     affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
-    eps: Size = Field(default=constant("1e-5"), description="added to the variance; no cost depends on it")
+    eps: Size = Field(
+        default=constant("1e-5"), description="added to the variance; no cost depends on it"
+    )
     momentum: Size = Field(
         default=constant("0.1"), description="of the running statistics; no cost depends on it"
     )
@@ -26,7 +28,8 @@ class BatchNorm(Layer):
 
 @kind("layernorm")
 class LayerNorm(Layer):
-    """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes, ``2·c`` for one axis.
+    """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes, ``2·c`` for
+    one axis.
 
     Source: Ba, Kiros and Hinton, 2016; ``torch.nn.LayerNorm``.
     """
@@ -38,4 +41,6 @@ class LayerNorm(Layer):
         default=flag(True), description="whether there are learnable parameters"
     )
     bias: Flag = Field(default=flag(True), description="whether the shift is one of them")
-    eps: Size = Field(default=constant("1e-5"), description="added to the variance; no cost depends on it")
+    eps: Size = Field(
+        default=constant("1e-5"), description="added to the variance; no cost depends on it"
+    )

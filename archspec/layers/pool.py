@@ -11,8 +11,8 @@ from archspec.layers.base import Layer, kind
 class Pool(Layer):
     """What pooling windows of every rank share.
 
-    Per axis: ``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1``; with ``ceil_mode`` the division rounds up, and a last window
-    that would start in the padding after the input is dropped.
+    Per axis: ``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1``; with ``ceil_mode`` the division rounds
+    up, and a last window that would start in the padding after the input is dropped.
 
     Source: ``torch.nn.MaxPool2d`` and ``torch.nn.AvgPool2d``.
     """
@@ -40,7 +40,8 @@ class AvgPool(Pool):
     """A mean per window; no arithmetic that is counted."""
 
     count_include_pad: Flag = Field(
-        default=flag(True), description="whether the padding counts in the mean; no cost depends on it"
+        default=flag(True),
+        description="whether the padding counts in the mean; no cost depends on it",
     )
 
 

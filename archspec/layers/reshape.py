@@ -36,4 +36,6 @@ class Dropout(Layer):
 
     example: ClassVar[dict[str, object]] = {}
 
-    p: Size = Field(default=constant("0.5"), description="probability of a zero; no cost depends on it")
+    p: Size = Field(
+        default=constant("0.5"), description="probability of a zero; no cost depends on it"
+    )

@@ -12,8 +12,8 @@ from sympy import Expr, Integer, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, separated
-from costmodel.algebra.printing import POWER, PythonText, text
+from costmodel.algebra.functions import FloorDiv, is_whole, plain, separated
+from costmodel.algebra.printing import POWER, PythonText
 
 Least = Mapping[Symbol, Rational]
 """The smallest value of each symbol that has one."""
@@ -30,10 +30,14 @@ class Condition(ABC):
     def decide(self, least: Least) -> bool | None:
         """True or False where it does not depend on the symbols; None where it does."""
 
-    @property
     @abstractmethod
+    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
+        """The condition as a comparison, with symbols renamed and expressions shown by ``show``."""
+
+    @property
     def text(self) -> str:
         """The condition as Python over integers."""
+        return self.shown({}, PythonText())
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,12 @@ class Divides(Condition):
         quotient = self.dividend / self.divisor
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
-        return True if quotient.is_integer else None
+        return True if is_whole(quotient) else None
 
-    @property
-    def text(self) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
         """``32 % g == 0``."""
-        show = PythonText()
-        return f"{show.within(self.dividend, POWER)} % {show.within(self.divisor, POWER)} == 0"
+        over, under = self.dividend.xreplace(names), self.divisor.xreplace(names)
+        return f"{show.within(over, POWER)} % {show.within(under, POWER)} == 0"
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,9 @@ class AtLeast(Condition):
         bottom = lower_bound(self.expression, least)
         return True if bottom is not None and bottom >= self.bound else None
 
-    @property
-    def text(self) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
         """``h >= 63``."""
-        return f"{text(self.expression)} >= {self.bound}"
+        return f"{show(self.expression.xreplace(names))} >= {self.bound}"
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,18 @@ class Equal(Condition):
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
 
-    @property
-    def text(self) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
         """``a == b``."""
-        return f"{text(self.left)} == {text(self.right)}"
+        return f"{show(self.left.xreplace(names))} == {show(self.right.xreplace(names))}"
 
 
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
-    """The value at every symbol's smallest, where the expression cannot fall below it; None where unknown.
+    """The value at every symbol's smallest, where the expression cannot fall below it; None where
+    unknown.
 
     Sums and products of what grows and is not negative grow; a floor grows with its dividend.
     """
-    constant, rest = expression.as_coeff_Add()
+    rest = expression.as_coeff_Add()[1]
     if not rest.is_Add and not _grows(rest):
         return None
     if rest.is_Add and not all(map(_grows, rest.args)):
@@ -147,29 +149,23 @@ def simplified(condition: Condition) -> Condition:
 def _unfloored(condition: AtLeast) -> AtLeast:
     """``x//q + k >= b`` means ``x >= q·(b − k)``; then the number moves right and the factor out."""
     constant, rest = condition.expression.as_coeff_Add()
-    bound = condition.bound - _plain(constant)
+    bound = condition.bound - plain(constant)
     if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
         return _unfloored(AtLeast(rest.args[0], bound * int(rest.args[1])))
     factor, core = rest.as_coeff_Mul()
-    if factor > 0 and core.is_integer:
-        bound = -((-bound) // _plain(factor))
+    if factor > 0 and is_whole(core):
+        bound = -((-bound) // plain(factor))
         if isinstance(core, FloorDiv):
             return _unfloored(AtLeast(core, bound))
         return AtLeast(core, bound)
     return AtLeast(rest, bound)
 
 
-def _plain(number: Expr) -> Rational:
-    from costmodel.algebra.functions import plain
-
-    return plain(number)
-
-
 def reduced(conditions: Iterable[Condition], least: Least) -> tuple[Condition, ...]:
     """The shortest equivalent set: what always holds is dropped, what implies another replaces it.
 
-    ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of two lower bounds the
-    larger stays.
+    ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of
+    two lower bounds the larger stays.
     """
     merged: dict[tuple[str, Expr], Condition] = {}
     for condition in map(simplified, conditions):
@@ -220,6 +216,6 @@ class WholeUnder:
 
     def __call__(self, term: Expr) -> bool:
         """True where the term is known to be an integer."""
-        if term.is_integer:
+        if is_whole(term):
             return True
-        return any(bool((term * f.divisor / f.dividend).is_integer) for f in self.facts)
+        return any(is_whole(term * f.divisor / f.dividend) for f in self.facts)

@@ -1,4 +1,5 @@
-"""Functions that sympy lacks, or evaluates too slowly: floor division, rounding to a multiple, minimum and maximum.
+"""Functions that sympy lacks, or evaluates too slowly: floor division, rounding to a multiple,
+minimum and maximum.
 
 Each row of identities below is proved against plain integers by a property test of the same name.
 """
@@ -23,25 +24,41 @@ def plain(number: Number) -> int | Fraction:
     return int(number.p) if number.q == 1 else Fraction(int(number.p), int(number.q))
 
 
-class FloorDiv(Function):  # type: ignore[misc]
-    """``x//q``, the floor of ``x/q``, for any real ``x`` and a positive ``q``; built by `floor_div`.
+def is_whole(expression: Expr) -> bool:
+    """Whether an expression is an integer by its form: sums, products and powers of integers.
 
-    An expression with a fixed shape: ``x`` has integer coefficients where that is possible, no term that ``q``
-    divides, no floor that could be merged, and no sign that could be pulled out.
+    What it does not see (``x·(x + 1)/2``) it does not claim; sympy's own deduction costs a hundred
+    times as much.
+    """
+    if expression.is_Integer or isinstance(expression, FloorDiv | RoundTo):
+        return True
+    if expression.is_Symbol:
+        return bool(expression.is_integer)
+    if expression.is_Pow:
+        return bool(expression.exp.is_Integer and expression.exp > 0) and is_whole(expression.base)
+    if expression.is_Add or expression.is_Mul or isinstance(expression, Extremum):
+        return all(map(is_whole, expression.args))
+    return False
+
+
+class FloorDiv(Expr):  # type: ignore[misc]
+    """``x//q``, the floor of ``x/q``, for any real ``x`` and positive ``q``; built by `floor_div`.
+
+    An expression with a fixed shape: ``x`` has integer coefficients where that is possible, no term
+    that ``q`` divides, no floor that could be merged, and no sign that could be pulled out.
     """
 
-    nargs = 2
+    is_commutative = True
     is_integer = True
     is_real = True
 
-    @classmethod
-    def eval(cls, x: Expr, q: Expr) -> Expr | None:
-        """Rewrite by the first identity that applies; None where ``x//q`` is in its final form."""
+    def __new__(cls, x: Expr, q: Expr) -> Expr:
+        """Rewrite by the first identity that applies; what none changes is in its final form."""
         for rewrite in _FLOOR_RULES:
             result = rewrite(x, q)
             if result is not None:
                 return result
-        return None
+        return Expr.__new__(cls, x, q)
 
     def _sympystr(self, _printer: Any) -> str:
         from costmodel.algebra.printing import text
@@ -65,19 +82,19 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
 
 
 def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
-    """7//2 = 3"""
+    """7//2 = 3."""
     if not (x.is_Rational and q.is_Rational):
         return None
     return Integer(plain(x) // plain(q))
 
 
 def _by_one(x: Expr, q: Expr) -> Expr | None:
-    """x//1 = x, for an integer x"""
-    return x if q is S.One and x.is_integer else None
+    """x//1 = x, for an integer x."""
+    return x if q is S.One and is_whole(x) else None
 
 
 def _integer_coefficients(x: Expr, q: Expr) -> Expr | None:
-    """(x/a)//(q/b) = (b·x)//(a·q)"""
+    """(x/a)//(q/b) = (b·x)//(a·q)."""
     scale = _common_denominator([*Add.make_args(x), q])
     return None if scale == 1 else FloorDiv(Mul(x, scale).expand(), q * scale)
 
@@ -91,49 +108,61 @@ def _common_denominator(terms: Iterable[Expr]) -> int:
 
 
 def _exact_division(x: Expr, q: Expr) -> Expr | None:
-    """(q·a + b)//q = a + b//q, for an integer a"""
-    quotients, rest = [], []
+    """(q·a + b)//q = a + b//q, for an integer a."""
+    quotients: list[Expr] = []
+    rest: list[Expr] = []
     for term in Add.make_args(x):
-        quotient = term / q
-        divides = not term.is_Rational and quotient.is_integer
-        (quotients if divides else rest).append(quotient if divides else term)
-    if not quotients:
+        quotient = _whole_quotient(term, q)
+        if quotient is None:
+            rest.append(term)
+        else:
+            quotients.append(quotient)
+    return Add(*quotients, FloorDiv(Add(*rest), q)) if quotients else None
+
+
+def _whole_quotient(term: Expr, q: Expr) -> Expr | None:
+    """``term/q`` where it is an integer; a number stays under the floor."""
+    coefficient, rest = term.as_coeff_Mul()
+    if rest is S.One:
         return None
-    return Add(*quotients, FloorDiv(Add(*rest), q))
+    if q.is_Integer:
+        divides = coefficient.is_Integer and not coefficient % q and is_whole(rest)
+        return Mul(coefficient / q, rest) if divides else None
+    quotient = term / q
+    return quotient if is_whole(quotient) else None
 
 
 def _common_factor(x: Expr, q: Expr) -> Expr | None:
-    """(a·x + r)//(a·q) = (x + r//a)//q, for integers"""
+    """(a·x + r)//(a·q) = (x + r//a)//q, for integers."""
     if not q.is_Integer or not q.is_positive:
         return None
     constant, rest = x.as_coeff_Add()
     terms = [term.as_coeff_Mul() for term in Add.make_args(rest)]
     factor = gcd(int(q), *(int(c) for c, _ in terms if c.is_Integer))
-    whole = constant.is_Integer and all(c.is_Integer and t.is_integer for c, t in terms)
-    if factor == 1 or not whole:
+    if factor == 1 or not is_whole(x):
         return None
     reduced = [Mul(c / factor, t) for c, t in terms]
     return FloorDiv(Add(*reduced, int(constant) // factor), q / factor)
 
 
 def _composition(x: Expr, q: Expr) -> Expr | None:
-    """(x//a + k)//b = (x + k·a)//(a·b), for integers a, b, k"""
+    """(x//a + k)//b = (x + k·a)//(a·b), for integers a, b, k."""
     terms = list(Add.make_args(x))
     floors = [term for term in terms if isinstance(term, FloorDiv)]
-    if len(floors) != 1 or not (q.is_integer and floors[0].args[1].is_integer):
+    if len(floors) != 1 or not (is_whole(q) and is_whole(floors[0].args[1])):
         return None
     inner, divisor = floors[0].args
     rest = Add(*(term for term in terms if term is not floors[0]))
-    if not rest.is_integer:
+    if not is_whole(rest):
         return None
     return FloorDiv(inner + (rest * divisor).expand(), divisor * q)
 
 
 def _negation(x: Expr, q: Expr) -> Expr | None:
-    """(−x)//q = −((x + q − 1)//q), for integers x, q"""
+    """(−x)//q = −((x + q − 1)//q), for integers x, q."""
     _, rest = x.as_coeff_Add()
     signs = [term.as_coeff_Mul()[0] for term in Add.make_args(rest)]
-    if not (x.is_integer and q.is_integer and all(sign.is_negative for sign in signs)):
+    if not (all(sign.is_negative for sign in signs) and is_whole(x) and is_whole(q)):
         return None
     return -FloorDiv(q - 1 - x, q)
 
@@ -162,7 +191,7 @@ class RoundTo(Function):  # type: ignore[misc]
         if x.is_Rational and divisor.is_Rational:
             return Integer(arithmetic.round_to(plain(x), plain(divisor)))
         multiple = x / divisor
-        return x if multiple.is_integer and multiple.is_positive else None
+        return x if is_whole(multiple) and multiple.is_positive else None
 
 
 class Log2(Function):  # type: ignore[misc]
@@ -177,7 +206,7 @@ class Log2(Function):  # type: ignore[misc]
         return exact(arithmetic.binary_logarithm(plain(x))) if x.is_Rational else None
 
 
-class _Extremum(Function):  # type: ignore[misc]
+class Extremum(Function):  # type: ignore[misc]
     """A minimum or maximum that compares only what differs by a number, and so stays cheap and exact."""
 
     sign = 1
@@ -203,7 +232,7 @@ class _Extremum(Function):  # type: ignore[misc]
         kept.append(arg)
 
     def _eval_is_integer(self) -> bool | None:
-        return True if all(arg.is_integer for arg in self.args) else None
+        return True if all(map(is_whole, self.args)) else None
 
     def _eval_is_positive(self) -> bool | None:
         return True if all(arg.is_positive for arg in self.args) else None
@@ -211,26 +240,24 @@ class _Extremum(Function):  # type: ignore[misc]
 
 def _flattened(cls: type, args: Iterable[Expr]) -> Iterable[Expr]:
     for arg in args:
-        if isinstance(arg, cls):
-            yield from _flattened(cls, arg.args)
-        else:
-            yield arg
+        yield from arg.args if arg.func is cls else (arg,)
 
 
-class Maximum(_Extremum):
+class Maximum(Extremum):
     """``max(a, b, …)``."""
 
     sign = 1
 
 
-class Minimum(_Extremum):
+class Minimum(Extremum):
     """``min(a, b, …)``."""
 
     sign = -1
 
 
 def absorbed(size: Expr) -> Expr:
-    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that a product of sizes stays a product.
+    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that a product of sizes stays a
+    product.
 
     An expression that is no floor plus an integer is returned as it is.
     """
@@ -242,9 +269,11 @@ def absorbed(size: Expr) -> Expr:
 
 
 def separated(expression: Expr) -> Expr:
-    """The other way: every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal floors are the same.
+    """The other way: every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal
+    floors are the same.
 
-    The difference of two separated expressions is 0 if they are equal by moving integers through floors.
+    The difference of two separated expressions is 0 if they are equal by moving integers through
+    floors.
     """
 
     def reduce(x: Expr, q: Expr) -> Expr:

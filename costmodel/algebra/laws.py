@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable
 from sympy import Add, Expr, Integer, Mul, S, Symbol
 from sympy.core.numbers import Rational
 
-from costmodel.algebra.functions import FloorDiv
+from costmodel.algebra.functions import FloorDiv, is_whole
 
 Whole = Callable[[Expr], bool]
 """Whether a product is known to be an integer."""
 
 
-def grouped(expression: Expr, whole: Whole = lambda term: bool(term.is_integer)) -> Expr:
+def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
     """The same sum with one term per resolution and the factors that all terms share in front.
 
-    A resolution is a product of spatial sizes: floors, and the symbols that stand under a floor. Terms whose
-    quotients ``whole`` does not confirm are put over one denominator, so that every printed quotient is exact.
+    A resolution is a product of spatial sizes: floors, and the symbols that stand under a floor.
+    Terms whose quotients ``whole`` does not confirm are put over one denominator, so that every
+    printed quotient is exact.
     """
     if not expression.is_Add:
         return expression
@@ -38,7 +39,8 @@ def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
 
 def _split(term: Expr, spatial: frozenset[Symbol]) -> tuple[Expr, Expr]:
     """A term as resolution × coefficient."""
-    resolution, coefficient = [], []
+    resolution: list[Expr] = []
+    coefficient: list[Expr] = []
     for factor in Mul.make_args(term):
         (resolution if factor.free_symbols & spatial else coefficient).append(factor)
     return Mul(*resolution), Mul(*coefficient)

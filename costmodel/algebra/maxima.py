@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from sympy import Expr, Poly, PolynomialError
 
-from archspec.arithmetic import Rational
 from costmodel.algebra.conditions import Least
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum
+from costmodel.algebra.functions import FloorDiv, Maximum, exact
 
 
 def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     """The maximum of some terms without those that can never be it.
 
-    The term that is largest at usual values is tried against every other first; only a proof drops a term.
+    The term that is largest at usual values is tried against every other first; only a proof
+    drops a term.
 
     Args:
         terms: expressions that are not negative.
@@ -31,13 +31,13 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
 def dominates(large: Expr, small: Expr, least: Least) -> bool:
     """Whether ``large >= small`` is proved for all symbols of at least ``least``.
 
-    Each floor is bounded by a fraction, ``(x − q + 1)/q <= x//q <= x/q``; a polynomial whose coefficients at the
-    smallest values are all at least 0 is never negative above them (its Taylor expansion there has no minus).
+    Each floor is bounded by a fraction, ``(x − q + 1)/q <= x//q <= x/q``; a polynomial whose
+    coefficients at the smallest values are all at least 0 is never negative above them (its
+    Taylor expansion there has no minus).
     """
-    difference = (_bounded(large, least, below=True), _bounded(small, least, below=False))
-    if None in difference:
-        return False
-    return _never_negative(difference[0] - difference[1], least)
+    lower = _bounded(large, least, below=True)
+    upper = _bounded(small, least, below=False)
+    return lower is not None and upper is not None and _never_negative(lower - upper, least)
 
 
 def _bounded(expression: Expr, least: Least, *, below: bool) -> Expr | None:
@@ -62,14 +62,8 @@ def _never_negative(expression: Expr, least: Least) -> bool:
         return bool(expression >= 0)
     if any(s not in least for s in symbols):
         return False
-    shifted = expression.subs({s: s + _exact(least[s]) for s in symbols}, simultaneous=True)
+    shifted = expression.subs({s: s + exact(least[s]) for s in symbols}, simultaneous=True)
     try:
         return all(c >= 0 for c in Poly(shifted, *symbols).coeffs())
     except PolynomialError:
         return False
-
-
-def _exact(value: Rational) -> Expr:
-    from costmodel.algebra.functions import exact
-
-    return exact(value)

@@ -1,7 +1,8 @@
 """Expressions as text: Python (the reference form), Unicode, LaTeX and NumPy.
 
-The text is Python over integers with ``floor ceil min max round_to sqrt log2``: evaluated at the symbols' values it
-gives the exact number. A quotient of integers that the conditions make exact is written ``//``.
+The text is Python over integers with ``floor ceil min max round_to sqrt log2``: evaluated at the
+symbols' values it gives the exact number. A quotient of integers that the conditions make exact
+is written ``//``.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
-from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, RoundTo
+from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, RoundTo, is_whole
 
 SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 
@@ -21,7 +22,7 @@ class PythonText:
     """Expressions as Python. Other forms override the pieces."""
 
     times: ClassVar[str] = "*"
-    minus: ClassVar[str] = " - "
+    minus: ClassVar[str] = "-"
     names: ClassVar[dict[type, str]] = {
         RoundTo: "round_to",
         Maximum: "max",
@@ -76,17 +77,20 @@ class PythonText:
             return str(value.p), ATOM if value.p >= 0 else SUM
         return self.quotient(str(value.p), str(value.q)), PRODUCT
 
-    def sum(self, expression: Add) -> Shown:
+    def sum(self, expression: Expr) -> Shown:
         """``a + b − c``, the leading terms first."""
-        shown = ""
-        for term in sorted(expression.args, key=term_order):
+        first, *others = self.terms(expression)
+        return " ".join([first, *others]), SUM
+
+    def terms(self, expression: Expr) -> list[str]:
+        """The terms of a sum in their order, each but the first with its sign in front: ``a``, ``+ b``, ``- c``."""
+        shown: list[str] = []
+        for term in sorted(Add.make_args(expression), key=term_order):
             negative = bool(term.as_coeff_Mul()[0].is_negative)
             text = self.within(-term if negative else term, PRODUCT if negative else SUM)
-            if shown:
-                shown += (self.minus if negative else " + ") + text
-            else:
-                shown = f"-{text}" if negative else text
-        return shown, SUM
+            sign = self.minus if negative else "+"
+            shown.append(f"{sign} {text}" if shown else f"-{text}" if negative else text)
+        return shown
 
     def product(self, expression: Mul) -> Shown:
         """``2*a*b``, or ``2*a//b`` where the quotient is exact."""
@@ -106,6 +110,14 @@ class PythonText:
     def denominator(self, expression: Expr) -> str:
         """What stands under a division sign."""
         return self.within(expression, POWER)
+
+    def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
+        """A sum, or a product with one: what stands before its terms, the terms, and what stands after."""
+        sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
+        if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
+            return "", self.terms(expression), ""
+        before = self.factors(expression / sums[0])
+        return f"{before}{self.times}(", self.terms(sums[0]), ")"
 
     def quotient(self, over: str, under: str) -> str:
         """A division: exact where integers are meant, true within a real expression."""
@@ -137,7 +149,7 @@ class PythonText:
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``x//q``."""
-        if not x.is_integer or not q.is_integer:
+        if not is_whole(x) or not is_whole(q):
             return f"floor({self.real(x / q)})", ATOM
         return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
 
@@ -150,7 +162,7 @@ class Unicode(PythonText):
     """Expressions as a person writes them in plain text: ``⌊(h − 63)/32⌋ + 1``."""
 
     times = "·"
-    minus = " − "
+    minus = "−"
 
     def quotient(self, over: str, under: str) -> str:
         """``a/b``."""
@@ -240,6 +252,10 @@ class Numpy(PythonText):
         Minimum: "minimum",
         Log2: "log2",
     }
+
+    def quotient(self, over: str, under: str) -> str:
+        """``//`` between integers; an exact ``divide`` within a real expression."""
+        return super().quotient(over, under) if self.whole else f"divide({over}, {under})"
 
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         """``−((−x)//q)``: no detour over floating point."""

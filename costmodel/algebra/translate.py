@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from sympy import Expr, sqrt
 
-from archspec.expressions import Binary, Call, Name, Number, Unary
-from archspec.scope import Measure, Resolved
+from archspec.expressions import Binary, Call, Name, Number, Tree, Unary
+from archspec.scope import Measure
 from costmodel.algebra.functions import (
     Log2,
     Maximum,
@@ -15,6 +15,8 @@ from costmodel.algebra.functions import (
     exact,
     floor_div,
 )
+
+MAX_EXPONENT = 64
 
 Lookup = Callable[[Name | Measure], Expr]
 """The value of a symbol, or of an axis of a tensor."""
@@ -40,7 +42,7 @@ _CALLS: dict[str, Callable[..., Expr]] = {
 }
 
 
-def translate(tree: Resolved, lookup: Lookup) -> Expr:
+def translate(tree: Tree, lookup: Lookup) -> Expr:
     """The sympy expression of a resolved tree.
 
     Raises:
@@ -63,9 +65,6 @@ def translate(tree: Resolved, lookup: Lookup) -> Expr:
 def _apply(operator: str, left: Expr, right: Expr) -> Expr:
     if operator in ("/", "//", "%") and right.is_zero:
         raise ValueError("division by zero")
-    if operator == "**" and not (right.is_Integer and abs(right) <= 64):
-        if not (right.is_Symbol and left.is_Integer):
-            raise ValueError(f"the exponent {right} is no integer from -64 to 64")
+    if operator == "**" and not (right.is_Integer and abs(right) <= MAX_EXPONENT):
+        raise ValueError(f"the exponent {right} is no integer of at most {MAX_EXPONENT}")
     return _BINARY[operator](left, right)
-
-

@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 from sympy import Expr, Integer, Mul
 
 from archspec.errors import SpecError
+from archspec.expressions import Tree
 from archspec.fields import Expression
 from archspec.graph import Node
 from archspec.layers import Layer
-from archspec.scope import Resolved
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
-from costmodel.algebra.functions import absorbed
+from costmodel.algebra.functions import absorbed, is_whole
 from costmodel.algebra.printing import text
 from costmodel.cost import Cost
 
 Shape = tuple[Expr, ...]
 """The extents of a tensor's axes, in elements."""
 
-Translate = Callable[[Resolved], Expr]
+Translate = Callable[[Tree], Expr]
 """A resolved tree as a sympy expression; may raise ValueError."""
 
 
@@ -51,7 +51,8 @@ class Requirement:
 
 @dataclass
 class Site:
-    """One layer where it stands: what enters it, what its fields are worth, what it asks of the symbols.
+    """One layer where it stands: what enters it, what its fields are worth, what it asks of the
+    symbols.
 
     Attributes:
         node: the layer's node.
@@ -66,6 +67,7 @@ class Site:
     translate: Translate
     least: Least
     requirements: list[Requirement] = field(default_factory=list)
+    _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
 
     @property
     def input(self) -> Shape:
@@ -84,12 +86,19 @@ class Site:
             raise self.node.error(str(error), field=name) from None
 
     def size(self, name: str, expression: Expression, least: int = 1) -> Expr:
-        """The value of a field that must be an integer of at least ``least``."""
+        """The value of a field that must be an integer of at least ``least``; asked for once."""
+        if (name, expression) not in self._values:
+            self._values[name, expression] = self._size(name, expression, least)
+        return self._values[name, expression]
+
+    def _size(self, name: str, expression: Expression, least: int) -> Expr:
         size = absorbed(self.value(name, expression))
         shown = {"value": size}
-        if not size.is_integer:
+        if not is_whole(size):
             over, under = size.as_numer_denom()
-            self.require(Divides(under, over), f"{name} ({{value}}) must be an integer", shown, name)
+            self.require(
+                Divides(under, over), f"{name} ({{value}}) must be an integer", shown, name
+            )
         self.require(
             AtLeast(size, least), f"{name} ({{value}}) must be at least {least}", shown, name
         )
@@ -200,7 +209,8 @@ def _register(rules: dict[type[Layer], Any], layers: tuple[type[Layer], ...]) ->
 
 def find_shape_rule(layer: type[Layer]) -> ShapeRule:
     """The shape rule of a class (see `find_cost_rule`)."""
-    return _find(_SHAPE_RULES, layer, "shape")
+    rule: ShapeRule = _find(_SHAPE_RULES, layer, "shape")
+    return rule
 
 
 def find_cost_rule(layer: type[Layer]) -> CostRule:
@@ -211,7 +221,8 @@ def find_cost_rule(layer: type[Layer]) -> CostRule:
     Raises:
         LookupError: there is none; the message names the file where it belongs.
     """
-    return _find(_COST_RULES, layer, "cost")
+    rule: CostRule = _find(_COST_RULES, layer, "cost")
+    return rule
 
 
 def _find(rules: dict[type[Layer], Any], layer: type[Layer], what: str) -> Any:

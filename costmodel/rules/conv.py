@@ -35,8 +35,8 @@ def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
     dilations = site.per_axis("dilation", layer.dilation, rank)
     sides = _padding(layer, site)
     return tuple(
-        Window(axis, size, kernel, stride, dilation, *side, same=layer.padding == "same")
-        for axis, size, kernel, stride, dilation, side in zip(
+        Window(axis, size, kernel, stride, dilation, before, after, layer.padding == "same")
+        for axis, size, kernel, stride, dilation, (before, after) in zip(
             AXES[rank], sizes, kernels, strides, dilations, sides, strict=True
         )
     )
@@ -80,7 +80,11 @@ def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
     share = None if groups is S.One else ("g", groups)
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     spatial = [Loop(f"{w.axis}_o", w.output, derivation=w.derivation) for w in windows]
-    batch, c_i, c_o = Loop(BATCH, output[0]), Loop("c_i", site.input[1], share), Loop("c_o", output[1])
+    batch, c_i, c_o = (
+        Loop(BATCH, output[0]),
+        Loop("c_i", site.input[1], share),
+        Loop("c_o", output[1]),
+    )
     taps = tuple(
         Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
     )

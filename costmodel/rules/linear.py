@@ -37,5 +37,7 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
 
 def _rows(output: Shape) -> list[Loop]:
     """The loops over the leading axes: the batch, then tokens or positions."""
-    names = [BATCH, "t"] if len(output) == 3 else [BATCH, *(f"t_{i}" for i in range(1, len(output)))]
+    names = (
+        [BATCH, "t"] if len(output) == 3 else [BATCH, *(f"t_{i}" for i in range(1, len(output)))]
+    )
     return [Loop(name, size) for name, size in zip(names, output[:-1], strict=False)]

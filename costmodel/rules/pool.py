@@ -12,9 +12,11 @@ from costmodel.rules.windows import AXES, Window, require_output, spatial_input
 
 @shape_rule(Pool)
 def pooling_shape(layer: Pool, site: Site) -> Shape:
-    """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` on every spatial axis, or rounded up with ``ceil_mode``.
+    """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` on every spatial axis, or rounded up with
+    ``ceil_mode``.
 
-    Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel there.
+    Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel
+    there.
     """
     windows = _windows(layer, site)
     for window in windows:
@@ -50,7 +52,8 @@ def _dilations(layer: Pool, site: Site) -> tuple[Expr, ...]:
 
 @cost_rule(Pool)
 def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; one maximum or mean over ``k_h·k_w`` elements per output element.
+    """No products and no parameters; one maximum or mean over ``k_h·k_w`` elements per output
+    element.
 
     Source: MIT 6.5940, lecture 2.
     """
@@ -82,5 +85,3 @@ def adaptive_cost(layer: AdaptiveAvgPool, site: Site, output: Shape) -> Cost:  #
     """No products and no parameters. To a single element it is global pooling."""
     is_global = all(size is S.One for size in output[2:])
     return Cost(Output.GLOBAL_POOL if is_global else Output.POOL)
-
-

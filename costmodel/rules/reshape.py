@@ -11,7 +11,9 @@ def flatten_shape(layer: Flatten, site: Site) -> Shape:
     first = site.axis(site.integer("start_dim", layer.start_dim), "start_dim")
     last = site.axis(site.integer("end_dim", layer.end_dim), "end_dim")
     if first > last:
-        raise site.node.error(f"start_dim ({first}) comes after end_dim ({last})", field="start_dim")
+        raise site.node.error(
+            f"start_dim ({first}) comes after end_dim ({last})", field="start_dim"
+        )
     shape = site.input
     return (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from sympy import Expr, S
 
@@ -27,7 +28,8 @@ class Window:
         before: padding before, p.
         after: padding after.
         same: whether the padding is chosen so that the output is ``ceil(h_i/s)``.
-        ceil_mode: whether a last window that the stride cuts off is kept, if it starts in the input.
+        ceil_mode: whether a last window that the stride cuts off is kept, if it starts in the
+            input.
     """
 
     axis: str
@@ -50,18 +52,18 @@ class Window:
         """The extent of the dilated kernel, ``d·(k − 1) + 1``."""
         return self.dilation * (self.kernel - 1) + 1
 
-    @property
+    @cached_property
     def room(self) -> Expr:
         """Positions of the first tap at stride 1, less one: ``h_i + p + p − span``."""
         return self.size + self.before + self.after - self.span
 
-    @property
+    @cached_property
     def output(self) -> Expr:
         """How many windows there are, h_o, as one floor.
 
-        With ``ceil_mode`` the windows are those of a division that rounds up, but at most ``ceil((h_i + p)/s)``, since
-        the last must start in the input or the padding before it; of two floors over the same stride the smaller
-        has the smaller dividend.
+        With ``ceil_mode`` the windows are those of a division that rounds up, but at most
+        ``ceil((h_i + p)/s)``, since the last must start in the input or the padding before it; of
+        two floors over the same stride the smaller has the smaller dividend.
         """
         if self.same:
             return absorbed(ceil_div(self.size, self.stride))
@@ -76,18 +78,19 @@ class Window:
     def derivation(self) -> Formula:
         """How the output follows, as the slides show it."""
         names = {f"{self.axis}_i": self.size, "s": self.stride}
+        axis, size, output = self.axis, f"{{{self.axis}_i}}", self.output
+        names = {f"{axis}_i": self.size, "s": self.stride}
         if self.same:
-            rounding = "⌈{%s_i}/{s}⌉" % self.axis
-            return Formula(f"{self.axis}_o", rounding, names, self.output)
+            return Formula(f"{axis}_o", f"⌈{size}/{{s}}⌉", names, output)
         padding, padded = self._padding()
         kernel, taken = self._kernel()
-        over = f"{{{self.axis}_i}}{padding}{kernel}"
+        names |= padded | taken
+        over = f"{size}{padding}{kernel}"
         if self.ceil_mode:
-            template = f"⌈({over})/{{s}}⌉ + 1"
-        else:
-            template = f"⌊({over})/{{s}}⌋ + 1"
-        remainder = self.room - self.stride * floor_div(self.room, self.stride)
-        return Formula(f"{self.axis}_o", template, names | padded | taken, self.output, remainder)
+            template = f"min(⌈({over})/{{s}}⌉ + 1, ⌈({size} + {{p}})/{{s}}⌉)"
+            return Formula(f"{axis}_o", template, names, output)
+        template = f"⌊({over})/{{s}}⌋ + 1"
+        return Formula(f"{axis}_o", template, names, output, (self.room, self.stride))
 
     def _padding(self) -> tuple[str, dict[str, Expr]]:
         if self.before == self.after:

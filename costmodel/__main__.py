@@ -1,0 +1,48 @@
+"""The script ``archcost``: runs the command line and turns every error into one message."""
+
+import gc
+import os
+import sys
+
+gc.disable()  # a run is short; what it imports is never garbage
+
+from costmodel import require_own_language  # noqa: E402
+
+
+def main() -> None:
+    """Run the command line; exit status 0 good, 1 a check failed, 2 bad input."""
+    try:
+        status = _run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        require_own_language()
+    except ImportError as error:
+        return _fail(str(error))
+    from cyclopts import CycloptsError
+
+    from archspec.errors import SpecError
+    from costmodel.cli import app
+
+    try:
+        status = app(arguments or ["--help"])
+    except (SpecError, CycloptsError) as error:
+        return _fail(str(error))
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str) -> int:
+    print(f"archcost: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The command line."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.analysis import Analysis, analyze
+
+app = App(
+    name="archcost",
+    help="What a neural network costs, in closed form: shapes, parameters, MACs, activations.",
+    version_flags=["--version"],
+    help_format="plaintext",
+    exit_on_error=False,
+    print_error=False,
+    result_action="return_value",
+)
+
+Settings = Annotated[
+    list[str],
+    Parameter(
+        name="--set",
+        consume_multiple=True,
+        negative=(),
+        help="Fix symbols to numbers, as h=192 width=0.5; the others stay symbols.",
+    ),
+]
+ConventionName = Annotated[
+    str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
+]
+Spec = Annotated[str, Parameter(help="Path of a YAML spec.")]
+
+
+@app.default
+def report(
+    spec: Spec,
+    /,
+    *,
+    symbolic: Annotated[
+        bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
+    ] = False,
+    settings: Settings = [],  # noqa: B006 - never changed
+    convention: ConventionName = "lecture",
+    metric: Annotated[
+        list[str],
+        Parameter(
+            consume_multiple=True,
+            negative=(),
+            help="What to show: params, model_size, macs, flops, activations, activations_peak.",
+        ),
+    ] = [],  # noqa: B006 - never changed
+    format: Annotated[  # noqa: A002 - the option's name
+        str, Parameter(help="How to show it: table, json, csv, markdown or latex.")
+    ] = "table",
+) -> None:
+    """Show what every layer and the whole network cost."""
+    from costmodel.render import find_renderer
+    from costmodel.report import Report
+
+    render = find_renderer(format)
+    analysis = _analyze(spec, settings, convention)
+    print(render(Report(analysis, tuple(metric), symbolic)), end="")
+
+
+@app.command
+def explain(
+    spec: Spec,
+    layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
+    /,
+    *,
+    settings: Settings = [],  # noqa: B006 - never changed
+    convention: ConventionName = "lecture",
+) -> None:
+    """Show how every number comes to be: formula, numbers put in, value."""
+    from costmodel.explain import explain as explanations
+    from costmodel.render.explanation import render
+
+    analysis = _analyze(spec, settings, convention)
+    print(render(analysis, explanations(analysis, layer)), end="")
+
+
+def _analyze(spec: str, settings: Iterable[str], convention: str) -> Analysis:
+    return analyze(spec, convention=convention, settings=dict(map(_setting, settings)))
+
+
+def _setting(text: str) -> tuple[str, Rational | str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise SpecError(f"--set takes name=number, not '{text}'", hint="as in --set h=192 n=8")
+    return name.strip(), value.strip()

@@ -1,0 +1,126 @@
+"""Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from archspec.errors import SpecError, did_you_mean
+from costmodel.analysis import Analysis
+from costmodel.cost import Parameter
+from costmodel.formula import show_number
+from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
+from costmodel.propagation import LayerCost
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of an explanation: ``name = rule = numbers = value``.
+
+    Attributes:
+        name: what is computed: ``h_o``, ``#params``, ``MACs``.
+        rule: the formula in names; empty where there is nothing to compute.
+        numbers: the formula with the numbers put in.
+        value: the value.
+    """
+
+    name: str
+    rule: str
+    numbers: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The steps of one layer.
+
+    Attributes:
+        layer: the layer.
+        shapes: the shapes that enter and leave, as numbers.
+        steps: the derivations of sizes and counts.
+    """
+
+    layer: LayerCost
+    shapes: str
+    steps: tuple[Step, ...]
+
+
+def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
+    """The explanations of all layers, or of the layer of a name (or of all layers of a kind).
+
+    Raises:
+        SpecError: there is no such layer.
+    """
+    chosen = [x for x in analysis.layers if name in (None, x.node.path, x.node.name, x.node.kind)]
+    if not chosen:
+        paths = [layer.node.path for layer in analysis.layers]
+        raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
+    return tuple(_Explainer(analysis, layer).explanation() for layer in chosen)
+
+
+class _Explainer:
+    def __init__(self, analysis: Analysis, layer: LayerCost) -> None:
+        self.analysis = analysis
+        self.layer = layer
+        self.evaluate = analysis.evaluator
+
+    def explanation(self) -> Explanation:
+        """The steps of the layer, those of its shape first."""
+        inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
+        shapes = f"{inputs} → {self._shape(self.layer.output)}"
+        steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
+        return Explanation(self.layer, shapes, tuple(steps))
+
+    def _shape(self, shape: Iterable[object]) -> str:
+        return "×".join(str(self.evaluate(size)) for size in shape)
+
+    def _sizes(self) -> Iterator[Step]:
+        """The sizes that a formula gives; equal formulas of equal numbers are shown once."""
+        loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
+        for loop in loops:
+            if loop.derivation:
+                formula = loop.derivation
+                numbers = formula.numbers(self.evaluate)
+                value = show_number(self.evaluate(formula.value))
+                yield Step(formula.name, formula.rule, numbers, value)
+
+    def _params(self) -> Iterator[Step]:
+        counted = [
+            parameter
+            for parameter in self.layer.cost.parameters
+            if parameter.role in self.analysis.convention.roles
+        ]
+        for parameter in counted:
+            rule, numbers = self._of_parameter(parameter)
+            name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
+            yield Step(name, rule, numbers, show_number(self.evaluate(parameter.size)))
+
+    def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
+        for nest in self.layer.cost.nests:
+            for operand in nest.operands:
+                if operand.learnable and operand.name == parameter.name:
+                    return product_formula(_weight_loops(nest, operand.loops), self.evaluate)
+        return parameter.rule, show_number(self.evaluate(parameter.size))
+
+    def _macs(self) -> Iterator[Step]:
+        for nest in self.layer.cost.nests:
+            if nest.body is Body.MULTIPLY_ACCUMULATE:
+                rule, numbers = product_formula(nest.loops, self.evaluate)
+                yield Step("MACs", rule, numbers, show_number(self.evaluate(nest.macs)))
+        bias = self.layer.cost.has_bias and self.analysis.convention.counts_bias
+        if bias:
+            value = self.evaluate(self.layer.output_elements)
+            numbers = self._shape(self.layer.output).replace("×", " × ")
+            yield Step("MACs (bias)", "one per output element", numbers, show_number(value))
+
+    def _activations(self) -> Iterator[Step]:
+        size = self.evaluate(self.analysis.of_layer("activations", self.layer))
+        if not size:
+            how = self.layer.cost.output.value
+            yield Step("#activations", f"no new feature map ({how})", "", "0")
+            return
+        shape = self._shape(self.layer.output).replace("×", " × ")
+        yield Step("#activations", "elements of the output", shape, show_number(size))
+
+
+def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
+    """The loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
+    return [loop for name in names for loop in nest.over([name]) if name != BATCH]

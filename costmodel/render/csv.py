@@ -1,0 +1,37 @@
+"""A report as comma-separated values: one line per layer, then the total."""
+
+import csv
+from io import StringIO
+
+from costmodel.algebra.printing import text
+from costmodel.report import Report, Row
+
+
+def render(report: Report) -> str:
+    """The report as CSV; every line names the convention that its numbers follow."""
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    columns = [metric.name for metric in report.columns]
+    writer.writerow(["layer", "kind", "output_shape", *columns, "convention"])
+    convention = report.analysis.convention.name
+    for row in report.rows:
+        counts = [_plain(report, row, name) for name in columns]
+        writer.writerow([row.path, row.kind, _shape(report, row), *counts, convention])
+    totals = [_total(report, name) for name in columns]
+    writer.writerow(["total", "", "", *totals, convention])
+    return buffer.getvalue()
+
+
+def _plain(report: Report, row: Row, name: str) -> str:
+    expression = row.counts[name]
+    return text(expression) if report.symbolic else str(report.number(expression))
+
+
+def _total(report: Report, name: str) -> str:
+    analysis = report.analysis
+    return text(analysis.total(name)) if report.symbolic else str(analysis.value(name))
+
+
+def _shape(report: Report, row: Row) -> str:
+    sizes = (text(s) if report.symbolic else str(report.number(s)) for s in row.shape)
+    return "x".join(f"({size})" if " " in size else size for size in sizes)

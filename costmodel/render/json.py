@@ -1,0 +1,61 @@
+"""A report as JSON: every quantity as an expression and as its value."""
+
+import json
+from typing import Any
+
+from sympy import Expr
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.printing import text
+from costmodel.report import Report, Row, show_decimal
+
+VERSION = 1
+"""The version of this form."""
+
+
+def render(report: Report) -> str:
+    """The report as JSON text; evaluating an ``expr`` as Python at the symbols gives its ``value``."""
+    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    analysis = report.analysis
+    return {
+        "archcost": VERSION,
+        "name": report.title,
+        "variant": None,
+        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
+        "convention": analysis.convention.name,
+        "conditions": list(report.conditions),
+        "layers": [_layer(report, row) for row in report.rows if row.kind != "input"],
+        "totals": {
+            metric.name: _quantity(report, analysis.total(metric.name)) for metric in report.totals
+        },
+    }
+
+
+def _layer(report: Report, row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "inputs": list(row.inputs),
+        "output_shape": {
+            "expr": [text(size) for size in row.shape],
+            "value": [plain_number(report.number(size)) for size in row.shape],
+        },
+        **{name: _quantity(report, expression) for name, expression in row.counts.items()},
+    }
+
+
+def _quantity(report: Report, expression: Expr) -> dict[str, Any]:
+    return {"expr": text(expression), "value": plain_number(report.number(expression))}
+
+
+def plain_number(value: Rational) -> int | float | str:
+    """A number as JSON has it; a fraction without an end is text, not a rounded number."""
+    if isinstance(value, int):
+        return value
+    shown = show_decimal(value)
+    return shown if "/" in shown else float(value)

@@ -1,0 +1,69 @@
+"""A report as a LaTeX table (booktabs) with its notes."""
+
+from costmodel.algebra.printing import Latex
+from costmodel.report import Report, Row
+from costmodel.render.table import notes
+
+_SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def render(report: Report) -> str:
+    """The report as a ``table`` environment; it needs the package booktabs."""
+    titles = [escaped(metric.title) for metric in report.columns]
+    align = "l" if report.symbolic else "r"
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escaped(report.title)}}}",
+        rf"\begin{{tabular}}{{ll{align * len(titles)}}}",
+        r"\toprule",
+        _line(["layer", "output shape", *titles]),
+        r"\midrule",
+        *(_row(report, row) for row in report.rows),
+        r"\midrule",
+        _line(
+            ["total", "", *(_cell(report, report.show_total(m, Latex())) for m in report.columns)]
+        ),
+        r"\bottomrule",
+        r"\end{tabular}",
+        "",
+        *(rf"{escaped(label)}: {escaped(note)}\par" for label, note in notes(report)),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _row(report: Report, row: Row) -> str:
+    show = Latex()
+    sizes = (show(s) if report.symbolic else str(report.number(s)) for s in row.shape)
+    shape = (
+        "$"
+        + r" \times ".join(
+            rf"\left({size}\right)" if "+" in size or "-" in size else size for size in sizes
+        )
+        + "$"
+    )
+    counts = [_cell(report, report.show(row.counts[m.name], show)) for m in report.columns]
+    return _line([escaped(row.path), shape, *counts])
+
+
+def _cell(report: Report, shown: str) -> str:
+    return f"${shown}$" if report.symbolic else shown
+
+
+def escaped(shown: str) -> str:
+    """Text whose signs LaTeX would take for its own; signs beyond ASCII are written as commands."""
+    plain = "".join(_SPECIAL.get(sign, sign) for sign in shown)
+    for sign, command in (("·", r"$\cdot$"), ("×", r"$\times$"), ("−", "$-$"), ("–", "--")):
+        plain = plain.replace(sign, command)
+    return plain

@@ -1,0 +1,148 @@
+"""A report for the terminal: a table of numbers, or a list of laws."""
+
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from costmodel.algebra.printing import PythonText
+from costmodel.formula import show_number
+from costmodel.metrics import Metric
+from costmodel.report import Report, Row
+from costmodel.rules.base import show_shape
+
+NOTHING = "–"
+"""What stands for a count of nothing."""
+
+
+def render(report: Report) -> str:
+    """The report as it looks on this terminal; piped, without colour, and formulas on one line."""
+    buffer = StringIO()
+    terminal = Console()
+    console = Console(
+        file=buffer,
+        width=terminal.width,
+        color_system=terminal.color_system,  # type: ignore[arg-type]
+        force_terminal=terminal.is_terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    _heading(report, console)
+    if report.symbolic:
+        _laws(report, console, wrap=terminal.is_terminal)
+    else:
+        _numbers(report, console)
+    _notes(report, console)
+    return buffer.getvalue()
+
+
+def _heading(report: Report, console: Console) -> None:
+    console.print(Text(report.title, style="bold"))
+    if report.analysis.graph.source:
+        console.print(Text(report.analysis.graph.source, style="dim"))
+
+
+def _numbers(report: Report, console: Console) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    shares = any(metric.combine == "sum" for metric in report.columns)
+    table.add_column("layer", "total", no_wrap=True)
+    table.add_column("output shape", overflow="fold")
+    for metric in report.columns:
+        table.add_column(metric.title, _footer(report, metric), justify="right", no_wrap=True)
+    if shares:
+        table.add_column(f"% {report.shared.title}", "100.0 %", justify="right", no_wrap=True)
+    for row in report.rows:
+        cells = [_count(report, row, metric) for metric in report.columns]
+        style = "dim" if row.in_place else ""
+        table.add_row(
+            row.name, _shape(report, row), *cells, *([report.share(row)] * shares), style=style
+        )
+    console.print(table)
+
+
+def _shape(report: Report, row: Row) -> str:
+    return "×".join(str(report.number(size)) for size in row.shape)
+
+
+def _count(report: Report, row: Row, metric: Metric) -> str:
+    number = report.number(row.counts[metric.name])
+    return show_number(number) if number else NOTHING
+
+
+def _footer(report: Report, metric: Metric) -> str:
+    return show_number(report.analysis.value(metric.name))
+
+
+def _laws(report: Report, console: Console, *, wrap: bool) -> None:
+    width = console.width if wrap else None
+    for row in report.rows:
+        console.print()
+        head = Text.assemble((row.name, "bold"), "  ", show_shape(row.shape))
+        if row.in_place:
+            head.append("  in place", style="dim")
+        console.print(head, soft_wrap=not wrap)
+        for metric in report.columns:
+            if row.counts[metric.name] != 0:
+                law = PythonText()(row.counts[metric.name])
+                console.print(_law(metric, law), soft_wrap=not wrap)
+    console.print()
+    console.print(Text("total", style="bold"))
+    for metric in report.totals:
+        for line in _broken(report, metric, width):
+            console.print(line, soft_wrap=True)
+    console.print()
+
+
+def _law(metric: Metric, law: str) -> Text:
+    return Text.assemble("  ", (f"{metric.name:<18}", "dim"), law)
+
+
+def _broken(report: Report, metric: Metric, width: int | None) -> list[Text]:
+    """A total on one line, or one term a line where the terminal is too narrow for that."""
+    expression = report.analysis.total(metric.name)
+    before, terms, after = PythonText().factored_terms(expression)
+    line = before + " ".join(terms) + after
+    if width is None or len(line) + 20 <= width or len(terms) == 1:
+        return [_law(metric, line)]
+    blank = Text(" " * 20)
+    first, *others = terms
+    rest = [f"{term}{after if term is others[-1] else ''}" for term in others]
+    return [
+        _law(metric, before + first),
+        *(Text.assemble(blank, " " * len(before), term) for term in rest),
+    ]
+
+
+def _notes(report: Report, console: Console) -> None:
+    for label, note in notes(report):
+        console.print(Text.assemble((f"{label:<12}", "dim"), note), soft_wrap=False)
+
+
+def notes(report: Report) -> list[tuple[str, str]]:
+    """What stands below a report: totals that are no columns, values, conditions, convention."""
+    shown = [] if report.symbolic else _totals(report)
+    shown.append(("at", report.setting))
+    if report.conditions:
+        shown.append(("valid when", " and ".join(report.conditions)))
+    return [*shown, ("convention", report.convention)]
+
+
+def _totals(report: Report) -> list[tuple[str, str]]:
+    lines = []
+    for metric in report.totals:
+        number = report.analysis.value(metric.name)
+        if metric.name == "flops":
+            lines.append(("FLOPs", f"{show_number(number)} (2 per MAC)"))
+        if metric.name == "activations_peak":
+            lines.append(("peak", f"{show_number(number)} (input + output of {report.peak_layer})"))
+        if metric.name == "model_size":
+            lines.append(("model size", _sizes(number)))
+    return lines
+
+
+def _sizes(number: object) -> str:
+    assert isinstance(number, int)
+    return f"{show_number(number)} bytes at 32 bits, {show_number(number // 4)} bytes at 8 bits"

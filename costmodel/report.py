@@ -1,0 +1,181 @@
+"""What is shown of an analysis: rows, totals and notes, before any renderer decides how they look."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Expr, Integer
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.algebra.printing import PythonText, text
+from costmodel.analysis import Analysis
+from costmodel.formula import show_number
+from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.propagation import LayerCost
+from costmodel.rules.base import Shape
+
+COLUMNS = ("params", "macs", "activations")
+"""The metrics that are columns where none are asked for."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a report: an input of the network or a layer.
+
+    Attributes:
+        name: the layer's name.
+        kind: its kind; ``input`` for an input.
+        path: its place in the structure.
+        inputs: where its inputs come from.
+        shape: the shape of its output.
+        counts: metric → expression.
+        in_place: whether its output lies where its input lay.
+    """
+
+    name: str
+    kind: str
+    path: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    counts: dict[str, Expr]
+    in_place: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """An analysis with the choice of what to show.
+
+    Attributes:
+        analysis: the network.
+        metrics: the metrics that were asked for; none means the usual ones.
+        symbolic: whether laws are shown, or numbers.
+    """
+
+    analysis: Analysis
+    metrics: tuple[str, ...] = ()
+    symbolic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            find_metric(name)
+
+    @property
+    def columns(self) -> tuple[Metric, ...]:
+        """The metrics that every row shows."""
+        return tuple(METRICS[name] for name in self.metrics or COLUMNS)
+
+    @property
+    def totals(self) -> tuple[Metric, ...]:
+        """The metrics of the whole network."""
+        return tuple(METRICS[name] for name in self.metrics or METRICS)
+
+    @property
+    def title(self) -> str:
+        """The network's name."""
+        return self.analysis.graph.name
+
+    @property
+    def convention(self) -> str:
+        """What counts, in one line."""
+        convention = self.analysis.convention
+        return f"{convention.name}: {convention.summary}"
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What must hold of the symbols."""
+        return tuple(condition.text for condition in self.analysis.conditions)
+
+    @property
+    def validity(self) -> str:
+        """``valid when 32 % g == 0 and h >= 63``."""
+        return f"valid when {' and '.join(self.conditions)}" if self.conditions else ""
+
+    @property
+    def setting(self) -> str:
+        """``n = 1, c = 3``: the value of every symbol."""
+        values = self.analysis.graph.values
+        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in values.items())
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The inputs, then the layers."""
+        return (*self._inputs(), *map(self._row, self.analysis.layers))
+
+    def _inputs(self) -> Iterator[Row]:
+        for name, shape in self.analysis.propagation.inputs.items():
+            counts: dict[str, Expr] = {}
+            for metric in self.columns:
+                counted = metric.of_input and self.analysis.convention.counts_input
+                counts[metric.name] = self._elements(shape) if counted else Integer(0)
+            yield Row(name, "input", name, (), shape, counts)
+
+    @staticmethod
+    def _elements(shape: Shape) -> Expr:
+        from costmodel.rules.base import elements
+
+        return elements(shape)
+
+    def _row(self, layer: LayerCost) -> Row:
+        convention = self.analysis.convention
+        return Row(
+            name=layer.node.name,
+            kind=layer.node.kind,
+            path=layer.node.path,
+            inputs=tuple(tensor.producer for tensor in layer.node.inputs),
+            shape=layer.output,
+            counts={m.name: m.per_layer(layer, convention) for m in self.columns},
+            in_place=layer.cost.output.shares_memory,
+        )
+
+    def number(self, expression: Expr) -> Rational:
+        """The value of an expression at the symbols' values."""
+        return self.analysis.evaluator(expression)
+
+    def show(self, expression: Expr, printer: PythonText | None = None) -> str:
+        """An expression as law or as number, whichever the report shows."""
+        if self.symbolic:
+            return printer(expression) if printer else text(expression)
+        return show_number(self.number(expression))
+
+    def show_total(self, metric: Metric, printer: PythonText | None = None) -> str:
+        """A metric of the network as law or as number."""
+        if self.symbolic:
+            return self.show(self.analysis.total(metric.name), printer)
+        return show_number(self.analysis.value(metric.name))
+
+    def share(self, row: Row) -> str:
+        """The row's part of the total of `shared`, in percent."""
+        total = self.analysis.value(self.shared.name)
+        part = self.number(row.counts[self.shared.name])
+        return f"{float(100 * part / total):.1f} %" if part else ""
+
+    @property
+    def shared(self) -> Metric:
+        """The metric whose shares are shown: MACs, or the first that adds up.
+
+        Raises:
+            SpecError: no column adds up.
+        """
+        for metric in sorted(self.columns, key=lambda m: m.name != "macs"):
+            if metric.combine == "sum":
+                return metric
+        raise SpecError("none of the metrics adds up")
+
+    @property
+    def peak_layer(self) -> str:
+        """The layer whose input and output are the peak of activations."""
+        analysis = self.analysis
+
+        def size(layer: LayerCost) -> Rational:
+            return self.number(analysis.of_layer("activations_peak", layer))
+
+        return max(analysis.layers, key=size).node.path
+
+
+def show_decimal(value: Rational) -> str:
+    """A number as a decimal where it has an end, else as a quotient."""
+    if isinstance(value, int):
+        return str(value)
+    decimal = float(value)
+    return str(decimal) if value == type(value)(repr(decimal)) else str(value)
