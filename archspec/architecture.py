@@ -1,9 +1,8 @@
 """A spec as typed values: its header, its symbols, its entries and the facts it must reproduce."""
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -103,7 +102,7 @@ class Fact(BaseModel):
 
 def _let_value(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(map(_let_value, value))
+        return list(map(_let_value, value))
     return read_condition(value) if isinstance(value, bool) else read_expression(value)
 
 
@@ -148,9 +147,13 @@ class Header(BaseModel):
         default_factory=list, description="published facts that the spec must reproduce"
     )
 
+    @property
+    def defaults(self) -> dict[str, Rational]:
+        """Every symbol's default."""
+        return {name: symbol.default for name, symbol in self.symbols.items()}
 
-@dataclass(frozen=True)
-class Entry:
+
+class Entry(NamedTuple):
     """One entry of ``layers``: a kind with its fields, and the reserved keys.
 
     Attributes:
@@ -174,8 +177,7 @@ class Entry:
     fields: dict[str, Origin]
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """A spec whose every field is typed and whose every place is known.
 
     Attributes:

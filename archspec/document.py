@@ -7,10 +7,9 @@ at them.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -37,8 +36,7 @@ _WORDS: dict[str, bool | None] = {
 }
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """Plain data (dict, list, str, int, Fraction, bool, None) and where each of its values stands.
 
     Attributes:
@@ -124,33 +122,40 @@ def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     return SpecError(f"not YAML: {problem}", hint=hint, origin=Origin(file, line + 1, column + 1))
 
 
-@dataclass(slots=True)
 class _Marked:
-    """A value under construction: a scalar, a list of `_Marked`, or a dict of key → (mark, `_Marked`)."""
+    """A value under construction: a scalar, a list of `_Marked`, or key → (origin, `_Marked`).
 
-    value: Any
-    origin: Origin
-    size: int = 1  # values below and including this one, aliases expanded
-    height: int = 1  # levels below and including this one, aliases expanded
+    ``size`` and ``height`` count the values and levels below and including it, aliases expanded.
+    """
+
+    __slots__ = ("height", "origin", "size", "value")
+
+    def __init__(self, value: Any, origin: Origin) -> None:
+        self.value = value
+        self.origin = origin
+        self.size = 1
+        self.height = 1
 
 
-@dataclass(slots=True)
 class _Open:
-    """A collection whose end has not come yet."""
+    """A collection whose end has not come yet, and the key that waits for its value."""
 
-    node: _Marked
-    anchor: str | None
-    key: tuple[str, Origin] | None = None
+    __slots__ = ("anchor", "key", "node")
+
+    def __init__(self, node: _Marked, anchor: str | None) -> None:
+        self.node = node
+        self.anchor = anchor
+        self.key: tuple[str, Origin] | None = None
 
 
-@dataclass
 class _Builder:
     """YAML events → nested `_Marked` values, without recursion."""
 
-    file: str
-    stack: list[_Open] = field(default_factory=list)
-    anchors: dict[str, _Marked] = field(default_factory=dict)
-    top: _Marked | None = None
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, _Marked] = {}
+        self.top: _Marked | None = None
 
     def build(self, events: Iterator[Any]) -> _Marked | None:
         handlers: dict[type, Callable[[Any], None]] = {

@@ -1,12 +1,10 @@
 """The one exception of the project, and the place in a file that it points at."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A place in a text: ``file:line:column``, lines and columns counted from 1."""
 
     file: str
@@ -18,7 +16,7 @@ class Origin:
 
     def shifted(self, columns: int) -> "Origin":
         """The place ``columns`` further right on the same line."""
-        return replace(self, column=self.column + columns)
+        return self._replace(column=self.column + columns)
 
 
 class SpecError(ValueError):
@@ -66,6 +64,8 @@ class SpecError(ValueError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint that names the nearest of the ``known`` names, or lists them where there are few."""
+    from difflib import get_close_matches
+
     names = sorted(set(known))
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     if near:

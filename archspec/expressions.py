@@ -15,8 +15,10 @@ Nothing is ever evaluated as Python.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
+
+from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
 
 MAX_LENGTH = 1_000
 MAX_NESTING = 40
@@ -47,69 +49,6 @@ class ExpressionError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """An exact literal."""
-
-    value: int | Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """``true`` or ``false``."""
-
-    value: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name, whatever it will mean."""
-
-    id: str
-    position: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """``-x``, ``+x`` or ``not x``."""
-
-    operator: str
-    operand: "Tree"
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """``+ - * / // % **``, a comparison, ``and`` or ``or``."""
-
-    operator: str
-    left: "Tree"
-    right: "Tree"
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """``list[index]``, counted from 0, or from the end where negative."""
-
-    items: "Tree"
-    index: "Tree"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One of `FUNCTIONS`."""
-
-    function: str
-    arguments: tuple["Tree", ...]
-
-
-class Placeholder:
-    """A leaf that a later stage puts in the place of a name."""
-
-    __slots__ = ()
-
-
-Tree = Number | Truth | Name | Unary | Binary | Index | Call | Placeholder
-
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 
 _TOKEN = re.compile(
@@ -120,8 +59,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str  # "number", "name", "operator" or "end"
     text: str
     position: int

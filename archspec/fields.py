@@ -1,26 +1,24 @@
 """The types of a kind's fields: sizes, one size per axis, padding, flags. Each is read strictly."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import tidy
-from archspec.expressions import ExpressionError, Number, Tree, Truth, parse
+from archspec.expressions import ExpressionError, parse
+from archspec.trees import Number, Tree, Truth
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """A number, or a formula whose value comes later; resolved once its scope is known."""
 
     tree: Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A truth value, or a comparison that the structure of the spec decides."""
 
     tree: Tree
@@ -37,15 +35,15 @@ class Condition:
         raise ValueError("the condition is not resolved yet")
 
 
-@dataclass(frozen=True, eq=False)
 class Read:
     """A type annotation: the function that reads a value, and the JSON Schema of what it takes.
 
     Pydantic looks no further than this function, so that a class costs little to build.
     """
 
-    function: Callable[[Any], Any]
-    schema: dict[str, Any]
+    def __init__(self, function: Callable[[Any], Any], schema: dict[str, Any]) -> None:
+        self.function = function
+        self.schema = schema
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -103,7 +101,7 @@ def show(value: object) -> str:
         return "nothing (null)"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return f"[{', '.join(map(show, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {show(item)}' for key, item in value.items())}}}"
@@ -140,7 +138,7 @@ def read_condition(value: Any) -> Condition:
 
 
 def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         if not value:
             raise _wrong([], "size per axis")
         return tuple(map(read_expression, value))
@@ -148,7 +146,7 @@ def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
 
 
 def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list):
         return read_expression(value)
     if len(value) != 2:
         raise _wrong(value, "padding of one axis", "write one number, or [before, after]")
@@ -158,7 +156,7 @@ def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
 def _padding(value: Any) -> "Sides":
     if value == "same" or value == "valid":
         return value  # type: ignore[no-any-return]
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         if not value:
             raise _wrong([], "padding")
         return tuple(map(_sides, value))

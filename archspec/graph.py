@@ -3,21 +3,21 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from archspec.architecture import Architecture, Entry, Symbol
 from archspec.arithmetic import Rational
 from archspec.document import Path_
 from archspec.errors import Origin, SpecError, did_you_mean
-from archspec.expressions import ExpressionError, Name, Number
+from archspec.expressions import ExpressionError
 from archspec.fields import Expression
 from archspec.layers import FieldError, Layer
 from archspec.layers.base import as_expressions, decided
-from archspec.scope import Scope, Tensor, Value, checked_size, resolve
+from archspec.scope import Scope, checked_size, resolve
+from archspec.trees import Items, Name, Number, Tensor, Value
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One layer of the graph.
 
     Attributes:
@@ -47,8 +47,7 @@ class Node:
         return SpecError(cause, hint=hint, origin=origin, entry=self.path)
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(NamedTuple):
     """A network whose structure is decided.
 
     Attributes:
@@ -85,13 +84,13 @@ def build_graph(
     for name, value in settings.items():
         _check_setting(name, value, header.symbols)
     scope = _outer_scope(architecture, settings)
-    builder = _Builder(architecture, scope, {name: Tensor(name) for name in header.input})
+    builder = _Builder(architecture, scope)
     nodes = tuple(builder.nodes())
     return Graph(
         name=header.name,
         source=header.source,
         symbols=header.symbols,
-        values={name: s.default for name, s in header.symbols.items()} | dict(settings),
+        values=header.defaults | dict(settings),
         fixed=frozenset(settings),
         inputs=_input_shapes(architecture, scope),
         nodes=nodes,
@@ -110,7 +109,7 @@ def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) ->
 
 def _outer_scope(architecture: Architecture, settings: Mapping[str, Rational]) -> Scope:
     """The symbols, and the ``let`` values in their order."""
-    header, document = architecture.header, architecture.document
+    header = architecture.header
     scope = Scope(
         {
             name: Number(settings[name]) if name in settings else Name(name)
@@ -124,8 +123,8 @@ def _outer_scope(architecture: Architecture, settings: Mapping[str, Rational]) -
 
 
 def _resolve_let(value: object, scope: Scope) -> Value:
-    if isinstance(value, tuple):
-        return tuple(_resolve_let(item, scope) for item in value)
+    if isinstance(value, list):
+        return Items(tuple(_resolve_let(item, scope) for item in value))
     return checked_size(resolve(value.tree, scope))  # type: ignore[attr-defined]
 
 
@@ -148,14 +147,14 @@ def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None
         raise SpecError(error.cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
-@dataclass
 class _Builder:
     """The entries in order → nodes; ``tensors`` holds every name that ``from`` may use so far."""
 
-    architecture: Architecture
-    scope: Scope
-    tensors: dict[str, Tensor]
-    counts: Counter[str] = field(default_factory=Counter)
+    def __init__(self, architecture: Architecture, scope: Scope) -> None:
+        self.architecture = architecture
+        self.scope = scope
+        self.tensors = {name: Tensor(name) for name in architecture.header.input}
+        self.counts: Counter[str] = Counter()
 
     def nodes(self) -> Iterator[Node]:
         """The nodes of the entries that are in."""

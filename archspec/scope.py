@@ -7,23 +7,26 @@ whoever knows shapes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from archspec import arithmetic
 from archspec.errors import did_you_mean
-from archspec.expressions import (
-    COMPARISONS,
+from archspec.expressions import COMPARISONS, ExpressionError
+from archspec.trees import (
     Binary,
     Call,
-    ExpressionError,
     Index,
+    Items,
+    Measure,
     Name,
     Number,
-    Placeholder,
+    Tensor,
     Tree,
     Truth,
     Unary,
+    Value,
+    Whole,
 )
 
 MAX_TREE = 5_000  # nodes of one resolved expression, shared parts counted each time
@@ -33,35 +36,7 @@ RESERVED = frozenset({"in_shape", "in_channels", "in_features", "previous", "sam
 """Names that a spec cannot give to anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One edge of the graph: output number ``index`` of the node or input called ``producer``."""
-
-    producer: str
-    index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Measure(Placeholder):
-    """The extent of one axis of a tensor; negative axes count from the last."""
-
-    tensor: Tensor
-    axis: int
-
-
-@dataclass(frozen=True, slots=True)
-class Whole(Placeholder):
-    """``in_shape`` itself, good only for indexing."""
-
-    tensor: Tensor
-
-
-Value = Tree | tuple["Value", ...]
-"""What a name stands for: a resolved tree (no name but a free symbol, no index), or a list of such."""
-
-
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """What each name means at one place of a spec.
 
     Attributes:
@@ -69,16 +44,16 @@ class Scope:
         tensor: the tensor that enters here, or None where sizes do not exist yet.
     """
 
-    names: Mapping[str, Value] = field(default_factory=dict)
+    names: Mapping[str, Value]
     tensor: Tensor | None = None
 
     def extended(self, names: Mapping[str, Value]) -> "Scope":
         """This scope with more names."""
-        return replace(self, names=MappingProxyType({**self.names, **names}))
+        return self._replace(names=MappingProxyType({**self.names, **names}))
 
     def entering(self, tensor: Tensor | None) -> "Scope":
         """This scope where ``tensor`` enters."""
-        return replace(self, tensor=tensor)
+        return self._replace(tensor=tensor)
 
     def lookup(self, name: Name) -> Value:
         """The meaning of a name.
@@ -130,7 +105,7 @@ def resolve(tree: Tree, scope: Scope) -> Value:
 
 
 def _single(value: Value) -> Tree:
-    if isinstance(value, tuple | Whole):
+    if isinstance(value, Items | Whole):
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
     return value
 
@@ -146,11 +121,12 @@ def _index(items: Value, index: Value) -> Value:
         raise ExpressionError("an index must be a known integer")
     if isinstance(items, Whole):
         return Measure(items.tensor, index.value)
-    if not isinstance(items, tuple):
+    if not isinstance(items, Items):
         raise ExpressionError("only a list or in_shape can be indexed")
-    if not -len(items) <= index.value < len(items):
-        raise ExpressionError(f"index {index.value} is outside a list of {len(items)}")
-    return items[index.value]
+    count = len(items.values)
+    if not -count <= index.value < count:
+        raise ExpressionError(f"index {index.value} is outside a list of {count}")
+    return items.values[index.value]
 
 
 def _unary(operator: str, operand: Tree) -> Tree:
@@ -208,8 +184,8 @@ def checked_size(value: Value) -> Value:
 
 def _children(value: Value) -> tuple[Value, ...]:
     match value:
-        case tuple():
-            return value
+        case Items(values):
+            return values
         case Unary(_, operand):
             return (operand,)
         case Binary(_, left, right):

@@ -1,11 +1,11 @@
 """What a network costs: shapes, counts and conditions as closed forms in its symbols.
 
-    from costmodel import analyze
+from costmodel import analyze
 
-    alexnet = analyze("specs/alexnet.yaml")
-    alexnet.macs                    # a sympy expression in n, c, h, w, g
-    alexnet.at(h=192, w=192).macs   # a number
-    alexnet.function("macs")        # a vectorised NumPy function of its symbols
+alexnet = analyze("specs/alexnet.yaml")
+alexnet.macs                    # a sympy expression in n, c, h, w, g
+alexnet.at(h=192, w=192).macs   # a number
+alexnet.function("macs")        # a vectorised NumPy function of its symbols
 """
 
 from typing import TYPE_CHECKING, Any

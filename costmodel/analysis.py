@@ -12,7 +12,7 @@ from archspec import Graph, SpecError, build_graph, load
 from archspec.arithmetic import Rational, tidy
 from archspec.document import resolve_scalar
 from archspec.errors import Origin, did_you_mean
-from archspec.scope import Tensor
+from archspec.trees import Tensor
 from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact
@@ -41,6 +41,7 @@ def analyze(
     *,
     convention: str = "lecture",
     settings: Mapping[str, Number] | None = None,
+    symbolic: bool = True,
 ) -> "Analysis":
     """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
 
@@ -48,12 +49,16 @@ def analyze(
         spec: path of a YAML spec.
         convention: what counts: ``lecture``, ``torch`` or ``pycls``.
         settings: symbols fixed to numbers; the others stay symbols.
+        symbolic: whether they do; otherwise they are fixed to their defaults, which is faster.
 
     Raises:
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    graph = build_graph(load(fspath(spec)), fixed)
+    architecture = load(fspath(spec))
+    if not symbolic:
+        fixed = architecture.header.defaults | fixed
+    graph = build_graph(architecture, fixed)
     analysis = Analysis(graph, propagate(graph), find_convention(convention))
     analysis.check(analysis.evaluator)
     return analysis

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis, analyze
 
@@ -61,7 +60,7 @@ def report(
     from costmodel.report import Report
 
     render = find_renderer(format)
-    analysis = _analyze(spec, settings, convention)
+    analysis = _analyze(spec, settings, convention, symbolic=symbolic or format == "json")
     print(render(Report(analysis, tuple(metric), symbolic)), end="")
 
 
@@ -78,15 +77,21 @@ def explain(
     from costmodel.explain import explain as explanations
     from costmodel.render.explanation import render
 
-    analysis = _analyze(spec, settings, convention)
+    analysis = _analyze(spec, settings, convention, symbolic=False)
     print(render(analysis, explanations(analysis, layer)), end="")
 
 
-def _analyze(spec: str, settings: Iterable[str], convention: str) -> Analysis:
-    return analyze(spec, convention=convention, settings=dict(map(_setting, settings)))
+def _analyze(spec: str, settings: Iterable[str], convention: str, *, symbolic: bool) -> Analysis:
+    fixed: dict[str, str] = {}
+    for text in settings:
+        name, value = _setting(text)
+        if name in fixed:
+            raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
+        fixed[name] = value
+    return analyze(spec, convention=convention, settings=fixed, symbolic=symbolic)
 
 
-def _setting(text: str) -> tuple[str, Rational | str]:
+def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
         raise SpecError(f"--set takes name=number, not '{text}'", hint="as in --set h=192 n=8")

@@ -1,15 +1,14 @@
 """What counts: a convention is a value, and is printed with every number."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.cost import Output, Role
 
 
-@dataclass(frozen=True)
-class Convention:
+class Convention(NamedTuple):
     """Which parameters, products and feature maps count.
 
     Attributes:

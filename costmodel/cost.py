@@ -1,7 +1,7 @@
 """What a layer costs before any convention decides what counts."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from sympy import Expr, Mul
 
@@ -32,8 +32,7 @@ class Output(Enum):
         return self in (Output.IN_PLACE, Output.VIEW)
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A learnable tensor.
 
     Attributes:
@@ -49,8 +48,7 @@ class Parameter:
     rule: str
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """A layer's products, learnable tensors and kind of output.
 
     Attributes:
@@ -77,7 +75,5 @@ class Cost:
 def weight_of(nest: LoopNest) -> Parameter:
     """The learnable operand of a nest."""
     operand = next(o for o in nest.operands if o.learnable)
-    loops = nest.over(operand.loops)
-    return Parameter(
-        operand.name, Role.WEIGHT, operand.size, "·".join(loop.label for loop in loops)
-    )
+    rule = "·".join(loop.label for name in operand.loops for loop in nest.over([name]))
+    return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule)

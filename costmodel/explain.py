@@ -1,7 +1,7 @@
 """Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis import Analysis
@@ -11,8 +11,7 @@ from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
 from costmodel.propagation import LayerCost
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of an explanation: ``name = rule = numbers = value``.
 
     Attributes:
@@ -28,8 +27,7 @@ class Step:
     value: str
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """The steps of one layer.
 
     Attributes:

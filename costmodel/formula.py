@@ -1,7 +1,7 @@
 """A formula with its names, the numbers put in, and its value: what the slides of the lecture show."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sympy import Expr
 
@@ -14,8 +14,7 @@ def show_number(value: Rational) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(NamedTuple):
     """``h_o = ⌊(h_i + 2·p − k_h)/s⌋ + 1``.
 
     Attributes:

@@ -16,7 +16,7 @@ from sympy.core.numbers import Rational
 
 from archspec import SpecError, arithmetic
 from archspec.errors import did_you_mean
-from costmodel.algebra.conditions import Condition
+from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.functions import FloorDiv, RoundTo, plain
 from costmodel.algebra.printing import Numpy
 from costmodel.analysis import Analysis, to_rational
@@ -85,7 +85,7 @@ class Vectorised:
         for condition, holds in zip(self.analysis.conditions, conditions, strict=True):
             if not np.all(holds):
                 raise SpecError(
-                    f"invalid where not {condition.text}, as at {_first(holds, arrays)}"
+                    f"invalid where not {condition_text(condition)}, as at {_first(holds, arrays)}"
                 )
         return _tidy(np.asarray(result))
 

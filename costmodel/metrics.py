@@ -1,9 +1,8 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sympy import Expr, Integer
 
@@ -17,8 +16,7 @@ WEIGHT_BITS = 32
 PerLayer = Callable[[LayerCost, Convention], Expr]
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """Something that is counted.
 
     Attributes:

@@ -7,38 +7,43 @@ disagree with the number.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from sympy import Expr, Mul
 
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.formula import Formula
+from costmodel.windows import Window
 
 BATCH = "n"
 """The loop over the batch; the slides leave it out where it is 1."""
 
 
-@dataclass(frozen=True)
-class Loop:
+class Loop(NamedTuple):
     """One loop of a nest.
 
     Attributes:
         name: as on the slides: ``c_o``, ``k_h``.
         count: how many there are before they are divided into groups.
         share: the name and number of the groups that divide them, or None: the loop ``c_i/g``.
-        derivation: how the count follows from the input, where a formula gives it.
+        window: the window whose positions it counts, where it does.
     """
 
     name: str
     count: Expr
     share: tuple[str, Expr] | None = None
-    derivation: Formula | None = None
+    window: Window | None = None
 
     @property
     def extent(self) -> Expr:
         """How often the body runs."""
         return self.count / self.share[1] if self.share else self.count
+
+    @property
+    def derivation(self) -> Formula | None:
+        """How the count follows from the input, where a window's formula gives it."""
+        return self.window.derivation(self.count) if self.window else None
 
     @property
     def label(self) -> str:
@@ -60,8 +65,7 @@ class Body(Enum):
     MEAN = "mean"
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis of an operand: the loops that move along it, each with its step, and where they
     start.
 
@@ -73,27 +77,25 @@ class Axis:
     start: Expr
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """A tensor that a nest reads or writes.
 
     Attributes:
         name: ``input``, ``weight``, ``output``.
         loops: the loops that index it; for a window, through its axes.
-        size: its elements.
         learnable: whether it is a parameter.
         axes: the affine maps of its axes, where loops share one.
+        size: its elements, where they are not the product of its loops, as windows overlap.
     """
 
     name: str
     loops: tuple[str, ...]
-    size: Expr
     learnable: bool = False
     axes: tuple[Axis, ...] = ()
+    size: Expr | None = None
 
 
-@dataclass(frozen=True)
-class LoopNest:
+class LoopNest(NamedTuple):
     """The loops of a layer, in the order of the slides, and what each operand takes from them.
 
     Attributes:
@@ -119,12 +121,16 @@ class LoopNest:
     @property
     def reads(self) -> Expr:
         """Elements that must be read at least once."""
-        return sum((o.size for o in self.operands if o.name != "output"), Mul(0))
+        return sum((self.size(o) for o in self.operands if o.name != "output"), Mul(0))
 
     @property
     def writes(self) -> Expr:
         """Elements that must be written at least once."""
-        return self.operand("output").size
+        return self.size(self.operand("output"))
+
+    def size(self, operand: Operand) -> Expr:
+        """The elements of an operand: the product of the extents that index it."""
+        return extent_of(self.over(operand.loops)) if operand.size is None else operand.size
 
     def operand(self, name: str) -> Operand:
         """The operand of a name."""

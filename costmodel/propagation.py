@@ -1,15 +1,14 @@
 """Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sympy import Expr
 
 from archspec.errors import SpecError
-from archspec.expressions import Name, Tree
 from archspec.fields import Expression
 from archspec.graph import Graph, Node
-from archspec.scope import Measure, Tensor
+from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.conditions import Least
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
@@ -26,8 +25,7 @@ from costmodel.rules.base import (
 )
 
 
-@dataclass(frozen=True)
-class LayerCost:
+class LayerCost(NamedTuple):
     """One layer with its shapes and its cost.
 
     Attributes:
@@ -53,8 +51,7 @@ class LayerCost:
         return elements(self.output)
 
 
-@dataclass(frozen=True)
-class Propagation:
+class Propagation(NamedTuple):
     """A graph whose every shape and cost is known.
 
     Attributes:

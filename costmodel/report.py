@@ -3,24 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from sympy import Expr, Integer
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
-from costmodel.algebra.printing import PythonText, text
+from costmodel.algebra.conditions import condition_text
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import LayerCost
 from costmodel.rules.base import Shape
 
+if TYPE_CHECKING:
+    from costmodel.algebra.printing import PythonText
+
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of a report: an input of the network or a layer.
 
     Attributes:
@@ -84,7 +87,7 @@ class Report:
     @property
     def conditions(self) -> tuple[str, ...]:
         """What must hold of the symbols."""
-        return tuple(condition.text for condition in self.analysis.conditions)
+        return tuple(condition_text(condition) for condition in self.analysis.conditions)
 
     @property
     def validity(self) -> str:
@@ -132,13 +135,15 @@ class Report:
         """The value of an expression at the symbols' values."""
         return self.analysis.evaluator(expression)
 
-    def show(self, expression: Expr, printer: PythonText | None = None) -> str:
+    def show(self, expression: Expr, printer: "PythonText | None" = None) -> str:
         """An expression as law or as number, whichever the report shows."""
-        if self.symbolic:
-            return printer(expression) if printer else text(expression)
-        return show_number(self.number(expression))
+        if not self.symbolic:
+            return show_number(self.number(expression))
+        from costmodel.algebra.printing import PythonText
 
-    def show_total(self, metric: Metric, printer: PythonText | None = None) -> str:
+        return (printer or PythonText())(expression)
+
+    def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
         """A metric of the network as law or as number."""
         if self.symbolic:
             return self.show(self.analysis.total(metric.name), printer)

@@ -1,15 +1,15 @@
 """The class that every kind derives from, and the register of kinds."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from archspec.errors import SpecError, did_you_mean
-from archspec.expressions import ExpressionError, Truth
+from archspec.expressions import ExpressionError
 from archspec.fields import Condition, Expression, show
-from archspec.scope import Scope, Value, checked_size, resolve
+from archspec.scope import Scope, checked_size, free_names, resolve
+from archspec.trees import Items, Truth, Value
 
 ENTRY_POINTS = "archcost.kinds"
 """The group in which another distribution names the module that registers its kinds."""
@@ -57,12 +57,12 @@ class FieldError(SpecError):
 
 def resolve_field(value: object, scope: Scope) -> object:
     """A field's value with what it contains of expressions and conditions resolved."""
-    if isinstance(value, tuple):
-        return tuple(resolve_field(item, scope) for item in value)
     if isinstance(value, Condition):
         return Condition(decided(resolve(value.tree, scope)))
     if isinstance(value, Expression):
         return as_expressions(checked_size(resolve(value.tree, scope)))
+    if isinstance(value, tuple):
+        return tuple(resolve_field(item, scope) for item in value)
     return value
 
 
@@ -74,8 +74,6 @@ def decided(value: Value) -> Truth:
     """
     if isinstance(value, Truth):
         return value
-    from archspec.scope import free_names
-
     names = ", ".join(sorted(free_names(value)))
     if names:
         raise ExpressionError(
@@ -86,8 +84,8 @@ def decided(value: Value) -> Truth:
 
 def as_expressions(value: Value) -> object:
     """A resolved value as a field holds it: an expression, or a tuple of them."""
-    if isinstance(value, tuple):
-        return tuple(map(as_expressions, value))
+    if isinstance(value, Items):
+        return tuple(map(as_expressions, value.values))
     if isinstance(value, Truth):
         raise ExpressionError(f"{show(value.value)} is no number")
     return Expression(value)
@@ -124,6 +122,8 @@ def find_kind(name: str) -> type[Layer]:
         SpecError: there is no such kind.
     """
     if name not in KINDS:
+        from importlib.metadata import entry_points
+
         for entry_point in entry_points(group=ENTRY_POINTS):
             entry_point.load()
     if name not in KINDS:

@@ -3,45 +3,24 @@
 A condition answers True, False or None, "it depends"; what depends is printed with the result.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import gcd, lcm
+from typing import TYPE_CHECKING, NamedTuple
 
 from sympy import Expr, Integer, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, is_whole, plain, separated
-from costmodel.algebra.printing import POWER, PythonText
+
+if TYPE_CHECKING:
+    from costmodel.algebra.printing import PythonText
 
 Least = Mapping[Symbol, Rational]
 """The smallest value of each symbol that has one."""
 
 
-class Condition(ABC):
-    """A statement about the symbols."""
-
-    @abstractmethod
-    def holds(self, evaluate: Evaluator) -> bool:
-        """Whether it is true at numbers."""
-
-    @abstractmethod
-    def decide(self, least: Least) -> bool | None:
-        """True or False where it does not depend on the symbols; None where it does."""
-
-    @abstractmethod
-    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
-        """The condition as a comparison, with symbols renamed and expressions shown by ``show``."""
-
-    @property
-    def text(self) -> str:
-        """The condition as Python over integers."""
-        return self.shown({}, PythonText())
-
-
-@dataclass(frozen=True)
-class Divides(Condition):
+class Divides(NamedTuple):
     """``dividend % divisor == 0``."""
 
     divisor: Expr
@@ -58,14 +37,13 @@ class Divides(Condition):
             return bool(quotient.is_Integer)
         return True if is_whole(quotient) else None
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``32 % g == 0``."""
         over, under = self.dividend.xreplace(names), self.divisor.xreplace(names)
-        return f"{show.within(over, POWER)} % {show.within(under, POWER)} == 0"
+        return f"{show.factor(over)} % {show.factor(under)} == 0"
 
 
-@dataclass(frozen=True)
-class AtLeast(Condition):
+class AtLeast(NamedTuple):
     """``expression >= bound``, for a number ``bound``."""
 
     expression: Expr
@@ -82,13 +60,12 @@ class AtLeast(Condition):
         bottom = lower_bound(self.expression, least)
         return True if bottom is not None and bottom >= self.bound else None
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``h >= 63``."""
         return f"{show(self.expression.xreplace(names))} >= {self.bound}"
 
 
-@dataclass(frozen=True)
-class Equal(Condition):
+class Equal(NamedTuple):
     """``left == right``."""
 
     left: Expr
@@ -103,9 +80,20 @@ class Equal(Condition):
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: PythonText) -> str:
+    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``a == b``."""
         return f"{show(self.left.xreplace(names))} == {show(self.right.xreplace(names))}"
+
+
+Condition = Divides | AtLeast | Equal
+"""A statement about the symbols: it ``holds`` at numbers, and may be decided without them."""
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition as Python over integers."""
+    from costmodel.algebra.printing import PythonText
+
+    return condition.shown({}, PythonText())
 
 
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
@@ -185,7 +173,7 @@ def _subject(condition: Condition) -> tuple[str, Expr]:
             return "multiple", dividend
         case AtLeast(expression, _):
             return "bound", expression
-    return "itself", Symbol(condition.text)
+    return "itself", Symbol(condition_text(condition))
 
 
 def _both(first: Condition, second: Condition) -> Condition:
@@ -200,7 +188,7 @@ def _both(first: Condition, second: Condition) -> Condition:
 
 
 def _order(condition: Condition) -> tuple[bool, str]:
-    return isinstance(condition, AtLeast), condition.text
+    return isinstance(condition, AtLeast), condition_text(condition)
 
 
 def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":

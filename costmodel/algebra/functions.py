@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from sympy import Add, Expr, Function, Integer, Mul, Number, Rational, S, sympify
+from sympy import Add, Expr, Integer, Mul, Number, Rational, S, sympify
 
 from archspec import arithmetic
 
@@ -178,49 +178,54 @@ _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
 )
 
 
-class RoundTo(Function):  # type: ignore[misc]
-    """``round_to(x, d)``: the multiple of ``d`` nearest to ``x``, at least ``d``, never below 90 % of ``x``."""
+class RoundTo(Expr):  # type: ignore[misc]
+    """``round_to(x, d)``: the multiple of ``d`` nearest to ``x``, at least ``d``, never below 0.9 x.
 
-    nargs = 2
+    ``round_to(d·a, d) = d·a`` for a positive integer a.
+    """
+
+    is_commutative = True
     is_integer = True
     is_positive = True
 
-    @classmethod
-    def eval(cls, x: Expr, divisor: Expr) -> Expr | None:
-        """``round_to(d·a, d) = d·a`` for a positive integer a; numbers are rounded at once."""
+    def __new__(cls, x: Expr, divisor: Expr) -> Expr:
+        """A number where both are numbers."""
         if x.is_Rational and divisor.is_Rational:
             return Integer(arithmetic.round_to(plain(x), plain(divisor)))
         multiple = x / divisor
-        return x if is_whole(multiple) and multiple.is_positive else None
+        if is_whole(multiple) and multiple.is_positive:
+            return x
+        return Expr.__new__(cls, x, divisor)
 
 
-class Log2(Function):  # type: ignore[misc]
+class Log2(Expr):  # type: ignore[misc]
     """``log2(x)`` for positive ``x``; a number where ``x`` is a power of two."""
 
-    nargs = 1
+    is_commutative = True
     is_real = True
 
-    @classmethod
-    def eval(cls, x: Expr) -> Expr | None:
+    def __new__(cls, x: Expr) -> Expr:
         """The exponent of a power of two."""
-        return exact(arithmetic.binary_logarithm(plain(x))) if x.is_Rational else None
+        if x.is_Rational:
+            return exact(arithmetic.binary_logarithm(plain(x)))
+        return Expr.__new__(cls, x)
 
 
-class Extremum(Function):  # type: ignore[misc]
-    """A minimum or maximum that compares only what differs by a number, and so stays cheap and exact."""
+class Extremum(Expr):  # type: ignore[misc]
+    """A minimum or maximum that compares only what differs by a number: cheap and exact."""
 
+    is_commutative = True
+    is_real = True
     sign = 1
 
-    @classmethod
-    def eval(cls, *args: Expr) -> Expr | None:
+    def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop what a known difference decides, order."""
         kept: list[Expr] = []
         for arg in _flattened(cls, args):
             cls._insert(kept, arg)
         if len(kept) == 1:
             return kept[0]
-        kept.sort(key=lambda arg: arg.sort_key())
-        return None if tuple(kept) == args else cls(*kept)
+        return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
 
     @classmethod
     def _insert(cls, kept: list[Expr], arg: Expr) -> None:

@@ -51,6 +51,10 @@ class PythonText:
             return self.number(expression)
         return self.forms[type(expression)](expression)
 
+    def factor(self, expression: Expr) -> str:
+        """The text as it stands beside another operator."""
+        return self.within(expression, POWER)
+
     def within(self, expression: Expr, level: int) -> str:
         """The text, in parentheses where it holds together less tightly than ``level``."""
         shown, own = self.show(expression)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from sympy import Expr, sqrt
 
-from archspec.expressions import Binary, Call, Name, Number, Tree, Unary
-from archspec.scope import Measure
+from archspec.trees import Binary, Call, Measure, Name, Number, Tree, Unary
 from costmodel.algebra.functions import (
     Log2,
     Maximum,

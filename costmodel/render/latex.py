@@ -1,8 +1,8 @@
 """A report as a LaTeX table (booktabs) with its notes."""
 
 from costmodel.algebra.printing import Latex
-from costmodel.report import Report, Row
 from costmodel.render.table import notes
+from costmodel.report import Report, Row
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",

@@ -1,8 +1,8 @@
 """A report as a Markdown table with its notes."""
 
 from costmodel.algebra.printing import text
-from costmodel.report import Report, Row
 from costmodel.render.table import notes
+from costmodel.report import Report, Row
 
 
 def render(report: Report) -> str:

@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.algebra.printing import PythonText
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
 from costmodel.report import Report, Row
@@ -86,7 +85,7 @@ def _laws(report: Report, console: Console, *, wrap: bool) -> None:
         console.print(head, soft_wrap=not wrap)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                law = PythonText()(row.counts[metric.name])
+                law = report.show(row.counts[metric.name])
                 console.print(_law(metric, law), soft_wrap=not wrap)
     console.print()
     console.print(Text("total", style="bold"))
@@ -102,6 +101,8 @@ def _law(metric: Metric, law: str) -> Text:
 
 def _broken(report: Report, metric: Metric, width: int | None) -> list[Text]:
     """A total on one line, or one term a line where the terminal is too narrow for that."""
+    from costmodel.algebra.printing import PythonText
+
     expression = report.analysis.total(metric.name)
     before, terms, after = PythonText().factored_terms(expression)
     line = before + " ".join(terms) + after

@@ -4,18 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sympy import Expr, Integer, Mul
 
 from archspec.errors import SpecError
-from archspec.expressions import Tree
 from archspec.fields import Expression
 from archspec.graph import Node
 from archspec.layers import Layer
+from archspec.trees import Tree
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
 from costmodel.algebra.functions import absorbed, is_whole
-from costmodel.algebra.printing import text
 from costmodel.cost import Cost
 
 Shape = tuple[Expr, ...]
@@ -25,8 +24,7 @@ Translate = Callable[[Tree], Expr]
 """A resolved tree as a sympy expression; may raise ValueError."""
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A condition, and the rule of the layer that asks for it.
 
     Attributes:
@@ -115,7 +113,7 @@ class Site:
         self, name: str, given: Expression | tuple[Expression, ...], rank: int, least: int = 1
     ) -> tuple[Expr, ...]:
         """One size per axis, from one for all or a list."""
-        if not isinstance(given, tuple):
+        if isinstance(given, Expression):
             return (self.size(name, given, least),) * rank
         if len(given) != rank:
             raise self.node.error(
@@ -146,7 +144,7 @@ class Site:
         requirement = Requirement(condition, self.node, rule, quantities, field)
         truth = condition.decide(self.least)
         if truth is False:
-            raise requirement.broken(text)
+            raise requirement.broken(_text)
         if truth is None:
             self.requirements.append(requirement)
 
@@ -166,7 +164,13 @@ class Site:
 
 def show_shape(shape: Shape) -> str:
     """``[1, 96, (h - 7)//4 + 1]``."""
-    return f"[{', '.join(map(text, shape))}]"
+    return f"[{', '.join(map(_text, shape))}]"
+
+
+def _text(expression: Expr) -> str:
+    from costmodel.algebra.printing import text
+
+    return text(expression)
 
 
 def elements(shape: Shape) -> Expr:

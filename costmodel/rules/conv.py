@@ -6,9 +6,10 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv
 from costmodel.algebra.conditions import Divides
 from costmodel.cost import Cost, Output, Parameter, Role, weight_of
-from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand, extent_of
+from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
-from costmodel.rules.windows import AXES, Window, require_output, spatial_input
+from costmodel.rules.sliding import require_output, spatial_input
+from costmodel.windows import AXES, Window
 
 
 @shape_rule(Conv)
@@ -56,7 +57,7 @@ def _padding(layer: Conv, site: Site) -> tuple[tuple[Expr, Expr], ...]:
 
 
 def _side(side: Expression | tuple[Expression, Expression], site: Site) -> tuple[Expr, Expr]:
-    before, after = side if isinstance(side, tuple) else (side, side)
+    before, after = (side, side) if isinstance(side, Expression) else side
     return site.size("padding", before, least=0), site.size("padding", after, least=0)
 
 
@@ -79,22 +80,17 @@ def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
     groups = site.size("groups", layer.groups)
     share = None if groups is S.One else ("g", groups)
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
-    spatial = [Loop(f"{w.axis}_o", w.output, derivation=w.derivation) for w in windows]
-    batch, c_i, c_o = (
-        Loop(BATCH, output[0]),
-        Loop("c_i", site.input[1], share),
-        Loop("c_o", output[1]),
-    )
+    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
+    c_i, c_o = Loop("c_i", site.input[1], share), Loop("c_o", output[1])
     taps = tuple(
         Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
     )
-    weight = [c_o, c_i, *kernel]
     operands = (
-        Operand("input", (BATCH, "c_i"), elements(site.input), axes=taps),
-        Operand("weight", _names(weight), extent_of(weight), learnable=True),
-        Operand("output", _names([batch, c_o, *spatial]), extent_of([batch, c_o, *spatial])),
+        Operand("input", (BATCH, "c_i"), axes=taps, size=elements(site.input)),
+        Operand("weight", _names([c_o, c_i, *kernel]), learnable=True),
+        Operand("output", (BATCH, *_names([c_o, *spatial]))),
     )
-    return LoopNest((batch, c_i, *kernel, *spatial, c_o), operands)
+    return LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
 
 
 def _names(loops: list[Loop]) -> tuple[str, ...]:

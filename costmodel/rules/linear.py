@@ -2,7 +2,7 @@
 
 from archspec.layers.linear import Linear
 from costmodel.cost import Cost, Output, Parameter, Role, weight_of
-from costmodel.nests import BATCH, Loop, LoopNest, Operand, extent_of
+from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
 
 
@@ -24,9 +24,9 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
     c_i, c_o = Loop("c_i", site.input[-1]), Loop("c_o", output[-1])
     names = tuple(loop.name for loop in rows)
     operands = (
-        Operand("input", (*names, "c_i"), elements(site.input)),
-        Operand("weight", ("c_o", "c_i"), extent_of([c_o, c_i]), learnable=True),
-        Operand("output", (*names, "c_o"), elements(output)),
+        Operand("input", (*names, "c_i"), size=elements(site.input)),
+        Operand("weight", ("c_o", "c_i"), learnable=True),
+        Operand("output", (*names, "c_o")),
     )
     nest = LoopNest((*rows, c_i, c_o), operands)
     parameters = [weight_of(nest)]

@@ -5,9 +5,10 @@ from sympy import Expr, S
 from archspec.layers.pool import AdaptiveAvgPool, AvgPool, MaxPool, Pool
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Output
-from costmodel.nests import BATCH, Axis, Body, Loop, LoopNest, Operand, extent_of
+from costmodel.nests import BATCH, Axis, Body, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
-from costmodel.rules.windows import AXES, Window, require_output, spatial_input
+from costmodel.rules.sliding import require_output, spatial_input
+from costmodel.windows import AXES, Window
 
 
 @shape_rule(Pool)
@@ -60,15 +61,15 @@ def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
     windows = _windows(layer, site)
     body = Body.MEAN if isinstance(layer, AvgPool) else Body.MAXIMUM
     outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
-    spatial = [Loop(f"{w.axis}_o", w.output, derivation=w.derivation) for w in windows]
+    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     taps = tuple(
         Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
     )
     written = [*outer, *spatial]
     operands = (
-        Operand("input", (BATCH, "c"), elements(site.input), axes=taps),
-        Operand("output", tuple(loop.name for loop in written), extent_of(written)),
+        Operand("input", (BATCH, "c"), axes=taps, size=elements(site.input)),
+        Operand("output", tuple(loop.name for loop in written)),
     )
     return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
 

@@ -1,22 +1,17 @@
 """Windows that slide over an axis: the arithmetic that convolutions and pooling share."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from sympy import Expr, S
 
-from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, absorbed, ceil_div, floor_div
 from costmodel.formula import Formula
-from costmodel.rules.base import Site, show_shape
 
 AXES = {1: ("l",), 2: ("h", "w"), 3: ("d", "h", "w")}
 """What the spatial axes of an input of each rank are called."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A kernel on one axis.
 
     Attributes:
@@ -52,12 +47,12 @@ class Window:
         """The extent of the dilated kernel, ``d·(k − 1) + 1``."""
         return self.dilation * (self.kernel - 1) + 1
 
-    @cached_property
+    @property
     def room(self) -> Expr:
         """Positions of the first tap at stride 1, less one: ``h_i + p + p − span``."""
         return self.size + self.before + self.after - self.span
 
-    @cached_property
+    @property
     def output(self) -> Expr:
         """How many windows there are, h_o, as one floor.
 
@@ -74,11 +69,9 @@ class Window:
             dividend = Minimum(rounded_up, last_start)
         return absorbed(floor_div(dividend, self.stride))
 
-    @property
-    def derivation(self) -> Formula:
+    def derivation(self, output: Expr) -> Formula:
         """How the output follows, as the slides show it."""
-        names = {f"{self.axis}_i": self.size, "s": self.stride}
-        axis, size, output = self.axis, f"{{{self.axis}_i}}", self.output
+        axis, size = self.axis, f"{{{self.axis}_i}}"
         names = {f"{axis}_i": self.size, "s": self.stride}
         if self.same:
             return Formula(f"{axis}_o", f"⌈{size}/{{s}}⌉", names, output)
@@ -102,36 +95,3 @@ class Window:
         if self.dilation is S.One:
             return f" − {{{name}}}", {name: self.kernel}
         return f" − {{d}}·({{{name}}} − 1) − 1", {name: self.kernel, "d": self.dilation}
-
-
-def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
-    """The outputs of the windows, each asked to be at least 1.
-
-    Raises:
-        SpecError: one of them is 0 or less, whatever the symbols are.
-    """
-    outputs = []
-    for window in windows:
-        output = window.output
-        site.require(
-            AtLeast(output, 1),
-            f"the window ({{span}}) must fit the padded {window.word} ({{padded}})",
-            {"span": window.span, "padded": window.size + window.before + window.after},
-            "kernel_size",
-        )
-        outputs.append(output)
-    return tuple(outputs)
-
-
-def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
-    """The spatial axes of an input ``(n, c, …)`` with ``rank`` of them.
-
-    Raises:
-        SpecError: the input has another number of axes.
-    """
-    axes = ", ".join(("n", "c", *AXES[rank]))
-    if len(site.input) != rank + 2:
-        raise site.node.error(
-            f"the input {show_shape(site.input)} has {len(site.input)} axes, not ({axes})"
-        )
-    return site.input[2:]

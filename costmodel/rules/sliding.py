@@ -1,0 +1,42 @@
+"""What convolutions and pooling ask of their windows and their input."""
+
+from collections.abc import Iterable
+
+from sympy import Expr
+
+from costmodel.algebra.conditions import AtLeast
+from costmodel.rules.base import Site, show_shape
+from costmodel.windows import AXES, Window
+
+
+def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
+    """The outputs of the windows, each asked to be at least 1.
+
+    Raises:
+        SpecError: one of them is 0 or less, whatever the symbols are.
+    """
+    outputs = []
+    for window in windows:
+        output = window.output
+        site.require(
+            AtLeast(output, 1),
+            f"the window ({{span}}) must fit the padded {window.word} ({{padded}})",
+            {"span": window.span, "padded": window.size + window.before + window.after},
+            "kernel_size",
+        )
+        outputs.append(output)
+    return tuple(outputs)
+
+
+def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
+    """The spatial axes of an input ``(n, c, …)`` with ``rank`` of them.
+
+    Raises:
+        SpecError: the input has another number of axes.
+    """
+    axes = ", ".join(("n", "c", *AXES[rank]))
+    if len(site.input) != rank + 2:
+        raise site.node.error(
+            f"the input {show_shape(site.input)} has {len(site.input)} axes, not ({axes})"
+        )
+    return site.input[2:]
