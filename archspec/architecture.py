@@ -44,12 +44,14 @@ class Symbol(BaseModel):
 
     model_config = _STRICT
 
-    default: Constant
-    domain: Literal["integer", "real"] = "integer"
-    min: Constant | None = None
-    max: Constant | None = None
-    multiple_of: Constant | None = None
-    doc: str = ""
+    default: Constant = Field(description="the value where nothing else is set")
+    domain: Literal["integer", "real"] = Field(
+        default="integer", description="integer or real; positive in both"
+    )
+    min: Constant | None = Field(default=None, description="the smallest value")
+    max: Constant | None = Field(default=None, description="the largest value")
+    multiple_of: Constant | None = Field(default=None, description="what divides every value")
+    doc: str = Field(default="", description="what it stands for; nothing where not given")
 
     @property
     def least(self) -> Rational | None:
@@ -266,7 +268,7 @@ def _read_entry(value: Any, document: Document, path: Path_) -> Entry:
 
 
 def _split_entry(value: Any, origin: Origin) -> tuple[str, dict[str, Any]]:
-    """The kind and the fields of an entry: ``relu``, or a mapping with one kind and reserved keys."""
+    """The kind and the fields of an entry: ``relu``, or a mapping with one kind in it."""
     if isinstance(value, str):
         return value, {}
     if not isinstance(value, dict):
@@ -312,11 +314,18 @@ class Reserved(BaseModel):
 
     model_config = _STRICT
 
-    name: Annotated[str | None, Read(_read_node_name, {"type": "string"})] = None
-    sources: Annotated[tuple[str, ...], Read(_read_sources, {"type": ["string", "array"]})] = Field(
-        default=("previous",), alias="from"
+    name: Annotated[str | None, Read(_read_node_name, {"type": "string"})] = Field(
+        default=None, description="a name of its own; else its kind and a number, as conv2d_1"
     )
-    when: Annotated[Condition | None, Read(read_condition, {"type": ["boolean", "string"]})] = None
+    sources: Annotated[tuple[str, ...], Read(_read_sources, {"type": ["string", "array"]})] = Field(
+        default=("previous",),
+        alias="from",
+        description="where its input comes from: a name, or a list of names; previous is the "
+        "entry before",
+    )
+    when: Annotated[Condition | None, Read(read_condition, {"type": ["boolean", "string"]})] = (
+        Field(default=None, description="a condition; where it is false, the entry is left out")
+    )
 
     @classmethod
     def names(cls) -> frozenset[str]:

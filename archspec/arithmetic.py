@@ -31,7 +31,7 @@ def _divisor(value: Rational) -> Rational:
 
 
 def power(base: Rational, exponent: Rational) -> Rational:
-    """``base**exponent`` for an integer exponent; a result of too many bits is refused, not computed."""
+    """``base**exponent`` for an integer exponent; too many bits are refused, not computed."""
     if exponent.denominator != 1:
         raise ExpressionError(f"the exponent {exponent} is no integer")
     times = int(exponent)
@@ -43,8 +43,7 @@ def power(base: Rational, exponent: Rational) -> Rational:
 
 
 def round_to(x: Rational, divisor: Rational) -> int:
-    """The multiple of ``divisor`` nearest to ``x``, at least ``divisor``, never below 90 % of
-    ``x``.
+    """The multiple of ``divisor`` nearest to ``x``, at least ``divisor`` and 90 % of ``x``.
 
     The field's ``make_divisible`` (MobileNet's reference code): halves round up.
     """

@@ -94,7 +94,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens; ``depth`` and ``operators`` keep a text from exhausting the stack."""
+    """Recursive descent; ``depth`` and ``operators`` keep a text from exhausting the stack."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self.tokens = tokens

@@ -1,4 +1,4 @@
-"""An architecture with its structure decided: nodes in order, each with its inputs and its resolved fields."""
+"""An architecture with its structure decided: nodes in order, fields resolved."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,4 @@
-"""Names and what they stand for: an expression tree is resolved in a scope to a tree of numbers,
-symbols and sizes.
+"""Names and what they stand for: a tree is resolved in a scope to numbers, symbols and sizes.
 
 Whatever is known becomes a number at once. What stays symbolic stays a tree whose leaves are free
 symbols (`Name`) and sizes of the tensor that enters (`Measure`); its value is the business of
@@ -81,8 +80,7 @@ class Scope(NamedTuple):
 
 
 def resolve(tree: Tree, scope: Scope) -> Value:
-    """The value of an expression in a scope: a number where everything is known, a smaller tree
-    otherwise.
+    """The value of an expression in a scope: a number where everything is known, else a tree.
 
     Raises:
         ExpressionError: an unknown name, an operation without a value, or a result that is too

@@ -1,4 +1,4 @@
-"""The nodes of an expression: what the grammar builds, and what names become once they are resolved.
+"""The nodes of an expression: what the grammar builds, and what names become when resolved.
 
 A tree from the grammar has names and indices. A resolved tree has neither: its leaves are numbers,
 truth values, free symbols (`Name`) and sizes of tensors (`Measure`).

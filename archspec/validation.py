@@ -1,4 +1,4 @@
-"""The door between pydantic and the reader of an error: a validation error becomes one `SpecError` with its place."""
+"""The door between pydantic and a person: a validation error becomes one `SpecError`."""
 
 from typing import Any, TypeVar
 

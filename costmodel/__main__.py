@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-gc.disable()  # a run is short; what it imports is never garbage
+gc.disable()  # a run is short: what it imports is no garbage
 
 from costmodel import require_own_language  # noqa: E402
 
@@ -19,6 +19,7 @@ def main() -> None:
         status = 0
     except KeyboardInterrupt:
         status = 130
+    gc.freeze()  # nor is it worth a search for garbage at the end
     sys.exit(status)
 
 

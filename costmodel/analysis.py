@@ -1,17 +1,20 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Integer, Symbol
 
-from archspec import Graph, SpecError, build_graph, load
+from archspec import Architecture, Graph, SpecError, build_graph, load, trees
 from archspec.arithmetic import Rational, tidy
-from archspec.document import resolve_scalar
-from archspec.errors import Origin, did_you_mean
+from archspec.errors import did_you_mean
+from archspec.expressions import ExpressionError, parse
+from archspec.scope import Scope, resolve
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
 from costmodel.algebra.evaluate import Evaluator
@@ -41,7 +44,7 @@ def analyze(
     *,
     convention: str = "lecture",
     settings: Mapping[str, Number] | None = None,
-    symbolic: bool = True,
+    numbers_suffice: bool = False,
 ) -> "Analysis":
     """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
 
@@ -49,17 +52,30 @@ def analyze(
         spec: path of a YAML spec.
         convention: what counts: ``lecture``, ``torch`` or ``pycls``.
         settings: symbols fixed to numbers; the others stay symbols.
-        symbolic: whether they do; otherwise they are fixed to their defaults, which is faster.
+        numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
+            of them fixed to their defaults will do.
 
     Raises:
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture = load(fspath(spec))
-    if not symbolic:
-        fixed = architecture.header.defaults | fixed
-    graph = build_graph(architecture, fixed)
-    analysis = Analysis(graph, propagate(graph), find_convention(convention))
+    architecture, counts = load(fspath(spec)), find_convention(convention)
+    try:
+        return analyze_architecture(architecture, counts, fixed)
+    except SpecError:
+        # What is broken in numbers too is said in numbers.
+        numeric = analyze_architecture(architecture, counts, architecture.header.defaults | fixed)
+        if numbers_suffice:
+            return numeric
+        raise
+
+
+def analyze_architecture(
+    architecture: Architecture, convention: Convention, settings: Mapping[str, Rational]
+) -> "Analysis":
+    """The analysis of a loaded spec (see `analyze`)."""
+    graph = build_graph(architecture, settings)
+    analysis = Analysis(graph, propagate(graph), convention)
     analysis.check(analysis.evaluator)
     return analysis
 
@@ -67,17 +83,26 @@ def analyze(
 def to_rational(name: str, value: Number) -> Rational:
     """A setting as an exact number; a float stands for the decimal that prints it.
 
+    Args:
+        name: the symbol, for the error.
+        value: a number, or a text that is one: ``192``, ``0.35``, ``1/3``, ``7*32``.
+
     Raises:
         SpecError: it is no number.
     """
-    text = repr(value) if isinstance(value, float) else str(value)
-    number = resolve_scalar(text, Origin("--set", 1, 1))
-    if isinstance(number, bool) or not isinstance(number, Rational):
+    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
+        return tidy(Fraction(value.numerator, value.denominator))
+    text = float.__repr__(value) if isinstance(value, float) else str(value)
+    try:
+        number = resolve(parse(text), Scope({}))
+    except ExpressionError:
+        number = None
+    if not isinstance(number, trees.Number):
         raise SpecError(f"{name} = {value} is no number")
-    return tidy(number)
+    return number.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """The laws of one network under one convention.
 
@@ -92,6 +117,9 @@ class Analysis:
     graph: Graph
     propagation: Propagation
     convention: Convention
+
+    def __repr__(self) -> str:
+        return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
 
     @property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -194,6 +222,14 @@ class Analysis:
             return max(parts)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))
 
+    @property
+    def peak_layer(self) -> LayerCost:
+        """The layer whose input and output are the peak of activations."""
+        return max(
+            self.layers,
+            key=lambda layer: self.evaluator(self.of_layer("activations_peak", layer)),
+        )
+
     def at(self, **settings: Number) -> "Point":
         """The numbers at given values of the symbols; those not given keep their defaults.
 
@@ -218,7 +254,7 @@ class Analysis:
         return value
 
     def function(self, metric: str) -> "Vectorised":
-        """A metric as a NumPy function of the free symbols, exact for arrays of any size of number."""
+        """A metric as an exact NumPy function of the free symbols."""
         from costmodel.function import vectorise
 
         return vectorise(self, metric)

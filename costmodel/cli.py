@@ -60,7 +60,8 @@ def report(
     from costmodel.report import Report
 
     render = find_renderer(format)
-    analysis = _analyze(spec, settings, convention, symbolic=symbolic or format == "json")
+    numbers_suffice = not symbolic and format != "json"
+    analysis = _analyze(spec, settings, convention, numbers_suffice=numbers_suffice)
     print(render(Report(analysis, tuple(metric), symbolic)), end="")
 
 
@@ -77,18 +78,20 @@ def explain(
     from costmodel.explain import explain as explanations
     from costmodel.render.explanation import render
 
-    analysis = _analyze(spec, settings, convention, symbolic=False)
+    analysis = _analyze(spec, settings, convention, numbers_suffice=True)
     print(render(analysis, explanations(analysis, layer)), end="")
 
 
-def _analyze(spec: str, settings: Iterable[str], convention: str, *, symbolic: bool) -> Analysis:
+def _analyze(
+    spec: str, settings: Iterable[str], convention: str, *, numbers_suffice: bool
+) -> Analysis:
     fixed: dict[str, str] = {}
     for text in settings:
         name, value = _setting(text)
         if name in fixed:
             raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
         fixed[name] = value
-    return analyze(spec, convention=convention, settings=fixed, symbolic=symbolic)
+    return analyze(spec, convention=convention, settings=fixed, numbers_suffice=numbers_suffice)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -27,6 +27,9 @@ class Convention(NamedTuple):
     counts_input: bool = False
     counts_bias: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.summary})"
+
 
 _ALL_ROLES = frozenset(Role)
 
@@ -36,8 +39,8 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
         for convention in (
             Convention(
                 "lecture",
-                "params: weights, no bias or normalisation; MACs: products of conv, linear, matmul; "
-                "activations: input + every feature map that is not in place",
+                "params: weights, no bias or normalisation; MACs: products of conv, linear, "
+                "matmul; activations: input + every feature map that is not in place",
                 roles=frozenset({Role.WEIGHT}),
                 feature_maps=frozenset(output for output in Output if not output.shares_memory),
                 counts_input=True,
@@ -51,8 +54,8 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             ),
             Convention(
                 "pycls",
-                "params: every learnable one; MACs: products + 1 per output element of a layer with "
-                "bias; activations: outputs of conv, pool, linear, global pooling excluded",
+                "params: every learnable one; MACs: products + 1 per output element of a layer "
+                "with bias; activations: outputs of conv, pool, linear, global pooling excluded",
                 roles=_ALL_ROLES,
                 feature_maps=frozenset({Output.CONV, Output.LINEAR, Output.POOL}),
                 counts_bias=True,

@@ -7,6 +7,7 @@ from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis import Analysis
 from costmodel.cost import Parameter
 from costmodel.formula import show_number
+from costmodel.metrics import METRICS
 from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
 from costmodel.propagation import LayerCost
 
@@ -28,21 +29,21 @@ class Step(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """The steps of one layer.
+    """The steps of one layer, or of the whole network.
 
     Attributes:
-        layer: the layer.
+        name: the layer's path, or the network's name.
         shapes: the shapes that enter and leave, as numbers.
         steps: the derivations of sizes and counts.
     """
 
-    layer: LayerCost
+    name: str
     shapes: str
     steps: tuple[Step, ...]
 
 
 def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
-    """The explanations of all layers, or of the layer of a name (or of all layers of a kind).
+    """The explanations of all layers and the totals, or of one layer, or of all layers of a kind.
 
     Raises:
         SpecError: there is no such layer.
@@ -51,7 +52,31 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
     if not chosen:
         paths = [layer.node.path for layer in analysis.layers]
         raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
-    return tuple(_Explainer(analysis, layer).explanation() for layer in chosen)
+    layers = tuple(_Explainer(analysis, layer).explanation() for layer in chosen)
+    return layers if name else (*layers, _totals(analysis))
+
+
+def _totals(analysis: Analysis) -> Explanation:
+    """The sums of the layers' counts, and the layer that is the peak."""
+    evaluate = analysis.evaluator
+    steps = []
+    for metric in (METRICS[name] for name in ("params", "macs", "activations")):
+        parts = [
+            analysis.of_input(metric.name),
+            *(metric.per_layer(layer, analysis.convention) for layer in analysis.layers),
+        ]
+        terms = [show_number(value) for value in map(evaluate, parts) if value]
+        total = show_number(analysis.value(metric.name))
+        steps.append(Step(metric.title, "", " + ".join(terms), total))
+    return Explanation(analysis.graph.name, "in total", (*steps, _peak(analysis)))
+
+
+def _peak(analysis: Analysis) -> Step:
+    layer = analysis.peak_layer
+    parts = map(analysis.evaluator, (layer.input_elements, layer.output_elements))
+    rule = f"input + output of {layer.node.path}"
+    total = show_number(analysis.value("activations_peak"))
+    return Step("peak", rule, " + ".join(map(show_number, parts)), total)
 
 
 class _Explainer:
@@ -65,7 +90,7 @@ class _Explainer:
         inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
         shapes = f"{inputs} → {self._shape(self.layer.output)}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
-        return Explanation(self.layer, shapes, tuple(steps))
+        return Explanation(self.layer.node.path, shapes, tuple(steps))
 
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)

@@ -1,4 +1,4 @@
-"""A formula with its names, the numbers put in, and its value: what the slides of the lecture show."""
+"""A formula with its names, the numbers put in, and its value: what the slides show."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -78,8 +78,7 @@ class Vectorised:
         """
         given = self._named(values, named)
         arrays = [
-            self._column(name, given[name] if name in given else default)
-            for name, default in self.defaults.items()
+            self._column(name, given.get(name, default)) for name, default in self.defaults.items()
         ]
         result, *conditions = self.body(*(arrays if self._fits(arrays) else _as_objects(arrays)))
         for condition, holds in zip(self.analysis.conditions, conditions, strict=True):
@@ -100,7 +99,7 @@ class Vectorised:
         return given | dict(named)
 
     def _column(self, name: str, values: Any) -> Any:
-        """An argument as an array of int64, or of exact Python numbers, each in the symbol's domain."""
+        """An argument as int64 or exact Python numbers, each in the symbol's domain."""
         column = np.asarray(values)
         if column.dtype == object or not np.issubdtype(column.dtype, np.integer):
             column = np.asarray(np.frompyfunc(lambda v: to_rational(name, v), 1, 1)(column), object)
@@ -148,7 +147,7 @@ def _tidy(result: Any) -> Any:
 
 
 def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
-    """A number that no intermediate result exceeds while an expression is computed, divisors being at least 1."""
+    """What no intermediate result of an expression exceeds, divisors being at least 1."""
     if isinstance(expression, Rational):
         number = plain(expression)
         return max(abs(number.numerator), number.denominator)
@@ -166,7 +165,7 @@ def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
 
 
 def vectorise(analysis: Analysis, metric: str) -> Vectorised:
-    """Compile a metric's law and the network's conditions; a floor that occurs twice is computed once."""
+    """Compile a metric's law and the network's conditions, each floor computed once."""
     law = analysis.total(metric)
     symbols = analysis.symbols
     safe = {

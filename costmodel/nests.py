@@ -66,8 +66,7 @@ class Body(Enum):
 
 
 class Axis(NamedTuple):
-    """One axis of an operand: the loops that move along it, each with its step, and where they
-    start.
+    """One axis of an operand: the loops that move along it, their steps, where they start.
 
     A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
     """

@@ -66,8 +66,7 @@ class Propagation(NamedTuple):
 
 
 def propagate(graph: Graph) -> Propagation:
-    """Apply the shape rule and the cost rule of every node, in order; linear in the number of
-    nodes.
+    """Apply the rules of every node, in order; linear in the number of nodes.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are.

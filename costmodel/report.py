@@ -1,4 +1,4 @@
-"""What is shown of an analysis: rows, totals and notes, before any renderer decides how they look."""
+"""What is shown of an analysis: rows and totals, before a renderer decides how they look."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Row(NamedTuple):
         inputs: where its inputs come from.
         shape: the shape of its output.
         counts: metric → expression.
-        in_place: whether its output lies where its input lay.
+        sharing: how its output lies where its input lay (``in place``, ``view``), if it does.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     inputs: tuple[str, ...]
     shape: Shape
     counts: dict[str, Expr]
-    in_place: bool = False
+    sharing: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ class Report:
     @property
     def convention(self) -> str:
         """What counts, in one line."""
-        convention = self.analysis.convention
-        return f"{convention.name}: {convention.summary}"
+        return str(self.analysis.convention)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -120,7 +119,7 @@ class Report:
         return elements(shape)
 
     def _row(self, layer: LayerCost) -> Row:
-        convention = self.analysis.convention
+        convention, output = self.analysis.convention, layer.cost.output
         return Row(
             name=layer.node.name,
             kind=layer.node.kind,
@@ -128,7 +127,7 @@ class Report:
             inputs=tuple(tensor.producer for tensor in layer.node.inputs),
             shape=layer.output,
             counts={m.name: m.per_layer(layer, convention) for m in self.columns},
-            in_place=layer.cost.output.shares_memory,
+            sharing=output.value if output.shares_memory else "",
         )
 
     def number(self, expression: Expr) -> Rational:
@@ -166,16 +165,6 @@ class Report:
             if metric.combine == "sum":
                 return metric
         raise SpecError("none of the metrics adds up")
-
-    @property
-    def peak_layer(self) -> str:
-        """The layer whose input and output are the peak of activations."""
-        analysis = self.analysis
-
-        def size(layer: LayerCost) -> Rational:
-            return self.number(analysis.of_layer("activations_peak", layer))
-
-        return max(analysis.layers, key=size).node.path
 
 
 def show_decimal(value: Rational) -> str:

@@ -60,7 +60,7 @@ class GELU(Activation):
 
 @kind("elu")
 class ELU(Activation):
-    """``x`` above 0, ``alpha·(e^x − 1)`` below. Source: Clevert, Unterthiner and Hochreiter, ICLR 2016."""
+    """``x`` above 0, ``alpha·(e^x − 1)`` below. Source: Clevert et al., ICLR 2016."""
 
     alpha: Size = Field(default=constant(1), description="the limit below, negated")
 

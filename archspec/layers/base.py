@@ -16,8 +16,7 @@ ENTRY_POINTS = "archcost.kinds"
 
 
 class Layer(BaseModel):
-    """One kind of layer: its fields are what a spec may write, their docstrings what the
-    reference says.
+    """One kind of layer: its fields are what a spec may write.
 
     Attributes:
         kind: the kind's name; of several names the first.

@@ -47,13 +47,19 @@ class Conv1d(Conv):
 
 @kind("conv2d")
 class Conv2d(Conv):
-    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_h·k_w``."""
+    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``.
+
+    Weights ``c_o·c_i/g·k_h·k_w``.
+    """
 
     rank = 2
 
 
 @kind("conv3d")
 class Conv3d(Conv):
-    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``: MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``."""
+    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
+
+    MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_d·k_h·k_w``.
+    """
 
     rank = 3

@@ -28,8 +28,7 @@ class BatchNorm(Layer):
 
 @kind("layernorm")
 class LayerNorm(Layer):
-    """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes, ``2·c`` for
-    one axis.
+    """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes.
 
     Source: Ba, Kiros and Hinton, 2016; ``torch.nn.LayerNorm``.
     """

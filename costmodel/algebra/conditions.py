@@ -54,7 +54,7 @@ class AtLeast(NamedTuple):
         return evaluate(self.expression) >= self.bound
 
     def decide(self, least: Least) -> bool | None:
-        """True or False where the expression is a number, or grows with symbols that start above the bound."""
+        """True or False where the expression is a number or its least value reaches the bound."""
         if self.expression.is_Rational:
             return bool(self.expression >= self.bound)
         bottom = lower_bound(self.expression, least)
@@ -97,8 +97,7 @@ def condition_text(condition: Condition) -> str:
 
 
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
-    """The value at every symbol's smallest, where the expression cannot fall below it; None where
-    unknown.
+    """The value at every symbol's smallest, where the expression cannot fall below it.
 
     Sums and products of what grows and is not negative grow; a floor grows with its dividend.
     """
@@ -113,7 +112,7 @@ def lower_bound(expression: Expr, least: Least) -> Rational | None:
 
 
 def _grows(expression: Expr) -> bool:
-    """Whether an expression is never negative for positive symbols and never falls when one of them grows."""
+    """Whether an expression of positive symbols is never negative and grows with each of them."""
     if expression.is_Symbol or expression.is_Rational:
         return bool(expression.is_nonnegative)
     if expression.is_Mul or expression.is_Add:
@@ -135,7 +134,7 @@ def simplified(condition: Condition) -> Condition:
 
 
 def _unfloored(condition: AtLeast) -> AtLeast:
-    """``x//q + k >= b`` means ``x >= q·(b − k)``; then the number moves right and the factor out."""
+    """``x//q + k >= b`` means ``x >= q·(b − k)``; numbers and factors move to the right."""
     constant, rest = condition.expression.as_coeff_Add()
     bound = condition.bound - plain(constant)
     if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
@@ -197,7 +196,7 @@ def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":
 
 
 class WholeUnder:
-    """The predicate of `whole_under`: a quotient is whole if a condition says that its divisor divides a factor."""
+    """The predicate of `whole_under`: a condition says that the divisor divides a factor."""
 
     def __init__(self, facts: list[Divides]) -> None:
         self.facts = facts

@@ -1,5 +1,4 @@
-"""Functions that sympy lacks, or evaluates too slowly: floor division, rounding to a multiple,
-minimum and maximum.
+"""Functions that sympy lacks or evaluates slowly: floor division, rounding, minimum, maximum.
 
 Each row of identities below is proved against plain integers by a property test of the same name.
 """
@@ -41,24 +40,12 @@ def is_whole(expression: Expr) -> bool:
     return False
 
 
-class FloorDiv(Expr):  # type: ignore[misc]
-    """``x//q``, the floor of ``x/q``, for any real ``x`` and positive ``q``; built by `floor_div`.
-
-    An expression with a fixed shape: ``x`` has integer coefficients where that is possible, no term
-    that ``q`` divides, no floor that could be merged, and no sign that could be pulled out.
-    """
+class Operation(Expr):  # type: ignore[misc]
+    """What the functions here share: they commute, and print as archcost's own text."""
 
     is_commutative = True
-    is_integer = True
     is_real = True
-
-    def __new__(cls, x: Expr, q: Expr) -> Expr:
-        """Rewrite by the first identity that applies; what none changes is in its final form."""
-        for rewrite in _FLOOR_RULES:
-            result = rewrite(x, q)
-            if result is not None:
-                return result
-        return Expr.__new__(cls, x, q)
+    precedence = 30  # a sum's: sympy puts parentheses around it in a product
 
     def _sympystr(self, _printer: Any) -> str:
         from costmodel.algebra.printing import text
@@ -69,6 +56,24 @@ class FloorDiv(Expr):  # type: ignore[misc]
         from costmodel.algebra.printing import latex
 
         return latex(self)
+
+
+class FloorDiv(Operation):
+    """``x//q``, the floor of ``x/q``, for any real ``x`` and positive ``q``; built by `floor_div`.
+
+    An expression with a fixed shape: ``x`` has integer coefficients where that is possible, no term
+    that ``q`` divides, no floor that could be merged, and no sign that could be pulled out.
+    """
+
+    is_integer = True
+
+    def __new__(cls, x: Expr, q: Expr) -> Expr:
+        """Rewrite by the first identity that applies; what none changes is in its final form."""
+        for rewrite in _FLOOR_RULES:
+            result = rewrite(x, q)
+            if result is not None:
+                return result
+        return Expr.__new__(cls, x, q)
 
 
 def floor_div(x: Expr | int, q: Expr | int) -> Expr:
@@ -178,13 +183,12 @@ _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
 )
 
 
-class RoundTo(Expr):  # type: ignore[misc]
-    """``round_to(x, d)``: the multiple of ``d`` nearest to ``x``, at least ``d``, never below 0.9 x.
+class RoundTo(Operation):
+    """``round_to(x, d)``: the multiple of ``d`` nearest to ``x``, at least ``d`` and 0.9 x.
 
     ``round_to(d·a, d) = d·a`` for a positive integer a.
     """
 
-    is_commutative = True
     is_integer = True
     is_positive = True
 
@@ -198,11 +202,8 @@ class RoundTo(Expr):  # type: ignore[misc]
         return Expr.__new__(cls, x, divisor)
 
 
-class Log2(Expr):  # type: ignore[misc]
+class Log2(Operation):
     """``log2(x)`` for positive ``x``; a number where ``x`` is a power of two."""
-
-    is_commutative = True
-    is_real = True
 
     def __new__(cls, x: Expr) -> Expr:
         """The exponent of a power of two."""
@@ -211,11 +212,9 @@ class Log2(Expr):  # type: ignore[misc]
         return Expr.__new__(cls, x)
 
 
-class Extremum(Expr):  # type: ignore[misc]
+class Extremum(Operation):
     """A minimum or maximum that compares only what differs by a number: cheap and exact."""
 
-    is_commutative = True
-    is_real = True
     sign = 1
 
     def __new__(cls, *args: Expr) -> Expr:
@@ -261,8 +260,7 @@ class Minimum(Extremum):
 
 
 def absorbed(size: Expr) -> Expr:
-    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that a product of sizes stays a
-    product.
+    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that products stay products.
 
     An expression that is no floor plus an integer is returned as it is.
     """
@@ -274,8 +272,7 @@ def absorbed(size: Expr) -> Expr:
 
 
 def separated(expression: Expr) -> Expr:
-    """The other way: every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal
-    floors are the same.
+    """Every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal floors are the same.
 
     The difference of two separated expressions is 0 if they are equal by moving integers through
     floors.

@@ -1,4 +1,4 @@
-"""Sums that a person can read: one term per resolution, common factors in front, every quotient an integer."""
+"""Sums that a person can read: one term per resolution, every quotient an integer."""
 
 from collections.abc import Callable, Iterable
 

@@ -41,7 +41,7 @@ def dominates(large: Expr, small: Expr, least: Least) -> bool:
 
 
 def _bounded(expression: Expr, least: Least, *, below: bool) -> Expr | None:
-    """A polynomial below or above an expression that grows with its floors; None where there is none."""
+    """A polynomial below or above an expression that grows with its floors, if there is one."""
     if any(term.as_coeff_Mul()[0].is_negative for term in expression.expand().as_ordered_terms()):
         return None
     floors = expression.atoms(FloorDiv)

@@ -87,7 +87,7 @@ class PythonText:
         return " ".join([first, *others]), SUM
 
     def terms(self, expression: Expr) -> list[str]:
-        """The terms of a sum in their order, each but the first with its sign in front: ``a``, ``+ b``, ``- c``."""
+        """The terms of a sum in order, all but the first with their sign: ``a``, ``+ b``."""
         shown: list[str] = []
         for term in sorted(Add.make_args(expression), key=term_order):
             negative = bool(term.as_coeff_Mul()[0].is_negative)
@@ -116,7 +116,7 @@ class PythonText:
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, or a product with one: what stands before its terms, the terms, and what stands after."""
+        """A sum, or a product with one: what stands before its terms, they, and what after."""
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -143,7 +143,7 @@ class PythonText:
         return f"{self.names[type(expression)]}({', '.join(arguments)})", ATOM
 
     def floor(self, x: Expr, q: Expr) -> Shown:
-        """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or ``(x − r)//q + 1`` as the shape formula has it."""
+        """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or the shape formula's ``(x − r)//q + 1``."""
         constant, rest = x.as_coeff_Add()
         if not (q.is_Integer and constant.is_Integer) or 0 <= constant < q - 1:
             return self.floored(x, q)
@@ -248,7 +248,7 @@ class Latex(PythonText):
 
 
 class Numpy(PythonText):
-    """Expressions as the body of a vectorised function over ``np``, exact for arrays of integers."""
+    """Expressions as the body of a vectorised function, exact for arrays of integers."""
 
     names: ClassVar[dict[type, str]] = {
         RoundTo: "round_to",
@@ -281,9 +281,10 @@ def _fraction(expression: Expr) -> tuple[Expr, Expr]:
 
 
 def factor_order(factor: Expr) -> tuple[int, object]:
-    """Numbers, then names and their powers, then sizes, then sums."""
-    rank = 0 if factor.is_Rational else 3 if factor.is_Add else 2 if factor.has(FloorDiv) else 1
-    return rank, factor.sort_key()
+    """Numbers, then names and their powers, then sums of these, then sizes, then sums of sizes."""
+    if factor.is_Rational:
+        return 0, factor.sort_key()
+    return 1 + bool(factor.is_Add) + 2 * bool(factor.has(FloorDiv)), factor.sort_key()
 
 
 def term_order(term: Expr) -> tuple[bool, int, int, object]:

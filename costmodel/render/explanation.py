@@ -8,14 +8,13 @@ from costmodel.explain import Explanation, Step
 
 def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
     """The steps of every layer, below its shapes."""
-    convention = analysis.convention
-    head = f"{analysis.graph.name}, convention {convention.name}: {convention.summary}"
+    head = f"{analysis.graph.name}, convention {analysis.convention}"
     blocks = ["\n".join(_block(explanation)) for explanation in explanations]
     return "\n\n".join([head, *blocks]) + "\n"
 
 
 def _block(explanation: Explanation) -> Iterator[str]:
-    yield f"{explanation.layer.node.path}  {explanation.shapes}"
+    yield f"{explanation.name}  {explanation.shapes}"
     width = max(len(step.name) for step in explanation.steps)
     for step in explanation.steps:
         yield f"  {step.name:<{width}} = {_chain(step)}"

@@ -14,7 +14,7 @@ VERSION = 1
 
 
 def render(report: Report) -> str:
-    """The report as JSON text; evaluating an ``expr`` as Python at the symbols gives its ``value``."""
+    """The report as JSON; an ``expr`` evaluated as Python at the symbols gives its ``value``."""
     return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -34,8 +34,9 @@ def render(report: Report) -> str:
         _laws(report, console, wrap=terminal.is_terminal)
     else:
         _numbers(report, console)
-    _notes(report, console)
-    return buffer.getvalue()
+    for label, note in notes(report):
+        _entry(label, note, console, wrap=terminal.is_terminal)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
 def _heading(report: Report, console: Console) -> None:
@@ -55,10 +56,10 @@ def _numbers(report: Report, console: Console) -> None:
         table.add_column(f"% {report.shared.title}", "100.0 %", justify="right", no_wrap=True)
     for row in report.rows:
         cells = [_count(report, row, metric) for metric in report.columns]
-        style = "dim" if row.in_place else ""
-        table.add_row(
-            row.name, _shape(report, row), *cells, *([report.share(row)] * shares), style=style
-        )
+        if shares:
+            cells.append(report.share(row))
+        style = "dim" if row.sharing else ""
+        table.add_row(row.name, _shape(report, row), *cells, style=style)
     console.print(table)
 
 
@@ -76,50 +77,50 @@ def _footer(report: Report, metric: Metric) -> str:
 
 
 def _laws(report: Report, console: Console, *, wrap: bool) -> None:
-    width = console.width if wrap else None
+    console.print()
     for row in report.rows:
-        console.print()
-        head = Text.assemble((row.name, "bold"), "  ", show_shape(row.shape))
-        if row.in_place:
-            head.append("  in place", style="dim")
-        console.print(head, soft_wrap=not wrap)
+        note = (row.sharing, "dim") if row.sharing else show_shape(row.shape)
+        name = (f"{row.name:<{INDENT - 1}} ", "bold")
+        console.print(Text.assemble(name, note), soft_wrap=not wrap)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                law = report.show(row.counts[metric.name])
-                console.print(_law(metric, law), soft_wrap=not wrap)
-    console.print()
+                _entry(f"  {metric.name}", report.show(row.counts[metric.name]), console, wrap=wrap)
     console.print(Text("total", style="bold"))
     for metric in report.totals:
-        for line in _broken(report, metric, width):
-            console.print(line, soft_wrap=True)
+        for label, line in _total(report, metric, console.width if wrap else None):
+            _entry(label, line, console, wrap=wrap)
     console.print()
 
 
-def _law(metric: Metric, law: str) -> Text:
-    return Text.assemble("  ", (f"{metric.name:<18}", "dim"), law)
+INDENT = 20
+"""Where what belongs to a label begins."""
 
 
-def _broken(report: Report, metric: Metric, width: int | None) -> list[Text]:
+def _entry(label: str, shown: str, console: Console, *, wrap: bool) -> None:
+    """A label and what it stands for, indented where the terminal breaks it."""
+    if not wrap:
+        console.print(Text.assemble((f"{label:<{INDENT - 1}} ", "dim"), shown), soft_wrap=True)
+        return
+    grid = Table.grid()
+    grid.add_column(width=INDENT, style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label), Text(shown))
+    console.print(grid)
+
+
+def _total(report: Report, metric: Metric, width: int | None) -> list[tuple[str, str]]:
     """A total on one line, or one term a line where the terminal is too narrow for that."""
     from costmodel.algebra.printing import PythonText
 
     expression = report.analysis.total(metric.name)
     before, terms, after = PythonText().factored_terms(expression)
     line = before + " ".join(terms) + after
-    if width is None or len(line) + 20 <= width or len(terms) == 1:
-        return [_law(metric, line)]
-    blank = Text(" " * 20)
+    label = f"  {metric.name}"
+    if width is None or len(line) + INDENT <= width or len(terms) == 1:
+        return [(label, line)]
+    terms[-1] += after
     first, *others = terms
-    rest = [f"{term}{after if term is others[-1] else ''}" for term in others]
-    return [
-        _law(metric, before + first),
-        *(Text.assemble(blank, " " * len(before), term) for term in rest),
-    ]
-
-
-def _notes(report: Report, console: Console) -> None:
-    for label, note in notes(report):
-        console.print(Text.assemble((f"{label:<12}", "dim"), note), soft_wrap=False)
+    return [(label, before + first), *(("", " " * len(before) + term) for term in others)]
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
@@ -138,7 +139,8 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "flops":
             lines.append(("FLOPs", f"{show_number(number)} (2 per MAC)"))
         if metric.name == "activations_peak":
-            lines.append(("peak", f"{show_number(number)} (input + output of {report.peak_layer})"))
+            layer = report.analysis.peak_layer.node.path
+            lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
         if metric.name == "model_size":
             lines.append(("model size", _sizes(number)))
     return lines

@@ -1,4 +1,4 @@
-"""Shape and cost rules, in the rooms of their kinds: ``archspec/layers/conv.py`` has its rules in ``conv.py`` here."""
+"""Shape and cost rules: those of the kinds in ``archspec/layers/conv.py`` are in ``conv.py``."""
 
 from costmodel.rules.base import Requirement, Shape, Site, cost_rule, elements, shape_rule
 

@@ -49,8 +49,7 @@ class Requirement(NamedTuple):
 
 @dataclass
 class Site:
-    """One layer where it stands: what enters it, what its fields are worth, what it asks of the
-    symbols.
+    """One layer where it stands: what enters, what its fields are worth, what it asks for.
 
     Attributes:
         node: the layer's node.
@@ -196,7 +195,7 @@ def shape_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
 
 
 def cost_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register the function that gives the cost of these classes and their subclasses (see `shape_rule`)."""
+    """Register the function that gives the cost of these classes (see `shape_rule`)."""
     return _register(_COST_RULES, layers)
 
 

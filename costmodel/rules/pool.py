@@ -13,8 +13,7 @@ from costmodel.windows import AXES, Window
 
 @shape_rule(Pool)
 def pooling_shape(layer: Pool, site: Site) -> Shape:
-    """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` on every spatial axis, or rounded up with
-    ``ceil_mode``.
+    """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` per axis; rounded up with ``ceil_mode``.
 
     Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel
     there.
@@ -53,8 +52,7 @@ def _dilations(layer: Pool, site: Site) -> tuple[Expr, ...]:
 
 @cost_rule(Pool)
 def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; one maximum or mean over ``k_h·k_w`` elements per output
-    element.
+    """No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
 
     Source: MIT 6.5940, lecture 2.
     """

@@ -1,0 +1,79 @@
+"""What the docs show is run: every command in a console block prints what stands below it."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from archspec.reference import language_reference
+from tests.conftest import ROOT, Run
+
+BLOCK = re.compile(r"(?<=```console\n)(\$ .*?\n)(.*?)(?=```)", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = [
+    (page, match.group(1))
+    for page in PAGES
+    for match in BLOCK.finditer(page.read_text(encoding="utf-8"))
+    if "archcost" in match.group(1)
+]
+
+
+def arguments(line: str) -> list[str]:
+    """The words behind ``archcost`` in the last command of a line."""
+    words = shlex.split(line.removeprefix("$ ").split("&&")[-1])
+    command = next(i for i, word in enumerate(words) if Path(word).name == "archcost")
+    return words[command + 1 :]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=lambda value: str(value)[-60:])
+def test_a_shown_command_prints_what_is_shown(
+    page: Path, line: str, archcost: Run, request: pytest.FixtureRequest
+) -> None:
+    done = archcost(*arguments(line))
+    printed = done.stdout + done.stderr
+    text = page.read_text(encoding="utf-8")
+    if request.config.getoption("--overwrite"):
+        start = text.index(line) + len(line)
+        text = text[:start] + printed + text[text.index("```", start) :]
+        page.write_text(text, encoding="utf-8")
+    assert printed == text.split(line, 1)[1].split("```")[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_python_runs(page: Path) -> None:
+    """The asserts and the values in comments of a page's Python hold."""
+    for block in PYTHON.findall(page.read_text(encoding="utf-8")):
+        source = dedent(block)
+        done = subprocess.run(
+            [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        shown = re.findall(r"^print\(.*\)  # (.*)$", source, re.MULTILINE)
+        assert done.stdout.splitlines()[: len(shown)] == shown
+
+
+def test_the_language_reference_is_up_to_date(request: pytest.FixtureRequest) -> None:
+    page = ROOT / "docs" / "language.md"
+    if request.config.getoption("--overwrite"):
+        page.write_text(language_reference(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == language_reference()
+
+
+def test_the_readme_opens_with_the_first_command() -> None:
+    before = (ROOT / "README.md").read_text(encoding="utf-8").split("```console")[0]
+    assert len(before.splitlines()) < 12
+
+
+def test_no_machine_paths_and_no_registry_hosts() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    forbidden = re.compile(r"/(?:home|root|work|Users)/\w|py" + r"pi\.org|npm" + r"js\.")
+    for name in tracked:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not forbidden.search(text), name
