@@ -17,9 +17,12 @@ from tests.conftest import ROOT
 SPEC = ROOT / "specs" / "alexnet.yaml"
 
 
-@pytest.fixture(scope="module")
+ALEXNET = analyze(SPEC)
+
+
+@pytest.fixture
 def alexnet() -> Analysis:
-    return analyze(SPEC)
+    return ALEXNET
 
 
 def test_a_metric_is_a_sympy_expression_of_the_symbols(alexnet: Analysis) -> None:
@@ -58,11 +61,9 @@ def test_scalars_give_integers(alexnet: Analysis) -> None:
     w=st.integers(63, 10**7),
     g=st.sampled_from([1, 2, 4, 8, 16, 32]),
 )
-def test_functions_agree_with_points(
-    alexnet: Analysis, metric: str, n: int, h: int, w: int, g: int
-) -> None:
-    point = getattr(alexnet.at(n=n, h=h, w=w, g=g), metric)
-    assert alexnet.function(metric)(n=n, h=h, w=w, g=g) == point
+def test_functions_agree_with_points(metric: str, n: int, h: int, w: int, g: int) -> None:
+    point = getattr(ALEXNET.at(n=n, h=h, w=w, g=g), metric)
+    assert ALEXNET.function(metric)(n=n, h=h, w=w, g=g) == point
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.uint64, object])

@@ -91,9 +91,12 @@ class PythonText:
         shown: list[str] = []
         for term in sorted(Add.make_args(expression), key=term_order):
             negative = bool(term.as_coeff_Mul()[0].is_negative)
-            text = self.within(-term if negative else term, PRODUCT if negative else SUM)
-            sign = self.minus if negative else "+"
-            shown.append(f"{sign} {text}" if shown else f"-{text}" if negative else text)
+            if not shown:
+                shown.append(self.show(term)[0])
+            elif negative:
+                shown.append(f"{self.minus} {self.within(-term, PRODUCT)}")
+            else:
+                shown.append(f"+ {self.show(term)[0]}")
         return shown
 
     def product(self, expression: Mul) -> Shown:
@@ -106,10 +109,12 @@ class PythonText:
         return (f"-{text}", SUM) if negative else (text, PRODUCT)
 
     def factors(self, expression: Expr) -> str:
-        """The factors of a product, numbers and names before sums."""
+        """The factors of a product, numbers and names before sums.
+
+        Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
+        """
         parts = sorted(Mul.make_args(expression), key=factor_order)
-        level = PRODUCT if len(parts) == 1 else POWER
-        return self.times.join(self.within(part, level) for part in parts)
+        return self.times.join(self.within(part, POWER) for part in parts)
 
     def denominator(self, expression: Expr) -> str:
         """What stands under a division sign."""
