@@ -7,6 +7,7 @@ them, and in Python's integers otherwise; nothing wraps around and nothing is ro
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 MAX_INT64 = 2**63 - 1
 
 _SCOPE: dict[str, Any] = {
-    "maximum": lambda *arrays: _fold(np.maximum, arrays),
-    "minimum": lambda *arrays: _fold(np.minimum, arrays),
+    "maximum": lambda *arrays: reduce(np.maximum, arrays),
+    "minimum": lambda *arrays: reduce(np.minimum, arrays),
     "round_to": np.frompyfunc(arithmetic.round_to, 2, 1),
     "divide": np.frompyfunc(lambda a, b: arithmetic.tidy(Fraction(a) / b), 2, 1),
     "floor": np.frompyfunc(lambda a: a.__floor__(), 1, 1),
@@ -38,13 +39,6 @@ _SCOPE: dict[str, Any] = {
     "log2": np.frompyfunc(arithmetic.binary_logarithm, 1, 1),
     "__builtins__": {},
 }
-
-
-def _fold(function: Callable[[Any, Any], Any], arrays: tuple[Any, ...]) -> Any:
-    result, *others = arrays
-    for array in others:
-        result = function(result, array)
-    return result
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,8 @@ class Vectorised:
                 raise SpecError(
                     f"invalid where not {condition_text(condition)}, as at {_first(holds, arrays)}"
                 )
-        return _tidy(np.asarray(result))
+        scalar = all(np.ndim(given.get(name, 0)) == 0 for name in self.defaults)
+        return int(result.item()) if scalar else _tidy(result)
 
     def _named(self, values: tuple["ArrayLike", ...], named: "Named") -> "Named":
         if len(values) > len(self.defaults):
@@ -99,8 +94,8 @@ class Vectorised:
         return given | dict(named)
 
     def _column(self, name: str, values: Any) -> Any:
-        """An argument as int64 or exact Python numbers, each in the symbol's domain."""
-        column = np.asarray(values)
+        """An argument as an array, int64 or exact Python numbers, each in the symbol's domain."""
+        column = np.atleast_1d(np.asarray(values))
         if column.dtype == object or not np.issubdtype(column.dtype, np.integer):
             column = np.asarray(np.frompyfunc(lambda v: to_rational(name, v), 1, 1)(column), object)
         elif column.size and column.max() <= MAX_INT64:
@@ -139,8 +134,6 @@ def _first(holds: Any, arrays: list[Any]) -> str:
 
 
 def _tidy(result: Any) -> Any:
-    if result.ndim == 0:
-        return int(result.item())
     if result.dtype == object and max(map(abs, result.flat), default=0) <= MAX_INT64:
         return result.astype(np.int64)
     return result
