@@ -19,7 +19,7 @@ from archspec.trees import Tensor
 from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact
-from costmodel.algebra.laws import grouped
+from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.symbols import symbol
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
@@ -193,8 +193,11 @@ class Analysis:
         parts = [metric.per_layer(layer, self.convention) for layer in self.layers]
         if metric.combine == "max":
             return self._largest(parts)
-        total = Add(*parts, self.of_input(metric.name))
-        return grouped(total, whole_under(self.conditions))
+        return by_resolution(Add(*parts, self.of_input(metric.name)))
+
+    def law(self, expression: Expr) -> Expr:
+        """A count as it is printed: every quotient in it is an integer under the conditions."""
+        return settled(expression, whole_under(self.conditions))
 
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum
@@ -203,7 +206,7 @@ class Analysis:
         for condition in self.conditions:
             if isinstance(condition, AtLeast) and condition.expression.is_Symbol:
                 least[condition.expression] = condition.bound
-        candidates = [grouped(part) for part in parts if part != 0] or [Integer(0)]
+        candidates = [by_resolution(part) for part in parts if part != 0] or [Integer(0)]
         return maximum(candidates, least, self.evaluator)
 
     @cached_property

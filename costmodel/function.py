@@ -18,7 +18,7 @@ from sympy.core.numbers import Rational
 from archspec import SpecError, arithmetic
 from archspec.errors import did_you_mean
 from costmodel.algebra.conditions import Condition, condition_text
-from costmodel.algebra.functions import FloorDiv, RoundTo, plain
+from costmodel.algebra.functions import FloorDiv, Quotient, RoundTo, plain
 from costmodel.algebra.printing import Numpy
 from costmodel.analysis import Analysis, to_rational
 
@@ -147,7 +147,7 @@ def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
     if isinstance(expression, Symbol):
         return largest[expression]
     parts = [magnitude(arg, largest) for arg in expression.args]
-    if isinstance(expression, Mul):
+    if isinstance(expression, Mul | Quotient):
         return prod(parts)
     if isinstance(expression, Pow):
         exponent = expression.args[1]
@@ -159,7 +159,7 @@ def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
 
 def vectorise(analysis: Analysis, metric: str) -> Vectorised:
     """Compile a metric's law and the network's conditions, each floor computed once."""
-    law = analysis.total(metric)
+    law = analysis.law(analysis.total(metric))
     symbols = analysis.symbols
     safe = {
         symbol: Symbol(f"s{i}", integer=symbol.is_integer, positive=True)

@@ -120,13 +120,14 @@ class Report:
 
     def _row(self, layer: LayerCost) -> Row:
         convention, output = self.analysis.convention, layer.cost.output
+        law = self.analysis.law
         return Row(
             name=layer.node.name,
             kind=layer.node.kind,
             path=layer.node.path,
             inputs=tuple(tensor.producer for tensor in layer.node.inputs),
-            shape=layer.output,
-            counts={m.name: m.per_layer(layer, convention) for m in self.columns},
+            shape=tuple(map(law, layer.output)),
+            counts={m.name: law(m.per_layer(layer, convention)) for m in self.columns},
             sharing=output.value if output.shares_memory else "",
         )
 
@@ -142,10 +143,14 @@ class Report:
 
         return (printer or PythonText())(expression)
 
+    def total(self, name: str) -> Expr:
+        """A metric of the whole network, as it is printed."""
+        return self.analysis.law(self.analysis.total(name))
+
     def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
         """A metric of the network as law or as number."""
         if self.symbolic:
-            return self.show(self.analysis.total(metric.name), printer)
+            return self.show(self.total(metric.name), printer)
         return show_number(self.analysis.value(metric.name))
 
     def share(self, row: Row) -> str:

@@ -4,14 +4,23 @@ A condition answers True, False or None, "it depends"; what depends is printed w
 """
 
 from collections.abc import Iterable, Mapping
-from math import gcd, lcm
+from fractions import Fraction
+from math import ceil, gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from sympy import Expr, Integer, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, is_whole, plain, separated
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Quotient,
+    RoundTo,
+    is_whole,
+    plain,
+    separated,
+)
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -119,11 +128,9 @@ def _grows(expression: Expr) -> bool:
         return all(map(_grows, expression.args))
     if expression.is_Pow:
         return bool(expression.exp.is_Integer and expression.exp > 0) and _grows(expression.base)
-    if isinstance(expression, FloorDiv):
+    if isinstance(expression, FloorDiv | RoundTo | Quotient):
         return bool(expression.args[1].is_Integer) and _grows(expression.args[0])
-    return expression.func.__name__ in ("RoundTo", "Maximum", "Minimum") and all(
-        map(_grows, expression.args)
-    )
+    return isinstance(expression, Extremum) and all(map(_grows, expression.args))
 
 
 def simplified(condition: Condition) -> Condition:
@@ -138,11 +145,11 @@ def _unfloored(condition: AtLeast) -> AtLeast:
     constant, rest = condition.expression.as_coeff_Add()
     bound = condition.bound - plain(constant)
     if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
-        return _unfloored(AtLeast(rest.args[0], bound * int(rest.args[1])))
+        return _unfloored(AtLeast(rest.args[0], ceil(bound) * int(rest.args[1])))
     factor, core = rest.as_coeff_Mul()
     if factor > 0 and is_whole(core):
-        bound = -((-bound) // plain(factor))
-        if isinstance(core, FloorDiv):
+        bound = ceil(bound / Fraction(plain(factor)))
+        if isinstance(core, FloorDiv) and core.args[1].is_Integer:
             return _unfloored(AtLeast(core, bound))
         return AtLeast(core, bound)
     return AtLeast(rest, bound)

@@ -9,7 +9,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from sympy.core.numbers import Rational
 
 from archspec import arithmetic
-from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, RoundTo, plain
+from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, Quotient, RoundTo, plain
 
 Value = int | Fraction
 
@@ -19,6 +19,7 @@ _FUNCTIONS: dict[type, Callable[..., Value]] = {
     Maximum: max,
     Minimum: min,
     Log2: arithmetic.binary_logarithm,
+    Quotient: lambda x, q: Fraction(x) / q,
     Add: lambda *terms: sum(terms),
     Mul: lambda *factors: prod(factors),
 }

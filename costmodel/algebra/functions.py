@@ -29,7 +29,7 @@ def is_whole(expression: Expr) -> bool:
     What it does not see (``x·(x + 1)/2``) it does not claim; sympy's own deduction costs a hundred
     times as much.
     """
-    if expression.is_Integer or isinstance(expression, FloorDiv | RoundTo):
+    if expression.is_Integer or isinstance(expression, FloorDiv | RoundTo | Quotient):
         return True
     if expression.is_Symbol:
         return bool(expression.is_integer)
@@ -86,11 +86,29 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
     return -floor_div(-sympify(x), q)
 
 
+def is_positive(expression: Expr) -> bool:
+    """Whether an expression is positive by its form: sums, products and powers of what is."""
+    if expression.is_Rational:
+        return bool(expression > 0)
+    if expression.is_Add or expression.is_Mul or isinstance(expression, Extremum):
+        return all(map(is_positive, expression.args))
+    if expression.is_Pow:
+        return is_positive(expression.base)
+    return bool(expression.is_Symbol and expression.is_positive) or isinstance(expression, RoundTo)
+
+
 def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
-    """7//2 = 3."""
+    """7//2 = 3 and 0//q = 0."""
+    if x is S.Zero:
+        return x
     if not (x.is_Rational and q.is_Rational):
         return None
     return Integer(plain(x) // plain(q))
+
+
+def _negative_divisor(x: Expr, q: Expr) -> Expr | None:
+    """x//(−q) = (−x)//q."""
+    return FloorDiv(-x, -q) if q.is_Rational and q < 0 else None
 
 
 def _by_one(x: Expr, q: Expr) -> Expr | None:
@@ -151,12 +169,14 @@ def _common_factor(x: Expr, q: Expr) -> Expr | None:
 
 
 def _composition(x: Expr, q: Expr) -> Expr | None:
-    """(x//a + k)//b = (x + k·a)//(a·b), for integers a, b, k."""
+    """(x//a + k)//b = (x + k·a)//(a·b), for positive integers a, b and an integer k."""
     terms = list(Add.make_args(x))
     floors = [term for term in terms if isinstance(term, FloorDiv)]
-    if len(floors) != 1 or not (is_whole(q) and is_whole(floors[0].args[1])):
+    if len(floors) != 1:
         return None
     inner, divisor = floors[0].args
+    if not all(is_whole(d) and is_positive(d) for d in (q, divisor)):
+        return None
     rest = Add(*(term for term in terms if term is not floors[0]))
     if not is_whole(rest):
         return None
@@ -164,16 +184,19 @@ def _composition(x: Expr, q: Expr) -> Expr | None:
 
 
 def _negation(x: Expr, q: Expr) -> Expr | None:
-    """(−x)//q = −((x + q − 1)//q), for integers x, q."""
+    """(−x)//q = −((x + q − 1)//q), for an integer x and a positive integer q."""
     _, rest = x.as_coeff_Add()
     signs = [term.as_coeff_Mul()[0] for term in Add.make_args(rest)]
     if not (all(sign.is_negative for sign in signs) and is_whole(x) and is_whole(q)):
+        return None
+    if not is_positive(q):
         return None
     return -FloorDiv(q - 1 - x, q)
 
 
 _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
     _floor_of_numbers,
+    _negative_divisor,
     _by_one,
     _integer_coefficients,
     _exact_division,
@@ -181,6 +204,16 @@ _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
     _composition,
     _negation,
 )
+
+
+class Quotient(Operation):
+    """``x/q``, known to be an integer: ``(n**2 + n)//2``, which is no sum of integers."""
+
+    is_integer = True
+
+    def __new__(cls, x: Expr, q: Expr) -> Expr:
+        """A number where both are numbers."""
+        return x / q if x.is_Rational and q.is_Rational else Expr.__new__(cls, x, q)
 
 
 class RoundTo(Operation):

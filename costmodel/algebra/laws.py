@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Iterable
 
-from sympy import Add, Expr, Integer, Mul, S, Symbol
+from sympy import Add, Expr, Mul, Pow, S, Symbol
 from sympy.core.numbers import Rational
 
-from costmodel.algebra.functions import FloorDiv, is_whole
+from costmodel.algebra.functions import FloorDiv, Operation, Quotient, is_whole
 
 Whole = Callable[[Expr], bool]
-"""Whether a product is known to be an integer."""
+"""Whether an expression is known to be an integer."""
 
 
 def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
-    """The same sum with one term per resolution and the factors that all terms share in front.
+    """A sum by resolution whose quotients are settled (see `by_resolution` and `settled`)."""
+    return settled(by_resolution(expression), whole)
+
+
+def by_resolution(expression: Expr) -> Expr:
+    """The same sum, one term per resolution, the symbols that all terms share in front.
 
     A resolution is a product of spatial sizes: floors, and the symbols that stand under a floor.
-    Terms whose quotients ``whole`` does not confirm are put over one denominator, so that every
-    printed quotient is exact.
     """
     if not expression.is_Add:
         return expression
@@ -26,9 +29,7 @@ def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
         resolution, coefficient = _split(term, spatial)
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_symbols(coefficients.values())
-    terms: list[Expr] = []
-    for resolution, parts in coefficients.items():
-        terms += _exact_terms(Add(*(part / common for part in parts)), resolution, whole)
+    terms = [Mul(r, Add(*(part / common for part in c))) for r, c in coefficients.items()]
     return Mul(common, Add(*terms))
 
 
@@ -55,24 +56,41 @@ def _common_symbols(coefficients: Iterable[list[Expr]]) -> Expr:
     return Mul(*sorted(shared or (), key=lambda s: s.name))
 
 
-def _exact_terms(coefficient: Expr, resolution: Expr, whole: Whole) -> list[Expr]:
-    """``coefficient·resolution`` as terms of which each is an integer."""
-    parts = Add.make_args(coefficient)
-    loose = [part for part in parts if not whole(part)]
-    if len(loose) < 2:
-        return [Mul(coefficient, resolution)]
-    denominator = _common_denominator(loose)
-    joined = Mul(Add(*(part * denominator for part in loose)), 1 / denominator, evaluate=False)
-    return [Mul(Add(*(p for p in parts if p not in loose)), resolution), joined * resolution]
+def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
+    """The same integer with every quotient a `Quotient` that is exact by itself.
+
+    A quotient that ``whole`` confirms stands alone; the others are put over one denominator,
+    since only their sum is known to be an integer.
+    """
+    if not _has_quotient(expression):
+        return expression
+    if expression.is_Mul and all(_is_settled(factor, whole) for factor in expression.args):
+        return Mul(*(settled(factor, whole) for factor in expression.args))
+    terms = Add.make_args(expression)
+    firm = [_firm(term, whole) for term in terms if _is_settled(term, whole)]
+    loose = Add(*(term for term in terms if not _is_settled(term, whole)))
+    over, under = loose.as_numer_denom()
+    return Add(*firm, loose if under is S.One else Quotient(over, under))
 
 
-def _common_denominator(parts: Iterable[Expr]) -> Expr:
-    numbers, symbols = S.One, set()
-    for part in parts:
-        for factor in Mul.make_args(part):
-            base, exponent = factor.as_base_exp()
-            if isinstance(factor, Rational):
-                numbers = Integer(numbers).lcm(Integer(factor.q))
-            elif exponent.is_negative:
-                symbols.add((base, -exponent))
-    return Mul(numbers, *(base**exponent for base, exponent in symbols))
+def _has_quotient(expression: Expr) -> bool:
+    if expression.is_Add or expression.is_Mul:
+        return any(map(_has_quotient, expression.args))
+    if isinstance(expression, Rational):
+        return bool(expression.q != 1)
+    return isinstance(expression, Pow) and bool(expression.exp.could_extract_minus_sign())
+
+
+def _is_settled(expression: Expr, whole: Whole) -> bool:
+    """Whether an expression is an integer, as its terms or its factors are."""
+    if not _has_quotient(expression) or isinstance(expression, Operation) or whole(expression):
+        return True
+    parts = expression.args if expression.is_Add or expression.is_Mul else ()
+    return bool(parts) and all(_is_settled(part, whole) for part in parts)
+
+
+def _firm(term: Expr, whole: Whole) -> Expr:
+    if whole(term):
+        over, under = term.as_numer_denom()
+        return term if under is S.One else Quotient(over, under)
+    return settled(term, whole)

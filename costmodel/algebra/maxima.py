@@ -6,7 +6,7 @@ from sympy import Expr, Poly, PolynomialError
 
 from costmodel.algebra.conditions import Least
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, exact
+from costmodel.algebra.functions import FloorDiv, Maximum, exact, is_whole
 
 
 def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
@@ -31,9 +31,9 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
 def dominates(large: Expr, small: Expr, least: Least) -> bool:
     """Whether ``large >= small`` is proved for all symbols of at least ``least``.
 
-    Each floor is bounded by a fraction, ``(x − q + 1)/q <= x//q <= x/q``; a polynomial whose
-    coefficients at the smallest values are all at least 0 is never negative above them (its
-    Taylor expansion there has no minus).
+    Each floor is bounded by a fraction, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x; a
+    polynomial whose coefficients at the smallest values are all at least 0 is never negative
+    above them (its Taylor expansion there has no minus).
     """
     lower = _bounded(large, least, below=True)
     upper = _bounded(small, least, below=False)
@@ -48,7 +48,7 @@ def _bounded(expression: Expr, least: Least, *, below: bool) -> Expr | None:
     bounds = {}
     for floor in floors:
         x, q = floor.args
-        if x.has(FloorDiv) or not q.is_Integer:
+        if not (is_whole(x) and q.is_Integer) or x.has(FloorDiv):
             return None
         bounds[floor] = (x - q + 1) / q if below else x / q
         if below and not _never_negative(bounds[floor], least):

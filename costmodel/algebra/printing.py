@@ -10,7 +10,16 @@ from typing import ClassVar
 
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
-from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, RoundTo, is_whole
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Log2,
+    Maximum,
+    Minimum,
+    Quotient,
+    RoundTo,
+    is_whole,
+)
+from costmodel.algebra.laws import settled
 
 SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 
@@ -38,12 +47,13 @@ class PythonText:
             Pow: self.power,
             Symbol: lambda x: (self.symbol(x.name), ATOM),
             FloorDiv: lambda x: self.floor(*x.args),
+            Quotient: self.exact_quotient,
             **dict.fromkeys(self.names, self.call),
         }
 
     def __call__(self, expression: Expr) -> str:
-        """The text of an expression."""
-        return self.show(expression)[0]
+        """The text of an expression, an integer unless it is within a real one."""
+        return self.show(settled(expression) if self.whole else expression)[0]
 
     def show(self, expression: Expr) -> Shown:
         """The text and how tightly it holds together."""
@@ -77,9 +87,10 @@ class PythonText:
 
     def number(self, value: Rational) -> Shown:
         """An exact number."""
+        shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
-            return str(value.p), ATOM if value.p >= 0 else SUM
-        return self.quotient(str(value.p), str(value.q)), PRODUCT
+            return shown, ATOM if value.p >= 0 else SUM
+        return self.quotient(shown, str(value.q)), PRODUCT if value.p >= 0 else SUM
 
     def sum(self, expression: Expr) -> Shown:
         """``a + b − c``, the leading terms first."""
@@ -106,7 +117,7 @@ class PythonText:
         text = self.factors(-over if negative else over)
         if under is not S.One:
             text = self.quotient(text, self.denominator(under))
-        return (f"-{text}", SUM) if negative else (text, PRODUCT)
+        return (f"{self.minus}{text}", SUM) if negative else (text, PRODUCT)
 
     def factors(self, expression: Expr) -> str:
         """The factors of a product, numbers and names before sums.
@@ -115,6 +126,10 @@ class PythonText:
         """
         parts = sorted(Mul.make_args(expression), key=factor_order)
         return self.times.join(self.within(part, POWER) for part in parts)
+
+    def numerator(self, expression: Expr) -> str:
+        """What stands before a division sign."""
+        return self.within(expression, PRODUCT)
 
     def denominator(self, expression: Expr) -> str:
         """What stands under a division sign."""
@@ -131,6 +146,11 @@ class PythonText:
     def quotient(self, over: str, under: str) -> str:
         """A division: exact where integers are meant, true within a real expression."""
         return f"{over}{'//' if self.whole else '/'}{under}"
+
+    def exact_quotient(self, expression: Quotient) -> Shown:
+        """``(a + b)//q``, where it is known to be exact."""
+        over, under = expression.args
+        return self.quotient(self.numerator(over), self.denominator(under)), PRODUCT
 
     def power(self, expression: Pow) -> Shown:
         """``a**b``; a negative exponent is a quotient."""
@@ -150,10 +170,12 @@ class PythonText:
     def floor(self, x: Expr, q: Expr) -> Shown:
         """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or the shape formula's ``(x − r)//q + 1``."""
         constant, rest = x.as_coeff_Add()
-        if not (q.is_Integer and constant.is_Integer) or 0 <= constant < q - 1:
+        if not (q.is_Integer and constant.is_Integer and is_whole(rest)):
             return self.floored(x, q)
-        if constant == q - 1 and q > 1:
+        if constant == q - 1:
             return self.ceiling(rest, q)
+        if 0 <= constant < q:
+            return self.floored(x, q)
         return f"{self.floored(x - q, q)[0]} + 1", SUM
 
     def floored(self, x: Expr, q: Expr) -> Shown:
@@ -188,6 +210,8 @@ class Unicode(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``⌊x/q⌋``."""
+        if q is S.One:
+            return f"⌊{self.real(x)}⌋", ATOM
         return f"⌊{self.within(x, POWER)}/{self.within(q, POWER)}⌋", ATOM
 
     def ceiling(self, x: Expr, q: Expr) -> Shown:
@@ -220,8 +244,12 @@ class Latex(PythonText):
         r"""``\left( … \right)``."""
         return rf"\left({shown}\right)"
 
-    def denominator(self, expression: Expr) -> str:
+    def numerator(self, expression: Expr) -> str:
         """A fraction bar needs no parentheses."""
+        return self(expression)
+
+    def denominator(self, expression: Expr) -> str:
+        """Nor below it."""
         return self(expression)
 
     def quotient(self, over: str, under: str) -> str:
@@ -245,7 +273,8 @@ class Latex(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
-        return rf"\left\lfloor\frac{{{self(x)}}}{{{self(q)}}}\right\rfloor", ATOM
+        inner = f" {self(x)}" if q is S.One else rf"\frac{{{self(x)}}}{{{self(q)}}}"
+        return rf"\left\lfloor{inner}\right\rfloor", ATOM
 
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lceil\frac{x}{q}\right\rceil``."""

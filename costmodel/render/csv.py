@@ -28,8 +28,7 @@ def _plain(report: Report, row: Row, name: str) -> str:
 
 
 def _total(report: Report, name: str) -> str:
-    analysis = report.analysis
-    return text(analysis.total(name)) if report.symbolic else str(analysis.value(name))
+    return text(report.total(name)) if report.symbolic else str(report.analysis.value(name))
 
 
 def _shape(report: Report, row: Row) -> str:

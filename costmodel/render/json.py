@@ -30,7 +30,7 @@ def document(report: Report) -> dict[str, Any]:
         "conditions": list(report.conditions),
         "layers": [_layer(report, row) for row in report.rows if row.kind != "input"],
         "totals": {
-            metric.name: _quantity(report, analysis.total(metric.name)) for metric in report.totals
+            metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
         },
     }
 

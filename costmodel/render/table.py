@@ -112,7 +112,7 @@ def _total(report: Report, metric: Metric, width: int | None) -> list[tuple[str,
     """A total on one line, or one term a line where the terminal is too narrow for that."""
     from costmodel.algebra.printing import PythonText
 
-    expression = report.analysis.total(metric.name)
+    expression = report.total(metric.name)
     before, terms, after = PythonText().factored_terms(expression)
     line = before + " ".join(terms) + after
     label = f"  {metric.name}"
