@@ -642,7 +642,7 @@ def test_printed_text_is_read_as_the_same_law(source: str) -> None:
 
 def test_an_exact_quotient_is_an_integer_division() -> None:
     quotient = law("n*h**2*96/(2*g)")
-    assert text(quotient) == "(48*h**2*n)//g"
+    assert text(quotient) == "48*h**2*n//g"
     assert unicode(quotient) == "48·h²·n/g"
     assert latex(quotient) == r"\frac{48 \cdot h^{2} \cdot n}{g}"
 
@@ -691,7 +691,7 @@ def test_a_whole_sum_of_fractions_is_printed_whole(sources: list[str], values: V
         ("n**2/2 + n/2", "(n + n**2)//2"),
         ("9*n*(h//2)**2 + 3*g*n*(h//2)**2", "n*(3*g + 9)*(h//2)**2"),
         ("96*n/g*(h//2) + 5*n*(h//2)", "n*(96//g + 5)*(h//2)"),
-        ("48*n/g*(h//2) + 16*w/g*(h//2)", "((48*n + 16*w)*(h//2))//g"),
+        ("48*n/g*(h//2) + 16*w/g*(h//2)", "(48*n + 16*w)*(h//2)//g"),
         ("h", "h"),
     ],
 )
@@ -793,6 +793,16 @@ def test_the_text_of_a_condition_is_python(condition: Condition) -> None:
         assert shown == condition.holds(at(values)), values
 
 
+@pytest.mark.parametrize("bound", [3, 7, 21])
+def test_the_text_of_a_condition_on_a_whole_sum_of_fractions(bound: int) -> None:
+    """n²/2 + n/2 is whole; n²//2 + n//2 is less for odd n."""
+    channels = law("n**2/2 + n/2")
+    for condition in (AtLeast(channels, bound), Divides(law(str(bound)), channels)):
+        for n in range(1, 30):
+            shown = eval(condition_text(condition), {"__builtins__": {}}, {"n": n})
+            assert shown == condition.holds(at({"n": n})), (n, condition_text(condition))
+
+
 @pytest.mark.parametrize(
     ("conditions", "printed"),
     [
@@ -877,6 +887,24 @@ def test_what_dominates_a_real_law_is_nowhere_less(
     for large, small in permutations(sources, 2):
         if dominates(law(large), law(small), least_of({"n": 1, "h": 1, "a": 1})):
             assert truth(large, values) >= truth(small, values), (large, small)
+
+
+@pytest.mark.parametrize(
+    ("large", "small", "proved"),
+    [
+        ("h", "h", True),
+        ("h + 1", "h", True),
+        ("h", "h + 1", False),
+        ("h", "62", True),
+        ("h", "64", False),
+        ("2*(h//2)", "h", False),  # 62 < 63
+        ("h", "2*(h//2)", True),
+        ("h*w", "h*n", False),  # nothing bounds n above
+    ],
+)
+def test_dominates_examples(large: str, small: str, proved: bool) -> None:
+    least = least_of({"n": 1, "h": 63, "w": 63})
+    assert dominates(law(large), law(small), least) is proved
 
 
 def test_a_floor_of_a_real_does_not_dominate_it() -> None:
