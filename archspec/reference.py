@@ -5,9 +5,11 @@ from inspect import cleandoc
 
 from pydantic.fields import FieldInfo
 
-from archspec.architecture import Header, Reserved, Symbol
+from archspec.composites import COMPOSITES
+from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS
 from archspec.fields import Condition, Expression, show
+from archspec.header import BlockModel, Header, Symbol, Variant
 from archspec.layers import KINDS, Layer
 from archspec.trees import Number, Truth
 
@@ -33,6 +35,12 @@ def language_reference() -> str:
     parts += _model("The top level", "", Header.model_fields)
     parts += _model("A symbol", "A number alone is its default.", Symbol.model_fields)
     parts += _model("An entry", "Beside its one kind, an entry may have:", Reserved.model_fields)
+    parts += _model("A block", "", BlockModel.model_fields)
+    parts += _model("A variant", "", Variant.model_fields)
+    parts.append("## Entries that hold entries\n")
+    for name, composite in COMPOSITES.items():
+        parts.append(f"### `{name}`\n\n{cleandoc(composite.__doc__ or '')}\n")
+        parts += [*_fields(composite.model_fields), ""]
     parts.append("## Kinds\n")
     names: dict[type[Layer], list[str]] = {}
     for name, layer in KINDS.items():

@@ -8,30 +8,31 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, S, Symbol
 
 from archspec import Architecture, Graph, SpecError, build_graph, load, trees
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, resolve
-from archspec.trees import Tensor
 from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import exact
 from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.symbols import symbol
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import (
+    Counted,
     LayerCost,
+    Part,
     Propagation,
+    counted_in,
     least_values,
     on_the_way,
     propagate,
-    trail,
+    show_way,
 )
-from costmodel.rules.base import Requirement, elements
+from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
@@ -121,10 +122,15 @@ class Analysis:
     def __repr__(self) -> str:
         return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
 
+    @cached_property
+    def counted(self) -> tuple[Counted, ...]:
+        """The layers in order, with how often each counts."""
+        return tuple(self.propagation.counted)
+
     @property
     def layers(self) -> tuple[LayerCost, ...]:
         """The layers in order."""
-        return self.propagation.layers
+        return tuple(counted.layer for counted in self.counted)
 
     @cached_property
     def symbols(self) -> dict[str, Symbol]:
@@ -157,21 +163,19 @@ class Analysis:
         """
         for requirement in self.propagation.requirements:
             if not requirement.condition.holds(evaluate):
-                raise on_the_way(requirement.broken(evaluate), self._trail(requirement, evaluate))
 
-    def _trail(self, requirement: Requirement, evaluate: Evaluator) -> str:
-        shapes = {Tensor(name): shape for name, shape in self.propagation.inputs.items()}
-        shapes |= {Tensor(layer.node.path): layer.output for layer in self.layers}
-        numbers = {
-            tensor: tuple(exact(evaluate(size)) for size in shape)
-            for tensor, shape in shapes.items()
-        }
-        sources = {Tensor(layer.node.path): layer.node.inputs for layer in self.layers}
-        return trail(requirement.node, numbers, sources)
+                def show(shape: Shape) -> str:
+                    return f"[{', '.join(str(evaluate(size)) for size in shape)}]"
+
+                raise on_the_way(requirement.broken(evaluate), show_way(requirement.way, show))
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
-        """A metric of one layer, as a product of its loops."""
+        """A metric of one run of one layer, as a product of its loops."""
         return find_metric(metric).per_layer(layer, self.convention)
+
+    def of_part(self, metric: Metric, part: Part, runs: Expr = S.One, copies: Expr = S.One) -> Expr:
+        """A metric of a layer or a group that counts so often."""
+        return metric.of(tuple(counted_in((part,), runs, copies)), self.convention)
 
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
@@ -190,7 +194,7 @@ class Analysis:
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
-        parts = [metric.per_layer(layer, self.convention) for layer in self.layers]
+        parts = metric.parts(self.counted, self.convention)
         if metric.combine == "max":
             return self._largest(parts)
         return by_resolution(Add(*parts, self.of_input(metric.name)))
@@ -220,7 +224,7 @@ class Analysis:
         return self._values[metric]
 
     def _value(self, found: Metric) -> Rational:
-        parts = [self.evaluator(found.per_layer(x, self.convention)) for x in self.layers]
+        parts = list(map(self.evaluator, found.parts(self.counted, self.convention)))
         if found.combine == "max":
             return max(parts)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))

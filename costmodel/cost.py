@@ -23,6 +23,7 @@ class Output(Enum):
     LINEAR = "linear"
     POOL = "pooling"
     GLOBAL_POOL = "global pooling"
+    CONCAT = "concatenation"
     IN_PLACE = "in place"
     VIEW = "view"
 

@@ -1,14 +1,15 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from sympy import Expr, Integer
+from sympy import Add, Expr, Integer
 
 from archspec.errors import SpecError, did_you_mean
+from costmodel.algebra.functions import Maximum
 from costmodel.conventions import Convention
-from costmodel.propagation import LayerCost
+from costmodel.propagation import Counted, LayerCost
 
 WEIGHT_BITS = 32
 """Bits of a weight, where nothing else is said."""
@@ -26,6 +27,7 @@ class Metric(NamedTuple):
         per_layer: the count of a layer.
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
+        per: whether a layer counts once per run, or once per copy of its weights.
     """
 
     name: str
@@ -34,6 +36,23 @@ class Metric(NamedTuple):
     per_layer: PerLayer
     combine: Literal["sum", "max"] = "sum"
     of_input: bool = False
+    per: Literal["run", "copy"] = "run"
+
+    def parts(self, layers: Iterable[Counted], convention: Convention) -> list[Expr]:
+        """The count of each layer, times how often it counts where counts add up."""
+        return [
+            self.per_layer(layer, convention) * (1 if self.combine == "max" else self._times(n))
+            for layer, *n in layers
+        ]
+
+    def _times(self, often: Sequence[Expr]) -> Expr:
+        runs, copies = often
+        return copies if self.per == "copy" else runs
+
+    def of(self, layers: Iterable[Counted], convention: Convention) -> Expr:
+        """The count of some layers together."""
+        parts = self.parts(layers, convention) or [Integer(0)]
+        return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
 
 def count_params(layer: LayerCost, convention: Convention) -> Expr:
@@ -78,8 +97,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric("params", "#params", "parameters", count_params),
-            Metric("model_size", "model size", "bytes", count_model_size),
+            Metric("params", "#params", "parameters", count_params, per="copy"),
+            Metric("model_size", "model size", "bytes", count_model_size, per="copy"),
             Metric("macs", "MACs", "multiply-accumulates", count_macs),
             Metric("flops", "FLOPs", "operations", count_flops),
             Metric("activations", "#activations", "elements", count_activations, of_input=True),

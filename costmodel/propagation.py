@@ -1,23 +1,24 @@
 """Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from sympy import Expr
+from sympy import Expr, S
 
 from archspec.errors import SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Node
+from archspec.graph import Graph, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
-from costmodel.algebra.conditions import Least
+from costmodel.algebra.conditions import Equal, Least
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
-from costmodel.cost import Cost
+from costmodel.cost import Cost, Role
 from costmodel.rules.base import (
     Requirement,
     Shape,
     Site,
+    Way,
     elements,
     find_cost_rule,
     find_shape_rule,
@@ -51,18 +52,65 @@ class LayerCost(NamedTuple):
         return elements(self.output)
 
 
+class GroupCost(NamedTuple):
+    """A group or a repeat with what it holds.
+
+    Attributes:
+        name: unique among its siblings.
+        path: unique in the network.
+        kind: the block's name, or the composite's.
+        parts: what it holds, each for one run.
+        runs: how often it works.
+        copies: how many copies of its weights there are.
+    """
+
+    name: str
+    path: str
+    kind: str
+    parts: tuple["Part", ...]
+    runs: Expr = S.One
+    copies: Expr = S.One
+
+
+Part = LayerCost | GroupCost
+
+
+class Counted(NamedTuple):
+    """A layer and how often it counts in the network: its work, and its weights."""
+
+    layer: LayerCost
+    runs: Expr
+    copies: Expr
+
+
 class Propagation(NamedTuple):
     """A graph whose every shape and cost is known.
 
     Attributes:
         inputs: name → shape of the network's inputs.
-        layers: in the order of the graph.
+        parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
     """
 
     inputs: Mapping[str, Shape]
-    layers: tuple[LayerCost, ...]
+    parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
+
+    @property
+    def counted(self) -> Iterator[Counted]:
+        """Every layer with how often it counts."""
+        return counted_in(self.parts)
+
+
+def counted_in(
+    parts: Iterable[Part], runs: Expr = S.One, copies: Expr = S.One
+) -> Iterator[Counted]:
+    """Every layer of a tree with how often it counts, the tree itself counting so often."""
+    for part in parts:
+        if isinstance(part, LayerCost):
+            yield Counted(part, runs, copies)
+        else:
+            yield from counted_in(part.parts, runs * part.runs, copies * part.copies)
 
 
 def propagate(graph: Graph) -> Propagation:
@@ -73,17 +121,20 @@ def propagate(graph: Graph) -> Propagation:
     """
     walk = _Walk(graph)
     inputs = {name: walk.input_shape(name, sizes) for name, sizes in graph.inputs.items()}
-    layers = tuple(walk.visit(node) for node in graph.nodes)
-    return Propagation(inputs, layers, tuple(walk.requirements))
+    return Propagation(inputs, walk.parts(graph.items), tuple(walk.requirements))
+
+
+MAX_TURNS = 1_000
+"""The most turns of a repeat that are worked out one by one, where each changes the shape."""
 
 
 class _Walk:
     """The shapes known so far."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
         self.shapes: dict[Tensor, Shape] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
+        self.costs: dict[str, Cost] = {}
         self.requirements: list[Requirement] = []
         self.symbols = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.least = least_values(graph)
@@ -116,22 +167,155 @@ class _Walk:
         self.shapes[Tensor(name)] = shape
         return shape
 
-    def visit(self, node: Node) -> LayerCost:
-        """One node, its inputs being known."""
+    def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:
+        """The costs of some items, their inputs being known."""
+        parts: list[Part] = []
+        for item in items:
+            if isinstance(item, Node):
+                parts.append(self.layer(item))
+            elif isinstance(item, Repeat):
+                parts.append(self.repeat(item))
+            else:
+                parts.append(GroupCost(item.name, item.path, item.kind, self.parts(item.items)))
+        return tuple(parts)
+
+    def layer(self, node: Node) -> LayerCost:
+        """One node."""
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         site = Site(node, inputs, self.translate, self.least)
         kind = type(node.layer)
         try:
             output = find_shape_rule(kind)(node.layer, site)
-            self.requirements += site.requirements
             cost = find_cost_rule(kind)(node.layer, site, output)
+            cost = self._tied(node, site, cost)
         except SpecError as error:
-            raise on_the_way(error, trail(node, self.shapes, self.sources)) from None
+            raise on_the_way(error, show_way(self._way(node), show_shape)) from None
         except LookupError as error:
             raise node.error(str(error)) from None
+        self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
         self.shapes[Tensor(node.path)] = output
         self.sources[Tensor(node.path)] = node.inputs
+        self.costs[node.path] = cost
         return LayerCost(node, inputs, output, cost)
+
+    def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
+        """The cost without the weight that another layer owns; both must be of one size."""
+        if node.tied is None:
+            return cost
+        owner = self.costs.get(node.tied)
+        weights = [p for p in owner.parameters if p.role is Role.WEIGHT] if owner else []
+        if not weights:
+            raise node.error(f"'{node.tied}' has no weight to share", field="weight")
+        own = next(p for p in cost.parameters if p.role is Role.WEIGHT)
+        site.require(
+            Equal(own.size, weights[0].size),
+            "the shared weight has {owner} elements; this layer needs {own}",
+            {"owner": weights[0].size, "own": own.size},
+            "weight",
+        )
+        others = tuple(parameter for parameter in cost.parameters if parameter is not own)
+        return cost._replace(parameters=others)
+
+    def repeat(self, item: Repeat) -> GroupCost:
+        """A repeat: its body once where it keeps the shape, else turn by turn until it does.
+
+        Raises:
+            SpecError: the number of turns is a symbol, and every turn changes the shape.
+        """
+        runs, copies = self.translate(item.runs), self.translate(item.copies)
+        before = self.shapes[item.source]
+        parts, after = self._turn(item, before)
+        self.sources[item.entry] = (item.source,)
+        if runs is S.One or same_shape(before, after):
+            return self._finish(item, after, parts, runs, copies)
+        if runs != copies or not (runs.is_Integer or self._settles(item, after)):
+            raise item.error(_changing(before, after))
+        return self._finish(item, *self._turns(item, parts, after, runs))
+
+    def _turn(self, item: Repeat, before: Shape) -> tuple[tuple[Part, ...], Shape]:
+        self.shapes[item.entry] = before
+        return self.parts(item.items), self.shapes[item.result]
+
+    def _settles(self, item: Repeat, after: Shape) -> bool:
+        """Whether a second turn would keep the shape."""
+        asked = len(self.requirements)
+        settled = same_shape(after, self._turn(item, after)[1])
+        del self.requirements[asked:]
+        return settled
+
+    def _turns(
+        self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
+    ) -> tuple[Shape, tuple[Part, ...]]:
+        """The turns that change the shape, one by one, then the rest at once."""
+        turns: list[Part] = [_turn_group(item, "turn_1", parts, S.One)]
+        done = 1
+        while runs - done != 0:
+            parts, after = self._turn(item, shape)
+            if same_shape(shape, after):
+                turns.append(_turn_group(item, f"turn_{done + 1}_on", parts, runs - done))
+                break
+            done += 1
+            if done > MAX_TURNS:
+                raise item.error(f"more than {MAX_TURNS:,} turns that each change the shape")
+            turns.append(_turn_group(item, f"turn_{done}", parts, S.One))
+            shape = after
+        return shape, tuple(turns)
+
+    def _finish(
+        self,
+        item: Repeat,
+        output: Shape,
+        parts: tuple[Part, ...],
+        runs: Expr = S.One,
+        copies: Expr = S.One,
+    ) -> GroupCost:
+        self.shapes[Tensor(item.path)] = output
+        self.sources[Tensor(item.path)] = (item.result,)
+        return GroupCost(item.name, item.path, item.kind, parts, runs, copies)
+
+    def _way(self, node: Node) -> Way:
+        """The last tensors before a node, with their shapes."""
+        steps: list[tuple[str, Shape]] = []
+        tensor: Tensor | None = node.inputs[0]
+        while tensor is not None and len(steps) < MAX_STEPS:
+            steps.append((tensor.producer, self.shapes[tensor]))
+            before = self.sources.get(tensor, ())
+            tensor = before[0] if before else None
+        return tuple(reversed(steps))
+
+
+def same_shape(before: Shape, after: Shape) -> bool:
+    """Whether two shapes are proved equal."""
+    if before == after:
+        return True
+    return len(before) == len(after) and all(
+        Equal(a, b).decide({}) for a, b in zip(before, after, strict=True)
+    )
+
+
+def _changing(before: Shape, after: Shape) -> str:
+    if len(before) != len(after):
+        return f"every turn changes the number of axes: {show_shape(before)} → {show_shape(after)}"
+    axes = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    changes = ", ".join(
+        f"axis {i} from {show_shape((before[i],))[1:-1]} to {show_shape((after[i],))[1:-1]}"
+        for i in axes
+    )
+    return f"every turn changes {changes}, so the number of turns must be known"
+
+
+def _turn_group(item: Repeat, name: str, parts: tuple[Part, ...], runs: Expr) -> GroupCost:
+    path = f"{item.path}/{name}"
+    moved = tuple(_moved(part, item.path, path) for part in parts)
+    return GroupCost(name, path, "turn", moved, runs, runs)
+
+
+def _moved(part: Part, old: str, new: str) -> Part:
+    """A part whose path begins with ``new`` instead of ``old``."""
+    if isinstance(part, LayerCost):
+        return part._replace(node=part.node._replace(path=new + part.node.path[len(old) :]))
+    parts = tuple(_moved(inner, old, new) for inner in part.parts)
+    return part._replace(path=new + part.path[len(old) :], parts=parts)
 
 
 def least_values(graph: Graph) -> Least:
@@ -149,19 +333,11 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     return SpecError(error.cause, hint=hint, origin=error.origin, entry=error.entry)
 
 
-MAX_TRAIL = 6
+MAX_STEPS = 6
+"""The most tensors that an error shows of the way to a layer."""
 
 
-def trail(
-    node: Node, shapes: Mapping[Tensor, Shape], sources: Mapping[Tensor, tuple[Tensor, ...]]
-) -> str:
-    """The last shapes before a node: ``input [1, 3, 224, 224] → conv2d_1 [1, 96, 55, 55]``."""
-    steps: list[str] = []
-    tensor: Tensor | None = node.inputs[0]
-    while tensor is not None and len(steps) < MAX_TRAIL:
-        steps.append(f"{tensor.producer} {show_shape(shapes[tensor])}")
-        before = sources.get(tensor, ())
-        tensor = before[0] if before else None
-    if tensor is not None:
-        steps.append("…")
-    return f"shapes on the way: {' → '.join(reversed(steps))}"
+def show_way(way: Way, show: Callable[[Shape], str]) -> str:
+    """``shapes on the way: input [1, 3, 224, 224] → conv2d_1 [1, 96, 55, 55]``."""
+    steps = ["…"] * (len(way) == MAX_STEPS) + [f"{name} {show(shape)}" for name, shape in way]
+    return f"shapes on the way: {' → '.join(steps)}"

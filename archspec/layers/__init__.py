@@ -1,6 +1,6 @@
 """The kinds of layers: one class each, registered by importing its module."""
 
-from archspec.layers import activation, conv, linear, norm, pool, reshape
+from archspec.layers import activation, conv, linear, merge, norm, pool, reshape
 from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "find_kind",
     "kind",
     "linear",
+    "merge",
     "norm",
     "pool",
     "reshape",

@@ -19,3 +19,6 @@ class Linear(Layer):
 
     out_features: Size = Field(description="features of the output, c_o")
     bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")
+    weight: str | None = Field(
+        default=None, description="the layer whose weight it shares; counted once, there"
+    )

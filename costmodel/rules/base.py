@@ -24,6 +24,10 @@ Translate = Callable[[Tree], Expr]
 """A resolved tree as a sympy expression; may raise ValueError."""
 
 
+Way = tuple[tuple[str, Shape], ...]
+"""Tensors by name with their shapes, in the order in which they come to be."""
+
+
 class Requirement(NamedTuple):
     """A condition, and the rule of the layer that asks for it.
 
@@ -33,6 +37,7 @@ class Requirement(NamedTuple):
         rule: the rule in words, its quantities in braces.
         quantities: name → expression.
         field: the field that the rule is about, or None.
+        way: the tensors that led to the layer, with their shapes.
     """
 
     condition: Condition
@@ -40,6 +45,7 @@ class Requirement(NamedTuple):
     rule: str
     quantities: Mapping[str, Expr]
     field: str | None = None
+    way: Way = ()
 
     def broken(self, show: Callable[[Expr], object]) -> SpecError:
         """The error that says what is broken, its quantities shown by ``show``."""

@@ -1,0 +1,126 @@
+"""Entries that hold entries: residual, parallel, repeat, foreach, moe."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from archspec.fields import Read, Size, constant, show
+from archspec.header import STRICT, read_value
+
+
+def _entries(value: Any) -> Any:
+    if isinstance(value, list):
+        return value
+    raise PydanticCustomError(
+        "wrong_type",
+        "{cause}",
+        {"cause": f"{show(value)} is no list of entries", "hint": "write - before each entry"},
+    )
+
+
+def _branches(value: Any) -> Any:
+    if isinstance(value, list) and value:
+        return [_entries(branch) for branch in value]
+    raise PydanticCustomError(
+        "wrong_type",
+        "{cause}",
+        {"cause": f"{show(value)} is no list of branches", "hint": "each branch is a list"},
+    )
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return [{name: read_value(item) for name, item in row.items()} for row in value]
+    raise PydanticCustomError(
+        "wrong_type",
+        "{cause}",
+        {"cause": f"{show(value)} is no list of rows", "hint": "write rows: [{t: 1, c: 16}, …]"},
+    )
+
+
+_LIST = {"type": "array"}
+Entries = Annotated[list[Any], Read(_entries, _LIST)]
+Branches = Annotated[list[list[Any]], Read(_branches, _LIST)]
+Rows = Annotated[list[dict[str, Any]], Read(_rows, _LIST)]
+
+
+class Composite(BaseModel):
+    """An entry that holds entries.
+
+    Attributes:
+        bodies: the fields that are lists of entries.
+        shorthand: the field that a bare list stands for, where there is one.
+    """
+
+    model_config = STRICT
+
+    bodies: ClassVar[tuple[str, ...]] = ("layers",)
+    shorthand: ClassVar[str | None] = None
+
+
+class Residual(Composite):
+    """``x → body(x) + shortcut(x)``; the shortcut is the identity where none is given.
+
+    Source: He et al., CVPR 2016.
+    """
+
+    bodies = ("layers", "shortcut")
+    shorthand = "layers"
+
+    layers: Entries = Field(description="the body")
+    shortcut: Entries = Field(default_factory=list, description="the shortcut's entries")
+
+
+class Parallel(Composite):
+    """Branches that all take the same input; their outputs are merged.
+
+    Source: Szegedy et al., CVPR 2015.
+    """
+
+    bodies = ("branches",)
+
+    branches: Branches = Field(description="a list of lists of entries; [] is the identity")
+    merge: Literal["concat", "add", "mul"] = Field(
+        default="concat", description="how their outputs become one"
+    )
+    axis: Size = Field(default=constant(1), description="the axis that concat joins")
+
+
+class Repeat(Composite):
+    """The same entries ``times`` over, each turn with weights of its own."""
+
+    times: Size = Field(description="how many turns; may be a symbol; 0 leaves them out")
+    index: str | None = Field(default=None, description="a name for the turn, from 0")
+    layers: Entries = Field(description="the entries of one turn")
+
+
+class Foreach(Composite):
+    """The entries once for every row of a table, whose columns are names in them."""
+
+    rows: Rows = Field(description="the table: a list of mappings with the same keys")
+    index: str | None = Field(default=None, description="a name for the row's number, from 0")
+    layers: Entries = Field(description="the entries of one row")
+
+
+class Moe(Composite):
+    """Mixture of experts: a linear router picks ``top_k`` of ``experts`` copies for each token.
+
+    The weights of all experts count; the work of ``top_k`` does.
+
+    Source: Shazeer et al., ICLR 2017; Fedus, Zoph and Shazeer, JMLR 2022.
+    """
+
+    experts: Size = Field(description="how many copies there are, E")
+    top_k: Size = Field(description="how many of them a token visits, k")
+    layers: Entries = Field(description="the entries of one expert")
+
+
+COMPOSITES: dict[str, type[Composite]] = {
+    "residual": Residual,
+    "parallel": Parallel,
+    "repeat": Repeat,
+    "foreach": Foreach,
+    "moe": Moe,
+}
+"""Name → class."""

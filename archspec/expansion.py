@@ -1,0 +1,481 @@
+"""Architecture → Graph: conditions are decided, blocks and tables expanded, names resolved."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from archspec.architecture import Architecture
+from archspec.arithmetic import Rational
+from archspec.composites import Foreach, Moe, Parallel, Residual
+from archspec.composites import Repeat as RepeatFields
+from archspec.document import Path_
+from archspec.entries import Call, Entries, Entry
+from archspec.errors import SpecError, did_you_mean
+from archspec.expressions import ExpressionError
+from archspec.fields import Expression, flag
+from archspec.graph import Graph, Group, Item, Node, Repeat
+from archspec.header import Symbol
+from archspec.layers import FieldError, Layer, find_kind
+from archspec.layers.base import as_expressions, decided
+from archspec.layers.linear import Linear
+from archspec.scope import Scope, checked_size, resolve
+from archspec.trees import Items, Name, Number, Tensor, Tree, Value
+
+MAX_ITEMS = 100_000
+"""The most items a graph may have once its tables and blocks are expanded."""
+
+
+def build_graph(
+    architecture: Architecture, settings: Mapping[str, Rational] | None = None
+) -> Graph:
+    """Decide the structure of an architecture, with some symbols set to numbers.
+
+    Raises:
+        SpecError: a setting, a name or a structural expression breaks a rule.
+    """
+    settings = settings or {}
+    header = architecture.header
+    for name, value in settings.items():
+        _check_setting(name, value, header.symbols)
+    scope = _outer_scope(architecture, settings)
+    inputs = {name: Tensor(name) for name in header.input}
+    frame = _Frame(_Expansion(architecture, scope), scope, inputs)
+    items = tuple(frame.items(architecture.entries))
+    return Graph(
+        name=header.name,
+        variant=architecture.variant,
+        source=header.source,
+        symbols=header.symbols,
+        values=header.defaults | dict(settings),
+        fixed=frozenset(settings),
+        inputs=_input_shapes(architecture, scope),
+        items=items,
+        output=frame.previous,
+    )
+
+
+def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) -> None:
+    if name not in symbols:
+        hint = did_you_mean(name, symbols) or "this spec has no symbols"
+        raise SpecError(f"there is no symbol '{name}' to set", hint=hint)
+    broken = symbols[name].broken_rule(value)
+    if broken:
+        raise SpecError(f"{name} = {value} {broken}")
+
+
+def _outer_scope(architecture: Architecture, settings: Mapping[str, Rational]) -> Scope:
+    """The symbols, and the ``let`` values in their order."""
+    header = architecture.header
+    scope = Scope(
+        {
+            name: Number(settings[name]) if name in settings else Name(name)
+            for name in header.symbols
+        }
+    )
+    for name, value in header.let.items():
+        with _place(architecture, ("let", name), f"let.{name}"):
+            scope = scope.extended({name: _resolved(value, scope)})
+    return scope
+
+
+def _resolved(value: Any, scope: Scope) -> Value:
+    if isinstance(value, list):
+        return Items(tuple(_resolved(item, scope) for item in value))
+    return checked_size(resolve(value.tree, scope))
+
+
+def _input_shapes(architecture: Architecture, scope: Scope) -> dict[str, tuple[Expression, ...]]:
+    shapes = {}
+    for name, sizes in architecture.header.input.items():
+        with _place(architecture, ("input",), "input"):
+            values = [as_expressions(checked_size(resolve(s.tree, scope))) for s in sizes]
+        shapes[name] = tuple(v for v in values if isinstance(v, Expression))
+    return shapes
+
+
+@contextmanager
+def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None]:
+    """Give an expression's error the place of the text it stands in."""
+    try:
+        yield
+    except ExpressionError as error:
+        origin = architecture.document.origin(path).shifted(error.position)
+        raise SpecError(error.cause, hint=error.hint, origin=origin, entry=entry) from None
+
+
+class _Expansion:
+    """What all frames of one expansion share."""
+
+    def __init__(self, architecture: Architecture, outer: Scope) -> None:
+        self.architecture = architecture
+        self.outer = outer
+        self.count = 0
+        self.named: dict[str, str | None] = {}  # every author's name → its path; None if two
+
+    def counted(self, entry: Entry) -> None:
+        """Refuse a graph that grows beyond all use."""
+        self.count += 1
+        if self.count > MAX_ITEMS:
+            raise SpecError(
+                f"expands to more than {MAX_ITEMS:,} items",
+                hint="a repeat without an index is not expanded",
+                origin=entry.origin,
+                entry=entry.key,
+            )
+
+
+class _Frame:
+    """One list of entries under expansion: its scope, its names, and where it stands."""
+
+    def __init__(
+        self,
+        expansion: _Expansion,
+        scope: Scope,
+        tensors: Mapping[str, Tensor],
+        *,
+        parent: "_Frame | None" = None,
+        path: str = "",
+        blocks: tuple[str, ...] = (),
+    ) -> None:
+        self.expansion = expansion
+        self.scope = scope
+        self.tensors = dict(tensors)
+        self.parent = parent
+        self.path = path
+        self.blocks = blocks
+        self.counts: Counter[str] = Counter()
+        self.latest: Tensor | None = next(iter(tensors.values())) if len(tensors) == 1 else None
+
+    @property
+    def previous(self) -> Tensor:
+        """The tensor of the entry before."""
+        if self.latest is None:
+            raise ExpressionError(
+                f"'previous' could be any of the inputs {', '.join(self.tensors)}",
+                hint="say which with from",
+            )
+        return self.latest
+
+    def inner(self, tensor: Tensor, name: str, **names: Value) -> "_Frame":
+        """The frame of a body inside this one, which ``tensor`` enters."""
+        frame = _Frame(
+            self.expansion,
+            self.scope.extended(names) if names else self.scope,
+            {},
+            parent=self,
+            path=f"{self.path}{name}/",
+            blocks=self.blocks,
+        )
+        frame.latest = tensor
+        return frame
+
+    def items(self, entries: Entries) -> Iterator[Item]:
+        """The items of the entries that are in."""
+        for entry in entries:
+            if not self._is_in(entry):
+                continue
+            self.expansion.counted(entry)
+            name = self._name(entry)
+            inputs = tuple(self._source(source, entry) for source in entry.sources)
+            item, output = self._item(entry, name, inputs)
+            self.tensors[name] = self.latest = output
+            if item is not None:
+                yield item
+
+    def body(self, entries: Entries) -> tuple[tuple[Item, ...], Tensor]:
+        """The items of a list of entries, and the tensor that leaves it."""
+        items = tuple(self.items(entries))
+        return items, self.previous
+
+    def _is_in(self, entry: Entry) -> bool:
+        if entry.when is None:
+            return True
+        with self._at(entry, "when"):
+            return decided(resolve(entry.when.tree, self.scope.entering(None))).value
+
+    @contextmanager
+    def _at(self, entry: Entry, field: str) -> Iterator[None]:
+        path = (
+            (*entry.path, field) if field in ("when", "from") else (*entry.path, entry.key, field)
+        )
+        with _place(self.expansion.architecture, path, f"{entry.key}.{field}"):
+            yield
+
+    def _source(self, name: str, entry: Entry) -> Tensor:
+        with self._at(entry, "from"):
+            return self.previous if name == "previous" else self._lookup(name)
+
+    def _lookup(self, name: str) -> Tensor:
+        """The tensor of a name: of this list, of the lists around it, or of its only bearer."""
+        frame: _Frame | None = self
+        while frame is not None:
+            if name in frame.tensors:
+                return frame.tensors[name]
+            frame = frame.parent
+        path = self.expansion.named.get(name)
+        if path is not None:
+            return Tensor(path)
+        known = {key for key, value in self.expansion.named.items() if value} | set(self.tensors)
+        why = "names several tensors" if name in self.expansion.named else "names no tensor here"
+        raise ExpressionError(f"'{name}' {why}", hint=did_you_mean(name, known))
+
+    def _name(self, entry: Entry) -> str:
+        if entry.name is None:
+            return self._numbered(_usual_name(entry))
+        if entry.name in self.tensors:
+            raise SpecError(
+                f"the name '{entry.name}' is taken",
+                origin=self.expansion.architecture.document.origin((*entry.path, "name")),
+                entry=entry.key,
+            )
+        return entry.name
+
+    def _numbered(self, kind: str) -> str:
+        self.counts[kind] += 1
+        name = f"{kind}_{self.counts[kind]}"
+        return self._numbered(kind) if name in self.tensors else name
+
+    def _item(
+        self, entry: Entry, name: str, inputs: tuple[Tensor, ...]
+    ) -> tuple[Item | None, Tensor]:
+        content = entry.content
+        if isinstance(content, Layer):
+            return self._node(entry, content, name, inputs)
+        if len(inputs) != 1:
+            raise SpecError(
+                f"takes one input, not {len(inputs)}", origin=entry.origin, entry=entry.key
+            )
+        match content:
+            case Call():
+                return self._block(entry, content, name, inputs[0])
+            case Residual():
+                return self._residual(entry, name, inputs[0])
+            case Parallel():
+                return self._parallel(entry, content, name, inputs[0])
+            case Foreach():
+                return self._foreach(entry, content, name, inputs[0])
+            case RepeatFields():
+                return self._repeat(entry, content, name, inputs[0])
+            case Moe():
+                return self._experts(entry, content, name, inputs[0])
+        raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
+
+    def _node(
+        self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]
+    ) -> tuple[Node, Tensor]:
+        try:
+            resolved = layer.resolved(self.scope.entering(inputs[0]))
+        except FieldError as error:
+            origin = entry.fields.get(error.field, entry.origin).shifted(error.position)
+            raise error.placed(origin, f"{entry.key}.{error.field}") from None
+        path = self.path + name
+        node = Node(name, path, resolved, inputs, entry.origin, entry.fields, self._tied(entry))
+        self._remember(entry, path)
+        return node, Tensor(path)
+
+    def _tied(self, entry: Entry) -> str | None:
+        owner = getattr(entry.content, "weight", None)
+        if not isinstance(owner, str):
+            return None
+        with self._at(entry, "weight"):
+            return self._lookup(owner).producer
+
+    def _remember(self, entry: Entry, path: str) -> None:
+        if entry.name is not None:
+            named = self.expansion.named
+            named[entry.name] = None if entry.name in named else path
+
+    def _group(
+        self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor
+    ) -> tuple[Group, Tensor]:
+        self._remember(entry, output.producer)
+        return Group(name, self.path + name, entry.key, items, entry.origin), output
+
+    def _block(self, entry: Entry, call: Call, name: str, source: Tensor) -> tuple[Item, Tensor]:
+        if call.block in self.blocks:
+            raise SpecError(
+                f"block '{call.block}' calls itself: {' → '.join((*self.blocks, call.block))}",
+                origin=entry.origin,
+                entry=entry.key,
+            )
+        block = self.expansion.architecture.blocks[call.block]
+        outer = self.expansion.outer
+        names: dict[str, Value] = {}
+        for parameter, default in block.parameters.items():
+            given = parameter in call.arguments
+            value = call.arguments[parameter] if given else default
+            scope = self.scope.entering(source) if given else outer.extended(names)
+            with self._at(entry, parameter):
+                names[parameter] = _resolved(value, scope.entering(source))
+        frame = self.inner(source, name)
+        frame.scope = outer.extended(names)
+        frame.parent = self._top()
+        frame.blocks = (*self.blocks, call.block)
+        return self._group(entry, name, *frame.body(block.entries))
+
+    def _top(self) -> "_Frame":
+        frame = self
+        while frame.parent is not None:
+            frame = frame.parent
+        return frame
+
+    def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item, Tensor]:
+        items, body = self.inner(source, name).body(entry.bodies["layers"][0])
+        short, shortcut = self.inner(source, f"{name}/shortcut").body(entry.bodies["shortcut"][0])
+        groups = items
+        if short:
+            path = f"{self.path}{name}/shortcut"
+            groups += (Group("shortcut", path, "shortcut", short, entry.origin),)
+        merge = self._merge(entry, name, "add", (body, shortcut))
+        return self._group(entry, name, (*groups, merge), Tensor(merge.path))
+
+    def _merge(
+        self, entry: Entry, name: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
+    ) -> Node:
+        layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
+        path = f"{self.path}{name}/{kind}"
+        return Node(kind, path, layer, inputs, entry.origin, entry.fields)
+
+    def _parallel(
+        self, entry: Entry, fields: Parallel, name: str, source: Tensor
+    ) -> tuple[Item, Tensor]:
+        groups: list[Item] = []
+        outputs: list[Tensor] = []
+        for i, entries in enumerate(entry.bodies["branches"], 1):
+            branch = f"branch_{i}"
+            items, output = self.inner(source, f"{name}/{branch}").body(entries)
+            outputs.append(output)
+            if items:
+                path = f"{self.path}{name}/{branch}"
+                groups.append(Group(branch, path, "branch", items, entry.origin))
+        extra: dict[str, object] = {}
+        if fields.merge == "concat":
+            with self._at(entry, "axis"):
+                extra["axis"] = as_expressions(resolve(fields.axis.tree, self.scope))
+        merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
+        return self._group(entry, name, (*groups, merge), Tensor(merge.path))
+
+    def _foreach(
+        self, entry: Entry, fields: Foreach, name: str, source: Tensor
+    ) -> tuple[Item, Tensor]:
+        groups: list[Item] = []
+        for i, row in enumerate(fields.rows):
+            self._check_row(entry, fields, i)
+            names = self._row(entry, row, i)
+            if fields.index:
+                names[fields.index] = Number(i)
+            self._check_shadows(entry, names)
+            turn = f"row_{i + 1}"
+            frame = self.inner(source, f"{name}/{turn}", **names)
+            items, source = frame.body(entry.bodies["layers"][0])
+            groups.append(Group(turn, f"{self.path}{name}/{turn}", "row", items, entry.origin))
+        return self._group(entry, name, tuple(groups), source)
+
+    def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:
+        missing = set(fields.rows[0]) ^ set(fields.rows[i])
+        if missing:
+            path = (*entry.path, entry.key, "rows", i)
+            raise SpecError(
+                f"row {i + 1} and row 1 differ in the columns {', '.join(sorted(missing))}",
+                origin=self.expansion.architecture.document.origin(path),
+                entry=entry.key,
+            )
+
+    def _row(self, entry: Entry, row: Mapping[str, Any], i: int) -> dict[str, Value]:
+        names: dict[str, Value] = {}
+        for name, value in row.items():
+            path = (*entry.path, entry.key, "rows", i, name)
+            with _place(self.expansion.architecture, path, f"{entry.key}.{name}"):
+                names[name] = _resolved(value, self.scope.entering(None))
+        return names
+
+    def _check_shadows(self, entry: Entry, names: Mapping[str, Value]) -> None:
+        for name in names:
+            if name in self.scope.names:
+                raise SpecError(
+                    f"'{name}' has a meaning already; a name shadows nothing",
+                    origin=entry.origin,
+                    entry=entry.key,
+                )
+
+    def _structural(self, entry: Entry, field: str, expression: Expression) -> Tree:
+        """A count that decides structure: a number, or an expression of free symbols."""
+        with self._at(entry, field):
+            value = as_expressions(
+                checked_size(resolve(expression.tree, self.scope.entering(None)))
+            )
+            if not isinstance(value, Expression):
+                raise ExpressionError("a list stands where a number must stand")
+            tree = value.tree
+            if isinstance(tree, Number) and (tree.value.denominator != 1 or tree.value < 0):
+                raise ExpressionError(f"{tree.value} is no number of turns")
+            return tree
+
+    def _repeat(
+        self, entry: Entry, fields: RepeatFields, name: str, source: Tensor
+    ) -> tuple[Item | None, Tensor]:
+        times = self._structural(entry, "times", fields.times)
+        if times == Number(0):
+            return None, source
+        if fields.index is None:
+            return self._loop(entry, name, source, times, times)
+        if not isinstance(times, Number):
+            raise SpecError(
+                "the turns have an index, so their number must be known",
+                hint="fix the symbols in times with --set, or leave the index out",
+                origin=entry.fields.get("times", entry.origin),
+                entry=f"{entry.key}.times",
+            )
+        return self._turns(entry, fields.index, name, source, int(times.value))
+
+    def _turns(
+        self, entry: Entry, index: str, name: str, source: Tensor, times: int
+    ) -> tuple[Item, Tensor]:
+        self._check_shadows(entry, {index: Number(0)})
+        groups: list[Item] = []
+        for i in range(times):
+            self.expansion.counted(entry)
+            turn = f"turn_{i + 1}"
+            frame = self.inner(source, f"{name}/{turn}", **{index: Number(i)})
+            items, source = frame.body(entry.bodies["layers"][0])
+            groups.append(Group(turn, f"{self.path}{name}/{turn}", "turn", items, entry.origin))
+        return self._group(entry, name, tuple(groups), source)
+
+    def _loop(
+        self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree
+    ) -> tuple[Item, Tensor]:
+        path = self.path + name
+        inside = Tensor(f"{path}/input")
+        items, result = self.inner(inside, name).body(entry.bodies["layers"][0])
+        self._remember(entry, path)
+        item = Repeat(
+            name, path, entry.key, runs, copies, items, source, inside, result, entry.origin
+        )
+        return item, Tensor(path)
+
+    def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> tuple[Item, Tensor]:
+        experts = self._structural(entry, "experts", fields.experts)
+        top_k = self._structural(entry, "top_k", fields.top_k)
+        router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
+        path = self.path + name
+        node = Node("router", f"{path}/router", router, (source,), entry.origin, entry.fields)
+        inside = Tensor(f"{path}/experts/input")
+        items, result = self.inner(inside, f"{name}/experts").body(entry.bodies["layers"][0])
+        loop = Repeat(
+            "experts",
+            f"{path}/experts",
+            entry.key,
+            top_k,
+            experts,
+            items,
+            source,
+            inside,
+            result,
+            entry.origin,
+        )
+        return self._group(entry, name, (node, loop), Tensor(loop.path))
+
+
+def _usual_name(entry: Entry) -> str:
+    return entry.content.kind if isinstance(entry.content, Layer) else entry.key

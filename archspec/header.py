@@ -1,0 +1,268 @@
+"""The top level of a spec: symbols, derived values, blocks, variants, facts."""
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from archspec.arithmetic import Rational, tidy
+from archspec.document import Document, Path_
+from archspec.errors import Origin, SpecError, did_you_mean
+from archspec.expressions import FUNCTIONS, KEYWORDS
+from archspec.fields import Expression, Read, read_condition, read_expression, show
+from archspec.scope import RESERVED
+
+VERSION = 1
+"""The version of the language that this package reads."""
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+def _number(value: Any) -> Rational:
+    if isinstance(value, int | Fraction) and not isinstance(value, bool):
+        return tidy(value)
+    raise PydanticCustomError(
+        "wrong_type", "{cause}", {"cause": f"{show(value)} is no number", "hint": None}
+    )
+
+
+Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
+"""An exact number, not an expression."""
+
+
+class Symbol(BaseModel):
+    """What stays symbolic: its default and what it may be.
+
+    Units: none; a symbol is a count of elements, or a factor where its domain is real.
+    """
+
+    model_config = STRICT
+
+    default: Constant = Field(description="the value where nothing else is set")
+    domain: Literal["integer", "real"] = Field(
+        default="integer", description="integer or real; positive in both"
+    )
+    min: Constant | None = Field(default=None, description="the smallest value")
+    max: Constant | None = Field(default=None, description="the largest value")
+    multiple_of: Constant | None = Field(default=None, description="what divides every value")
+    doc: str = Field(default="", description="what it stands for; nothing where not given")
+
+    @property
+    def least(self) -> Rational | None:
+        """The smallest value, or None for a real symbol that may be any positive number."""
+        if self.min is not None:
+            return self.min
+        return 1 if self.domain == "integer" else None
+
+    def broken_rule(self, value: Rational) -> str | None:
+        """The rule that ``value`` breaks, or None."""
+        if self.domain == "integer" and value.denominator != 1:
+            return "must be an integer (or declare domain: real)"
+        if value <= 0:
+            return "must be positive"
+        if self.min is not None and value < self.min:
+            return f"must be at least {self.min}"
+        if self.max is not None and value > self.max:
+            return f"must be at most {self.max}"
+        if self.multiple_of is not None and value % self.multiple_of:
+            return f"must be a multiple of {self.multiple_of}"
+        return None
+
+
+def _expand_symbol(value: Any) -> Any:
+    return value if isinstance(value, dict | Symbol) else {"default": value}
+
+
+class Rounding(BaseModel):
+    """How a published value was rounded: to which unit, and down or to the nearest."""
+
+    model_config = STRICT
+
+    to: Constant
+    how: Literal["floor", "nearest"] = "nearest"
+
+
+class Fact(BaseModel):
+    """A published number that the spec must reproduce, with its source."""
+
+    model_config = STRICT
+
+    metric: str
+    value: Constant
+    source: str
+    variant: str | None = None
+    at: dict[str, Constant] = Field(default_factory=dict)
+    convention: str | None = None
+    rounded: Rounding | None = None
+
+
+def read_value(value: Any) -> Any:
+    """An expression, a truth value, or a list of such: what a name may stand for."""
+    if isinstance(value, list):
+        return list(map(read_value, value))
+    return read_condition(value) if isinstance(value, bool) else read_expression(value)
+
+
+NamedValue = Annotated[Any, Read(read_value, {})]
+
+
+def _parameter(value: Any) -> Any:
+    return None if value is None else read_value(value)
+
+
+def _sizes(value: Any) -> tuple[Expression, ...]:
+    if not isinstance(value, list) or not value:
+        raise PydanticCustomError(
+            "wrong_type",
+            "{cause}",
+            {"cause": f"{show(value)} is no shape", "hint": "write a list, as [n, c, h, w]"},
+        )
+    return tuple(map(read_expression, value))
+
+
+def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
+    if isinstance(value, dict):
+        return {name: _sizes(sizes) for name, sizes in value.items()}
+    return {"input": _sizes(value)}
+
+
+class BlockModel(BaseModel):
+    """A kind of the spec's own."""
+
+    model_config = STRICT
+
+    parameters: dict[str, Annotated[Any, Read(_parameter, {})]] = Field(
+        default_factory=dict, description="name → default; one without a value is required"
+    )
+    layers: list[Any] = Field(description="the entries it stands for")
+
+
+class Variant(BaseModel):
+    """Named overrides of symbols and derived values."""
+
+    model_config = STRICT
+
+    symbols: dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]] = Field(
+        default_factory=dict, description="symbols with another default"
+    )
+    let: dict[str, NamedValue] = Field(
+        default_factory=dict, description="derived values with another definition"
+    )
+
+
+class Header(BaseModel):
+    """The top level of a spec."""
+
+    model_config = STRICT
+
+    archspec: Literal[1] = Field(description="version of the language")
+    name: str = Field(description="the network's name")
+    source: str | None = Field(default=None, description="where the network is published")
+    symbols: dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]] = Field(
+        default_factory=dict, description="what stays symbolic, with its default"
+    )
+    let: dict[str, NamedValue] = Field(
+        default_factory=dict, description="derived values, in order; scalars or lists"
+    )
+    input: Annotated[dict[str, Any], Read(_inputs, {"type": ["array", "object"]})] = Field(
+        description="the input's shape, or a mapping of several"
+    )
+    blocks: dict[str, BlockModel] = Field(
+        default_factory=dict, description="kinds of the spec's own, with parameters"
+    )
+    layers: list[Any] = Field(min_length=1, description="the entries, in order")
+    variants: dict[str, Variant] = Field(
+        default_factory=dict, description="named overrides of symbols and let, as SPEC@NAME"
+    )
+    expect: list[Fact] = Field(
+        default_factory=list, description="published facts that the spec must reproduce"
+    )
+
+    @property
+    def defaults(self) -> dict[str, Rational]:
+        """Every symbol's default."""
+        return {name: symbol.default for name, symbol in self.symbols.items()}
+
+    def varied(self, name: str | None) -> "Header":
+        """This header with a variant's overrides; None gives it as it is.
+
+        Raises:
+            SpecError: there is no such variant.
+        """
+        if name is None:
+            return self
+        if name not in self.variants:
+            hint = did_you_mean(name, self.variants) or "this spec has no variants"
+            raise SpecError(f"there is no variant '{name}'", hint=hint)
+        variant = self.variants[name]
+        symbols = {
+            key: symbol if key not in variant.symbols else _overridden(symbol, variant.symbols[key])
+            for key, symbol in self.symbols.items()
+        }
+        return self.model_copy(update={"symbols": symbols, "let": self.let | variant.let})
+
+
+def _overridden(symbol: Symbol, by: Symbol) -> Symbol:
+    return symbol.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
+
+
+def check_names(header: Header, document: Document) -> None:
+    """Every name is a name, has one meaning, and its default keeps its symbol's rules.
+
+    Raises:
+        SpecError: one does not.
+    """
+    taken: dict[str, Origin] = {}
+    for section, names in (("symbols", header.symbols), ("let", header.let)):
+        for name in names:
+            origin = document.key_origin((section, name))
+            _check_name(name, taken, origin, section)
+            taken[name] = origin
+    _check_defaults(header, document, ("symbols",))
+    for name, variant in header.variants.items():
+        _check_variant(name, variant, header, document)
+    for name, block in header.blocks.items():
+        inner = dict(taken)
+        for parameter in block.parameters:
+            origin = document.key_origin(("blocks", name, "parameters", parameter))
+            _check_name(parameter, inner, origin, f"blocks.{name}")
+
+
+def _check_defaults(header: Header, document: Document, path: Path_) -> None:
+    for name, symbol in header.symbols.items():
+        broken = symbol.broken_rule(symbol.default)
+        if broken:
+            origin = document.origin((*path, name))
+            raise SpecError(f"{name} = {symbol.default} {broken}", origin=origin, entry="symbols")
+
+
+def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:
+    for section in ("symbols", "let"):
+        known = getattr(header, section)
+        for key in getattr(variant, section):
+            if key not in known:
+                raise SpecError(
+                    f"a variant overrides what is there; {section} has no '{key}'",
+                    hint=did_you_mean(key, known),
+                    origin=document.key_origin(("variants", name, section, key)),
+                    entry=f"variants.{name}",
+                )
+    _check_defaults(header.varied(name), document, ("variants", name, "symbols"))
+
+
+def _check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"'{name}' is no name; letters, digits and _ make one", origin=origin, entry=section
+        )
+    if name in RESERVED | KEYWORDS | set(FUNCTIONS):
+        raise SpecError(f"'{name}' is a word of the language", origin=origin, entry=section)
+    if name in taken:
+        raise SpecError(
+            f"'{name}' has a meaning already, given on line {taken[name].line}",
+            origin=origin,
+            entry=section,
+        )
