@@ -47,9 +47,10 @@ def load(spec: str) -> Architecture:
 def read_architecture(document: Document, variant: str | None = None) -> Architecture:
     """Validate a document (see `load`)."""
     version = document.data.get("archspec")
-    if "archspec" in document.data and version != VERSION:
+    if "archspec" in document.data and (isinstance(version, bool) or version != VERSION):
+        shown = f'"{version}"' if isinstance(version, str) else show(version)
         raise SpecError(
-            f"version {show(version)} of the language; this archcost reads version {VERSION}",
+            f"version {shown} of the language; this archcost reads version {VERSION}",
             origin=document.origin(("archspec",)),
             entry="archspec",
         )

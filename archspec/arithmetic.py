@@ -35,7 +35,7 @@ def power(base: Rational, exponent: Rational) -> Rational:
     if exponent.denominator != 1:
         raise ExpressionError(f"the exponent {exponent} is no integer")
     times = int(exponent)
-    if _bits(base) * abs(times) > MAX_NUMBER_BITS and abs(base) != 1:
+    if (_bits(base) - 1) * abs(times) > MAX_NUMBER_BITS and abs(base) != 1:
         raise ExpressionError(f"a power of more than {MAX_NUMBER_BITS:,} bits")
     if times < 0:
         return tidy(1 / Fraction(_divisor(base)) ** -times)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from archspec.fields import Read, Size, constant, show
+from archspec.fields import Read, Size, constant, read_at, read_items, show
 from archspec.header import STRICT, read_value
 
 
@@ -29,9 +29,13 @@ def _branches(value: Any) -> Any:
     )
 
 
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: read_at(name, item, read_value) for name, item in row.items()}
+
+
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return [{name: read_value(item) for name, item in row.items()} for row in value]
+        return list(read_items(value, _row))
     raise PydanticCustomError(
         "wrong_type",
         "{cause}",
@@ -39,7 +43,16 @@ def _rows(value: Any) -> list[dict[str, Any]]:
     )
 
 
+def _body(value: Any) -> Any:
+    if value != []:
+        return _entries(value)
+    raise PydanticCustomError(
+        "wrong_type", "{cause}", {"cause": "[] is empty", "hint": "write at least one entry"}
+    )
+
+
 _LIST = {"type": "array"}
+Body = Annotated[list[Any], Read(_body, {"type": "array", "minItems": 1})]
 Entries = Annotated[list[Any], Read(_entries, _LIST)]
 Branches = Annotated[list[list[Any]], Read(_branches, _LIST)]
 Rows = Annotated[list[dict[str, Any]], Read(_rows, _LIST)]
@@ -68,7 +81,7 @@ class Residual(Composite):
     bodies = ("layers", "shortcut")
     shorthand = "layers"
 
-    layers: Entries = Field(description="the body")
+    layers: Body = Field(description="the body")
     shortcut: Entries = Field(default_factory=list, description="the shortcut's entries")
 
 
@@ -92,7 +105,7 @@ class Repeat(Composite):
 
     times: Size = Field(description="how many turns; may be a symbol; 0 leaves them out")
     index: str | None = Field(default=None, description="a name for the turn, from 0")
-    layers: Entries = Field(description="the entries of one turn")
+    layers: Body = Field(description="the entries of one turn")
 
 
 class Foreach(Composite):
@@ -100,7 +113,7 @@ class Foreach(Composite):
 
     rows: Rows = Field(description="the table: a list of mappings with the same keys")
     index: str | None = Field(default=None, description="a name for the row's number, from 0")
-    layers: Entries = Field(description="the entries of one row")
+    layers: Body = Field(description="the entries of one row")
 
 
 class Moe(Composite):
@@ -113,7 +126,7 @@ class Moe(Composite):
 
     experts: Size = Field(description="how many copies there are, E")
     top_k: Size = Field(description="how many of them a token visits, k")
-    layers: Entries = Field(description="the entries of one expert")
+    layers: Body = Field(description="the entries of one expert")
 
 
 COMPOSITES: dict[str, type[Composite]] = {

@@ -25,6 +25,7 @@ Path_ = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -88,8 +89,8 @@ def _decode(raw: bytes, file: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        before = raw[: error.start].decode("utf-8-sig")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise SpecError(
             f"byte 0x{raw[error.start]:02x} is not UTF-8; specs are UTF-8 text",
             origin=Origin(file, line, column),
@@ -102,14 +103,44 @@ def _sibling(path: Path) -> str | None:
 
 def parse_document(text: str, file: str = "<spec>") -> Document:
     """Parse YAML text whose top level is a mapping (see `read_document`)."""
-    builder = _Builder(file)
+    _refuse_signs(text, file)
+    builder = _Builder(file, text)
+    loader = _LOADER(text)
     try:
-        top = builder.build(yaml.parse(text, Loader=_LOADER))
+        top = builder.build(_events(loader))
     except yaml.YAMLError as error:
         raise _broken_yaml(error, text, file) from None
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, SpecError):
+            raise
+        mark = loader.get_mark()  # of the Python loader; libyaml has errors of its own
+        origin = Origin(file, mark.line + 1, mark.column + 1)
+        raise SpecError(f"not YAML: {error}", origin=origin) from None
+    finally:
+        loader.dispose()
     if top is None or top.value is None:
         raise SpecError("the file is empty; a spec is a YAML mapping", origin=Origin(file, 1, 1))
     return _locate(top, file)
+
+
+def _events(loader: Any) -> Iterator[Any]:
+    while loader.check_event():
+        yield loader.get_event()
+
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def _refuse_signs(text: str, file: str) -> None:
+    """YAML 1.2, section 5.1: what a YAML text may not contain."""
+    found = _FORBIDDEN.search(text)
+    if found:
+        before = text[: found.start()]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise SpecError(
+            f"not YAML: the character {found.group()!r} has no place in YAML",
+            origin=Origin(file, line, column),
+        )
 
 
 def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
@@ -151,8 +182,9 @@ class _Open:
 class _Builder:
     """YAML events → nested `_Marked` values, without recursion."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str) -> None:
         self.file = file
+        self.lines = text.splitlines()
         self.stack: list[_Open] = []
         self.anchors: dict[str, _Marked] = {}
         self.top: _Marked | None = None
@@ -185,13 +217,25 @@ class _Builder:
     def _origin(self, event: Any) -> Origin:
         return Origin(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
+    def _value_origin(self, event: Any) -> Origin:
+        """Where a scalar's own text begins: behind its anchor and its quote."""
+        origin = self._origin(event)
+        if event.anchor:
+            line = self.lines[origin.line - 1][origin.column - 1 :]
+            origin = origin.shifted(len(line) - len(line.removeprefix(f"&{event.anchor}").lstrip()))
+        origin = origin.shifted(1 if event.style in ("'", '"') else 0)
+        one_line = event.start_mark.line == event.end_mark.line
+        return origin._replace(movable=one_line and event.style not in ("|", ">"))
+
     def _document(self, event: Any) -> None:
         if self.top is not None:
             raise SpecError("a second YAML document; a spec is one", origin=self._origin(event))
 
     def _scalar(self, event: Any) -> None:
-        origin = self._origin(event).shifted(1 if event.style in ("'", '"') else 0)
+        origin = self._value_origin(event)
         value = resolve_scalar(event.value, origin) if event.implicit[0] else event.value
+        if isinstance(value, str) and _SURROGATE.search(value):
+            raise SpecError("not YAML: an escape that is half a character", origin=origin)
         node = _Marked(value, origin)
         if event.anchor:
             self.anchors[event.anchor] = node
@@ -260,7 +304,7 @@ class _Builder:
                 origin=node.origin,
             )
         if not isinstance(key, str):
-            raise SpecError(f"the key {key!r} is no name", origin=node.origin)
+            raise SpecError(f"the key {_shown(key)} is no name", origin=node.origin)
         if key in parent.node.value:
             first = parent.node.value[key][0]
             raise SpecError(
@@ -281,15 +325,26 @@ def resolve_scalar(text: str, origin: Origin) -> str | int | Fraction | bool | N
     if _INTEGER.fullmatch(text):
         return int(text)
     if _LEADING_ZERO.fullmatch(text):
-        digits = text.lstrip("+-0") or "0"
+        sign, digits = "-" * text.startswith("-"), text.lstrip("+-0") or "0"
+        octal = f" or 0o{digits}" if not sign and set(digits) <= set("01234567") else ""
         raise SpecError(
             f"{text} is 8-based in YAML 1.1 and 10-based in YAML 1.2",
-            hint=f"write {digits} or 0o{digits}",
+            hint=f"write {sign}{digits}{octal}",
             origin=origin,
         )
     if _PREFIXED.fullmatch(text):
         return int(text, 0)
-    return Fraction(text) if _DECIMAL.fullmatch(text) else text
+    if not _DECIMAL.fullmatch(text):
+        return text
+    value = Fraction(text)
+    return value.numerator if value.denominator == 1 else value
+
+
+def _shown(key: object) -> str:
+    """A key that is no name, as its author wrote it."""
+    if key is None:
+        return "null"
+    return str(key).lower() if isinstance(key, bool | int | Fraction) else "that is no text"
 
 
 def _locate(top: _Marked, file: str) -> Document:

@@ -11,12 +11,16 @@ from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.fields import Condition, Read, read_condition, show
-from archspec.header import STRICT, BlockModel, Header, read_value
+from archspec.header import STRICT, BlockModel, Header, check_name, read_value
 from archspec.layers import KINDS, Layer, find_kind
 from archspec.scope import RESERVED
 from archspec.validation import validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+
+
+MAX_ENTRIES = 20_000
+"""The most entries that a spec may write."""
 
 
 class Call(NamedTuple):
@@ -73,6 +77,7 @@ class EntryReader:
     def __init__(self, document: Document, blocks: Mapping[str, BlockModel]) -> None:
         self.document = document
         self.blocks = blocks
+        self.count = 0
 
     def entries(self, values: list[Any], path: Path_) -> Entries:
         """A list of entries that stands at ``path``."""
@@ -84,6 +89,10 @@ class EntryReader:
         Raises:
             SpecError: it is none.
         """
+        self.count += 1
+        if self.count > MAX_ENTRIES:
+            origin = self.document.origin(path)
+            raise SpecError(f"more than {MAX_ENTRIES:,} entries", origin=origin)
         key, fields = _split_entry(value, self.document.origin(path))
         inner = (*path, key) if isinstance(value, dict) else path
         content = self._content(key, fields, inner)
@@ -109,7 +118,7 @@ class EntryReader:
             raise SpecError(
                 f"the fields are a mapping, not {show(fields)}",
                 hint=f"write {key}: {{field: value}}",
-                origin=origin,
+                origin=self.document.origin(path),
                 entry=key,
             )
         if key in self.blocks:
@@ -125,7 +134,19 @@ class EntryReader:
     def _composite(self, kind: type[Composite], key: str, fields: Any, path: Path_) -> Composite:
         if isinstance(fields, list) and kind.shorthand:
             fields = {kind.shorthand: fields}
-        return validate(kind, fields, self.document, path, entry=key)
+        composite = validate(kind, fields, self.document, path, entry=key)
+        self._check_names(composite, key, path)
+        return composite
+
+    def _check_names(self, composite: Composite, key: str, path: Path_) -> None:
+        """The index and the columns of a table are names."""
+        index = getattr(composite, "index", None)
+        if index is not None:
+            check_name(index, {}, self.document.origin((*path, "index")), f"{key}.index")
+        for i, row in enumerate(getattr(composite, "rows", ())):
+            for name in row:
+                origin = self.document.key_origin((*path, "rows", i, name))
+                check_name(name, {}, origin, f"{key}.rows")
 
     def _bodies(self, content: object, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
         if not isinstance(content, Composite):
@@ -183,9 +204,9 @@ def read_blocks(header: Header, document: Document) -> dict[str, Block]:
     reader = EntryReader(document, header.blocks)
     blocks = {}
     for name, block in header.blocks.items():
-        if name in KINDS or name in COMPOSITES:
+        if name in KINDS or name in COMPOSITES or name in Reserved.names():
             origin = document.key_origin(("blocks", name))
-            raise SpecError(f"'{name}' is a kind already", origin=origin, entry="blocks")
+            raise SpecError(f"'{name}' is a word of the language", origin=origin, entry="blocks")
         entries = reader.entries(block.layers, ("blocks", name, "layers"))
         blocks[name] = Block(block.parameters, entries)
     return blocks

@@ -5,18 +5,22 @@ from typing import NamedTuple
 
 
 class Origin(NamedTuple):
-    """A place in a text: ``file:line:column``, lines and columns counted from 1."""
+    """A place in a text: ``file:line:column``, lines and columns counted from 1.
+
+    ``movable`` says whether what stands there is on one line, so that columns can be added.
+    """
 
     file: str
     line: int
     column: int
+    movable: bool = True
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
     def shifted(self, columns: int) -> "Origin":
         """The place ``columns`` further right on the same line."""
-        return self._replace(column=self.column + columns)
+        return self._replace(column=self.column + columns) if self.movable else self
 
 
 class SpecError(ValueError):
@@ -41,10 +45,10 @@ class SpecError(ValueError):
         entry: str | None = None,
     ) -> None:
         super().__init__(cause)
-        self.cause = cause
-        self.hint = hint
+        self.cause = printable(cause)
+        self.hint = printable(hint, MAX_HINT) if hint else None
         self.origin = origin
-        self.entry = entry
+        self.entry = printable(entry) if entry else None
 
     def placed(self, origin: Origin | None, entry: str | None = None) -> "SpecError":
         """The same error with what it does not know yet filled in."""
@@ -62,14 +66,27 @@ class SpecError(ValueError):
         return f"{place}{entry}{self.cause}{hint}"
 
 
+MAX_NAMES = 2_000  # among more, the nearest is not looked for
+MAX_TEXT, MAX_HINT = 400, 900  # characters of a cause, and of a hint with shapes in it
+
+
+def printable(text: str, most: int = MAX_TEXT) -> str:
+    """A text as one short line that commands no terminal."""
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: most + 1])
+    return shown if len(text) <= most else f"{shown[:most]}…"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint that names the nearest of the ``known`` names, or lists them where there are few."""
     from difflib import get_close_matches
 
     names = sorted(set(known))
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    if len(names) > MAX_NAMES:
+        return None
+    lower = {known_name.lower(): known_name for known_name in names}
+    near = get_close_matches(name[:100].lower(), lower, n=1, cutoff=0.6)
     if near:
-        return f"did you mean '{near[0]}'?"
+        return f"did you mean '{lower[near[0]]}'?"
     if 0 < len(names) <= 16:
         return f"known here: {', '.join(names)}"
     return None

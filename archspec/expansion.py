@@ -14,16 +14,20 @@ from archspec.entries import Call, Entries, Entry
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
-from archspec.graph import Graph, Group, Item, Node, Repeat
+from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Symbol
 from archspec.layers import FieldError, Layer, find_kind
-from archspec.layers.base import as_expressions, decided
+from archspec.layers.base import as_expression, decided
 from archspec.layers.linear import Linear
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
 
-MAX_ITEMS = 100_000
+MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
+
+
+MAX_BLOCKS = 30
+"""How deep blocks may call blocks."""
 
 
 def build_graph(
@@ -42,6 +46,9 @@ def build_graph(
     inputs = {name: Tensor(name) for name in header.input}
     frame = _Frame(_Expansion(architecture, scope), scope, inputs)
     items = tuple(frame.items(architecture.entries))
+    if not items:
+        origin = architecture.document.key_origin(("layers",))
+        raise SpecError("every entry is left out", origin=origin, entry="layers")
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -49,7 +56,7 @@ def build_graph(
         symbols=header.symbols,
         values=header.defaults | dict(settings),
         fixed=frozenset(settings),
-        inputs=_input_shapes(architecture, scope),
+        inputs=tuple(_inputs(architecture, scope)),
         items=items,
         output=frame.previous,
     )
@@ -67,31 +74,39 @@ def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) ->
 def _outer_scope(architecture: Architecture, settings: Mapping[str, Rational]) -> Scope:
     """The symbols, and the ``let`` values in their order."""
     header = architecture.header
-    scope = Scope(
-        {
-            name: Number(settings[name]) if name in settings else Name(name)
-            for name in header.symbols
-        }
-    )
+    names: dict[str, Value] = {
+        name: Number(settings[name]) if name in settings else Name(name) for name in header.symbols
+    }
+    scope = Scope(names)
     for name, value in header.let.items():
         with _place(architecture, ("let", name), f"let.{name}"):
-            scope = scope.extended({name: _resolved(value, scope)})
+            names[name] = _resolved(value, scope)
     return scope
 
 
 def _resolved(value: Any, scope: Scope) -> Value:
     if isinstance(value, list):
-        return Items(tuple(_resolved(item, scope) for item in value))
+        return Items(tuple(_resolved_item(i, item, scope) for i, item in enumerate(value)))
     return checked_size(resolve(value.tree, scope))
 
 
-def _input_shapes(architecture: Architecture, scope: Scope) -> dict[str, tuple[Expression, ...]]:
-    shapes = {}
-    for name, sizes in architecture.header.input.items():
-        with _place(architecture, ("input",), "input"):
-            values = [as_expressions(checked_size(resolve(s.tree, scope))) for s in sizes]
-        shapes[name] = tuple(v for v in values if isinstance(v, Expression))
-    return shapes
+def _resolved_item(i: int, value: Any, scope: Scope) -> Value:
+    try:
+        return _resolved(value, scope)
+    except ExpressionError as error:
+        raise error.at((i,)) from None
+
+
+def _inputs(architecture: Architecture, scope: Scope) -> Iterator[Input]:
+    several = isinstance(architecture.document.data["input"], dict)
+    for name, given in architecture.header.input.items():
+        path = ("input", name) if several else ("input",)
+        places = [(*path, i) for i in range(len(given))]
+        sizes = []
+        for place, size in zip(places, given, strict=True):
+            with _place(architecture, place, f"input.{name}"):
+                sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
+        yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
 
 
 @contextmanager
@@ -100,7 +115,7 @@ def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None
     try:
         yield
     except ExpressionError as error:
-        origin = architecture.document.origin(path).shifted(error.position)
+        origin = architecture.document.origin((*path, *error.path)).shifted(error.position)
         raise SpecError(error.cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
@@ -243,9 +258,7 @@ class _Frame:
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
         if len(inputs) != 1:
-            raise SpecError(
-                f"takes one input, not {len(inputs)}", origin=entry.origin, entry=entry.key
-            )
+            raise self._too_many(entry, inputs)
         match content:
             case Call():
                 return self._block(entry, content, name, inputs[0])
@@ -264,15 +277,22 @@ class _Frame:
     def _node(
         self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Node, Tensor]:
+        if len(inputs) > 1 and not layer.many_inputs:
+            raise self._too_many(entry, inputs)
         try:
             resolved = layer.resolved(self.scope.entering(inputs[0]))
         except FieldError as error:
-            origin = entry.fields.get(error.field, entry.origin).shifted(error.position)
+            place = (*entry.path, entry.key, error.field, *error.path)
+            origin = self.expansion.architecture.document.origin(place).shifted(error.position)
             raise error.placed(origin, f"{entry.key}.{error.field}") from None
         path = self.path + name
         node = Node(name, path, resolved, inputs, entry.origin, entry.fields, self._tied(entry))
         self._remember(entry, path)
         return node, Tensor(path)
+
+    def _too_many(self, entry: Entry, inputs: tuple[Tensor, ...]) -> SpecError:
+        origin = self.expansion.architecture.document.origin((*entry.path, "from"))
+        return SpecError(f"takes one input, not {len(inputs)}", origin=origin, entry=entry.key)
 
     def _tied(self, entry: Entry) -> str | None:
         owner = getattr(entry.content, "weight", None)
@@ -296,6 +316,12 @@ class _Frame:
         if call.block in self.blocks:
             raise SpecError(
                 f"block '{call.block}' calls itself: {' → '.join((*self.blocks, call.block))}",
+                origin=entry.origin,
+                entry=entry.key,
+            )
+        if len(self.blocks) >= MAX_BLOCKS:
+            raise SpecError(
+                f"blocks within blocks, more than {MAX_BLOCKS} deep",
                 origin=entry.origin,
                 entry=entry.key,
             )
@@ -352,7 +378,7 @@ class _Frame:
         extra: dict[str, object] = {}
         if fields.merge == "concat":
             with self._at(entry, "axis"):
-                extra["axis"] = as_expressions(resolve(fields.axis.tree, self.scope))
+                extra["axis"] = as_expression(resolve(fields.axis.tree, self.scope))
         merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
@@ -395,19 +421,15 @@ class _Frame:
             if name in self.scope.names:
                 raise SpecError(
                     f"'{name}' has a meaning already; a name shadows nothing",
-                    origin=entry.origin,
+                    origin=entry.fields.get("index", entry.origin),
                     entry=entry.key,
                 )
 
     def _structural(self, entry: Entry, field: str, expression: Expression) -> Tree:
         """A count that decides structure: a number, or an expression of free symbols."""
         with self._at(entry, field):
-            value = as_expressions(
-                checked_size(resolve(expression.tree, self.scope.entering(None)))
-            )
-            if not isinstance(value, Expression):
-                raise ExpressionError("a list stands where a number must stand")
-            tree = value.tree
+            scope = self.scope.entering(None)
+            tree = as_expression(checked_size(resolve(expression.tree, scope))).tree
             if isinstance(tree, Number) and (tree.value.denominator != 1 or tree.value < 0):
                 raise ExpressionError(f"{tree.value} is no number of turns")
             return tree
@@ -457,6 +479,12 @@ class _Frame:
     def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> tuple[Item, Tensor]:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
+        if isinstance(experts, Number) and isinstance(top_k, Number) and top_k > experts:
+            raise SpecError(
+                f"top_k ({top_k.value}) must be at most experts ({experts.value})",
+                origin=entry.fields.get("top_k", entry.origin),
+                entry=entry.key,
+            )
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
         path = self.path + name
         node = Node("router", f"{path}/router", router, (source,), entry.origin, entry.fields)

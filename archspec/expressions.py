@@ -6,7 +6,7 @@
     sum        := product (('+' | '-') product)*
     product    := sign (('*' | '/' | '//' | '%') sign)*
     sign       := ('+' | '-') sign | power                  power := postfix ['**' sign]
-    postfix    := atom ['[' expression ']']
+    postfix    := atom ('[' expression ']')*
     atom       := number | name | name '(' expression (',' expression)* ')' | '(' expression ')'
 
 Precedence and associativity are Python's, so that a person reads an expression as Python would.
@@ -47,6 +47,12 @@ class ExpressionError(ValueError):
         self.cause = cause
         self.position = position
         self.hint = hint
+        self.path: tuple[int, ...] = ()  # where in a list of expressions it stands
+
+    def at(self, path: tuple[int, ...]) -> "ExpressionError":
+        """The same error, inside the item that ``path`` leads to."""
+        self.path = (*path, *self.path)
+        return self
 
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
@@ -81,11 +87,11 @@ def parse(text: str) -> Tree:
 
 def _tokens(text: str) -> Iterator[_Token]:
     position = 0
-    end = len(text.rstrip())
+    end = len(text.rstrip(" \t\r\n\f\v"))
     while position < end:
         match = _TOKEN.match(text, position)
         if not match:
-            at = position + len(text[position:]) - len(text[position:].lstrip())
+            at = position + len(text[position:]) - len(text[position:].lstrip(" \t\r\n\f\v"))
             raise ExpressionError(f"'{text[at]}' has no place in an expression", at)
         kind = match.lastgroup or ""
         yield _Token(kind, match[kind], match.start(kind))
@@ -126,10 +132,13 @@ class _Parser:
         return f"before '{self.token.text}'" if self.token.text else "at the end"
 
     def combine(self, operator: str, left: Tree, right: Tree) -> Tree:
+        self.count_operator()
+        return Binary(operator, left, right)
+
+    def count_operator(self) -> None:
         self.operators += 1
         if self.operators > MAX_OPERATORS:
             raise ExpressionError(f"more than {MAX_OPERATORS} operators", self.token.position)
-        return Binary(operator, left, right)
 
     def enter(self) -> None:
         self.depth += 1
@@ -201,7 +210,8 @@ class _Parser:
 
     def postfix(self) -> Tree:
         tree = self.atom()
-        if self.take("["):
+        while self.take("["):
+            self.count_operator()
             tree = Index(tree, self.disjunction())
             self.require("]")
         return tree

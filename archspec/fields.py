@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -38,12 +38,16 @@ class Condition(NamedTuple):
 class Read:
     """A type annotation: the function that reads a value, and the JSON Schema of what it takes.
 
-    Pydantic looks no further than this function, so that a class costs little to build.
+    Pydantic looks no further than this function, so that a class costs little to build. ``lists``
+    says whether the value may be a list.
     """
 
-    def __init__(self, function: Callable[[Any], Any], schema: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[[Any], Any], schema: dict[str, Any], *, lists: bool = False
+    ) -> None:
         self.function = function
         self.schema = schema
+        self.lists = lists
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -78,7 +82,11 @@ def parse_text(text: str) -> Tree:
         raise PydanticCustomError(
             "expression",
             "{cause}",
-            {"cause": error.cause, "position": error.position, "hint": error.hint},
+            {
+                "cause": f"in '{shortened(text)}': {error.cause}",
+                "position": error.position,
+                "hint": error.hint,
+            },
         ) from None
     if isinstance(tree, Number):
         raise PydanticCustomError(
@@ -106,6 +114,11 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {show(item)}' for key, item in value.items())}}}"
     return str(value)
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text, its end left out where it is long."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def read_expression(value: Any) -> Expression:
@@ -141,7 +154,7 @@ def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
     if isinstance(value, list):
         if not value:
             raise _wrong([], "size per axis")
-        return tuple(map(read_expression, value))
+        return read_items(value, read_expression)
     return read_expression(value)
 
 
@@ -150,7 +163,8 @@ def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
         return read_expression(value)
     if len(value) != 2:
         raise _wrong(value, "padding of one axis", "write one number, or [before, after]")
-    return read_expression(value[0]), read_expression(value[1])
+    before, after = read_items(value, read_expression)
+    return before, after
 
 
 def _padding(value: Any) -> "Sides":
@@ -159,8 +173,30 @@ def _padding(value: Any) -> "Sides":
     if isinstance(value, list):
         if not value:
             raise _wrong([], "padding")
-        return tuple(map(_sides, value))
+        return read_items(value, _sides)
     return read_expression(value)
+
+
+_T = TypeVar("_T")
+
+
+def read_items(values: list[Any], read: Callable[[Any], _T]) -> tuple[_T, ...]:
+    """Every item of a list, read; what is wrong is placed at its item."""
+    return tuple(read_at(i, value, read) for i, value in enumerate(values))
+
+
+def read_at(key: str | int, value: Any, read: Callable[[Any], _T]) -> _T:
+    """A value inside a list or a mapping, read; what is wrong is placed at its key.
+
+    Raises:
+        PydanticCustomError: the context's ``path`` leads to what is wrong.
+    """
+    try:
+        return read(value)
+    except PydanticCustomError as error:
+        context = dict(error.context or {})
+        context["path"] = (key, *context.get("path", ()))
+        raise PydanticCustomError("wrong_type", "{cause}", context) from None
 
 
 def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -183,13 +219,13 @@ Flag = Annotated[Condition, Read(read_condition, _FLAG)]
 """A truth value."""
 
 PerAxis = Annotated[
-    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]})
+    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]}, lists=True)
 ]
 """One number for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
     Expression | tuple[Expression, ...] | None,
-    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}),
+    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}, lists=True),
 ]
 """As `PerAxis`, or null."""
 
@@ -197,6 +233,6 @@ Sides = (
     Literal["same", "valid"] | Expression | tuple[Expression | tuple[Expression, Expression], ...]
 )
 
-Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]})]
+Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]}, lists=True)]
 """One number for every side; a list with one number, or ``[before, after]``, per axis; ``same``
 (output ``ceil(h/s)``); ``valid`` (none)."""

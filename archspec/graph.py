@@ -96,6 +96,25 @@ class Repeat(NamedTuple):
 Item = Node | Group | Repeat
 
 
+class Input(NamedTuple):
+    """One input of the network.
+
+    Attributes:
+        name: its tensor's name.
+        sizes: its shape, in expressions over the free symbols.
+        origins: where each size stands.
+    """
+
+    name: str
+    sizes: tuple[Expression, ...]
+    origins: tuple[Origin, ...]
+
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
+        """An error that names this input; ``field`` is the number of an axis."""
+        origin = self.origins[int(field or 0)]
+        return SpecError(cause, hint=hint, origin=origin, entry=f"input.{self.name}")
+
+
 class Graph(NamedTuple):
     """A network whose structure is decided.
 
@@ -106,7 +125,7 @@ class Graph(NamedTuple):
         symbols: what it may depend on.
         values: every symbol's value: the default, or what was set.
         fixed: the symbols that were set; they stand for their numbers.
-        inputs: name → shape, in expressions over the free symbols.
+        inputs: what enters the network.
         items: in an order in which every input comes before its use.
         output: the last tensor.
     """
@@ -117,7 +136,7 @@ class Graph(NamedTuple):
     symbols: Mapping[str, Symbol]
     values: Mapping[str, Rational]
     fixed: frozenset[str]
-    inputs: Mapping[str, tuple[Expression, ...]]
+    inputs: tuple[Input, ...]
     items: tuple[Item, ...]
     output: Tensor
 

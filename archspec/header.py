@@ -11,7 +11,15 @@ from archspec.arithmetic import Rational, tidy
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
-from archspec.fields import Expression, Read, read_condition, read_expression, show
+from archspec.fields import (
+    Expression,
+    Read,
+    read_at,
+    read_condition,
+    read_expression,
+    read_items,
+    show,
+)
 from archspec.scope import RESERVED
 
 VERSION = 1
@@ -26,6 +34,15 @@ def _number(value: Any) -> Rational:
         return tidy(value)
     raise PydanticCustomError(
         "wrong_type", "{cause}", {"cause": f"{show(value)} is no number", "hint": None}
+    )
+
+
+def _positive_integer(value: Any) -> int:
+    number = _number(value)
+    if number.denominator == 1 and number > 0:
+        return int(number)
+    raise PydanticCustomError(
+        "wrong_type", "{cause}", {"cause": f"{number} is no positive integer", "hint": None}
     )
 
 
@@ -47,7 +64,9 @@ class Symbol(BaseModel):
     )
     min: Constant | None = Field(default=None, description="the smallest value")
     max: Constant | None = Field(default=None, description="the largest value")
-    multiple_of: Constant | None = Field(default=None, description="what divides every value")
+    multiple_of: Annotated[
+        int | None, Read(_positive_integer, {"type": "integer", "minimum": 1})
+    ] = Field(default=None, description="what divides every value")
     doc: str = Field(default="", description="what it stands for; nothing where not given")
 
     @property
@@ -102,7 +121,7 @@ class Fact(BaseModel):
 def read_value(value: Any) -> Any:
     """An expression, a truth value, or a list of such: what a name may stand for."""
     if isinstance(value, list):
-        return list(map(read_value, value))
+        return list(read_items(value, read_value))
     return read_condition(value) if isinstance(value, bool) else read_expression(value)
 
 
@@ -120,13 +139,17 @@ def _sizes(value: Any) -> tuple[Expression, ...]:
             "{cause}",
             {"cause": f"{show(value)} is no shape", "hint": "write a list, as [n, c, h, w]"},
         )
-    return tuple(map(read_expression, value))
+    return read_items(value, read_expression)
 
 
 def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
-    if isinstance(value, dict):
-        return {name: _sizes(sizes) for name, sizes in value.items()}
-    return {"input": _sizes(value)}
+    if not isinstance(value, dict):
+        return {"input": _sizes(value)}
+    if not value:
+        raise PydanticCustomError(
+            "wrong_type", "{cause}", {"cause": "no input", "hint": "as in input: {x: [n, c]}"}
+        )
+    return {name: read_at(name, sizes, _sizes) for name, sizes in value.items()}
 
 
 class BlockModel(BaseModel):
@@ -215,20 +238,23 @@ def check_names(header: Header, document: Document) -> None:
     Raises:
         SpecError: one does not.
     """
+    for name in header.input:
+        check_name(name, {}, document.key_origin(("input", name)), "input")
     taken: dict[str, Origin] = {}
     for section, names in (("symbols", header.symbols), ("let", header.let)):
         for name in names:
             origin = document.key_origin((section, name))
-            _check_name(name, taken, origin, section)
+            check_name(name, taken, origin, section)
             taken[name] = origin
     _check_defaults(header, document, ("symbols",))
     for name, variant in header.variants.items():
         _check_variant(name, variant, header, document)
     for name, block in header.blocks.items():
+        check_name(name, {}, document.key_origin(("blocks", name)), "blocks")
         inner = dict(taken)
         for parameter in block.parameters:
             origin = document.key_origin(("blocks", name, "parameters", parameter))
-            _check_name(parameter, inner, origin, f"blocks.{name}")
+            check_name(parameter, inner, origin, f"blocks.{name}")
 
 
 def _check_defaults(header: Header, document: Document, path: Path_) -> None:
@@ -253,7 +279,12 @@ def _check_variant(name: str, variant: Variant, header: Header, document: Docume
     _check_defaults(header.varied(name), document, ("variants", name, "symbols"))
 
 
-def _check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str) -> None:
+def check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str) -> None:
+    """A name is letters, digits and _, no word of the language, and not taken.
+
+    Raises:
+        SpecError: it is not so.
+    """
     if not _NAME.fullmatch(name):
         raise SpecError(
             f"'{name}' is no name; letters, digits and _ make one", origin=origin, entry=section

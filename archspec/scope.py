@@ -35,6 +35,15 @@ RESERVED = frozenset({"in_shape", "in_channels", "in_features", "previous", "sam
 """Names that a spec cannot give to anything."""
 
 
+class UnknownNameError(ExpressionError):
+    """A name without a meaning; ``known`` are those that have one."""
+
+    def __init__(self, name: Name, known: list[str]) -> None:
+        super().__init__(f"unknown name '{name.id}'", name.position, did_you_mean(name.id, known))
+        self.name = name
+        self.known = known
+
+
 class Scope(NamedTuple):
     """What each name means at one place of a spec.
 
@@ -63,10 +72,8 @@ class Scope(NamedTuple):
         if name.id in ("in_shape", "in_channels", "in_features"):
             return self._measure(name)
         if name.id not in self.names:
-            known = [*self.names, "in_shape", "in_channels", "in_features"]
-            raise ExpressionError(
-                f"unknown name '{name.id}'", name.position, hint=did_you_mean(name.id, known)
-            )
+            sizes = ["in_shape", "in_channels", "in_features"] if self.tensor else []
+            raise UnknownNameError(name, [*self.names, *sizes, "true", "false"])
         return self.names[name.id]
 
     def _measure(self, name: Name) -> Value:
@@ -114,6 +121,14 @@ def _quantity(value: Tree) -> Tree:
     return value
 
 
+def _require_truth(value: Tree) -> None:
+    truths = (*COMPARISONS, "and", "or", "not")
+    if isinstance(value, Truth) or getattr(value, "operator", None) in truths:
+        return
+    shown = str(value.value) if isinstance(value, Number) else "a number"
+    raise ExpressionError(f"{shown} is no condition; write a comparison, as in x > 0")
+
+
 def _index(items: Value, index: Value) -> Value:
     if not isinstance(index, Number) or not isinstance(index.value, int):
         raise ExpressionError("an index must be a known integer")
@@ -129,6 +144,7 @@ def _index(items: Value, index: Value) -> Value:
 
 def _unary(operator: str, operand: Tree) -> Tree:
     if operator == "not":
+        _require_truth(operand)
         return Truth(not operand.value) if isinstance(operand, Truth) else Unary("not", operand)
     if isinstance(operand, Number):
         return Number(-operand.value)
@@ -137,9 +153,11 @@ def _unary(operator: str, operand: Tree) -> Tree:
 
 def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
     """``and`` and ``or`` stop as soon as one side decides."""
+    _require_truth(left)
     if isinstance(left, Truth) and left.value == (operator == "or"):
         return left
     other = _single(resolve(right, scope))
+    _require_truth(other)
     if isinstance(other, Truth) and other.value == (operator == "or"):
         return other
     if isinstance(left, Truth):

@@ -1,6 +1,6 @@
 """The door between pydantic and a person: a validation error becomes one `SpecError`."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,53 +22,84 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        errors = [_explain(e, model, document, path, entry) for e in error.errors()]
-        raise min(errors, key=_position) from None
+        errors = [
+            (e["type"] == "missing", _explain(e, model, document, path, entry))
+            for e in error.errors()
+        ]
+        raise min(errors, key=_order)[1] from None
 
 
-def _position(error: SpecError) -> tuple[int, int]:
-    return (error.origin.line, error.origin.column) if error.origin else (0, 0)
+def _order(found: tuple[bool, SpecError]) -> tuple[bool, int, int]:
+    """What is there and wrong comes before what is missing; then the order of the text."""
+    missing, error = found
+    origin = error.origin
+    return missing, origin.line if origin else 0, origin.column if origin else 0
+
+
+_WANTED = {
+    "dict_type": "mapping",
+    "model_type": "mapping",
+    "list_type": "list",
+    "string_type": "text",
+    "int_type": "integer",
+    "bool_type": "truth value",
+}
+"""Pydantic's type errors → what was wanted."""
 
 
 def _explain(
     error: Any, model: type[BaseModel], document: Document, path: Path_, entry: str | None
 ) -> SpecError:
-    place = (*path, *error["loc"])
-    origin = document.origin(place)
-    name = ".".join(map(str, filter(None, [entry, *_names(error["loc"])]))) or None
+    loc = (*error["loc"], *error.get("ctx", {}).get("path", ()))
+    place = (*path, *loc)
+    name = _dotted(entry, loc)
+    field, around = str(loc[-1]) if loc else "", _dotted(entry, loc[:-1])
     match error["type"]:
         case "extra_forbidden":
-            field = str(error["loc"][-1])
-            fields = _fields_at(model, error["loc"])
+            fields = _fields_at(model, loc[:-1])
             hint = did_you_mean(field, fields) if fields else "it has no fields"
             origin = document.key_origin(place)
-            return SpecError(f"unknown field '{field}'", hint=hint, origin=origin, entry=entry)
+            return SpecError(f"unknown field '{field}'", hint=hint, origin=origin, entry=around)
         case "missing":
-            field = str(error["loc"][-1])
-            origin = document.key_origin(path) if path else origin
-            return SpecError(f"the field '{field}' is required", origin=origin, entry=entry)
+            origin = document.key_origin(place[:-1])
+            return SpecError(f"the field '{field}' is required", origin=origin, entry=around)
         case "expression" | "wrong_type":
-            return _explain_value(error, origin, name)
-        case "literal_error":
-            cause = f"{show(error['input'])} is none of {error['ctx']['expected']}"
-            return SpecError(cause, origin=origin, entry=name)
-    cause = f"{show(error['input'])} is wrong: {error['msg'].lower()}"
-    return SpecError(cause, origin=origin, entry=name)
+            return _explain_value(error["ctx"], document.origin(place), name)
+    return SpecError(_cause(error), origin=document.origin(place), entry=name)
 
 
-def _names(loc: tuple[str | int, ...]) -> list[str | int]:
-    return [part for part in loc if isinstance(part, str)]
+def _cause(error: Any) -> str:
+    shown = show(error["input"])
+    if error["type"] == "literal_error":
+        return f"{shown} is none of {error['ctx']['expected']}"
+    if error["type"] == "too_short":
+        return f"{shown} is empty"
+    wanted = _WANTED.get(error["type"])
+    return f"{shown} is no {wanted}" if wanted else f"{shown} is wrong: {error['msg'].lower()}"
 
 
-def _explain_value(error: Any, origin: Origin, name: str | None) -> SpecError:
-    context = error["ctx"]
+def _dotted(entry: str | None, loc: tuple[str | int, ...]) -> str | None:
+    return ".".join(map(str, filter(None, [entry, *map(str, loc)]))) or None
+
+
+def _explain_value(context: Any, origin: Origin, name: str | None) -> SpecError:
     position = context.get("position") or 0
-    cause = context["cause"]
-    if error["type"] == "expression":
-        cause = f"in '{error['input']}': {cause}"
-    return SpecError(cause, hint=context.get("hint"), origin=origin.shifted(position), entry=name)
+    hint = context.get("hint")
+    return SpecError(context["cause"], hint=hint, origin=origin.shifted(position), entry=name)
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """The names that may stand where ``loc`` has an unknown one."""
-    return list(model.model_fields) if len(loc) == 1 else []
+    """The names that may stand at ``loc``, below the fields of a model."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            inner = _model_in(model.model_fields[part].annotation)
+            if inner is not None:
+                model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model inside a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
 
@@ -11,6 +12,9 @@ from costmodel import require_own_language  # noqa: E402
 
 def main() -> None:
     """Run the command line; exit status 0 good, 1 a check failed, 2 bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
     try:
         status = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -31,11 +35,12 @@ def _run(arguments: list[str]) -> int:
     from cyclopts import CycloptsError
 
     from archspec.errors import SpecError
+    from archspec.expressions import ExpressionError
     from costmodel.cli import app
 
     try:
         status = app(arguments or ["--help"])
-    except (SpecError, CycloptsError) as error:
+    except (SpecError, ExpressionError, CycloptsError) as error:
         return _fail(str(error))
     return status if isinstance(status, int) else 0
 

@@ -32,7 +32,7 @@ from costmodel.propagation import (
     propagate,
     show_way,
 )
-from costmodel.rules.base import Shape, elements
+from costmodel.rules.base import Requirement, Shape, elements
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
@@ -103,6 +103,13 @@ def to_rational(name: str, value: Number) -> Rational:
     return number.value
 
 
+def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
+    try:
+        return requirement.condition.holds(evaluate)
+    except ExpressionError as error:
+        raise requirement.node.error(error.cause, field=requirement.field) from None
+
+
 @dataclass(frozen=True, repr=False)
 class Analysis:
     """The laws of one network under one convention.
@@ -162,7 +169,7 @@ class Analysis:
             SpecError: the first layer whose rule they break, with the shapes that led there.
         """
         for requirement in self.propagation.requirements:
-            if not requirement.condition.holds(evaluate):
+            if not _holds(requirement, evaluate):
 
                 def show(shape: Shape) -> str:
                     return f"[{', '.join(str(evaluate(size)) for size in shape)}]"

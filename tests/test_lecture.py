@@ -11,7 +11,7 @@ import pytest
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from archspec.graph import build_graph
+from archspec.expansion import build_graph
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.printing import text

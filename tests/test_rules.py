@@ -17,7 +17,7 @@ from sympy import Expr
 from archspec import SpecError
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from archspec.graph import build_graph
+from archspec.expansion import build_graph
 from costmodel.algebra.conditions import AtLeast, reduced
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv

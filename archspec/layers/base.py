@@ -6,10 +6,10 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from archspec.errors import SpecError, did_you_mean
-from archspec.expressions import ExpressionError
-from archspec.fields import Condition, Expression, show
-from archspec.scope import Scope, checked_size, free_names, resolve
-from archspec.trees import Items, Truth, Value
+from archspec.expressions import COMPARISONS, ExpressionError
+from archspec.fields import Condition, Expression, Read, show
+from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
+from archspec.trees import Items, Truth, Value, Whole
 
 ENTRY_POINTS = "archcost.kinds"
 """The group in which another distribution names the module that registers its kinds."""
@@ -20,6 +20,8 @@ class Layer(BaseModel):
 
     Attributes:
         kind: the kind's name; of several names the first.
+        words: field → the words it takes beside expressions.
+        many_inputs: whether it takes several tensors.
         example: fields that make a valid layer, for the reference and for the tests.
     """
 
@@ -28,6 +30,8 @@ class Layer(BaseModel):
     )
 
     kind: ClassVar[str] = ""
+    words: ClassVar[dict[str, tuple[str, ...]]] = {}
+    many_inputs: ClassVar[bool] = False
     example: ClassVar[dict[str, object]] = {}
 
     def resolved(self, scope: Scope) -> Self:
@@ -39,10 +43,17 @@ class Layer(BaseModel):
         changed: dict[str, object] = {}
         for name in self.model_fields_set:
             try:
-                changed[name] = resolve_field(getattr(self, name), scope)
+                changed[name] = resolve_field(getattr(self, name), scope, self._takes_list(name))
+            except UnknownNameError as error:
+                known = [*error.known, *self.words.get(name, ())]
+                raise FieldError(name, UnknownNameError(error.name, known).at(error.path)) from None
             except ExpressionError as error:
                 raise FieldError(name, error) from None
         return self.model_copy(update=changed)
+
+    def _takes_list(self, name: str) -> bool:
+        metadata = type(self).model_fields[name].metadata
+        return any(isinstance(item, Read) and item.lists for item in metadata)
 
 
 class FieldError(SpecError):
@@ -52,17 +63,27 @@ class FieldError(SpecError):
         super().__init__(error.cause, hint=error.hint)
         self.field = field
         self.position = error.position
+        self.path = error.path
 
 
-def resolve_field(value: object, scope: Scope) -> object:
+def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> object:
     """A field's value with what it contains of expressions and conditions resolved."""
     if isinstance(value, Condition):
         return Condition(decided(resolve(value.tree, scope)))
     if isinstance(value, Expression):
-        return as_expressions(checked_size(resolve(value.tree, scope)))
+        resolved = checked_size(resolve(value.tree, scope))
+        return as_list(resolved) if takes_list else as_expression(resolved)
     if isinstance(value, tuple):
-        return tuple(resolve_field(item, scope) for item in value)
+        return tuple(at_item(i, item, scope) for i, item in enumerate(value))
     return value
+
+
+def at_item(i: int, value: object, scope: Scope) -> object:
+    """An item of a list, resolved; an error says which."""
+    try:
+        return resolve_field(value, scope)
+    except ExpressionError as error:
+        raise error.at((i,)) from None
 
 
 def decided(value: Value) -> Truth:
@@ -81,12 +102,25 @@ def decided(value: Value) -> Truth:
     raise ExpressionError("this is no condition; write a comparison, true or false")
 
 
-def as_expressions(value: Value) -> object:
-    """A resolved value as a field holds it: an expression, or a tuple of them."""
+def as_list(value: Value) -> Expression | tuple[Expression, ...]:
+    """A resolved value as a field holds it that takes a number or a list."""
     if isinstance(value, Items):
-        return tuple(map(as_expressions, value.values))
+        return tuple(map(as_expression, value.values))
+    return as_expression(value)
+
+
+def as_expression(value: Value) -> Expression:
+    """A resolved value as a field holds it that takes a number.
+
+    Raises:
+        ExpressionError: it is a list, or a truth value.
+    """
+    if isinstance(value, Items | Whole):
+        raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
     if isinstance(value, Truth):
         raise ExpressionError(f"{show(value.value)} is no number")
+    if getattr(value, "operator", None) in (*COMPARISONS, "and", "or", "not"):
+        raise ExpressionError("a condition stands where a number must stand")
     return Expression(value)
 
 

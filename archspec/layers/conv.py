@@ -19,6 +19,7 @@ class Conv(Layer):
     """
 
     rank: ClassVar[int]
+    words: ClassVar[dict[str, tuple[str, ...]]] = {"padding": ("same", "valid")}
     example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 3}
 
     out_channels: Size = Field(description="channels of the output, c_o")

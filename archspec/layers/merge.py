@@ -11,6 +11,8 @@ from archspec.layers.base import Layer, kind
 class Merge(Layer):
     """What layers with several inputs share."""
 
+    many_inputs: ClassVar[bool] = True
+
 
 @kind("add")
 class Add(Merge):

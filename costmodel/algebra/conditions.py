@@ -8,9 +8,9 @@ from fractions import Fraction
 from math import ceil, gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, S, Symbol
 
-from archspec.arithmetic import Rational
+from archspec.arithmetic import OPERATORS, Rational
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Extremum,
@@ -21,6 +21,7 @@ from costmodel.algebra.functions import (
     plain,
     separated,
 )
+from costmodel.algebra.laws import settled
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -37,10 +38,12 @@ class Divides(NamedTuple):
 
     def holds(self, evaluate: Evaluator) -> bool:
         """Whether the remainder is 0."""
-        return evaluate(self.dividend) % evaluate(self.divisor) == 0
+        return OPERATORS["%"](evaluate(self.dividend), evaluate(self.divisor)) == 0
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
         """True where the quotient is an integer, False where it is a fraction."""
+        if self.divisor is S.One:
+            return True
         quotient = self.dividend / self.divisor
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
@@ -48,7 +51,7 @@ class Divides(NamedTuple):
 
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``32 % g == 0``."""
-        over, under = self.dividend.xreplace(names), self.divisor.xreplace(names)
+        over, under = settled(self.dividend).xreplace(names), self.divisor.xreplace(names)
         return f"{show.factor(over)} % {show.factor(under)} == 0"
 
 

@@ -9,20 +9,35 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from sympy.core.numbers import Rational
 
 from archspec import arithmetic
+from archspec.expressions import ExpressionError
 from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, Quotient, RoundTo, plain
 
 Value = int | Fraction
 
 _FUNCTIONS: dict[type, Callable[..., Value]] = {
-    FloorDiv: lambda x, q: x // q,
+    FloorDiv: arithmetic.OPERATORS["//"],
     RoundTo: arithmetic.round_to,
     Maximum: max,
     Minimum: min,
     Log2: arithmetic.binary_logarithm,
-    Quotient: lambda x, q: Fraction(x) / q,
+    Quotient: arithmetic.OPERATORS["/"],
     Add: lambda *terms: sum(terms),
     Mul: lambda *factors: prod(factors),
 }
+
+
+MAX_COUNT_BITS = 4_096  # more than any count has
+
+
+def bounded(value: Value) -> Value:
+    """The value, if it is no larger than any network needs.
+
+    Raises:
+        ExpressionError: it is.
+    """
+    if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
+        raise ExpressionError(f"a count of more than {MAX_COUNT_BITS:,} bits")
+    return value
 
 
 class Evaluator:
@@ -43,7 +58,7 @@ class Evaluator:
             ExpressionError: there is no exact value (a division by zero, an irrational root).
         """
         if expression not in self.known:
-            self.known[expression] = arithmetic.tidy(self._compute(expression))
+            self.known[expression] = bounded(arithmetic.tidy(self._compute(expression)))
         return self.known[expression]
 
     def _compute(self, expression: Expr) -> Value:

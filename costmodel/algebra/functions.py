@@ -229,6 +229,8 @@ class RoundTo(Operation):
         """A number where both are numbers."""
         if x.is_Rational and divisor.is_Rational:
             return Integer(arithmetic.round_to(plain(x), plain(divisor)))
+        if divisor.is_Rational and not (divisor.is_Integer and divisor > 0):
+            raise ValueError(f"round_to needs a positive integer divisor, not {divisor}")
         multiple = x / divisor
         if is_whole(multiple) and multiple.is_positive:
             return x

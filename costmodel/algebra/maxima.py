@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
-from sympy import Expr, Poly, PolynomialError
+from sympy import Add, Expr, Poly, PolynomialError, S, Symbol
 
 from costmodel.algebra.conditions import Least
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Maximum, exact, is_whole
 
+MAX_RIVALS = 8
+"""How many terms a term is tried against, largest first; so the work stays linear."""
+
 
 def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     """The maximum of some terms without those that can never be it.
 
-    The term that is largest at usual values is tried against every other first; only a proof
-    drops a term.
+    The terms that are largest at usual values are tried against every other; only a proof drops
+    a term.
 
     Args:
         terms: expressions that are not negative.
@@ -22,9 +25,12 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     """
     ordered = sorted(set(terms), key=lambda term: (-usual(term), term.sort_key()))
     kept: list[Expr] = []
+    lowers: list[Poly | None] = []
     for term in ordered:
-        if not any(dominates(other, term, least) for other in kept):
+        upper = _bound(term, least, below=False)
+        if not any(_exceeds(lower, upper) for lower in lowers[:MAX_RIVALS]):
             kept.append(term)
+            lowers.append(_bound(term, least, below=True) if len(kept) <= MAX_RIVALS else None)
     return Maximum(*kept) if len(kept) > 1 else kept[0]
 
 
@@ -35,35 +41,46 @@ def dominates(large: Expr, small: Expr, least: Least) -> bool:
     polynomial whose coefficients at the smallest values are all at least 0 is never negative
     above them (its Taylor expansion there has no minus).
     """
-    lower = _bounded(large, least, below=True)
-    upper = _bounded(small, least, below=False)
-    return lower is not None and upper is not None and _never_negative(lower - upper, least)
+    lower, upper = _bound(large, least, below=True), _bound(small, least, below=False)
+    return _exceeds(lower, upper)
 
 
-def _bounded(expression: Expr, least: Least, *, below: bool) -> Expr | None:
-    """A polynomial below or above an expression that grows with its floors, if there is one."""
-    if any(term.as_coeff_Mul()[0].is_negative for term in expression.expand().as_ordered_terms()):
+def _exceeds(lower: Poly | None, upper: Poly | None) -> bool:
+    if lower is None or upper is None:
+        return False
+    return all(coefficient >= 0 for coefficient in (lower - upper).coeffs())
+
+
+def _bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
+    """A polynomial below or above an expression that grows with its floors, if there is one.
+
+    Its variables count from the symbols' smallest values.
+    """
+    if any(term.as_coeff_Mul()[0].is_negative for term in Add.make_args(expression.expand())):
         return None
-    floors = expression.atoms(FloorDiv)
-    bounds = {}
-    for floor in floors:
+    if not expression.free_symbols <= least.keys():
+        return None
+    bounds: dict[Expr, Expr] = {}
+    for floor in expression.atoms(FloorDiv):
         x, q = floor.args
         if not (is_whole(x) and q.is_Integer) or x.has(FloorDiv):
             return None
         bounds[floor] = (x - q + 1) / q if below else x / q
         if below and not _never_negative(bounds[floor], least):
-            bounds[floor] = 0 * q
-    return expression.xreplace(bounds)
+            bounds[floor] = S.Zero
+    return _shifted(expression.xreplace(bounds), least)
+
+
+def _shifted(expression: Expr, least: Least) -> Poly | None:
+    """The polynomial in variables that count from the symbols' smallest values."""
+    symbols = sorted(least, key=lambda s: s.name) or [Symbol("x")]
+    moved = expression.xreplace({s: s + exact(value) for s, value in least.items()})
+    try:
+        return Poly(moved, *symbols)
+    except PolynomialError:
+        return None
 
 
 def _never_negative(expression: Expr, least: Least) -> bool:
-    symbols = sorted(expression.free_symbols, key=lambda s: s.name)
-    if not symbols:
-        return bool(expression >= 0)
-    if any(s not in least for s in symbols):
-        return False
-    shifted = expression.subs({s: s + exact(least[s]) for s in symbols}, simultaneous=True)
-    try:
-        return all(c >= 0 for c in Poly(shifted, *symbols).coeffs())
-    except PolynomialError:
-        return False
+    shifted = _shifted(expression, least)
+    return shifted is not None and all(coefficient >= 0 for coefficient in shifted.coeffs())

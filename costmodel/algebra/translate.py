@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sympy import Expr, sqrt
+from sympy import Expr, preorder_traversal, sqrt
 
 from archspec.trees import Binary, Call, Measure, Name, Number, Tree, Unary
 from costmodel.algebra.functions import (
@@ -15,7 +15,10 @@ from costmodel.algebra.functions import (
     floor_div,
 )
 
-MAX_EXPONENT = 64
+MAX_EXPONENT = 64  # of a symbol or a number
+MAX_SUM_EXPONENT = 8  # of anything that may have to be multiplied out
+MAX_TERMS = 300  # parts of one size
+MAX_SIZE_BITS = 256  # of a number in a size
 
 Lookup = Callable[[Name | Measure], Expr]
 """The value of a symbol, or of an axis of a tensor."""
@@ -55,7 +58,8 @@ def translate(tree: Tree, lookup: Lookup) -> Expr:
         case Unary("-", operand):
             return -translate(operand, lookup)
         case Binary(operator, left, right) if operator in _BINARY:
-            return _apply(operator, translate(left, lookup), translate(right, lookup))
+            result = _apply(operator, translate(left, lookup), translate(right, lookup))
+            return _bounded(result)
         case Call(function, arguments):
             return _CALLS[function](*(translate(a, lookup) for a in arguments))
     raise ValueError("a condition stands where a number must stand")
@@ -64,6 +68,25 @@ def translate(tree: Tree, lookup: Lookup) -> Expr:
 def _apply(operator: str, left: Expr, right: Expr) -> Expr:
     if operator in ("/", "//", "%") and right.is_zero:
         raise ValueError("division by zero")
-    if operator == "**" and not (right.is_Integer and abs(right) <= MAX_EXPONENT):
-        raise ValueError(f"the exponent {right} is no integer of at most {MAX_EXPONENT}")
+    most = MAX_EXPONENT if left.is_Symbol or left.is_Rational else MAX_SUM_EXPONENT
+    if operator == "**" and not (right.is_Integer and abs(right) <= most):
+        raise ValueError(f"the exponent {right} is no integer of at most {most}")
     return _BINARY[operator](left, right)
+
+
+def _bounded(expression: Expr) -> Expr:
+    """The expression, if it is no larger than any network needs.
+
+    Raises:
+        ValueError: it has too many parts, or a number or a power in it is too large.
+    """
+    for count, part in enumerate(preorder_traversal(expression)):
+        if count > MAX_TERMS:
+            raise ValueError(f"a size of more than {MAX_TERMS} parts")
+        if part.is_Rational and max(abs(part.p), part.q).bit_length() > MAX_SIZE_BITS:
+            raise ValueError(f"a number of more than {MAX_SIZE_BITS} bits")
+        if part.is_Pow and part.exp.is_Integer:
+            most = MAX_EXPONENT if part.base.is_Symbol else MAX_SUM_EXPONENT
+            if abs(part.exp) > most:
+                raise ValueError(f"a power of more than {most}")
+    return expression

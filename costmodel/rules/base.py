@@ -10,7 +10,7 @@ from sympy import Expr, Integer, Mul
 
 from archspec.errors import SpecError
 from archspec.fields import Expression
-from archspec.graph import Node
+from archspec.graph import Input, Node
 from archspec.layers import Layer
 from archspec.trees import Tree
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
@@ -19,6 +19,8 @@ from costmodel.cost import Cost
 
 Shape = tuple[Expr, ...]
 """The extents of a tensor's axes, in elements."""
+
+_AT_LEAST = {0: "an integer of at least 0", 1: "a positive integer"}
 
 Translate = Callable[[Tree], Expr]
 """A resolved tree as a sympy expression; may raise ValueError."""
@@ -41,7 +43,7 @@ class Requirement(NamedTuple):
     """
 
     condition: Condition
-    node: Node
+    node: Node | Input
     rule: str
     quantities: Mapping[str, Expr]
     field: str | None = None
@@ -58,19 +60,24 @@ class Site:
     """One layer where it stands: what enters, what its fields are worth, what it asks for.
 
     Attributes:
-        node: the layer's node.
+        node: the layer's node, or the input whose sizes are read.
         inputs: the shapes that enter.
         translate: gives the value of a field's expression.
         least: the smallest value of each symbol.
         requirements: what has been asked for so far.
     """
 
-    node: Node
+    node: Node | Input
     inputs: tuple[Shape, ...]
     translate: Translate
     least: Least
     requirements: list[Requirement] = field(default_factory=list)
     _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the tensors that enter."""
+        return tuple(t.producer for t in self.node.inputs) if isinstance(self.node, Node) else ()
 
     @property
     def input(self) -> Shape:
@@ -88,22 +95,30 @@ class Site:
         except ValueError as error:
             raise self.node.error(str(error), field=name) from None
 
-    def size(self, name: str, expression: Expression, least: int = 1) -> Expr:
-        """The value of a field that must be an integer of at least ``least``; asked for once."""
+    def size(
+        self, name: str, expression: Expression, least: int = 1, word: str | None = None
+    ) -> Expr:
+        """The value of a field that must be an integer of at least ``least``; asked for once.
+
+        Args:
+            name: the field.
+            expression: what stands there.
+            least: the smallest value it may have.
+            word: what errors call it; else the field's name.
+        """
         if (name, expression) not in self._values:
-            self._values[name, expression] = self._size(name, expression, least)
+            self._values[name, expression] = self._size(name, expression, least, word or name)
         return self._values[name, expression]
 
-    def _size(self, name: str, expression: Expression, least: int) -> Expr:
+    def _size(self, name: str, expression: Expression, least: int, word: str) -> Expr:
         size = absorbed(self.value(name, expression))
         shown = {"value": size}
         if not is_whole(size):
             over, under = size.as_numer_denom()
-            self.require(
-                Divides(under, over), f"{name} ({{value}}) must be an integer", shown, name
-            )
+            rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
+            self.require(Divides(under, over), rule, shown, name)
         self.require(
-            AtLeast(size, least), f"{name} ({{value}}) must be at least {least}", shown, name
+            AtLeast(size, least), f"{word} ({{value}}) must be {_AT_LEAST[least]}", shown, name
         )
         return size
 
@@ -175,7 +190,7 @@ def show_shape(shape: Shape) -> str:
 def _text(expression: Expr) -> str:
     from costmodel.algebra.printing import text
 
-    return text(expression)
+    return str(expression) if expression.is_Rational else text(expression)
 
 
 def elements(shape: Shape) -> Expr:

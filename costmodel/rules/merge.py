@@ -20,8 +20,8 @@ def merged_shape(layer: Merge, site: Site) -> Shape:  # noqa: ARG001
 def _require_same_rank(site: Site) -> None:
     ranks = {len(shape) for shape in site.inputs}
     if len(ranks) > 1:
-        names = [tensor.producer for tensor in site.node.inputs]
-        raise site.node.error(f"the inputs {', '.join(names)} have {ranks} axes; they must agree")
+        names = ", ".join(site.sources)
+        raise site.node.error(f"the inputs {names} have {ranks} axes; they must agree")
 
 
 def _common(site: Site, axis: int) -> Expr:
@@ -32,7 +32,7 @@ def _common(site: Site, axis: int) -> Expr:
 
 
 def _require_equal(site: Site, axis: int, left: tuple[int, Expr], right: tuple[int, Expr]) -> None:
-    names = [site.node.inputs[i].producer for i, _ in (left, right)]
+    names = [site.sources[i] for i, _ in (left, right)]
     site.require(
         Equal(left[1], right[1]),
         f"axis {axis} of {names[0]} ({{left}}) and of {names[1]} ({{right}}) must agree",
