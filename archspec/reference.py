@@ -76,7 +76,7 @@ def _fields(fields: dict[str, FieldInfo]) -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True, validated_data={})
+    value = field.get_default(call_default_factory=True)
     match value:
         case Expression(Number(number)) | Condition(Truth(number)):
             return f"`{show(float(number) if not float(number).is_integer() else number)}`"
