@@ -25,6 +25,7 @@ Path_ = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
@@ -208,7 +209,7 @@ class _Builder:
 
     def _refuse_tag(self, event: Any) -> None:
         tag = getattr(event, "tag", None)
-        if tag not in (None, "!"):
+        if tag is not None:
             raise SpecError(
                 f"the tag {tag} asks for a type; a spec holds plain values only",
                 origin=self._origin(event),
@@ -236,6 +237,8 @@ class _Builder:
         value = resolve_scalar(event.value, origin) if event.implicit[0] else event.value
         if isinstance(value, str) and _SURROGATE.search(value):
             raise SpecError("not YAML: an escape that is half a character", origin=origin)
+        if isinstance(value, str) and _CONTROL.search(value):
+            raise SpecError("a control character, which would command a terminal", origin=origin)
         node = _Marked(value, origin)
         if event.anchor:
             self.anchors[event.anchor] = node

@@ -104,7 +104,7 @@ def _inputs(architecture: Architecture, scope: Scope) -> Iterator[Input]:
         places = [(*path, i) for i in range(len(given))]
         sizes = []
         for place, size in zip(places, given, strict=True):
-            with _place(architecture, place, f"input.{name}"):
+            with _place(architecture, place, ".".join(map(str, path))):
                 sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
         yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
 

@@ -215,6 +215,12 @@ _PAIRS = {
 Size = Annotated[Expression, Read(read_expression, _NUMBER)]
 """One number."""
 
+OptionalSize = Annotated[
+    Expression | None,
+    Read(_optional(read_expression), {"anyOf": [*_NUMBER["anyOf"], {"type": "null"}]}),
+]
+"""One number, or null."""
+
 Flag = Annotated[Condition, Read(read_condition, _FLAG)]
 """A truth value."""
 

@@ -112,7 +112,8 @@ class Input(NamedTuple):
     def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
         """An error that names this input; ``field`` is the number of an axis."""
         origin = self.origins[int(field or 0)]
-        return SpecError(cause, hint=hint, origin=origin, entry=f"input.{self.name}")
+        entry = "input" if self.name == "input" else f"input.{self.name}"
+        return SpecError(cause, hint=hint, origin=origin, entry=entry)
 
 
 class Graph(NamedTuple):

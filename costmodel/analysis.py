@@ -15,7 +15,13 @@ from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, resolve
-from costmodel.algebra.conditions import AtLeast, Condition, reduced, whole_under
+from costmodel.algebra.conditions import (
+    AtLeast,
+    Condition,
+    condition_text,
+    reduced,
+    whole_under,
+)
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.symbols import symbol
@@ -65,10 +71,26 @@ def analyze(
         return analyze_architecture(architecture, counts, fixed)
     except SpecError:
         # What is broken in numbers too is said in numbers.
-        numeric = analyze_architecture(architecture, counts, architecture.header.defaults | fixed)
+        numbers = architecture.header.defaults | fixed
+        try:
+            numeric = analyze_architecture(architecture, counts, numbers)
+        except SpecError as error:
+            raise _with_conditions(error, architecture, counts) from None
         if numbers_suffice:
             return numeric
         raise
+
+
+def _with_conditions(
+    error: SpecError, architecture: Architecture, convention: Convention
+) -> SpecError:
+    """The same error with the conditions under which the network is valid, where they are known."""
+    try:
+        free = analyze_architecture(architecture, convention, {})
+    except SpecError:
+        return error
+    conditions = " and ".join(map(condition_text, free.conditions))
+    return on_the_way(error, f"valid when {conditions}") if conditions else error
 
 
 def analyze_architecture(

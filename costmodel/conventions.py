@@ -50,7 +50,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
                 "params: every learnable one; MACs: products of conv, linear, matmul; "
                 "activations: outputs of conv, linear, matmul",
                 roles=_ALL_ROLES,
-                feature_maps=frozenset({Output.CONV, Output.LINEAR}),
+                feature_maps=frozenset({Output.CONV, Output.LINEAR, Output.MATMUL}),
             ),
             Convention(
                 "pycls",

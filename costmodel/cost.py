@@ -24,6 +24,8 @@ class Output(Enum):
     POOL = "pooling"
     GLOBAL_POOL = "global pooling"
     CONCAT = "concatenation"
+    LOOKUP = "lookup"
+    MATMUL = "matrix product"
     IN_PLACE = "in place"
     VIEW = "view"
 

@@ -63,7 +63,7 @@ def _totals(analysis: Analysis) -> Explanation:
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
         parts = [
             analysis.of_input(metric.name),
-            *(metric.per_layer(layer, analysis.convention) for layer in analysis.layers),
+            *metric.parts(analysis.counted, analysis.convention),
         ]
         terms = [show_number(value) for value in map(evaluate, parts) if value]
         total = show_number(analysis.value(metric.name))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from sympy import Expr, Integer
+from sympy import Expr, Integer, S
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
@@ -13,7 +13,7 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
-from costmodel.propagation import LayerCost
+from costmodel.propagation import Counted, LayerCost
 from costmodel.rules.base import Shape
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     """One line of a report: an input of the network or a layer.
 
     Attributes:
-        name: the layer's name.
+        name: the layer's path, and how often it runs.
         kind: its kind; ``input`` for an input.
         path: its place in the structure.
         inputs: where its inputs come from.
@@ -102,7 +102,7 @@ class Report:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The inputs, then the layers."""
-        return (*self._inputs(), *map(self._row, self.analysis.layers))
+        return (*self._inputs(), *(self._row(*counted) for counted in self.analysis.counted))
 
     def _inputs(self) -> Iterator[Row]:
         for name, shape in self.analysis.propagation.inputs.items():
@@ -118,16 +118,19 @@ class Report:
 
         return elements(shape)
 
-    def _row(self, layer: LayerCost) -> Row:
+    def _row(self, layer: LayerCost, runs: Expr, copies: Expr) -> Row:
         convention, output = self.analysis.convention, layer.cost.output
         law = self.analysis.law
         return Row(
-            name=layer.node.name,
+            name=layer.node.path if runs is S.One else f"{layer.node.path} ×{self.show(runs)}",
             kind=layer.node.kind,
             path=layer.node.path,
             inputs=tuple(tensor.producer for tensor in layer.node.inputs),
             shape=tuple(map(law, layer.output)),
-            counts={m.name: law(m.per_layer(layer, convention)) for m in self.columns},
+            counts={
+                metric.name: law(metric.of([Counted(layer, runs, copies)], convention))
+                for metric in self.columns
+            },
             sharing=output.value if output.shares_memory else "",
         )
 

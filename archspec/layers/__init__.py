@@ -1,6 +1,16 @@
 """The kinds of layers: one class each, registered by importing its module."""
 
-from archspec.layers import activation, conv, linear, merge, norm, pool, reshape
+from archspec.layers import (
+    activation,
+    attention,
+    conv,
+    embedding,
+    linear,
+    merge,
+    norm,
+    pool,
+    reshape,
+)
 from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind
 
 __all__ = [
@@ -8,7 +18,9 @@ __all__ = [
     "FieldError",
     "Layer",
     "activation",
+    "attention",
     "conv",
+    "embedding",
     "find_kind",
     "kind",
     "linear",

@@ -56,6 +56,53 @@ class Conv2d(Conv):
     rank = 2
 
 
+class ConvTranspose(Layer):
+    """What transposed convolutions of every rank share.
+
+    Per axis: ``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``. The loops run over the
+    input's positions.
+
+    Source: Dumoulin and Visin, 2016, chapter 4; ``torch.nn.ConvTranspose2d``.
+    """
+
+    rank: ClassVar[int]
+    example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 2, "stride": 2}
+
+    out_channels: Size = Field(description="channels of the output, c_o")
+    kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
+    stride: PerAxis = Field(default=constant(1), description="distance of the inputs, s")
+    padding: PerAxis = Field(default=constant(0), description="elements cut off each side, p")
+    output_padding: PerAxis = Field(
+        default=constant(0), description="elements added after; less than stride or dilation"
+    )
+    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
+    groups: Size = Field(
+        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
+    )
+    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
+
+
+@kind("conv_transpose1d")
+class ConvTranspose1d(ConvTranspose):
+    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``."""
+
+    rank = 1
+
+
+@kind("conv_transpose2d")
+class ConvTranspose2d(ConvTranspose):
+    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``."""
+
+    rank = 2
+
+
+@kind("conv_transpose3d")
+class ConvTranspose3d(ConvTranspose):
+    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``, loops over the input's positions."""
+
+    rank = 3
+
+
 @kind("conv3d")
 class Conv3d(Conv):
     """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.

@@ -26,6 +26,21 @@ class BatchNorm(Layer):
     )
 
 
+@kind("rmsnorm")
+class RMSNorm(Layer):
+    """``(…, c) → (…, c)``: a scale per element of the last axis, ``c`` learnable parameters.
+
+    Source: Zhang and Sennrich, NeurIPS 2019; ``torch.nn.RMSNorm``.
+    """
+
+    elementwise_affine: Flag = Field(
+        default=flag(True), description="whether the scale is learnable"
+    )
+    eps: Size = Field(
+        default=constant("1e-6"), description="added to the mean square; no cost depends on it"
+    )
+
+
 @kind("layernorm")
 class LayerNorm(Layer):
     """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes.

@@ -17,6 +17,7 @@ from costmodel.algebra.functions import (
     FloorDiv,
     Quotient,
     RoundTo,
+    is_positive,
     is_whole,
     plain,
     separated,
@@ -69,6 +70,8 @@ class AtLeast(NamedTuple):
         """True or False where the expression is a number or its least value reaches the bound."""
         if self.expression.is_Rational:
             return bool(self.expression >= self.bound)
+        if self.bound <= 1 and is_whole(self.expression) and is_positive(self.expression):
+            return True
         bottom = lower_bound(self.expression, least)
         return True if bottom is not None and bottom >= self.bound else None
 
@@ -140,6 +143,20 @@ def simplified(condition: Condition) -> Condition:
     """An equivalent condition on what stands under the floors."""
     if isinstance(condition, AtLeast):
         return _unfloored(condition)
+    if isinstance(condition, Equal):
+        return _as_multiple(condition)
+    return condition
+
+
+def _as_multiple(condition: Equal) -> Condition:
+    """``k·(x//(k·q)) == x//q`` says that k divides ``x//q``, for integers x, k, q."""
+    for left, right in ((condition.left, condition.right), (condition.right, condition.left)):
+        factor, floor = left.as_coeff_Mul()
+        if not (isinstance(floor, FloorDiv) and factor.is_Integer and factor > 1):
+            continue
+        x, q = floor.args
+        if is_whole(x) and q.is_Integer and FloorDiv(x, q / factor) == right:
+            return Divides(factor, right)
     return condition
 
 
@@ -164,13 +181,49 @@ def reduced(conditions: Iterable[Condition], least: Least) -> tuple[Condition, .
     ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of
     two lower bounds the larger stays.
     """
+    found = [condition for condition in map(simplified, conditions) if not condition.decide(least)]
+    while True:
+        merged = _merged(found)
+        found = [_without_floor(condition, merged) for condition in merged]
+        if found == merged:
+            needed = [condition for condition in merged if not _is_implied(condition, merged)]
+            return tuple(sorted(needed, key=_order))
+
+
+def _is_implied(condition: Condition, known: Iterable[Condition]) -> bool:
+    """A positive multiple of m is at least m."""
+    if not (isinstance(condition, AtLeast) and is_positive(condition.expression)):
+        return False
+    return any(
+        isinstance(other, Divides)
+        and other.dividend == condition.expression
+        and other.divisor.is_Integer
+        and other.divisor >= condition.bound
+        for other in known
+    )
+
+
+def _merged(conditions: Iterable[Condition]) -> list[Condition]:
     merged: dict[tuple[str, Expr], Condition] = {}
-    for condition in map(simplified, conditions):
-        if condition.decide(least):
-            continue
+    for condition in conditions:
         key = _subject(condition)
         merged[key] = _both(merged[key], condition) if key in merged else condition
-    return tuple(sorted(merged.values(), key=_order))
+    return list(merged.values())
+
+
+def _without_floor(condition: Condition, known: Iterable[Condition]) -> Condition:
+    """``k | x//q`` is ``k·q | x`` where ``q | x`` is known: the floor cuts nothing off."""
+    match condition:
+        case Divides(k, FloorDiv() as floor) if k.is_Integer:
+            x, q = floor.args
+            for other in known:
+                if isinstance(other, Divides) and other.dividend == x and _divides(q, other):
+                    return Divides(k * q, x)
+    return condition
+
+
+def _divides(q: Expr, known: Divides) -> bool:
+    return bool(q.is_Integer and known.divisor.is_Integer and known.divisor % q == 0)
 
 
 def _subject(condition: Condition) -> tuple[str, Expr]:

@@ -17,6 +17,7 @@ from costmodel.algebra.functions import (
 
 MAX_EXPONENT = 64  # of a symbol or a number
 MAX_SUM_EXPONENT = 8  # of anything that may have to be multiplied out
+MAX_DEGREE = 12  # of a size, as a polynomial
 MAX_TERMS = 300  # parts of one size
 MAX_SIZE_BITS = 256  # of a number in a size
 
@@ -89,4 +90,18 @@ def _bounded(expression: Expr) -> Expr:
             most = MAX_EXPONENT if part.base.is_Symbol else MAX_SUM_EXPONENT
             if abs(part.exp) > most:
                 raise ValueError(f"a power of more than {most}")
+    if expression.is_Add and degree(expression) > MAX_DEGREE:
+        raise ValueError(f"a size of a degree above {MAX_DEGREE}")
     return expression
+
+
+def degree(expression: Expr) -> int:
+    """The degree of an expression in its symbols, functions counted as what they are applied to."""
+    if expression.is_Symbol:
+        return 1
+    inner = [degree(arg) for arg in expression.args]
+    if expression.is_Mul:
+        return sum(inner)
+    if expression.is_Pow:
+        return inner[0] * int(abs(expression.exp)) if expression.exp.is_Integer else inner[0]
+    return max(inner, default=0)

@@ -24,7 +24,7 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "archcost": VERSION,
         "name": report.title,
-        "variant": None,
+        "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
         "conditions": list(report.conditions),

@@ -48,12 +48,16 @@ def _heading(report: Report, console: Console) -> None:
 def _numbers(report: Report, console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
     shares = any(metric.combine == "sum" for metric in report.columns)
-    table.add_column("layer", "total", no_wrap=True)
+    table.add_column("layer", "total", overflow="fold")
     table.add_column("output shape", overflow="fold")
     for metric in report.columns:
-        table.add_column(metric.title, _footer(report, metric), justify="right", no_wrap=True)
+        total = _footer(report, metric)
+        least = max(len(total), len(metric.title))  # a number is never cut
+        table.add_column(metric.title, total, justify="right", no_wrap=True, min_width=least)
     if shares:
-        table.add_column(f"% {report.shared.title}", "100.0 %", justify="right", no_wrap=True)
+        title = f"% {report.shared.title}"
+        whole = "100.0 %" if report.analysis.value(report.shared.name) else ""
+        table.add_column(title, whole, justify="right", no_wrap=True, min_width=len(title))
     for row in report.rows:
         cells = [_count(report, row, metric) for metric in report.columns]
         if shares:
@@ -126,7 +130,8 @@ def _total(report: Report, metric: Metric, width: int | None) -> list[tuple[str,
 def notes(report: Report) -> list[tuple[str, str]]:
     """What stands below a report: totals that are no columns, values, conditions, convention."""
     shown = [] if report.symbolic else _totals(report)
-    shown.append(("at", report.setting))
+    if report.setting:
+        shown.append(("at", report.setting))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
     return [*shown, ("convention", report.convention)]

@@ -164,7 +164,7 @@ class Site:
         requirement = Requirement(condition, self.node, rule, quantities, field)
         truth = condition.decide(self.least)
         if truth is False:
-            raise requirement.broken(_text)
+            raise requirement.broken(text_of)
         if truth is None:
             self.requirements.append(requirement)
 
@@ -184,10 +184,11 @@ class Site:
 
 def show_shape(shape: Shape) -> str:
     """``[1, 96, (h - 7)//4 + 1]``."""
-    return f"[{', '.join(map(_text, shape))}]"
+    return f"[{', '.join(map(text_of, shape))}]"
 
 
-def _text(expression: Expr) -> str:
+def text_of(expression: Expr) -> str:
+    """An expression as an error shows it."""
     from costmodel.algebra.printing import text
 
     return str(expression) if expression.is_Rational else text(expression)

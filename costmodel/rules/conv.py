@@ -1,10 +1,13 @@
 """Convolutions: the loops over ``c_i/g, k, h_o, w_o, c_o``."""
 
+from typing import NamedTuple
+
 from sympy import Expr, S
 
 from archspec.fields import Expression
-from archspec.layers.conv import Conv
-from costmodel.algebra.conditions import Divides
+from archspec.layers.conv import Conv, ConvTranspose
+from costmodel.algebra.conditions import AtLeast, Divides
+from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.cost import Cost, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
@@ -20,12 +23,16 @@ def convolution_shape(layer: Conv, site: Site) -> Shape:
     """
     channels = site.size("out_channels", layer.out_channels)
     outputs = require_output(site, _windows(layer, site))
-    groups = site.size("groups", layer.groups)
+    _require_groups(site, site.size("groups", layer.groups), channels)
+    return (site.input[0], channels, *outputs)
+
+
+def _require_groups(site: Site, groups: Expr, channels: Expr) -> None:
+    """Groups divide the channels of both sides."""
     for name, count in (("in_channels", site.input[1]), ("out_channels", channels)):
         rule = f"{name} ({{channels}}) must be divisible by groups ({{groups}})"
         shown = {"channels": count, "groups": groups}
         site.require(Divides(groups, count), rule, shown, "groups")
-    return (site.input[0], channels, *outputs)
 
 
 def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
@@ -95,3 +102,85 @@ def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
 
 def _names(loops: list[Loop]) -> tuple[str, ...]:
     return tuple(loop.name for loop in loops)
+
+
+class Spread(NamedTuple):
+    """A transposed kernel on one axis: its input's extent, and the kernel's measures."""
+
+    axis: str
+    size: Expr
+    kernel: Expr
+    stride: Expr
+    padding: Expr
+    extra: Expr
+    dilation: Expr
+
+    @property
+    def output(self) -> Expr:
+        """``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``, a floor kept inside."""
+        reach = self.dilation * (self.kernel - 1) + self.extra + 1 - 2 * self.padding
+        return absorbed(((self.size - 1) * self.stride + reach).expand())
+
+
+def _spreads(layer: ConvTranspose, site: Site) -> tuple[Spread, ...]:
+    rank = layer.rank
+    sizes = spatial_input(site, rank)
+    columns = [
+        site.per_axis("kernel_size", layer.kernel_size, rank),
+        site.per_axis("stride", layer.stride, rank),
+        site.per_axis("padding", layer.padding, rank, least=0),
+        site.per_axis("output_padding", layer.output_padding, rank, least=0),
+        site.per_axis("dilation", layer.dilation, rank),
+    ]
+    return tuple(Spread(*row) for row in zip(AXES[rank], sizes, *columns, strict=True))
+
+
+@shape_rule(ConvTranspose)
+def transposed_shape(layer: ConvTranspose, site: Site) -> Shape:
+    """``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1`` on every spatial axis.
+
+    Source: Dumoulin and Visin 2016, relationship 14; ``torch.nn.ConvTranspose2d``.
+    """
+    channels = site.size("out_channels", layer.out_channels)
+    spreads = _spreads(layer, site)
+    _require_groups(site, site.size("groups", layer.groups), channels)
+    for spread in spreads:
+        rule = f"{spread.axis}_o ({{output}}) must be a positive integer"
+        site.require(AtLeast(spread.output, 1), rule, {"output": spread.output}, "padding")
+        _require_extra(site, spread)
+    return (site.input[0], channels, *(spread.output for spread in spreads))
+
+
+def _require_extra(site: Site, spread: Spread) -> None:
+    """PyTorch: output padding is smaller than the stride or the dilation."""
+    room = Maximum(spread.stride, spread.dilation) - spread.extra
+    site.require(
+        AtLeast(room, 1),
+        "output_padding ({extra}) must be less than stride ({stride}) or dilation ({dilation})",
+        {"extra": spread.extra, "stride": spread.stride, "dilation": spread.dilation},
+        "output_padding",
+    )
+
+
+@cost_rule(ConvTranspose)
+def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
+    """MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``: every input is spread over the kernel.
+
+    Weights ``c_i·c_o/g·k_h·k_w``; bias ``c_o``. Source: Dumoulin and Visin 2016, chapter 4.
+    """
+    groups = site.size("groups", layer.groups)
+    spreads = _spreads(layer, site)
+    share = None if groups is S.One else ("g", groups)
+    kernel = [Loop(f"k_{s.axis}", s.kernel) for s in spreads]
+    spatial = [Loop(f"{s.axis}_i", s.size) for s in spreads]
+    c_i, c_o = Loop("c_i", site.input[1]), Loop("c_o", output[1], share)
+    operands = (
+        Operand("input", (BATCH, *_names([c_i, *spatial]))),
+        Operand("weight", _names([c_i, c_o, *kernel]), learnable=True),
+        Operand("output", (BATCH, "c_o"), size=elements(output)),
+    )
+    nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
+    parameters = [weight_of(nest)]
+    if layer.bias.holds:
+        parameters.append(Parameter("bias", Role.BIAS, output[1], "c_o"))
+    return Cost(Output.CONV, (nest,), tuple(parameters))

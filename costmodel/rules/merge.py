@@ -7,7 +7,7 @@ from sympy import Add, Expr, S
 from archspec.layers.merge import Concat, Merge
 from costmodel.algebra.conditions import Equal
 from costmodel.cost import Cost, Output
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
+from costmodel.rules.base import Shape, Site, cost_rule, shape_rule, show_shape
 
 
 @shape_rule(Merge)
@@ -18,10 +18,10 @@ def merged_shape(layer: Merge, site: Site) -> Shape:  # noqa: ARG001
 
 
 def _require_same_rank(site: Site) -> None:
-    ranks = {len(shape) for shape in site.inputs}
-    if len(ranks) > 1:
-        names = ", ".join(site.sources)
-        raise site.node.error(f"the inputs {names} have {ranks} axes; they must agree")
+    if len({len(shape) for shape in site.inputs}) > 1:
+        shapes = zip(site.sources, map(show_shape, site.inputs), strict=True)
+        shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
+        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
 
 
 def _common(site: Site, axis: int) -> Expr:

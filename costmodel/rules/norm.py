@@ -1,6 +1,6 @@
 """Normalisation: in place, with a scale and a shift."""
 
-from archspec.layers.norm import BatchNorm, LayerNorm
+from archspec.layers.norm import BatchNorm, LayerNorm, RMSNorm
 from costmodel.cost import Cost, Output, Parameter, Role
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
 
@@ -21,6 +21,20 @@ def batchnorm_cost(layer: BatchNorm, site: Site, output: Shape) -> Cost:  # noqa
         Parameter("bias", Role.NORM, channels, "c"),
     )
     return Cost(Output.IN_PLACE, parameters=parameters if layer.affine.holds else ())
+
+
+@shape_rule(RMSNorm)
+def rmsnorm_shape(layer: RMSNorm, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape."""
+    site.axis(-1)
+    return site.input
+
+
+@cost_rule(RMSNorm)
+def rmsnorm_cost(layer: RMSNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """A scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
+    scale = Parameter("weight", Role.NORM, output[-1], "c")
+    return Cost(Output.IN_PLACE, parameters=(scale,) if layer.elementwise_affine.holds else ())
 
 
 @shape_rule(LayerNorm)
