@@ -238,7 +238,7 @@ class _Builder:
         if isinstance(value, str) and _SURROGATE.search(value):
             raise SpecError("not YAML: an escape that is half a character", origin=origin)
         if isinstance(value, str) and _CONTROL.search(value):
-            raise SpecError("a control character, which would command a terminal", origin=origin)
+            raise SpecError(f"'{value}' has a control character in it", origin=origin)
         node = _Marked(value, origin)
         if event.anchor:
             self.anchors[event.anchor] = node
