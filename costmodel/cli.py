@@ -29,7 +29,7 @@ Settings = Annotated[
 ConventionName = Annotated[
     str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
 ]
-Spec = Annotated[str, Parameter(help="Path of a YAML spec.")]
+Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 
 
 @app.default
@@ -80,6 +80,19 @@ def explain(
 
     analysis = _analyze(spec, settings, convention, numbers_suffice=True)
     print(render(analysis, explanations(analysis, layer)), end="")
+
+
+@app.command
+def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
+    """Prove the published facts of specs; exit status 1 where one fails."""
+    from costmodel.facts import check_facts, spec_files
+    from costmodel.render.findings import render
+
+    findings = [finding for spec in spec_files(specs) for finding in check_facts(spec)]
+    if not findings:
+        raise SpecError("these specs expect nothing", hint="write facts under expect")
+    print(render(findings), end="")
+    return 0 if all(finding.passes for finding in findings) else 1
 
 
 def _analyze(

@@ -1,33 +1,76 @@
-"""The published facts of every spec in ``specs/``, each with its source in the spec."""
+"""``archcost check``: published facts, each with its source in the spec, and how they may fail."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from archspec import load
-from archspec.header import Fact
-from costmodel import analyze
-from tests.conftest import ROOT
+from archspec.header import Rounding
+from costmodel.facts import Finding, check_facts, rounded, spec_files
+from tests.conftest import ROOT, Run
 
-FACTS = [
-    (path.name, fact)
-    for path in sorted((ROOT / "specs").glob("*.yaml"))
-    for fact in load(str(path)).header.expect
-]
+FINDINGS = [finding for spec in spec_files([str(ROOT / "specs")]) for finding in check_facts(spec)]
 
 
-def rounded(value: int | Fraction, fact: Fact) -> int | Fraction:
-    """A value as the fact's source rounds it."""
-    if fact.rounded is None:
-        return value
-    units = Fraction(value) / fact.rounded.to
-    return int(units) if fact.rounded.how == "floor" else int(units + Fraction(1, 2))
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda f: f"{Path(f.spec).name}-{f.fact.metric}")
+def test_a_published_fact(finding: Finding) -> None:
+    assert finding.shown == finding.fact.value, finding.fact.source
+
+
+def test_every_spec_has_facts_but_u_net() -> None:
+    """U-Net's paper states no count for padded convolutions."""
+    files = {path.name for path in (ROOT / "specs").glob("*.yaml")}
+    assert files - {Path(f.spec.split("@")[0]).name for f in FINDINGS} == {"unet.yaml"}
 
 
 @pytest.mark.parametrize(
-    ("name", "fact"), FACTS, ids=[f"{name}-{fact.source[:40]}" for name, fact in FACTS]
+    ("how", "expected"), [("floor", 7), ("nearest", 8)], ids=["floor", "nearest"]
 )
-def test_a_published_fact(name: str, fact: Fact) -> None:
-    variant = f"@{fact.variant}" if fact.variant else ""
-    analysis = analyze(f"{ROOT / 'specs' / name}{variant}", convention=fact.convention or "lecture")
-    assert rounded(getattr(analysis.at(**fact.at), fact.metric), fact) == fact.value
+def test_rounding(how: str, expected: int) -> None:
+    rounding = Rounding.model_validate({"to": 100, "how": how})
+    assert rounded(750, rounding) == expected
+    assert rounded(750, None) == 750
+    assert rounded(Fraction(1, 3), Rounding.model_validate({"to": 1})) == 0
+
+
+def test_the_command_passes(archcost: Run) -> None:
+    done = archcost("check", "specs/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"{len(FINDINGS)} passed, 0 failed\n")
+
+
+def written(folder: Path, value: int, extra: str = "") -> str:
+    text = (ROOT / "specs" / "alexnet.yaml").read_text(encoding="utf-8")
+    file = folder / "net.yaml"
+    fact = f"  - {{metric: macs, value: {value}, source: a slip{extra}}}\n"
+    file.write_text(text.split("expect:")[0] + "expect:\n" + fact, encoding="utf-8")
+    return str(file)
+
+
+def test_a_fact_that_fails_is_shown(archcost: Run, tmp_path: Path) -> None:
+    done = archcost("check", written(tmp_path, 724_406_815))
+    assert (done.returncode, done.stderr) == (1, "")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("FAIL"))
+    assert row.split()[-5:] == ["724,406,815", "724,406,816", "1", "a", "slip"]
+    assert done.stdout.endswith("0 passed, 1 failed\n")
+
+
+BAD = {
+    "variant": (", variant: other", "there is no variant 'other'"),
+    "convention": (", convention: torhc", "did you mean 'torch'?"),
+    "symbol": (", at: {hh: 3}", "there is no symbol 'hh' to set"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_fact_about_nothing_is_refused(name: str, archcost: Run, tmp_path: Path) -> None:
+    extra, message = BAD[name]
+    done = archcost("check", written(tmp_path, 1, extra))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_a_folder_without_specs_is_refused(archcost: Run, tmp_path: Path) -> None:
+    done = archcost("check", str(tmp_path))
+    assert done.returncode == 2
+    assert "no spec (*.yaml)" in done.stderr

@@ -1,0 +1,87 @@
+"""Published facts: what a spec expects, beside what its laws give."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec import Architecture, SpecError, load
+from archspec.arithmetic import Rational, tidy
+from archspec.header import Fact, Rounding
+from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.conventions import find_convention
+from costmodel.metrics import find_metric
+
+
+class Finding(NamedTuple):
+    """One fact and our number.
+
+    Attributes:
+        spec: the file, with the variant where the fact is about one.
+        fact: what is published, with its source.
+        value: our number.
+        shown: our number, rounded as the source rounds.
+    """
+
+    spec: str
+    fact: Fact
+    value: Rational
+    shown: Rational
+
+    @property
+    def passes(self) -> bool:
+        """Whether our number is the published one."""
+        return self.shown == self.fact.value
+
+    @property
+    def difference(self) -> Rational:
+        """Ours less the published one, in the source's units."""
+        return tidy(Fraction(self.shown) - Fraction(self.fact.value))
+
+
+def spec_files(paths: Iterable[str]) -> Iterator[str]:
+    """The specs that some paths stand for: a file, or all specs in a folder.
+
+    Raises:
+        SpecError: a folder without specs.
+    """
+    for path in paths:
+        if not Path(path).is_dir():
+            yield path
+            continue
+        found = sorted(str(file) for file in Path(path).rglob("*.yaml"))
+        if not found:
+            raise SpecError(f"no spec (*.yaml) in {path}")
+        yield from found
+
+
+def check_facts(spec: str) -> Iterator[Finding]:
+    """Every fact of a spec, in its order; of ``PATH@VARIANT`` those of the variant.
+
+    Raises:
+        SpecError: the spec breaks a rule, or a fact names what is not there.
+    """
+    asked = load(spec)
+    path = asked.document.file
+    for fact in asked.header.expect:
+        if asked.variant not in (None, fact.variant):
+            continue
+        name = f"{path}@{fact.variant}" if fact.variant else path
+        analysis = _analyzed(load(name), fact)
+        value = analysis.value(find_metric(fact.metric).name)
+        yield Finding(name, fact, value, rounded(value, fact.rounded))
+
+
+def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
+    settings = architecture.header.defaults | fact.at
+    convention = find_convention(fact.convention or "lecture")
+    return analyze_architecture(architecture, convention, settings)
+
+
+def rounded(value: Rational, rounding: Rounding | None) -> Rational:
+    """A number as a source rounds it: in units, down or to the nearest."""
+    if rounding is None:
+        return value
+    units = Fraction(value) / Fraction(rounding.to)
+    return floor(units) if rounding.how == "floor" else floor(units + Fraction(1, 2))

@@ -1,0 +1,43 @@
+"""Findings for the terminal: a table of PASS and FAIL."""
+
+from collections.abc import Sequence
+
+from costmodel.facts import Finding
+from costmodel.formula import show_number
+from costmodel.report import show_decimal
+
+HEAD: tuple[str, ...] = ("", "spec", "fact", "published", "ours", "difference", "source")
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """One line per fact, then how many passed and failed."""
+    rows = [HEAD, *map(_row, findings)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths) for row in rows]
+    failed = sum(not finding.passes for finding in findings)
+    lines += ["", f"{len(findings) - failed} passed, {failed} failed"]
+    return "\n".join(lines) + "\n"
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    fact = finding.fact
+    setting = ", ".join(f"{name}={show_decimal(value)}" for name, value in fact.at.items())
+    about = f"{fact.metric} ({fact.convention or 'lecture'}{', ' * bool(setting)}{setting})"
+    return (
+        "PASS" if finding.passes else "FAIL",
+        finding.spec,
+        about,
+        show_number(fact.value),
+        show_number(finding.shown),
+        show_number(finding.difference),
+        fact.source,
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Text to the left, numbers to the right."""
+    cells = [
+        cell.rjust(width) if 3 <= i <= 5 else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
