@@ -676,7 +676,7 @@ def test_grouped(source: str, values: Values, g: int) -> None:
 
 
 @quick
-@given(sources=st.lists(grouped_terms | halves, min_size=1), values=values_of_integers)
+@given(sources=st.lists(grouped_terms | halves, min_size=1, max_size=6), values=values_of_integers)
 def test_a_whole_sum_of_fractions_is_printed_whole(sources: list[str], values: Values) -> None:
     """n·(n − 1)/2 is an integer, n²/2 and n/2 are none: a text must not round them one by one."""
     values = {**values, "g": 1}
