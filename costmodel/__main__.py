@@ -40,7 +40,10 @@ def _run(arguments: list[str]) -> int:
 
     try:
         status = app(arguments or ["--help"])
-    except (SpecError, ExpressionError, CycloptsError) as error:
+    except CycloptsError as error:
+        first = "parameter SPEC requires" in str(error).replace("Parameter", "parameter")
+        return _fail(str(error) + "\n  hint: put SPEC before the options" * first)
+    except (SpecError, ExpressionError) as error:
         return _fail(str(error))
     return status if isinstance(status, int) else 0
 

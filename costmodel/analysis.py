@@ -114,7 +114,7 @@ def to_rational(name: str, value: Number) -> Rational:
         SpecError: it is no number.
     """
     if isinstance(value, numbers.Rational) and not isinstance(value, bool):
-        return tidy(Fraction(value.numerator, value.denominator))
+        return tidy(Fraction(int(value.numerator), int(value.denominator)))
     text = float.__repr__(value) if isinstance(value, float) else str(value)
     try:
         number = resolve(parse(text), Scope({}))

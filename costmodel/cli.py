@@ -62,7 +62,7 @@ def report(
     _require_values("--metric", metric)
     numbers_suffice = not symbolic and format != "json"
     analysis = _analyze(spec, settings, convention, numbers_suffice=numbers_suffice)
-    print(render(Report(analysis, tuple(metric or ()), symbolic)), end="")
+    print(render(Report(analysis, tuple(dict.fromkeys(metric or ())), symbolic)), end="")
 
 
 @app.command

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Mul
 
+from costmodel.formula import Formula
 from costmodel.nests import LoopNest
 
 
@@ -58,11 +59,13 @@ class Cost(NamedTuple):
         output: how the output comes to be.
         nests: its loop nests.
         parameters: its learnable tensors, weights of nests included.
+        sizes: how the output's extents follow, where no window of a nest says it.
     """
 
     output: Output
     nests: tuple[LoopNest, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    sizes: tuple[Formula, ...] = ()
 
     @property
     def macs(self) -> Expr:

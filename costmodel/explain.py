@@ -96,14 +96,13 @@ class _Explainer:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
     def _sizes(self) -> Iterator[Step]:
-        """The sizes that a formula gives; equal formulas of equal numbers are shown once."""
+        """The sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
-        for loop in loops:
-            if loop.derivation:
-                formula = loop.derivation
-                numbers = formula.numbers(self.evaluate)
-                value = show_number(self.evaluate(formula.value))
-                yield Step(formula.name, formula.rule, numbers, value)
+        derived = [loop.derivation for loop in loops if loop.derivation]
+        for formula in (*derived, *self.layer.cost.sizes):
+            numbers = formula.numbers(self.evaluate)
+            value = show_number(self.evaluate(formula.value))
+            yield Step(formula.name, formula.rule, numbers, value)
 
     def _params(self) -> Iterator[Step]:
         counted = [

@@ -121,5 +121,6 @@ def find_metric(name: str) -> Metric:
         SpecError: there is none.
     """
     if name not in METRICS:
-        raise SpecError(f"unknown metric '{name}'", hint=did_you_mean(name, METRICS))
+        hint = "separate them by spaces" if "," in name else did_you_mean(name, METRICS)
+        raise SpecError(f"unknown metric '{name}'", hint=hint)
     return METRICS[name]

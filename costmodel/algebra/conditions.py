@@ -166,6 +166,9 @@ def _unfloored(condition: AtLeast) -> AtLeast:
     bound = condition.bound - plain(constant)
     if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
         return _unfloored(AtLeast(rest.args[0], ceil(bound) * int(rest.args[1])))
+    if isinstance(rest, FloorDiv) and is_whole(rest.args[1]) and is_positive(rest.args[1]):
+        x, q = rest.args
+        return _unfloored(AtLeast((x - q * ceil(bound)).expand(), 0))
     factor, core = rest.as_coeff_Mul()
     if factor > 0 and is_whole(core):
         bound = ceil(bound / Fraction(plain(factor)))
@@ -186,21 +189,33 @@ def reduced(conditions: Iterable[Condition], least: Least) -> tuple[Condition, .
         merged = _merged(found)
         found = [_without_floor(condition, merged) for condition in merged]
         if found == merged:
-            needed = [condition for condition in merged if not _is_implied(condition, merged)]
+            needed = [c for c in merged if not _is_implied(c, merged, least)]
             return tuple(sorted(needed, key=_order))
 
 
-def _is_implied(condition: Condition, known: Iterable[Condition]) -> bool:
-    """A positive multiple of m is at least m."""
-    if not (isinstance(condition, AtLeast) and is_positive(condition.expression)):
+def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) -> bool:
+    """A positive multiple of m is at least m; what is never less than a large one is large too."""
+    if not isinstance(condition, AtLeast):
         return False
+    others = [other for other in known if other is not condition]
     return any(
-        isinstance(other, Divides)
-        and other.dividend == condition.expression
-        and other.divisor.is_Integer
-        and other.divisor >= condition.bound
-        for other in known
+        _implies_multiple(other, condition)
+        if isinstance(other, Divides)
+        else isinstance(other, AtLeast) and _exceeds(condition, other, least)
+        for other in others
     )
+
+
+def _implies_multiple(known: Divides, condition: AtLeast) -> bool:
+    if known.dividend != condition.expression or not known.divisor.is_Integer:
+        return False
+    return is_positive(condition.expression) and bool(known.divisor >= condition.bound)
+
+
+def _exceeds(condition: AtLeast, known: AtLeast, least: Least) -> bool:
+    """Whether the expression is that of the known bound and something that is enough more."""
+    more = lower_bound(condition.expression - known.expression, least)
+    return more is not None and more >= condition.bound - known.bound
 
 
 def _merged(conditions: Iterable[Condition]) -> list[Condition]:

@@ -28,6 +28,11 @@ def document(report: Report) -> dict[str, Any]:
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
         "conditions": list(report.conditions),
+        "inputs": [
+            {"name": row.name, "output_shape": _shape(report, row), **_counts(report, row)}
+            for row in report.rows
+            if row.kind == "input"
+        ],
         "layers": [_layer(report, row) for row in report.rows if row.kind != "input"],
         "totals": {
             metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
@@ -37,16 +42,24 @@ def document(report: Report) -> dict[str, Any]:
 
 def _layer(report: Report, row: Row) -> dict[str, Any]:
     return {
-        "name": row.name,
+        "name": row.path.rpartition("/")[2],
         "kind": row.kind,
         "path": row.path,
         "inputs": list(row.inputs),
-        "output_shape": {
-            "expr": [text(size) for size in row.shape],
-            "value": [plain_number(report.number(size)) for size in row.shape],
-        },
-        **{name: _quantity(report, expression) for name, expression in row.counts.items()},
+        "output_shape": _shape(report, row),
+        **_counts(report, row),
     }
+
+
+def _shape(report: Report, row: Row) -> dict[str, Any]:
+    return {
+        "expr": [text(size) for size in row.shape],
+        "value": [plain_number(report.number(size)) for size in row.shape],
+    }
+
+
+def _counts(report: Report, row: Row) -> dict[str, Any]:
+    return {name: _quantity(report, expression) for name, expression in row.counts.items()}
 
 
 def _quantity(report: Report, expression: Expr) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from costmodel.metrics import Metric
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
+MAX_WIDTH = 10_000
+"""More columns than any table needs."""
+
 NOTHING = "–"
 """What stands for a count of nothing."""
 
@@ -48,23 +51,27 @@ def _heading(report: Report, console: Console) -> None:
 def _numbers(report: Report, console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
     shares = any(metric.combine == "sum" for metric in report.columns)
-    table.add_column("layer", "total", overflow="fold")
-    table.add_column("output shape", overflow="fold")
+    table.add_column("layer", "total", no_wrap=True)
+    table.add_column("output shape", no_wrap=True)
     for metric in report.columns:
         total = _footer(report, metric)
-        least = max(len(total), len(metric.title))  # a number is never cut
-        table.add_column(metric.title, total, justify="right", no_wrap=True, min_width=least)
+        table.add_column(metric.title, total, justify="right", no_wrap=True)
     if shares:
         title = f"% {report.shared.title}"
         whole = "100.0 %" if report.analysis.value(report.shared.name) else ""
-        table.add_column(title, whole, justify="right", no_wrap=True, min_width=len(title))
+        table.add_column(title, whole, justify="right", no_wrap=True)
     for row in report.rows:
         cells = [_count(report, row, metric) for metric in report.columns]
         if shares:
             cells.append(report.share(row))
         style = "dim" if row.sharing else ""
         table.add_row(row.name, _shape(report, row), *cells, style=style)
+    # No cell is ever cut: where the terminal is too narrow, it breaks the line itself.
+    width = console.width
+    console.width = MAX_WIDTH
+    console.width = max(width, console.measure(table).maximum)
     console.print(table)
+    console.width = width
 
 
 def _shape(report: Report, row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from archspec.layers.linear import Linear
 from costmodel.cost import Cost, Output, Parameter, Role, weight_of
+from costmodel.formula import Formula
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
 
@@ -32,7 +33,8 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
     parameters = [weight_of(nest)]
     if layer.bias.holds:
         parameters.append(Parameter("bias", Role.BIAS, output[-1], "c_o"))
-    return Cost(Output.LINEAR, (nest,), tuple(parameters))
+    features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
+    return Cost(Output.LINEAR, (nest,), tuple(parameters), (features,))
 
 
 def _rows(output: Shape) -> list[Loop]:

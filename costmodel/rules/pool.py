@@ -5,6 +5,7 @@ from sympy import Expr, S
 from archspec.layers.pool import AdaptiveAvgPool, AvgPool, MaxPool, Pool
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Output
+from costmodel.formula import Formula
 from costmodel.nests import BATCH, Axis, Body, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
 from costmodel.rules.sliding import require_output, spatial_input
@@ -83,4 +84,8 @@ def adaptive_shape(layer: AdaptiveAvgPool, site: Site) -> Shape:
 def adaptive_cost(layer: AdaptiveAvgPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. To a single element it is global pooling."""
     is_global = all(size is S.One for size in output[2:])
-    return Cost(Output.GLOBAL_POOL if is_global else Output.POOL)
+    sizes = tuple(
+        Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
+        for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
+    )
+    return Cost(Output.GLOBAL_POOL if is_global else Output.POOL, sizes=sizes)

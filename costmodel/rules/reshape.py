@@ -2,7 +2,9 @@
 
 from archspec.layers.reshape import Dropout, Flatten, Identity
 from costmodel.cost import Cost, Output
+from costmodel.formula import Formula
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.windows import AXES
 
 
 @shape_rule(Flatten)
@@ -24,9 +26,21 @@ def unchanged_shape(layer: Identity | Dropout, site: Site) -> Shape:  # noqa: AR
     return site.input
 
 
-@cost_rule(Flatten, Identity)
-def view_cost(layer: Flatten | Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(Flatten)
+def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     """Nothing: the same elements seen in another shape."""
+    first = site.axis(site.integer("start_dim", layer.start_dim), "start_dim")
+    merged = site.input[first : first + 1 + len(site.input) - len(output)]
+    rank = len(site.input) - 2
+    names = ("n", "c", *AXES[rank]) if rank in AXES else range(len(site.input))
+    quantities = {str(names[first + i]): size for i, size in enumerate(merged)}
+    template = "·".join(f"{{{name}}}" for name in quantities)
+    return Cost(Output.VIEW, sizes=(Formula("features", template, quantities, output[first]),))
+
+
+@cost_rule(Identity)
+def identity_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing."""
     return Cost(Output.VIEW)
 
 
