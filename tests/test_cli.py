@@ -187,3 +187,22 @@ def test_a_foreign_archspec_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is an unrelated one" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_cell_is_ever_cut(archcost: Run) -> None:
+    """However wide the numbers are and however narrow the terminal is."""
+    done = archcost(ALEXNET, "--set", "n=100000000000", columns=40)
+    assert "…" not in done.stdout.split("model size")[0]
+    assert "100000000000×96×55×55" in done.stdout
+    assert "10,541,520,000,000,000,000" in done.stdout
+
+
+def test_a_metric_asked_for_twice_is_shown_once(archcost: Run) -> None:
+    twice = archcost(ALEXNET, "--metric", "macs", "macs")
+    assert twice.stdout == archcost(ALEXNET, "--metric", "macs").stdout
+
+
+def test_options_before_the_spec_get_a_hint(archcost: Run) -> None:
+    done = archcost("--set", "h=192", ALEXNET)
+    assert done.returncode == 2
+    assert "put SPEC before the options" in done.stderr

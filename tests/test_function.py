@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError
 from costmodel import Analysis, analyze
+from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics import METRICS
 from tests.conftest import ROOT
@@ -116,3 +117,22 @@ def test_real_symbols_are_exact(tmp_path: Any) -> None:
     )
     params = analyze(spec).function("params")
     assert params(width=np.array([0.15, 0.35, 1.4])).tolist() == [3 * 16, 3 * 32, 3 * 112]
+
+
+def test_numpy_scalars_are_numbers(alexnet: Analysis) -> None:
+    expected = alexnet.at(h=192).macs
+    values: list[Any] = [np.int64(192), np.uint8(192), np.float64(192), np.array(192)]
+    for value in values:
+        assert alexnet.at(h=value).macs == expected
+
+
+def test_conditions_over_a_symbolic_stride_are_reduced(tmp_path: Any) -> None:
+    """A window of 3 after one of k with stride s: the first bound implies the second."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "archspec: 1\nname: net\nsymbols: {h: 32, k: 3, s: 2}\ninput: [1, 3, h, h]\nlayers:\n"
+        "  - conv2d: {out_channels: 4, kernel_size: k, stride: s, padding: 1}\n"
+        "  - maxpool2d: {kernel_size: 1, stride: 2}\n"
+    )
+    texts = [condition_text(condition) for condition in analyze(spec).conditions]
+    assert texts == ["h - k >= -2"]
