@@ -9,7 +9,7 @@ from costmodel.cost import Parameter
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS
 from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
-from costmodel.propagation import LayerCost
+from costmodel.propagation import Counted, LayerCost
 
 
 class Step(NamedTuple):
@@ -48,12 +48,16 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
     Raises:
         SpecError: there is no such layer.
     """
-    chosen = [x for x in analysis.layers if name in (None, x.node.path, x.node.name, x.node.kind)]
+    chosen = [counted for counted in analysis.counted if _is_meant(counted.layer, name)]
     if not chosen:
         paths = [layer.node.path for layer in analysis.layers]
         raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
-    layers = tuple(_Explainer(analysis, layer).explanation() for layer in chosen)
+    layers = tuple(_Explainer(analysis, counted).explanation() for counted in chosen)
     return layers if name else (*layers, _totals(analysis))
+
+
+def _is_meant(layer: LayerCost, name: str | None) -> bool:
+    return name in (None, layer.node.path, layer.node.name, layer.node.kind)
 
 
 def _totals(analysis: Analysis) -> Explanation:
@@ -80,9 +84,10 @@ def _peak(analysis: Analysis) -> Step:
 
 
 class _Explainer:
-    def __init__(self, analysis: Analysis, layer: LayerCost) -> None:
+    def __init__(self, analysis: Analysis, counted: Counted) -> None:
         self.analysis = analysis
-        self.layer = layer
+        self.layer = counted.layer
+        self.runs = counted.runs
         self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
@@ -90,7 +95,11 @@ class _Explainer:
         inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
         shapes = f"{inputs} → {self._shape(self.layer.output)}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
-        return Explanation(self.layer.node.path, shapes, tuple(steps))
+        runs = self.evaluate(self.runs)
+        name = self.layer.node.path
+        return Explanation(
+            name if runs == 1 else f"{name} (one of {show_number(runs)} runs)", shapes, tuple(steps)
+        )
 
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)
