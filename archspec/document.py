@@ -90,12 +90,15 @@ def _decode(raw: bytes, file: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig")
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise SpecError(
             f"byte 0x{raw[error.start]:02x} is not UTF-8; specs are UTF-8 text",
-            origin=Origin(file, line, column),
+            origin=_origin_after(raw[: error.start].decode("utf-8-sig"), file),
         ) from None
+
+
+def _origin_after(before: str, file: str) -> Origin:
+    """The place of what follows a text."""
+    return Origin(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _sibling(path: Path) -> str | None:
@@ -136,11 +139,9 @@ def _refuse_signs(text: str, file: str) -> None:
     """YAML 1.2, section 5.1: what a YAML text may not contain."""
     found = _FORBIDDEN.search(text)
     if found:
-        before = text[: found.start()]
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise SpecError(
             f"not YAML: the character {found.group()!r} has no place in YAML",
-            origin=Origin(file, line, column),
+            origin=_origin_after(text[: found.start()], file),
         )
 
 

@@ -1,7 +1,7 @@
 """Architecture → Graph: conditions are decided, blocks and tables expanded, names resolved."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -331,7 +331,7 @@ class _Frame:
         for parameter, default in block.parameters.items():
             given = parameter in call.arguments
             value = call.arguments[parameter] if given else default
-            scope = self.scope.entering(source) if given else outer.extended(names)
+            scope = self.scope if given else outer.extended(names)
             with self._at(entry, parameter):
                 names[parameter] = _resolved(value, scope.entering(source))
         frame = self.inner(source, name)
@@ -385,17 +385,33 @@ class _Frame:
     def _foreach(
         self, entry: Entry, fields: Foreach, name: str, source: Tensor
     ) -> tuple[Item, Tensor]:
-        groups: list[Item] = []
+        return self._copies(entry, name, "row", source, self._rows(entry, fields))
+
+    def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
+        """The names of every row, each checked as it is asked for."""
         for i, row in enumerate(fields.rows):
             self._check_row(entry, fields, i)
             names = self._row(entry, row, i)
             if fields.index:
                 names[fields.index] = Number(i)
             self._check_shadows(entry, names)
-            turn = f"row_{i + 1}"
-            frame = self.inner(source, f"{name}/{turn}", **names)
+            yield names
+
+    def _copies(
+        self,
+        entry: Entry,
+        name: str,
+        kind: str,
+        source: Tensor,
+        scopes: Iterable[Mapping[str, Value]],
+    ) -> tuple[Item, Tensor]:
+        """The body once for each set of names, each copy fed by the one before."""
+        groups: list[Item] = []
+        for number, names in enumerate(scopes, 1):
+            copy = f"{kind}_{number}"
+            frame = self.inner(source, f"{name}/{copy}", **names)
             items, source = frame.body(entry.bodies["layers"][0])
-            groups.append(Group(turn, f"{self.path}{name}/{turn}", "row", items, entry.origin))
+            groups.append(Group(copy, f"{self.path}{name}/{copy}", kind, items, entry.origin))
         return self._group(entry, name, tuple(groups), source)
 
     def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:
@@ -455,14 +471,13 @@ class _Frame:
         self, entry: Entry, index: str, name: str, source: Tensor, times: int
     ) -> tuple[Item, Tensor]:
         self._check_shadows(entry, {index: Number(0)})
-        groups: list[Item] = []
+        return self._copies(entry, name, "turn", source, self._indices(entry, index, times))
+
+    def _indices(self, entry: Entry, index: str, times: int) -> Iterator[dict[str, Value]]:
+        """The index of every turn, each counted as it is asked for."""
         for i in range(times):
             self.expansion.counted(entry)
-            turn = f"turn_{i + 1}"
-            frame = self.inner(source, f"{name}/{turn}", **{index: Number(i)})
-            items, source = frame.body(entry.bodies["layers"][0])
-            groups.append(Group(turn, f"{self.path}{name}/{turn}", "turn", items, entry.origin))
-        return self._group(entry, name, tuple(groups), source)
+            yield {index: Number(i)}
 
     def _loop(
         self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree

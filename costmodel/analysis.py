@@ -8,7 +8,7 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from sympy import Add, Expr, Integer, S, Symbol
+from sympy import Add, Expr, Integer, Symbol
 
 from archspec import Architecture, Graph, SpecError, build_graph, load, trees
 from archspec.arithmetic import Rational, tidy
@@ -18,6 +18,7 @@ from archspec.scope import Scope, resolve
 from costmodel.algebra.conditions import (
     AtLeast,
     Condition,
+    WholeUnder,
     condition_text,
     reduced,
     whole_under,
@@ -30,9 +31,7 @@ from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import (
     Counted,
     LayerCost,
-    Part,
     Propagation,
-    counted_in,
     least_values,
     on_the_way,
     propagate,
@@ -202,10 +201,6 @@ class Analysis:
         """A metric of one run of one layer, as a product of its loops."""
         return find_metric(metric).per_layer(layer, self.convention)
 
-    def of_part(self, metric: Metric, part: Part, runs: Expr = S.One, copies: Expr = S.One) -> Expr:
-        """A metric of a layer or a group that counts so often."""
-        return metric.of(tuple(counted_in((part,), runs, copies)), self.convention)
-
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
         if not (find_metric(metric).of_input and self.convention.counts_input):
@@ -230,7 +225,11 @@ class Analysis:
 
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions."""
-        return settled(expression, whole_under(self.conditions))
+        return settled(expression, self._whole)
+
+    @cached_property
+    def _whole(self) -> WholeUnder:
+        return whole_under(self.conditions)
 
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum

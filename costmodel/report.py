@@ -14,7 +14,7 @@ from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import Counted, LayerCost
-from costmodel.rules.base import Shape
+from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -89,11 +89,6 @@ class Report:
         return tuple(condition_text(condition) for condition in self.analysis.conditions)
 
     @property
-    def validity(self) -> str:
-        """``valid when 32 % g == 0 and h >= 63``."""
-        return f"valid when {' and '.join(self.conditions)}" if self.conditions else ""
-
-    @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
         values = self.analysis.graph.values
@@ -109,14 +104,8 @@ class Report:
             counts: dict[str, Expr] = {}
             for metric in self.columns:
                 counted = metric.of_input and self.analysis.convention.counts_input
-                counts[metric.name] = self._elements(shape) if counted else Integer(0)
+                counts[metric.name] = elements(shape) if counted else Integer(0)
             yield Row(name, "input", name, (), shape, counts)
-
-    @staticmethod
-    def _elements(shape: Shape) -> Expr:
-        from costmodel.rules.base import elements
-
-        return elements(shape)
 
     def _row(self, layer: LayerCost, runs: Expr, copies: Expr) -> Row:
         convention, output = self.analysis.convention, layer.cost.output

@@ -113,13 +113,11 @@ class Site:
     def _size(self, name: str, expression: Expression, least: int, word: str) -> Expr:
         size = absorbed(self.value(name, expression))
         shown = {"value": size}
+        rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
         if not is_whole(size):
             over, under = size.as_numer_denom()
-            rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
             self.require(Divides(under, over), rule, shown, name)
-        self.require(
-            AtLeast(size, least), f"{word} ({{value}}) must be {_AT_LEAST[least]}", shown, name
-        )
+        self.require(AtLeast(size, least), rule, shown, name)
         return size
 
     def integer(self, name: str, expression: Expression) -> int:
