@@ -1,6 +1,6 @@
-"""Activation functions: the shape stays, no parameters, no products; they work in place."""
+"""Activation functions: no products; they work in place."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from archspec.layers.base import Layer, kind
 
 
 class Activation(Layer):
-    """A function of each element, ``(…) → (…)``."""
+    """A function of each element, ``(…) → (…)``; it has no parameters."""
 
 
 @kind("relu")
@@ -29,14 +29,81 @@ class LeakyReLU(Activation):
     negative_slope: Size = Field(default=constant("0.01"), description="slope below 0")
 
 
+@kind("rrelu")
+class RReLU(Activation):
+    """``leaky_relu`` with a slope that is random while training. Source: Xu et al., 2015."""
+
+    lower: Size = Field(default=constant("1/8"), description="the smallest slope")
+    upper: Size = Field(default=constant("1/3"), description="the largest slope")
+
+
+@kind("prelu")
+class PReLU(Layer):
+    """``max(x, 0) + a·min(x, 0)``: slopes ``a`` are learned, ``num_parameters`` of them.
+
+    Source: He et al., ICCV 2015; ``torch.nn.PReLU``.
+    """
+
+    num_parameters: Size = Field(
+        default=constant(1), description="slopes: one for all, or one per channel"
+    )
+
+
 @kind("sigmoid")
 class Sigmoid(Activation):
     """``1/(1 + e^−x)``. Source: MIT 6.5940, lecture 2."""
 
 
+@kind("hardsigmoid")
+class HardSigmoid(Activation):
+    """``relu6(x + 3)/6``. Source: Howard et al., ICCV 2019."""
+
+
+@kind("logsigmoid")
+class LogSigmoid(Activation):
+    """``ln(1/(1 + e^−x))``. Source: ``torch.nn.LogSigmoid``."""
+
+
 @kind("tanh")
 class Tanh(Activation):
     """``(e^x − e^−x)/(e^x + e^−x)``. Source: MIT 6.5940, lecture 2."""
+
+
+@kind("hardtanh")
+class HardTanh(Activation):
+    """``min(max(x, min_val), max_val)``. Source: Collobert, 2004; ``torch.nn.Hardtanh``."""
+
+    min_val: Size = Field(default=constant(-1), description="the smallest value")
+    max_val: Size = Field(default=constant(1), description="the largest value")
+
+
+@kind("tanhshrink")
+class TanhShrink(Activation):
+    """``x − tanh(x)``. Source: ``torch.nn.Tanhshrink``."""
+
+
+@kind("hardshrink")
+class HardShrink(Activation):
+    """``x`` where ``|x| > lambd``, else 0. Source: Donoho and Johnstone, 1994."""
+
+    lambd: Size = Field(default=constant("0.5"), description="the bound, λ")
+
+
+@kind("softshrink")
+class SoftShrink(Activation):
+    """``sign(x)·max(|x| − lambd, 0)``. Source: Donoho and Johnstone, 1994."""
+
+    lambd: Size = Field(default=constant("0.5"), description="the bound, λ")
+
+
+@kind("threshold")
+class Threshold(Activation):
+    """``x`` where ``x > threshold``, else ``value``. Source: ``torch.nn.Threshold``."""
+
+    example: ClassVar[dict[str, object]] = {"threshold": 0, "value": 0}
+
+    threshold: Size = Field(description="the bound")
+    value: Size = Field(description="what stands for all that is not above it")
 
 
 @kind("silu", "swish")
@@ -65,13 +132,65 @@ class ELU(Activation):
     alpha: Size = Field(default=constant(1), description="the limit below, negated")
 
 
+@kind("celu")
+class CELU(Activation):
+    """``max(x, 0) + min(0, alpha·(e^(x/alpha) − 1))``. Source: Barron, 2017."""
+
+    alpha: Size = Field(default=constant(1), description="the limit below, negated")
+
+
+@kind("selu")
+class SELU(Activation):
+    """``elu`` with fixed scales that keep mean and variance. Source: Klambauer et al., 2017."""
+
+
+@kind("softplus")
+class Softplus(Activation):
+    """``ln(1 + e^(beta·x))/beta``. Source: Dugas et al., NeurIPS 2000."""
+
+    beta: Size = Field(default=constant(1), description="steepness")
+    threshold: Size = Field(
+        default=constant(20),
+        description="above which the function is linear; no cost depends on it",
+    )
+
+
+@kind("softsign")
+class Softsign(Activation):
+    """``x/(1 + |x|)``. Source: Glorot and Bengio, AISTATS 2010."""
+
+
 @kind("mish")
 class Mish(Activation):
     """``x·tanh(ln(1 + e^x))``. Source: Misra, BMVC 2020."""
 
 
+class OverAxis(Layer):
+    """A function of the elements along one axis, ``(…) → (…)``."""
+
+    dim: Size = Field(
+        default=constant(-1), description="the axis; counted from the end if negative"
+    )
+
+
 @kind("softmax")
-class Softmax(Activation):
+class Softmax(OverAxis):
     """``e^x_i / Σ_j e^x_j`` over one axis. Source: MIT 6.5940, lecture 2; ``torch.nn.Softmax``."""
 
-    dim: Size = Field(default=constant(-1), description="the axis whose elements sum to 1")
+
+@kind("softmin")
+class Softmin(OverAxis):
+    """``e^−x_i / Σ_j e^−x_j`` over one axis. Source: ``torch.nn.Softmin``."""
+
+
+@kind("log_softmax")
+class LogSoftmax(OverAxis):
+    """``x_i − ln Σ_j e^x_j`` over one axis. Source: ``torch.nn.LogSoftmax``."""
+
+
+@kind("glu")
+class GLU(OverAxis):
+    """``a·sigmoid(b)``, a and b the halves of one axis: ``(…, 2·c) → (…, c)``.
+
+    Source: Dauphin et al., ICML 2017; ``torch.nn.GLU``.
+    """

@@ -1,19 +1,61 @@
 """Activation functions."""
 
-from archspec.layers.activation import Activation, Softmax
-from costmodel.cost import Cost, Output
+from sympy import S
+
+from archspec.layers.activation import GLU, Activation, OverAxis, PReLU
+from costmodel.algebra.conditions import Divides, Equal
+from costmodel.algebra.functions import floor_div
+from costmodel.cost import Cost, Output, Parameter, Role
 from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
 
 
 @shape_rule(Activation)
-def activation_shape(layer: Activation, site: Site) -> Shape:
-    """The input's shape; softmax has an axis in it."""
-    if isinstance(layer, Softmax):
-        site.axis(site.integer("dim", layer.dim), "dim")
+def activation_shape(layer: Activation, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape."""
     return site.input
 
 
-@cost_rule(Activation)
-def activation_cost(layer: Activation, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(Activation, OverAxis)
+def activation_cost(layer: Activation | OverAxis, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters; it works in place. Source: MIT 6.5940, lecture 2."""
     return Cost(Output.IN_PLACE)
+
+
+@shape_rule(OverAxis)
+def over_axis_shape(layer: OverAxis, site: Site) -> Shape:
+    """The input's shape, which has the axis."""
+    site.axis(site.integer("dim", layer.dim), "dim")
+    return site.input
+
+
+@shape_rule(GLU)
+def glu_shape(layer: GLU, site: Site) -> Shape:
+    """``(…, 2·c, …) → (…, c, …)``. Source: ``torch.nn.GLU``."""
+    axis = site.axis(site.integer("dim", layer.dim), "dim")
+    size = site.input[axis]
+    rule = "axis {axis} ({size}) must be even to be cut in halves"
+    site.require(Divides(S(2), size), rule, {"axis": S(axis), "size": size}, "dim")
+    return (*site.input[:axis], floor_div(size, S(2)), *site.input[axis + 1 :])
+
+
+@shape_rule(PReLU)
+def prelu_shape(layer: PReLU, site: Site) -> Shape:
+    """The input's shape; there is one slope, or one per channel. Source: ``torch.nn.PReLU``."""
+    slopes = site.size("num_parameters", layer.num_parameters)
+    if slopes is not S.One:
+        channels = site.input[site.axis(1)]
+        site.require(
+            Equal(slopes, channels),
+            "num_parameters ({slopes}) must be 1 or the channels ({channels})",
+            {"slopes": slopes, "channels": channels},
+            "num_parameters",
+        )
+    return site.input
+
+
+@cost_rule(PReLU)
+def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
+    slopes = site.size("num_parameters", layer.num_parameters)
+    slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
+    return Cost(Output.IN_PLACE, parameters=(slope,))
