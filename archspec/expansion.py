@@ -45,7 +45,7 @@ def build_graph(
     scope = _outer_scope(architecture, settings)
     inputs = {name: Tensor(name) for name in header.input}
     frame = _Frame(_Expansion(architecture, scope), scope, inputs)
-    items = tuple(frame.items(architecture.entries))
+    items, output = frame.body(architecture.entries)
     if not items:
         origin = architecture.document.key_origin(("layers",))
         raise SpecError("every entry is left out", origin=origin, entry="layers")
@@ -58,7 +58,7 @@ def build_graph(
         fixed=frozenset(settings),
         inputs=tuple(_inputs(architecture, scope)),
         items=items,
-        output=frame.previous,
+        output=output,
     )
 
 
@@ -126,7 +126,8 @@ class _Expansion:
         self.architecture = architecture
         self.outer = outer
         self.count = 0
-        self.named: dict[str, str | None] = {}  # every author's name → its path; None if two
+        self.named: dict[str, Tensor | None] = {}  # every author's name → its output; None if two
+        self.outputs: dict[str, int] = {}  # path → number of outputs, where there are several
 
     def counted(self, entry: Entry) -> None:
         """Refuse a graph that grows beyond all use."""
@@ -170,7 +171,18 @@ class _Frame:
                 f"'previous' could be any of the inputs {', '.join(self.tensors)}",
                 hint="say which with from",
             )
-        return self.latest
+        return self._single(self.latest, "previous")
+
+    def _single(self, tensor: Tensor, name: str) -> Tensor:
+        """A tensor that is the only output of its producer, or one of several by number."""
+        if tensor.output is None:
+            bearer = tensor.producer.rpartition("/")[2]
+            count = self.expansion.outputs[tensor.producer]
+            raise ExpressionError(
+                f"'{name}' could be any of the {count} outputs of {bearer}",
+                hint=f"say which with from, as {bearer}.0",
+            )
+        return tensor
 
     def inner(self, tensor: Tensor, name: str, **names: Value) -> "_Frame":
         """The frame of a body inside this one, which ``tensor`` enters."""
@@ -192,7 +204,7 @@ class _Frame:
                 continue
             self.expansion.counted(entry)
             name = self._name(entry)
-            inputs = tuple(self._source(source, entry) for source in entry.sources)
+            inputs = self._inputs(entry)
             item, output = self._item(entry, name, inputs)
             self.tensors[name] = self.latest = output
             if item is not None:
@@ -201,7 +213,21 @@ class _Frame:
     def body(self, entries: Entries) -> tuple[tuple[Item, ...], Tensor]:
         """The items of a list of entries, and the tensor that leaves it."""
         items = tuple(self.items(entries))
-        return items, self.previous
+        try:
+            return items, self.previous
+        except ExpressionError as error:
+            last = entries[-1]
+            raise SpecError(
+                error.cause, hint=error.hint, origin=last.origin, entry=last.key
+            ) from None
+
+    def _inputs(self, entry: Entry) -> tuple[Tensor, ...]:
+        """The tensors that enter; nothing enters a layer that takes nothing."""
+        if isinstance(entry.content, Layer) and entry.content.takes == (0, 0):
+            if entry.sources != ("previous",):
+                raise self._wrong_count(entry, len(entry.sources))
+            return ()
+        return tuple(self._source(source, entry) for source in entry.sources)
 
     def _is_in(self, entry: Entry) -> bool:
         if entry.when is None:
@@ -219,7 +245,19 @@ class _Frame:
 
     def _source(self, name: str, entry: Entry) -> Tensor:
         with self._at(entry, "from"):
-            return self.previous if name == "previous" else self._lookup(name)
+            if name == "previous":
+                return self.previous
+            bearer, dot, number = name.rpartition(".")
+            return self._part(bearer, number) if dot else self._single(self._lookup(name), name)
+
+    def _part(self, bearer: str, number: str) -> Tensor:
+        """One of several outputs, counted from 0."""
+        tensor = self._lookup(bearer)
+        count = self.expansion.outputs[tensor.producer] if tensor.output is None else 1
+        if count == 1 or not (number.isdecimal() and number.isascii() and int(number) < count):
+            has = f"the outputs 0 to {count - 1}" if count > 1 else "one output, without a number"
+            raise ExpressionError(f"'{bearer}' has {has}; there is no '{number}'")
+        return Tensor(tensor.producer, int(number))
 
     def _lookup(self, name: str) -> Tensor:
         """The tensor of a name: of this list, of the lists around it, or of its only bearer."""
@@ -228,9 +266,9 @@ class _Frame:
             if name in frame.tensors:
                 return frame.tensors[name]
             frame = frame.parent
-        path = self.expansion.named.get(name)
-        if path is not None:
-            return Tensor(path)
+        tensor = self.expansion.named.get(name)
+        if tensor is not None:
+            return tensor
         known = {key for key, value in self.expansion.named.items() if value} | set(self.tensors)
         why = "names several tensors" if name in self.expansion.named else "names no tensor here"
         raise ExpressionError(f"'{name}' {why}", hint=did_you_mean(name, known))
@@ -258,7 +296,7 @@ class _Frame:
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
         if len(inputs) != 1:
-            raise self._too_many(entry, inputs)
+            raise self._wrong_count(entry, len(inputs))
         match content:
             case Call():
                 return self._block(entry, content, name, inputs[0])
@@ -277,22 +315,42 @@ class _Frame:
     def _node(
         self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Node, Tensor]:
-        if len(inputs) > 1 and not layer.many_inputs:
-            raise self._too_many(entry, inputs)
+        least, most = layer.takes
+        if not least <= len(inputs) <= (len(inputs) if most is None else most):
+            raise self._wrong_count(entry, len(inputs))
+        path = self.path + name
         try:
-            resolved = layer.resolved(self.scope.entering(inputs[0]))
+            resolved = layer.resolved(self.scope.entering(inputs[0] if inputs else self._before()))
+            outputs = resolved.outputs
         except FieldError as error:
             place = (*entry.path, entry.key, error.field, *error.path)
             origin = self.expansion.architecture.document.origin(place).shifted(error.position)
             raise error.placed(origin, f"{entry.key}.{error.field}") from None
-        path = self.path + name
+        tensor = Tensor(path)
+        if outputs > 1:
+            self.expansion.outputs[path] = outputs
+            tensor = Tensor(path, None)
         node = Node(name, path, resolved, inputs, entry.origin, entry.fields, self._tied(entry))
-        self._remember(entry, path)
-        return node, Tensor(path)
+        self._remember(entry, tensor)
+        return node, tensor
 
-    def _too_many(self, entry: Entry, inputs: tuple[Tensor, ...]) -> SpecError:
-        origin = self.expansion.architecture.document.origin((*entry.path, "from"))
-        return SpecError(f"takes one input, not {len(inputs)}", origin=origin, entry=entry.key)
+    def _before(self) -> Tensor | None:
+        """The one tensor of the entry before, if there is one."""
+        return None if self.latest is None or self.latest.output is None else self.latest
+
+    def _wrong_count(self, entry: Entry, count: int) -> SpecError:
+        """The error that says how many inputs an entry takes."""
+        least, most = entry.content.takes if isinstance(entry.content, Layer) else (1, 1)
+        wanted = (
+            str(least) if least == most else f"{least} to {most}" if most else f"{least} or more"
+        )
+        document = self.expansion.architecture.document
+        return SpecError(
+            f"takes {wanted} input{'s' * (wanted != '1')}, not {count}",
+            hint="name them with from, as from: [a, b]" if count < least else None,
+            origin=document.origin((*entry.path, "from")),
+            entry=entry.key,
+        )
 
     def _tied(self, entry: Entry) -> str | None:
         owner = getattr(entry.content, "weight", None)
@@ -301,15 +359,15 @@ class _Frame:
         with self._at(entry, "weight"):
             return self._lookup(owner).producer
 
-    def _remember(self, entry: Entry, path: str) -> None:
+    def _remember(self, entry: Entry, tensor: Tensor) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            named[entry.name] = None if entry.name in named else path
+            named[entry.name] = None if entry.name in named else tensor
 
     def _group(
         self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor
     ) -> tuple[Group, Tensor]:
-        self._remember(entry, output.producer)
+        self._remember(entry, output)
         return Group(name, self.path + name, entry.key, items, entry.origin), output
 
     def _block(self, entry: Entry, call: Call, name: str, source: Tensor) -> tuple[Item, Tensor]:
@@ -485,7 +543,7 @@ class _Frame:
         path = self.path + name
         inside = Tensor(f"{path}/input")
         items, result = self.inner(inside, name).body(entry.bodies["layers"][0])
-        self._remember(entry, path)
+        self._remember(entry, Tensor(path))
         item = Repeat(
             name, path, entry.key, runs, copies, items, source, inside, result, entry.origin
         )

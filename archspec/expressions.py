@@ -47,9 +47,9 @@ class ExpressionError(ValueError):
         self.cause = cause
         self.position = position
         self.hint = hint
-        self.path: tuple[int, ...] = ()  # where in a list of expressions it stands
+        self.path: tuple[int | str, ...] = ()  # where in a list or mapping of expressions it stands
 
-    def at(self, path: tuple[int, ...]) -> "ExpressionError":
+    def at(self, path: tuple[int | str, ...]) -> "ExpressionError":
         """The same error, inside the item that ``path`` leads to."""
         self.path = (*path, *self.path)
         return self

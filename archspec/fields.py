@@ -1,6 +1,6 @@
 """The types of a kind's fields: sizes, one size per axis, padding, flags. Each is read strictly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -39,11 +39,15 @@ class Read:
     """A type annotation: the function that reads a value, and the JSON Schema of what it takes.
 
     Pydantic looks no further than this function, so that a class costs little to build. ``lists``
-    says whether the value may be a list.
+    says whether a name may stand for a list here: never, as well as for a number, or always.
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], schema: dict[str, Any], *, lists: bool = False
+        self,
+        function: Callable[[Any], Any],
+        schema: dict[str, Any],
+        *,
+        lists: Literal["never", "too", "always"] = "never",
     ) -> None:
         self.function = function
         self.schema = schema
@@ -158,6 +162,18 @@ def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
     return read_expression(value)
 
 
+def _list(value: Any) -> tuple[Expression, ...]:
+    if isinstance(value, list):
+        return _per_axis(value)  # type: ignore[return-value]
+    return (read_expression(value),)
+
+
+def _mapping(value: Any) -> Mapping[str, Expression]:
+    if isinstance(value, dict):
+        return {name: read_at(name, item, read_expression) for name, item in value.items()}
+    raise _wrong(value, "mapping of names to numbers", "write one, as {h: 8, d: 64}")
+
+
 def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
     if not isinstance(value, list):
         return read_expression(value)
@@ -221,17 +237,33 @@ OptionalSize = Annotated[
 ]
 """One number, or null."""
 
+SizeList = Annotated[
+    tuple[Expression, ...], Read(_list, {"anyOf": [_NUMBER, _LIST]}, lists="always")
+]
+"""A list of numbers, or the name of one; one number is a list of one."""
+
+SizeMap = Annotated[
+    Mapping[str, Expression], Read(_mapping, {"type": "object", "additionalProperties": _NUMBER})
+]
+"""Names with a number each."""
+
 Flag = Annotated[Condition, Read(read_condition, _FLAG)]
 """A truth value."""
 
+OptionalFlag = Annotated[
+    Condition | None,
+    Read(_optional(read_condition), {"anyOf": [*_FLAG["anyOf"], {"type": "null"}]}),
+]
+"""A truth value, or null."""
+
 PerAxis = Annotated[
-    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]}, lists=True)
+    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]}, lists="too")
 ]
 """One number for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
     Expression | tuple[Expression, ...] | None,
-    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}, lists=True),
+    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}, lists="too"),
 ]
 """As `PerAxis`, or null."""
 
@@ -239,6 +271,6 @@ Sides = (
     Literal["same", "valid"] | Expression | tuple[Expression | tuple[Expression, Expression], ...]
 )
 
-Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]}, lists=True)]
+Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]}, lists="too")]
 """One number for every side; a list with one number, or ``[before, after]``, per axis; ``same``
 (output ``ceil(h/s)``); ``valid`` (none)."""

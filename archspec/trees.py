@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 
 class Tensor(NamedTuple):
-    """One edge of the graph: output number ``output`` of the node or input called ``producer``."""
+    """One edge of the graph: output number ``output`` of the node or input called ``producer``.
+
+    Without a number it is all outputs of a node that has several.
+    """
 
     producer: str
-    output: int = 0
+    output: int | None = 0
 
 
 class Number(NamedTuple):

@@ -6,9 +6,11 @@ from archspec.layers import (
     conv,
     embedding,
     linear,
+    matmul,
     merge,
     norm,
     pool,
+    recurrent,
     reshape,
 )
 from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind
@@ -24,8 +26,10 @@ __all__ = [
     "find_kind",
     "kind",
     "linear",
+    "matmul",
     "merge",
     "norm",
     "pool",
+    "recurrent",
     "reshape",
 ]

@@ -4,19 +4,20 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalSize, Size, flag
+from archspec.fields import Flag, OptionalFlag, OptionalSize, Size, flag
 from archspec.layers.base import Layer, kind
 
 
-@kind("self_attention")
-class SelfAttention(Layer):
-    """``(n, t, d) → (n, t, d)``: ``softmax(q·kᵀ/√d_h)·v`` over heads, between four linear layers.
+class Attention(Layer):
+    """``softmax(q·kᵀ/√d_h)·v`` over heads, between four linear layers.
 
-    With ``H`` heads of ``d_h`` for queries and ``G`` for keys and values: projections
-    ``d·(H + 2·G)·d_h`` and ``H·d_h·d``; scores ``n·H·t·t·d_h`` and the weighted sum as many.
-    A causal mask changes what counts as 0, not the products that are made.
+    With ``H`` heads of ``d_h`` for queries and ``G`` for keys and values over ``t`` queries and
+    ``s`` keys: scores ``n·H·t·s·d_h`` and the weighted sum as many. ``G = H`` is multi-head,
+    ``G = 1`` multi-query attention. A causal mask changes what counts as 0, not the products that
+    are made.
 
-    Source: Vaswani et al., NeurIPS 2017; Ainslie et al., EMNLP 2023 (grouped queries).
+    Source: Vaswani et al., NeurIPS 2017; Shazeer, 2019 (multi-query); Ainslie et al., EMNLP 2023
+    (grouped queries).
     """
 
     example: ClassVar[dict[str, object]] = {"heads": 2}
@@ -29,6 +30,39 @@ class SelfAttention(Layer):
         default=None, description="features of a head, d_h; d/H where not given"
     )
     bias: Flag = Field(default=flag(True), description="whether the projections have a bias")
+    out_bias: OptionalFlag = Field(
+        default=None, description="whether the last of them has one; as bias where not given"
+    )
+    relative_positions: OptionalSize = Field(
+        default=None,
+        description="rows of a learned table that gives every head a bias of its scores",
+    )
+
+
+@kind("self_attention")
+class SelfAttention(Attention):
+    """``(…, t, d) → (…, t, d)``: projections ``d·(H + 2·G)·d_h`` and ``H·d_h·d`` per token."""
+
     causal: Flag = Field(
         default=flag(False), description="whether a token sees only those before it"
     )
+    window: OptionalSize = Field(
+        default=None,
+        description="keys that a token sees at most: its neighbours, or those before it; with it "
+        "there are min(s, window) scores per query",
+    )
+    kv_length: OptionalSize = Field(
+        default=None,
+        description="keys and values in all, s, those of a cache included; t where not given",
+    )
+
+
+@kind("cross_attention")
+class CrossAttention(Attention):
+    """``(…, t, d), (…, s, d_kv) → (…, t, d)``: queries of the first, keys and values of the second.
+
+    Projections ``t·d·H·d_h``, ``2·s·d_kv·G·d_h`` and ``t·H·d_h·d``. With three inputs the values
+    are of the third.
+    """
+
+    takes: ClassVar[tuple[int, int | None]] = (2, 3)

@@ -1,6 +1,6 @@
 """The class that every kind derives from, and the register of kinds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +9,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.fields import Condition, Expression, Read, show
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
-from archspec.trees import Items, Truth, Value, Whole
+from archspec.trees import Items, Number, Truth, Value, Whole
 
 ENTRY_POINTS = "archcost.kinds"
 """The group in which another distribution names the module that registers its kinds."""
@@ -21,7 +21,7 @@ class Layer(BaseModel):
     Attributes:
         kind: the kind's name; of several names the first.
         words: field → the words it takes beside expressions.
-        many_inputs: whether it takes several tensors.
+        takes: how many tensors enter, at least and at most; None for any number.
         example: fields that make a valid layer, for the reference and for the tests.
     """
 
@@ -31,8 +31,17 @@ class Layer(BaseModel):
 
     kind: ClassVar[str] = ""
     words: ClassVar[dict[str, tuple[str, ...]]] = {}
-    many_inputs: ClassVar[bool] = False
+    takes: ClassVar[tuple[int, int | None]] = (1, 1)
     example: ClassVar[dict[str, object]] = {}
+
+    @property
+    def outputs(self) -> int:
+        """How many tensors leave; known once the layer is resolved.
+
+        Raises:
+            FieldError: a field that says it is no known integer.
+        """
+        return 1
 
     def resolved(self, scope: Scope) -> Self:
         """This layer with every expression resolved in ``scope``, and every flag decided.
@@ -43,7 +52,7 @@ class Layer(BaseModel):
         changed: dict[str, object] = {}
         for name in self.model_fields_set:
             try:
-                changed[name] = resolve_field(getattr(self, name), scope, self._takes_list(name))
+                changed[name] = self._resolved_field(name, scope)
             except UnknownNameError as error:
                 known = [*error.known, *self.words.get(name, ())]
                 raise FieldError(name, UnknownNameError(error.name, known).at(error.path)) from None
@@ -51,9 +60,14 @@ class Layer(BaseModel):
                 raise FieldError(name, error) from None
         return self.model_copy(update=changed)
 
-    def _takes_list(self, name: str) -> bool:
+    def _resolved_field(self, name: str, scope: Scope) -> object:
+        value = getattr(self, name)
         metadata = type(self).model_fields[name].metadata
-        return any(isinstance(item, Read) and item.lists for item in metadata)
+        lists = next((item.lists for item in metadata if isinstance(item, Read)), "never")
+        if lists == "always" and len(value) == 1:
+            only = resolve_field(value[0], scope, takes_list=True)
+            return only if isinstance(only, tuple) else (only,)
+        return resolve_field(value, scope, takes_list=lists == "too")
 
 
 class FieldError(SpecError):
@@ -66,6 +80,21 @@ class FieldError(SpecError):
         self.path = error.path
 
 
+def known_integer(field: str, value: Expression) -> int:
+    """A resolved field that must be a positive integer before any size is known.
+
+    Raises:
+        FieldError: it is not.
+    """
+    if (
+        isinstance(value.tree, Number)
+        and value.tree.value.denominator == 1
+        and value.tree.value > 0
+    ):
+        return int(value.tree.value)
+    raise FieldError(field, ExpressionError(f"{field} must be a known positive integer"))
+
+
 def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> object:
     """A field's value with what it contains of expressions and conditions resolved."""
     if isinstance(value, Condition):
@@ -75,11 +104,13 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
         return as_list(resolved) if takes_list else as_expression(resolved)
     if isinstance(value, tuple):
         return tuple(at_item(i, item, scope) for i, item in enumerate(value))
+    if isinstance(value, Mapping):
+        return {name: at_item(name, item, scope) for name, item in value.items()}
     return value
 
 
-def at_item(i: int, value: object, scope: Scope) -> object:
-    """An item of a list, resolved; an error says which."""
+def at_item(i: int | str, value: object, scope: Scope) -> object:
+    """An item of a list or a mapping, resolved; an error says which."""
     try:
         return resolve_field(value, scope)
     except ExpressionError as error:

@@ -1,10 +1,10 @@
-"""Embeddings and positions."""
+"""Embeddings, positions, and parameters that stand free."""
 
 from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Size
+from archspec.fields import Size, SizeList, constant
 from archspec.layers.base import Layer, kind
 
 
@@ -31,3 +31,46 @@ class PositionalEmbedding(Layer):
     example: ClassVar[dict[str, object]] = {"max_length": 16}
 
     max_length: Size = Field(description="how many positions there are; t may be no larger")
+
+
+@kind("positional_encoding")
+class PositionalEncoding(Layer):
+    """``(n, t, d) → (n, t, d)``: adds sines and cosines of the position; nothing is learned.
+
+    Source: Vaswani et al., NeurIPS 2017.
+    """
+
+
+@kind("rotary_embedding")
+class RotaryEmbedding(Layer):
+    """``(…, t, d) → (…, t, d)``: turns pairs of features by the position; nothing is learned.
+
+    Source: Su et al., 2021.
+    """
+
+
+@kind("class_token")
+class ClassToken(Layer):
+    """``(n, t, d) → (n, tokens + t, d)``: puts learned tokens first, ``tokens·d`` weights.
+
+    Source: Devlin et al., NAACL 2019; Dosovitskiy et al., ICLR 2021.
+    """
+
+    tokens: Size = Field(
+        default=constant(1), description="how many: 2 with one for distillation; registers"
+    )
+
+
+@kind("parameter")
+class Parameter(Layer):
+    """``() → shape``: a learned tensor that stands free; `add` or `mul` puts it to use.
+
+    As a branch of ``parallel: {merge: mul, …}`` beside ``[]`` it is layer scale.
+
+    Source: ``torch.nn.Parameter``; Touvron et al., ICCV 2021 (layer scale).
+    """
+
+    takes: ClassVar[tuple[int, int | None]] = (0, 0)
+    example: ClassVar[dict[str, object]] = {"shape": [4]}
+
+    shape: SizeList = Field(description="its extents; in_* are those of the tensor before it")

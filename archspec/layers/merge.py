@@ -11,23 +11,44 @@ from archspec.layers.base import Layer, kind
 class Merge(Layer):
     """What layers with several inputs share."""
 
-    many_inputs: ClassVar[bool] = True
+    takes: ClassVar[tuple[int, int | None]] = (1, None)
+
+
+class Elementwise(Merge):
+    """Element by element, in place in an input of the output's shape.
+
+    Shapes are aligned at their last axes; axes of extent 1 are broadcast, all others must agree.
+    Source: ``torch.broadcast_tensors``.
+    """
 
 
 @kind("add")
-class Add(Merge):
-    """``(…) + (…) → (…)``: the sum of all inputs, in place in the first.
-
-    Axes of extent 1 are broadcast; all others must agree. Source: He et al., CVPR 2016.
-    """
+class Add(Elementwise):
+    """``(…) + (…) → (…)``: the sum of all inputs. Source: He et al., CVPR 2016."""
 
 
 @kind("mul")
-class Multiply(Merge):
-    """``(…) · (…) → (…)``: the product of all inputs, in place in the first.
+class Multiply(Elementwise):
+    """``(…) · (…) → (…)``: the product of all inputs. Source: Hu et al., CVPR 2018 (gating)."""
 
-    Axes of extent 1 are broadcast; all others must agree. Source: Hu et al., CVPR 2018 (gating).
-    """
+
+@kind("sub")
+class Subtract(Elementwise):
+    """``(…) − (…) → (…)``: the first input less the second. Source: ``torch.sub``."""
+
+    takes: ClassVar[tuple[int, int | None]] = (2, 2)
+
+
+@kind("div")
+class Divide(Elementwise):
+    """``(…) / (…) → (…)``: the first input over the second. Source: ``torch.div``."""
+
+    takes: ClassVar[tuple[int, int | None]] = (2, 2)
+
+
+@kind("maximum")
+class Largest(Elementwise):
+    """``max((…), (…)) → (…)``: the largest of all inputs. Source: Goodfellow et al., ICML 2013."""
 
 
 @kind("concat")
@@ -40,3 +61,13 @@ class Concat(Merge):
     example: ClassVar[dict[str, object]] = {"axis": 1}
 
     axis: Size = Field(default=constant(1), description="the axis that grows")
+
+
+@kind("stack")
+class Stack(Merge):
+    """``(…), (…) → (…, 2, …)``: the inputs behind each other on a new axis.
+
+    All axes must agree. Source: ``torch.stack``.
+    """
+
+    dim: Size = Field(default=constant(0), description="the place of the new axis")

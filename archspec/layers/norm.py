@@ -58,3 +58,49 @@ class LayerNorm(Layer):
     eps: Size = Field(
         default=constant("1e-5"), description="added to the variance; no cost depends on it"
     )
+
+
+@kind("groupnorm")
+class GroupNorm(Layer):
+    """``(n, c, …) → (n, c, …)``: each of ``num_groups`` groups normalised; ``2·c`` parameters.
+
+    Source: Wu and He, ECCV 2018; ``torch.nn.GroupNorm``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"num_groups": 2}
+
+    num_groups: Size = Field(description="groups; divides the channels")
+    affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
+    eps: Size = Field(
+        default=constant("1e-5"), description="added to the variance; no cost depends on it"
+    )
+
+
+@kind("instancenorm")
+class InstanceNorm(Layer):
+    """``(n, c, …) → (n, c, …)``: each channel of each sample normalised; no parameters by default.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, 2016; ``torch.nn.InstanceNorm2d``.
+    """
+
+    affine: Flag = Field(
+        default=flag(False), description="whether there are 2·c learnable parameters"
+    )
+    eps: Size = Field(
+        default=constant("1e-5"), description="added to the variance; no cost depends on it"
+    )
+
+
+@kind("local_response_norm")
+class LocalResponseNorm(Layer):
+    """``(n, c, …) → (n, c, …)``: each element over the squares of ``size`` channels around it.
+
+    Source: Krizhevsky et al., NeurIPS 2012; ``torch.nn.LocalResponseNorm``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"size": 5}
+
+    size: Size = Field(description="channels that are looked at; no cost depends on it")
+    alpha: Size = Field(default=constant("1e-4"), description="factor of the squares")
+    beta: Size = Field(default=constant("0.75"), description="power of the sum")
+    k: Size = Field(default=constant(1), description="added to the sum")

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalPerAxis, PerAxis, constant, flag
+from archspec.fields import Flag, OptionalPerAxis, PerAxis, SizeList, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -87,16 +87,24 @@ class AvgPool3d(AvgPool):
     rank = 3
 
 
-class AdaptiveAvgPool(Layer):
-    """The mean over windows chosen so that the output has the given size, whatever the input's.
+class AdaptivePool(Layer):
+    """Windows chosen so that the output has the given size, whatever the input's.
 
-    Source: ``torch.nn.AdaptiveAvgPool2d``.
+    Source: ``torch.nn.AdaptiveAvgPool2d`` and ``torch.nn.AdaptiveMaxPool2d``.
     """
 
     rank: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"output_size": 1}
 
     output_size: PerAxis = Field(description="extent of the output per axis; 1 pools globally")
+
+
+class AdaptiveAvgPool(AdaptivePool):
+    """A mean per window; no arithmetic that is counted."""
+
+
+class AdaptiveMaxPool(AdaptivePool):
+    """A maximum per window; no arithmetic that is counted."""
 
 
 @kind("adaptive_avgpool1d")
@@ -115,6 +123,71 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
 
 @kind("adaptive_avgpool3d")
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with ``d_o``, ``h_o`` and ``w_o`` given."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` their extents given."""
 
     rank = 3
+
+
+@kind("adaptive_maxpool1d")
+class AdaptiveMaxPool1d(AdaptiveMaxPool):
+    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given."""
+
+    rank = 1
+
+
+@kind("adaptive_maxpool2d")
+class AdaptiveMaxPool2d(AdaptiveMaxPool):
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given."""
+
+    rank = 2
+
+
+@kind("adaptive_maxpool3d")
+class AdaptiveMaxPool3d(AdaptiveMaxPool):
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` their extents given."""
+
+    rank = 3
+
+
+class GlobalPool(Layer):
+    """``(n, c, …) → (n, c, 1, …)``: one number per channel, however many axes follow.
+
+    Source: Lin, Chen and Yan, ICLR 2014; ONNX ``GlobalAveragePool``.
+    """
+
+
+@kind("global_avgpool")
+class GlobalAvgPool(GlobalPool):
+    """The mean of each channel."""
+
+
+@kind("global_maxpool")
+class GlobalMaxPool(GlobalPool):
+    """The maximum of each channel."""
+
+
+class Reduction(Layer):
+    """``(…, l, …) → (…)``: some axes become one number, and go.
+
+    Source: ``torch.mean``, ``torch.sum`` and ``torch.amax``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dim": [1]}
+
+    dim: SizeList = Field(description="the axes")
+    keepdim: Flag = Field(default=flag(False), description="whether they stay, with extent 1")
+
+
+@kind("mean")
+class Mean(Reduction):
+    """The mean over some axes."""
+
+
+@kind("sum")
+class Sum(Reduction):
+    """The sum over some axes."""
+
+
+@kind("amax")
+class Amax(Reduction):
+    """The maximum over some axes."""

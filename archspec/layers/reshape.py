@@ -1,22 +1,11 @@
-"""Layers that only change the shape, or nothing at all."""
+"""Layers that multiply nothing: other shapes of the same elements, choices of them, copies."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import Size, constant
-from archspec.layers.base import Layer, kind
-
-
-@kind("flatten")
-class Flatten(Layer):
-    """``(n, c, h, w) → (n, c·h·w)``: the axes from ``start_dim`` to ``end_dim`` become one.
-
-    Source: ``torch.nn.Flatten``.
-    """
-
-    start_dim: Size = Field(default=constant(1), description="the first axis that is merged")
-    end_dim: Size = Field(default=constant(-1), description="the last axis that is merged")
+from archspec.fields import OptionalPerAxis, OptionalSize, Size, SizeList, constant
+from archspec.layers.base import Layer, kind, known_integer
 
 
 @kind("identity")
@@ -34,8 +23,266 @@ class Dropout(Layer):
     Source: Srivastava et al., JMLR 2014; ``torch.nn.Dropout``.
     """
 
-    example: ClassVar[dict[str, object]] = {}
-
     p: Size = Field(
         default=constant("0.5"), description="probability of a zero; no cost depends on it"
+    )
+
+
+@kind("drop_path", "stochastic_depth")
+class DropPath(Layer):
+    """``(…) → (…)``: drops a whole branch while training; at inference the identity.
+
+    Source: Huang et al., ECCV 2016.
+    """
+
+    p: Size = Field(
+        default=constant("0.1"), description="probability of a drop; no cost depends on it"
+    )
+
+
+@kind("flatten")
+class Flatten(Layer):
+    """``(n, c, h, w) → (n, c·h·w)``: the axes from ``start_dim`` to ``end_dim`` become one.
+
+    Source: ``torch.nn.Flatten``.
+    """
+
+    start_dim: Size = Field(default=constant(1), description="the first axis that is merged")
+    end_dim: Size = Field(default=constant(-1), description="the last axis that is merged")
+
+
+@kind("reshape", "view")
+class Reshape(Layer):
+    """``(…) → shape``: the same elements in the same order, as a tensor of another shape.
+
+    Source: ``torch.reshape``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"shape": ["in_shape[0]", -1]}
+
+    shape: SizeList = Field(
+        description="the new extents, all axes of them; one may be -1: what the others leave"
+    )
+
+
+@kind("permute")
+class Permute(Layer):
+    """``(a_0, a_1, …) → (a_dims[0], a_dims[1], …)``: the axes in another order.
+
+    Source: ``torch.permute``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dims": [0, 2, 1]}
+
+    dims: SizeList = Field(description="for each axis of the output the axis of the input")
+
+
+@kind("transpose")
+class Transpose(Layer):
+    """``(…, a, …, b, …) → (…, b, …, a, …)``: two axes change places.
+
+    Source: ``torch.transpose``.
+    """
+
+    dim0: Size = Field(default=constant(-2), description="the one axis")
+    dim1: Size = Field(default=constant(-1), description="the other axis")
+
+
+@kind("squeeze")
+class Squeeze(Layer):
+    """``(…, 1, …) → (…)``: an axis of extent 1 goes.
+
+    Source: ``torch.squeeze``; where that leaves a larger axis as it is, it is refused here.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dim": 1}
+
+    dim: Size = Field(description="the axis; its extent must be 1")
+
+
+@kind("unsqueeze")
+class Unsqueeze(Layer):
+    """``(…) → (…, 1, …)``: a new axis of extent 1.
+
+    Source: ``torch.unsqueeze``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dim": 1}
+
+    dim: Size = Field(description="the place of the new axis")
+
+
+@kind("pad")
+class Pad(Layer):
+    """``h_o = h_i + before + after`` on the last axes; all others stay.
+
+    Source: ``torch.nn.functional.pad``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"pad": [1, 1]}
+
+    pad: SizeList = Field(
+        description="before and after the last axis, then before and after the one before it, "
+        "and so on; a negative number cuts off"
+    )
+    mode: Literal["constant", "reflect", "replicate", "circular"] = Field(
+        default="constant", description="what the padding holds; no cost depends on it"
+    )
+    value: Size = Field(
+        default=constant(0), description="the constant that it holds; no cost depends on it"
+    )
+
+
+@kind("crop")
+class Crop(Layer):
+    """``(n, c, h, w) → (n, c, h_o, w_o)``: the middle of the feature map.
+
+    With two inputs the first is cropped to the spatial extents of the second.
+
+    Source: Ronneberger et al., MICCAI 2015; ``torchvision.transforms.CenterCrop``.
+    """
+
+    takes: ClassVar[tuple[int, int | None]] = (1, 2)
+    example: ClassVar[dict[str, object]] = {"size": 2}
+
+    size: OptionalPerAxis = Field(
+        default=None, description="extent of the output per axis; else the second input's"
+    )
+
+
+@kind("slice")
+class Slice(Layer):
+    """``l_o = ceil((end − start)/step)``: a range of one axis.
+
+    Source: Python's ``x[start:end:step]``; a range beyond the axis is refused.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dim": 1, "end": 1}
+
+    dim: Size = Field(description="the axis")
+    start: Size = Field(
+        default=constant(0), description="the first element; counted from the end if negative"
+    )
+    end: OptionalSize = Field(
+        default=None,
+        description="the element after the last; counted from the end if negative; else the end",
+    )
+    step: Size = Field(default=constant(1), description="distance of the elements that are taken")
+
+
+@kind("select")
+class Select(Layer):
+    """``(…, l, …) → (…)``: one element of an axis, which goes.
+
+    Source: ``torch.select``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"dim": 1}
+
+    dim: Size = Field(description="the axis")
+    index: Size = Field(
+        default=constant(0), description="the element; counted from the end if negative"
+    )
+
+
+@kind("split")
+class Split(Layer):
+    """``(…, Σ sizes, …) → (…, sizes[0], …), (…, sizes[1], …), …``: parts of one axis.
+
+    Its outputs are ``name.0``, ``name.1``, …. Source: ``torch.split``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"sizes": [1, "in_channels - 1"]}
+
+    sizes: SizeList = Field(description="extents of the parts; together the axis")
+    dim: Size = Field(default=constant(1), description="the axis")
+
+    @property
+    def outputs(self) -> int:
+        """One per size."""
+        return len(self.sizes)
+
+
+@kind("chunk")
+class Chunk(Layer):
+    """``(…, l, …) → chunks × (…, ceil(l/chunks), …)``: equal parts of one axis, the last the rest.
+
+    Its outputs are ``name.0``, ``name.1``, …. Source: ``torch.chunk``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"chunks": 2}
+
+    chunks: Size = Field(description="how many parts; known before any size is")
+    dim: Size = Field(default=constant(1), description="the axis")
+
+    @property
+    def outputs(self) -> int:
+        """As many as there are chunks."""
+        return known_integer("chunks", self.chunks)
+
+
+@kind("roll")
+class Roll(Layer):
+    """``(…) → (…)``: elements move along axes; what leaves at one end enters at the other.
+
+    Source: Liu et al., ICCV 2021 (shifted windows); ``torch.roll``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"shifts": [1], "dims": [1]}
+
+    shifts: SizeList = Field(description="by how many elements, per axis; no cost depends on it")
+    dims: SizeList = Field(description="the axes")
+
+
+@kind("channel_shuffle")
+class ChannelShuffle(Layer):
+    """``(n, g·c, …) → (n, c·g, …)``: the channels of ``groups`` groups are dealt in turn.
+
+    Source: Zhang et al., CVPR 2018; ``torch.nn.ChannelShuffle``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"groups": 2}
+
+    groups: Size = Field(description="groups g; divides the channels")
+
+
+@kind("pixel_shuffle")
+class PixelShuffle(Layer):
+    """``(n, c·r², h, w) → (n, c, h·r, w·r)``: channels become pixels.
+
+    Source: Shi et al., CVPR 2016; ``torch.nn.PixelShuffle``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"upscale_factor": 2}
+
+    upscale_factor: Size = Field(description="the factor r; r² divides the channels")
+
+
+@kind("pixel_unshuffle")
+class PixelUnshuffle(Layer):
+    """``(n, c, h·r, w·r) → (n, c·r², h, w)``: pixels become channels.
+
+    Source: Shi et al., CVPR 2016; ``torch.nn.PixelUnshuffle``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"downscale_factor": 2}
+
+    downscale_factor: Size = Field(description="the factor r; divides height and width")
+
+
+@kind("upsample", "interpolate")
+class Upsample(Layer):
+    """``h_o = floor(h_i·scale_factor)``, or as ``size`` says, on every spatial axis.
+
+    Source: ``torch.nn.Upsample``.
+    """
+
+    example: ClassVar[dict[str, object]] = {"scale_factor": 2}
+
+    scale_factor: OptionalPerAxis = Field(
+        default=None, description="output elements per input element; a fraction makes it smaller"
+    )
+    size: OptionalPerAxis = Field(default=None, description="extent of the output, instead")
+    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = Field(
+        default="nearest", description="how values between are made; no cost depends on it"
     )

@@ -1,0 +1,63 @@
+"""Recurrent layers."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.fields import Flag, OptionalSize, Size, constant, flag
+from archspec.layers.base import Layer, kind
+
+
+class Recurrent(Layer):
+    """``(n, t, c) → (n, t, D·h)``: each step takes the input and the state of the step before.
+
+    With ``G`` gates, D directions and a first layer: weights ``D·G·h·(c + h)``, two biases of
+    ``D·G·h``, MACs ``n·t`` times the weights; each further layer takes ``D·h`` for ``c``.
+
+    Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``, whose parameters are counted (two biases).
+    """
+
+    gates: ClassVar[int]
+    example: ClassVar[dict[str, object]] = {"hidden_size": 4}
+
+    hidden_size: Size = Field(description="features of the state, h")
+    num_layers: Size = Field(default=constant(1), description="layers, each fed by the one before")
+    bias: Flag = Field(default=flag(True), description="whether there are biases")
+    batch_first: Flag = Field(
+        default=flag(True), description="(n, t, c) or (t, n, c); no cost depends on it"
+    )
+    dropout: Size = Field(
+        default=constant(0), description="between layers while training; no cost depends on it"
+    )
+    bidirectional: Flag = Field(
+        default=flag(False), description="whether a second direction is read, D = 2"
+    )
+
+
+@kind("lstm")
+class LSTM(Recurrent):
+    """Four gates and a cell. Source: Hochreiter and Schmidhuber, 1997; Sak et al., 2014."""
+
+    gates = 4
+
+    proj_size: OptionalSize = Field(
+        default=None, description="features that the state is projected to, in place of h"
+    )
+
+
+@kind("gru")
+class GRU(Recurrent):
+    """Three gates. Source: Cho et al., EMNLP 2014."""
+
+    gates = 3
+
+
+@kind("rnn")
+class RNN(Recurrent):
+    """One gate, no more than a linear layer. Source: Elman, 1990."""
+
+    gates = 1
+
+    nonlinearity: Literal["tanh", "relu"] = Field(
+        default="tanh", description="the function of the state; no cost depends on it"
+    )
