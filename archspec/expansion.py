@@ -175,7 +175,7 @@ class _Frame:
 
     def _single(self, tensor: Tensor, name: str) -> Tensor:
         """A tensor that is the only output of its producer, or one of several by number."""
-        if tensor.output is None:
+        if self._is_several(tensor):
             bearer = tensor.producer.rpartition("/")[2]
             count = self.expansion.outputs[tensor.producer]
             raise ExpressionError(
@@ -250,10 +250,13 @@ class _Frame:
             bearer, dot, number = name.rpartition(".")
             return self._part(bearer, number) if dot else self._single(self._lookup(name), name)
 
+    def _is_several(self, tensor: Tensor) -> bool:
+        return tensor.output is None and tensor.producer in self.expansion.outputs
+
     def _part(self, bearer: str, number: str) -> Tensor:
         """One of several outputs, counted from 0."""
         tensor = self._lookup(bearer)
-        count = self.expansion.outputs[tensor.producer] if tensor.output is None else 1
+        count = self.expansion.outputs[tensor.producer] if self._is_several(tensor) else 1
         if count == 1 or not (number.isdecimal() and number.isascii() and int(number) < count):
             has = f"the outputs 0 to {count - 1}" if count > 1 else "one output, without a number"
             raise ExpressionError(f"'{bearer}' has {has}; there is no '{number}'")
@@ -326,17 +329,15 @@ class _Frame:
             place = (*entry.path, entry.key, error.field, *error.path)
             origin = self.expansion.architecture.document.origin(place).shifted(error.position)
             raise error.placed(origin, f"{entry.key}.{error.field}") from None
-        tensor = Tensor(path)
         if outputs > 1:
             self.expansion.outputs[path] = outputs
-            tensor = Tensor(path, None)
         node = Node(name, path, resolved, inputs, entry.origin, entry.fields, self._tied(entry))
-        self._remember(entry, tensor)
-        return node, tensor
+        self._remember(entry, Tensor(path))
+        return node, Tensor(path)
 
     def _before(self) -> Tensor | None:
         """The one tensor of the entry before, if there is one."""
-        return None if self.latest is None or self.latest.output is None else self.latest
+        return None if self.latest is None or self._is_several(self.latest) else self.latest
 
     def _wrong_count(self, entry: Entry, count: int) -> SpecError:
         """The error that says how many inputs an entry takes."""

@@ -9,13 +9,18 @@ from typing import NamedTuple
 
 
 class Tensor(NamedTuple):
-    """One edge of the graph: output number ``output`` of the node or input called ``producer``.
+    """One edge of the graph: what leaves the node or input called ``producer``.
 
-    Without a number it is all outputs of a node that has several.
+    Where several tensors leave, ``output`` is the number of one, counted from 0.
     """
 
     producer: str
-    output: int | None = 0
+    output: int | None = None
+
+    @property
+    def label(self) -> str:
+        """``conv2d_1``, or ``chunk_1.0``."""
+        return self.producer if self.output is None else f"{self.producer}.{self.output}"
 
 
 class Number(NamedTuple):

@@ -24,6 +24,7 @@ from costmodel.algebra.conditions import (
     whole_under,
 )
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.symbols import symbol
 from costmodel.conventions import Convention, find_convention
@@ -32,6 +33,7 @@ from costmodel.propagation import (
     Counted,
     LayerCost,
     Propagation,
+    Step,
     least_values,
     on_the_way,
     propagate,
@@ -238,7 +240,10 @@ class Analysis:
         for condition in self.conditions:
             if isinstance(condition, AtLeast) and condition.expression.is_Symbol:
                 least[condition.expression] = condition.bound
-        candidates = [by_resolution(part) for part in parts if part != 0] or [Integer(0)]
+        several = (
+            part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
+        )
+        candidates = [by_resolution(part) for group in several for part in group] or [Integer(0)]
         return maximum(candidates, least, self.evaluator)
 
     @cached_property
@@ -258,12 +263,14 @@ class Analysis:
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))
 
     @property
-    def peak_layer(self) -> LayerCost:
-        """The layer whose input and output are the peak of activations."""
-        return max(
-            self.layers,
-            key=lambda layer: self.evaluator(self.of_layer("activations_peak", layer)),
-        )
+    def peak(self) -> tuple[LayerCost, Step]:
+        """The layer whose input and output, or a step's inside it, are the peak of activations."""
+
+        def size(layer: LayerCost) -> Rational:
+            return self.evaluator(self.of_layer("activations_peak", layer))
+
+        layer = max(self.layers, key=size)
+        return layer, max(layer.steps, key=lambda step: self.evaluator(step.elements))
 
     def at(self, **settings: Number) -> "Point":
         """The numbers at given values of the symbols; those not given keep their defaults.

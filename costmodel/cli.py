@@ -50,6 +50,10 @@ def report(
             help="What to show: params, model_size, macs, flops, activations, activations_peak.",
         ),
     ] = None,
+    depth: Annotated[
+        int | None,
+        Parameter(help="How many groups to open within each other; 0 shows the outermost."),
+    ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str, Parameter(help="How to show it: table, json, csv, markdown or latex.")
     ] = "table",
@@ -60,9 +64,12 @@ def report(
 
     render = find_renderer(format)
     _require_values("--metric", metric)
+    if depth is not None and depth < 0:
+        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
     numbers_suffice = not symbolic and format != "json"
     analysis = _analyze(spec, settings, convention, numbers_suffice=numbers_suffice)
-    print(render(Report(analysis, tuple(dict.fromkeys(metric or ())), symbolic)), end="")
+    metrics = tuple(dict.fromkeys(metric or ()))
+    print(render(Report(analysis, metrics, symbolic, depth)), end="")
 
 
 @app.command

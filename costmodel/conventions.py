@@ -42,7 +42,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
                 "params: weights, no bias or normalisation; MACs: products of conv, linear, "
                 "matmul; activations: input + every feature map that is not in place",
                 roles=frozenset({Role.WEIGHT}),
-                feature_maps=frozenset(output for output in Output if not output.shares_memory),
+                feature_maps=frozenset(output for output in Output if output.is_feature_map),
                 counts_input=True,
             ),
             Convention(

@@ -27,13 +27,22 @@ class Output(Enum):
     CONCAT = "concatenation"
     LOOKUP = "lookup"
     MATMUL = "matrix product"
+    RESAMPLE = "resampling"
+    PAD = "padding"
+    BROADCAST = "broadcast"
     IN_PLACE = "in place"
     VIEW = "view"
+    PARAMETER = "parameter"
 
     @property
-    def shares_memory(self) -> bool:
-        """Whether the output lies where the input lay."""
-        return self in (Output.IN_PLACE, Output.VIEW)
+    def is_feature_map(self) -> bool:
+        """Whether it is a new feature map: neither an input's elements nor learned ones."""
+        return self not in (Output.IN_PLACE, Output.VIEW, Output.PARAMETER)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether products make it."""
+        return self in (Output.CONV, Output.LINEAR, Output.MATMUL)
 
 
 class Parameter(NamedTuple):
@@ -52,6 +61,18 @@ class Parameter(NamedTuple):
     rule: str
 
 
+class Inner(NamedTuple):
+    """A feature map inside a layer that several products make.
+
+    Attributes:
+        name: what it is: ``scores``.
+        size: its elements.
+    """
+
+    name: str
+    size: Expr
+
+
 class Cost(NamedTuple):
     """A layer's products, learnable tensors and kind of output.
 
@@ -60,12 +81,14 @@ class Cost(NamedTuple):
         nests: its loop nests.
         parameters: its learnable tensors, weights of nests included.
         sizes: how the output's extents follow, where no window of a nest says it.
+        inner: the feature maps inside it, which count as its output does.
     """
 
     output: Output
     nests: tuple[LoopNest, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     sizes: tuple[Formula, ...] = ()
+    inner: tuple[Inner, ...] = ()
 
     @property
     def macs(self) -> Expr:
@@ -83,3 +106,9 @@ def weight_of(nest: LoopNest) -> Parameter:
     operand = next(o for o in nest.operands if o.learnable)
     rule = "·".join(loop.label for name in operand.loops for loop in nest.over([name]))
     return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule)
+
+
+def weight_and_bias(nest: LoopNest, bias: Expr | None) -> tuple[Parameter, ...]:
+    """The learnable operand of a nest, and a bias of so many elements, if there is one."""
+    weight = weight_of(nest)
+    return (weight,) if bias is None else (weight, Parameter("bias", Role.BIAS, bias, "c_o"))

@@ -76,8 +76,8 @@ def _totals(analysis: Analysis) -> Explanation:
 
 
 def _peak(analysis: Analysis) -> Step:
-    layer = analysis.peak_layer
-    parts = map(analysis.evaluator, (layer.input_elements, layer.output_elements))
+    layer, step = analysis.peak
+    parts = map(analysis.evaluator, (step.reads, step.writes))
     rule = f"input + output of {layer.node.path}"
     total = show_number(analysis.value("activations_peak"))
     return Step("peak", rule, " + ".join(map(show_number, parts)), total)
@@ -93,7 +93,8 @@ class _Explainer:
     def explanation(self) -> Explanation:
         """The steps of the layer, those of its shape first."""
         inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
-        shapes = f"{inputs} → {self._shape(self.layer.output)}"
+        outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
+        shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
         runs = self.evaluate(self.runs)
         name = self.layer.node.path
@@ -148,8 +149,19 @@ class _Explainer:
             how = self.layer.cost.output.value
             yield Step("#activations", f"no new feature map ({how})", "", "0")
             return
+        if self.layer.cost.inner:
+            yield self._inner_activations(show_number(size))
+            return
         shape = self._shape(self.layer.output).replace("×", " × ")
         yield Step("#activations", "elements of the output", shape, show_number(size))
+
+    def _inner_activations(self, total: str) -> Step:
+        """The feature maps inside the layer, and its output."""
+        maps = [(inner.name, inner.size) for inner in self.layer.cost.inner]
+        maps.append(("output", self.layer.output_elements))
+        sizes = [(name, self.evaluate(size)) for name, size in maps]
+        rule = " + ".join(name for name, size in sizes if size)
+        return Step("#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total)
 
 
 def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:

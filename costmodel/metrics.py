@@ -1,6 +1,6 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -40,14 +40,14 @@ class Metric(NamedTuple):
 
     def parts(self, layers: Iterable[Counted], convention: Convention) -> list[Expr]:
         """The count of each layer, times how often it counts where counts add up."""
-        return [
-            self.per_layer(layer, convention) * (1 if self.combine == "max" else self._times(n))
-            for layer, *n in layers
-        ]
+        return [self._part(counted, convention) for counted in layers]
 
-    def _times(self, often: Sequence[Expr]) -> Expr:
-        runs, copies = often
-        return copies if self.per == "copy" else runs
+    def _part(self, counted: Counted, convention: Convention) -> Expr:
+        count = self.per_layer(counted.layer, convention)
+        if self.combine == "max":
+            return count
+        often = counted.copies if self.per == "copy" else counted.runs
+        return Add(*(often * term for term in Add.make_args(count)))
 
     def of(self, layers: Iterable[Counted], convention: Convention) -> Expr:
         """The count of some layers together."""
@@ -78,15 +78,20 @@ def count_flops(layer: LayerCost, convention: Convention) -> Expr:
 
 
 def count_activations(layer: LayerCost, convention: Convention) -> Expr:
-    """Elements of the output, where it counts as a feature map."""
-    return layer.output_elements if _is_feature_map(layer, convention) else Integer(0)
+    """Elements of the output and of what is inside, where it counts as a feature map."""
+    if not _is_feature_map(layer, convention):
+        return Integer(0)
+    return Add(layer.output_elements, *(inner.size for inner in layer.cost.inner))
 
 
 def count_activations_peak(layer: LayerCost, convention: Convention) -> Expr:
-    """Elements of input and output of a layer that makes a new feature map."""
+    """Elements of input and output of a layer that makes a new feature map.
+
+    Of a layer with several products it is the largest input and output of one of them.
+    """
     if not _is_feature_map(layer, convention):
         return Integer(0)
-    return layer.input_elements + layer.output_elements
+    return Maximum(*(step.elements for step in layer.steps))
 
 
 def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:

@@ -123,6 +123,13 @@ class LoopNest(NamedTuple):
         return sum((self.size(o) for o in self.operands if o.name != "output"), Mul(0))
 
     @property
+    def activations_read(self) -> Expr:
+        """Those of them that are not learned."""
+        return sum(
+            (self.size(o) for o in self.operands if not o.learnable and o.name != "output"), Mul(0)
+        )
+
+    @property
     def writes(self) -> Expr:
         """Elements that must be written at least once."""
         return self.size(self.operand("output"))

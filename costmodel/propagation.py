@@ -15,6 +15,7 @@ from costmodel.algebra.translate import translate
 from costmodel.cost import Cost, Role
 from costmodel.rules.base import (
     Requirement,
+    Several,
     Shape,
     Site,
     Way,
@@ -25,20 +26,42 @@ from costmodel.rules.base import (
 )
 
 
+class Step(NamedTuple):
+    """What is in memory while one product of a layer, or the layer itself, is worked out.
+
+    Attributes:
+        reads: elements of the feature maps that enter.
+        writes: elements of the feature maps that leave.
+    """
+
+    reads: Expr
+    writes: Expr
+
+    @property
+    def elements(self) -> Expr:
+        """Input and output together."""
+        return self.reads + self.writes
+
+
 class LayerCost(NamedTuple):
     """One layer with its shapes and its cost.
 
     Attributes:
         node: the layer in the graph.
         inputs: the shapes that enter.
-        output: the shape that leaves.
+        outputs: the shapes that leave.
         cost: what it costs.
     """
 
     node: Node
     inputs: tuple[Shape, ...]
-    output: Shape
+    outputs: tuple[Shape, ...]
     cost: Cost
+
+    @property
+    def output(self) -> Shape:
+        """The shape that leaves, the first where there are several."""
+        return self.outputs[0]
 
     @property
     def input_elements(self) -> Expr:
@@ -47,8 +70,15 @@ class LayerCost(NamedTuple):
 
     @property
     def output_elements(self) -> Expr:
-        """Elements of the output."""
-        return elements(self.output)
+        """Elements of all outputs."""
+        return sum(map(elements, self.outputs), exact(0))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The layer in one step, or one for each product where there are feature maps inside."""
+        if not self.cost.inner:
+            return (Step(self.input_elements, self.output_elements),)
+        return tuple(Step(nest.activations_read, nest.writes) for nest in self.cost.nests)
 
 
 class GroupCost(NamedTuple):
@@ -189,18 +219,21 @@ class _Walk:
         site = Site(node, inputs, self.translate, self.least)
         kind = type(node.layer)
         try:
-            output = find_shape_rule(kind)(node.layer, site)
-            cost = find_cost_rule(kind)(node.layer, site, output)
+            found = find_shape_rule(kind)(node.layer, site)
+            outputs = found.shapes if isinstance(found, Several) else (found,)
+            cost = find_cost_rule(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
         except SpecError as error:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
         except LookupError as error:
             raise node.error(str(error)) from None
         self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
-        self.shapes[Tensor(node.path)] = output
-        self.sources[Tensor(node.path)] = node.inputs
+        for i, shape in enumerate(outputs):
+            tensor = Tensor(node.path, i if len(outputs) > 1 else None)
+            self.shapes[tensor] = shape
+            self.sources[tensor] = node.inputs
         self.costs[node.path] = cost
-        return LayerCost(node, inputs, output, cost)
+        return LayerCost(node, inputs, outputs, cost)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
@@ -280,9 +313,9 @@ class _Walk:
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
         steps: list[tuple[str, Shape]] = []
-        tensor: Tensor | None = node.inputs[0]
+        tensor: Tensor | None = node.inputs[0] if node.inputs else None
         while tensor is not None and len(steps) < MAX_STEPS:
-            steps.append((tensor.producer, self.shapes[tensor]))
+            steps.append((tensor.label, self.shapes[tensor]))
             before = self.sources.get(tensor, ())
             tensor = before[0] if before else None
         return tuple(reversed(steps))
@@ -332,7 +365,9 @@ def least_values(graph: Graph) -> Least:
 
 
 def on_the_way(error: SpecError, shapes: str) -> SpecError:
-    """The same error with the shapes that led there."""
+    """The same error with the shapes that led there, if there are any."""
+    if not shapes:
+        return error
     hint = f"{error.hint}; {shapes}" if error.hint else shapes
     return SpecError(error.cause, hint=hint, origin=error.origin, entry=error.entry)
 
@@ -343,5 +378,7 @@ MAX_STEPS = 6
 
 def show_way(way: Way, show: Callable[[Shape], str]) -> str:
     """``shapes on the way: input [1, 3, 224, 224] → conv2d_1 [1, 96, 55, 55]``."""
+    if not way:
+        return ""
     steps = ["…"] * (len(way) == MAX_STEPS) + [f"{name} {show(shape)}" for name, shape in way]
     return f"shapes on the way: {' → '.join(steps)}"

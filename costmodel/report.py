@@ -1,19 +1,21 @@
 """What is shown of an analysis: rows and totals, before a renderer decides how they look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from sympy import Expr, Integer, S
+from sympy import Add, Expr, Integer, S
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
+from costmodel.algebra.functions import Maximum
+from costmodel.algebra.laws import by_resolution
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
-from costmodel.propagation import Counted, LayerCost
+from costmodel.propagation import Counted, GroupCost, LayerCost, Part
 from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
@@ -24,25 +26,31 @@ COLUMNS = ("params", "macs", "activations")
 
 
 class Row(NamedTuple):
-    """One line of a report: an input of the network or a layer.
+    """One line of a report: an input of the network, a layer, or a group of lines.
 
     Attributes:
-        name: the layer's path, and how often it runs.
-        kind: its kind; ``input`` for an input.
+        name: its name among its siblings; a group that holds but one group is named with it.
+        kind: its kind; ``input`` for an input, the block's or composite's for a group.
         path: its place in the structure.
-        inputs: where its inputs come from.
-        shape: the shape of its output.
-        counts: metric → expression.
-        sharing: how its output lies where its input lay (``in place``, ``view``), if it does.
+        level: how many groups it is in.
+        inputs: where its inputs come from; a group's are those of the layers in it.
+        shapes: the shapes of its outputs.
+        counts: metric → expression, all runs together, so that the lines of a group add up to it.
+        runs: how often it runs for each run of the group it is in.
+        sharing: why its output is no new feature map (``in place``, ``view``), if it is none.
+        is_group: whether it is one.
     """
 
     name: str
     kind: str
     path: str
+    level: int
     inputs: tuple[str, ...]
-    shape: Shape
+    shapes: tuple[Shape, ...]
     counts: dict[str, Expr]
+    runs: Expr = S.One
     sharing: str = ""
+    is_group: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,13 @@ class Report:
         analysis: the network.
         metrics: the metrics that were asked for; none means the usual ones.
         symbolic: whether laws are shown, or numbers.
+        depth: how many groups are opened within each other; None opens all.
     """
 
     analysis: Analysis
     metrics: tuple[str, ...] = ()
     symbolic: bool = False
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.metrics:
@@ -96,8 +106,20 @@ class Report:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """The inputs, then the layers."""
-        return (*self._inputs(), *(self._row(*counted) for counted in self.analysis.counted))
+        """The inputs, then the tree of groups and layers as far as it is opened."""
+        tree = self._tree(self.analysis.propagation.parts, 0, S.One, S.One)
+        opened = (row for row in tree if self.depth is None or row.level <= self.depth)
+        return (*self._inputs(), *opened)
+
+    @property
+    def leaves(self) -> tuple[Row, ...]:
+        """The lines that hold no other line that is shown; they add up to the network."""
+        following = [*self.rows[1:], None]
+        return tuple(
+            row
+            for row, after in zip(self.rows, following, strict=True)
+            if not (row.is_group and after and after.level > row.level)
+        )
 
     def _inputs(self) -> Iterator[Row]:
         for name, shape in self.analysis.propagation.inputs.items():
@@ -105,23 +127,70 @@ class Report:
             for metric in self.columns:
                 counted = metric.of_input and self.analysis.convention.counts_input
                 counts[metric.name] = elements(shape) if counted else Integer(0)
-            yield Row(name, "input", name, (), shape, counts)
+            yield Row(name, "input", name, 0, (), (shape,), counts)
 
-    def _row(self, layer: LayerCost, runs: Expr, copies: Expr) -> Row:
+    def _tree(self, parts: Iterable[Part], level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
+        """The lines of some parts, which work and hold weights so often."""
+        for part in parts:
+            if isinstance(part, GroupCost):
+                yield from self._group(part, level, runs, copies)
+            else:
+                yield self._row(part, level, runs, copies)
+
+    def _group(self, group: GroupCost, level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
+        """The line of a group, then those in it; groups that hold but one group are one line."""
+        name, own = group.name, group.runs
+        runs, copies = runs * group.runs, copies * group.copies
+        while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
+            group = group.parts[0]
+            name, own = f"{name}/{group.name}", own * group.runs
+            runs, copies = runs * group.runs, copies * group.copies
+        inner = list(self._tree(group.parts, level + 1, runs, copies))
+        direct = [row for row in inner if row.level == level + 1]
+        yield Row(
+            name=name,
+            kind=group.kind,
+            path=group.path,
+            level=level,
+            inputs=(),
+            shapes=direct[-1].shapes if direct else (),
+            counts={metric.name: self._together(metric, direct) for metric in self.columns},
+            runs=own,
+            is_group=True,
+        )
+        yield from inner
+
+    def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
+        counts = [row.counts[metric.name] for row in rows]
+        if metric.combine == "max":
+            return Maximum(*counts) if counts else Integer(0)
+        return self.analysis.law(by_resolution(Add(*counts)))
+
+    def _row(self, layer: LayerCost, level: int, runs: Expr, copies: Expr) -> Row:
         convention, output = self.analysis.convention, layer.cost.output
         law = self.analysis.law
         return Row(
-            name=layer.node.path if runs is S.One else f"{layer.node.path} ×{self.show(runs)}",
+            name=layer.node.name,
             kind=layer.node.kind,
             path=layer.node.path,
-            inputs=tuple(tensor.producer for tensor in layer.node.inputs),
-            shape=tuple(map(law, layer.output)),
+            level=level,
+            inputs=tuple(tensor.label for tensor in layer.node.inputs),
+            shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
             counts={
                 metric.name: law(metric.of([Counted(layer, runs, copies)], convention))
                 for metric in self.columns
             },
-            sharing=output.value if output.shares_memory else "",
+            sharing="" if output.is_feature_map else output.value,
         )
+
+    def label(self, row: Row) -> str:
+        """A line's name, indented, with how often it runs."""
+        times = "" if row.runs is S.One else f" ×{self.show(row.runs)}"
+        return f"{'  ' * row.level}{row.name}{times}"
+
+    def dimensions(self, row: Row) -> str:
+        """``1×96×55×55``: the numbers of a row's shapes."""
+        return ", ".join("×".join(str(self.number(s)) for s in shape) for shape in row.shapes)
 
     def number(self, expression: Expr) -> Rational:
         """The value of an expression at the symbols' values."""

@@ -48,6 +48,14 @@ class Window(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
     @property
+    def sides(self) -> tuple[Expr, Expr]:
+        """The padding before and after; of ``same`` at stride 1 the halves of ``span − 1``."""
+        if not self.same:
+            return self.before, self.after
+        before = floor_div(self.span - 1, 2)
+        return before, self.span - 1 - before
+
+    @property
     def room(self) -> Expr:
         """Positions of the first tap at stride 1, less one: ``h_i + p + p − span``."""
         return self.size + self.before + self.after - self.span

@@ -309,7 +309,7 @@ SHAPES = {
     "layernorm of too many axes": bad(
         spec("layernorm: {axes: §5}"), "layernorm_1", "axes", "5", "[1, 3, 8, 8]"
     ),
-    "layernorm of no axis": bad(spec("layernorm: {axes: §0}"), "axes (0)", "at least 1"),
+    "layernorm of no axis": bad(spec("layernorm: {axes: §0}"), "axes (0)", "from 1"),
     "flatten of an axis too far": bad(
         spec("flatten: {start_dim: §4}"), "axis 4", "4 axes", "[1, 3, 8, 8]"
     ),

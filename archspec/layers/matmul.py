@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from archspec.equation import EquationText
 from archspec.fields import Flag, Size, SizeMap, flag
 from archspec.layers.base import Layer, kind
 
@@ -50,7 +51,7 @@ class Einsum(Layer):
         "sizes": {"h": 2, "d": 4},
     }
 
-    equation: str = Field(
+    equation: EquationText = Field(
         description="the axes of the inputs, then of the weight if there is one, and after -> "
         "those of the output"
     )

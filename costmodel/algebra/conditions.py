@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil, gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from sympy import Expr, Integer, S, Symbol
+from sympy import Add, Expr, Integer, S, Symbol
 
 from archspec.arithmetic import OPERATORS, Rational
 from costmodel.algebra.evaluate import Evaluator
@@ -17,6 +17,7 @@ from costmodel.algebra.functions import (
     FloorDiv,
     Quotient,
     RoundTo,
+    exact,
     is_positive,
     is_whole,
     plain,
@@ -76,8 +77,12 @@ class AtLeast(NamedTuple):
         return True if bottom is not None and bottom >= self.bound else None
 
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
-        """``h >= 63``."""
-        return f"{show(self.expression.xreplace(names))} >= {self.bound}"
+        """``h >= 63``, or ``context >= t``: no sign on the left."""
+        terms = Add.make_args(self.expression.xreplace(names))
+        over = [term for term in terms if not term.could_extract_minus_sign()]
+        if len(over) in (0, len(terms)) or self.bound.denominator != 1:
+            return f"{show(Add(*terms))} >= {self.bound}"
+        return f"{show(Add(*over))} >= {show(Add(*over) - Add(*terms) + exact(self.bound))}"
 
 
 class Equal(NamedTuple):

@@ -35,9 +35,21 @@ def is_whole(expression: Expr) -> bool:
         return bool(expression.is_integer)
     if expression.is_Pow:
         return bool(expression.exp.is_Integer and expression.exp > 0) and is_whole(expression.base)
-    if expression.is_Add or expression.is_Mul or isinstance(expression, Extremum):
+    if expression.is_Mul:
+        return _is_whole_product(expression)
+    if expression.is_Add or isinstance(expression, Extremum):
         return all(map(is_whole, expression.args))
     return False
+
+
+def _is_whole_product(product: Expr) -> bool:
+    """Integers, a fraction being covered by what divides the `RoundTo` beside it."""
+    coefficient, rest = product.as_coeff_Mul()
+    factors = Mul.make_args(rest)
+    if not coefficient.is_Integer:
+        divisors = (f.args[1] for f in factors if isinstance(f, RoundTo) and f.args[1].is_Integer)
+        coefficient = Mul(coefficient, *divisors)
+    return bool(coefficient.is_Integer) and all(map(is_whole, factors))
 
 
 class Operation(Expr):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from io import StringIO
 
 from costmodel.algebra.printing import text
 from costmodel.report import Report, Row
+from costmodel.rules.base import Shape
 
 
 def render(report: Report) -> str:
@@ -14,9 +15,9 @@ def render(report: Report) -> str:
     columns = [metric.name for metric in report.columns]
     writer.writerow(["layer", "kind", "output_shape", *columns, "convention"])
     convention = report.analysis.convention.name
-    for row in report.rows:
+    for row in report.leaves:
         counts = [_plain(report, row, name) for name in columns]
-        writer.writerow([row.path, row.kind, _shape(report, row), *counts, convention])
+        writer.writerow([row.path, row.kind, _shapes(report, row), *counts, convention])
     totals = [_total(report, name) for name in columns]
     writer.writerow(["total", "", "", *totals, convention])
     return buffer.getvalue()
@@ -31,6 +32,10 @@ def _total(report: Report, name: str) -> str:
     return text(report.total(name)) if report.symbolic else str(report.analysis.value(name))
 
 
-def _shape(report: Report, row: Row) -> str:
-    sizes = (text(s) if report.symbolic else str(report.number(s)) for s in row.shape)
+def _shapes(report: Report, row: Row) -> str:
+    return " ".join(_shape(report, shape) for shape in row.shapes)
+
+
+def _shape(report: Report, shape: Shape) -> str:
+    sizes = (text(s) if report.symbolic else str(report.number(s)) for s in shape)
     return "x".join(f"({size})" if " " in size else size for size in sizes)

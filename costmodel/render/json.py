@@ -29,33 +29,51 @@ def document(report: Report) -> dict[str, Any]:
         "convention": analysis.convention.name,
         "conditions": list(report.conditions),
         "inputs": [
-            {"name": row.name, "output_shape": _shape(report, row), **_counts(report, row)}
+            {"name": row.name, "output_shape": _shapes(report, row)[0], **_counts(report, row)}
             for row in report.rows
             if row.kind == "input"
         ],
-        "layers": [_layer(report, row) for row in report.rows if row.kind != "input"],
+        "groups": [_group(report, row) for row in report.rows if row.is_group],
+        "layers": [
+            _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
+        ],
         "totals": {
             metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
         },
     }
 
 
-def _layer(report: Report, row: Row) -> dict[str, Any]:
+def _group(report: Report, row: Row) -> dict[str, Any]:
     return {
-        "name": row.path.rpartition("/")[2],
+        "name": row.name,
         "kind": row.kind,
         "path": row.path,
-        "inputs": list(row.inputs),
-        "output_shape": _shape(report, row),
+        "runs": _quantity(report, row.runs),
         **_counts(report, row),
     }
 
 
-def _shape(report: Report, row: Row) -> dict[str, Any]:
+def _layer(report: Report, row: Row) -> dict[str, Any]:
+    first, *others = _shapes(report, row)
     return {
-        "expr": [text(size) for size in row.shape],
-        "value": [plain_number(report.number(size)) for size in row.shape],
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "inputs": list(row.inputs),
+        "output_shape": first,
+        **({"output_shapes": [first, *others]} if others else {}),
+        **_counts(report, row),
     }
+
+
+def _shapes(report: Report, row: Row) -> list[dict[str, Any]]:
+    return [
+        {
+            "expr": [text(size) for size in shape],
+            "value": [plain_number(report.number(size)) for size in shape],
+        }
+        for shape in row.shapes
+    ]
 
 
 def _counts(report: Report, row: Row) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from costmodel.algebra.printing import Latex
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
+from costmodel.rules.base import Shape
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -44,17 +45,16 @@ def _line(cells: list[str]) -> str:
 
 
 def _row(report: Report, row: Row) -> str:
-    show = Latex()
-    sizes = (show(s) if report.symbolic else str(report.number(s)) for s in row.shape)
-    shape = (
-        "$"
-        + r" \times ".join(
-            rf"\left({size}\right)" if "+" in size or "-" in size else size for size in sizes
-        )
-        + "$"
-    )
-    counts = [_cell(report, report.show(row.counts[m.name], show)) for m in report.columns]
-    return _line([escaped(row.path), shape, *counts])
+    counts = [_cell(report, report.show(row.counts[m.name], Latex())) for m in report.columns]
+    shapes = ", ".join(_shape(report, shape) for shape in row.shapes)
+    indent = rf"\hspace{{{row.level}em}}" if row.level else ""
+    return _line([indent + escaped(report.label(row).strip()), shapes, *counts])
+
+
+def _shape(report: Report, shape: Shape) -> str:
+    sizes = (Latex()(s) if report.symbolic else str(report.number(s)) for s in shape)
+    factors = (rf"\left({s}\right)" if "+" in s or "-" in s else s for s in sizes)
+    return "$" + r" \times ".join(factors) + "$"
 
 
 def _cell(report: Report, shown: str) -> str:

@@ -1,8 +1,8 @@
 """A report as a Markdown table with its notes."""
 
-from costmodel.algebra.printing import text
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
+from costmodel.rules.base import show_shape
 
 
 def render(report: Report) -> str:
@@ -12,12 +12,21 @@ def render(report: Report) -> str:
     lines.append(_line(["layer", "output shape", *titles]))
     align = "---" if report.symbolic else "---:"
     lines.append(_line(["---", "---", *[align] * len(titles)]))
-    lines += [_line([row.path, _shape(report, row), *_counts(report, row)]) for row in report.rows]
+    lines += [
+        _line([_label(report, row), _shape(report, row), *_counts(report, row)])
+        for row in report.rows
+    ]
     totals = [_cell(report, report.show_total(metric)) for metric in report.columns]
     lines.append(_line(["**total**", "", *(f"**{total}**" for total in totals)]))
     lines.append("")
     lines += [f"- {label}: {_escaped(note)}" for label, note in notes(report)]
     return "\n".join(lines) + "\n"
+
+
+def _label(report: Report, row: Row) -> str:
+    """The name, a group's in bold, indented by a sign that Markdown keeps."""
+    name = report.label(row).strip().replace("*", r"\*")
+    return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
 
 
 def _line(cells: list[str]) -> str:
@@ -34,8 +43,8 @@ def _cell(report: Report, shown: str) -> str:
 
 def _shape(report: Report, row: Row) -> str:
     if report.symbolic:
-        return "`[" + ", ".join(map(text, row.shape)) + "]`"
-    return "×".join(str(report.number(size)) for size in row.shape)
+        return ", ".join(f"`{show_shape(shape)}`" for shape in row.shapes)
+    return report.dimensions(row)
 
 
 def _escaped(shown: str) -> str:

@@ -64,18 +64,14 @@ def _numbers(report: Report, console: Console) -> None:
         cells = [_count(report, row, metric) for metric in report.columns]
         if shares:
             cells.append(report.share(row))
-        style = "dim" if row.sharing else ""
-        table.add_row(row.name, _shape(report, row), *cells, style=style)
+        style = "dim" if row.sharing else "bold" if row.is_group else ""
+        table.add_row(report.label(row), report.dimensions(row), *cells, style=style)
     # No cell is ever cut: where the terminal is too narrow, it breaks the line itself.
     width = console.width
     console.width = MAX_WIDTH
     console.width = max(width, console.measure(table).maximum)
     console.print(table)
     console.width = width
-
-
-def _shape(report: Report, row: Row) -> str:
-    return "×".join(str(report.number(size)) for size in row.shape)
 
 
 def _count(report: Report, row: Row, metric: Metric) -> str:
@@ -90,8 +86,8 @@ def _footer(report: Report, metric: Metric) -> str:
 def _laws(report: Report, console: Console, *, wrap: bool) -> None:
     console.print()
     for row in report.rows:
-        note = (row.sharing, "dim") if row.sharing else show_shape(row.shape)
-        name = (f"{row.name:<{INDENT - 1}} ", "bold")
+        note = (row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
+        name = (f"{report.label(row):<{INDENT - 1}} ", "bold")
         console.print(Text.assemble(name, note), soft_wrap=not wrap)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
@@ -151,7 +147,7 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "flops":
             lines.append(("FLOPs", f"{show_number(number)} (2 per MAC)"))
         if metric.name == "activations_peak":
-            layer = report.analysis.peak_layer.node.path
+            layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
         if metric.name == "model_size":
             lines.append(("model size", _sizes(number)))

@@ -1,6 +1,6 @@
 """The register of shape and cost rules, and the place where a rule looks at its layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +19,13 @@ from costmodel.cost import Cost
 
 Shape = tuple[Expr, ...]
 """The extents of a tensor's axes, in elements."""
+
+
+class Several(NamedTuple):
+    """The shapes of a layer that several tensors leave."""
+
+    shapes: tuple[Shape, ...]
+
 
 _AT_LEAST = {0: "an integer of at least 0", 1: "a positive integer"}
 
@@ -77,7 +84,7 @@ class Site:
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of the tensors that enter."""
-        return tuple(t.producer for t in self.node.inputs) if isinstance(self.node, Node) else ()
+        return tuple(t.label for t in self.node.inputs) if isinstance(self.node, Node) else ()
 
     @property
     def input(self) -> Shape:
@@ -114,9 +121,7 @@ class Site:
         size = absorbed(self.value(name, expression))
         shown = {"value": size}
         rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
-        if not is_whole(size):
-            over, under = size.as_numer_denom()
-            self.require(Divides(under, over), rule, shown, name)
+        self._require_whole(word, size, _AT_LEAST[least], name)
         self.require(AtLeast(size, least), rule, shown, name)
         return size
 
@@ -133,13 +138,21 @@ class Site:
         """One size per axis, from one for all or a list."""
         if isinstance(given, Expression):
             return (self.size(name, given, least),) * rank
-        if len(given) != rank:
+        self.require_count(name, len(given), rank)
+        return tuple(self.size(name, item, least) for item in given)
+
+    def require_count(self, name: str, count: int, rank: int) -> None:
+        """A field's list has a value per axis.
+
+        Raises:
+            SpecError: it has not.
+        """
+        if count != rank:
             raise self.node.error(
-                f"{name} has {len(given)} values for {rank} axes",
+                f"{name} has {count} values for {rank} axes",
                 hint=f"write one number, or a list of {rank}",
                 field=name,
             )
-        return tuple(self.size(name, item, least) for item in given)
 
     def require(
         self,
@@ -179,6 +192,37 @@ class Site:
             )
         return index % rank
 
+    def axis_of(self, name: str, expression: Expression) -> int:
+        """The axis that a field names, counted from 0 (see `axis`)."""
+        return self.axis(self.integer(name, expression), name)
+
+    def new_axis_of(self, name: str, expression: Expression) -> int:
+        """The place of a new axis that a field names, counted from 0."""
+        index, places = self.integer(name, expression), len(self.input) + 1
+        if not -places <= index < places:
+            shown = show_shape(self.input)
+            raise self.node.error(f"no place {index} for a new axis in {shown}", field=name)
+        return index % places
+
+    def axes_of(self, name: str, expressions: Iterable[Expression]) -> tuple[int, ...]:
+        """The axes that a field lists, counted from 0, each once."""
+        axes = tuple(self.axis_of(name, expression) for expression in expressions)
+        if len(set(axes)) < len(axes):
+            raise self.node.error(f"{name} names an axis twice", field=name)
+        return axes
+
+    def whole(self, name: str, expression: Expression) -> Expr:
+        """The value of a field that must be an integer, of whatever sign."""
+        value = absorbed(self.value(name, expression))
+        self._require_whole(name, value, "an integer", name)
+        return value
+
+    def _require_whole(self, word: str, value: Expr, wanted: str, name: str) -> None:
+        if not is_whole(value):
+            over, under = value.as_numer_denom()
+            rule = f"{word} ({{value}}) must be {wanted}"
+            self.require(Divides(under, over), rule, {"value": value}, name)
+
 
 def show_shape(shape: Shape) -> str:
     """``[1, 96, (h - 7)//4 + 1]``."""
@@ -197,7 +241,7 @@ def elements(shape: Shape) -> Expr:
     return Mul(*shape) if shape else Integer(1)
 
 
-ShapeRule = Callable[[Any, Site], Shape]
+ShapeRule = Callable[[Any, Site], Shape | Several]
 CostRule = Callable[[Any, Site, Shape], Cost]
 
 _SHAPE_RULES: dict[type[Layer], ShapeRule] = {}

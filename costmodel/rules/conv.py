@@ -8,10 +8,10 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.functions import Maximum, absorbed
-from costmodel.cost import Cost, Output, Parameter, Role, weight_of
+from costmodel.cost import Cost, Output, weight_and_bias
 from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
-from costmodel.rules.sliding import require_output, spatial_input
+from costmodel.rules.sliding import require_mode, require_output, spatial_input
 from costmodel.windows import AXES, Window
 
 
@@ -22,7 +22,11 @@ def convolution_shape(layer: Conv, site: Site) -> Shape:
     Source: Dumoulin and Visin 2016, relationship 15; ``torch.nn.Conv2d``.
     """
     channels = site.size("out_channels", layer.out_channels)
-    outputs = require_output(site, _windows(layer, site))
+    windows = _windows(layer, site)
+    outputs = require_output(site, windows)
+    for window in windows:
+        for side in window.sides:
+            require_mode(site, layer.padding_mode, window.size, side, "padding")
     _require_groups(site, site.size("groups", layer.groups), channels)
     return (site.input[0], channels, *outputs)
 
@@ -75,10 +79,8 @@ def convolution_cost(layer: Conv, site: Site, output: Shape) -> Cost:
     Source: MIT 6.5940, lecture 2.
     """
     nest = convolution_nest(layer, site, output)
-    parameters = [weight_of(nest)]
-    if layer.bias.holds:
-        parameters.append(Parameter("bias", Role.BIAS, output[1], "c_o"))
-    return Cost(Output.CONV, (nest,), tuple(parameters))
+    bias = output[1] if layer.bias.holds else None
+    return Cost(Output.CONV, (nest,), weight_and_bias(nest, bias))
 
 
 def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
@@ -180,7 +182,5 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
         Operand("output", (BATCH, "c_o"), size=elements(output)),
     )
     nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
-    parameters = [weight_of(nest)]
-    if layer.bias.holds:
-        parameters.append(Parameter("bias", Role.BIAS, output[1], "c_o"))
-    return Cost(Output.CONV, (nest,), tuple(parameters))
+    bias = output[1] if layer.bias.holds else None
+    return Cost(Output.CONV, (nest,), weight_and_bias(nest, bias))

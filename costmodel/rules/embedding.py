@@ -1,9 +1,20 @@
-"""Embeddings and positions: rows that are looked up, not multiplied."""
+"""Embeddings, positions and free parameters: what is looked up or put in, not multiplied."""
 
-from archspec.layers.embedding import Embedding, PositionalEmbedding
-from costmodel.algebra.conditions import AtLeast
-from costmodel.cost import Cost, Output, Parameter, Role
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
+from sympy import Integer
+
+from archspec.layers.embedding import (
+    ClassToken,
+    Embedding,
+    Parameter,
+    PositionalEmbedding,
+    PositionalEncoding,
+    RotaryEmbedding,
+)
+from costmodel.algebra.conditions import AtLeast, Divides
+from costmodel.cost import Cost, Output, Role
+from costmodel.cost import Parameter as Learned
+from costmodel.formula import Formula
+from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
 
 
 @shape_rule(Embedding)
@@ -17,8 +28,7 @@ def embedding_shape(layer: Embedding, site: Site) -> Shape:
 def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
     """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
     size = site.size("num_embeddings", layer.num_embeddings) * output[-1]
-    weight = Parameter("weight", Role.WEIGHT, size, "V·d")
-    return Cost(Output.LOOKUP, parameters=(weight,))
+    return Cost(Output.LOOKUP, parameters=(Learned("weight", Role.WEIGHT, size, "V·d"),))
 
 
 @shape_rule(PositionalEmbedding)
@@ -39,5 +49,55 @@ def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
 def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cost:
     """Weights ``max_length·d``, added in place. Source: Radford et al., 2018."""
     size = site.size("max_length", layer.max_length) * output[-1]
-    weight = Parameter("weight", Role.WEIGHT, size, "max_length·d")
-    return Cost(Output.IN_PLACE, parameters=(weight,))
+    return Cost(Output.IN_PLACE, parameters=(Learned("weight", Role.WEIGHT, size, "max_length·d"),))
+
+
+@shape_rule(PositionalEncoding, RotaryEmbedding)
+def encoded_shape(layer: PositionalEncoding | RotaryEmbedding, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape ``(…, t, d)``, whose features make pairs of sine and cosine."""
+    site.axis(-2)
+    rule = "the features ({features}) make no pairs"
+    site.require(Divides(Integer(2), site.input[-1]), rule, {"features": site.input[-1]})
+    return site.input
+
+
+@cost_rule(PositionalEncoding, RotaryEmbedding)
+def encoded_cost(
+    layer: PositionalEncoding | RotaryEmbedding,  # noqa: ARG001
+    site: Site,  # noqa: ARG001
+    output: Shape,  # noqa: ARG001
+) -> Cost:
+    """Nothing is learned; in place. Source: Vaswani et al., NeurIPS 2017; Su et al., 2021."""
+    return Cost(Output.IN_PLACE)
+
+
+@shape_rule(ClassToken)
+def class_token_shape(layer: ClassToken, site: Site) -> Shape:
+    """``(n, t, d) → (n, tokens + t, d)``. Source: Dosovitskiy et al., ICLR 2021."""
+    if len(site.input) != 3:
+        raise site.node.error(f"the input has {len(site.input)} axes, not (n, t, d)")
+    n, t, d = site.input
+    return n, t + site.size("tokens", layer.tokens), d
+
+
+@cost_rule(ClassToken)
+def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
+    """Weights ``tokens·d``; a new feature map. Source: Dosovitskiy et al., ICLR 2021."""
+    tokens = site.size("tokens", layer.tokens)
+    quantities = {"t": site.input[1], "tokens": tokens}
+    longer = Formula("t_o", "{tokens} + {t}", quantities, output[1])
+    weight = Learned("weight", Role.WEIGHT, tokens * output[-1], "tokens·d")
+    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,))
+
+
+@shape_rule(Parameter)
+def parameter_shape(layer: Parameter, site: Site) -> Shape:
+    """The shape that is given. Source: ``torch.nn.Parameter``."""
+    return tuple(site.size("shape", size) for size in layer.shape)
+
+
+@cost_rule(Parameter)
+def parameter_cost(layer: Parameter, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """As many weights as it has elements; no feature map. Source: ``torch.nn.Parameter``."""
+    weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape")
+    return Cost(Output.PARAMETER, parameters=(weight,))

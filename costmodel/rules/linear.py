@@ -1,10 +1,14 @@
 """Fully connected layers: the loops over rows, ``c_i`` and ``c_o``."""
 
+from collections.abc import Sequence
+
+from sympy import Expr
+
 from archspec.layers.linear import Linear
-from costmodel.cost import Cost, Output, Parameter, Role, weight_of
+from costmodel.cost import Cost, Output, weight_and_bias
 from costmodel.formula import Formula
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
 
 
 @shape_rule(Linear)
@@ -21,23 +25,24 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
 
     Source: MIT 6.5940, lecture 2.
     """
-    rows = _rows(output)
-    c_i, c_o = Loop("c_i", site.input[-1]), Loop("c_o", output[-1])
+    nest = linear_nest(row_loops(output), site.input[-1], output[-1])
+    features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
+    bias = output[-1] if layer.bias.holds else None
+    return Cost(Output.LINEAR, (nest,), weight_and_bias(nest, bias), (features,))
+
+
+def linear_nest(rows: Sequence[Loop], c_i: Expr, c_o: Expr, weight: str = "weight") -> LoopNest:
+    """A matrix over every row: the loops over rows, ``c_i`` and ``c_o``."""
     names = tuple(loop.name for loop in rows)
     operands = (
-        Operand("input", (*names, "c_i"), size=elements(site.input)),
-        Operand("weight", ("c_o", "c_i"), learnable=True),
+        Operand("input", (*names, "c_i")),
+        Operand(weight, ("c_o", "c_i"), learnable=True),
         Operand("output", (*names, "c_o")),
     )
-    nest = LoopNest((*rows, c_i, c_o), operands)
-    parameters = [weight_of(nest)]
-    if layer.bias.holds:
-        parameters.append(Parameter("bias", Role.BIAS, output[-1], "c_o"))
-    features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
-    return Cost(Output.LINEAR, (nest,), tuple(parameters), (features,))
+    return LoopNest((*rows, Loop("c_i", c_i), Loop("c_o", c_o)), operands)
 
 
-def _rows(output: Shape) -> list[Loop]:
+def row_loops(output: Shape) -> list[Loop]:
     """The loops over the leading axes: the batch, then tokens or positions."""
     names = (
         [BATCH, "t"] if len(output) == 3 else [BATCH, *(f"t_{i}" for i in range(1, len(output)))]

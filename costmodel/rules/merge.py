@@ -1,37 +1,43 @@
 """Layers with several inputs: their shapes must agree, or be made to by a condition."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from sympy import Add, Expr, S
+from sympy import Add, Expr, Integer, S
 
-from archspec.layers.merge import Concat, Merge
+from archspec.layers.merge import Concat, Elementwise, Merge, Stack
 from costmodel.algebra.conditions import Equal
 from costmodel.cost import Cost, Output
 from costmodel.rules.base import Shape, Site, cost_rule, shape_rule, show_shape
 
 
-@shape_rule(Merge)
-def merged_shape(layer: Merge, site: Site) -> Shape:  # noqa: ARG001
-    """The common shape; an axis of extent 1 takes the other's extent (broadcasting)."""
-    _require_same_rank(site)
-    return tuple(_common(site, axis) for axis in range(len(site.input)))
+@shape_rule(Elementwise)
+def merged_shape(layer: Elementwise, site: Site) -> Shape:  # noqa: ARG001
+    """The common shape of all inputs. Source: ``torch.broadcast_tensors``."""
+    return broadcast(site, site.inputs)
 
 
-def _require_same_rank(site: Site) -> None:
-    if len({len(shape) for shape in site.inputs}) > 1:
-        shapes = zip(site.sources, map(show_shape, site.inputs), strict=True)
-        shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
-        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
+def broadcast(site: Site, shapes: Sequence[Shape]) -> Shape:
+    """The common shape of inputs: aligned at the last axis, an extent of 1 takes the others'.
+
+    Raises:
+        SpecError: two extents differ, whatever the symbols are.
+    """
+    rank = max(map(len, shapes))
+    aligned = [(S.One,) * (rank - len(shape)) + shape for shape in shapes]
+    columns = enumerate(zip(*aligned, strict=True))
+    return tuple(_common(site, axis - rank, column) for axis, column in columns)
 
 
-def _common(site: Site, axis: int) -> Expr:
-    extents = [(i, shape[axis]) for i, shape in enumerate(site.inputs) if shape[axis] is not S.One]
-    for (i, first), (j, other) in pairwise(extents):
-        _require_equal(site, axis, (i, first), (j, other))
+def _common(site: Site, axis: int, column: Sequence[Expr]) -> Expr:
+    extents = [(i, extent) for i, extent in enumerate(column) if extent is not S.One]
+    for left, right in pairwise(extents):
+        require_equal(site, axis, left, right)
     return extents[0][1] if extents else S.One
 
 
-def _require_equal(site: Site, axis: int, left: tuple[int, Expr], right: tuple[int, Expr]) -> None:
+def require_equal(site: Site, axis: int, left: tuple[int, Expr], right: tuple[int, Expr]) -> None:
+    """The extents of an axis of two inputs, each with the input's number, agree."""
     names = [site.sources[i] for i, _ in (left, right)]
     site.require(
         Equal(left[1], right[1]),
@@ -40,23 +46,47 @@ def _require_equal(site: Site, axis: int, left: tuple[int, Expr], right: tuple[i
     )
 
 
+def require_same_rank(site: Site) -> None:
+    """All inputs have as many axes."""
+    if len({len(shape) for shape in site.inputs}) > 1:
+        shapes = zip(site.sources, map(show_shape, site.inputs), strict=True)
+        shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
+        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
+
+
+def _require_equal_axes(site: Site, but: int | None = None) -> None:
+    """All inputs have as many axes, which agree but for one."""
+    require_same_rank(site)
+    for axis, first in enumerate(site.input):
+        if axis != but:
+            for i, shape in enumerate(site.inputs[1:], 1):
+                require_equal(site, axis, (0, first), (i, shape[axis]))
+
+
 @shape_rule(Concat)
 def concatenated_shape(layer: Concat, site: Site) -> Shape:
     """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. Source: ``torch.cat``."""
-    _require_same_rank(site)
-    joined = site.axis(site.integer("axis", layer.axis), "axis")
-    sizes: list[Expr] = []
-    for axis, first in enumerate(site.input):
-        if axis == joined:
-            sizes.append(Add(*(shape[axis] for shape in site.inputs)))
-            continue
-        for i, shape in enumerate(site.inputs[1:], 1):
-            _require_equal(site, axis, (0, first), (i, shape[axis]))
-        sizes.append(first)
-    return tuple(sizes)
+    joined = site.axis_of("axis", layer.axis)
+    _require_equal_axes(site, joined)
+    total = Add(*(shape[joined] for shape in site.inputs))
+    return (*site.input[:joined], total, *site.input[joined + 1 :])
+
+
+@shape_rule(Stack)
+def stacked_shape(layer: Stack, site: Site) -> Shape:
+    """A new axis, as long as there are inputs. Source: ``torch.stack``."""
+    _require_equal_axes(site)
+    place = site.new_axis_of("dim", layer.dim)
+    return (*site.input[:place], Integer(len(site.inputs)), *site.input[place:])
 
 
 @cost_rule(Merge)
-def merge_cost(layer: Merge, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products of weights; sums and products work in place, concat makes a new feature map."""
-    return Cost(Output.CONCAT if isinstance(layer, Concat) else Output.IN_PLACE)
+def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
+    return Cost(Output.CONCAT)
+
+
+@cost_rule(Elementwise)
+def merge_cost(layer: Elementwise, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products of weights; in place in an input that is as large as the output."""
+    return Cost(Output.IN_PLACE if output in site.inputs else Output.BROADCAST)

@@ -2,7 +2,7 @@
 
 from sympy import Expr, S
 
-from archspec.layers.pool import AdaptiveAvgPool, AvgPool, MaxPool, Pool
+from archspec.layers.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool, Reduction
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
@@ -73,15 +73,15 @@ def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
     return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
 
 
-@shape_rule(AdaptiveAvgPool)
-def adaptive_shape(layer: AdaptiveAvgPool, site: Site) -> Shape:
+@shape_rule(AdaptivePool)
+def adaptive_shape(layer: AdaptivePool, site: Site) -> Shape:
     """``h_o`` as given. Source: ``torch.nn.AdaptiveAvgPool2d``."""
     spatial_input(site, layer.rank)
     return (*site.input[:2], *site.per_axis("output_size", layer.output_size, layer.rank))
 
 
-@cost_rule(AdaptiveAvgPool)
-def adaptive_cost(layer: AdaptiveAvgPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(AdaptivePool)
+def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. To a single element it is global pooling."""
     is_global = all(size is S.One for size in output[2:])
     sizes = tuple(
@@ -89,3 +89,25 @@ def adaptive_cost(layer: AdaptiveAvgPool, site: Site, output: Shape) -> Cost:  #
         for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
     )
     return Cost(Output.GLOBAL_POOL if is_global else Output.POOL, sizes=sizes)
+
+
+@shape_rule(GlobalPool)
+def global_shape(layer: GlobalPool, site: Site) -> Shape:  # noqa: ARG001
+    """``(n, c, 1, …)``. Source: ONNX ``GlobalAveragePool``."""
+    site.axis(2)
+    return (*site.input[:2], *(S.One for _ in site.input[2:]))
+
+
+@shape_rule(Reduction)
+def reduced_shape(layer: Reduction, site: Site) -> Shape:
+    """The axes but for those that are reduced. Source: ``torch.mean``."""
+    axes = site.axes_of("dim", layer.dim)
+    if layer.keepdim.holds:
+        return tuple(S.One if i in axes else size for i, size in enumerate(site.input))
+    return tuple(size for i, size in enumerate(site.input) if i not in axes)
+
+
+@cost_rule(GlobalPool, Reduction)
+def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014."""
+    return Cost(Output.GLOBAL_POOL)

@@ -1,17 +1,94 @@
-"""Layers that only change the shape, or nothing at all."""
+"""Layers that multiply nothing: views of the same elements, and copies."""
 
-from archspec.layers.reshape import Dropout, Flatten, Identity
+from collections.abc import Sequence
+
+from sympy import Add, Expr, Integer, Mul, S
+
+from archspec.fields import Expression
+from archspec.layers.reshape import (
+    ChannelShuffle,
+    Chunk,
+    Crop,
+    Dropout,
+    DropPath,
+    Flatten,
+    Identity,
+    Pad,
+    Permute,
+    PixelShuffle,
+    PixelUnshuffle,
+    Reshape,
+    Roll,
+    Select,
+    Slice,
+    Split,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+    Upsample,
+)
+from costmodel.algebra.conditions import AtLeast, Divides, Equal
+from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
 from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.base import (
+    Several,
+    Shape,
+    Site,
+    cost_rule,
+    elements,
+    shape_rule,
+    show_shape,
+    text_of,
+)
+from costmodel.rules.sliding import require_mode
 from costmodel.windows import AXES
+
+
+def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
+    """A shape with another extent of one axis."""
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+@shape_rule(Identity, Dropout, DropPath)
+def unchanged_shape(layer: Identity | Dropout | DropPath, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape."""
+    return site.input
+
+
+@cost_rule(
+    Identity,
+    Reshape,
+    Permute,
+    Transpose,
+    Squeeze,
+    Unsqueeze,
+    Crop,
+    Slice,
+    Select,
+    Split,
+    Chunk,
+    Roll,
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+)
+def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements, or some of them, under other indices."""
+    return Cost(Output.VIEW)
+
+
+@cost_rule(Dropout, DropPath)
+def dropout_cost(layer: Dropout | DropPath, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing that is counted; it works in place."""
+    return Cost(Output.IN_PLACE)
 
 
 @shape_rule(Flatten)
 def flatten_shape(layer: Flatten, site: Site) -> Shape:
     """``(n, c, h, w) → (n, c·h·w)``. Source: ``torch.nn.Flatten``."""
-    first = site.axis(site.integer("start_dim", layer.start_dim), "start_dim")
-    last = site.axis(site.integer("end_dim", layer.end_dim), "end_dim")
+    first = site.axis_of("start_dim", layer.start_dim)
+    last = site.axis_of("end_dim", layer.end_dim)
     if first > last:
         raise site.node.error(
             f"start_dim ({first}) comes after end_dim ({last})", field="start_dim"
@@ -20,16 +97,10 @@ def flatten_shape(layer: Flatten, site: Site) -> Shape:
     return (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
 
 
-@shape_rule(Identity, Dropout)
-def unchanged_shape(layer: Identity | Dropout, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape."""
-    return site.input
-
-
 @cost_rule(Flatten)
 def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     """Nothing: the same elements seen in another shape."""
-    first = site.axis(site.integer("start_dim", layer.start_dim), "start_dim")
+    first = site.axis_of("start_dim", layer.start_dim)
     merged = site.input[first : first + 1 + len(site.input) - len(output)]
     rank = len(site.input) - 2
     names = ("n", "c", *AXES[rank]) if rank in AXES else range(len(site.input))
@@ -38,13 +109,257 @@ def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, sizes=(Formula("features", template, quantities, output[first]),))
 
 
-@cost_rule(Identity)
-def identity_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing."""
-    return Cost(Output.VIEW)
+@shape_rule(Reshape)
+def reshape_shape(layer: Reshape, site: Site) -> Shape:
+    """The shape given, of as many elements; -1 is what the others leave.
+
+    Source: ``torch.reshape``.
+    """
+    open_axes = [i for i, e in enumerate(layer.shape) if site.value("shape", e) == -1]
+    if len(open_axes) > 1:
+        raise site.node.error("only one extent may be -1", field="shape")
+    known = [
+        S.One if i in open_axes else site.size("shape", extent)
+        for i, extent in enumerate(layer.shape)
+    ]
+    total, given = elements(site.input), Mul(*known)
+    shown = {"total": total, "given": given}
+    if not open_axes:
+        rule = "the input has {total} elements, the new shape {given}"
+        site.require(Equal(total, given), rule, shown, "shape")
+        return tuple(known)
+    rule = "the {total} elements of the input are no multiple of {given}"
+    site.require(Divides(given, total), rule, shown, "shape")
+    return replaced(tuple(known), open_axes[0], floor_div(total, given))
 
 
-@cost_rule(Dropout)
-def dropout_cost(layer: Dropout, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing that is counted; it works in place."""
-    return Cost(Output.IN_PLACE)
+@shape_rule(Permute)
+def permute_shape(layer: Permute, site: Site) -> Shape:
+    """Every axis once, in another order. Source: ``torch.permute``."""
+    axes = site.axes_of("dims", layer.dims)
+    if len(axes) != len(site.input):
+        shown = show_shape(site.input)
+        raise site.node.error(f"dims has {len(axes)} of the axes of {shown}", field="dims")
+    return tuple(site.input[axis] for axis in axes)
+
+
+@shape_rule(Transpose)
+def transpose_shape(layer: Transpose, site: Site) -> Shape:
+    """Two axes change places. Source: ``torch.transpose``."""
+    one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
+    return replaced(replaced(site.input, one, site.input[other]), other, site.input[one])
+
+
+@shape_rule(Squeeze)
+def squeeze_shape(layer: Squeeze, site: Site) -> Shape:
+    """An axis of extent 1 goes. Source: ``torch.squeeze``."""
+    axis = site.axis_of("dim", layer.dim)
+    extent = site.input[axis]
+    rule = f"axis {axis} ({{extent}}) must be of extent 1 to be squeezed"
+    site.require(Equal(extent, S.One), rule, {"extent": extent}, "dim")
+    return (*site.input[:axis], *site.input[axis + 1 :])
+
+
+@shape_rule(Unsqueeze)
+def unsqueeze_shape(layer: Unsqueeze, site: Site) -> Shape:
+    """A new axis of extent 1. Source: ``torch.unsqueeze``."""
+    place = site.new_axis_of("dim", layer.dim)
+    return (*site.input[:place], S.One, *site.input[place:])
+
+
+@shape_rule(Pad)
+def pad_shape(layer: Pad, site: Site) -> Shape:
+    """``h_i + before + after``, the last axis first. Source: ``torch.nn.functional.pad``."""
+    sides = [site.whole("pad", side) for side in layer.pad]
+    if len(sides) % 2 or len(sides) > 2 * len(site.input):
+        raise site.node.error(
+            f"pad has {len(sides)} numbers for the axes of {show_shape(site.input)}",
+            hint="write two for each axis, before and after, beginning with the last axis",
+            field="pad",
+        )
+    shape = site.input
+    for i in range(0, len(sides), 2):
+        axis = len(shape) - 1 - i // 2
+        shape = replaced(shape, axis, _padded(layer, site, axis, *sides[i : i + 2]))
+    return shape
+
+
+def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Expr:
+    size = site.input[axis]
+    for side in (before, after):
+        require_mode(site, layer.mode, size, side, "pad")
+    padded = absorbed(size + before + after)
+    rule = f"axis {axis} ({{size}}) padded by {{before}} and {{after}} must keep an element"
+    shown = {"size": size, "before": before, "after": after}
+    site.require(AtLeast(padded, 1), rule, shown, "pad")
+    return padded
+
+
+@cost_rule(Pad)
+def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
+    return Cost(Output.PAD)
+
+
+@shape_rule(Crop)
+def crop_shape(layer: Crop, site: Site) -> Shape:
+    """The spatial extents of ``size``, or of the second input. Source: Ronneberger et al., 2015."""
+    rank = len(site.input) - 2
+    if (layer.size is None) == (len(site.inputs) == 1):
+        raise site.node.error("the extents come from size, or from a second input", field="size")
+    if layer.size is not None:
+        wanted: Sequence[Expr] = site.per_axis("size", layer.size, rank)
+    else:
+        wanted = site.inputs[1][2:]
+    if len(wanted) != rank:
+        shown = f"{show_shape(site.input)} and {show_shape(site.inputs[1])}"
+        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
+    for axis, (size, kept) in enumerate(zip(site.input[2:], wanted, strict=True), 2):
+        rule = f"axis {axis} ({{size}}) cannot be cropped to {{kept}}"
+        site.require(AtLeast(size - kept, 0), rule, {"size": size, "kept": kept}, "size")
+    return (*site.input[:2], *wanted)
+
+
+@shape_rule(Slice)
+def slice_shape(layer: Slice, site: Site) -> Shape:
+    """``ceil((end − start)/step)`` on one axis. Source: Python's slices."""
+    axis = site.axis_of("dim", layer.dim)
+    size = site.input[axis]
+    start = from_start(site.whole("start", layer.start), size)
+    end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
+    step = site.size("step", layer.step)
+    shown = {"start": start, "end": end, "size": size}
+    rule = "the range {start}:{end} must lie in an axis of {size}"
+    site.require(AtLeast(start, 0), rule, shown, "start")
+    site.require(AtLeast(size - end, 0), rule, shown, "end")
+    site.require(AtLeast(end - start, 1), "the range {start}:{end} is empty", shown, "end")
+    return replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
+
+
+def from_start(place: Expr, size: Expr) -> Expr:
+    """A place on an axis, counted from its end where it is negative by its form."""
+    return size + place if is_positive(-place) else place
+
+
+@shape_rule(Select)
+def select_shape(layer: Select, site: Site) -> Shape:
+    """One axis goes. Source: ``torch.select``."""
+    axis = site.axis_of("dim", layer.dim)
+    size = site.input[axis]
+    index = from_start(site.whole("index", layer.index), size)
+    rule = "index ({index}) must lie in an axis of {size}"
+    for inside in (AtLeast(index, 0), AtLeast(size - index, 1)):
+        site.require(inside, rule, {"index": index, "size": size}, "index")
+    return (*site.input[:axis], *site.input[axis + 1 :])
+
+
+def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Shape | Several:
+    parts = tuple(replaced(shape, axis, size) for size in sizes)
+    return Several(parts) if len(parts) > 1 else parts[0]
+
+
+@shape_rule(Split)
+def split_shape(layer: Split, site: Site) -> Shape | Several:
+    """The sizes on one axis, which they make up. Source: ``torch.split``."""
+    axis = site.axis_of("dim", layer.dim)
+    sizes = [site.size("sizes", size) for size in layer.sizes]
+    total, size = Add(*sizes), site.input[axis]
+    rule = f"the sizes add up to {{total}}, not to axis {axis} ({{size}})"
+    site.require(Equal(total, size), rule, {"total": total, "size": size}, "sizes")
+    return _parts(site.input, axis, sizes)
+
+
+@shape_rule(Chunk)
+def chunk_shape(layer: Chunk, site: Site) -> Shape | Several:
+    """``ceil(l/chunks)`` for all but the last, which is the rest. Source: ``torch.chunk``."""
+    axis = site.axis_of("dim", layer.dim)
+    size, count = site.input[axis], layer.outputs
+    part = absorbed(size / count if is_whole(size / count) else ceil_div(size, Integer(count)))
+    last = absorbed(size - (count - 1) * part)
+    rule = f"an axis of {{size}} makes no {count} chunks of {{part}}"
+    site.require(AtLeast(last, 1), rule, {"size": size, "part": part}, "chunks")
+    return _parts(site.input, axis, [part] * (count - 1) + [last])
+
+
+@shape_rule(Roll)
+def roll_shape(layer: Roll, site: Site) -> Shape:
+    """The input's shape. Source: ``torch.roll``."""
+    axes = site.axes_of("dims", layer.dims)
+    shifts = [site.whole("shifts", shift) for shift in layer.shifts]
+    if len(shifts) != len(axes):
+        raise site.node.error(f"{len(shifts)} shifts for {len(axes)} dims", field="shifts")
+    return site.input
+
+
+@shape_rule(ChannelShuffle)
+def channel_shuffle_shape(layer: ChannelShuffle, site: Site) -> Shape:
+    """The input's shape, whose channels fall into groups. Source: ``torch.nn.ChannelShuffle``."""
+    channels, groups = site.input[site.axis(1)], site.size("groups", layer.groups)
+    rule = "in_channels ({channels}) must be divisible by groups ({groups})"
+    shown = {"channels": channels, "groups": groups}
+    site.require(Divides(groups, channels), rule, shown, "groups")
+    return site.input
+
+
+def _require_image(site: Site) -> tuple[Expr, Expr, Expr, Expr]:
+    if len(site.input) != 4:
+        raise site.node.error(f"the input {show_shape(site.input)} is not (n, c, h, w)")
+    n, c, h, w = site.input
+    return n, c, h, w
+
+
+def _require_multiple(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
+    """``size/factor``, which must be an integer."""
+    rule = f"{name} ({{size}}) must be divisible by {{factor}}"
+    site.require(Divides(factor, size), rule, {"size": size, "factor": factor}, field)
+    return floor_div(size, factor)
+
+
+@shape_rule(PixelShuffle)
+def pixel_shuffle_shape(layer: PixelShuffle, site: Site) -> Shape:
+    """``(n, c·r², h, w) → (n, c, h·r, w·r)``. Source: ``torch.nn.PixelShuffle``."""
+    n, c, h, w = _require_image(site)
+    r = site.size("upscale_factor", layer.upscale_factor)
+    return n, _require_multiple(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
+
+
+@shape_rule(PixelUnshuffle)
+def pixel_unshuffle_shape(layer: PixelUnshuffle, site: Site) -> Shape:
+    """``(n, c, h·r, w·r) → (n, c·r², h, w)``. Source: ``torch.nn.PixelUnshuffle``."""
+    n, c, h, w = _require_image(site)
+    r = site.size("downscale_factor", layer.downscale_factor)
+    height = _require_multiple(site, "downscale_factor", "height", h, r)
+    return n, c * r**2, height, _require_multiple(site, "downscale_factor", "width", w, r)
+
+
+@shape_rule(Upsample)
+def upsample_shape(layer: Upsample, site: Site) -> Shape:
+    """``floor(h_i·scale_factor)``, or the size that is given. Source: ``torch.nn.Upsample``."""
+    if (layer.size is None) == (layer.scale_factor is None):
+        raise site.node.error("takes scale_factor or size, one of them")
+    site.axis(2)
+    rank = len(site.input) - 2
+    if layer.size is not None:
+        return (*site.input[:2], *site.per_axis("size", layer.size, rank))
+    assert layer.scale_factor is not None
+    return (*site.input[:2], *_scaled(layer.scale_factor, site))
+
+
+def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Expr]:
+    spatial = site.input[2:]
+    given = (scales,) * len(spatial) if isinstance(scales, Expression) else scales
+    site.require_count("scale_factor", len(given), len(spatial))
+    outputs = []
+    for size, scale in zip(spatial, given, strict=True):
+        factor = site.value("scale_factor", scale)
+        output = absorbed(floor_div((size * factor).expand(), S.One))
+        rule = f"{text_of(size)} · scale_factor ({{factor}}) must be at least 1"
+        site.require(AtLeast(output, 1), rule, {"factor": factor}, "scale_factor")
+        outputs.append(output)
+    return outputs
+
+
+@cost_rule(Upsample)
+def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
+    return Cost(Output.RESAMPLE)

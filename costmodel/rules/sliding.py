@@ -40,3 +40,12 @@ def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
             f"the input {show_shape(site.input)} has {len(site.input)} axes, not ({axes})"
         )
     return site.input[2:]
+
+
+def require_mode(site: Site, mode: str, size: Expr, side: Expr, field: str) -> None:
+    """PyTorch: a reflection is smaller than the axis, a circular padding at most as large."""
+    if mode in ("reflect", "circular"):
+        most = "less than" if mode == "reflect" else "at most"
+        rule = f"{field} ({{side}}) must be {most} the axis ({{size}}) in mode {mode}"
+        least = 1 if mode == "reflect" else 0
+        site.require(AtLeast(size - side, least), rule, {"side": side, "size": size}, field)

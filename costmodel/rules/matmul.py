@@ -1,0 +1,173 @@
+"""Products of two tensors: the loops over all their axes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sympy import Expr
+
+from archspec.equation import Axes, Equation
+from archspec.layers.matmul import Bilinear, Einsum, MatMul
+from costmodel.algebra.conditions import Equal
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_and_bias
+from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
+from costmodel.rules.linear import row_loops
+from costmodel.rules.merge import broadcast, require_equal, require_same_rank
+
+
+@shape_rule(MatMul)
+def matmul_shape(layer: MatMul, site: Site) -> Shape:  # noqa: ARG001
+    """``(…, m, k), (…, k, n) → (…, m, n)``. Source: ``torch.matmul``."""
+    left, right = site.inputs
+    if min(len(left), len(right)) < 2:
+        raise site.node.error(f"{show_shape(left)} and {show_shape(right)} are no matrices")
+    site.require(
+        Equal(left[-1], right[-2]),
+        f"the columns of {site.sources[0]} ({{left}}) and the rows of {site.sources[1]} "
+        "({right}) must agree",
+        {"left": left[-1], "right": right[-2]},
+    )
+    return (*broadcast(site, (left[:-2], right[:-2])), left[-2], right[-1])
+
+
+@cost_rule(MatMul)
+def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """MACs ``m·k·p`` over all leading axes. Source: MIT 6.5940, lecture 2 (GEMM)."""
+    left, right = site.inputs
+    names = [BATCH, *(f"b_{i}" for i in range(1, len(output) - 2))][: len(output) - 2]
+    rows = [Loop(name, size) for name, size in zip(names, output[:-2], strict=True)]
+    loops = (*rows, Loop("m", left[-2]), Loop("k", left[-1]), Loop("p", right[-1]))
+    operands = (
+        Operand("input", (*names, "m", "k"), size=elements(left)),
+        Operand("other", (*names, "k", "p"), size=elements(right)),
+        Operand("output", (*names, "m", "p")),
+    )
+    return Cost(Output.MATMUL, (LoopNest(loops, operands),))
+
+
+@shape_rule(Bilinear)
+def bilinear_shape(layer: Bilinear, site: Site) -> Shape:
+    """``(…, c_1), (…, c_2) → (…, c_o)``. Source: ``torch.nn.Bilinear``."""
+    left, right = site.inputs
+    require_same_rank(site)
+    for axis, extents in enumerate(zip(left[:-1], right[:-1], strict=True)):
+        require_equal(site, axis, (0, extents[0]), (1, extents[1]))
+    return (*left[:-1], site.size("out_features", layer.out_features))
+
+
+@cost_rule(Bilinear)
+def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
+    """MACs ``c_1·c_2·c_o + c_2·c_o`` per row; weights ``c_o·c_1·c_2``; bias ``c_o``.
+
+    Source: ``torch.nn.Bilinear``.
+    """
+    rows = row_loops(output)
+    names = tuple(loop.name for loop in rows)
+    c_1, c_2 = Loop("c_1", site.inputs[0][-1]), Loop("c_2", site.inputs[1][-1])
+    c_o = Loop("c_o", output[-1])
+    first = (
+        Operand("input", (*names, "c_1")),
+        Operand("weight", ("c_o", "c_1", "c_2"), learnable=True),
+        Operand("output", (*names, "c_o", "c_2")),
+    )
+    second = (
+        Operand("input", (*names, "c_o", "c_2")),
+        Operand("other", (*names, "c_2")),
+        Operand("output", (*names, "c_o")),
+    )
+    nests = LoopNest((*rows, c_1, c_2, c_o), first), LoopNest((*rows, c_2, c_o), second)
+    parameters = weight_and_bias(nests[0], output[-1] if layer.bias.holds else None)
+    inner = (Inner("xᵀW", nests[0].writes),)
+    return Cost(Output.LINEAR, nests, parameters, inner=inner)
+
+
+@shape_rule(Einsum)
+def einsum_shape(layer: Einsum, site: Site) -> Shape:
+    """The extents of the output's axes. Source: ``torch.einsum``."""
+    extents = _extents(layer, site)
+    return tuple(extents[name] for name in layer.equation.output)
+
+
+def _extents(layer: Einsum, site: Site) -> dict[str, Expr]:
+    """Every axis' extent, from the inputs or from ``sizes``."""
+    equation = layer.equation
+    _require_operands(equation, site)
+    extents: dict[str, Expr] = {}
+    for name, size in _of_inputs(equation, site):
+        known = extents.setdefault(name, size)
+        rule = f"the axis {name} has the extents {{known}} and {{size}}"
+        site.require(Equal(known, size), rule, {"known": known, "size": size}, "equation")
+    given = {name: site.size("sizes", size) for name, size in layer.sizes.items()}
+    _require_sizes(equation, set(extents), given, site)
+    return extents | given
+
+
+def _require_operands(equation: Equation, site: Site) -> None:
+    count = len(site.inputs)
+    if count > len(equation.operands):
+        cause = f"{count} inputs for the {len(equation.operands)} operands of '{equation}'"
+        raise site.node.error(cause, field="equation")
+    for axes, shape in zip(equation.operands, site.inputs, strict=False):
+        if len(axes) != len(shape):
+            cause = f"'{' '.join(axes)}' names {len(axes)} axes of {show_shape(shape)}"
+            raise site.node.error(cause, field="equation")
+
+
+def _of_inputs(equation: Equation, site: Site) -> Iterator[tuple[str, Expr]]:
+    for axes, shape in zip(equation.operands, site.inputs, strict=False):
+        yield from zip(axes, shape, strict=True)
+
+
+def _require_sizes(
+    equation: Equation, of_inputs: set[str], given: Mapping[str, Expr], site: Site
+) -> None:
+    """``sizes`` has the axes of the weight that no input has, and no other."""
+    open_axes = [name for name in equation.names if name not in of_inputs]
+    for name in open_axes:
+        if name not in given:
+            hint = f"write it under sizes, as sizes: {{{name}: 8}}"
+            raise site.node.error(f"the extent of the axis {name} is open", hint, "sizes")
+    for name in given:
+        if name not in open_axes:
+            cause = f"'{name}' is no axis that the weight alone has"
+            raise site.node.error(cause, field="sizes")
+
+
+@cost_rule(Einsum)
+def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """MACs: the product of all extents but those that one operand sums alone.
+
+    Source: ``torch.einsum``.
+    """
+    equation, extents = layer.equation, _extents(layer, site)
+    learned = len(site.inputs) < len(equation.operands)
+    parameters: list[Parameter] = []
+    if learned:
+        axes = equation.operands[-1]
+        parameters.append(Parameter("weight", Role.WEIGHT, _size(axes, extents), "·".join(axes)))
+    if not equation.shared_sums:
+        kind = Output.BROADCAST if equation.lone_sums or len(equation.operands) > 1 else Output.VIEW
+        return Cost(kind, parameters=tuple(parameters))
+    nest = _einsum_nest(equation, extents, site.inputs, learned=learned)
+    return Cost(Output.LINEAR if learned else Output.MATMUL, (nest,), tuple(parameters))
+
+
+def _einsum_nest(
+    equation: Equation, extents: Mapping[str, Expr], inputs: Sequence[Shape], *, learned: bool
+) -> LoopNest:
+    kept = (name for name in equation.names if name not in equation.lone_sums)
+    loops = [Loop(name, extents[name]) for name in kept]
+    first, second = (
+        tuple(name for name in axes if name not in equation.lone_sums) for axes in equation.operands
+    )
+    operands = (
+        Operand("input", first, size=elements(inputs[0])),
+        Operand("weight", second, learnable=True, size=_size(equation.operands[1], extents))
+        if learned
+        else Operand("other", second, size=elements(inputs[1])),
+        Operand("output", equation.output),
+    )
+    return LoopNest(tuple(loops), operands)
+
+
+def _size(axes: Axes, extents: Mapping[str, Expr]) -> Expr:
+    return elements(tuple(extents[name] for name in axes))

@@ -1,0 +1,80 @@
+"""Recurrent layers: two matrices per layer and direction, over every step."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from sympy import Expr
+
+from archspec.layers.recurrent import LSTM, Recurrent
+from costmodel.algebra.conditions import AtLeast
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
+from costmodel.nests import BATCH, Loop, LoopNest
+from costmodel.rules.base import Shape, Site, cost_rule, shape_rule, show_shape
+from costmodel.rules.linear import linear_nest
+
+
+@shape_rule(Recurrent)
+def recurrent_shape(layer: Recurrent, site: Site) -> Shape:
+    """``(n, t, c) → (n, t, D·h)``. Source: ``torch.nn.LSTM``."""
+    if len(site.input) != 3:
+        raise site.node.error(f"the input {show_shape(site.input)} is not (n, t, c)")
+    n, t, _ = site.input
+    state = _state(layer, site)
+    if isinstance(layer, LSTM) and layer.proj_size is not None:
+        hidden = site.size("hidden_size", layer.hidden_size)
+        rule = "proj_size ({state}) must be smaller than hidden_size ({hidden})"
+        shown = {"state": state, "hidden": hidden}
+        site.require(AtLeast(hidden - state, 1), rule, shown, "proj_size")
+    return n, t, _directions(layer) * state
+
+
+def _directions(layer: Recurrent) -> int:
+    return 2 if layer.bidirectional.holds else 1
+
+
+def _state(layer: Recurrent, site: Site) -> Expr:
+    """Features that a step hands on: ``h``, or what it is projected to."""
+    projected = layer.proj_size if isinstance(layer, LSTM) else None
+    if projected is None:
+        return site.size("hidden_size", layer.hidden_size)
+    return site.size("proj_size", projected)
+
+
+@cost_rule(Recurrent)
+def recurrent_cost(layer: Recurrent, site: Site, output: Shape) -> Cost:
+    """Per layer and direction: ``n·t·G·h·(c + h)`` MACs, as many weights per step, two biases.
+
+    Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``; Sak et al., 2014 (projection).
+    """
+    layers = site.integer("num_layers", layer.num_layers)
+    if layers < 1:
+        raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
+    cells = [
+        (f"l{depth}{'_reverse' * reverse}", output[-1] if depth else site.input[-1])
+        for depth, reverse in product(range(layers), range(_directions(layer)))
+    ]
+    nests = [nest for name, c_i in cells for nest in _cell(layer, site, name, c_i)]
+    biases = [bias for name, _ in cells for bias in _biases(layer, site, name)]
+    gates = len(cells) * 2 * layer.gates * site.size("hidden_size", layer.hidden_size)
+    rows = output[0] * output[1]
+    inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
+    parameters = (*map(weight_of, nests), *biases)
+    return Cost(Output.LINEAR, tuple(nests), parameters, inner=inner)
+
+
+def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNest]:
+    """The products of one layer in one direction, named as PyTorch names their weights."""
+    n, t, _ = site.input
+    rows = (Loop(BATCH, n), Loop("t", t))
+    hidden, state = site.size("hidden_size", layer.hidden_size), _state(layer, site)
+    yield linear_nest(rows, c_i, layer.gates * hidden, f"weight_ih_{name}")
+    yield linear_nest(rows, state, layer.gates * hidden, f"weight_hh_{name}")
+    if isinstance(layer, LSTM) and layer.proj_size is not None:
+        yield linear_nest(rows, hidden, state, f"weight_hr_{name}")
+
+
+def _biases(layer: Recurrent, site: Site, name: str) -> Iterator[Parameter]:
+    if layer.bias.holds:
+        size = layer.gates * site.size("hidden_size", layer.hidden_size)
+        yield Parameter(f"bias_ih_{name}", Role.BIAS, size, "G·h")
+        yield Parameter(f"bias_hh_{name}", Role.BIAS, size, "G·h")
