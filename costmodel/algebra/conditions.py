@@ -119,8 +119,13 @@ def condition_text(condition: Condition) -> str:
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
     """The value at every symbol's smallest, where the expression cannot fall below it.
 
-    Sums and products of what grows and is not negative grow; a floor grows with its dividend.
+    Sums and products of what grows and is not negative grow; a floor grows with its dividend; and
+    ``round_to(x, d)`` is at least d, whatever x may be.
     """
+    expression = expression.replace(
+        lambda e: isinstance(e, RoundTo) and not e.free_symbols <= least.keys(),
+        lambda e: e.args[1],
+    )
     rest = expression.as_coeff_Add()[1]
     if not rest.is_Add and not _grows(rest):
         return None
@@ -150,7 +155,15 @@ def simplified(condition: Condition) -> Condition:
         return _unfloored(condition)
     if isinstance(condition, Equal):
         return _as_multiple(condition)
-    return condition
+    return _without_factor(condition)
+
+
+def _without_factor(condition: Divides) -> Divides:
+    """``m`` divides ``c·x`` where ``m/gcd(c, m)`` divides x, for integers."""
+    factor, rest = condition.dividend.as_coeff_Mul()
+    if rest is S.One or not (condition.divisor.is_Integer and factor.is_Integer and is_whole(rest)):
+        return condition
+    return Divides(condition.divisor / gcd(int(condition.divisor), int(factor)), rest)
 
 
 def _as_multiple(condition: Equal) -> Condition:

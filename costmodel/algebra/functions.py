@@ -161,8 +161,8 @@ def _whole_quotient(term: Expr, q: Expr) -> Expr | None:
     if rest is S.One:
         return None
     if q.is_Integer:
-        divides = coefficient.is_Integer and not coefficient % q and is_whole(rest)
-        return Mul(coefficient / q, rest) if divides else None
+        quotient = Mul(coefficient / q, rest)
+        return quotient if is_whole(quotient) else None
     quotient = term / q
     return quotient if is_whole(quotient) else None
 

@@ -19,7 +19,8 @@ def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
 def by_resolution(expression: Expr) -> Expr:
     """The same sum, one term per resolution, the symbols that all terms share in front.
 
-    A resolution is a product of spatial sizes: floors, and the symbols that stand under a floor.
+    A resolution is a product of spatial sizes: floors, and the integer symbols that stand under a
+    floor; a real one, as a width multiplier, is none.
     """
     if not expression.is_Add:
         return expression
@@ -35,7 +36,8 @@ def by_resolution(expression: Expr) -> Expr:
 
 def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
     floors = expression.atoms(FloorDiv)
-    return frozenset().union(*(floor.args[0].free_symbols for floor in floors))
+    symbols = frozenset[Symbol]().union(*(floor.args[0].free_symbols for floor in floors))
+    return frozenset(s for s in symbols if s.is_integer)
 
 
 def _split(term: Expr, spatial: frozenset[Symbol]) -> tuple[Expr, Expr]:

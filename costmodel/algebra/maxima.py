@@ -1,12 +1,12 @@
 """Maxima of sums: what another term provably dominates is dropped, the rest stays a maximum."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sympy import Add, Expr, Poly, PolynomialError, S, Symbol
+from sympy import Add, Dummy, Expr, Poly, PolynomialError, S, Symbol
 
-from costmodel.algebra.conditions import Least
+from costmodel.algebra.conditions import Least, lower_bound
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, exact, is_whole
+from costmodel.algebra.functions import FloorDiv, Maximum, Operation, exact, is_whole
 
 MAX_RIVALS = 8
 """How many terms a term is tried against, largest first; so the work stays linear."""
@@ -24,14 +24,33 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
         usual: gives the usual values.
     """
     ordered = sorted(set(terms), key=lambda term: (-usual(term), term.sort_key()))
+    names = _names_of_functions(ordered, least)
     kept: list[Expr] = []
-    lowers: list[Poly | None] = []
+    lowers: list[tuple[Poly | None, Poly | None]] = []
     for term in ordered:
-        upper = _bound(term, least, below=False)
-        if not any(_exceeds(lower, upper) for lower in lowers[:MAX_RIVALS]):
+        uppers = (_named(term, names), _bound(term, least, below=False))
+        if not any(_exceeds(*pair) for lower in lowers for pair in zip(lower, uppers, strict=True)):
             kept.append(term)
-            lowers.append(_bound(term, least, below=True) if len(kept) <= MAX_RIVALS else None)
+            if len(kept) <= MAX_RIVALS:
+                lowers.append((uppers[0], _bound(term, least, below=True)))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
+
+
+def _names_of_functions(terms: Sequence[Expr], least: Least) -> dict[Expr, Symbol]:
+    """A positive symbol for every function that is never negative.
+
+    With them ``6·(x//4)`` is seen to exceed ``4·(x//4)``, whatever x is.
+    """
+    functions = sorted(set().union(*(term.atoms(Operation) for term in terms)), key=str)
+    bounds = ((function, lower_bound(function, least)) for function in functions)
+    return {f: Dummy(positive=True) for f, bound in bounds if bound is not None and bound >= 0}
+
+
+def _named(term: Expr, names: Mapping[Expr, Symbol]) -> Poly | None:
+    """A sum as a polynomial in its symbols and functions, none of them negative."""
+    named = term.xreplace(names)
+    variables = sorted(named.free_symbols, key=str)
+    return Poly(named, *variables) if variables and named.is_polynomial(*variables) else None
 
 
 def dominates(large: Expr, small: Expr, least: Least) -> bool:

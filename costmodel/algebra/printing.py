@@ -15,6 +15,7 @@ from costmodel.algebra.functions import (
     Log2,
     Maximum,
     Minimum,
+    Operation,
     Quotient,
     RoundTo,
     is_whole,
@@ -25,6 +26,18 @@ SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 
 Shown = tuple[str, int]
 """A text and how tightly it holds together."""
+
+
+class Ceiling(Operation):
+    """``ceil(x) = −floor(−x)`` of a real x, as it is printed."""
+
+
+def _with_ceilings(expression: Expr) -> Expr:
+    """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
+    return expression.replace(
+        lambda e: isinstance(e, FloorDiv) and e.args[0].could_extract_minus_sign(),
+        lambda e: e if is_whole(e.args[0]) else -Ceiling(-e.args[0] / e.args[1]),
+    )
 
 
 class PythonText:
@@ -47,13 +60,15 @@ class PythonText:
             Pow: self.power,
             Symbol: lambda x: (self.symbol(x.name), ATOM),
             FloorDiv: lambda x: self.floor(*x.args),
+            Ceiling: lambda x: self.rounded_up(x.args[0]),
             Quotient: self.exact_quotient,
             **dict.fromkeys(self.names, self.call),
         }
 
     def __call__(self, expression: Expr) -> str:
         """The text of an expression, an integer unless it is within a real one."""
-        return self.show(settled(expression) if self.whole else expression)[0]
+        expression = settled(expression) if self.whole else expression
+        return self.show(_with_ceilings(expression))[0]
 
     def show(self, expression: Expr) -> Shown:
         """The text and how tightly it holds together."""
@@ -137,6 +152,7 @@ class PythonText:
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
         """A sum, or a product with one: what stands before its terms, they, and what after."""
+        expression = _with_ceilings(expression)
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -184,8 +200,12 @@ class PythonText:
             return f"floor({self.real(x / q)})", ATOM
         return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
 
+    def rounded_up(self, x: Expr) -> Shown:
+        """``ceil(x)`` of a real x."""
+        return f"ceil({self.real(x)})", ATOM
+
     def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``ceil(x/q)``."""
+        """``ceil(x/q)`` of integers."""
         return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
 
 
@@ -213,6 +233,10 @@ class Unicode(PythonText):
         if q is S.One:
             return f"⌊{self.real(x)}⌋", ATOM
         return f"⌊{self.within(x, POWER)}/{self.within(q, POWER)}⌋", ATOM
+
+    def rounded_up(self, x: Expr) -> Shown:
+        """``⌈x⌉``."""
+        return f"⌈{self.real(x)}⌉", ATOM
 
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         """``⌈x/q⌉``."""
@@ -276,6 +300,10 @@ class Latex(PythonText):
         inner = f" {self(x)}" if q is S.One else rf"\frac{{{self(x)}}}{{{self(q)}}}"
         return rf"\left\lfloor{inner}\right\rfloor", ATOM
 
+    def rounded_up(self, x: Expr) -> Shown:
+        r"""``\left\lceil x\right\rceil``."""
+        return rf"\left\lceil {self.real(x)}\right\rceil", ATOM
+
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lceil\frac{x}{q}\right\rceil``."""
         return rf"\left\lceil\frac{{{self(x)}}}{{{self(q)}}}\right\rceil", ATOM
@@ -294,6 +322,10 @@ class Numpy(PythonText):
     def quotient(self, over: str, under: str) -> str:
         """``//`` between integers; an exact ``divide`` within a real expression."""
         return super().quotient(over, under) if self.whole else f"divide({over}, {under})"
+
+    def rounded_up(self, x: Expr) -> Shown:
+        """``−floor(−x)``, the floor being exact."""
+        return f"-floor({self.real(-x)})", SUM
 
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         """``−((−x)//q)``: no detour over floating point."""

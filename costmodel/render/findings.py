@@ -6,7 +6,7 @@ from costmodel.facts import Finding
 from costmodel.formula import show_number
 from costmodel.report import show_decimal
 
-HEAD: tuple[str, ...] = ("", "spec", "fact", "published", "ours", "difference", "source")
+HEAD: tuple[str, ...] = ("", "spec", "fact", "published", "ours", "difference", "", "source")
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -30,6 +30,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
         show_number(fact.value),
         show_number(finding.shown),
         show_number(finding.difference),
+        "" if fact.rounded is None else f"× {show_number(fact.rounded.to)}",
         fact.source,
     )
 
