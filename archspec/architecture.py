@@ -19,6 +19,7 @@ class Architecture(NamedTuple):
 
     Attributes:
         header: the top level, with the variant's overrides.
+        written: the top level as it is written.
         variant: the variant's name, or None.
         blocks: the kinds of its own.
         entries: the entries of ``layers``.
@@ -26,6 +27,7 @@ class Architecture(NamedTuple):
     """
 
     header: Header
+    written: Header
     variant: str | None
     blocks: Mapping[str, Block]
     entries: Entries
@@ -58,4 +60,4 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
     check_names(header, document)
     blocks = read_blocks(header, document)
     entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
-    return Architecture(header.varied(variant), variant, blocks, entries, document)
+    return Architecture(header.varied(variant), header, variant, blocks, entries, document)

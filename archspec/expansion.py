@@ -575,6 +575,7 @@ class _Frame:
             inside,
             result,
             entry.origin,
+            Tensor(node.path),
         )
         return self._group(entry, name, (node, loop), Tensor(loop.path))
 

@@ -75,6 +75,7 @@ class Repeat(NamedTuple):
         entry: what enters each turn: the source, then the result of the turn before.
         result: what leaves a turn.
         origin: where it stands in the spec.
+        chosen_by: what decides which copies work, where not all do.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Repeat(NamedTuple):
     entry: Tensor
     result: Tensor
     origin: Origin
+    chosen_by: Tensor | None = None
 
     def error(self, cause: str, hint: str | None = None) -> SpecError:
         """An error that names this repeat."""

@@ -14,6 +14,7 @@ from archspec import Architecture, Graph, SpecError, build_graph, load, trees
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
+from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
 from costmodel.algebra.conditions import (
     AtLeast,
@@ -99,7 +100,7 @@ def analyze_architecture(
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
     graph = build_graph(architecture, settings)
-    analysis = Analysis(graph, propagate(graph), convention)
+    analysis = Analysis(graph, propagate(graph), convention, architecture)
     analysis.check(analysis.evaluator)
     return analysis
 
@@ -143,14 +144,21 @@ class Analysis:
         graph: the network.
         propagation: its shapes and costs.
         convention: what counts.
+        architecture: the spec.
     """
 
     graph: Graph
     propagation: Propagation
     convention: Convention
+    architecture: Architecture
 
     def __repr__(self) -> str:
         return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
+
+    @property
+    def warnings(self) -> tuple[SpecWarning, ...]:
+        """What the spec says without effect."""
+        return warnings_of(self.architecture, self.graph)
 
     @cached_property
     def counted(self) -> tuple[Counted, ...]:

@@ -1,5 +1,6 @@
 """The command line."""
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -112,7 +113,10 @@ def _analyze(
         if name in fixed:
             raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
         fixed[name] = value
-    return analyze(spec, convention=convention, settings=fixed, numbers_suffice=numbers_suffice)
+    analysis = analyze(spec, convention=convention, settings=fixed, numbers_suffice=numbers_suffice)
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)
+    return analysis
 
 
 def _require_values(option: str, values: list[str] | None) -> None:

@@ -1,0 +1,117 @@
+"""What a spec says without effect: names that nothing uses, layers that lead nowhere."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from archspec.architecture import Architecture
+from archspec.document import Path_
+from archspec.entries import Call, Entry
+from archspec.errors import Origin
+from archspec.graph import Graph, Item, Node, Repeat
+from archspec.trees import Name, Tensor
+
+
+class SpecWarning(NamedTuple):
+    """Something that is right by the rules and is probably not meant.
+
+    Attributes:
+        cause: what is without effect.
+        origin: where it stands.
+        entry: what it belongs to.
+    """
+
+    cause: str
+    origin: Origin
+    entry: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.entry}: {self.cause}"
+
+
+def warnings_of(architecture: Architecture, graph: Graph) -> tuple[SpecWarning, ...]:
+    """The warnings of a spec, by place."""
+    found = [*_unused_names(architecture), *_unused_blocks(architecture), *_unreachable(graph)]
+    return tuple(sorted(found, key=lambda warning: warning.origin))
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Every name that stands in an expression, wherever it is."""
+    if isinstance(value, Name):
+        yield value.id
+    elif isinstance(value, BaseModel):
+        for field in value.model_fields_set:
+            yield from names_in(getattr(value, field))
+    elif isinstance(value, Mapping):
+        yield from names_in(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from names_in(item)
+
+
+def _unused_names(architecture: Architecture) -> Iterator[SpecWarning]:
+    """Symbols, ``let`` values and parameters of blocks that no expression uses."""
+    header = architecture.written
+    variants = [variant.let for variant in header.variants.values()]
+    used = {*names_in((header.input, header.let, variants, architecture.entries))}
+    for name, block in architecture.blocks.items():
+        inner = {*names_in(tuple(block))}
+        used |= inner
+        yield from _unused(architecture, ("blocks", name, "parameters"), block.parameters, inner)
+    yield from _unused(architecture, ("symbols",), header.symbols, used)
+    yield from _unused(architecture, ("let",), header.let, used)
+
+
+def _unused(
+    architecture: Architecture, path: Path_, names: Iterable[str], used: set[str]
+) -> Iterator[SpecWarning]:
+    for name in names:
+        if name not in used:
+            origin = architecture.document.key_origin((*path, name))
+            yield SpecWarning(f"'{name}' is never used", origin, ".".join(map(str, path[:2])))
+
+
+def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
+    """Blocks that no entry, and no block that is used, calls."""
+    called: set[str] = set()
+    lists = [architecture.entries]
+    while lists:
+        for block in _calls(lists.pop()):
+            if block not in called:
+                called.add(block)
+                lists.append(architecture.blocks[block].entries)
+    yield from _unused(architecture, ("blocks",), architecture.blocks, called)
+
+
+def _calls(entries: Iterable[Entry]) -> Iterator[str]:
+    for entry in entries:
+        if isinstance(entry.content, Call):
+            yield entry.content.block
+        for bodies in entry.bodies.values():
+            for body in bodies:
+                yield from _calls(body)
+
+
+def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
+    """Layers whose output nothing takes, but the network's last."""
+    taken = {tensor.producer for tensor in (*_taken(graph.items), graph.output)}
+    for node in graph.nodes:
+        if node.path not in taken:
+            cause = "nothing takes its output; it counts all the same"
+            yield SpecWarning(cause, node.origin, node.path)
+    for given in graph.inputs:
+        if given.name not in taken:
+            yield SpecWarning("nothing takes this input", given.origins[0], f"input.{given.name}")
+
+
+def _taken(items: Iterable[Item]) -> Iterator[Tensor]:
+    for item in items:
+        if isinstance(item, Node):
+            yield from item.inputs
+            continue
+        if isinstance(item, Repeat):
+            yield from (item.source, item.result)
+            if item.chosen_by:
+                yield item.chosen_by
+        yield from _taken(item.items)

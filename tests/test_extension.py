@@ -1,0 +1,85 @@
+"""A kind from elsewhere: another distribution adds one, and no file of ours knows it."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.conftest import Run
+
+MODULE = '''
+"""Haar wavelets."""
+
+from pydantic import Field
+from sympy import Integer
+
+from archspec.fields import Size, constant
+from archspec.layers import Layer, kind
+from costmodel.algebra.conditions import Divides
+from costmodel.cost import Cost, Output, Parameter, Role
+from costmodel.rules import Shape, Site, cost_rule, shape_rule
+
+
+@kind("haar")
+class Haar(Layer):
+    """``(n, c, l) → (n, scale·c, l/2)``, a learned gain per channel. Source: Haar, 1910."""
+
+    scale: Size = Field(default=constant(2), description="bands per channel")
+
+
+@shape_rule(Haar)
+def haar_shape(layer: Haar, site: Site) -> Shape:
+    n, c, length = site.input
+    site.require(Divides(Integer(2), length), "the length ({l}) must be even", {"l": length})
+    return n, site.size("scale", layer.scale) * c, length / 2
+
+
+@cost_rule(Haar)
+def haar_cost(layer: Haar, site: Site, output: Shape) -> Cost:
+    return Cost(Output.CONV, parameters=(Parameter("gain", Role.WEIGHT, output[1], "c"),))
+'''
+
+SPEC = """
+archspec: 1
+name: waves
+symbols: {l: 32}
+input: [1, 4, l]
+layers:
+  - haar
+  - conv1d: {out_channels: 2, kernel_size: 3}
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder as an installer leaves it: a module, and metadata that name it."""
+    info = tmp_path / "waves-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: waves\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[archcost.kinds]\nwaves = waves\n")
+    (tmp_path / "waves.py").write_text(dedent(MODULE), encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(SPEC)
+    return tmp_path
+
+
+def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
+    """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights, 14 positions."""
+    done = archcost(
+        str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(",")[:6] for line in done.stdout.splitlines()]
+    assert lines[2][:4] == ["haar_1", "haar", "1x8xl//2", "8"]
+    assert lines[-1][3:5] == ["56", "48*((l - 4)//2)"]
+
+
+def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:
+    done = archcost(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
+    assert done.returncode == 2
+    assert "net.yaml:7:5: haar_1: the length (31) must be even" in done.stderr
+
+
+def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
+    done = archcost(str(elsewhere / "net.yaml"))
+    assert done.returncode == 2
+    assert "unknown kind 'haar'" in done.stderr

@@ -1,0 +1,57 @@
+"""Warnings: what a spec says without effect is said on stderr, with its place."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from costmodel import analyze
+from tests.conftest import ROOT, Run
+
+SPEC = """\
+archspec: 1
+name: warned
+symbols: {n: 1, unused: 3, only_in_a_variant: 4}
+let: {spare: 2*n, width: 8}
+input: {image: [n, 3, 8, 8], mask: [n, 8]}
+blocks:
+  lonely: {layers: [relu]}
+  used: {parameters: {a: , b: 2}, layers: [{conv2d: {out_channels: a, kernel_size: 1}}]}
+layers:
+  - used: {a: width}
+    from: image
+  - chunk: {chunks: 2}
+  - conv2d: {out_channels: 8, kernel_size: 1}
+    from: chunk_1.0
+    name: dead
+  - relu:
+    from: chunk_1.1
+variants:
+  other: {let: {width: only_in_a_variant}}
+"""
+
+EXPECTED = [
+    "3:17: symbols: 'unused' is never used",
+    "4:7: let: 'spare' is never used",
+    "5:37: input.mask: nothing takes this input",
+    "7:3: blocks: 'lonely' is never used",
+    "8:28: blocks.used: 'b' is never used",
+    "13:5: dead: nothing takes its output; it counts all the same",
+]
+
+
+@pytest.mark.parametrize("variant", ["", "@other"])
+def test_what_is_without_effect_is_said(variant: str, tmp_path: Path, archcost: Run) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(SPEC)
+    done = archcost(f"{file}{variant}")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [f"archcost: warning: {file}:{line}" for line in EXPECTED]
+    assert "warning" not in done.stdout
+
+
+def test_our_own_specs_say_nothing_without_effect() -> None:
+    for path in sorted((ROOT / "specs").glob("*.yaml")):
+        for variant in yaml.safe_load(path.read_text()).get("variants", {None: None}):
+            spec = f"{path}@{variant}" if variant else path
+            assert analyze(spec).warnings == (), spec
