@@ -129,11 +129,23 @@ class Moe(Composite):
     layers: Body = Field(description="the entries of one expert")
 
 
+class Side(Composite):
+    """A side branch: its output leaves the network, and what follows takes what it took.
+
+    Source: Szegedy et al., CVPR 2015 (auxiliary classifiers).
+    """
+
+    shorthand = "layers"
+
+    layers: Body = Field(description="the branch")
+
+
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
     "repeat": Repeat,
     "foreach": Foreach,
     "moe": Moe,
+    "side": Side,
 }
 """Name → class."""

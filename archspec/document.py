@@ -151,7 +151,13 @@ def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = text.splitlines()
     at = lines[line] if line < len(lines) else ""
-    hint = "YAML indents with spaces, not tabs" if "\t" in at[: column + 1] else None
+    hint = None
+    if "\t" in at[: column + 1]:
+        hint = "YAML indents with spaces, not tabs"
+    elif "expected ',' or" in problem:
+        hint = 'put an expression with brackets or commas in quotes, as "sizes[0]"'
+    elif "mapping values are not allowed" in problem:
+        hint = "a kind that has keys beside it ends with a colon, as - relu:"
     return SpecError(f"not YAML: {problem}", hint=hint, origin=Origin(file, line + 1, column + 1))
 
 

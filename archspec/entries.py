@@ -221,7 +221,12 @@ def _split_entry(value: Any, origin: Origin) -> tuple[str, Any]:
     kinds = [key for key in value if key not in Reserved.names()]
     if len(kinds) != 1:
         found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
-        raise SpecError(f"an entry has exactly one kind; this one {found}", origin=origin)
+        known = (*KINDS, *COMPOSITES)
+        odd = next((kind for kind in kinds[1:] if kind not in known), "")
+        hint = did_you_mean(odd, Reserved.names()) if odd else None
+        raise SpecError(
+            f"an entry has exactly one kind; this one {found}", hint=hint, origin=origin
+        )
     fields = value[kinds[0]]
     return kinds[0], {} if fields is None else fields
 

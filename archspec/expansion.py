@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
-from archspec.composites import Foreach, Moe, Parallel, Residual
+from archspec.composites import Foreach, Moe, Parallel, Residual, Side
 from archspec.composites import Repeat as RepeatFields
 from archspec.document import Path_
 from archspec.entries import Call, Entries, Entry
@@ -44,7 +44,8 @@ def build_graph(
         _check_setting(name, value, header.symbols)
     scope = _outer_scope(architecture, settings)
     inputs = {name: Tensor(name) for name in header.input}
-    frame = _Frame(_Expansion(architecture, scope), scope, inputs)
+    expansion = _Expansion(architecture, scope)
+    frame = _Frame(expansion, scope, inputs)
     items, output = frame.body(architecture.entries)
     if not items:
         origin = architecture.document.key_origin(("layers",))
@@ -59,6 +60,7 @@ def build_graph(
         inputs=tuple(_inputs(architecture, scope)),
         items=items,
         output=output,
+        sides=tuple(expansion.sides),
     )
 
 
@@ -127,6 +129,7 @@ class _Expansion:
         self.outer = outer
         self.count = 0
         self.named: dict[str, Tensor | None] = {}  # every author's name → its output; None if two
+        self.sides: list[Tensor] = []
         self.outputs: dict[str, int] = {}  # path → number of outputs, where there are several
 
     def counted(self, entry: Entry) -> None:
@@ -206,7 +209,9 @@ class _Frame:
             name = self._name(entry)
             inputs = self._inputs(entry)
             item, output = self._item(entry, name, inputs)
-            self.tensors[name] = self.latest = output
+            self.tensors[name] = output
+            if not isinstance(entry.content, Side):
+                self.latest = output
             if item is not None:
                 yield item
 
@@ -307,6 +312,8 @@ class _Frame:
                 return self._residual(entry, name, inputs[0])
             case Parallel():
                 return self._parallel(entry, content, name, inputs[0])
+            case Side():
+                return self._side(entry, name, inputs[0])
             case Foreach():
                 return self._foreach(entry, content, name, inputs[0])
             case RepeatFields():
@@ -441,6 +448,11 @@ class _Frame:
         merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
+    def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item, Tensor]:
+        items, output = self.inner(source, name).body(entry.bodies["layers"][0])
+        self.expansion.sides.append(output)
+        return self._group(entry, name, items, output)
+
     def _foreach(
         self, entry: Entry, fields: Foreach, name: str, source: Tensor
     ) -> tuple[Item, Tensor]:
@@ -546,19 +558,23 @@ class _Frame:
         items, result = self.inner(inside, name).body(entry.bodies["layers"][0])
         self._remember(entry, Tensor(path))
         item = Repeat(
-            name, path, entry.key, runs, copies, items, source, inside, result, entry.origin
+            name,
+            path,
+            entry.key,
+            runs,
+            copies,
+            items,
+            source,
+            inside,
+            result,
+            entry.origin,
+            entry.fields,
         )
         return item, Tensor(path)
 
     def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> tuple[Item, Tensor]:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
-        if isinstance(experts, Number) and isinstance(top_k, Number) and top_k > experts:
-            raise SpecError(
-                f"top_k ({top_k.value}) must be at most experts ({experts.value})",
-                origin=entry.fields.get("top_k", entry.origin),
-                entry=entry.key,
-            )
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
         path = self.path + name
         node = Node("router", f"{path}/router", router, (source,), entry.origin, entry.fields)
@@ -575,6 +591,7 @@ class _Frame:
             inside,
             result,
             entry.origin,
+            entry.fields,
             Tensor(node.path),
         )
         return self._group(entry, name, (node, loop), Tensor(loop.path))

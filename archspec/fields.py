@@ -89,7 +89,7 @@ def parse_text(text: str) -> Tree:
             {
                 "cause": f"in '{shortened(text)}': {error.cause}",
                 "position": error.position,
-                "hint": error.hint,
+                "hint": error.hint or _quoting_hint(text),
             },
         ) from None
     if isinstance(tree, Number):
@@ -99,6 +99,13 @@ def parse_text(text: str) -> Tree:
             {"cause": f'"{text}" is text', "hint": f"write {text} without quotes"},
         )
     return tree
+
+
+def _quoting_hint(text: str) -> str | None:
+    """Within ``{…}`` YAML ends a text at a comma, and with it an expression."""
+    if text.count("(") == text.count(")"):
+        return None
+    return 'put an expression with commas in quotes, as "max(4, 5)"'
 
 
 def _wrong(value: object, wanted: str, hint: str | None = None) -> PydanticCustomError:

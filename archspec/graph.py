@@ -75,6 +75,7 @@ class Repeat(NamedTuple):
         entry: what enters each turn: the source, then the result of the turn before.
         result: what leaves a turn.
         origin: where it stands in the spec.
+        fields: where its fields stand.
         chosen_by: what decides which copies work, where not all do.
     """
 
@@ -88,11 +89,13 @@ class Repeat(NamedTuple):
     entry: Tensor
     result: Tensor
     origin: Origin
+    fields: Mapping[str, Origin]
     chosen_by: Tensor | None = None
 
-    def error(self, cause: str, hint: str | None = None) -> SpecError:
-        """An error that names this repeat."""
-        return SpecError(cause, hint=hint, origin=self.origin, entry=self.path)
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
+        """An error that names this repeat, and the place of a field of it."""
+        origin = self.fields.get(field or "", self.origin)
+        return SpecError(cause, hint=hint, origin=origin, entry=self.path)
 
 
 Item = Node | Group | Repeat
@@ -131,6 +134,7 @@ class Graph(NamedTuple):
         inputs: what enters the network.
         items: in an order in which every input comes before its use.
         output: the last tensor.
+        sides: what leaves the network before, from its side branches.
     """
 
     name: str
@@ -142,6 +146,7 @@ class Graph(NamedTuple):
     inputs: tuple[Input, ...]
     items: tuple[Item, ...]
     output: Tensor
+    sides: tuple[Tensor, ...] = ()
 
     @property
     def nodes(self) -> Iterator[Node]:

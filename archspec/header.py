@@ -46,6 +46,15 @@ def _positive_integer(value: Any) -> int:
     )
 
 
+def _unit(value: Any) -> Rational:
+    number = _number(value)
+    if number > 0:
+        return number
+    raise PydanticCustomError(
+        "wrong_type", "{cause}", {"cause": f"{number} is no unit to round to"}
+    )
+
+
 Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
 """An exact number, not an expression."""
 
@@ -100,7 +109,7 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: Constant
+    to: Annotated[int | Fraction, Read(_unit, {"type": "number", "exclusiveMinimum": 0})]
     how: Literal["floor", "nearest"] = "nearest"
 
 
@@ -122,7 +131,8 @@ def read_value(value: Any) -> Any:
     """An expression, a truth value, or a list of such: what a name may stand for."""
     if isinstance(value, list):
         return list(read_items(value, read_value))
-    return read_condition(value) if isinstance(value, bool) else read_expression(value)
+    is_truth = isinstance(value, bool) or value in ("true", "false")
+    return read_condition(value) if is_truth else read_expression(value)
 
 
 NamedValue = Annotated[Any, Read(read_value, {})]

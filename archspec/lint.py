@@ -95,7 +95,8 @@ def _calls(entries: Iterable[Entry]) -> Iterator[str]:
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
     """Layers whose output nothing takes, but the network's last."""
-    taken = {tensor.producer for tensor in (*_taken(graph.items), graph.output)}
+    taken = {t.producer for t in (*_taken(graph.items), graph.output, *graph.sides)}
+    taken |= {node.tied for node in graph.nodes if node.tied}
     for node in graph.nodes:
         if node.path not in taken:
             cause = "nothing takes its output; it counts all the same"

@@ -36,6 +36,9 @@ def _order(found: tuple[bool, SpecError]) -> tuple[bool, int, int]:
     return missing, origin.line if origin else 0, origin.column if origin else 0
 
 
+RESERVED_KEYS = frozenset({"name", "from", "when"})
+"""The keys that stand beside a kind."""
+
 _WANTED = {
     "dict_type": "mapping",
     "model_type": "mapping",
@@ -58,6 +61,8 @@ def _explain(
         case "extra_forbidden":
             fields = _fields_at(model, loc[:-1])
             hint = did_you_mean(field, fields) if fields else "it has no fields"
+            if entry is not None and field in RESERVED_KEYS:
+                hint = f"write {field} beside the kind, not among its fields"
             origin = document.key_origin(place)
             return SpecError(f"unknown field '{field}'", hint=hint, origin=origin, entry=around)
         case "missing":

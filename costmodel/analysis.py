@@ -1,7 +1,7 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -19,6 +19,7 @@ from archspec.scope import Scope, resolve
 from costmodel.algebra.conditions import (
     AtLeast,
     Condition,
+    Divides,
     WholeUnder,
     condition_text,
     reduced,
@@ -191,7 +192,15 @@ class Analysis:
     def conditions(self) -> tuple[Condition, ...]:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        return reduced(asked, least_values(self.graph))
+        return reduced(asked, least_values(self.graph), self._given)
+
+    @property
+    def _given(self) -> Iterator[Condition]:
+        """What the symbols' own rules say: what divides each of them."""
+        for name, free in self.symbols.items():
+            multiple = self.graph.symbols[name].multiple_of
+            if multiple is not None:
+                yield Divides(Integer(multiple), free)
 
     def check(self, evaluate: Evaluator) -> None:
         """Make sure that numbers make a valid network.
@@ -239,7 +248,7 @@ class Analysis:
 
     @cached_property
     def _whole(self) -> WholeUnder:
-        return whole_under(self.conditions)
+        return whole_under((*self.conditions, *self._given))
 
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum

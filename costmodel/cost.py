@@ -53,12 +53,14 @@ class Parameter(NamedTuple):
         role: what it is for.
         size: its elements.
         rule: its size in names, ``c_o·c_i/g·k_h·k_w``.
+        shape: the extents of its axes, where another layer may share it.
     """
 
     name: str
     role: Role
     size: Expr
     rule: str
+    shape: tuple[Expr, ...] = ()
 
 
 class Inner(NamedTuple):
@@ -104,8 +106,9 @@ class Cost(NamedTuple):
 def weight_of(nest: LoopNest) -> Parameter:
     """The learnable operand of a nest."""
     operand = next(o for o in nest.operands if o.learnable)
-    rule = "·".join(loop.label for name in operand.loops for loop in nest.over([name]))
-    return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule)
+    loops = [loop for name in operand.loops for loop in nest.over([name])]
+    rule, shape = "·".join(loop.label for loop in loops), tuple(loop.extent for loop in loops)
+    return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule, shape)
 
 
 def weight_and_bias(nest: LoopNest, bias: Expr | None) -> tuple[Parameter, ...]:

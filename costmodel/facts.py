@@ -64,16 +64,19 @@ def check_facts(spec: str) -> Iterator[Finding]:
     """
     asked = load(spec)
     path = asked.document.file
-    for fact in asked.header.expect:
+    for i, fact in enumerate(asked.header.expect):
         if asked.variant not in (None, fact.variant):
             continue
         name = f"{path}@{fact.variant}" if fact.variant else path
-        analysis = _analyzed(load(name), fact)
-        value = analysis.value(find_metric(fact.metric).name)
+        try:
+            value = _analyzed(load(name), fact).value(find_metric(fact.metric).name)
+        except SpecError as error:
+            raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
         yield Finding(name, fact, value, rounded(value, fact.rounded))
 
 
 def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
+    """The analysis at the numbers that a fact is about."""
     settings = architecture.header.defaults | fact.at
     convention = find_convention(fact.convention or "lecture")
     return analyze_architecture(architecture, convention, settings)

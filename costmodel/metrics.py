@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from sympy import Add, Expr, Integer
 
 from archspec.errors import SpecError, did_you_mean
-from costmodel.algebra.functions import Maximum
+from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
 
@@ -45,7 +45,8 @@ class Metric(NamedTuple):
     def _part(self, counted: Counted, convention: Convention) -> Expr:
         count = self.per_layer(counted.layer, convention)
         if self.combine == "max":
-            return count
+            # Of turns that may be none, nothing is in memory.
+            return count if is_positive(counted.runs) else Minimum(Integer(1), counted.runs) * count
         often = counted.copies if self.per == "copy" else counted.runs
         return Add(*(often * term for term in Add.make_args(count)))
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from archspec.errors import SpecError
+from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
-from costmodel.algebra.conditions import Equal, Least
+from costmodel.algebra.conditions import AtLeast, Equal, Least
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
@@ -168,7 +169,7 @@ class _Walk:
     def __init__(self, graph: Graph) -> None:
         self.shapes: dict[Tensor, Shape] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
-        self.costs: dict[str, Cost] = {}
+        self.weights: dict[str, Shape] = {}
         self.requirements: list[Requirement] = []
         self.symbols = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.least = least_values(graph)
@@ -232,24 +233,26 @@ class _Walk:
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape
             self.sources[tensor] = node.inputs
-        self.costs[node.path] = cost
+        for parameter in cost.parameters:
+            if parameter.role is Role.WEIGHT and parameter.shape:
+                self.weights.setdefault(node.path, parameter.shape)
         return LayerCost(node, inputs, outputs, cost)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
         if node.tied is None:
             return cost
-        owner = self.costs.get(node.tied)
-        weights = [p for p in owner.parameters if p.role is Role.WEIGHT] if owner else []
-        if not weights:
-            raise node.error(f"'{node.tied}' has no weight to share", field="weight")
         own = next(p for p in cost.parameters if p.role is Role.WEIGHT)
-        site.require(
-            Equal(own.size, weights[0].size),
-            "the shared weight has {owner} elements; this layer needs {own}",
-            {"owner": weights[0].size, "own": own.size},
-            "weight",
-        )
+        shared = self.weights.get(node.tied)
+        if shared is None:
+            raise node.error(f"'{node.tied}' has no weight to share", field="weight")
+        if len(shared) != len(own.shape):
+            shown = f"{show_shape(shared)}; this layer needs {show_shape(own.shape)}"
+            raise node.error(f"the weight of '{node.tied}' is {shown}", field="weight")
+        for axis, (theirs, ours) in enumerate(zip(shared, own.shape, strict=True)):
+            rule = f"axis {axis} of the shared weight is {{theirs}}; this layer needs {{ours}}"
+            site.require(Equal(theirs, ours), rule, {"theirs": theirs, "ours": ours}, "weight")
+        self.weights[node.path] = shared
         others = tuple(parameter for parameter in cost.parameters if parameter is not own)
         return cost._replace(parameters=others)
 
@@ -259,15 +262,34 @@ class _Walk:
         Raises:
             SpecError: the number of turns is a symbol, and every turn changes the shape.
         """
-        runs, copies = self.translate(item.runs), self.translate(item.copies)
+        runs, copies = self._counts(item)
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         self.sources[item.entry] = (item.source,)
         if runs is S.One or same_shape(before, after):
             return self._finish(item, after, parts, runs, copies)
         if runs != copies or not (runs.is_Integer or self._settles(item, after)):
-            raise item.error(_changing(before, after))
+            hint = "fix the symbols in times with --set, or put them under let"
+            raise item.error(_changing(before, after), hint)
         return self._finish(item, *self._turns(item, parts, after, runs))
+
+    def _counts(self, item: Repeat) -> tuple[Expr, Expr]:
+        """How often a repeat works, and how many copies it has: integers, no more runs than copies.
+
+        A body may be left out; an expert is there at least once.
+        """
+        site = Site(item, (), self.translate, self.least)
+        if item.chosen_by is None:
+            runs = site.size("times", Expression(item.runs), least=0)
+            self.requirements += site.requirements
+            return runs, runs
+        runs = site.size("top_k", Expression(item.runs))
+        copies = site.size("experts", Expression(item.copies))
+        rule = "top_k ({runs}) must be at most experts ({copies})"
+        shown = {"runs": runs, "copies": copies}
+        site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
+        self.requirements += site.requirements
+        return runs, copies
 
     def _turn(self, item: Repeat, before: Shape) -> tuple[tuple[Part, ...], Shape]:
         self.shapes[item.entry] = before

@@ -70,7 +70,7 @@ def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",")[:6] for line in done.stdout.splitlines()]
     assert lines[2][:4] == ["haar_1", "haar", "1x8xl//2", "8"]
-    assert lines[-1][3:5] == ["56", "48*((l - 4)//2)"]
+    assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
 
 
 def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:

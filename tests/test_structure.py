@@ -147,3 +147,112 @@ def test_a_law_gives_the_numbers_of_an_analysis_in_numbers(spec: str) -> None:
     fixed = analyze(path, settings=values)
     for metric in ("params", "macs", "activations", "activations_peak"):
         assert free.evaluator(free.total(metric)) == fixed.value(metric) == free.value(metric)
+
+
+ROWS = (
+    "archspec: 1\nname: net\n"
+    "symbols: {d: 8, e: 8, L: 3, E: 6, k: 2, w: {default: 1, domain: real}}\n"
+)
+
+
+def of(folder: Path, layers: str, shape: str = "[1, 5, d]", **settings: int) -> Analysis:
+    """The analysis of some layers over symbols."""
+    file = folder / "net.yaml"
+    file.write_text(f"{ROWS}input: {shape}\nlayers: {layers}\n", encoding="utf-8")
+    return analyze(file, settings=settings)
+
+
+CONDITIONS = {
+    "turns are no less than none": (
+        "[{repeat: {times: L - 2, layers: [{linear: {out_features: d}}]}}]",
+        ["L >= 2"],
+    ),
+    "turns are whole": (
+        "[{repeat: {times: L/3, layers: [{linear: {out_features: d}}]}}]",
+        ["L % 3 == 0"],
+    ),
+    "no more experts work than there are": (
+        "[{moe: {experts: E, top_k: k, layers: [{linear: {out_features: d}}]}}]",
+        ["E >= k"],
+    ),
+    "a real size is whole": ("[{linear: {out_features: 16*w}}]", ["(16*w) % 1 == 0"]),
+    "equal once": (
+        "[{residual: [{linear: {out_features: e}}]}, {residual: [{linear: {out_features: "
+        "2*e - d}}]}]",
+        ["e == d", "2*e >= d + 1"],
+    ),
+    "a multiple is at least what divides it": (
+        "[{linear: {out_features: d/k}}, {linear: {out_features: d//k}}]",
+        ["d % k == 0"],
+    ),
+    "the smaller of two is decided": ("[{linear: {out_features: 'max(1, d - 3)'}}]", []),
+    "factors are left out": (
+        "[{self_attention: {heads: 6, head_dim: 2, kv_heads: k}}]",
+        ["6 % k == 0"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_of_structure(name: str, tmp_path: Path) -> None:
+    layers, expected = CONDITIONS[name]
+    assert [condition_text(c) for c in of(tmp_path, layers).conditions] == expected
+
+
+def test_the_multiples_of_a_symbol_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    up_and_down = (
+        "[{conv1d: {out_channels: 2, kernel_size: 4, stride: 4}}, {conv_transpose1d: "
+        "{out_channels: 2, kernel_size: 4, stride: 4}}, {add: , from: [previous, input]}]"
+    )
+    for multiple, expected in ((8, []), (2, ["h % 4 == 0"])):
+        file.write_text(
+            f"archspec: 1\nname: net\nsymbols: {{h: {{default: 8, multiple_of: {multiple}}}}}\n"
+            f"input: [1, 2, h]\nlayers: {up_and_down}\n",
+            encoding="utf-8",
+        )
+        assert [condition_text(c) for c in analyze(file).conditions] == expected
+
+
+def test_turns_that_do_not_happen_are_in_no_peak(tmp_path: Path) -> None:
+    wide = (
+        "[{linear: {out_features: d}}, {repeat: {times: L - 1, layers: "
+        "[{linear: {out_features: 90}}, {linear: {out_features: d}}]}}]"
+    )
+    law = of(tmp_path, wide)
+    for turns, peak in ((1, 2 * 5 * 8), (2, 5 * 8 + 5 * 90)):
+        assert law.at(L=turns).activations_peak == peak
+        assert of(tmp_path, wide, L=turns).at().activations_peak == peak
+
+
+TIES = {
+    "transposed": ("{linear: {out_features: 6, weight: tok, bias: false}}", "axis 0 of the shared"),
+    "of other axes": ("{linear: {out_features: 54, weight: conv}}", r"the weight of 'conv' is \[2"),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_a_shared_weight_has_the_shape_that_is_needed(name: str, tmp_path: Path) -> None:
+    entry, message = TIES[name]
+    layers = (
+        "[{embedding: {num_embeddings: 9, embedding_dim: 6}, name: tok, from: ids}, {conv1d: "
+        f"{{out_channels: 2, kernel_size: 3}}, name: conv}}, {{{entry[1:-1]}, from: rows}}]"
+    )
+    with pytest.raises(SpecError, match=message):
+        of(tmp_path, layers, "{ids: [1, 3], rows: [1, 9]}")
+
+
+def test_a_shared_weight_may_be_shared_on(tmp_path: Path) -> None:
+    layers = (
+        "[{embedding: {num_embeddings: d, embedding_dim: e}, name: tok}, {linear: {out_features: d,"
+        " weight: tok, bias: false}, name: head}, {linear: {out_features: e, bias: false}}, "
+        "{linear: {out_features: d, weight: head, bias: false}}]"
+    )
+    assert str(of(tmp_path, layers, "[1, 3]").params) == "2*d*e"
+
+
+def test_a_side_branch_leaves_the_network(tmp_path: Path) -> None:
+    """3·d weights on the side; what follows takes what the branch took."""
+    analysis = of(tmp_path, "[{side: [{linear: {out_features: 3}}]}, {linear: {out_features: 2}}]")
+    assert str(analysis.params) == "5*d"
+    assert not [w for w in analysis.warnings if "nothing takes" in w.cause]

@@ -54,7 +54,8 @@ class Layer(BaseModel):
             try:
                 changed[name] = self._resolved_field(name, scope)
             except UnknownNameError as error:
-                known = [*error.known, *self.words.get(name, ())]
+                words = () if error.path else self.words.get(name, ())
+                known = [*error.known, *words]
                 raise FieldError(name, UnknownNameError(error.name, known).at(error.path)) from None
             except ExpressionError as error:
                 raise FieldError(name, error) from None

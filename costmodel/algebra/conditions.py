@@ -15,6 +15,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Extremum,
     FloorDiv,
+    Maximum,
     Quotient,
     RoundTo,
     exact,
@@ -44,8 +45,6 @@ class Divides(NamedTuple):
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
         """True where the quotient is an integer, False where it is a fraction."""
-        if self.divisor is S.One:
-            return True
         quotient = self.dividend / self.divisor
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
@@ -74,7 +73,19 @@ class AtLeast(NamedTuple):
         if self.bound <= 1 and is_whole(self.expression) and is_positive(self.expression):
             return True
         bottom = lower_bound(self.expression, least)
-        return True if bottom is not None and bottom >= self.bound else None
+        if bottom is not None and bottom >= self.bound:
+            return True
+        return self._by_branches(least)
+
+    def _by_branches(self, least: Least) -> bool | None:
+        """``max(a, b) + x`` reaches a bound that one branch reaches; a ``min``, that both do."""
+        for term in Add.make_args(self.expression):
+            if isinstance(term, Extremum):
+                rest = self.expression - term
+                truths = (AtLeast(rest + arg, self.bound).decide(least) for arg in term.args)
+                reached = any(truths) if isinstance(term, Maximum) else all(truths)
+                return True if reached else None
+        return None
 
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``h >= 63``, or ``context >= t``: no sign on the left."""
@@ -175,7 +186,9 @@ def _as_multiple(condition: Equal) -> Condition:
         x, q = floor.args
         if is_whole(x) and q.is_Integer and FloorDiv(x, q / factor) == right:
             return Divides(factor, right)
-    return condition
+    difference = Add.make_args((condition.left - condition.right).expand())
+    left = Add(*(term for term in difference if not term.could_extract_minus_sign()))
+    return Equal(left, left - Add(*difference))
 
 
 def _unfloored(condition: AtLeast) -> AtLeast:
@@ -187,6 +200,9 @@ def _unfloored(condition: AtLeast) -> AtLeast:
     if isinstance(rest, FloorDiv) and is_whole(rest.args[1]) and is_positive(rest.args[1]):
         x, q = rest.args
         return _unfloored(AtLeast((x - q * ceil(bound)).expand(), 0))
+    over, under = rest.as_numer_denom()
+    if under.free_symbols and is_positive(under):
+        return _unfloored(AtLeast((over - under * exact(bound)).expand(), 0))
     factor, core = rest.as_coeff_Mul()
     if factor > 0 and is_whole(core):
         bound = ceil(bound / Fraction(plain(factor)))
@@ -196,18 +212,27 @@ def _unfloored(condition: AtLeast) -> AtLeast:
     return AtLeast(rest, bound)
 
 
-def reduced(conditions: Iterable[Condition], least: Least) -> tuple[Condition, ...]:
+def reduced(
+    conditions: Iterable[Condition], least: Least, given: Iterable[Condition] = ()
+) -> tuple[Condition, ...]:
     """The shortest equivalent set: what always holds is dropped, what implies another replaces it.
 
     ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of
     two lower bounds the larger stays.
+
+    Args:
+        conditions: what must hold.
+        least: the smallest values of the symbols.
+        given: what holds of the symbols anyway.
     """
-    found = [condition for condition in map(simplified, conditions) if not condition.decide(least)]
+    known = list(given)
+    asked = [condition for condition in map(simplified, conditions) if not condition.decide(least)]
+    found = [*known, *asked]
     while True:
         merged = _merged(found)
         found = [_without_floor(condition, merged) for condition in merged]
         if found == merged:
-            needed = [c for c in merged if not _is_implied(c, merged, least)]
+            needed = [c for c in merged if not (c in known or _is_implied(c, merged, least))]
             return tuple(sorted(needed, key=_order))
 
 
@@ -225,9 +250,12 @@ def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) 
 
 
 def _implies_multiple(known: Divides, condition: AtLeast) -> bool:
-    if known.dividend != condition.expression or not known.divisor.is_Integer:
+    if not is_positive(known.dividend):
         return False
-    return is_positive(condition.expression) and bool(known.divisor >= condition.bound)
+    if known.dividend - known.divisor == condition.expression:
+        return condition.bound <= 0
+    same = known.dividend == condition.expression and known.divisor.is_Integer
+    return same and bool(known.divisor >= condition.bound)
 
 
 def _exceeds(condition: AtLeast, known: AtLeast, least: Least) -> bool:

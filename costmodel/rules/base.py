@@ -10,7 +10,7 @@ from sympy import Expr, Integer, Mul
 
 from archspec.errors import SpecError
 from archspec.fields import Expression
-from archspec.graph import Input, Node
+from archspec.graph import Input, Node, Repeat
 from archspec.layers import Layer
 from archspec.trees import Tree
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
@@ -50,7 +50,7 @@ class Requirement(NamedTuple):
     """
 
     condition: Condition
-    node: Node | Input
+    node: Node | Input | Repeat
     rule: str
     quantities: Mapping[str, Expr]
     field: str | None = None
@@ -67,14 +67,14 @@ class Site:
     """One layer where it stands: what enters, what its fields are worth, what it asks for.
 
     Attributes:
-        node: the layer's node, or the input whose sizes are read.
+        node: the layer's node, or the input or repeat whose sizes are read.
         inputs: the shapes that enter.
         translate: gives the value of a field's expression.
         least: the smallest value of each symbol.
         requirements: what has been asked for so far.
     """
 
-    node: Node | Input
+    node: Node | Input | Repeat
     inputs: tuple[Shape, ...]
     translate: Translate
     least: Least

@@ -27,8 +27,9 @@ def embedding_shape(layer: Embedding, site: Site) -> Shape:
 @cost_rule(Embedding)
 def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
     """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
-    size = site.size("num_embeddings", layer.num_embeddings) * output[-1]
-    return Cost(Output.LOOKUP, parameters=(Learned("weight", Role.WEIGHT, size, "V·d"),))
+    shape = (site.size("num_embeddings", layer.num_embeddings), output[-1])
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape)
+    return Cost(Output.LOOKUP, parameters=(weight,))
 
 
 @shape_rule(PositionalEmbedding)

@@ -30,6 +30,7 @@ def broadcast(site: Site, shapes: Sequence[Shape]) -> Shape:
 
 
 def _common(site: Site, axis: int, column: Sequence[Expr]) -> Expr:
+    """What an axis comes to; an extent that is open counts as more than 1."""
     extents = [(i, extent) for i, extent in enumerate(column) if extent is not S.One]
     for left, right in pairwise(extents):
         require_equal(site, axis, left, right)
