@@ -95,7 +95,7 @@ def from_torch(network: twin.Network) -> Table:
 def from_archcost(analysis: Analysis, number: Number) -> Table:
     table: Table = {}
     for layer, runs, copies in analysis.counted:
-        shapes = (tuple(map(number, layer.output)),)
+        shapes = tuple(tuple(map(number, shape)) for shape in layer.outputs)
         params = number(analysis.of_layer("params", layer) * copies)
         macs = number(analysis.of_layer("macs", layer) * runs)
         add(table, key_of(layer.node), Row(Counter({shapes: number(runs)}), params, macs))
@@ -140,6 +140,8 @@ def differences(spec: Spec, written: Spec) -> list[str]:
         ]
     except SpecError as error:
         return [f"archcost refuses it: {error}"]
+    except Exception as error:  # whatever breaks is shrunk and printed, too
+        return [f"archcost breaks: {error!r}"]
 
 
 def show(row: Row | None) -> str:
@@ -173,10 +175,12 @@ def smaller_specs(spec: Spec) -> Iterator[Spec]:
             copy = deepcopy(spec)
             entries, i = at(copy, place)
             held = [] if without else held_by(entries[i])
-            if without or held:
-                entries[i : i + 1] = held
+            entries[i : i + 1] = held
+            if (without or held) and (entries or place[-2] not in NEVER_EMPTY):
                 yield copy
 
+
+NEVER_EMPTY = ("layers", "residual")
 
 Place = tuple[str | int, ...]
 
