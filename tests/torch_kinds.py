@@ -463,8 +463,9 @@ def positions(x: Tensor) -> Tensor:
 
 @twin("positional_encoding")
 def positional_encoding(call: Call) -> Tensors:
-    if call.x.dim() != 3:
-        raise RefusedError("a sequence has three axes")
+    """Torch has none; each sine has its cosine, so that the features are even."""
+    if call.x.dim() != 3 or call.x.shape[-1] % 2:
+        raise RefusedError("a sequence has three axes, the last in pairs")
     return call.x + positions(call.x).unsqueeze(-1)
 
 
