@@ -323,7 +323,7 @@ def matmul(d: Draft) -> None:
     if d.flag():
         other = d.emit("transpose", {})
     else:
-        other = d.emit("parameter", {"shape": ["in_features", columns]})
+        other = d.emit("parameter", {"shape": [features(d), columns]})
     d.emit("matmul", {}, x, other)
 
 
@@ -390,13 +390,13 @@ def partner(d: Draft, x: str) -> str:
 def free(d: Draft) -> str:
     """A parameter that is broadcast to the tensor at hand: some last axes, some of extent 1."""
     last = d.shape[-d.integer(1, len(d.shape)) :]
-    shape: list[Any] = [1 if d.chance(0.4) else size for size in last]
-    if shape[-1] != 1 and d.flag():
-        shape[-1] = "in_features"
-    name = d.anchor()
-    if d.frame.latest is not d.frame.source(name):
-        shape[-1] = last[-1]
-    return d.emit("parameter", {"shape": shape})
+    shape = [1 if d.chance(0.4) else size for size in last]
+    return d.emit("parameter", {"shape": [*shape[:-1], d.choice([1, features(d)])]})
+
+
+def features(d: Draft) -> int | str:
+    """The last extent of the tensor at hand, by name where that is the tensor before."""
+    return "in_features" if d.x is d.frame.latest and d.flag() else d.shape[-1]
 
 
 @drawer("parameter")

@@ -190,8 +190,11 @@ def draw_network(seed: int, most: int = 12) -> Spec:
     random = Random(seed)
     spec: Spec = {"archspec": 1, "name": f"seed {seed}", "input": draw_input(random), "blocks": {}}
     with torch.device("meta"), torch.no_grad():
-        d = Draft(random, twin.opened(spec), (f"v{i}" for i in count()))
+        frame = twin.opened(spec)
+        d = Draft(random, frame, (f"v{i}" for i in count()))
         d.entries(random.randint(1, most))
+        if any(d.frame.latest is given for given in frame.tensors.values()):
+            d.emit("identity")  # a repeat of no turns alone is no network
     spec["layers"] = d.drawn
     spec["blocks"] = {name: block for name, block in spec["blocks"].items() if name in used(spec)}
     return spec

@@ -63,7 +63,7 @@ class Call:
 
     def parameter(self, *shape: int) -> Tensor:
         """A learned tensor that belongs to no module."""
-        self.learned.append(nn.Parameter(torch.empty(shape, device="meta")))
+        self.learned.append(nn.Parameter(torch.empty(shape, device="meta"), requires_grad=False))
         return self.learned[-1]
 
     def linear(self, x: Tensor, features: int, *, bias: bool = True) -> Tensor:
@@ -617,7 +617,11 @@ def size_of(call: Call, axis: int) -> int:
 
 @twin("slice")
 def slice_(call: Call) -> Tensors:
+    """Python cuts a range off at the end of the axis; the language refuses it."""
     axis = call.get("dim") % call.x.dim()
+    size = call.x.shape[axis]
+    if not (-size <= call.get("start", 0) < size and -size < call.get("end", size) <= size):
+        raise RefusedError("a range beyond the axis")
     taken = slice(call.get("start", 0), call.get("end"), call.get("step", 1))
     return call.x[(slice(None),) * axis + (taken,)]
 

@@ -40,7 +40,10 @@ def evaluate(value: Any, names: Names) -> Any:
         return names[value]
     source = re.sub(r"\d+\.\d+", r"Fraction('\g<0>')", value)
     source = re.sub(r"(?<!/)/(?!/)", "/Fraction(1)/", source)
-    return tidy(eval(source, {"__builtins__": {}}, {**FUNCTIONS, **names}))
+    try:
+        return tidy(eval(source, {"__builtins__": {}}, {**FUNCTIONS, **names}))
+    except NameError as error:
+        raise RefusedError(str(error)) from None
 
 
 def tidy(value: Any) -> Any:
