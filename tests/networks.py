@@ -225,46 +225,65 @@ def opened(entry: Entry) -> tuple[str, list[Entry]]:
 # The same network with symbols for its numbers.
 
 SYMBOLIC = WIDTHS | {
-    "dilation",
-    "kernel_size",
-    "max_length",
-    "output_size",
-    "padding",
-    "stride",
-    "tokens",
+    *("dilation", "groups", "kernel_size", "output_padding", "output_size", "padding", "stride"),
+    *("head_dim", "heads", "kv_heads", "kv_length", "relative_positions", "window"),
+    *("downscale_factor", "max_length", "num_groups", "tokens", "upscale_factor"),
+    *("end", "experts", "pad", "proj_size", "scale_factor", "shape", "size", "sizes", "start"),
+    *("step", "times", "top_k", "num_parameters"),
 }
 """Fields that need not be known for the structure."""
 
 
-def with_symbols(spec: Spec, random: Random) -> Spec:
-    """A network with symbols for the sizes of its input and for some of its fields.
+class Symbols:
+    """Writes numbers as symbols, each its own, and remembers their values.
 
     A 1 stays a number: whether a symbol's extent is broadcast cannot be known.
-    """
-    symbols: dict[str, int] = {}
 
-    def name(value: Any) -> Any:
+    Attributes:
+        random: what draws the fields that become symbols.
+        turns: whether the number of turns of a repeat may be one.
+        values: symbol → number.
+    """
+
+    def __init__(self, random: Random, *, turns: bool) -> None:
+        self.random = random
+        self.turns = turns
+        self.values: dict[str, int] = {}
+
+    def number(self, value: Any) -> Any:
+        """A symbol for a number, or for each of a list."""
         if isinstance(value, list):
-            return [name(item) for item in value]
+            return [self.number(item) for item in value]
         if not isinstance(value, int) or value < 2:
             return value
-        symbols[f"s{len(symbols)}"] = value
-        return f"s{len(symbols) - 1}"
+        name = f"s{len(self.values)}"
+        self.values[name] = value
+        return name
 
-    def renamed_fields(value: Any) -> Any:
+    def inside(self, value: Any) -> Any:
+        """The same data with symbols in some fields."""
         if isinstance(value, list):
-            return [renamed_fields(item) for item in value]
+            return [self.inside(item) for item in value]
         if not isinstance(value, dict):
             return value
+        known = {"times"} if "index" in value or not self.turns else set()
         return {
-            key: name(item) if key in SYMBOLIC and random.random() < 0.5 else renamed_fields(item)
+            key: self.number(item) if self.becomes(key, known) else self.inside(item)
             for key, item in value.items()
         }
 
+    def becomes(self, field: str, known: set[str]) -> bool:
+        return field in SYMBOLIC - known and self.random.random() < 0.5
+
+
+def with_symbols(spec: Spec, random: Random, *, turns: bool = True) -> Spec:
+    """A network with symbols for the sizes of its input and for some of its fields."""
+    symbols = Symbols(random, turns=turns)
     given = spec["input"]
-    shapes = {k: name(v) for k, v in given.items()} if isinstance(given, dict) else name(given)
-    parts = {key: renamed_fields(spec[key]) for key in ("blocks", "layers")}
-    return spec | {"symbols": symbols, "input": shapes} | parts
+    named = isinstance(given, dict)
+    shapes = {k: symbols.number(v) for k, v in given.items()} if named else symbols.number(given)
+    parts = {key: symbols.inside(spec[key]) for key in ("blocks", "layers")}
+    return spec | {"symbols": symbols.values, "input": shapes} | parts
 
 
 if __name__ == "__main__":
