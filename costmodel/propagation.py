@@ -259,6 +259,8 @@ class _Walk:
     def repeat(self, item: Repeat) -> GroupCost:
         """A repeat: its body once where it keeps the shape, else turn by turn until it does.
 
+        The experts of a mixture all take the same input, so its body is always met once.
+
         Raises:
             SpecError: the number of turns is a symbol, and every turn changes the shape.
         """
@@ -266,7 +268,7 @@ class _Walk:
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         self.sources[item.entry] = (item.source,)
-        if runs is S.One or same_shape(before, after):
+        if item.kind == "moe" or runs is S.One or same_shape(before, after):
             return self._finish(item, after, parts, runs, copies)
         if runs != copies or not (runs.is_Integer or self._settles(item, after)):
             hint = "fix the symbols in times with --set, or put them under let"

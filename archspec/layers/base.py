@@ -67,7 +67,7 @@ class Layer(BaseModel):
         lists = next((item.lists for item in metadata if isinstance(item, Read)), "never")
         if lists == "always" and len(value) == 1:
             only = resolve_field(value[0], scope, takes_list=True)
-            return only if isinstance(only, tuple) else (only,)
+            return (only,) if isinstance(only, Expression) else only
         return resolve_field(value, scope, takes_list=lists == "too")
 
 
