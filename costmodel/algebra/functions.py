@@ -266,21 +266,16 @@ class Extremum(Operation):
 
     def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop what a known difference decides, order."""
-        kept: list[Expr] = []
+        constants: dict[Expr, Expr] = {}
         for arg in _flattened(cls, args):
-            cls._insert(kept, arg)
+            constant, rest = arg.as_coeff_Add()
+            known = constants.get(rest)
+            if known is None or cls.sign * (constant - known) > 0:
+                constants[rest] = constant
+        kept = [rest + constant for rest, constant in constants.items()]
         if len(kept) == 1:
             return kept[0]
         return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
-
-    @classmethod
-    def _insert(cls, kept: list[Expr], arg: Expr) -> None:
-        for i, other in enumerate(kept):
-            difference = arg - other
-            if difference.is_Rational:
-                kept[i] = arg if cls.sign * difference > 0 else other
-                return
-        kept.append(arg)
 
     def _eval_is_integer(self) -> bool | None:
         return True if all(map(is_whole, self.args)) else None
