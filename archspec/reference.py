@@ -21,10 +21,10 @@ comparisons, `and or not`, indexing of a list, and the functions {functions}.
 Decimals are exact. In scope are the symbols, the `let` values, and the sizes of the tensor that
 enters: `in_shape`, `in_channels` (= `in_shape[1]`) and `in_features` (= `in_shape[-1]`).
 
-What leaves an entry is called by its name, its own or its kind and a number (`conv2d_1`), and can be
-taken from anywhere after it with `from`; of several outputs each has a number, `chunk_1.0`,
-`chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry bears
-is seen from everywhere.
+What leaves an entry is called by its name, its own or its kind and a number (`conv2d_1`), and can
+be taken from anywhere after it with `from`; of several outputs each has a number, `chunk_1.0`,
+`chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry
+bears is seen from everywhere.
 
 `round_to(x, d)` is the multiple of `d` nearest to `x`, at least `d` and at least 90 % of `x`: the
 field's `make_divisible`. What decides structure (`when`) may not use sizes, which come later.

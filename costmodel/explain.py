@@ -136,7 +136,8 @@ class _Explainer:
         for nest in self.layer.cost.nests:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.loops, self.evaluate)
-                yield Step("MACs", rule, numbers, show_number(self.evaluate(nest.macs)))
+                name = f"MACs ({nest.name})" if nest.name else "MACs"
+                yield Step(name, rule, numbers, show_number(self.evaluate(nest.macs)))
         bias = self.layer.cost.has_bias and self.analysis.convention.counts_bias
         if bias:
             value = self.evaluate(self.layer.output_elements)

@@ -46,9 +46,11 @@ class Metric(NamedTuple):
         count = self.per_layer(counted.layer, convention)
         if self.combine == "max":
             # Of turns that may be none, nothing is in memory.
-            return count if is_positive(counted.runs) else Minimum(Integer(1), counted.runs) * count
+            happens = 1 if is_positive(counted.runs) else Minimum(Integer(1), counted.runs)
+            parts = count.args if isinstance(count, Maximum) else (count,)
+            return Maximum(*(happens * part for part in parts))
         often = counted.copies if self.per == "copy" else counted.runs
-        return Add(*(often * term for term in Add.make_args(count)))
+        return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
     def of(self, layers: Iterable[Counted], convention: Convention) -> Expr:
         """The count of some layers together."""

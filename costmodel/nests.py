@@ -101,11 +101,13 @@ class LoopNest(NamedTuple):
         loops: outermost first.
         operands: what is read, then what is written.
         body: what happens at each point.
+        name: which of a layer's products it is, where there are several.
     """
 
     loops: tuple[Loop, ...]
     operands: tuple[Operand, ...]
     body: Body = Body.MULTIPLY_ACCUMULATE
+    name: str = ""
 
     @property
     def points(self) -> Expr:

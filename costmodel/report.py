@@ -37,6 +37,7 @@ class Row(NamedTuple):
         shapes: the shapes of its outputs.
         counts: metric → expression, all runs together, so that the lines of a group add up to it.
         runs: how often it runs for each run of the group it is in.
+        copies: how many copies of its weights there are for each of that group's.
         sharing: why its output is no new feature map (``in place``, ``view``), if it is none.
         is_group: whether it is one.
     """
@@ -49,6 +50,7 @@ class Row(NamedTuple):
     shapes: tuple[Shape, ...]
     counts: dict[str, Expr]
     runs: Expr = S.One
+    copies: Expr = S.One
     sharing: str = ""
     is_group: bool = False
 
@@ -139,11 +141,12 @@ class Report:
 
     def _group(self, group: GroupCost, level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
         """The line of a group, then those in it; groups that hold but one group are one line."""
-        name, own = group.name, group.runs
+        name, own, held = group.name, group.runs, group.copies
         runs, copies = runs * group.runs, copies * group.copies
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
             group = group.parts[0]
-            name, own = f"{name}/{group.name}", own * group.runs
+            name = f"{name}/{group.name}"
+            own, held = own * group.runs, held * group.copies
             runs, copies = runs * group.runs, copies * group.copies
         inner = list(self._tree(group.parts, level + 1, runs, copies))
         direct = [row for row in inner if row.level == level + 1]
@@ -156,6 +159,7 @@ class Report:
             shapes=direct[-1].shapes if direct else (),
             counts={metric.name: self._together(metric, direct) for metric in self.columns},
             runs=own,
+            copies=held,
             is_group=True,
         )
         yield from inner
@@ -184,8 +188,9 @@ class Report:
         )
 
     def label(self, row: Row) -> str:
-        """A line's name, indented, with how often it runs."""
-        times = "" if row.runs is S.One else f" ×{self.show(row.runs)}"
+        """A line's name, indented, with how often it runs, and of how many copies."""
+        times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
+        times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
         return f"{'  ' * row.level}{row.name}{times}"
 
     def dimensions(self, row: Row) -> str:

@@ -29,6 +29,9 @@ class Attention(Layer):
     head_dim: OptionalSize = Field(
         default=None, description="features of a head, d_h; d/H where not given"
     )
+    value_dim: OptionalSize = Field(
+        default=None, description="features of a head's values; d_h where not given"
+    )
     bias: Flag = Field(default=flag(True), description="whether the projections have a bias")
     out_bias: OptionalFlag = Field(
         default=None, description="whether the last of them has one; as bias where not given"

@@ -19,6 +19,9 @@ class Embedding(Layer):
 
     num_embeddings: Size = Field(description="how many rows there are, V")
     embedding_dim: Size = Field(description="numbers in a row, d")
+    weight: str | None = Field(
+        default=None, description="the layer whose weight it shares; counted once, there"
+    )
 
 
 @kind("positional_embedding")

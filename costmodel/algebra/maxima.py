@@ -6,7 +6,7 @@ from sympy import Add, Dummy, Expr, Poly, PolynomialError, S, Symbol
 
 from costmodel.algebra.conditions import Least, lower_bound
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, Operation, exact, is_whole
+from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, Operation, exact, is_whole
 
 MAX_RIVALS = 8
 """How many terms a term is tried against, largest first; so the work stays linear."""
@@ -28,12 +28,18 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     kept: list[Expr] = []
     lowers: list[tuple[Poly | None, Poly | None]] = []
     for term in ordered:
-        uppers = (_named(term, names), _bound(term, least, below=False))
+        above = term.replace(Minimum, _number_among)
+        uppers = (_named(above, names), _bound(above, least, below=False))
         if not any(_exceeds(*pair) for lower in lowers for pair in zip(lower, uppers, strict=True)):
             kept.append(term)
             if len(kept) <= MAX_RIVALS:
-                lowers.append((uppers[0], _bound(term, least, below=True)))
+                lowers.append((_named(term, names), _bound(term, least, below=True)))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
+
+
+def _number_among(*args: Expr) -> Expr:
+    """A minimum is at most the number in it."""
+    return next((arg for arg in args if arg.is_Rational), Minimum(*args))
 
 
 def _names_of_functions(terms: Sequence[Expr], least: Least) -> dict[Expr, Symbol]:

@@ -49,6 +49,7 @@ def _group(report: Report, row: Row) -> dict[str, Any]:
         "kind": row.kind,
         "path": row.path,
         "runs": _quantity(report, row.runs),
+        "copies": _quantity(report, row.copies),
         **_counts(report, row),
     }
 

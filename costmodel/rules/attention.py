@@ -20,12 +20,14 @@ class Heads(NamedTuple):
     Attributes:
         queries: heads of the queries, H.
         keys: heads of keys and values, G.
-        size: features of a head, d_h.
+        size: features of a head of queries and keys, d_h.
+        value: features of a head of values, d_v.
     """
 
     queries: Expr
     keys: Expr
     size: Expr
+    value: Expr
 
 
 class Sources(NamedTuple):
@@ -99,14 +101,15 @@ def _require_heads(layer: Attention, site: Site) -> None:
 def _heads(layer: Attention, site: Site) -> Heads:
     queries = site.size("heads", layer.heads)
     keys = queries if layer.kv_heads is None else site.size("kv_heads", layer.kv_heads)
-    if layer.head_dim is None:
-        return Heads(queries, keys, site.input[-1] / queries)
-    return Heads(queries, keys, site.size("head_dim", layer.head_dim))
+    given = layer.head_dim
+    size = site.input[-1] / queries if given is None else site.size("head_dim", given)
+    value = size if layer.value_dim is None else site.size("value_dim", layer.value_dim)
+    return Heads(queries, keys, size, value)
 
 
 @cost_rule(SelfAttention)
 def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost:
-    """Projections ``t·d·(2·H + 2·G)·d_h``, products ``2·H·t·min(s, window)·d_h``, times n.
+    """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
 
     Source: Vaswani et al., NeurIPS 2017; the mask of a causal attention saves no product.
     """
@@ -118,7 +121,7 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
 
 @cost_rule(CrossAttention)
 def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Cost:
-    """Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``2·H·t·s·d_h``, times n.
+    """Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``H·t·s·(d_h + d_v)``, times n.
 
     Source: Vaswani et al., NeurIPS 2017.
     """
@@ -127,28 +130,30 @@ def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Co
 
 
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
+    """Four linear layers and two products, in the order in which they work."""
     heads = _heads(layer, site)
-    query, key = heads.queries * heads.size, heads.keys * heads.size
-    q = _projection("q", sources.queries, sources.queries[-1], query)
-    k = _projection("k", sources.keys, sources.keys[-1], key)
-    v = _projection("v", sources.values, sources.values[-1], key)
-    out = _projection("out", sources.queries, query, sources.queries[-1])
-    scores = _product(sources, heads, "d_h", "t_k")
-    summed = _product(sources, heads, "t_k", "d_h")
-    maps = {"q": q, "k": k, "v": v, "scores": scores, "sum": summed}
-    inner = tuple(Inner(name, nest.writes) for name, nest in maps.items())
-    parameters = (
-        *map(weight_of, (q, k, v, out)),
-        *_biases(layer, {"q": q, "k": k, "v": v, "out": out}),
+    width = sources.queries[-1]
+    projections = {
+        "q": _projection("q", sources.queries, width, heads.queries * heads.size),
+        "k": _projection("k", sources.keys, sources.keys[-1], heads.keys * heads.size),
+        "v": _projection("v", sources.values, sources.values[-1], heads.keys * heads.value),
+        "out": _projection("out", sources.queries, heads.queries * heads.value, width),
+    }
+    q, k, v, out = projections.values()
+    made = (q, k, v, *_products(sources, heads))
+    parameters = (*map(weight_of, projections.values()), *_biases(layer, projections))
+    return Cost(
+        Output.LINEAR,
+        (*made, out),
+        (*parameters, *_relative(layer, site, heads)),
+        inner=tuple(Inner(nest.name, nest.writes) for nest in made),
     )
-    parameters += _relative(layer, site, heads)
-    return Cost(Output.LINEAR, (q, k, v, scores, summed, out), parameters, inner=inner)
 
 
 def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr) -> LoopNest:
     """A linear layer over every token."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
-    return linear_nest(rows, c_i, c_o, f"{name}_proj.weight")
+    return linear_nest(rows, c_i, c_o, f"{name}_proj.weight")._replace(name=name)
 
 
 def _biases(layer: Attention, projections: dict[str, LoopNest]) -> tuple[Parameter, ...]:
@@ -169,20 +174,23 @@ def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ..
     return (Parameter("relative_bias", Role.WEIGHT, size, "relative_positions·H"),)
 
 
-def _product(sources: Sources, heads: Heads, inner: str, outer: str) -> LoopNest:
-    """The scores ``q·kᵀ``, summed over d_h, or the weighted sum of the values, over t_k."""
-    sizes = {"d_h": heads.size, "t_k": sources.length}
-    n = elements(sources.queries[:-2])
-    loops = (
-        Loop(BATCH, n),
-        Loop("H", heads.queries),
-        Loop("t_q", sources.queries[-2]),
-        Loop(inner, sizes[inner]),
-        Loop(outer, sizes[outer]),
+def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:
+    """The scores ``q·kᵀ``, summed over d_h, and the weighted sum of the values, over t_k."""
+    n, length = elements(sources.queries[:-2]), sources.length
+    outer = Loop(BATCH, n), Loop("H", heads.queries), Loop("t_q", sources.queries[-2])
+    t_k, d_h, d_v = Loop("t_k", length), Loop("d_h", heads.size), Loop("d_v", heads.value)
+    names = tuple(loop.name for loop in outer)
+    scores = (
+        Operand("input", (*names, "d_h")),
+        Operand("other", (BATCH, "d_h", "t_k"), size=n * heads.keys * heads.size * length),
+        Operand("output", (*names, "t_k")),
     )
-    operands = (
-        Operand("input", (BATCH, "H", "t_q", inner)),
-        Operand("other", (BATCH, inner, outer), size=n * heads.keys * heads.size * sources.length),
-        Operand("output", (BATCH, "H", "t_q", outer)),
+    summed = (
+        Operand("input", (*names, "t_k")),
+        Operand("other", (BATCH, "t_k", "d_v"), size=n * heads.keys * heads.value * length),
+        Operand("output", (*names, "d_v")),
     )
-    return LoopNest(loops, operands)
+    return (
+        LoopNest((*outer, d_h, t_k), scores, name="scores"),
+        LoopNest((*outer, t_k, d_v), summed, name="sum"),
+    )

@@ -67,10 +67,12 @@ def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNe
     n, t, _ = site.input
     rows = (Loop(BATCH, n), Loop("t", t))
     hidden, state = site.size("hidden_size", layer.hidden_size), _state(layer, site)
-    yield linear_nest(rows, c_i, layer.gates * hidden, f"weight_ih_{name}")
-    yield linear_nest(rows, state, layer.gates * hidden, f"weight_hh_{name}")
+    sizes = {"ih": (c_i, layer.gates * hidden), "hh": (state, layer.gates * hidden)}
     if isinstance(layer, LSTM) and layer.proj_size is not None:
-        yield linear_nest(rows, hidden, state, f"weight_hr_{name}")
+        sizes["hr"] = (hidden, state)
+    for which, (features, made) in sizes.items():
+        weight = f"weight_{which}_{name}"
+        yield linear_nest(rows, features, made, weight)._replace(name=f"{which}_{name}")
 
 
 def _biases(layer: Recurrent, site: Site, name: str) -> Iterator[Parameter]:
