@@ -33,6 +33,14 @@ class Architecture(NamedTuple):
     entries: Entries
     document: Document
 
+    def varied(self, variant: str | None) -> "Architecture":
+        """The same spec with the overrides of another variant, or of none.
+
+        Raises:
+            SpecError: there is no such variant.
+        """
+        return self._replace(header=self.written.varied(variant), variant=variant)
+
 
 def load(spec: str) -> Architecture:
     """Read and validate a spec file, ``PATH`` or ``PATH@VARIANT``.
@@ -60,4 +68,4 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
     check_names(header, document)
     blocks = read_blocks(header, document)
     entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
-    return Architecture(header.varied(variant), header, variant, blocks, entries, document)
+    return Architecture(header, header, None, blocks, entries, document).varied(variant)

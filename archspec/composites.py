@@ -43,6 +43,16 @@ def _rows(value: Any) -> list[dict[str, Any]]:
     )
 
 
+def _columns(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return _row(value)
+    raise PydanticCustomError(
+        "wrong_type",
+        "{cause}",
+        {"cause": f"{show(value)} is no table", "hint": "write columns: {t: [1, 6], c: widths}"},
+    )
+
+
 def _body(value: Any) -> Any:
     if value != []:
         return _entries(value)
@@ -55,6 +65,7 @@ _LIST = {"type": "array"}
 Body = Annotated[list[Any], Read(_body, {"type": "array", "minItems": 1})]
 Entries = Annotated[list[Any], Read(_entries, _LIST)]
 Branches = Annotated[list[list[Any]], Read(_branches, _LIST)]
+Columns = Annotated[dict[str, Any], Read(_columns, {"type": "object"})]
 Rows = Annotated[list[dict[str, Any]], Read(_rows, _LIST)]
 
 
@@ -111,7 +122,13 @@ class Repeat(Composite):
 class Foreach(Composite):
     """The entries once for every row of a table, whose columns are names in them."""
 
-    rows: Rows = Field(description="the table: a list of mappings with the same keys")
+    rows: Rows = Field(
+        default_factory=list, description="the table: a list of mappings with the same keys"
+    )
+    columns: Columns = Field(
+        default_factory=dict,
+        description="the table by columns, instead: name → list, or a name that stands for one",
+    )
     index: str | None = Field(default=None, description="a name for the row's number, from 0")
     layers: Body = Field(description="the entries of one row")
 

@@ -147,6 +147,9 @@ class EntryReader:
             for name in row:
                 origin = self.document.key_origin((*path, "rows", i, name))
                 check_name(name, {}, origin, f"{key}.rows")
+        for name in getattr(composite, "columns", ()):
+            origin = self.document.key_origin((*path, "columns", name))
+            check_name(name, {}, origin, f"{key}.columns")
 
     def _bodies(self, content: object, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
         if not isinstance(content, Composite):

@@ -241,11 +241,11 @@ class _Frame:
             return decided(resolve(entry.when.tree, self.scope.entering(None))).value
 
     @contextmanager
-    def _at(self, entry: Entry, field: str) -> Iterator[None]:
-        path = (
-            (*entry.path, field) if field in ("when", "from") else (*entry.path, entry.key, field)
-        )
-        with _place(self.expansion.architecture, path, f"{entry.key}.{field}"):
+    def _at(self, entry: Entry, *place: str | int) -> Iterator[None]:
+        """Give an expression's error the place of a field of an entry, or of what is in it."""
+        beside = place[0] in ("when", "from")
+        path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
+        with _place(self.expansion.architecture, path, f"{entry.key}.{place[-1]}"):
             yield
 
     def _source(self, name: str, entry: Entry) -> Tensor:
@@ -460,13 +460,34 @@ class _Frame:
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         """The names of every row, each checked as it is asked for."""
-        for i, row in enumerate(fields.rows):
-            self._check_row(entry, fields, i)
-            names = self._row(entry, row, i)
+        if bool(fields.rows) == bool(fields.columns):
+            cause = "takes rows or columns, one of them"
+            raise SpecError(cause, origin=entry.origin, entry=entry.key)
+        table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
+        for i, names in enumerate(table):
             if fields.index:
                 names[fields.index] = Number(i)
             self._check_shadows(entry, names)
             yield names
+
+    def _by_rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
+        for i, row in enumerate(fields.rows):
+            self._check_row(entry, fields, i)
+            yield self._row(entry, row, ("rows", i))
+
+    def _by_columns(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
+        columns = self._row(entry, fields.columns, ("columns",))
+        lengths = set[int]()
+        for name, column in columns.items():
+            with self._at(entry, "columns", name):
+                if not isinstance(column, Items):
+                    raise ExpressionError("a column is a list")
+                lengths.add(len(column.values))
+                if len(lengths) > 1:
+                    raise ExpressionError("the columns are of different lengths")
+        lists = [column.values for column in columns.values() if isinstance(column, Items)]
+        for values in zip(*lists, strict=True):
+            yield dict(zip(columns, values, strict=True))
 
     def _copies(
         self,
@@ -495,11 +516,11 @@ class _Frame:
                 entry=entry.key,
             )
 
-    def _row(self, entry: Entry, row: Mapping[str, Any], i: int) -> dict[str, Value]:
+    def _row(self, entry: Entry, row: Mapping[str, Any], place: Path_) -> dict[str, Value]:
+        """The names of a row, or of the columns, that stand at ``place``."""
         names: dict[str, Value] = {}
         for name, value in row.items():
-            path = (*entry.path, entry.key, "rows", i, name)
-            with _place(self.expansion.architecture, path, f"{entry.key}.{name}"):
+            with self._at(entry, *place, name):
                 names[name] = _resolved(value, self.scope.entering(None))
         return names
 

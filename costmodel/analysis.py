@@ -17,11 +17,11 @@ from archspec.expressions import ExpressionError, parse
 from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
 from costmodel.algebra.conditions import (
-    AtLeast,
     Condition,
     Divides,
     WholeUnder,
     condition_text,
+    raised,
     reduced,
     whole_under,
 )
@@ -253,10 +253,7 @@ class Analysis:
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum
 
-        least = dict(least_values(self.graph))
-        for condition in self.conditions:
-            if isinstance(condition, AtLeast) and condition.expression.is_Symbol:
-                least[condition.expression] = condition.bound
+        least = raised(least_values(self.graph), self.conditions)
         several = (
             part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
         )

@@ -69,7 +69,8 @@ def check_facts(spec: str) -> Iterator[Finding]:
             continue
         name = f"{path}@{fact.variant}" if fact.variant else path
         try:
-            value = _analyzed(load(name), fact).value(find_metric(fact.metric).name)
+            analysis = _analyzed(asked.varied(fact.variant), fact)
+            value = analysis.value(find_metric(fact.metric).name)
         except SpecError as error:
             raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
         yield Finding(name, fact, value, rounded(value, fact.rounded))

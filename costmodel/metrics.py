@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from sympy import Add, Expr, Integer
+from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.functions import Maximum, Minimum, is_positive
@@ -44,6 +44,8 @@ class Metric(NamedTuple):
 
     def _part(self, counted: Counted, convention: Convention) -> Expr:
         count = self.per_layer(counted.layer, convention)
+        if counted.runs is counted.copies is S.One:
+            return count
         if self.combine == "max":
             # Of turns that may be none, nothing is in memory.
             happens = 1 if is_positive(counted.runs) else Minimum(Integer(1), counted.runs)

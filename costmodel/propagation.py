@@ -9,7 +9,8 @@ from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
-from costmodel.algebra.conditions import AtLeast, Equal, Least
+from costmodel.algebra.bounds import Least
+from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate

@@ -44,6 +44,12 @@ COUNTS: dict[str, tuple[str, int, int]] = {
         4 * 5 + 5 * 6 + 6 * 7,
         (4 * 5 + 5 * 6 + 6 * 7) * 64,
     ),
+    "a table by columns": (
+        "let: {widths: [2, 3]}\nlayers: [{foreach: {columns: {c: widths, k: [1, 3]}, index: i, "
+        "layers: [{conv2d: {out_channels: c + i, kernel_size: k, padding: k//2, bias: false}}]}}]",
+        4 * 2 + 2 * 4 * 9,
+        (4 * 2 + 2 * 4 * 9) * 64,
+    ),
     "an index": (
         "layers: [{repeat: {times: 3, index: i, layers: [{conv2d: {out_channels: i + 1, "
         "kernel_size: 1, bias: false}}]}}]",
@@ -256,3 +262,18 @@ def test_a_side_branch_leaves_the_network(tmp_path: Path) -> None:
     analysis = of(tmp_path, "[{side: [{linear: {out_features: 3}}]}, {linear: {out_features: 2}}]")
     assert str(analysis.params) == "5*d"
     assert not [w for w in analysis.warnings if "nothing takes" in w.cause]
+
+
+TABLES = {
+    "columns: {a: [1, 2], b: [1]}": "the columns are of different lengths",
+    "columns: {a: 3}": "a column is a list",
+    "columns: []": "is no table",
+    "columns: {a: [1]}, rows: [{a: 1}]": "takes rows or columns, one of them",
+    "index: i": "takes rows or columns, one of them",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_that_is_none_is_refused(table: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=TABLES[table]):
+        of(tmp_path, f"[{{foreach: {{{table}, layers: [relu]}}}}]")

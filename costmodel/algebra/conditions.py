@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sympy import Add, Expr, Integer, S, Symbol
 
 from archspec.arithmetic import OPERATORS, Rational
+from costmodel.algebra.bounds import Least, is_at_least, lower_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Extremum,
     FloorDiv,
     Maximum,
-    Quotient,
-    RoundTo,
     exact,
     is_positive,
     is_whole,
@@ -28,9 +27,6 @@ from costmodel.algebra.laws import settled
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
-
-Least = Mapping[Symbol, Rational]
-"""The smallest value of each symbol that has one."""
 
 
 class Divides(NamedTuple):
@@ -127,39 +123,6 @@ def condition_text(condition: Condition) -> str:
     return condition.shown({}, PythonText())
 
 
-def lower_bound(expression: Expr, least: Least) -> Rational | None:
-    """The value at every symbol's smallest, where the expression cannot fall below it.
-
-    Sums and products of what grows and is not negative grow; a floor grows with its dividend; and
-    ``round_to(x, d)`` is at least d, whatever x may be.
-    """
-    expression = expression.replace(
-        lambda e: isinstance(e, RoundTo) and not e.free_symbols <= least.keys(),
-        lambda e: e.args[1],
-    )
-    rest = expression.as_coeff_Add()[1]
-    if not rest.is_Add and not _grows(rest):
-        return None
-    if rest.is_Add and not all(map(_grows, rest.args)):
-        return None
-    if not expression.free_symbols <= least.keys():
-        return None
-    return Evaluator(least)(expression)
-
-
-def _grows(expression: Expr) -> bool:
-    """Whether an expression of positive symbols is never negative and grows with each of them."""
-    if expression.is_Symbol or expression.is_Rational:
-        return bool(expression.is_nonnegative)
-    if expression.is_Mul or expression.is_Add:
-        return all(map(_grows, expression.args))
-    if expression.is_Pow:
-        return bool(expression.exp.is_Integer and expression.exp > 0) and _grows(expression.base)
-    if isinstance(expression, FloorDiv | RoundTo | Quotient):
-        return bool(expression.args[1].is_Integer) and _grows(expression.args[0])
-    return isinstance(expression, Extremum) and all(map(_grows, expression.args))
-
-
 def simplified(condition: Condition) -> Condition:
     """An equivalent condition on what stands under the floors."""
     if isinstance(condition, AtLeast):
@@ -233,7 +196,22 @@ def reduced(
         found = [_without_floor(condition, merged) for condition in merged]
         if found == merged:
             needed = [c for c in merged if not (c in known or _is_implied(c, merged, least))]
+            higher = raised(least, needed)
+            needed = [c for c in needed if not _is_proved(c, higher)]
             return tuple(sorted(needed, key=_order))
+
+
+def raised(least: Least, conditions: Iterable[Condition]) -> Least:
+    """The smallest values of the symbols where the conditions hold."""
+    bounds = (c for c in conditions if isinstance(c, AtLeast) and c.expression.is_Symbol)
+    return {**least, **{c.expression: c.bound for c in bounds}}
+
+
+def _is_proved(condition: Condition, least: Least) -> bool:
+    """Whether a bound of more than a symbol follows from the symbols' smallest values."""
+    if not isinstance(condition, AtLeast) or condition.expression.is_Symbol:
+        return False
+    return is_at_least(condition.expression, condition.bound, least)
 
 
 def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) -> bool:
@@ -260,8 +238,8 @@ def _implies_multiple(known: Divides, condition: AtLeast) -> bool:
 
 def _exceeds(condition: AtLeast, known: AtLeast, least: Least) -> bool:
     """Whether the expression is that of the known bound and something that is enough more."""
-    more = lower_bound(condition.expression - known.expression, least)
-    return more is not None and more >= condition.bound - known.bound
+    more = condition.expression - known.expression
+    return is_at_least(more, condition.bound - known.bound, least)
 
 
 def _merged(conditions: Iterable[Condition]) -> list[Condition]:

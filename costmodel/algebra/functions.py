@@ -302,15 +302,25 @@ class Minimum(Extremum):
 
 
 def absorbed(size: Expr) -> Expr:
-    """``x//q + k = (x + k·q)//q``: a size as a single floor, so that products stay products.
+    """A size as a single floor, so that products stay products: by one of two identities.
 
-    An expression that is no floor plus an integer is returned as it is.
+    ``x//q + k = (x + k·q)//q``; ``n − (n + r)//2 = (n − r + 1)//2``. An expression that is neither
+    is returned as it is.
     """
-    constant, rest = size.as_coeff_Add()
-    if not (constant.is_Integer and constant and isinstance(rest, FloorDiv)):
+    floors = [term for term in Add.make_args(size) if term.has(FloorDiv)]
+    if len(floors) != 1:
         return size
-    x, q = rest.args
-    return FloorDiv(x + (constant * q).expand(), q)
+    factor, floor = floors[0].as_coeff_Mul()
+    if not isinstance(floor, FloorDiv):
+        return size
+    x, q = floor.args
+    rest = size - floors[0]
+    if factor is S.One and rest.is_Integer and rest:
+        return FloorDiv(x + (rest * q).expand(), q)
+    shift = (x + rest / factor).expand()
+    if q == 2 and factor.is_negative and shift.is_Integer and is_whole(x):
+        return -factor * FloorDiv(x - 2 * shift + 1, q)
+    return size
 
 
 def separated(expression: Expr) -> Expr:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from sympy import Add, Dummy, Expr, Poly, PolynomialError, S, Symbol
+from sympy import Dummy, Expr, Poly, Symbol
 
-from costmodel.algebra.conditions import Least, lower_bound
+from costmodel.algebra.bounds import Least, is_never_negative, lower_bound, polynomial_bound
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, Operation, exact, is_whole
+from costmodel.algebra.functions import Maximum, Minimum, Operation
 
 MAX_RIVALS = 8
 """How many terms a term is tried against, largest first; so the work stays linear."""
@@ -29,11 +29,11 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     lowers: list[tuple[Poly | None, Poly | None]] = []
     for term in ordered:
         above = term.replace(Minimum, _number_among)
-        uppers = (_named(above, names), _bound(above, least, below=False))
+        uppers = (_named(above, names), polynomial_bound(above, least, below=False))
         if not any(_exceeds(*pair) for lower in lowers for pair in zip(lower, uppers, strict=True)):
             kept.append(term)
             if len(kept) <= MAX_RIVALS:
-                lowers.append((_named(term, names), _bound(term, least, below=True)))
+                lowers.append((_named(term, names), polynomial_bound(term, least, below=True)))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
 
 
@@ -62,50 +62,12 @@ def _named(term: Expr, names: Mapping[Expr, Symbol]) -> Poly | None:
 def dominates(large: Expr, small: Expr, least: Least) -> bool:
     """Whether ``large >= small`` is proved for all symbols of at least ``least``.
 
-    Each floor is bounded by a fraction, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x; a
-    polynomial whose coefficients at the smallest values are all at least 0 is never negative
+    A polynomial whose coefficients at the smallest values are all at least 0 is never negative
     above them (its Taylor expansion there has no minus).
     """
-    lower, upper = _bound(large, least, below=True), _bound(small, least, below=False)
-    return _exceeds(lower, upper)
+    lower = polynomial_bound(large, least, below=True)
+    return _exceeds(lower, polynomial_bound(small, least, below=False))
 
 
 def _exceeds(lower: Poly | None, upper: Poly | None) -> bool:
-    if lower is None or upper is None:
-        return False
-    return all(coefficient >= 0 for coefficient in (lower - upper).coeffs())
-
-
-def _bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
-    """A polynomial below or above an expression that grows with its floors, if there is one.
-
-    Its variables count from the symbols' smallest values.
-    """
-    if any(term.as_coeff_Mul()[0].is_negative for term in Add.make_args(expression.expand())):
-        return None
-    if not expression.free_symbols <= least.keys():
-        return None
-    bounds: dict[Expr, Expr] = {}
-    for floor in expression.atoms(FloorDiv):
-        x, q = floor.args
-        if not (is_whole(x) and q.is_Integer) or x.has(FloorDiv):
-            return None
-        bounds[floor] = (x - q + 1) / q if below else x / q
-        if below and not _never_negative(bounds[floor], least):
-            bounds[floor] = S.Zero
-    return _shifted(expression.xreplace(bounds), least)
-
-
-def _shifted(expression: Expr, least: Least) -> Poly | None:
-    """The polynomial in variables that count from the symbols' smallest values."""
-    symbols = sorted(least, key=lambda s: s.name) or [Symbol("x")]
-    moved = expression.xreplace({s: s + exact(value) for s, value in least.items()})
-    try:
-        return Poly(moved, *symbols)
-    except PolynomialError:
-        return None
-
-
-def _never_negative(expression: Expr, least: Least) -> bool:
-    shifted = _shifted(expression, least)
-    return shifted is not None and all(coefficient >= 0 for coefficient in shifted.coeffs())
+    return lower is not None and upper is not None and is_never_negative(lower - upper)

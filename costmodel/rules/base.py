@@ -13,7 +13,8 @@ from archspec.fields import Expression
 from archspec.graph import Input, Node, Repeat
 from archspec.layers import Layer
 from archspec.trees import Tree
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Least
+from costmodel.algebra.bounds import Least
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import absorbed, is_whole
 from costmodel.cost import Cost
 

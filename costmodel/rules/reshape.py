@@ -103,8 +103,9 @@ def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     first = site.axis_of("start_dim", layer.start_dim)
     merged = site.input[first : first + 1 + len(site.input) - len(output)]
     rank = len(site.input) - 2
-    names = ("n", "c", *AXES[rank]) if rank in AXES else range(len(site.input))
-    quantities = {str(names[first + i]): size for i, size in enumerate(merged)}
+    every = range(len(site.input))
+    names = ("n", "c", *AXES[rank]) if rank in AXES else [f"a_{i}" for i in every]
+    quantities = {names[first + i]: size for i, size in enumerate(merged)}
     template = "·".join(f"{{{name}}}" for name in quantities)
     return Cost(Output.VIEW, sizes=(Formula("features", template, quantities, output[first]),))
 
@@ -197,8 +198,12 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
 
 @cost_rule(Pad)
 def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
-    return Cost(Output.PAD)
+    """No products; a new feature map, unless nothing is added.
+
+    Source: ``torch.nn.functional.pad``.
+    """
+    adds = any(site.whole("pad", side) is not S.Zero for side in layer.pad)
+    return Cost(Output.PAD if adds else Output.VIEW)
 
 
 @shape_rule(Crop)
@@ -361,5 +366,8 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 
 @cost_rule(Upsample)
 def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
-    return Cost(Output.RESAMPLE)
+    """No products that are counted; a new feature map, unless it is as large as the input.
+
+    Source: ``torch.nn.Upsample``.
+    """
+    return Cost(Output.VIEW if output == site.input else Output.RESAMPLE)

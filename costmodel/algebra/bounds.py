@@ -1,0 +1,177 @@
+"""What an expression cannot fall below, for all symbols of at least their smallest values.
+
+Two ways: a number for each part, combined; or a polynomial below the whole, its floors bounded by
+fractions. Both may find nothing; neither guesses.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sympy import Add, Expr, Mul, Poly, PolynomialError, Pow, S, Symbol
+
+from archspec.arithmetic import Rational, round_to
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Maximum,
+    Minimum,
+    Quotient,
+    RoundTo,
+    exact,
+    is_positive,
+    is_whole,
+    plain,
+)
+
+Least = Mapping[Symbol, Rational]
+"""The smallest value of each symbol that has one."""
+
+
+def lower_bound(expression: Expr, least: Least) -> Rational | None:
+    """A number that the expression never falls below, or None where none is found."""
+    if expression.is_Rational:
+        return plain(expression)
+    if expression.is_Symbol:
+        return least.get(expression, 0 if expression.is_positive else None)
+    find = _LOWER.get(type(expression))
+    return find(expression, least) if find else None
+
+
+def _of_sum(expression: Expr, least: Least) -> Rational | None:
+    """The sum of what the terms never fall below."""
+    bounds = [lower_bound(term, least) for term in expression.args]
+    return None if None in bounds else sum(bound for bound in bounds if bound is not None)
+
+
+def _of_product(expression: Expr, least: Least) -> Rational | None:
+    """The product of what the factors never fall below, none of them being negative."""
+    product: Rational = 1
+    for factor in expression.args:
+        bound = lower_bound(factor, least)
+        if bound is None or bound < 0:
+            return None
+        product *= bound
+    return product
+
+
+def _of_power(expression: Expr, least: Least) -> Rational | None:
+    """Of what is not negative to a positive power."""
+    base, exponent = expression.args
+    bound = lower_bound(base, least)
+    if bound is None or bound < 0 or not (exponent.is_Integer and exponent > 0):
+        return None
+    return plain(exact(bound) ** exponent)
+
+
+def _of_floor(expression: Expr, least: Least) -> Rational | None:
+    """``x//q`` grows with x; it is never negative where x is not."""
+    x, q = expression.args
+    bound = lower_bound(x, least)
+    if bound is None:
+        return None
+    if q.is_Integer:
+        return bound // int(q)
+    return 0 if bound >= 0 and is_positive(q) else None
+
+
+def _of_quotient(expression: Expr, least: Least) -> Rational | None:
+    """``x/q`` grows with x."""
+    x, q = expression.args
+    bound = lower_bound(x, least)
+    return None if bound is None or not q.is_Rational else plain(exact(bound) / q)
+
+
+def _of_rounded(expression: Expr, least: Least) -> Rational | None:
+    """``round_to(x, d)`` grows with x and is at least d."""
+    x, divisor = expression.args
+    if not divisor.is_Integer:
+        return None
+    bound = lower_bound(x, least)
+    return int(divisor) if bound is None else round_to(bound, int(divisor))
+
+
+def _of_maximum(expression: Expr, least: Least) -> Rational | None:
+    """The largest bound that one of them has."""
+    bounds = (lower_bound(arg, least) for arg in expression.args)
+    return max((bound for bound in bounds if bound is not None), default=None)
+
+
+def _of_minimum(expression: Expr, least: Least) -> Rational | None:
+    """The smallest bound, where all have one."""
+    bounds = [lower_bound(arg, least) for arg in expression.args]
+    known = [bound for bound in bounds if bound is not None]
+    return min(known) if len(known) == len(bounds) else None
+
+
+_LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {
+    Add: _of_sum,
+    Mul: _of_product,
+    Pow: _of_power,
+    FloorDiv: _of_floor,
+    Quotient: _of_quotient,
+    RoundTo: _of_rounded,
+    Maximum: _of_maximum,
+    Minimum: _of_minimum,
+}
+
+
+def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
+    """A polynomial below or above an expression, if there is one.
+
+    Each floor is bounded by fractions, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x that is
+    never negative. Its variables count from the symbols' smallest values.
+    """
+    expression = expression.expand()
+    if not expression.free_symbols <= least.keys():
+        return None
+    terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
+    return None if None in terms else _shifted(Add(*terms), least)
+
+
+def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
+    """A bound of a term, whose floors are bounded the other way where its sign is a minus."""
+    below ^= bool(term.as_coeff_Mul()[0].is_negative)
+    bounds: dict[Expr, Expr] = {}
+    for floor in term.atoms(FloorDiv):
+        x, q = floor.args
+        nested = x.has(FloorDiv) or not (is_whole(x) and q.is_Integer)
+        if nested or not is_never_negative(_shifted(x, least)):
+            return None
+        fraction = (x - q + 1) / q if below else x / q
+        usable = not below or is_never_negative(_shifted(fraction, least))
+        bounds[floor] = fraction if usable else S.Zero
+    return term.xreplace(bounds)
+
+
+def _shifted(expression: Expr, least: Least) -> Poly | None:
+    """The polynomial in variables that count from the symbols' smallest values."""
+    symbols = sorted(least, key=lambda s: s.name) or [Symbol("x")]
+    moved = expression.xreplace({s: s + exact(value) for s, value in least.items()})
+    try:
+        return Poly(moved, *symbols)
+    except PolynomialError:
+        return None
+
+
+def is_never_negative(polynomial: Poly | None) -> bool:
+    """Whether no coefficient is negative, so that none is the value for variables from 0 on."""
+    return polynomial is not None and all(c.is_nonnegative for c in polynomial.coeffs())
+
+
+def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
+    """Whether a bound is proved, one way or the other.
+
+    An integer that is more than ``bound − 1`` is at least ``bound``.
+    """
+    found = lower_bound(expression, least)
+    if found is not None and found >= bound:
+        return True
+    if len(Add.make_args(expression)) > MAX_TERMS:
+        return False
+    polynomial = polynomial_bound(expression - exact(bound), least, below=True)
+    if polynomial is not None and is_whole(expression) and bound.denominator == 1:
+        above = polynomial + 1
+        return is_never_negative(above) and bool(above.eval([0] * len(above.gens)) > 0)
+    return is_never_negative(polynomial)
+
+
+MAX_TERMS = 30
+"""The most terms of a sum that is tried as a polynomial."""
