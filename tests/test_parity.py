@@ -160,7 +160,7 @@ def with_symbols_drawn(spec: Spec) -> Spec:
     try:
         analysed(written)
     except SpecError as error:
-        if "the number of turns must be known" in error.cause:
+        if "every turn changes" in error.cause:
             return with_symbols(spec, Random(spec["name"]), turns=False)
     return written
 
