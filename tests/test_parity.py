@@ -189,7 +189,7 @@ def smaller_specs(spec: Spec) -> Iterator[Spec]:
                 yield copy
 
 
-NEVER_EMPTY = ("layers", "residual")
+NEVER_EMPTY = ("layers", "residual", "side")
 
 Place = tuple[str | int, ...]
 
@@ -215,8 +215,7 @@ def at(spec: Spec, place: Place) -> tuple[list[Any], int]:
 
 
 def held_by(entry: Entry) -> list[Entry]:
-    fields = twin.taken_apart(entry).fields
-    return list(fields if isinstance(fields, list) else fields.get("layers", []))
+    return list(twin.in_full(twin.taken_apart(entry).fields).get("layers", []))
 
 
 def check(seed: int, spec: Spec, write: Callable[[Spec], Spec]) -> None:
