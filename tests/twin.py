@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 # Expressions.
 
-WORDS = {"approximate", "equation", "index", "merge", "mode", "nonlinearity", "padding_mode"}
+WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode"}
 """Fields that are text and no expression."""
 
 Names = Mapping[str, Any]
