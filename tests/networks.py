@@ -95,6 +95,14 @@ def layer_scale(d: Draft) -> list[Entry]:
     return inner.drawn
 
 
+@drawer("side")
+def side(d: Draft) -> None:
+    """Of the tensor before: it is what follows the branch, too."""
+    d.source = "previous"
+    body, _ = d.body()
+    d.emit("side", d.choice([body, {"layers": body}]))
+
+
 @drawer("repeat")
 def repeat(d: Draft) -> None:
     body, _ = d.body(2)
@@ -216,8 +224,7 @@ def used(spec: Spec) -> Counter[str]:
 def opened(entry: Entry) -> tuple[str, list[Entry]]:
     """An entry's kind, and the entries that it holds."""
     kind, fields, *_ = twin.taken_apart(entry)
-    if isinstance(fields, list):
-        return kind, fields
+    fields = twin.in_full(fields)
     branches = [inner for branch in fields.get("branches", []) for inner in branch]
     return kind, [*fields.get("layers", []), *fields.get("shortcut", []), *branches]
 

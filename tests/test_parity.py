@@ -160,7 +160,7 @@ def with_symbols_drawn(spec: Spec) -> Spec:
     try:
         analysed(written)
     except SpecError as error:
-        if "the number of turns must be known" in error.cause:
+        if "every turn changes" in error.cause:
             return with_symbols(spec, Random(spec["name"]), turns=False)
     return written
 
@@ -189,7 +189,7 @@ def smaller_specs(spec: Spec) -> Iterator[Spec]:
                 yield copy
 
 
-NEVER_EMPTY = ("layers", "residual")
+NEVER_EMPTY = ("layers", "residual", "side")
 
 Place = tuple[str | int, ...]
 
@@ -215,8 +215,7 @@ def at(spec: Spec, place: Place) -> tuple[list[Any], int]:
 
 
 def held_by(entry: Entry) -> list[Entry]:
-    fields = twin.taken_apart(entry).fields
-    return list(fields if isinstance(fields, list) else fields.get("layers", []))
+    return list(twin.in_full(twin.taken_apart(entry).fields).get("layers", []))
 
 
 def check(seed: int, spec: Spec, write: Callable[[Spec], Spec]) -> None:

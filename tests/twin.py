@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 # Expressions.
 
-WORDS = {"approximate", "equation", "index", "merge", "mode", "nonlinearity", "padding_mode"}
+WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode"}
 """Fields that are text and no expression."""
 
 Names = Mapping[str, Any]
@@ -226,14 +226,16 @@ class Frame:
             return
         self.counts[entry.kind] += 1
         name = entry.name or f"{entry.kind}_{self.counts[entry.kind]}"
+        x = None if entry.kind in TWINS else self.source(entry.sources[0])
+        self.tensors[name] = self.output(entry, name, x)
+        self.latest = x if entry.kind == "side" else self.tensors[name]
+
+    def output(self, entry: Entry, name: str, x: Tensor | None) -> Tensors:
+        """What leaves an entry; ``x`` enters what is no layer."""
+        if x is None:
+            return self.layer(entry, name)
         run = COMPOSITES.get(entry.kind)
-        if run:
-            self.latest = run(self, name, entry.fields, self.source(entry.sources[0]))
-        elif entry.kind in self.network.blocks:
-            self.latest = self.block(entry, self.source(entry.sources[0]))
-        else:
-            self.latest = self.layer(entry, name)
-        self.tensors[name] = self.latest
+        return run(self, name, entry.fields, x) if run else self.block(entry, x)
 
     def layer(self, entry: Entry, name: str) -> Tensors:
         sources = [] if entry.kind == "parameter" else entry.sources
@@ -274,9 +276,13 @@ def merged(frame: Frame, name: str, merge: str, outputs: list[Tensor], **fields:
     return frame.network.layer(f"{name}/{merge}", Call(merge, outputs, fields))
 
 
+def in_full(fields: Any) -> Fields:
+    """A bare list stands for the layers."""
+    return {"layers": fields} if isinstance(fields, list) else fields
+
+
 def residual(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
-    fields = {"layers": fields} if isinstance(fields, list) else fields
-    bodies = fields["layers"], fields.get("shortcut", [])
+    bodies = in_full(fields)["layers"], in_full(fields).get("shortcut", [])
     return merged(frame, name, "add", [frame.inner(x, frame.names).body(body) for body in bodies])
 
 
@@ -317,12 +323,20 @@ def moe(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     return sum(outputs[1:top_k], outputs[0])
 
 
+def side(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
+    """What leaves the branch has its name; what follows takes what the branch took."""
+    return frame.inner(x, frame.names).body(
+        fields if isinstance(fields, list) else fields["layers"]
+    )
+
+
 COMPOSITES: Mapping[str, Run] = {
     "foreach": foreach,
     "moe": moe,
     "parallel": parallel,
     "repeat": repeat,
     "residual": residual,
+    "side": side,
 }
 
 
