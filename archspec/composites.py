@@ -147,7 +147,7 @@ class Moe(Composite):
 
 
 class Side(Composite):
-    """A side branch: its output leaves the network, and what follows takes what it took.
+    """A side branch: its output leaves the network; what follows it takes the entry before it.
 
     Source: Szegedy et al., CVPR 2015 (auxiliary classifiers).
     """

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sympy import Expr, S
 
-from costmodel.algebra.functions import Minimum, absorbed, ceil_div, floor_div
+from costmodel.algebra.functions import Maximum, Minimum, absorbed, ceil_div, floor_div
 from costmodel.formula import Formula
 
 AXES = {1: ("l",), 2: ("h", "w"), 3: ("d", "h", "w")}
@@ -49,11 +49,17 @@ class Window(NamedTuple):
 
     @property
     def sides(self) -> tuple[Expr, Expr]:
-        """The padding before and after; of ``same`` at stride 1 the halves of ``span − 1``."""
+        """The padding before and after.
+
+        ``same`` adds ``max((h_o − 1)·s + span − h_i, 0)``, the odd element after.
+        Source: TensorFlow's ``SAME``; ``torch.nn.Conv2d`` at stride 1.
+        """
         if not self.same:
             return self.before, self.after
-        before = floor_div(self.span - 1, 2)
-        return before, self.span - 1 - before
+        needed = ((self.output - 1) * self.stride + self.span - self.size).expand()
+        total = Maximum(needed, S.Zero)
+        before = floor_div(total, 2)
+        return before, total - before
 
     @property
     def room(self) -> Expr:

@@ -27,7 +27,8 @@ class Conv(Layer):
     stride: PerAxis = Field(default=constant(1), description="step of the kernel, s, in elements")
     padding: Padding = Field(
         default=constant(0),
-        description="elements added before and after, p; or same (output ceil(h/s)); or valid (0)",
+        description="elements added before and after, p; or same (output ceil(h/s), the odd "
+        "element after); or valid (0)",
     )
     dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
     groups: Size = Field(
@@ -35,7 +36,9 @@ class Conv(Layer):
     )
     bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = Field(
-        default="zeros", description="what the padding holds; no cost depends on it"
+        default="zeros",
+        description="what the padding holds; no cost depends on it; reflect needs an axis longer "
+        "than the padding, circular one as long",
     )
 
 

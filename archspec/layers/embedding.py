@@ -38,17 +38,17 @@ class PositionalEmbedding(Layer):
 
 @kind("positional_encoding")
 class PositionalEncoding(Layer):
-    """``(n, t, d) → (n, t, d)``: adds sines and cosines of the position; nothing is learned.
+    """``(n, t, d) → (n, t, d)``: adds sines and cosines of the position, d being even.
 
-    Source: Vaswani et al., NeurIPS 2017.
+    Nothing is learned. Source: Vaswani et al., NeurIPS 2017.
     """
 
 
 @kind("rotary_embedding")
 class RotaryEmbedding(Layer):
-    """``(…, t, d) → (…, t, d)``: turns pairs of features by the position; nothing is learned.
+    """``(…, t, d) → (…, t, d)``: turns pairs of features by the position, d being even.
 
-    Source: Su et al., 2021.
+    Nothing is learned. Source: Su et al., 2021.
     """
 
 

@@ -21,7 +21,9 @@ class Recurrent(Layer):
     example: ClassVar[dict[str, object]] = {"hidden_size": 4}
 
     hidden_size: Size = Field(description="features of the state, h")
-    num_layers: Size = Field(default=constant(1), description="layers, each fed by the one before")
+    num_layers: Size = Field(
+        default=constant(1), description="layers, each fed by the one before; a known integer"
+    )
     bias: Flag = Field(default=flag(True), description="whether there are biases")
     batch_first: Flag = Field(
         default=flag(True), description="(n, t, c) or (t, n, c); no cost depends on it"

@@ -24,11 +24,16 @@ def convolution_shape(layer: Conv, site: Site) -> Shape:
     channels = site.size("out_channels", layer.out_channels)
     windows = _windows(layer, site)
     outputs = require_output(site, windows)
-    for window in windows:
-        for side in window.sides:
-            require_mode(site, layer.padding_mode, window.size, side, "padding")
+    _require_mode(layer, site, windows)
     _require_groups(site, site.size("groups", layer.groups), channels)
     return (site.input[0], channels, *outputs)
+
+
+def _require_mode(layer: Conv, site: Site, windows: tuple[Window, ...]) -> None:
+    if layer.padding_mode in ("reflect", "circular"):
+        for window in windows:
+            for side in window.sides:
+                require_mode(site, layer.padding_mode, window.size, side, "padding")
 
 
 def _require_groups(site: Site, groups: Expr, channels: Expr) -> None:
