@@ -125,9 +125,11 @@ def foreach(d: Draft) -> None:
     body, _ = d.body(2)
     column = next(d.fresh)
     body, width = with_width(d, body, column)
-    rows = [{column: width * d.integer(1, 2)} for _ in range(d.integer(1, 3))]
+    widths = [width * d.integer(1, 2) for _ in range(d.integer(1, 3))]
+    rows = {"rows": [{column: width} for width in widths]}
+    table = rows if d.chance(0.7) else {"columns": {column: widths}}
     index = {"index": next(d.fresh)} if d.chance(0.3) else {}
-    d.emit("foreach", {"rows": rows, **index, "layers": body})
+    d.emit("foreach", {**table, **index, "layers": body})
 
 
 WIDTHS = {"out_channels", "out_features", "hidden_size", "embedding_dim", "num_embeddings"}

@@ -298,7 +298,15 @@ def repeat(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
 
 
 def foreach(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
-    return turns(frame, fields, x, [evaluate(row, frame.names) for row in fields["rows"]])
+    return turns(frame, fields, x, [evaluate(row, frame.names) for row in rows_of(fields, frame)])
+
+
+def rows_of(fields: Any, frame: Frame) -> list[Names]:
+    """A table by rows, or by columns."""
+    if "rows" in fields:
+        return list(fields["rows"])
+    columns = evaluate(fields["columns"], frame.names)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def turns(frame: Frame, fields: Any, x: Tensor, rows: Sequence[Names]) -> Tensor:
