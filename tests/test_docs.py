@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 
 from archspec.reference import language_reference
 from tests.conftest import ROOT, Run
@@ -77,3 +78,12 @@ def test_no_machine_paths_and_no_registry_hosts() -> None:
     for name in tracked:
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not forbidden.search(text), name
+
+
+def test_the_readme_counts_the_zoo() -> None:
+    specs = sorted((ROOT / "specs").glob("*.yaml"))
+    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in specs]
+    networks = sum(len(document.get("variants") or [None]) for document in documents)
+    facts = sum(len(document.get("expect", ())) for document in documents)
+    stated = f"{networks} networks of {len(specs)} families, and {facts} published facts"
+    assert stated in (ROOT / "README.md").read_text(encoding="utf-8")
