@@ -31,18 +31,27 @@ MAX_BLOCKS = 30
 
 
 def build_graph(
-    architecture: Architecture, settings: Mapping[str, Rational] | None = None
+    architecture: Architecture,
+    settings: Mapping[str, Rational] | None = None,
+    derived: Mapping[str, Tree] | None = None,
 ) -> Graph:
-    """Decide the structure of an architecture, with some symbols set to numbers.
+    """Decide the structure of an architecture.
+
+    Args:
+        architecture: the spec.
+        settings: symbols that stand for numbers.
+        derived: symbols that stand for expressions of the others.
 
     Raises:
         SpecError: a setting, a name or a structural expression breaks a rule.
     """
-    settings = settings or {}
+    settings, derived = settings or {}, derived or {}
     header = architecture.header
-    for name, value in settings.items():
-        _check_setting(name, value, header.symbols)
-    scope = _outer_scope(architecture, settings)
+    values = header.defaults | dict(settings)
+    values |= {name: _valued(name, tree, values) for name, tree in derived.items()}
+    for name in (*settings, *derived):
+        _check_setting(name, values[name] if name in values else settings[name], header.symbols)
+    scope = _outer_scope(architecture, settings, derived)
     inputs = {name: Tensor(name) for name in header.input}
     expansion = _Expansion(architecture, scope)
     frame = _Frame(expansion, scope, inputs)
@@ -55,13 +64,21 @@ def build_graph(
         variant=architecture.variant,
         source=header.source,
         symbols=header.symbols,
-        values=header.defaults | dict(settings),
-        fixed=frozenset(settings),
+        values=values,
+        fixed=frozenset((*settings, *derived)),
         inputs=tuple(_inputs(architecture, scope)),
         items=items,
         output=output,
         sides=tuple(expansion.sides),
     )
+
+
+def _valued(name: str, tree: Tree, values: Mapping[str, Rational]) -> Rational:
+    """The value of a symbol that stands for an expression of the others."""
+    value = resolve(tree, Scope({key: Number(number) for key, number in values.items()}))
+    if not isinstance(value, Number):
+        raise SpecError(f"{name} equals no number")
+    return value.value
 
 
 def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) -> None:
@@ -73,12 +90,14 @@ def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) ->
         raise SpecError(f"{name} = {value} {broken}")
 
 
-def _outer_scope(architecture: Architecture, settings: Mapping[str, Rational]) -> Scope:
+def _outer_scope(
+    architecture: Architecture, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
+) -> Scope:
     """The symbols, and the ``let`` values in their order."""
     header = architecture.header
-    names: dict[str, Value] = {
-        name: Number(settings[name]) if name in settings else Name(name) for name in header.symbols
-    }
+    numbers = {name: Number(value) for name, value in settings.items()}
+    names: dict[str, Value] = {name: Name(name) for name in header.symbols}
+    names |= numbers | dict(derived)
     scope = Scope(names)
     for name, value in header.let.items():
         with _place(architecture, ("let", name), f"let.{name}"):

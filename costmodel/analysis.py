@@ -1,7 +1,7 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
 import numbers
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +16,7 @@ from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
+from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import (
     Condition,
     Divides,
@@ -29,6 +30,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.symbols import symbol
+from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import (
@@ -54,6 +56,7 @@ def analyze(
     *,
     convention: str = "lecture",
     settings: Mapping[str, Number] | None = None,
+    assume: Iterable[str] = (),
     numbers_suffice: bool = False,
 ) -> "Analysis":
     """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
@@ -62,6 +65,7 @@ def analyze(
         spec: path of a YAML spec.
         convention: what counts: ``lecture``, ``torch`` or ``pycls``.
         settings: symbols fixed to numbers; the others stay symbols.
+        assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
         numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
             of them fixed to their defaults will do.
 
@@ -70,10 +74,13 @@ def analyze(
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture, counts = load(fspath(spec)), find_convention(convention)
+    assumed = tuple(assume)
     try:
-        return analyze_architecture(architecture, counts, fixed)
+        return analyze_architecture(architecture, counts, fixed, assumed)
     except SpecError:
         # What is broken in numbers too is said in numbers.
+        if assumed:
+            raise
         numbers = architecture.header.defaults | fixed
         try:
             numeric = analyze_architecture(architecture, counts, numbers)
@@ -97,11 +104,16 @@ def _with_conditions(
 
 
 def analyze_architecture(
-    architecture: Architecture, convention: Convention, settings: Mapping[str, Rational]
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    graph = build_graph(architecture, settings)
-    analysis = Analysis(graph, propagate(graph), convention, architecture)
+    assumed = read_assumptions(assume, architecture.header.symbols, settings)
+    graph = build_graph(architecture, settings, assumed.derived)
+    propagation = propagate(graph, assumed)
+    analysis = Analysis(graph, propagation, convention, architecture, assumed)
     analysis.check(analysis.evaluator)
     return analysis
 
@@ -146,12 +158,14 @@ class Analysis:
         propagation: its shapes and costs.
         convention: what counts.
         architecture: the spec.
+        assumed: what is assumed of the symbols.
     """
 
     graph: Graph
     propagation: Propagation
     convention: Convention
     architecture: Architecture
+    assumed: Assumptions = NO_ASSUMPTIONS
 
     def __repr__(self) -> str:
         return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
@@ -186,13 +200,19 @@ class Analysis:
         return self._evaluator_at(self.graph.values)
 
     def _evaluator_at(self, values: Mapping[str, Rational]) -> Evaluator:
-        return Evaluator({symbol: values[name] for name, symbol in self.symbols.items()})
+        free = {symbol: values[name] for name, symbol in self.symbols.items()}
+        return Evaluator(self.assumed.valued(free))
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        return reduced(asked, least_values(self.graph), self._given)
+        found = reduced(asked, self._least, self._given)
+        return tuple(condition.mapped(self.assumed.shown) for condition in found)
+
+    @cached_property
+    def _least(self) -> Least:
+        return self.assumed.raised(least_values(self.graph))
 
     @property
     def _given(self) -> Iterator[Condition]:
@@ -233,7 +253,7 @@ class Analysis:
     def total(self, metric: str) -> Expr:
         """A metric of the whole network in closed form, grouped to be read."""
         if metric not in self._totals:
-            self._totals[metric] = self._combine(find_metric(metric))
+            self._totals[metric] = self.assumed.shown(self._combine(find_metric(metric)))
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
@@ -244,16 +264,16 @@ class Analysis:
 
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions."""
-        return settled(expression, self._whole)
+        return settled(self.assumed.shown(expression), self._whole)
 
     @cached_property
     def _whole(self) -> WholeUnder:
-        return whole_under((*self.conditions, *self._given))
+        return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum
 
-        least = raised(least_values(self.graph), self.conditions)
+        least = raised(self._least, self.conditions)
         several = (
             part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
         )

@@ -1,6 +1,7 @@
 """The command line."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -27,6 +28,14 @@ Settings = Annotated[
         help="Fix symbols to numbers, as h=192 width=0.5; the others stay symbols.",
     ),
 ]
+Assumed = Annotated[
+    list[str] | None,
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.",
+    ),
+]
 ConventionName = Annotated[
     str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
 ]
@@ -42,6 +51,7 @@ def report(
         bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
     ] = False,
     settings: Settings = None,
+    assume: Assumed = None,
     convention: ConventionName = "lecture",
     metric: Annotated[
         list[str] | None,
@@ -68,7 +78,10 @@ def report(
     if depth is not None and depth < 0:
         raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
     numbers_suffice = not symbolic and format != "json"
-    analysis = _analyze(spec, settings, convention, numbers_suffice=numbers_suffice)
+    _require_values("--assume", assume)
+    analysis = _analyze(
+        spec, settings, convention, assume=assume or (), numbers_suffice=numbers_suffice
+    )
     metrics = tuple(dict.fromkeys(metric or ()))
     print(render(Report(analysis, metrics, symbolic, depth)), end="")
 
@@ -104,7 +117,12 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
 
 
 def _analyze(
-    spec: str, settings: list[str] | None, convention: str, *, numbers_suffice: bool
+    spec: str,
+    settings: list[str] | None,
+    convention: str,
+    *,
+    assume: Iterable[str] = (),
+    numbers_suffice: bool,
 ) -> Analysis:
     fixed: dict[str, str] = {}
     _require_values("--set", settings)
@@ -113,7 +131,13 @@ def _analyze(
         if name in fixed:
             raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
         fixed[name] = value
-    analysis = analyze(spec, convention=convention, settings=fixed, numbers_suffice=numbers_suffice)
+    analysis = analyze(
+        spec,
+        convention=convention,
+        settings=fixed,
+        assume=assume,
+        numbers_suffice=numbers_suffice,
+    )
     for warning in analysis.warnings:
         print(f"archcost: warning: {warning}", file=sys.stderr)
     return analysis

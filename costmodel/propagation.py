@@ -14,6 +14,7 @@ from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
+from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.cost import Cost, Role
 from costmodel.rules.base import (
     Requirement,
@@ -149,13 +150,15 @@ def counted_in(
             yield from counted_in(part.parts, runs * part.runs, copies * part.copies)
 
 
-def propagate(graph: Graph) -> Propagation:
+def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
+
+    Under assumptions, expressions are over the symbols that stand in for the spec's.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are.
     """
-    walk = _Walk(graph)
+    walk = _Walk(graph, assumed)
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     return Propagation(inputs, walk.parts(graph.items), tuple(walk.requirements))
 
@@ -167,13 +170,14 @@ MAX_TURNS = 1_000
 class _Walk:
     """The shapes known so far."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, assumed: Assumptions) -> None:
         self.shapes: dict[Tensor, Shape] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.requirements: list[Requirement] = []
-        self.symbols = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
-        self.least = least_values(graph)
+        own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
+        self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
+        self.least = assumed.raised(least_values(graph))
 
     def lookup(self, leaf: Name | Measure) -> Expr:
         """The symbol of a name, or the extent of an axis of a tensor.

@@ -101,6 +101,11 @@ class Report:
         return tuple(condition_text(condition) for condition in self.analysis.conditions)
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is assumed of the symbols, as it was said."""
+        return self.analysis.assumed.texts
+
+    @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
         values = self.analysis.graph.values

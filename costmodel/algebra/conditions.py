@@ -3,7 +3,7 @@
 A condition answers True, False or None, "it depends"; what depends is printed with the result.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from math import ceil, gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
 
 
+Change = Callable[[Expr], Expr]
+"""What makes another expression of one."""
+
+
 class Divides(NamedTuple):
     """``dividend % divisor == 0``."""
 
@@ -45,6 +49,10 @@ class Divides(NamedTuple):
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
         return True if is_whole(quotient) else None
+
+    def mapped(self, change: Change) -> "Divides":
+        """The same of changed expressions."""
+        return Divides(change(self.divisor), change(self.dividend))
 
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``32 % g == 0``."""
@@ -83,6 +91,10 @@ class AtLeast(NamedTuple):
                 return True if reached else None
         return None
 
+    def mapped(self, change: Change) -> "AtLeast":
+        """The same of a changed expression."""
+        return AtLeast(change(self.expression), self.bound)
+
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``h >= 63``, or ``context >= t``: no sign on the left."""
         terms = Add.make_args(self.expression.xreplace(names))
@@ -106,6 +118,10 @@ class Equal(NamedTuple):
         """True where the sides are the same expression, False where they differ by a number."""
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
+
+    def mapped(self, change: Change) -> "Equal":
+        """The same of changed expressions."""
+        return Equal(change(self.left), change(self.right))
 
     def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
         """``a == b``."""

@@ -135,6 +135,8 @@ def notes(report: Report) -> list[tuple[str, str]]:
     shown = [] if report.symbolic else _totals(report)
     if report.setting:
         shown.append(("at", report.setting))
+    if report.assumptions:
+        shown.append(("assuming", " and ".join(report.assumptions)))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
     return [*shown, ("convention", report.convention)]
