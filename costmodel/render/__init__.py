@@ -6,7 +6,7 @@ from importlib import import_module
 from archspec.errors import SpecError, did_you_mean
 from costmodel.report import Report
 
-FORMATS = ("table", "json", "csv", "markdown", "latex")
+FORMATS = ("table", "json", "csv", "markdown", "latex", "python", "c", "javascript")
 """The names of the formats, each the module that renders it."""
 
 

@@ -1,0 +1,177 @@
+"""Laws as functions of other languages: integer arithmetic only, exact or refused.
+
+A real symbol becomes two integers, numerator and denominator, so that no floating point is needed:
+``round_to(64*width, 8)`` is ``round_to(64*width_over, width_under, 8)``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
+
+from archspec.errors import SpecError
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, Minimum, Quotient, RoundTo
+from costmodel.algebra.laws import settled
+
+
+class Language(NamedTuple):
+    """How a language writes integer arithmetic.
+
+    Attributes:
+        number: a literal.
+        binary: name of an operation → its text: ``add sub mul floor_div max min``.
+        round_to: of numerator, denominator and divisor.
+        reserved: names that it keeps for itself.
+        equals: the comparison.
+    """
+
+    number: Callable[[int], str]
+    binary: Mapping[str, Callable[[str, str], str]]
+    round_to: Callable[[str, str, str], str]
+    reserved: frozenset[str]
+    equals: str = "=="
+
+
+class Parameters(NamedTuple):
+    """The arguments of a function for some symbols.
+
+    Attributes:
+        names: the arguments in order.
+        integers: symbol → what stands for it, over integer symbols named as the arguments.
+        reals: symbol → numerator and denominator arguments, for each that is real.
+    """
+
+    names: tuple[str, ...]
+    integers: Mapping[Symbol, Expr]
+    reals: Mapping[Symbol, tuple[str, str]]
+
+
+def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
+    """Arguments that the language can name: an integer each, two for a real symbol."""
+    names: list[str] = []
+    integers: dict[Symbol, Expr] = {}
+    reals: dict[Symbol, tuple[str, str]] = {}
+    for symbol in symbols:
+        name = f"{symbol.name}_" if symbol.name in language.reserved else symbol.name
+        own = (name,) if symbol.is_integer else (f"{name}_over", f"{name}_under")
+        parts = [Symbol(part, integer=True, positive=True) for part in own]
+        integers[symbol] = parts[0] if len(parts) == 1 else parts[0] / parts[1]
+        if len(own) == 2:
+            reals[symbol] = own[0], own[1]
+        names.extend(own)
+    return Parameters(tuple(names), integers, reals)
+
+
+class Writer:
+    """Writes integer expressions in a language."""
+
+    def __init__(self, language: Language, integers: Mapping[Symbol, Expr]) -> None:
+        self.language = language
+        self.integers = integers
+        self.forms: dict[type, Callable[[Expr], str]] = {
+            Add: lambda e: self.folded("add", e.args),
+            Mul: self.product,
+            Pow: self.power,
+            FloorDiv: self.floor,
+            Quotient: self.floor,
+            RoundTo: self.rounded,
+            Maximum: lambda e: self.folded("max", e.args),
+            Minimum: lambda e: self.folded("min", e.args),
+        }
+
+    def law(self, expression: Expr) -> str:
+        """An integer law over the spec's symbols."""
+        return self.show(settled(expression.xreplace(self.integers)))
+
+    def show(self, expression: Expr) -> str:
+        """An integer expression over the arguments."""
+        if expression.is_Integer:
+            return self.language.number(int(expression))
+        if expression.is_Symbol:
+            return str(expression.name)
+        over, under = fraction(expression)
+        if under is not S.One:
+            return self.binary("floor_div", over, under)
+        expression = over
+        if type(expression) not in self.forms:
+            raise SpecError(f"{expression} has no exact form in integers")
+        return self.forms[type(expression)](expression)
+
+    def binary(self, name: str, left: Expr, right: Expr) -> str:
+        """An operation of two expressions."""
+        return self.language.binary[name](self.show(left), self.show(right))
+
+    def folded(self, name: str, parts: Iterable[Expr]) -> str:
+        """An operation of several, from the left; a negative term is subtracted."""
+        ordered = sorted(parts, key=lambda p: (p.could_extract_minus_sign(), str(p)))
+        first, *others = ordered
+        text = self.show(first)
+        for part in others:
+            minus = name == "add" and part.could_extract_minus_sign()
+            operation = self.language.binary["sub" if minus else name]
+            text = operation(text, self.show(-part if minus else part))
+        return text
+
+    def product(self, expression: Expr) -> str:
+        """Factors from the left; of a negative one its opposite from 0."""
+        if expression.could_extract_minus_sign():
+            return self.language.binary["sub"](self.language.number(0), self.show(-expression))
+        return self.folded("mul", expression.args)
+
+    def power(self, expression: Expr) -> str:
+        """A product of equal factors."""
+        base, exponent = expression.args
+        if not (exponent.is_Integer and exponent > 0):
+            raise SpecError(f"{expression} has no exact form in integers")
+        return self.folded("mul", [base] * int(exponent))
+
+    def floor(self, expression: Expr) -> str:
+        """``x//q`` of fractions: ``(a/b)//(c/d) = (a·d)//(b·c)``."""
+        (a, b), (c, d) = map(fraction, expression.args)
+        return self.binary("floor_div", Mul(a, d), Mul(b, c))
+
+    def rounded(self, expression: Expr) -> str:
+        """``round_to(a/b, d)``."""
+        over, under = fraction(expression.args[0])
+        return self.language.round_to(*map(self.show, (over, under, expression.args[1])))
+
+    def condition(self, condition: Condition) -> str:
+        """A condition as a comparison of integers."""
+        return " ".join(self._compared(condition))
+
+    def _compared(self, condition: Condition) -> tuple[str, str, str]:
+        if isinstance(condition, Divides):
+            a, b = fraction(condition.dividend.xreplace(self.integers))
+            c, d = fraction(condition.divisor.xreplace(self.integers))
+            whole = Mul(b, c) * FloorDiv(Mul(a, d), Mul(b, c))
+            return self.show(Mul(a, d)), self.language.equals, self.show(whole)
+        if isinstance(condition, AtLeast):
+            over, under = fraction(condition.expression.xreplace(self.integers))
+            bound = Integer(condition.bound.numerator) * under
+            return self.show(over * condition.bound.denominator), ">=", self.show(bound)
+        left, right = (fraction(side.xreplace(self.integers)) for side in condition)
+        return (
+            self.show(left[0] * right[1]),
+            self.language.equals,
+            self.show(right[0] * left[1]),
+        )
+
+
+def fraction(expression: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator over integers; what is a function of integers is one."""
+    if expression.is_Rational:
+        return Integer(expression.p), Integer(expression.q)
+    if expression.is_Pow and expression.exp.is_Integer:
+        over, under = fraction(expression.base)
+        power = abs(int(expression.exp))
+        return (over**power, under**power) if expression.exp > 0 else (under**power, over**power)
+    if expression.is_Mul:
+        overs, unders = zip(*map(fraction, expression.args), strict=True)
+        return Mul(*overs), Mul(*unders)
+    if expression.is_Add or isinstance(expression, Extremum):
+        overs, unders = zip(*map(fraction, expression.args), strict=True)
+        common = Mul(*set(unders))
+        parts = (over * (common / under) for over, under in zip(overs, unders, strict=True))
+        return expression.func(*parts), common
+    return expression, S.One

@@ -1,0 +1,86 @@
+"""What the formats that are programs share: one function per metric, its arguments, its checks."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sympy import Symbol
+
+from costmodel.algebra.code import Language, Parameters, Writer, parameters_of
+from costmodel.algebra.conditions import AtLeast, Condition, condition_text
+from costmodel.algebra.printing import text
+from costmodel.report import Report
+
+
+class Function(NamedTuple):
+    """A metric's law as a function.
+
+    Attributes:
+        name: the metric's.
+        about: what it counts, in lines.
+        law: its text in the language.
+    """
+
+    name: str
+    about: tuple[str, ...]
+    law: str
+
+
+class Program(NamedTuple):
+    """A report as functions of the same arguments.
+
+    Attributes:
+        title: the network and what counts.
+        parameters: the arguments.
+        checks: the comparisons that must hold of them.
+        rule: the same in words.
+        functions: one per metric.
+    """
+
+    title: str
+    parameters: Parameters
+    checks: tuple[str, ...]
+    rule: str
+    functions: tuple[Function, ...]
+
+
+def program(report: Report, language: Language) -> Program:
+    """The laws of a report's totals in a language.
+
+    Raises:
+        SpecError: a law has no exact form in integers.
+    """
+    symbols = report.analysis.symbols
+    parameters = parameters_of(symbols.values(), language)
+    writer = Writer(language, parameters.integers)
+    conditions = [
+        *_domains(report),
+        *report.analysis.conditions,
+        *report.analysis.assumed.conditions,
+    ]
+    positive = (f"{name} >= {language.number(1)}" for name in parameters.names)
+    return Program(
+        title=f"{report.title}, convention {report.convention}",
+        parameters=parameters,
+        checks=(*positive, *map(writer.condition, conditions)),
+        rule=" and ".join(["every argument is positive", *map(condition_text, conditions)]),
+        functions=tuple(_functions(report, writer)),
+    )
+
+
+def _functions(report: Report, writer: Writer) -> Iterator[Function]:
+    for metric in report.totals:
+        law = report.total(metric.name)
+        about = (f"{metric.title} in {metric.unit}:", text(law))
+        yield Function(metric.name, about, writer.law(law))
+
+
+def _domains(report: Report) -> Iterator[Condition]:
+    """The smallest values that the spec gives its symbols."""
+    for name, symbol in report.analysis.symbols.items():
+        least = report.analysis.graph.symbols[name].min
+        if least is not None and not _is_trivial(symbol, least):
+            yield AtLeast(symbol, least)
+
+
+def _is_trivial(symbol: Symbol, least: object) -> bool:
+    return bool(symbol.is_integer) and least == 1

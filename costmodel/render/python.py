@@ -1,0 +1,51 @@
+"""A report's totals as a Python module: exact for integers of any size, needing nothing else."""
+
+import keyword
+
+from costmodel.algebra.code import Language
+from costmodel.render.functions import Function, Program, program
+from costmodel.report import Report
+
+LANGUAGE = Language(
+    number=str,
+    binary={
+        "add": lambda a, b: f"({a} + {b})",
+        "sub": lambda a, b: f"({a} - {b})",
+        "mul": lambda a, b: f"{a}*{b}",
+        "floor_div": lambda a, b: f"({a}//{b})" if b.isalnum() else f"({a}//({b}))",
+        "max": lambda a, b: f"max({a}, {b})",
+        "min": lambda a, b: f"min({a}, {b})",
+    },
+    round_to=lambda over, under, divisor: f"round_to({over}, {under}, {divisor})",
+    reserved=frozenset({*keyword.kwlist, "max", "min", "round_to"}),
+)
+
+ROUND_TO = '''
+def round_to(over, under, divisor):
+    """The multiple of divisor nearest to over/under, at least divisor and 90 % of over/under."""
+    nearest = max(divisor, (2*over + under*divisor)//(2*under*divisor)*divisor)
+    return nearest + divisor if 10*nearest*under < 9*over else nearest
+
+'''
+
+
+def render(report: Report) -> str:
+    """One function per metric; what makes no valid network raises ValueError."""
+    made = program(report, LANGUAGE)
+    functions = "\n\n".join(_function(made, function) for function in made.functions)
+    helper = ROUND_TO * ("round_to(" in functions)
+    return f'"""{made.title}"""\n{helper}\n\n{functions}'
+
+
+def _function(made: Program, function: Function) -> str:
+    check = [
+        f"    if not ({' and '.join(made.checks)}):",
+        f"        raise ValueError({made.rule!r})",
+    ]
+    lines = [
+        f"def {function.name}({', '.join(made.parameters.names)}):",
+        f'    """{" ".join(function.about)}"""',
+        *(check if made.checks else ()),
+        f"    return {function.law}",
+    ]
+    return "\n".join(lines) + "\n"
