@@ -16,18 +16,11 @@ from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
-from costmodel.algebra.conditions import (
-    Condition,
-    Divides,
-    WholeUnder,
-    condition_text,
-    raised,
-    reduced,
-    whole_under,
-)
+from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled
+from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
@@ -89,7 +82,7 @@ def _with_conditions(
 ) -> SpecError:
     """The same error with the conditions under which the network is valid, where they are known."""
     try:
-        free = analyze_architecture(architecture, convention, {})
+        free = unchecked(architecture, convention, {})
     except SpecError:
         return error
     conditions = " and ".join(map(condition_text, free.conditions))
@@ -100,10 +93,17 @@ def analyze_architecture(
     architecture: Architecture, convention: Convention, settings: Mapping[str, Rational]
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    graph = build_graph(architecture, settings)
-    analysis = Analysis(graph, propagate(graph), convention, architecture)
+    analysis = unchecked(architecture, convention, settings)
     analysis.check(analysis.evaluator)
     return analysis
+
+
+def unchecked(
+    architecture: Architecture, convention: Convention, settings: Mapping[str, Rational]
+) -> "Analysis":
+    """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    graph = build_graph(architecture, settings)
+    return Analysis(graph, propagate(graph), convention, architecture)
 
 
 def to_rational(name: str, value: Number) -> Rational:

@@ -365,7 +365,7 @@ def second_operand(d: Draft, axes: list[str], others: list[str], sizes: Entry) -
 def elementwise(d: Draft, kind: str, most: int | None) -> None:
     """With tensors of the same shape, or with some that are broadcast, in any order."""
     x = d.anchor()
-    others = [partner(d, x) for _ in range(most or d.integer(0, 2))]
+    others = [partner(d, x) for _ in range(most or d.integer(1, 2))]
     sources = [x, *others]
     d.random.shuffle(sources)
     d.emit(kind, {}, *sources)
