@@ -107,8 +107,8 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
         raise SpecError("these specs expect nothing", hint="write facts under expect")
     if findings:
         print(render(findings), end="")
-    for error in errors:
-        print(f"archcost: {error}", file=sys.stderr)
+    for bad in errors:
+        print(f"archcost: {bad}", file=sys.stderr)
     return 2 if errors else int(not all(finding.passes for finding in findings))
 
 
