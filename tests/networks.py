@@ -157,6 +157,8 @@ def with_width(d: Draft, body: list[Entry], name: str) -> tuple[list[Entry], int
 @drawer("moe", axes=(2, 3, 4))
 def moe(d: Draft) -> None:
     body, _ = d.body(2)
+    if all("repeat" in entry for entry in body):
+        body.append({"identity": {}})  # an expert that only repeats nothing is none
     experts = d.integer(1, 4)
     d.emit("moe", {"experts": experts, "top_k": d.integer(1, experts), "layers": body})
 
