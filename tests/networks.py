@@ -158,7 +158,7 @@ def with_width(d: Draft, body: list[Entry], name: str) -> tuple[list[Entry], int
 def moe(d: Draft) -> None:
     body, _ = d.body(2)
     if all("repeat" in entry for entry in body):
-        body.append({"identity": {}})  # an expert that only repeats nothing is none
+        body.append({"identity": {}, "name": next(d.fresh)})  # an expert that only repeats nothing is none
     experts = d.integer(1, 4)
     d.emit("moe", {"experts": experts, "top_k": d.integer(1, experts), "layers": body})
 
