@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
@@ -99,10 +99,18 @@ def _outer_scope(
     names: dict[str, Value] = {name: Name(name) for name in header.symbols}
     names |= numbers | dict(derived)
     scope = Scope(names)
+    varied = _redefined(architecture)
     for name, value in header.let.items():
-        with _place(architecture, ("let", name), f"let.{name}"):
+        section = ("variants", architecture.variant or "", "let") if name in varied else ("let",)
+        with _place(architecture, (*section, name), f"let.{name}"):
             names[name] = _resolved(value, scope)
     return scope
+
+
+def _redefined(architecture: Architecture) -> frozenset[str]:
+    """The ``let`` values that the variant defines anew."""
+    variant = architecture.header.variants.get(architecture.variant or "")
+    return frozenset(variant.let if variant else ())
 
 
 def _resolved(value: Any, scope: Scope) -> Value:
@@ -140,6 +148,13 @@ def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None
         raise SpecError(error.cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
+class Named(NamedTuple):
+    """What leaves an entry with a name, and the body with copies that it is in, or nothing."""
+
+    tensor: Tensor
+    copy: str
+
+
 class _Expansion:
     """What all frames of one expansion share."""
 
@@ -147,7 +162,7 @@ class _Expansion:
         self.architecture = architecture
         self.outer = outer
         self.count = 0
-        self.named: dict[str, Tensor | None] = {}  # every author's name → its output; None if two
+        self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.outputs: dict[str, int] = {}  # path → number of outputs, where there are several
 
@@ -175,6 +190,8 @@ class _Frame:
         parent: "_Frame | None" = None,
         path: str = "",
         blocks: tuple[str, ...] = (),
+        copy: str = "",
+        reserved: frozenset[str] = frozenset(),
     ) -> None:
         self.expansion = expansion
         self.scope = scope
@@ -182,6 +199,8 @@ class _Frame:
         self.parent = parent
         self.path = path
         self.blocks = blocks
+        self.copy = copy  # the path of the innermost body around that there are several copies of
+        self.reserved = reserved  # what the composite calls its own parts
         self.counts: Counter[str] = Counter()
         self.latest: Tensor | None = next(iter(tensors.values())) if len(tensors) == 1 else None
 
@@ -206,15 +225,26 @@ class _Frame:
             )
         return tensor
 
-    def inner(self, tensor: Tensor, name: str, **names: Value) -> "_Frame":
+    def inner(
+        self,
+        tensor: Tensor,
+        name: str,
+        names: Mapping[str, Value] | None = None,
+        *,
+        copied: bool = False,
+        reserved: Iterable[str] = (),
+    ) -> "_Frame":
         """The frame of a body inside this one, which ``tensor`` enters."""
+        path = f"{self.path}{name}/"
         frame = _Frame(
             self.expansion,
             self.scope.extended(names) if names else self.scope,
             {},
             parent=self,
-            path=f"{self.path}{name}/",
+            path=path,
             blocks=self.blocks,
+            copy=path if copied else self.copy,
+            reserved=frozenset(reserved),
         )
         frame.latest = tensor
         return frame
@@ -293,17 +323,24 @@ class _Frame:
             if name in frame.tensors:
                 return frame.tensors[name]
             frame = frame.parent
-        tensor = self.expansion.named.get(name)
-        if tensor is not None:
-            return tensor
+        named = self.expansion.named.get(name)
+        if named is not None and self.path.startswith(named.copy):
+            return named.tensor
         known = {key for key, value in self.expansion.named.items() if value} | set(self.tensors)
-        why = "names several tensors" if name in self.expansion.named else "names no tensor here"
+        known.discard(name)
+        why = "names no tensor here"
+        if name in self.expansion.named:
+            why = (
+                f"names one in every turn of {named.copy[:-1]}"
+                if named
+                else "names several tensors"
+            )
         raise ExpressionError(f"'{name}' {why}", hint=did_you_mean(name, known))
 
     def _name(self, entry: Entry) -> str:
         if entry.name is None:
             return self._numbered(_usual_name(entry))
-        if entry.name in self.tensors:
+        if entry.name in self.tensors or entry.name in self.reserved:
             raise SpecError(
                 f"the name '{entry.name}' is taken",
                 origin=self.expansion.architecture.document.origin((*entry.path, "name")),
@@ -389,15 +426,22 @@ class _Frame:
     def _remember(self, entry: Entry, tensor: Tensor) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            named[entry.name] = None if entry.name in named else tensor
+            mine = Named(tensor, self.copy)
+            named[entry.name] = None if entry.name in named else mine
 
     def _group(
         self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor
-    ) -> tuple[Group, Tensor]:
+    ) -> tuple[Group | None, Tensor]:
+        """A group of items, if there are any; and what leaves it."""
         self._remember(entry, output)
-        return Group(name, self.path + name, entry.key, items, entry.origin), output
+        path = self.path + name
+        return (
+            Group(name, path, entry.key, items, output, entry.origin) if items else None
+        ), output
 
-    def _block(self, entry: Entry, call: Call, name: str, source: Tensor) -> tuple[Item, Tensor]:
+    def _block(
+        self, entry: Entry, call: Call, name: str, source: Tensor
+    ) -> tuple[Item | None, Tensor]:
         if call.block in self.blocks:
             raise SpecError(
                 f"block '{call.block}' calls itself: {' → '.join((*self.blocks, call.block))}",
@@ -431,13 +475,14 @@ class _Frame:
             frame = frame.parent
         return frame
 
-    def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item, Tensor]:
-        items, body = self.inner(source, name).body(entry.bodies["layers"][0])
+    def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
+        inside = self.inner(source, name, reserved=("add", "shortcut"))
+        items, body = inside.body(entry.bodies["layers"][0])
         short, shortcut = self.inner(source, f"{name}/shortcut").body(entry.bodies["shortcut"][0])
         groups = items
         if short:
             path = f"{self.path}{name}/shortcut"
-            groups += (Group("shortcut", path, "shortcut", short, entry.origin),)
+            groups += (Group("shortcut", path, "shortcut", short, shortcut, entry.origin),)
         merge = self._merge(entry, name, "add", (body, shortcut))
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
@@ -450,7 +495,7 @@ class _Frame:
 
     def _parallel(
         self, entry: Entry, fields: Parallel, name: str, source: Tensor
-    ) -> tuple[Item, Tensor]:
+    ) -> tuple[Item | None, Tensor]:
         groups: list[Item] = []
         outputs: list[Tensor] = []
         for i, entries in enumerate(entry.bodies["branches"], 1):
@@ -459,7 +504,7 @@ class _Frame:
             outputs.append(output)
             if items:
                 path = f"{self.path}{name}/{branch}"
-                groups.append(Group(branch, path, "branch", items, entry.origin))
+                groups.append(Group(branch, path, "branch", items, output, entry.origin))
         extra: dict[str, object] = {}
         if fields.merge == "concat":
             with self._at(entry, "axis"):
@@ -467,14 +512,14 @@ class _Frame:
         merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
-    def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item, Tensor]:
+    def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
         items, output = self.inner(source, name).body(entry.bodies["layers"][0])
         self.expansion.sides.append(output)
         return self._group(entry, name, items, output)
 
     def _foreach(
         self, entry: Entry, fields: Foreach, name: str, source: Tensor
-    ) -> tuple[Item, Tensor]:
+    ) -> tuple[Item | None, Tensor]:
         return self._copies(entry, name, "row", source, self._rows(entry, fields))
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
@@ -484,6 +529,9 @@ class _Frame:
             raise SpecError(cause, origin=entry.origin, entry=entry.key)
         table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
         for i, names in enumerate(table):
+            if fields.index in names:
+                cause = f"the index '{fields.index}' is a column of the table, too"
+                raise SpecError(cause, origin=entry.fields.get("index"), entry=entry.key)
             if fields.index:
                 names[fields.index] = Number(i)
             self._check_shadows(entry, names)
@@ -501,6 +549,8 @@ class _Frame:
             with self._at(entry, "columns", name):
                 if not isinstance(column, Items):
                     raise ExpressionError("a column is a list")
+                if not column.values:
+                    raise ExpressionError("a column has a value for every row")
                 lengths.add(len(column.values))
                 if len(lengths) > 1:
                     raise ExpressionError("the columns are of different lengths")
@@ -515,14 +565,16 @@ class _Frame:
         kind: str,
         source: Tensor,
         scopes: Iterable[Mapping[str, Value]],
-    ) -> tuple[Item, Tensor]:
+    ) -> tuple[Item | None, Tensor]:
         """The body once for each set of names, each copy fed by the one before."""
         groups: list[Item] = []
         for number, names in enumerate(scopes, 1):
             copy = f"{kind}_{number}"
-            frame = self.inner(source, f"{name}/{copy}", **names)
+            frame = self.inner(source, f"{name}/{copy}", names, copied=True)
             items, source = frame.body(entry.bodies["layers"][0])
-            groups.append(Group(copy, f"{self.path}{name}/{copy}", kind, items, entry.origin))
+            if items:
+                path = f"{self.path}{name}/{copy}"
+                groups.append(Group(copy, path, kind, items, source, entry.origin))
         return self._group(entry, name, tuple(groups), source)
 
     def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:
@@ -580,7 +632,7 @@ class _Frame:
 
     def _turns(
         self, entry: Entry, index: str, name: str, source: Tensor, times: int
-    ) -> tuple[Item, Tensor]:
+    ) -> tuple[Item | None, Tensor]:
         self._check_shadows(entry, {index: Number(0)})
         return self._copies(entry, name, "turn", source, self._indices(entry, index, times))
 
@@ -592,10 +644,14 @@ class _Frame:
 
     def _loop(
         self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree
-    ) -> tuple[Item, Tensor]:
+    ) -> tuple[Item | None, Tensor]:
+        """A repeat; of a body without layers nothing."""
         path = self.path + name
         inside = Tensor(f"{path}/input")
-        items, result = self.inner(inside, name).body(entry.bodies["layers"][0])
+        body = self.inner(inside, name, copied=True, reserved=("input",))
+        items, result = body.body(entry.bodies["layers"][0])
+        if not items:
+            return None, source
         self._remember(entry, Tensor(path))
         item = Repeat(
             name,
@@ -612,14 +668,19 @@ class _Frame:
         )
         return item, Tensor(path)
 
-    def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> tuple[Item, Tensor]:
+    def _experts(
+        self, entry: Entry, fields: Moe, name: str, source: Tensor
+    ) -> tuple[Item | None, Tensor]:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
         path = self.path + name
         node = Node("router", f"{path}/router", router, (source,), entry.origin, entry.fields)
         inside = Tensor(f"{path}/experts/input")
-        items, result = self.inner(inside, f"{name}/experts").body(entry.bodies["layers"][0])
+        body = self.inner(inside, f"{name}/experts", copied=True, reserved=("input",))
+        items, result = body.body(entry.bodies["layers"][0])
+        if not items:
+            raise SpecError("an expert has no layer", origin=entry.origin, entry=entry.key)
         loop = Repeat(
             "experts",
             f"{path}/experts",

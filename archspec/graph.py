@@ -51,6 +51,7 @@ class Group(NamedTuple):
         path: unique in the graph.
         kind: the block's name, or the composite's.
         items: what it holds, in order.
+        output: what leaves it.
         origin: where it stands in the spec.
     """
 
@@ -58,6 +59,7 @@ class Group(NamedTuple):
     path: str
     kind: str
     items: tuple["Item", ...]
+    output: Tensor
     origin: Origin
 
 

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec.arithmetic import Rational, tidy
@@ -125,6 +125,14 @@ class Fact(BaseModel):
     at: dict[str, Constant] = Field(default_factory=dict)
     convention: str | None = None
     rounded: Rounding | None = None
+
+    @model_validator(mode="after")
+    def _in_units(self) -> "Fact":
+        """A rounded value is a number of units."""
+        if self.rounded and self.value.denominator != 1:
+            context = {"cause": f"value {self.value} is no number of units", "path": ("value",)}
+            raise PydanticCustomError("wrong_type", "{cause}", context)
+        return self
 
 
 def read_value(value: Any) -> Any:

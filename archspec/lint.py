@@ -9,7 +9,7 @@ from archspec.architecture import Architecture
 from archspec.document import Path_
 from archspec.entries import Call, Entry
 from archspec.errors import Origin
-from archspec.graph import Graph, Item, Node, Repeat
+from archspec.graph import Graph, Group, Item, Node, Repeat
 from archspec.trees import Name, Tensor
 
 
@@ -94,25 +94,38 @@ def _calls(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
-    """Layers whose output nothing takes, but the network's last."""
+    """Layers and repeats whose output nothing takes, but the network's outputs; inputs likewise."""
     taken = {t.producer for t in (*_taken(graph.items), graph.output, *graph.sides)}
     taken |= {node.tied for node in graph.nodes if node.tied}
-    for node in graph.nodes:
-        if node.path not in taken:
+    for item in _leaves(graph.items):
+        if item.path not in taken:
             cause = "nothing takes its output; it counts all the same"
-            yield SpecWarning(cause, node.origin, node.path)
+            yield SpecWarning(cause, item.origin, item.path)
     for given in graph.inputs:
         if given.name not in taken:
             yield SpecWarning("nothing takes this input", given.origins[0], f"input.{given.name}")
 
 
+def _leaves(items: Iterable[Item]) -> Iterator[Node | Repeat]:
+    """Every layer and every repeat, those inside of each included."""
+    for item in items:
+        if not isinstance(item, Group):
+            yield item
+        if not isinstance(item, Node):
+            yield from _leaves(item.items)
+
+
 def _taken(items: Iterable[Item]) -> Iterator[Tensor]:
+    """What layers take; a repeat takes what enters it where its body does, and its own result."""
     for item in items:
         if isinstance(item, Node):
             yield from item.inputs
             continue
+        inner = list(_taken(item.items))
+        yield from inner
         if isinstance(item, Repeat):
-            yield from (item.source, item.result)
+            yield item.result
+            if item.entry in (*inner, item.result):
+                yield item.source
             if item.chosen_by:
                 yield item.chosen_by
-        yield from _taken(item.items)

@@ -17,18 +17,11 @@ from archspec.expressions import ExpressionError, parse
 from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
 from costmodel.algebra.bounds import Least
-from costmodel.algebra.conditions import (
-    Condition,
-    Divides,
-    WholeUnder,
-    condition_text,
-    raised,
-    reduced,
-    whole_under,
-)
+from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled
+from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
@@ -96,7 +89,7 @@ def _with_conditions(
 ) -> SpecError:
     """The same error with the conditions under which the network is valid, where they are known."""
     try:
-        free = analyze_architecture(architecture, convention, {})
+        free = unchecked(architecture, convention, {})
     except SpecError:
         return error
     conditions = " and ".join(map(condition_text, free.conditions))
@@ -110,12 +103,21 @@ def analyze_architecture(
     assume: Iterable[str] = (),
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    assumed = read_assumptions(assume, architecture.header.symbols, settings)
-    graph = build_graph(architecture, settings, assumed.derived)
-    propagation = propagate(graph, assumed)
-    analysis = Analysis(graph, propagation, convention, architecture, assumed)
+    analysis = unchecked(architecture, convention, settings, assume)
     analysis.check(analysis.evaluator)
     return analysis
+
+
+def unchecked(
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
+) -> "Analysis":
+    """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    assumed = read_assumptions(assume, architecture.header.symbols, settings)
+    graph = build_graph(architecture, settings, assumed.derived)
+    return Analysis(graph, propagate(graph, assumed), convention, architecture, assumed)
 
 
 def to_rational(name: str, value: Number) -> Rational:

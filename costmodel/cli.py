@@ -105,15 +105,24 @@ def explain(
 
 @app.command
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
-    """Prove the published facts of specs; exit status 1 where one fails."""
-    from costmodel.facts import check_facts, spec_files
+    """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
+    from costmodel.facts import Finding, check_facts, spec_files
     from costmodel.render.findings import render
 
-    findings = [finding for spec in spec_files(specs) for finding in check_facts(spec)]
-    if not findings:
+    findings: list[Finding] = []
+    errors: list[SpecError] = []
+    for spec in spec_files(specs):
+        try:
+            findings += check_facts(spec)
+        except SpecError as error:
+            errors.append(error)
+    if not (findings or errors):
         raise SpecError("these specs expect nothing", hint="write facts under expect")
-    print(render(findings), end="")
-    return 0 if all(finding.passes for finding in findings) else 1
+    if findings:
+        print(render(findings), end="")
+    for bad in errors:
+        print(f"archcost: {bad}", file=sys.stderr)
+    return 2 if errors else int(not all(finding.passes for finding in findings))
 
 
 def _analyze(

@@ -1,5 +1,6 @@
 """Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -57,7 +58,11 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
-    return name in (None, layer.node.path, layer.node.name, layer.node.kind)
+    """Whether a layer is asked for by path, name or kind, or by the group that it is in."""
+    path = layer.node.path
+    shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
+    within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
+    return within or name in (None, path, shown, layer.node.name, layer.node.kind)
 
 
 def _totals(analysis: Analysis) -> Explanation:
@@ -130,6 +135,8 @@ class _Explainer:
             for operand in nest.operands:
                 if operand.learnable and operand.name == parameter.name:
                     return product_formula(_weight_loops(nest, operand.loops), self.evaluate)
+        if parameter.shape:
+            return parameter.rule, self._shape(parameter.shape).replace("×", " × ")
         return parameter.rule, show_number(self.evaluate(parameter.size))
 
     def _macs(self) -> Iterator[Step]:

@@ -92,6 +92,7 @@ class GroupCost(NamedTuple):
         path: unique in the network.
         kind: the block's name, or the composite's.
         parts: what it holds, each for one run.
+        output: the shape that leaves it.
         runs: how often it works.
         copies: how many copies of its weights there are.
     """
@@ -100,6 +101,7 @@ class GroupCost(NamedTuple):
     path: str
     kind: str
     parts: tuple["Part", ...]
+    output: Shape
     runs: Expr = S.One
     copies: Expr = S.One
 
@@ -166,6 +168,9 @@ def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagatio
 MAX_TURNS = 1_000
 """The most turns of a repeat that are worked out one by one, where each changes the shape."""
 
+MAX_WORKED = 30_000
+"""The most layers that are worked out, each turn of such a repeat counted."""
+
 
 class _Walk:
     """The shapes known so far."""
@@ -174,6 +179,8 @@ class _Walk:
         self.shapes: dict[Tensor, Shape] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
+        self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
+        self.worked = 0
         self.requirements: list[Requirement] = []
         own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
@@ -216,13 +223,20 @@ class _Walk:
             elif isinstance(item, Repeat):
                 parts.append(self.repeat(item))
             else:
-                parts.append(GroupCost(item.name, item.path, item.kind, self.parts(item.items)))
+                inner = self.parts(item.items)
+                output = self.shapes[item.output]
+                parts.append(GroupCost(item.name, item.path, item.kind, inner, output))
         return tuple(parts)
 
     def layer(self, node: Node) -> LayerCost:
         """One node."""
+        self.worked += 1
+        if self.worked > MAX_WORKED:
+            hint = "turns that each change the shape are worked out one by one"
+            raise node.error(f"more than {MAX_WORKED:,} layers to work out", hint)
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
-        site = Site(node, inputs, self.translate, self.least)
+        shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
+        site = Site(shown, inputs, self.translate, self.least)
         kind = type(node.layer)
         try:
             found = find_shape_rule(kind)(node.layer, site)
@@ -241,7 +255,7 @@ class _Walk:
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
-        return LayerCost(node, inputs, outputs, cost)
+        return LayerCost(shown, inputs, outputs, cost)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
@@ -272,13 +286,28 @@ class _Walk:
         runs, copies = self._counts(item)
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
-        self.sources[item.entry] = (item.source,)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
             return self._finish(item, after, parts, runs, copies)
-        if runs != copies or not (runs.is_Integer or self._settles(item, after)):
+        if runs.is_Integer:
+            return self._finish(item, *self._turns(item, parts, after, runs))
+        self._require_a_turn(item, runs)
+        if not self._settles(item, after):
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(_changing(before, after), hint)
         return self._finish(item, *self._turns(item, parts, after, runs))
+
+    def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
+        """No turn at all would leave another shape than one does."""
+        site = Site(item, (), self.translate, self.least)
+        rule = "times ({runs}) must be at least 1, since a turn changes the shape"
+        site.require(AtLeast(runs, 1), rule, {"runs": runs}, "times")
+        self.requirements += site.requirements
+
+    def _entering(self, tensor: Tensor) -> Tensor:
+        """What a tensor is, where it is what enters a repeat's body."""
+        while tensor in self.entering:
+            tensor = self.entering[tensor]
+        return tensor
 
     def _counts(self, item: Repeat) -> tuple[Expr, Expr]:
         """How often a repeat works, and how many copies it has: integers, no more runs than copies.
@@ -298,8 +327,13 @@ class _Walk:
         self.requirements += site.requirements
         return runs, copies
 
-    def _turn(self, item: Repeat, before: Shape) -> tuple[tuple[Part, ...], Shape]:
+    def _turn(
+        self, item: Repeat, before: Shape, source: Tensor | None = None
+    ) -> tuple[tuple[Part, ...], Shape]:
+        """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
         self.shapes[item.entry] = before
+        self.entering[item.entry] = source or item.source
+        self.sources[item.entry] = (item.source,)
         return self.parts(item.items), self.shapes[item.result]
 
     def _settles(self, item: Repeat, after: Shape) -> bool:
@@ -313,17 +347,19 @@ class _Walk:
         self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
     ) -> tuple[Shape, tuple[Part, ...]]:
         """The turns that change the shape, one by one, then the rest at once."""
-        turns: list[Part] = [_turn_group(item, "turn_1", parts, S.One)]
+        turns: list[Part] = [_turn_group(item, "turn_1", parts, shape, S.One)]
         done = 1
         while runs - done != 0:
-            parts, after = self._turn(item, shape)
+            parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
+            rest = runs - done
             if same_shape(shape, after):
-                turns.append(_turn_group(item, f"turn_{done + 1}_on", parts, runs - done))
+                name = f"turn_{done + 1}" + "_on" * (rest != 1)
+                turns.append(_turn_group(item, name, parts, after, rest))
                 break
             done += 1
             if done > MAX_TURNS:
                 raise item.error(f"more than {MAX_TURNS:,} turns that each change the shape")
-            turns.append(_turn_group(item, f"turn_{done}", parts, S.One))
+            turns.append(_turn_group(item, f"turn_{done}", parts, after, S.One))
             shape = after
         return shape, tuple(turns)
 
@@ -337,7 +373,7 @@ class _Walk:
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
         self.sources[Tensor(item.path)] = (item.result,)
-        return GroupCost(item.name, item.path, item.kind, parts, runs, copies)
+        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies)
 
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
@@ -370,16 +406,33 @@ def _changing(before: Shape, after: Shape) -> str:
     return f"every turn changes {changes}, so the number of turns must be known"
 
 
-def _turn_group(item: Repeat, name: str, parts: tuple[Part, ...], runs: Expr) -> GroupCost:
+def _turn_group(
+    item: Repeat, name: str, parts: tuple[Part, ...], output: Shape, runs: Expr
+) -> GroupCost:
     path = f"{item.path}/{name}"
     moved = tuple(_moved(part, item.path, path) for part in parts)
-    return GroupCost(name, path, "turn", moved, runs, runs)
+    return GroupCost(name, path, "turn", moved, output, runs, runs)
+
+
+def _result_of(item: Repeat, turn: str) -> Tensor:
+    """What leaves a turn that is shown apart from the others."""
+    return _moved_tensor(item.result, item.path, f"{item.path}/{turn}")
+
+
+def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:
+    """A tensor whose producer's path begins with ``new`` instead of ``old``, if it does."""
+    inside = tensor.producer.startswith(f"{old}/") and not tensor.producer.startswith(
+        f"{old}/turn_"
+    )
+    return tensor._replace(producer=new + tensor.producer[len(old) :]) if inside else tensor
 
 
 def _moved(part: Part, old: str, new: str) -> Part:
     """A part whose path begins with ``new`` instead of ``old``."""
     if isinstance(part, LayerCost):
-        return part._replace(node=part.node._replace(path=new + part.node.path[len(old) :]))
+        inputs = tuple(_moved_tensor(tensor, old, new) for tensor in part.node.inputs)
+        path = new + part.node.path[len(old) :]
+        return part._replace(node=part.node._replace(path=path, inputs=inputs))
     parts = tuple(_moved(inner, old, new) for inner in part.parts)
     return part._replace(path=new + part.path[len(old) :], parts=parts)
 

@@ -146,7 +146,7 @@ class Report:
 
     def _group(self, group: GroupCost, level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
         """The line of a group, then those in it; groups that hold but one group are one line."""
-        name, own, held = group.name, group.runs, group.copies
+        name, own, held, output = group.name, group.runs, group.copies, group.output
         runs, copies = runs * group.runs, copies * group.copies
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
             group = group.parts[0]
@@ -161,7 +161,7 @@ class Report:
             path=group.path,
             level=level,
             inputs=(),
-            shapes=direct[-1].shapes if direct else (),
+            shapes=(tuple(map(self.analysis.law, output)),),
             counts={metric.name: self._together(metric, direct) for metric in self.columns},
             runs=own,
             copies=held,

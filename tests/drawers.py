@@ -365,7 +365,7 @@ def second_operand(d: Draft, axes: list[str], others: list[str], sizes: Entry) -
 def elementwise(d: Draft, kind: str, most: int | None) -> None:
     """With tensors of the same shape, or with some that are broadcast, in any order."""
     x = d.anchor()
-    others = [partner(d, x) for _ in range(most or d.integer(0, 2))]
+    others = [partner(d, x) for _ in range(most or d.integer(1, 2))]
     sources = [x, *others]
     d.random.shuffle(sources)
     d.emit(kind, {}, *sources)
@@ -415,7 +415,7 @@ def concat(d: Draft) -> None:
     if d.flag() and axis in (1, 1 - len(shape)):
         axis = 1
     others = d.earlier(lambda other: apart_from(other, axis) == apart_from(shape, axis))
-    sources = [x, *(d.choice(others) for _ in range(d.integer(0, 2)))]
+    sources = [x, *(d.choice(others) for _ in range(d.integer(1, 2)))]
     d.random.shuffle(sources)
     d.emit("concat", {} if axis == 1 and d.flag() else {"axis": axis}, *sources)
 
@@ -432,7 +432,7 @@ def apart_from(shape: Shape, axis: int) -> tuple[int, Shape]:
 def stack(d: Draft) -> None:
     x, shape = d.anchor(), d.shape
     others = d.earlier(lambda other: other == shape)
-    sources = [x, *(d.choice(others) for _ in range(d.integer(0, 2)))]
+    sources = [x, *(d.choice(others) for _ in range(d.integer(1, 2)))]
     d.emit("stack", d.some(dim=lambda: d.axis(len(shape) + 1)), *sources)
 
 

@@ -156,7 +156,10 @@ def with_width(d: Draft, body: list[Entry], name: str) -> tuple[list[Entry], int
 
 @drawer("moe", axes=(2, 3, 4))
 def moe(d: Draft) -> None:
+    """With an expert that is more than a repeat, which may be of no turns."""
     body, _ = d.body(2)
+    if all("repeat" in entry for entry in body):
+        body.append({"identity": {}, "name": next(d.fresh)})
     experts = d.integer(1, 4)
     d.emit("moe", {"experts": experts, "top_k": d.integer(1, experts), "layers": body})
 

@@ -74,3 +74,20 @@ def test_a_folder_without_specs_is_refused(archcost: Run, tmp_path: Path) -> Non
     done = archcost("check", str(tmp_path))
     assert done.returncode == 2
     assert "no spec (*.yaml)" in done.stderr
+
+
+def test_a_bad_spec_does_not_hide_the_others(archcost: Run, tmp_path: Path) -> None:
+    written(tmp_path, 724_406_816)
+    (tmp_path / "bad.yaml").write_text("archspec: 1\nname: bad\n")
+    done = archcost("check", str(tmp_path))
+    assert done.returncode == 2
+    assert "1 passed, 0 failed" in done.stdout
+    assert "bad.yaml" in done.stderr
+
+
+def test_a_rounded_fact_is_in_units(archcost: Run, tmp_path: Path) -> None:
+    file = Path(written(tmp_path, 1, ", rounded: {to: 10}"))
+    file.write_text(file.read_text().replace("value: 1,", "value: 1.5,"))
+    done = archcost("check", str(file))
+    assert done.returncode == 2
+    assert "value 3/2 is no number of units" in done.stderr

@@ -18,10 +18,11 @@ from archspec import SpecError
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.expansion import build_graph
-from costmodel.algebra.conditions import AtLeast, reduced
+from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv
 from costmodel.algebra.printing import text
+from costmodel.algebra.reduction import reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.conventions import find_convention
 from costmodel.metrics import find_metric

@@ -1,6 +1,6 @@
 """The class that every kind derives from, and the register of kinds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -186,11 +186,20 @@ def find_kind(name: str) -> type[Layer]:
     Raises:
         SpecError: there is no such kind.
     """
+    failed = [] if name in KINDS else list(_load_kinds())
     if name not in KINDS:
-        from importlib.metadata import entry_points
-
-        for entry_point in entry_points(group=ENTRY_POINTS):
-            entry_point.load()
-    if name not in KINDS:
-        raise SpecError(f"unknown kind '{name}'", hint=did_you_mean(name, KINDS))
+        hint = did_you_mean(name, KINDS)
+        raise SpecError(f"unknown kind '{name}'", hint="; ".join([*filter(None, [hint]), *failed]))
     return KINDS[name]
+
+
+def _load_kinds() -> Iterator[str]:
+    """Import what installed distributions add; what fails is told, and stops nothing."""
+    from importlib.metadata import entry_points
+
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        try:
+            entry_point.load()
+        except Exception as error:
+            whose = entry_point.dist.name if entry_point.dist else entry_point.name
+            yield f"the kinds of '{whose}' are missing, since {entry_point.value} fails: {error!r}"

@@ -11,13 +11,14 @@ from archspec.layers.base import Layer, kind
 class Merge(Layer):
     """What layers with several inputs share."""
 
-    takes: ClassVar[tuple[int, int | None]] = (1, None)
+    takes: ClassVar[tuple[int, int | None]] = (2, None)
 
 
 class Elementwise(Merge):
     """Element by element, in place in an input of the output's shape.
 
-    Shapes are aligned at their last axes; axes of extent 1 are broadcast, all others must agree.
+    Shapes are aligned at their last axes; axes of extent 1 are broadcast, all others must agree. An
+    extent that depends on a symbol counts as more than 1, so that it must agree, too.
     Source: ``torch.broadcast_tensors``.
     """
 

@@ -43,6 +43,9 @@ def _of_sum(expression: Expr, least: Least) -> Rational | None:
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
     """The product of what the factors never fall below, none of them being negative."""
+    rounded_up = _of_ceiling(expression)
+    if rounded_up is not None:
+        return rounded_up
     product: Rational = 1
     for factor in expression.args:
         bound = lower_bound(factor, least)
@@ -50,6 +53,14 @@ def _of_product(expression: Expr, least: Least) -> Rational | None:
             return None
         product *= bound
     return product
+
+
+def _of_ceiling(expression: Expr) -> Rational | None:
+    """``ceil(x) = −((−x)//1)`` of a positive x is at least 1."""
+    factor, floor = expression.as_coeff_Mul()
+    if factor == -1 and isinstance(floor, FloorDiv) and is_positive(floor.args[1]):
+        return 1 if is_positive(-floor.args[0]) else None
+    return None
 
 
 def _of_power(expression: Expr, least: Least) -> Rational | None:

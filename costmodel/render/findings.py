@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from archspec.arithmetic import Rational
 from costmodel.facts import Finding
 from costmodel.formula import show_number
 from costmodel.report import show_decimal
@@ -27,12 +28,14 @@ def _row(finding: Finding) -> tuple[str, ...]:
         "PASS" if finding.passes else "FAIL",
         finding.spec,
         about,
-        show_number(fact.value),
-        show_number(finding.shown),
-        show_number(finding.difference),
+        *map(_number, (fact.value, finding.shown, finding.difference)),
         "" if fact.rounded is None else f"× {show_number(fact.rounded.to)}",
         fact.source,
     )
+
+
+def _number(value: Rational) -> str:
+    return show_number(value) if isinstance(value, int) else show_decimal(value)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

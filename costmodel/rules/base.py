@@ -300,8 +300,8 @@ def _find(rules: dict[type[Layer], Any], layer: type[Layer], what: str) -> Any:
     for ancestor in layer.__mro__:
         if ancestor in rules:
             return rules[ancestor]
-    place = module.replace(".", "/") + ".py" if module else f"beside {layer.__module__}"
-    raise LookupError(f"kind '{layer.kind}' has no {what} rule; it belongs in {place}")
+    place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
+    raise LookupError(f"kind '{layer.kind}' has no {what} rule; it belongs {place}")
 
 
 def rule_module(layer: type[Layer]) -> str | None:
