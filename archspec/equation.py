@@ -90,7 +90,8 @@ def _fault(equation: Equation) -> str | None:
             return f"has the axis '{twice}' twice in one tensor"
     unknown = set(equation.output).difference(*equation.operands)
     if unknown:
-        return f"has the axis '{min(unknown)}' in the output only"
+        letters = " (a word alone is letters)" if len(min(unknown)) == 1 else ""
+        return f"has the axis '{min(unknown)}' in the output only{letters}"
     return None
 
 

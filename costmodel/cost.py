@@ -23,7 +23,7 @@ class Output(Enum):
     CONV = "convolution"
     LINEAR = "linear"
     POOL = "pooling"
-    GLOBAL_POOL = "global pooling"
+    GLOBAL_POOL = "global or adaptive pooling"
     CONCAT = "concatenation"
     LOOKUP = "lookup"
     MATMUL = "matrix product"
@@ -69,10 +69,12 @@ class Inner(NamedTuple):
     Attributes:
         name: what it is: ``scores``.
         size: its elements.
+        output: how it comes to be.
     """
 
     name: str
     size: Expr
+    output: Output = Output.LINEAR
 
 
 class Cost(NamedTuple):
@@ -98,9 +100,9 @@ class Cost(NamedTuple):
         return sum((nest.macs for nest in self.nests), Mul(0))
 
     @property
-    def has_bias(self) -> bool:
-        """Whether a bias is added to the output."""
-        return any(parameter.role is Role.BIAS for parameter in self.parameters)
+    def biased(self) -> Expr:
+        """Elements to which a bias is added."""
+        return sum((nest.writes for nest in self.nests if nest.biased), Mul(0))
 
 
 def weight_of(nest: LoopNest) -> Parameter:
@@ -111,7 +113,7 @@ def weight_of(nest: LoopNest) -> Parameter:
     return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule, shape)
 
 
-def weight_and_bias(nest: LoopNest, bias: Expr | None) -> tuple[Parameter, ...]:
-    """The learnable operand of a nest, and a bias of so many elements, if there is one."""
+def weight_and_bias(nest: LoopNest, channels: Expr) -> tuple[Parameter, ...]:
+    """The learnable operand of a nest, and a bias per channel of the output, if one is added."""
     weight = weight_of(nest)
-    return (weight,) if bias is None else (weight, Parameter("bias", Role.BIAS, bias, "c_o"))
+    return (weight, Parameter("bias", Role.BIAS, channels, "c_o")) if nest.biased else (weight,)

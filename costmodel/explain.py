@@ -145,11 +145,12 @@ class _Explainer:
                 rule, numbers = product_formula(nest.loops, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
                 yield Step(name, rule, numbers, show_number(self.evaluate(nest.macs)))
-        bias = self.layer.cost.has_bias and self.analysis.convention.counts_bias
-        if bias:
-            value = self.evaluate(self.layer.output_elements)
-            numbers = self._shape(self.layer.output).replace("×", " × ")
-            yield Step("MACs (bias)", "one per output element", numbers, show_number(value))
+        biased = [nest for nest in self.layer.cost.nests if nest.biased]
+        if biased and self.analysis.convention.counts_bias:
+            value = self.evaluate(self.layer.cost.biased)
+            terms = (show_number(self.evaluate(nest.writes)) for nest in biased)
+            rule = "one per output element"
+            yield Step("MACs (bias)", rule, " + ".join(terms), show_number(value))
 
     def _activations(self) -> Iterator[Step]:
         size = self.evaluate(self.analysis.of_layer("activations", self.layer))
@@ -165,7 +166,9 @@ class _Explainer:
 
     def _inner_activations(self, total: str) -> Step:
         """The feature maps inside the layer, and its output."""
-        maps = [(inner.name, inner.size) for inner in self.layer.cost.inner]
+        counted = self.analysis.convention.feature_maps
+        inside = (inner for inner in self.layer.cost.inner if inner.output in counted)
+        maps = [(inner.name, inner.size) for inner in inside]
         maps.append(("output", self.layer.output_elements))
         sizes = [(name, self.evaluate(size)) for name, size in maps]
         rule = " + ".join(name for name, size in sizes if size)

@@ -73,8 +73,7 @@ def count_model_size(layer: LayerCost, convention: Convention) -> Expr:
 
 def count_macs(layer: LayerCost, convention: Convention) -> Expr:
     """Multiply-accumulates of the products, and of the bias where that counts."""
-    bias = convention.counts_bias and layer.cost.has_bias
-    return layer.cost.macs + (layer.output_elements if bias else 0)
+    return layer.cost.macs + (layer.cost.biased if convention.counts_bias else 0)
 
 
 def count_flops(layer: LayerCost, convention: Convention) -> Expr:
@@ -86,7 +85,8 @@ def count_activations(layer: LayerCost, convention: Convention) -> Expr:
     """Elements of the output and of what is inside, where it counts as a feature map."""
     if not _is_feature_map(layer, convention):
         return Integer(0)
-    return Add(layer.output_elements, *(inner.size for inner in layer.cost.inner))
+    inside = (i.size for i in layer.cost.inner if i.output in convention.feature_maps)
+    return Add(layer.output_elements, *inside)
 
 
 def count_activations_peak(layer: LayerCost, convention: Convention) -> Expr:

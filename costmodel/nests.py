@@ -102,12 +102,14 @@ class LoopNest(NamedTuple):
         operands: what is read, then what is written.
         body: what happens at each point.
         name: which of a layer's products it is, where there are several.
+        biased: whether a bias is added to every element that is written.
     """
 
     loops: tuple[Loop, ...]
     operands: tuple[Operand, ...]
     body: Body = Body.MULTIPLY_ACCUMULATE
     name: str = ""
+    biased: bool = False
 
     @property
     def points(self) -> Expr:

@@ -243,6 +243,7 @@ class _Walk:
             outputs = found.shapes if isinstance(found, Several) else (found,)
             cost = find_cost_rule(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
+            site.read_others(node.layer)
         except SpecError as error:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
         except LookupError as error:

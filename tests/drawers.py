@@ -263,6 +263,7 @@ def heads(d: Draft) -> Entry:
         bias=d.flag,
         out_bias=d.flag,
         relative_positions=lambda: d.integer(1, 20),
+        value_dim=lambda: d.integer(1, 5),
     )
     if d.shape[-1] % count or d.chance(0.3):
         drawn["head_dim"] = d.integer(1, 5)

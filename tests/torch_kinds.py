@@ -342,9 +342,14 @@ def attention(call: Call) -> Tensors:
     if call.get("head_dim") is None and x.shape[-1] % heads:
         raise RefusedError("the heads do not divide the features")
     head_dim, bias = call.get("head_dim", x.shape[-1] // heads), call.get("bias", True)
+    value_dim = call.get("value_dim", head_dim)
     q, k, v = (
-        call.linear(y, count * head_dim, bias=bias).unflatten(-1, (count, head_dim))
-        for y, count in ((x, heads), (keys, groups), (values, groups))
+        call.linear(y, count * size, bias=bias).unflatten(-1, (count, size))
+        for y, count, size in (
+            (x, heads, head_dim),
+            (keys, groups, head_dim),
+            (values, groups, value_dim),
+        )
     )
     if call.get("relative_positions"):
         call.parameter(call.get("relative_positions"), heads)

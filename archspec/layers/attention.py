@@ -12,7 +12,7 @@ class Attention(Layer):
     """``softmax(q·kᵀ/√d_h)·v`` over heads, between four linear layers.
 
     With ``H`` heads of ``d_h`` for queries and ``G`` for keys and values over ``t`` queries and
-    ``s`` keys: scores ``n·H·t·s·d_h`` and the weighted sum as many. ``G = H`` is multi-head,
+    ``s`` keys: scores ``n·H·t·s·d_h``, the weighted sum ``n·H·t·s·d_v``. ``G = H`` is multi-head,
     ``G = 1`` multi-query attention. A causal mask changes what counts as 0, not the products that
     are made.
 
@@ -30,7 +30,7 @@ class Attention(Layer):
         default=None, description="features of a head, d_h; d/H where not given"
     )
     value_dim: OptionalSize = Field(
-        default=None, description="features of a head's values; d_h where not given"
+        default=None, description="features of a head's values, d_v; d_h where not given"
     )
     bias: Flag = Field(default=flag(True), description="whether the projections have a bias")
     out_bias: OptionalFlag = Field(
@@ -44,7 +44,10 @@ class Attention(Layer):
 
 @kind("self_attention")
 class SelfAttention(Attention):
-    """``(…, t, d) → (…, t, d)``: projections ``d·(H + 2·G)·d_h`` and ``H·d_h·d`` per token."""
+    """``(…, t, d) → (…, t, d)``.
+
+    Projections ``d·((H + G)·d_h + G·d_v)`` and ``H·d_v·d`` per token.
+    """
 
     causal: Flag = Field(
         default=flag(False), description="whether a token sees only those before it"
@@ -64,8 +67,8 @@ class SelfAttention(Attention):
 class CrossAttention(Attention):
     """``(…, t, d), (…, s, d_kv) → (…, t, d)``: queries of the first, keys and values of the second.
 
-    Projections ``t·d·H·d_h``, ``2·s·d_kv·G·d_h`` and ``t·H·d_h·d``. With three inputs the values
-    are of the third.
+    Projections ``t·d·H·d_h``, ``s·d_kv·G·(d_h + d_v)`` and ``t·H·d_v·d``. With three inputs the
+    values are of the third.
     """
 
     takes: ClassVar[tuple[int, int | None]] = (2, 3)

@@ -63,7 +63,7 @@ class ConvTranspose(Layer):
     """What transposed convolutions of every rank share.
 
     Per axis: ``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``. The loops run over the
-    input's positions.
+    input's positions; weights ``c_i·c_o/g`` times the kernel.
 
     Source: Dumoulin and Visin, 2016, chapter 4; ``torch.nn.ConvTranspose2d``.
     """
@@ -101,7 +101,10 @@ class ConvTranspose2d(ConvTranspose):
 
 @kind("conv_transpose3d")
 class ConvTranspose3d(ConvTranspose):
-    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``, loops over the input's positions."""
+    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
+
+    MACs ``n·c_i·k_d·k_h·k_w·d_i·h_i·w_i·c_o/g``.
+    """
 
     rank = 3
 

@@ -11,7 +11,7 @@ from archspec.layers.base import Layer, kind
 
 @kind("matmul")
 class MatMul(Layer):
-    """``(…, m, k), (…, k, n) → (…, m, n)``: MACs ``m·k·n`` times the leading axes.
+    """``(…, m, k), (…, k, p) → (…, m, p)``: MACs ``m·k·p`` times the leading axes.
 
     Leading axes are broadcast as in `add`. Source: ``torch.matmul``.
     """
@@ -42,7 +42,7 @@ class Einsum(Layer):
     first; the MACs are the product of all other extents. Where nothing is summed over both, it is
     an element-wise product, which as in `mul` counts no MACs.
 
-    Source: ``torch.einsum``; axes may be letters, or names between spaces.
+    Source: ``torch.einsum``. Axes are names between spaces; a word alone is letters, an axis each.
     """
 
     takes: ClassVar[tuple[int, int | None]] = (1, 2)

@@ -123,7 +123,7 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
 
 @kind("adaptive_avgpool3d")
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` their extents given."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given."""
 
     rank = 3
 
@@ -144,7 +144,7 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
 
 @kind("adaptive_maxpool3d")
 class AdaptiveMaxPool3d(AdaptiveMaxPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` their extents given."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given."""
 
     rank = 3
 

@@ -43,7 +43,9 @@ class LSTM(Recurrent):
     gates = 4
 
     proj_size: OptionalSize = Field(
-        default=None, description="features that the state is projected to, in place of h"
+        default=None,
+        description="features that the state is projected to, less than h; what is handed on and "
+        "leaves has so many, the gates keep h, and there are h·proj_size more weights",
     )
 
 

@@ -274,6 +274,8 @@ class PixelUnshuffle(Layer):
 class Upsample(Layer):
     """``h_o = floor(h_i·scale_factor)``, or as ``size`` says, on every spatial axis.
 
+    The product is exact; PyTorch's floating point can give one less, as for 100·0.29.
+
     Source: ``torch.nn.Upsample``.
     """
 

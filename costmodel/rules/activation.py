@@ -2,8 +2,18 @@
 
 from sympy import S
 
-from archspec.layers.activation import GLU, Activation, OverAxis, PReLU
-from costmodel.algebra.conditions import Divides, Equal
+from archspec.fields import Expression
+from archspec.layers.activation import (
+    CELU,
+    GLU,
+    Activation,
+    HardTanh,
+    OverAxis,
+    PReLU,
+    RReLU,
+    SoftShrink,
+)
+from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.cost import Cost, Output, Parameter, Role
 from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
@@ -12,6 +22,43 @@ from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
 @shape_rule(Activation)
 def activation_shape(layer: Activation, site: Site) -> Shape:  # noqa: ARG001
     """The input's shape."""
+    return site.input
+
+
+@shape_rule(RReLU)
+def rrelu_shape(layer: RReLU, site: Site) -> Shape:
+    """The input's shape; the slopes are in order. Source: ``torch.nn.RReLU``."""
+    _require_order(site, "lower", layer.lower, "upper", layer.upper)
+    return site.input
+
+
+@shape_rule(HardTanh)
+def hardtanh_shape(layer: HardTanh, site: Site) -> Shape:
+    """The input's shape; the bounds are in order. Source: ``torch.nn.Hardtanh``."""
+    _require_order(site, "min_val", layer.min_val, "max_val", layer.max_val)
+    return site.input
+
+
+def _require_order(site: Site, low: str, least: Expression, high: str, most: Expression) -> None:
+    values = {low: site.value(low, least), high: site.value(high, most)}
+    rule = f"{low} ({{{low}}}) must be at most {high} ({{{high}}})"
+    site.require(AtLeast(values[high] - values[low], 0), rule, values, high)
+
+
+@shape_rule(SoftShrink)
+def softshrink_shape(layer: SoftShrink, site: Site) -> Shape:
+    """The input's shape; the bound is not negative. Source: ``torch.nn.Softshrink``."""
+    bound = site.value("lambd", layer.lambd)
+    rule = "lambd ({bound}) must be at least 0"
+    site.require(AtLeast(bound, 0), rule, {"bound": bound}, "lambd")
+    return site.input
+
+
+@shape_rule(CELU)
+def celu_shape(layer: CELU, site: Site) -> Shape:
+    """The input's shape; the limit is divided by. Source: ``torch.nn.CELU``."""
+    if site.value("alpha", layer.alpha) == 0:
+        raise site.node.error("alpha (0) must not be 0", field="alpha")
     return site.input
 
 

@@ -139,14 +139,18 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
         "v": _projection("v", sources.values, sources.values[-1], heads.keys * heads.value),
         "out": _projection("out", sources.queries, heads.queries * heads.value, width),
     }
-    q, k, v, out = projections.values()
+    last = layer.bias if layer.out_bias is None else layer.out_bias
+    q, k, v, out = (
+        nest._replace(biased=(last if name == "out" else layer.bias).holds)
+        for name, nest in projections.items()
+    )
     made = (q, k, v, *_products(sources, heads))
-    parameters = (*map(weight_of, projections.values()), *_biases(layer, projections))
+    parameters = (*map(weight_of, (q, k, v, out)), *map(_bias, filter(_is_biased, (q, k, v, out))))
     return Cost(
         Output.LINEAR,
         (*made, out),
         (*parameters, *_relative(layer, site, heads)),
-        inner=tuple(Inner(nest.name, nest.writes) for nest in made),
+        inner=tuple(Inner(nest.name, nest.writes, _kind(nest)) for nest in made),
     )
 
 
@@ -156,13 +160,18 @@ def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr) -> LoopNest:
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight")._replace(name=name)
 
 
-def _biases(layer: Attention, projections: dict[str, LoopNest]) -> tuple[Parameter, ...]:
-    last = layer.bias if layer.out_bias is None else layer.out_bias
-    return tuple(
-        Parameter(f"{name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
-        for name, nest in projections.items()
-        if (last if name == "out" else layer.bias).holds
-    )
+def _is_biased(nest: LoopNest) -> bool:
+    return nest.biased
+
+
+def _bias(nest: LoopNest) -> Parameter:
+    """A number per output feature of a projection."""
+    return Parameter(f"{nest.name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
+
+
+def _kind(nest: LoopNest) -> Output:
+    """Scores and weighted sum are products of two feature maps, the others of a weight."""
+    return Output.MATMUL if nest.name in ("scores", "sum") else Output.LINEAR
 
 
 def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ...]:
@@ -170,8 +179,9 @@ def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ..
     if layer.relative_positions is None:
         return ()
     rows = site.size("relative_positions", layer.relative_positions)
-    size = rows * heads.queries
-    return (Parameter("relative_bias", Role.WEIGHT, size, "relative_positions·H"),)
+    shape = (rows, heads.queries)
+    size = elements(shape)
+    return (Parameter("relative_bias", Role.WEIGHT, size, "relative_positions·H", shape),)
 
 
 def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:

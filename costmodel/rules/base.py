@@ -81,6 +81,7 @@ class Site:
     least: Least
     requirements: list[Requirement] = field(default_factory=list)
     _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
+    _read: set[str] = field(default_factory=set)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -98,6 +99,7 @@ class Site:
         Raises:
             SpecError: it has none.
         """
+        self._read.add(name)
         try:
             return self.translate(expression.tree)
         except ValueError as error:
@@ -141,6 +143,18 @@ class Site:
             return (self.size(name, given, least),) * rank
         self.require_count(name, len(given), rank)
         return tuple(self.size(name, item, least) for item in given)
+
+    def read_others(self, layer: Layer) -> None:
+        """Give every field that no rule has read a value, or its error.
+
+        Raises:
+            SpecError: a field has none.
+        """
+        for name in sorted(layer.model_fields_set - self._read):
+            given = getattr(layer, name)
+            for item in given if type(given) is tuple else (given,):
+                if isinstance(item, Expression):
+                    self.value(name, item)
 
     def require_count(self, name: str, count: int, rank: int) -> None:
         """A field's list has a value per axis.

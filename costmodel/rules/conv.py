@@ -84,8 +84,8 @@ def convolution_cost(layer: Conv, site: Site, output: Shape) -> Cost:
     Source: MIT 6.5940, lecture 2.
     """
     nest = convolution_nest(layer, site, output)
-    bias = output[1] if layer.bias.holds else None
-    return Cost(Output.CONV, (nest,), weight_and_bias(nest, bias))
+    nest = nest._replace(biased=layer.bias.holds)
+    return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))
 
 
 def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
@@ -187,5 +187,5 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
         Operand("output", (BATCH, "c_o"), size=elements(output)),
     )
     nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
-    bias = output[1] if layer.bias.holds else None
-    return Cost(Output.CONV, (nest,), weight_and_bias(nest, bias))
+    nest = nest._replace(biased=layer.bias.holds)
+    return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))

@@ -49,8 +49,9 @@ def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
 @cost_rule(PositionalEmbedding)
 def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cost:
     """Weights ``max_length·d``, added in place. Source: Radford et al., 2018."""
-    size = site.size("max_length", layer.max_length) * output[-1]
-    return Cost(Output.IN_PLACE, parameters=(Learned("weight", Role.WEIGHT, size, "max_length·d"),))
+    shape = (site.size("max_length", layer.max_length), output[-1])
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape)
+    return Cost(Output.IN_PLACE, parameters=(weight,))
 
 
 @shape_rule(PositionalEncoding, RotaryEmbedding)
@@ -87,7 +88,8 @@ def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
     tokens = site.size("tokens", layer.tokens)
     quantities = {"t": site.input[1], "tokens": tokens}
     longer = Formula("t_o", "{tokens} + {t}", quantities, output[1])
-    weight = Learned("weight", Role.WEIGHT, tokens * output[-1], "tokens·d")
+    shape = (tokens, output[-1])
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "tokens·d", shape)
     return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,))
 
 
@@ -100,5 +102,5 @@ def parameter_shape(layer: Parameter, site: Site) -> Shape:
 @cost_rule(Parameter)
 def parameter_cost(layer: Parameter, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """As many weights as it has elements; no feature map. Source: ``torch.nn.Parameter``."""
-    weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape")
+    weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape", output)
     return Cost(Output.PARAMETER, parameters=(weight,))

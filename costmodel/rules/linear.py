@@ -26,9 +26,9 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
     Source: MIT 6.5940, lecture 2.
     """
     nest = linear_nest(row_loops(output), site.input[-1], output[-1])
+    nest = nest._replace(biased=layer.bias.holds)
     features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
-    bias = output[-1] if layer.bias.holds else None
-    return Cost(Output.LINEAR, (nest,), weight_and_bias(nest, bias), (features,))
+    return Cost(Output.LINEAR, (nest,), weight_and_bias(nest, output[-1]), (features,))
 
 
 def linear_nest(rows: Sequence[Loop], c_i: Expr, c_o: Expr, weight: str = "weight") -> LoopNest:

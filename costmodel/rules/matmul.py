@@ -7,7 +7,7 @@ from sympy import Expr
 from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_and_bias
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
 from costmodel.rules.linear import row_loops
@@ -16,7 +16,7 @@ from costmodel.rules.merge import broadcast, require_equal, require_same_rank
 
 @shape_rule(MatMul)
 def matmul_shape(layer: MatMul, site: Site) -> Shape:  # noqa: ARG001
-    """``(…, m, k), (…, k, n) → (…, m, n)``. Source: ``torch.matmul``."""
+    """``(…, m, k), (…, k, p) → (…, m, p)``. Source: ``torch.matmul``."""
     left, right = site.inputs
     if min(len(left), len(right)) < 2:
         raise site.node.error(f"{show_shape(left)} and {show_shape(right)} are no matrices")
@@ -74,8 +74,13 @@ def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
         Operand("other", (*names, "c_2")),
         Operand("output", (*names, "c_o")),
     )
-    nests = LoopNest((*rows, c_1, c_2, c_o), first), LoopNest((*rows, c_2, c_o), second)
-    parameters = weight_and_bias(nests[0], output[-1] if layer.bias.holds else None)
+    nests = (
+        LoopNest((*rows, c_1, c_2, c_o), first),
+        LoopNest((*rows, c_2, c_o), second, biased=layer.bias.holds),
+    )
+    parameters: tuple[Parameter, ...] = (weight_of(nests[0]),)
+    if layer.bias.holds:
+        parameters += (Parameter("bias", Role.BIAS, output[-1], "c_o"),)
     inner = (Inner("xᵀW", nests[0].writes),)
     return Cost(Output.LINEAR, nests, parameters, inner=inner)
 

@@ -33,16 +33,25 @@ def _common(site: Site, axis: int, column: Sequence[Expr]) -> Expr:
     """What an axis comes to; an extent that is open counts as more than 1."""
     extents = [(i, extent) for i, extent in enumerate(column) if extent is not S.One]
     for left, right in pairwise(extents):
-        require_equal(site, axis, left, right)
+        require_equal(site, axis, left, right, _OPEN)
     return extents[0][1] if extents else S.One
 
 
-def require_equal(site: Site, axis: int, left: tuple[int, Expr], right: tuple[int, Expr]) -> None:
-    """The extents of an axis of two inputs, each with the input's number, agree."""
+_OPEN = "; that an extent is 1, and broadcast, is seen only where it is a number"
+
+
+def require_equal(
+    site: Site, axis: int, left: tuple[int, Expr], right: tuple[int, Expr], note: str = ""
+) -> None:
+    """The extents of an axis of two inputs, each with the input's number, agree.
+
+    The note is for extents that depend on a symbol.
+    """
+    note *= not (left[1].is_Integer and right[1].is_Integer)
     names = [site.sources[i] for i, _ in (left, right)]
     site.require(
         Equal(left[1], right[1]),
-        f"axis {axis} of {names[0]} ({{left}}) and of {names[1]} ({{right}}) must agree",
+        f"axis {axis} of {names[0]} ({{left}}) and of {names[1]} ({{right}}) must agree{note}",
         {"left": left[1], "right": right[1]},
     )
 

@@ -1,7 +1,5 @@
 """Normalisation: in place, with a scale and a shift."""
 
-from sympy import Expr
-
 from archspec.layers.norm import (
     BatchNorm,
     GroupNorm,
@@ -15,29 +13,57 @@ from costmodel.cost import Cost, Output, Parameter, Role
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
 
 
-def in_place(*parameters: tuple[str, Expr], learned: bool) -> Cost:
-    """The cost of a normalisation: parameters by name and size, where they are learned."""
-    learnable = (Parameter(name, Role.NORM, size, "c") for name, size in parameters)
-    return Cost(Output.IN_PLACE, parameters=tuple(learnable) if learned else ())
+def in_place(*names: str, shape: Shape, learned: bool) -> Cost:
+    """The cost of a normalisation: parameters of one shape by name, where they are learned."""
+    rule = "c" if len(shape) == 1 else "·".join(f"c_{i}" for i in range(1, len(shape) + 1))
+    size = elements(shape)
+    learnable = tuple(Parameter(name, Role.NORM, size, rule, shape) for name in names)
+    return Cost(Output.IN_PLACE, parameters=learnable if learned else ())
 
 
-@shape_rule(BatchNorm, InstanceNorm, LocalResponseNorm)
-def channels_shape(layer: BatchNorm | InstanceNorm | LocalResponseNorm, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape, which has a channel axis."""
-    site.axis(1)
+@shape_rule(BatchNorm)
+def batchnorm_shape(layer: BatchNorm, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape ``(n, c)``, ``(n, c, l)``, … Source: ``torch.nn.BatchNorm1d`` to ``3d``."""
+    require_rank(site, 2, 5)
     return site.input
+
+
+@shape_rule(InstanceNorm)
+def instancenorm_shape(layer: InstanceNorm, site: Site) -> Shape:  # noqa: ARG001
+    """The input's shape, with spatial axes. Source: ``torch.nn.InstanceNorm1d`` to ``3d``."""
+    require_rank(site, 3, 5)
+    return site.input
+
+
+@shape_rule(LocalResponseNorm)
+def local_response_shape(layer: LocalResponseNorm, site: Site) -> Shape:
+    """The input's shape, with spatial axes. Source: ``torch.nn.LocalResponseNorm``."""
+    site.size("size", layer.size)
+    site.axis(2)
+    return site.input
+
+
+def require_rank(site: Site, least: int, most: int) -> None:
+    """The input has so many axes.
+
+    Raises:
+        SpecError: it has not.
+    """
+    if not least <= len(site.input) <= most:
+        shown = show_shape(site.input)
+        raise site.node.error(f"the input {shown} has not {least} to {most} axes, (n, c, …)")
 
 
 @cost_rule(BatchNorm, InstanceNorm, GroupNorm)
 def channels_cost(layer: BatchNorm | InstanceNorm | GroupNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Scale ``c`` and shift ``c``. Source: ``torch.nn.BatchNorm2d``, ``GroupNorm``."""
-    return in_place(("weight", output[1]), ("bias", output[1]), learned=layer.affine.holds)
+    return in_place("weight", "bias", shape=output[1:2], learned=layer.affine.holds)
 
 
 @cost_rule(LocalResponseNorm)
 def local_response_cost(layer: LocalResponseNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing is learned and nothing counted. Source: Krizhevsky et al., NeurIPS 2012."""
-    return in_place(learned=False)
+    return in_place(shape=(), learned=False)
 
 
 @shape_rule(GroupNorm)
@@ -61,7 +87,7 @@ def rmsnorm_shape(layer: RMSNorm, site: Site) -> Shape:  # noqa: ARG001
 @cost_rule(RMSNorm)
 def rmsnorm_cost(layer: RMSNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """A scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
-    return in_place(("weight", output[-1]), learned=layer.elementwise_affine.holds)
+    return in_place("weight", shape=output[-1:], learned=layer.elementwise_affine.holds)
 
 
 @shape_rule(LayerNorm)
@@ -77,6 +103,6 @@ def layernorm_shape(layer: LayerNorm, site: Site) -> Shape:
 @cost_rule(LayerNorm)
 def layernorm_cost(layer: LayerNorm, site: Site, output: Shape) -> Cost:
     """Scale and shift per element of the normalised axes. Source: ``torch.nn.LayerNorm``."""
-    size = elements(output[-site.integer("axes", layer.axes) :])
+    shape = output[-site.integer("axes", layer.axes) :]
     names = ("weight", "bias") if layer.bias.holds else ("weight",)
-    return in_place(*((name, size) for name in names), learned=layer.elementwise_affine.holds)
+    return in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)

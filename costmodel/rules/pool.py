@@ -82,13 +82,15 @@ def adaptive_shape(layer: AdaptivePool, site: Site) -> Shape:
 
 @cost_rule(AdaptivePool)
 def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. To a single element it is global pooling."""
-    is_global = all(size is S.One for size in output[2:])
+    """No products and no parameters. To a single element it is global pooling.
+
+    Whatever its size, a convention counts it as that: a law is the same for all sizes.
+    """
     sizes = tuple(
         Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
         for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
     )
-    return Cost(Output.GLOBAL_POOL if is_global else Output.POOL, sizes=sizes)
+    return Cost(Output.GLOBAL_POOL, sizes=sizes)
 
 
 @shape_rule(GlobalPool)

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from itertools import product
 
-from sympy import Expr
+from sympy import Expr, Integer
 
 from archspec.layers.recurrent import LSTM, Recurrent
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule, show_shape
+from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
 from costmodel.rules.linear import linear_nest
+from costmodel.rules.sliding import require_probability
 
 
 @shape_rule(Recurrent)
 def recurrent_shape(layer: Recurrent, site: Site) -> Shape:
     """``(n, t, c) → (n, t, D·h)``. Source: ``torch.nn.LSTM``."""
+    require_probability(site, "dropout", layer.dropout)
     if len(site.input) != 3:
         raise site.node.error(f"the input {show_shape(site.input)} is not (n, t, c)")
     n, t, _ = site.input
@@ -72,11 +74,13 @@ def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNe
         sizes["hr"] = (hidden, state)
     for which, (features, made) in sizes.items():
         weight = f"weight_{which}_{name}"
-        yield linear_nest(rows, features, made, weight)._replace(name=f"{which}_{name}")
+        biased = layer.bias.holds and which != "hr"
+        nest = linear_nest(rows, features, made, weight)
+        yield nest._replace(name=f"{which}_{name}", biased=biased)
 
 
 def _biases(layer: Recurrent, site: Site, name: str) -> Iterator[Parameter]:
     if layer.bias.holds:
-        size = layer.gates * site.size("hidden_size", layer.hidden_size)
-        yield Parameter(f"bias_ih_{name}", Role.BIAS, size, "G·h")
-        yield Parameter(f"bias_hh_{name}", Role.BIAS, size, "G·h")
+        shape = (Integer(layer.gates), site.size("hidden_size", layer.hidden_size))
+        for which in ("ih", "hh"):
+            yield Parameter(f"bias_{which}_{name}", Role.BIAS, elements(shape), "G·h", shape)

@@ -41,7 +41,7 @@ from costmodel.rules.base import (
     show_shape,
     text_of,
 )
-from costmodel.rules.sliding import require_mode
+from costmodel.rules.sliding import require_mode, require_probability
 from costmodel.windows import AXES
 
 
@@ -50,9 +50,16 @@ def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-@shape_rule(Identity, Dropout, DropPath)
-def unchanged_shape(layer: Identity | Dropout | DropPath, site: Site) -> Shape:  # noqa: ARG001
+@shape_rule(Identity)
+def unchanged_shape(layer: Identity, site: Site) -> Shape:  # noqa: ARG001
     """The input's shape."""
+    return site.input
+
+
+@shape_rule(Dropout, DropPath)
+def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
+    """The input's shape; the probability is one. Source: ``torch.nn.Dropout``."""
+    require_probability(site, "p", layer.p)
     return site.input
 
 
@@ -179,6 +186,11 @@ def pad_shape(layer: Pad, site: Site) -> Shape:
             field="pad",
         )
     shape = site.input
+    if layer.mode != "constant" and len(shape) - len(sides) // 2 not in (1, 2):
+        cause = (
+            f"mode {layer.mode} pads the spatial axes, not {len(sides) // 2} of {len(shape)} axes"
+        )
+        raise site.node.error(cause, field="pad")
     for i in range(0, len(sides), 2):
         axis = len(shape) - 1 - i // 2
         shape = replaced(shape, axis, _padded(layer, site, axis, *sides[i : i + 2]))
@@ -189,6 +201,8 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
     size = site.input[axis]
     for side in (before, after):
         require_mode(site, layer.mode, size, side, "pad")
+        rule = f"axis {axis} ({{size}}) has fewer elements than are cut off ({{side}})"
+        site.require(AtLeast(size + side, 0), rule, {"size": size, "side": side}, "pad")
     padded = absorbed(size + before + after)
     rule = f"axis {axis} ({{size}}) padded by {{before}} and {{after}} must keep an element"
     shown = {"size": size, "before": before, "after": after}
@@ -198,12 +212,8 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
 
 @cost_rule(Pad)
 def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products; a new feature map, unless nothing is added.
-
-    Source: ``torch.nn.functional.pad``.
-    """
-    adds = any(site.whole("pad", side) is not S.Zero for side in layer.pad)
-    return Cost(Output.PAD if adds else Output.VIEW)
+    """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
+    return Cost(Output.PAD)
 
 
 @shape_rule(Crop)
@@ -299,7 +309,8 @@ def roll_shape(layer: Roll, site: Site) -> Shape:
 @shape_rule(ChannelShuffle)
 def channel_shuffle_shape(layer: ChannelShuffle, site: Site) -> Shape:
     """The input's shape, whose channels fall into groups. Source: ``torch.nn.ChannelShuffle``."""
-    channels, groups = site.input[site.axis(1)], site.size("groups", layer.groups)
+    site.axis(2)
+    channels, groups = site.input[1], site.size("groups", layer.groups)
     rule = "in_channels ({channels}) must be divisible by groups ({groups})"
     shown = {"channels": channels, "groups": groups}
     site.require(Divides(groups, channels), rule, shown, "groups")
@@ -337,6 +348,21 @@ def pixel_unshuffle_shape(layer: PixelUnshuffle, site: Site) -> Shape:
     return n, c * r**2, height, _require_multiple(site, "downscale_factor", "width", w, r)
 
 
+INTERPOLATED = {
+    "nearest": (1, 2, 3),
+    "area": (1, 2, 3),
+    "linear": (1,),
+    "bilinear": (2,),
+    "bicubic": (2,),
+    "trilinear": (3,),
+}
+"""Mode of `Upsample` → how many spatial axes it is for."""
+
+
+def _axes_text(ranks: Sequence[int]) -> str:
+    return " or ".join(map(str, ranks)) + " spatial"
+
+
 @shape_rule(Upsample)
 def upsample_shape(layer: Upsample, site: Site) -> Shape:
     """``floor(h_i·scale_factor)``, or the size that is given. Source: ``torch.nn.Upsample``."""
@@ -344,6 +370,9 @@ def upsample_shape(layer: Upsample, site: Site) -> Shape:
         raise site.node.error("takes scale_factor or size, one of them")
     site.axis(2)
     rank = len(site.input) - 2
+    if rank not in INTERPOLATED[layer.mode]:
+        cause = f"mode {layer.mode} is for {_axes_text(INTERPOLATED[layer.mode])} axes, not {rank}"
+        raise site.node.error(cause, field="mode")
     if layer.size is not None:
         return (*site.input[:2], *site.per_axis("size", layer.size, rank))
     assert layer.scale_factor is not None
@@ -366,8 +395,5 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 
 @cost_rule(Upsample)
 def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products that are counted; a new feature map, unless it is as large as the input.
-
-    Source: ``torch.nn.Upsample``.
-    """
-    return Cost(Output.VIEW if output == site.input else Output.RESAMPLE)
+    """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
+    return Cost(Output.RESAMPLE)

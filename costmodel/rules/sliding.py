@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sympy import Expr
 
+from archspec.fields import Expression
 from costmodel.algebra.conditions import AtLeast
 from costmodel.rules.base import Site, show_shape
 from costmodel.windows import AXES, Window
@@ -40,6 +41,14 @@ def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
             f"the input {show_shape(site.input)} has {len(site.input)} axes, not ({axes})"
         )
     return site.input[2:]
+
+
+def require_probability(site: Site, name: str, expression: Expression) -> None:
+    """A field is a number from 0 to 1."""
+    value = site.value(name, expression)
+    rule = f"{name} ({{value}}) must be from 0 to 1"
+    for bound in (AtLeast(value, 0), AtLeast(1 - value, 0)):
+        site.require(bound, rule, {"value": value}, name)
 
 
 def require_mode(site: Site, mode: str, size: Expr, side: Expr, field: str) -> None:
