@@ -209,8 +209,13 @@ class Analysis:
     def conditions(self) -> tuple[Condition, ...]:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        found = reduced(asked, self._least, self._given)
+        found = reduced(asked, self._least, (*self._given, *self.assumed.known))
         return tuple(condition.mapped(self.assumed.shown) for condition in found)
+
+    @property
+    def demands(self) -> tuple[Condition, ...]:
+        """Where the laws hold: the conditions, and what is assumed."""
+        return (*self.conditions, *self.assumed.conditions)
 
     @cached_property
     def _least(self) -> Least:

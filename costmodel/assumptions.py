@@ -21,11 +21,12 @@ from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, condition_text
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import exact
 from costmodel.algebra.printing import text
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 
-FORMS = "write a multiple, a bound or an equality: 'h % 32 == 0', 'h >= 64', 'w == h'"
+FORMS = "write what divides what, a bound, or an equality: 'h % 32 == 0', 'h >= 64', 'w == h'"
 
 
 class Assumptions(NamedTuple):
@@ -49,9 +50,14 @@ class Assumptions(NamedTuple):
         """An expression in the spec's own symbols."""
         return expression.xreplace(self.back) if self.back else expression
 
+    @property
+    def known(self) -> tuple[Condition, ...]:
+        """All that holds, of the symbols that stand in."""
+        return tuple(c.mapped(lambda e: e.xreplace(self.stand_in)) for c in self.conditions)
+
     def raised(self, least: Least) -> Least:
         """The smallest values of the symbols, the new ones included, where all of this holds."""
-        bounds = (c for c in self.conditions if isinstance(c, AtLeast))
+        bounds = (c for c in self.conditions if isinstance(c, AtLeast) and c.expression.is_Symbol)
         least = {
             **least,
             **{c.expression: max(c.bound, least.get(c.expression, 0)) for c in bounds},
@@ -109,7 +115,7 @@ class _Reader:
         self.scope = Scope({n: Number(fixed[n]) if n in fixed else Name(n) for n in symbols})
         self.derived: dict[str, Tree] = {}
         self.divisors: dict[str, Tree] = {}
-        self.bounds: list[AtLeast] = []
+        self.facts: list[Condition] = []
 
     def read(self, said: str) -> None:
         """The conditions of one text."""
@@ -128,7 +134,12 @@ class _Reader:
             case Binary("==", Binary("%", Name(name), divisor), Number(0)):
                 self._multiple(name, divisor)
             case Binary(">=", Name(name), Number(bound)):
-                self.bounds.append(AtLeast(self._symbol(name), bound))
+                self.facts.append(AtLeast(self._symbol(name), bound))
+            case Binary("==", Binary("%", Number(multiple), Name(name)), Number(0)):
+                self.facts.append(Divides(self._symbol(name), exact(multiple)))
+            case Binary(">=", left, right):
+                over, under = (translate(side, self._own) for side in (left, right))
+                self.facts.append(AtLeast(over - under, 0))
             case Binary("==", Name(name), other) | Binary("==", other, Name(name)):
                 self._equal(name, other)
             case _:
@@ -161,21 +172,20 @@ class _Reader:
         """All that has been read."""
         stand_in: dict[Symbol, Expr] = {}
         back: dict[Symbol, Expr] = {}
-        conditions: list[Condition] = [*self.bounds]
+        conditions = list(self.facts)
         for name, tree in self.divisors.items():
             whole = self._symbol(name)
-            divisor = translate(tree, lambda leaf: self._leaf(leaf, stand_in))
+            divisor = translate(tree, self._own).xreplace(stand_in)
             part = Symbol(f"{name}/{text(divisor)}", integer=True, positive=True)
             stand_in[whole] = divisor * part
             back[part] = whole / divisor.xreplace(back)
             conditions.append(Divides(divisor.xreplace(back), whole))
         return Assumptions((), tuple(conditions), self.derived, stand_in, back)
 
-    def _leaf(self, leaf: Name | Measure, stand_in: Mapping[Symbol, Expr]) -> Expr:
+    def _own(self, leaf: Name | Measure) -> Expr:
         if isinstance(leaf, Measure):
             raise ExpressionError("an assumption knows no sizes of tensors")
-        found = self._symbol(leaf.id)
-        return stand_in.get(found, found)
+        return self._symbol(leaf.id)
 
 
 def _conjuncts(value: Value) -> Iterator[Value]:

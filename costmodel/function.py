@@ -75,7 +75,7 @@ class Vectorised:
             self._column(name, given.get(name, default)) for name, default in self.defaults.items()
         ]
         result, *conditions = self.body(*(arrays if self._fits(arrays) else _as_objects(arrays)))
-        for condition, holds in zip(self.analysis.conditions, conditions, strict=True):
+        for condition, holds in zip(self.analysis.demands, conditions, strict=True):
             if not np.all(holds):
                 raise SpecError(
                     f"invalid where not {condition_text(condition)}, as at {_first(holds, arrays)}"
@@ -165,7 +165,7 @@ def vectorise(analysis: Analysis, metric: str) -> Vectorised:
         symbol: Symbol(f"s{i}", integer=symbol.is_integer, positive=True)
         for i, symbol in enumerate(symbols.values())
     }
-    source = _source(law, analysis.conditions, safe)
+    source = _source(law, analysis.demands, safe)
     scope = dict(_SCOPE)
     exec(compile(source, "<law>", "exec"), scope)  # our own printer's text over s0, s1, …
     defaults = {name: analysis.graph.values[name] for name in symbols}

@@ -52,11 +52,7 @@ def program(report: Report, language: Language) -> Program:
     symbols = report.analysis.symbols
     parameters = parameters_of(symbols.values(), language)
     writer = Writer(language, parameters.integers)
-    conditions = [
-        *_domains(report),
-        *report.analysis.conditions,
-        *report.analysis.assumed.conditions,
-    ]
+    conditions = [*_domains(report), *report.analysis.demands]
     positive = (f"{name} >= {language.number(1)}" for name in parameters.names)
     return Program(
         title=f"{report.title}, convention {report.convention}",

@@ -28,6 +28,7 @@ def document(report: Report) -> dict[str, Any]:
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
         "conditions": list(report.conditions),
+        "assumptions": list(report.assumptions),
         "inputs": [
             {"name": row.name, "output_shape": _shapes(report, row)[0], **_counts(report, row)}
             for row in report.rows
