@@ -129,7 +129,8 @@ class Report:
         )
 
     def _inputs(self) -> Iterator[Row]:
-        for name, shape in self.analysis.propagation.inputs.items():
+        for name, worked_out in self.analysis.propagation.inputs.items():
+            shape = tuple(map(self.analysis.law, worked_out))
             counts: dict[str, Expr] = {}
             for metric in self.columns:
                 counted = metric.of_input and self.analysis.convention.counts_input

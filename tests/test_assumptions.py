@@ -102,6 +102,7 @@ def test_the_command_says_what_is_assumed(archcost: Run) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "assuming            h % 16 == 0 and w == h" in done.stdout
+    assert "input               [n, c, h, h]\n" in done.stdout
     assert "valid when" not in done.stdout
 
 
