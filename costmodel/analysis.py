@@ -25,7 +25,7 @@ from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
-from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.metrics import METRICS, Metric, OfReach, find_metric
 from costmodel.propagation import (
     Counted,
     LayerCost,
@@ -264,6 +264,8 @@ class Analysis:
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
+        if isinstance(metric.per_layer, OfReach):
+            return metric.per_layer.of(self.propagation.reaches)
         parts = metric.parts(self.counted, self.convention)
         if metric.combine == "max":
             return self._largest(parts)
@@ -298,6 +300,8 @@ class Analysis:
         return self._values[metric]
 
     def _value(self, found: Metric) -> Rational:
+        if isinstance(found.per_layer, OfReach):
+            return self.evaluator(self.total(found.name))
         parts = list(map(self.evaluator, found.parts(self.counted, self.convention)))
         if found.combine == "max":
             return max(parts)

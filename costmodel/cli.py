@@ -58,7 +58,8 @@ def report(
         Parameter(
             consume_multiple=True,
             negative=(),
-            help="What to show: params, model_size, macs, flops, activations, activations_peak.",
+            help="What to show: params, model_size, macs, flops, activations, activations_peak, "
+            "receptive_field, effective_stride, effective_padding.",
         ),
     ] = None,
     depth: Annotated[

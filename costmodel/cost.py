@@ -77,6 +77,14 @@ class Inner(NamedTuple):
     output: Output = Output.LINEAR
 
 
+class Places(Enum):
+    """How the places of an output's elements follow from its inputs'."""
+
+    SAME = "the same"
+    WINDOW = "windows"
+    ALL = "all of them"
+
+
 class Cost(NamedTuple):
     """A layer's products, learnable tensors and kind of output.
 
@@ -86,6 +94,8 @@ class Cost(NamedTuple):
         parameters: its learnable tensors, weights of nests included.
         sizes: how the output's extents follow, where no window of a nest says it.
         inner: the feature maps inside it, which count as its output does.
+        keeps_places: whether an output's element stands where that of the input stood; what works
+            in place does so anyway.
     """
 
     output: Output
@@ -93,6 +103,15 @@ class Cost(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     sizes: tuple[Formula, ...] = ()
     inner: tuple[Inner, ...] = ()
+    keeps_places: bool = False
+
+    @property
+    def places(self) -> Places:
+        """How the places of its elements follow from those of the input."""
+        if any(operand.axes for nest in self.nests for operand in nest.operands):
+            return Places.WINDOW
+        kept = self.keeps_places or self.output in (Output.IN_PLACE, Output.BROADCAST)
+        return Places.SAME if kept else Places.ALL
 
     @property
     def macs(self) -> Expr:

@@ -1,6 +1,7 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,7 @@ from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
+from costmodel.reach import Field, Reach
 
 WEIGHT_BITS = 32
 """Bits of a weight, where nothing else is said."""
@@ -99,6 +101,25 @@ def count_activations_peak(layer: LayerCost, convention: Convention) -> Expr:
     return Maximum(*(step.elements for step in layer.steps))
 
 
+@dataclass(frozen=True)
+class OfReach:
+    """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
+
+    Nothing where it sees the whole input, or sees it in no affine way.
+    """
+
+    measure: Callable[[Field], Expr]
+
+    def __call__(self, layer: LayerCost, convention: Convention) -> Expr:  # noqa: ARG002
+        """The measure of a layer."""
+        return self.of([layer.reach])
+
+    def of(self, reaches: Iterable[Reach]) -> Expr:
+        """The largest measure of several."""
+        measures = [self.measure(field) for reach in reaches for field in reach or ()]
+        return Maximum(*measures) if measures else Integer(0)
+
+
 def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:
     return layer.cost.output in convention.feature_maps
 
@@ -117,6 +138,27 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "peak activations",
                 "elements",
                 count_activations_peak,
+                combine="max",
+            ),
+            Metric(
+                "receptive_field",
+                "receptive field",
+                "elements of an axis of the input",
+                OfReach(lambda field: field.size),
+                combine="max",
+            ),
+            Metric(
+                "effective_stride",
+                "effective stride",
+                "elements of an axis of the input",
+                OfReach(lambda field: field.stride),
+                combine="max",
+            ),
+            Metric(
+                "effective_padding",
+                "effective padding",
+                "elements of an axis of the input",
+                OfReach(lambda field: field.padding),
                 combine="max",
             ),
         )

@@ -16,6 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.cost import Cost, Role
+from costmodel.reach import Reach, of_input, repeated, through
 from costmodel.rules.base import (
     Requirement,
     Several,
@@ -54,12 +55,14 @@ class LayerCost(NamedTuple):
         inputs: the shapes that enter.
         outputs: the shapes that leave.
         cost: what it costs.
+        reach: what an element of the output sees of the network's input.
     """
 
     node: Node
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     cost: Cost
+    reach: Reach
 
     @property
     def output(self) -> Shape:
@@ -124,11 +127,13 @@ class Propagation(NamedTuple):
         inputs: name → shape of the network's inputs.
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
+        reaches: what the tensors see of the inputs, after all turns of the repeats they are in.
     """
 
     inputs: Mapping[str, Shape]
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
+    reaches: tuple[Reach, ...] = ()
 
     @property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -162,7 +167,9 @@ def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagatio
     """
     walk = _Walk(graph, assumed)
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
-    return Propagation(inputs, walk.parts(graph.items), tuple(walk.requirements))
+    parts = walk.parts(graph.items)
+    reaches = tuple(dict.fromkeys(walk.reaches.values()))
+    return Propagation(inputs, parts, tuple(walk.requirements), reaches)
 
 
 MAX_TURNS = 1_000
@@ -177,6 +184,7 @@ class _Walk:
 
     def __init__(self, graph: Graph, assumed: Assumptions) -> None:
         self.shapes: dict[Tensor, Shape] = {}
+        self.reaches: dict[Tensor, Reach] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
@@ -212,6 +220,7 @@ class _Walk:
         )
         self.requirements += site.requirements
         self.shapes[Tensor(given.name)] = shape
+        self.reaches[Tensor(given.name)] = of_input(len(shape))
         return shape
 
     def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:
@@ -249,14 +258,16 @@ class _Walk:
         except LookupError as error:
             raise node.error(str(error)) from None
         self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
+        reach = through(cost, [self.reaches[tensor] for tensor in node.inputs])
         for i, shape in enumerate(outputs):
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape
+            self.reaches[tensor] = reach
             self.sources[tensor] = node.inputs
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
-        return LayerCost(shown, inputs, outputs, cost)
+        return LayerCost(shown, inputs, outputs, cost, reach)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
@@ -288,6 +299,7 @@ class _Walk:
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
+            self._reach_after(item, S.One if item.kind == "moe" else runs)
             return self._finish(item, after, parts, runs, copies)
         if runs.is_Integer:
             return self._finish(item, *self._turns(item, parts, after, runs))
@@ -296,6 +308,11 @@ class _Walk:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(_changing(before, after), hint)
         return self._finish(item, *self._turns(item, parts, after, runs))
+
+    def _reach_after(self, item: Repeat, runs: Expr) -> None:
+        """What the result sees after so many turns that keep the shape."""
+        entered, left = self.reaches[item.entry], self.reaches[item.result]
+        self.reaches[item.result] = repeated(entered, left, runs)
 
     def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
         """No turn at all would leave another shape than one does."""
@@ -333,6 +350,7 @@ class _Walk:
     ) -> tuple[tuple[Part, ...], Shape]:
         """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
         self.shapes[item.entry] = before
+        self.reaches[item.entry] = self.reaches[item.result if source else item.source]
         self.entering[item.entry] = source or item.source
         self.sources[item.entry] = (item.source,)
         return self.parts(item.items), self.shapes[item.result]
@@ -354,6 +372,7 @@ class _Walk:
             parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
             rest = runs - done
             if same_shape(shape, after):
+                self._reach_after(item, rest)
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
                 turns.append(_turn_group(item, name, parts, after, rest))
                 break
@@ -373,6 +392,7 @@ class _Walk:
         copies: Expr = S.One,
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
+        self.reaches[Tensor(item.path)] = self.reaches[item.result]
         self.sources[Tensor(item.path)] = (item.result,)
         return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies)
 

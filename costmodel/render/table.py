@@ -151,6 +151,9 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "activations_peak":
             layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
+        if metric.name == "receptive_field" and number:
+            stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
+            lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
         if metric.name == "model_size":
             lines.append(("model size", _sizes(number)))
     return lines

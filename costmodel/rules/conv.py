@@ -181,10 +181,13 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
     kernel = [Loop(f"k_{s.axis}", s.kernel) for s in spreads]
     spatial = [Loop(f"{s.axis}_i", s.size) for s in spreads]
     c_i, c_o = Loop("c_i", site.input[1]), Loop("c_o", output[1], share)
+    taps = tuple(
+        Axis((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
+    )
     operands = (
         Operand("input", (BATCH, *_names([c_i, *spatial]))),
         Operand("weight", _names([c_i, c_o, *kernel]), learnable=True),
-        Operand("output", (BATCH, "c_o"), size=elements(output)),
+        Operand("output", (BATCH, "c_o"), axes=taps, size=elements(output)),
     )
     nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
     nest = nest._replace(biased=layer.bias.holds)

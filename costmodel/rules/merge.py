@@ -93,7 +93,8 @@ def stacked_shape(layer: Stack, site: Site) -> Shape:
 @cost_rule(Merge)
 def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
-    return Cost(Output.CONCAT)
+    channels = isinstance(layer, Concat) and site.axis_of("axis", layer.axis) <= 1
+    return Cost(Output.CONCAT, keeps_places=channels)
 
 
 @cost_rule(Elementwise)

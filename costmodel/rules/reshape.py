@@ -82,7 +82,10 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
 )
 def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, or some of them, under other indices."""
-    return Cost(Output.VIEW)
+    kept = isinstance(layer, Identity | ChannelShuffle)
+    if isinstance(layer, Split | Chunk | Slice):
+        kept = site.axis_of("dim", layer.dim) <= 1
+    return Cost(Output.VIEW, keeps_places=kept)
 
 
 @cost_rule(Dropout, DropPath)

@@ -1,0 +1,118 @@
+"""Receptive fields: against the sets of inputs that outputs depend on, and published numbers."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archspec.architecture import read_architecture
+from archspec.document import parse_document
+from costmodel import analyze
+from costmodel.analysis import analyze_architecture
+from costmodel.conventions import find_convention
+from tests.conftest import ROOT
+
+Sources = Callable[[int], set[int]]
+"""Which inputs an output depends on; places go on without end, so that no edge is seen."""
+
+
+def slid(kernel: int, stride: int, dilation: int, padding: int) -> Sources:
+    return lambda o: {o * stride + k * dilation - padding for k in range(kernel)}
+
+
+def spread(kernel: int, stride: int, padding: int) -> Sources:
+    """An input i writes the outputs ``i·stride + k − padding``."""
+    return lambda o: {
+        i
+        for i in range(o // stride - 20, o // stride + 20)
+        if o - (i * stride - padding) in range(kernel)
+    }
+
+
+def seen(chain: list[Sources], output: int) -> set[int]:
+    places = {output}
+    for sources in reversed(chain):
+        places = set().union(*map(sources, places))
+    return places
+
+
+small = st.integers(1, 3)
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> tuple[str, Sources, bool]:
+    kernel, stride, padding = draw(st.integers(1, 4)), draw(small), draw(st.integers(0, 2))
+    if draw(st.integers(0, 3)) == 0:
+        text = f"conv_transpose1d: {{out_channels: 2, kernel_size: {kernel}, stride: {stride}}}"
+        return text, spread(kernel, stride, 0), False
+    dilation = draw(small)
+    fields = f"kernel_size: {kernel}, stride: {stride}, padding: {padding}, dilation: {dilation}"
+    return f"conv1d: {{out_channels: 2, {fields}}}", slid(kernel, stride, dilation, padding), True
+
+
+def measured(entries: list[str]) -> tuple[int, int, int]:
+    lines = "".join(f"  - {entry}\n" for entry in entries)
+    text = f"archspec: 1\nname: net\ninput: [1, 2, 900]\nlayers:\n{lines}"
+    architecture = read_architecture(parse_document(text))
+    analysis = analyze_architecture(architecture, find_convention("lecture"), {})
+    reach = analysis.layers[-1].reach
+    assert reach is not None
+    ((size, stride, padding),) = reach
+    return size, stride, padding
+
+
+@settings(deadline=None, max_examples=60)
+@given(chain=st.lists(layers(), min_size=1, max_size=4))
+def test_a_chain_sees_what_its_taps_touch(chain: list[tuple[str, Sources, bool]]) -> None:
+    """Of windows alone every output sees as much; where inputs meet, some see less."""
+    entries, sources, windows = zip(*chain, strict=True)
+    size, stride, padding = measured(list(entries))
+    fields = [seen(list(sources), output) for output in range(12)]
+    spans = [max(field) - min(field) + 1 for field in fields if field]
+    if all(windows):
+        assert set(spans) == {size}
+        assert {min(b) - min(a) for a, b in pairwise(fields)} == {stride}
+        assert min(fields[0]) == -padding
+    else:
+        assert max(spans, default=0) <= size
+
+
+PUBLISHED = {
+    # Araujo, Norris and Sim, Distill 2019, and the lecture's AlexNet (FACTS: 195/32)
+    "alexnet.yaml": (195, 32),
+    "vgg.yaml": (212, 32),
+}
+
+
+@pytest.mark.parametrize("spec", PUBLISHED)
+def test_published_fields(spec: str) -> None:
+    analysis = analyze(ROOT / "specs" / spec)
+    found = analysis.value("receptive_field"), analysis.value("effective_stride")
+    assert found == PUBLISHED[spec]
+
+
+def test_vgg_begins_90_elements_before_the_input() -> None:
+    """Effective padding of VGG-16: Araujo, Norris and Sim, Distill 2019."""
+    assert analyze(ROOT / "specs" / "vgg.yaml").value("effective_padding") == 90
+
+
+TURNS = {
+    # three turns of 3 × 3: 1 + 3·2; then a stride of 2: + 2, and a 3 × 3 on it: + 2·2
+    "[{repeat: {times: 3, layers: [{conv1d: {out_channels: 2, kernel_size: 3, padding: 1}}]}}]": 7,
+    "[{repeat: {times: L, layers: [{conv1d: {out_channels: 2, kernel_size: 3, padding: 1}}]}}]": 11,
+    "[{residual: [{conv1d: {out_channels: 2, kernel_size: 5, padding: 2}}]}]": 5,
+    "[{parallel: {branches: [[], [{avgpool1d: {kernel_size: 3, stride: 1, padding: 1}}]]}}]": 3,
+    "[{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
+    "[[], [{parameter: {shape: [2, 1]}}]]}}, {conv1d: {out_channels: 2, kernel_size: 3}}]": 7,
+    "[{flatten: , name: f}, {linear: {out_features: 3}}]": 1,
+}
+
+
+@pytest.mark.parametrize("entries", TURNS)
+def test_by_hand(entries: str) -> None:
+    text = f"archspec: 1\nname: n\nsymbols: {{L: 5}}\ninput: [1, 2, 64]\nlayers: {entries}\n"
+    architecture = read_architecture(parse_document(text))
+    analysis = analyze_architecture(architecture, find_convention("lecture"), {})
+    assert analysis.value("receptive_field") == TURNS[entries]
