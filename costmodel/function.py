@@ -74,7 +74,9 @@ class Vectorised:
         arrays = [
             self._column(name, given.get(name, default)) for name, default in self.defaults.items()
         ]
-        result, *conditions = self.body(*(arrays if self._fits(arrays) else _as_objects(arrays)))
+        arguments = arrays if self._fits(arrays) else _as_objects(arrays)
+        result, *conditions = self.body(*arguments)
+        result = _shaped(result, np.broadcast_shapes(*(array.shape for array in arrays)))
         for condition, holds in zip(self.analysis.demands, conditions, strict=True):
             if not np.all(holds):
                 raise SpecError(
@@ -120,6 +122,12 @@ class Vectorised:
             for name, array in zip(self.defaults, arrays, strict=True)
         }
         return magnitude(self.law, largest) <= MAX_INT64
+
+
+def _shaped(result: Any, shape: tuple[int, ...]) -> Any:
+    """The result for every point, where it does not depend on every symbol."""
+    array = np.asarray(result)
+    return array if array.shape == shape else np.broadcast_to(array, shape).copy()
 
 
 def _as_objects(arrays: list[Any]) -> list[Any]:
