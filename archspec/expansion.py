@@ -15,7 +15,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
-from archspec.header import Symbol
+from archspec.header import Header, Symbol
 from archspec.layers import FieldError, Layer, find_kind
 from archspec.layers.base import as_expression, decided
 from archspec.layers.linear import Linear
@@ -47,10 +47,7 @@ def build_graph(
     """
     settings, derived = settings or {}, derived or {}
     header = architecture.header
-    values = header.defaults | dict(settings)
-    values |= {name: _valued(name, tree, values) for name, tree in derived.items()}
-    for name in (*settings, *derived):
-        _check_setting(name, values[name] if name in values else settings[name], header.symbols)
+    values = _values(header, settings, derived)
     scope = _outer_scope(architecture, settings, derived)
     inputs = {name: Tensor(name) for name in header.input}
     expansion = _Expansion(architecture, scope)
@@ -71,6 +68,21 @@ def build_graph(
         output=output,
         sides=tuple(expansion.sides),
     )
+
+
+def _values(
+    header: Header, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
+) -> dict[str, Rational]:
+    """Every symbol's value.
+
+    Raises:
+        SpecError: one breaks its symbol's rules, or there is no such symbol.
+    """
+    values = header.defaults | dict(settings)
+    values |= {name: _valued(name, tree, values) for name, tree in derived.items()}
+    for name in (*settings, *derived):
+        _check_setting(name, values[name], header.symbols)
+    return values
 
 
 def _valued(name: str, tree: Tree, values: Mapping[str, Rational]) -> Rational:

@@ -104,6 +104,7 @@ def read_assumptions(
     said = tuple(texts)
     for each in said:
         reader.read(each)
+    reader.check()
     return reader.assumptions()._replace(texts=said)
 
 
@@ -165,6 +166,17 @@ class _Reader:
             raise ExpressionError(f"'{name}' is assumed to be a multiple already")
         self.derived[name] = other
 
+    def check(self) -> None:
+        """A symbol that equals another is said nothing else of.
+
+        Raises:
+            SpecError: one is.
+        """
+        about = {s.name for fact in self.facts for side in fact[:2] for s in _symbols(side)}
+        for name in sorted(about & self.derived.keys()):
+            cause = f"two assumptions about '{name}', of which one says what it equals"
+            raise SpecError(cause, hint="say the other of what it equals")
+
     def _symbol(self, name: str) -> Symbol:
         return symbol(name, self.symbols[name].domain)
 
@@ -186,6 +198,11 @@ class _Reader:
         if isinstance(leaf, Measure):
             raise ExpressionError("an assumption knows no sizes of tensors")
         return self._symbol(leaf.id)
+
+
+def _symbols(side: object) -> set[Symbol]:
+    """The symbols of a side of a condition, which may be a number."""
+    return side.free_symbols if isinstance(side, Expr) else set()
 
 
 def _conjuncts(value: Value) -> Iterator[Value]:

@@ -42,33 +42,39 @@ ConventionName = Annotated[
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 
 
+Symbolic = Annotated[
+    bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
+]
+Metrics = Annotated[
+    list[str] | None,
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="What to show: params, model_size, macs, flops, activations, activations_peak, "
+        "receptive_field, effective_stride, effective_padding.",
+    ),
+]
+Depth = Annotated[
+    int | None, Parameter(help="How many groups to open within each other; 0 shows the outermost.")
+]
+Format = Annotated[
+    str,
+    Parameter(help="How to show it: table, json, csv, markdown, latex, python, c or javascript."),
+]
+
+
 @app.default
 def report(
     spec: Spec,
     /,
     *,
-    symbolic: Annotated[
-        bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
-    ] = False,
+    symbolic: Symbolic = False,
     settings: Settings = None,
     assume: Assumed = None,
     convention: ConventionName = "lecture",
-    metric: Annotated[
-        list[str] | None,
-        Parameter(
-            consume_multiple=True,
-            negative=(),
-            help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-            "receptive_field, effective_stride, effective_padding.",
-        ),
-    ] = None,
-    depth: Annotated[
-        int | None,
-        Parameter(help="How many groups to open within each other; 0 shows the outermost."),
-    ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        str, Parameter(help="How to show it: table, json, csv, markdown or latex.")
-    ] = "table",
+    metric: Metrics = None,
+    depth: Depth = None,
+    format: Format = "table",  # noqa: A002 - the option's name
 ) -> None:
     """Show what every layer and the whole network cost."""
     from costmodel.render import find_renderer

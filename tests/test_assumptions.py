@@ -92,6 +92,12 @@ def test_a_function_keeps_the_assumption() -> None:
         law(h=[224, 225])
 
 
+@pytest.mark.parametrize("said", [["h >= 64", "h == w"], ["w == h", "w % 2 == 0"], ["w == h + w"]])
+def test_a_symbol_that_equals_another_is_said_no_more_of(said: list[str]) -> None:
+    with pytest.raises(SpecError, match=r"two assumptions about|is said by itself"):
+        analyze(RESNET, assume=said)
+
+
 def test_an_equality_gives_the_value_too() -> None:
     assert analyze(RESNET, assume=["h == w + 1"]).graph.values["h"] == 225
 
