@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from sympy import Expr, S
 
-from costmodel.algebra.functions import Maximum, ceil_div
+from costmodel.algebra.functions import Maximum
 from costmodel.cost import Cost, Places
-from costmodel.nests import LoopNest, Operand
+from costmodel.nests import Axis, LoopNest
 
 
 class Field(NamedTuple):
@@ -77,34 +77,36 @@ def repeated(before: Reach, after: Reach, runs: Expr) -> Reach:
 
 
 def _through_windows(nest: LoopNest, before: tuple[Field, ...]) -> Reach:
+    """Through windows; one that spreads its input over a stride has places between places."""
     spread = nest.operand("output").axes
-    operand = nest.operand("output" if spread else "input")
-    if len(operand.axes) != len(before):
+    axes = spread or nest.operand("input").axes
+    between = spread and any(step is not S.One for axis in spread for step in axis.steps)
+    if between or len(axes) != len(before):
         return None
-    if spread and any(axis.steps[1] is not S.One for axis in spread):
-        return None  # which inputs meet depends on the place
     step = _spread if spread else _slid
-    return tuple(step(nest, operand, i, field) for i, field in enumerate(before))
+    return tuple(step(nest, axis, field) for axis, field in zip(axes, before, strict=True))
 
 
-def _slid(nest: LoopNest, operand: Operand, i: int, field: Field) -> Field:
+def _slid(nest: LoopNest, axis: Axis, field: Field) -> Field:
     """A window that reads ``s·h_o + d·k_h − p``."""
-    (stride, dilation), start = operand.axes[i].steps, operand.axes[i].start
-    taps = nest.over(operand.axes[i].loops[1:])[0].extent
+    stride, dilation = axis.steps
     return Field(
-        (field.size + (taps - 1) * dilation * field.stride).expand(),
+        (field.size + (_taps(nest, axis) - 1) * dilation * field.stride).expand(),
         (field.stride * stride).expand(),
-        (field.padding - start * field.stride).expand(),
+        (field.padding - axis.start * field.stride).expand(),
     )
 
 
-def _spread(nest: LoopNest, operand: Operand, i: int, field: Field) -> Field:
-    """A transposed window that writes ``s·h_i + k_h − p``: at most ``ceil(k/s)`` inputs meet."""
-    stride, start = operand.axes[i].steps[0], operand.axes[i].start
-    taps = nest.over(operand.axes[i].loops[1:])[0].extent
-    met = ceil_div(taps, stride)
+def _spread(nest: LoopNest, axis: Axis, field: Field) -> Field:
+    """A window that writes ``h_i + k_h − p``: it reads as many, the last tap first."""
+    reach = _taps(nest, axis) - 1
     return Field(
-        (field.size + (met - 1) * field.stride).expand(),
-        field.stride / stride,
-        field.padding + (taps - 1 + start) * field.stride / stride,
+        (field.size + reach * field.stride).expand(),
+        field.stride,
+        (field.padding + (reach + axis.start) * field.stride).expand(),
     )
+
+
+def _taps(nest: LoopNest, axis: Axis) -> Expr:
+    """The extent of the kernel's loop on an axis."""
+    return nest.over(axis.loops[1:])[0].extent
