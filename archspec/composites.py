@@ -3,62 +3,43 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
-from pydantic_core import PydanticCustomError
 
-from archspec.fields import Read, Size, constant, read_at, read_items, show
+from archspec.fields import Read, Size, constant, read_items, read_mapping, refused, wrong
 from archspec.header import STRICT, read_value
 
 
 def _entries(value: Any) -> Any:
     if isinstance(value, list):
         return value
-    raise PydanticCustomError(
-        "wrong_type",
-        "{cause}",
-        {"cause": f"{show(value)} is no list of entries", "hint": "write - before each entry"},
-    )
+    raise wrong(value, "list of entries", "write - before each entry")
 
 
 def _branches(value: Any) -> Any:
     if isinstance(value, list) and value:
         return [_entries(branch) for branch in value]
-    raise PydanticCustomError(
-        "wrong_type",
-        "{cause}",
-        {"cause": f"{show(value)} is no list of branches", "hint": "each branch is a list"},
-    )
+    raise wrong(value, "list of branches", "each branch is a list")
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: read_at(name, item, read_value) for name, item in row.items()}
+    return read_mapping(row, read_value)
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return list(read_items(value, _row))
-    raise PydanticCustomError(
-        "wrong_type",
-        "{cause}",
-        {"cause": f"{show(value)} is no list of rows", "hint": "write rows: [{t: 1, c: 16}, …]"},
-    )
+    raise wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
 
 
 def _columns(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value:
         return _row(value)
-    raise PydanticCustomError(
-        "wrong_type",
-        "{cause}",
-        {"cause": f"{show(value)} is no table", "hint": "write columns: {t: [1, 6], c: widths}"},
-    )
+    raise wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
 
 
 def _body(value: Any) -> Any:
     if value != []:
         return _entries(value)
-    raise PydanticCustomError(
-        "wrong_type", "{cause}", {"cause": "[] is empty", "hint": "write at least one entry"}
-    )
+    raise refused("[] is empty", "write at least one entry")
 
 
 _LIST = {"type": "array"}

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
-from archspec.fields import Condition, Read, read_condition, show
+from archspec.fields import Condition, Read, read_condition, show, wrong
 from archspec.header import STRICT, BlockModel, Header, check_name, read_value
 from archspec.layers import KINDS, Layer, find_kind
 from archspec.scope import RESERVED
@@ -237,22 +237,14 @@ def _split_entry(value: Any, origin: Origin) -> tuple[str, Any]:
 def _read_sources(value: Any) -> tuple[str, ...]:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
-        raise PydanticCustomError(
-            "wrong_type",
-            "{cause}",
-            {"cause": f"{show(value)} is no name or list of names", "hint": None},
-        )
+        raise wrong(value, "name or list of names")
     return tuple(names)
 
 
 def _read_node_name(value: Any) -> str:
     if isinstance(value, str) and _NODE_NAME.fullmatch(value) and value not in RESERVED:
         return value
-    raise PydanticCustomError(
-        "wrong_type",
-        "{cause}",
-        {"cause": f"{show(value)} is no name", "hint": "letters, digits, _ and - make one"},
-    )
+    raise wrong(value, "name", "letters, digits, _ and - make one")
 
 
 class Reserved(BaseModel):

@@ -1,13 +1,10 @@
 """The grammar of ``einsum``: ``n t c, c h d -> n h t d``, or ``ntc,chd->nhtd``."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic_core import PydanticCustomError
-
-from archspec.fields import Read, show
+from archspec.fields import Read, refused, show
 
 Axes = tuple[str, ...]
 """The names of a tensor's axes, in order."""
@@ -61,12 +58,12 @@ def read_equation(value: Any) -> Equation:
     if isinstance(value, Equation):
         return value
     if not isinstance(value, str) or value.count("->") != 1:
-        raise _wrong(value, "is no equation", "write one, as n t c, c h d -> n h t d")
+        raise refused(f"'{show(value)}' is no equation", "write one, as n t c, c h d -> n h t d")
     left, right = value.split("->")
     equation = Equation(tuple(map(_axes, left.split(","))), _axes(right))
     fault = _fault(equation)
     if fault:
-        raise _wrong(value, fault, None)
+        raise refused(f"'{value}' {fault}")
     return equation
 
 
@@ -95,18 +92,8 @@ def _fault(equation: Equation) -> str | None:
     return None
 
 
-def _repeated(axes: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for axis in axes:
-        if axis in seen:
-            return axis
-        seen.add(axis)
-    return None
-
-
-def _wrong(value: object, fault: str, hint: str | None) -> PydanticCustomError:
-    context = {"cause": f"'{show(value)}' {fault}", "hint": hint}
-    return PydanticCustomError("wrong_type", "{cause}", context)
+def _repeated(axes: Axes) -> str | None:
+    return next((axis for i, axis in enumerate(axes) if axis in axes[:i]), None)
 
 
 EquationText = Annotated[Equation, Read(read_equation, {"type": "string"})]

@@ -556,17 +556,16 @@ class _Frame:
 
     def _by_columns(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         columns = self._row(entry, fields.columns, ("columns",))
-        lengths = set[int]()
+        lists: list[tuple[Value, ...]] = []
         for name, column in columns.items():
             with self._at(entry, "columns", name):
                 if not isinstance(column, Items):
                     raise ExpressionError("a column is a list")
                 if not column.values:
                     raise ExpressionError("a column has a value for every row")
-                lengths.add(len(column.values))
-                if len(lengths) > 1:
+                lists.append(column.values)
+                if len(column.values) != len(lists[0]):
                     raise ExpressionError("the columns are of different lengths")
-        lists = [column.values for column in columns.values() if isinstance(column, Items)]
         for values in zip(*lists, strict=True):
             yield dict(zip(columns, values, strict=True))
 
@@ -658,15 +657,30 @@ class _Frame:
         self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree
     ) -> tuple[Item | None, Tensor]:
         """A repeat; of a body without layers nothing."""
-        path = self.path + name
+        loop = self._looped(entry, name, source, runs, copies)
+        if loop is None:
+            return None, source
+        self._remember(entry, Tensor(loop.path))
+        return loop, Tensor(loop.path)
+
+    def _looped(
+        self,
+        entry: Entry,
+        place: str,
+        source: Tensor,
+        runs: Tree,
+        copies: Tree,
+        chosen_by: Tensor | None = None,
+    ) -> Repeat | None:
+        """The body at a place below this frame as a repeat; None where it has no layer."""
+        path = self.path + place
         inside = Tensor(f"{path}/input")
-        body = self.inner(inside, name, copied=True, reserved=("input",))
+        body = self.inner(inside, place, copied=True, reserved=("input",))
         items, result = body.body(entry.bodies["layers"][0])
         if not items:
-            return None, source
-        self._remember(entry, Tensor(path))
-        item = Repeat(
-            name,
+            return None
+        return Repeat(
+            place.rpartition("/")[2],
             path,
             entry.key,
             runs,
@@ -677,8 +691,8 @@ class _Frame:
             result,
             entry.origin,
             entry.fields,
+            chosen_by,
         )
-        return item, Tensor(path)
 
     def _experts(
         self, entry: Entry, fields: Moe, name: str, source: Tensor
@@ -686,27 +700,11 @@ class _Frame:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
-        path = self.path + name
-        node = Node("router", f"{path}/router", router, (source,), entry.origin, entry.fields)
-        inside = Tensor(f"{path}/experts/input")
-        body = self.inner(inside, f"{name}/experts", copied=True, reserved=("input",))
-        items, result = body.body(entry.bodies["layers"][0])
-        if not items:
+        path = f"{self.path}{name}/router"
+        node = Node("router", path, router, (source,), entry.origin, entry.fields)
+        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
+        if loop is None:
             raise SpecError("an expert has no layer", origin=entry.origin, entry=entry.key)
-        loop = Repeat(
-            "experts",
-            f"{path}/experts",
-            entry.key,
-            top_k,
-            experts,
-            items,
-            source,
-            inside,
-            result,
-            entry.origin,
-            entry.fields,
-            Tensor(node.path),
-        )
         return self._group(entry, name, (node, loop), Tensor(loop.path))
 
 

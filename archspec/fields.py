@@ -83,21 +83,11 @@ def parse_text(text: str) -> Tree:
     try:
         tree = parse(text)
     except ExpressionError as error:
-        raise PydanticCustomError(
-            "expression",
-            "{cause}",
-            {
-                "cause": f"in '{shortened(text)}': {error.cause}",
-                "position": error.position,
-                "hint": error.hint or _quoting_hint(text),
-            },
-        ) from None
+        cause = f"in '{shortened(text)}': {error.cause}"
+        hint = error.hint or _quoting_hint(text)
+        raise refused(cause, hint, position=error.position) from None
     if isinstance(tree, Number):
-        raise PydanticCustomError(
-            "wrong_type",
-            "{cause}",
-            {"cause": f'"{text}" is text', "hint": f"write {text} without quotes"},
-        )
+        raise refused(f'"{text}" is text', f"write {text} without quotes")
     return tree
 
 
@@ -108,10 +98,20 @@ def _quoting_hint(text: str) -> str | None:
     return 'put an expression with commas in quotes, as "max(4, 5)"'
 
 
-def _wrong(value: object, wanted: str, hint: str | None = None) -> PydanticCustomError:
-    return PydanticCustomError(
-        "wrong_type", "{cause}", {"cause": f"{show(value)} is no {wanted}", "hint": hint}
-    )
+def refused(cause: str, hint: str | None = None, **place: Any) -> PydanticCustomError:
+    """What a reader raises; ``validation`` makes a `SpecError` of it.
+
+    Args:
+        cause: the value and the rule it breaks.
+        hint: the nearest right thing.
+        place: ``position`` in the text, or ``path`` to what is wrong, where one is known.
+    """
+    return PydanticCustomError("wrong_type", "{cause}", {"cause": cause, "hint": hint, **place})
+
+
+def wrong(value: object, wanted: str, hint: str | None = None) -> PydanticCustomError:
+    """What a reader raises of a value that is not what is wanted."""
+    return refused(f"{show(value)} is no {wanted}", hint)
 
 
 def show(value: object) -> str:
@@ -139,11 +139,11 @@ def read_expression(value: Any) -> Expression:
     if isinstance(value, str):
         tree = parse_text(value)
         if isinstance(tree, Truth):
-            raise _wrong(value, "number")
+            raise wrong(value, "number")
         return Expression(tree)
     if isinstance(value, int | Fraction) and not isinstance(value, bool):
         return Expression(Number(value))
-    raise _wrong(value, "number or expression")
+    raise wrong(value, "number or expression")
 
 
 def read_condition(value: Any) -> Condition:
@@ -156,15 +156,15 @@ def read_condition(value: Any) -> Condition:
         yaml_1_1 = {"yes": "true", "on": "true", "no": "false", "off": "false"}
         if value.lower() in yaml_1_1:
             meant = yaml_1_1[value.lower()]
-            raise _wrong(value, "truth value in YAML 1.2", f"write {meant}")
+            raise wrong(value, "truth value in YAML 1.2", f"write {meant}")
         return Condition(parse_text(value))
-    raise _wrong(value, "truth value", "write true, false or a condition")
+    raise wrong(value, "truth value", "write true, false or a condition")
 
 
 def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
     if isinstance(value, list):
         if not value:
-            raise _wrong([], "size per axis")
+            raise wrong([], "size per axis")
         return read_items(value, read_expression)
     return read_expression(value)
 
@@ -177,15 +177,15 @@ def _list(value: Any) -> tuple[Expression, ...]:
 
 def _mapping(value: Any) -> Mapping[str, Expression]:
     if isinstance(value, dict):
-        return {name: read_at(name, item, read_expression) for name, item in value.items()}
-    raise _wrong(value, "mapping of names to numbers", "write one, as {h: 8, d: 64}")
+        return read_mapping(value, read_expression)
+    raise wrong(value, "mapping of names to numbers", "write one, as {h: 8, d: 64}")
 
 
 def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
     if not isinstance(value, list):
         return read_expression(value)
     if len(value) != 2:
-        raise _wrong(value, "padding of one axis", "write one number, or [before, after]")
+        raise wrong(value, "padding of one axis", "write one number, or [before, after]")
     before, after = read_items(value, read_expression)
     return before, after
 
@@ -195,7 +195,7 @@ def _padding(value: Any) -> "Sides":
         return value  # type: ignore[no-any-return]
     if isinstance(value, list):
         if not value:
-            raise _wrong([], "padding")
+            raise wrong([], "padding")
         return read_items(value, _sides)
     return read_expression(value)
 
@@ -206,6 +206,11 @@ _T = TypeVar("_T")
 def read_items(values: list[Any], read: Callable[[Any], _T]) -> tuple[_T, ...]:
     """Every item of a list, read; what is wrong is placed at its item."""
     return tuple(read_at(i, value, read) for i, value in enumerate(values))
+
+
+def read_mapping(values: Mapping[str, Any], read: Callable[[Any], _T]) -> dict[str, _T]:
+    """Every value of a mapping, read; what is wrong is placed at its key."""
+    return {name: read_at(name, value, read) for name, value in values.items()}
 
 
 def read_at(key: str | int, value: Any, read: Callable[[Any], _T]) -> _T:

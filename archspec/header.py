@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from archspec.arithmetic import Rational, tidy
 from archspec.document import Document, Path_
@@ -14,11 +13,12 @@ from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
     Expression,
     Read,
-    read_at,
     read_condition,
     read_expression,
     read_items,
-    show,
+    read_mapping,
+    refused,
+    wrong,
 )
 from archspec.scope import RESERVED
 
@@ -32,27 +32,21 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 def _number(value: Any) -> Rational:
     if isinstance(value, int | Fraction) and not isinstance(value, bool):
         return tidy(value)
-    raise PydanticCustomError(
-        "wrong_type", "{cause}", {"cause": f"{show(value)} is no number", "hint": None}
-    )
+    raise wrong(value, "number")
 
 
 def _positive_integer(value: Any) -> int:
     number = _number(value)
     if number.denominator == 1 and number > 0:
         return int(number)
-    raise PydanticCustomError(
-        "wrong_type", "{cause}", {"cause": f"{number} is no positive integer", "hint": None}
-    )
+    raise wrong(number, "positive integer")
 
 
 def _unit(value: Any) -> Rational:
     number = _number(value)
     if number > 0:
         return number
-    raise PydanticCustomError(
-        "wrong_type", "{cause}", {"cause": f"{number} is no unit to round to"}
-    )
+    raise wrong(number, "unit to round to")
 
 
 Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
@@ -130,8 +124,7 @@ class Fact(BaseModel):
     def _in_units(self) -> "Fact":
         """A rounded value is a number of units."""
         if self.rounded and self.value.denominator != 1:
-            context = {"cause": f"value {self.value} is no number of units", "path": ("value",)}
-            raise PydanticCustomError("wrong_type", "{cause}", context)
+            raise refused(f"value {self.value} is no number of units", path=("value",))
         return self
 
 
@@ -152,11 +145,7 @@ def _parameter(value: Any) -> Any:
 
 def _sizes(value: Any) -> tuple[Expression, ...]:
     if not isinstance(value, list) or not value:
-        raise PydanticCustomError(
-            "wrong_type",
-            "{cause}",
-            {"cause": f"{show(value)} is no shape", "hint": "write a list, as [n, c, h, w]"},
-        )
+        raise wrong(value, "shape", "write a list, as [n, c, h, w]")
     return read_items(value, read_expression)
 
 
@@ -164,10 +153,8 @@ def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
     if not isinstance(value, dict):
         return {"input": _sizes(value)}
     if not value:
-        raise PydanticCustomError(
-            "wrong_type", "{cause}", {"cause": "no input", "hint": "as in input: {x: [n, c]}"}
-        )
-    return {name: read_at(name, sizes, _sizes) for name, sizes in value.items()}
+        raise refused("no input", "as in input: {x: [n, c]}")
+    return read_mapping(value, _sizes)
 
 
 class BlockModel(BaseModel):

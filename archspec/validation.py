@@ -68,7 +68,7 @@ def _explain(
         case "missing":
             origin = document.key_origin(place[:-1])
             return SpecError(f"the field '{field}' is required", origin=origin, entry=around)
-        case "expression" | "wrong_type":
+        case "wrong_type":
             return _explain_value(error["ctx"], document.origin(place), name)
     return SpecError(_cause(error), origin=document.origin(place), entry=name)
 
