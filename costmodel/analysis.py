@@ -264,12 +264,16 @@ class Analysis:
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
-        if isinstance(metric.per_layer, OfReach):
-            return metric.per_layer.of(self.propagation.reaches)
-        parts = metric.parts(self.counted, self.convention)
+        parts = self._parts(metric)
         if metric.combine == "max":
             return self._largest(parts)
         return by_resolution(Add(*parts, self.of_input(metric.name)))
+
+    def _parts(self, metric: Metric) -> list[Expr]:
+        """What the network's metric is the sum or the maximum of."""
+        if isinstance(metric.per_layer, OfReach):
+            return metric.per_layer.of(self.propagation.reaches)
+        return metric.parts(self.counted, self.convention)
 
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions."""
@@ -300,9 +304,7 @@ class Analysis:
         return self._values[metric]
 
     def _value(self, found: Metric) -> Rational:
-        if isinstance(found.per_layer, OfReach):
-            return self.evaluator(self.total(found.name))
-        parts = list(map(self.evaluator, found.parts(self.counted, self.convention)))
+        parts = list(map(self.evaluator, self._parts(found)))
         if found.combine == "max":
             return max(parts)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))

@@ -23,6 +23,7 @@ from costmodel.algebra.conditions import AtLeast, Condition, Divides, condition_
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact
 from costmodel.algebra.printing import text
+from costmodel.algebra.reduction import raised
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 
@@ -57,11 +58,7 @@ class Assumptions(NamedTuple):
 
     def raised(self, least: Least) -> Least:
         """The smallest values of the symbols, the new ones included, where all of this holds."""
-        bounds = (c for c in self.conditions if isinstance(c, AtLeast) and c.expression.is_Symbol)
-        least = {
-            **least,
-            **{c.expression: max(c.bound, least.get(c.expression, 0)) for c in bounds},
-        }
+        least = raised(least, self.conditions)
         new: dict[Symbol, Rational] = {}
         for stands, quotient in self.back.items():
             known = quotient.free_symbols <= least.keys()

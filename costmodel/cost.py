@@ -39,11 +39,6 @@ class Output(Enum):
         """Whether it is a new feature map: neither an input's elements nor learned ones."""
         return self not in (Output.IN_PLACE, Output.VIEW, Output.PARAMETER)
 
-    @property
-    def is_product(self) -> bool:
-        """Whether products make it."""
-        return self in (Output.CONV, Output.LINEAR, Output.MATMUL)
-
 
 class Parameter(NamedTuple):
     """A learnable tensor.

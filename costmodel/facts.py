@@ -63,14 +63,17 @@ def check_facts(spec: str) -> Iterator[Finding]:
         SpecError: the spec breaks a rule, or a fact names what is not there.
     """
     asked = load(spec)
+    analyses: dict[tuple[object, ...], Analysis] = {}
     path = asked.document.file
     for i, fact in enumerate(asked.header.expect):
         if asked.variant not in (None, fact.variant):
             continue
         name = f"{path}@{fact.variant}" if fact.variant else path
         try:
-            analysis = _analyzed(asked.varied(fact.variant), fact)
-            value = analysis.value(find_metric(fact.metric).name)
+            about = (fact.variant, fact.convention, *fact.at.items())
+            if about not in analyses:
+                analyses[about] = _analyzed(asked.varied(fact.variant), fact)
+            value = analyses[about].value(find_metric(fact.metric).name)
         except SpecError as error:
             raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
         yield Finding(name, fact, value, rounded(value, fact.rounded))

@@ -112,12 +112,12 @@ class OfReach:
 
     def __call__(self, layer: LayerCost, convention: Convention) -> Expr:  # noqa: ARG002
         """The measure of a layer."""
-        return self.of([layer.reach])
+        return Maximum(*self.of([layer.reach]))
 
-    def of(self, reaches: Iterable[Reach]) -> Expr:
-        """The largest measure of several."""
-        measures = [self.measure(field) for reach in reaches for field in reach or ()]
-        return Maximum(*measures) if measures else Integer(0)
+    def of(self, reaches: Iterable[Reach]) -> list[Expr]:
+        """The measures of all fields."""
+        fields = dict.fromkeys(field for reach in reaches for field in reach or ())
+        return list(map(self.measure, fields)) or [Integer(0)]
 
 
 def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:

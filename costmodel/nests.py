@@ -122,13 +122,8 @@ class LoopNest(NamedTuple):
         return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
 
     @property
-    def reads(self) -> Expr:
-        """Elements that must be read at least once."""
-        return sum((self.size(o) for o in self.operands if o.name != "output"), Mul(0))
-
-    @property
     def activations_read(self) -> Expr:
-        """Those of them that are not learned."""
+        """Elements of feature maps that must be read at least once."""
         return sum(
             (self.size(o) for o in self.operands if not o.learnable and o.name != "output"), Mul(0)
         )

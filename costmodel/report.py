@@ -148,13 +148,11 @@ class Report:
     def _group(self, group: GroupCost, level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
         """The line of a group, then those in it; groups that hold but one group are one line."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
-        runs, copies = runs * group.runs, copies * group.copies
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
             group = group.parts[0]
             name = f"{name}/{group.name}"
             own, held = own * group.runs, held * group.copies
-            runs, copies = runs * group.runs, copies * group.copies
-        inner = list(self._tree(group.parts, level + 1, runs, copies))
+        inner = list(self._tree(group.parts, level + 1, runs * own, copies * held))
         direct = [row for row in inner if row.level == level + 1]
         yield Row(
             name=name,

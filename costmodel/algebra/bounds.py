@@ -37,8 +37,15 @@ def lower_bound(expression: Expr, least: Least) -> Rational | None:
 
 def _of_sum(expression: Expr, least: Least) -> Rational | None:
     """The sum of what the terms never fall below."""
-    bounds = [lower_bound(term, least) for term in expression.args]
-    return None if None in bounds else sum(bound for bound in bounds if bound is not None)
+    bounds = _all_bounds(expression, least)
+    return None if bounds is None else sum(bounds)
+
+
+def _all_bounds(expression: Expr, least: Least) -> list[Rational] | None:
+    """What each argument never falls below, if something is found for every one."""
+    bounds = [lower_bound(arg, least) for arg in expression.args]
+    known = [bound for bound in bounds if bound is not None]
+    return known if len(known) == len(bounds) else None
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
@@ -107,9 +114,8 @@ def _of_maximum(expression: Expr, least: Least) -> Rational | None:
 
 def _of_minimum(expression: Expr, least: Least) -> Rational | None:
     """The smallest bound, where all have one."""
-    bounds = [lower_bound(arg, least) for arg in expression.args]
-    known = [bound for bound in bounds if bound is not None]
-    return min(known) if len(known) == len(bounds) else None
+    bounds = _all_bounds(expression, least)
+    return None if bounds is None else min(bounds)
 
 
 _LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {

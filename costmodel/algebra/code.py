@@ -33,6 +33,16 @@ class Language(NamedTuple):
     equals: str = "=="
 
 
+INFIX: Mapping[str, Callable[[str, str], str]] = {
+    "add": lambda a, b: f"({a} + {b})",
+    "sub": lambda a, b: f"({a} - {b})",
+    "mul": lambda a, b: f"{a}*{b}",
+    "max": lambda a, b: f"max({a}, {b})",
+    "min": lambda a, b: f"min({a}, {b})",
+}
+"""The operations of a language whose own integers do not overflow."""
+
+
 class Parameters(NamedTuple):
     """The arguments of a function for some symbols.
 

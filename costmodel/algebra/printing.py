@@ -34,10 +34,9 @@ class Ceiling(Operation):
 
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    return expression.replace(
-        lambda e: isinstance(e, FloorDiv) and e.args[0].could_extract_minus_sign(),
-        lambda e: e if is_whole(e.args[0]) else -Ceiling(-e.args[0] / e.args[1]),
-    )
+    floors = (f for f in expression.atoms(FloorDiv) if f.args[0].could_extract_minus_sign())
+    reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if not is_whole(f.args[0])}
+    return expression.xreplace(reals) if reals else expression
 
 
 class PythonText:

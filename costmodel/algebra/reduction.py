@@ -164,7 +164,7 @@ def _without_implied(conditions: list[Condition], least: Least) -> list[Conditio
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
     """The smallest values of the symbols where the conditions hold."""
     bounds = (c for c in conditions if isinstance(c, AtLeast) and c.expression.is_Symbol)
-    return {**least, **{c.expression: c.bound for c in bounds}}
+    return {**least, **{c.expression: max(c.bound, least.get(c.expression, 0)) for c in bounds}}
 
 
 def _is_proved(condition: Condition, least: Least) -> bool:

@@ -2,7 +2,7 @@
 
 from json import dumps
 
-from costmodel.algebra.code import Language
+from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
 from costmodel.report import Report
 
@@ -16,12 +16,8 @@ _KEYWORDS = (
 LANGUAGE = Language(
     number=lambda value: f"{value}n",
     binary={
-        "add": lambda a, b: f"({a} + {b})",
-        "sub": lambda a, b: f"({a} - {b})",
-        "mul": lambda a, b: f"{a}*{b}",
+        **INFIX,
         "floor_div": lambda a, b: f"floorDiv({a}, {b})",
-        "max": lambda a, b: f"max({a}, {b})",
-        "min": lambda a, b: f"min({a}, {b})",
     },
     round_to=lambda over, under, divisor: f"roundTo({over}, {under}, {divisor})",
     reserved=frozenset(_KEYWORDS.split()),

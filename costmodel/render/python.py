@@ -2,19 +2,15 @@
 
 import keyword
 
-from costmodel.algebra.code import Language
+from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
 from costmodel.report import Report
 
 LANGUAGE = Language(
     number=str,
     binary={
-        "add": lambda a, b: f"({a} + {b})",
-        "sub": lambda a, b: f"({a} - {b})",
-        "mul": lambda a, b: f"{a}*{b}",
+        **INFIX,
         "floor_div": lambda a, b: f"({a}//{b})" if b.isalnum() else f"({a}//({b}))",
-        "max": lambda a, b: f"max({a}, {b})",
-        "min": lambda a, b: f"min({a}, {b})",
     },
     round_to=lambda over, under, divisor: f"round_to({over}, {under}, {divisor})",
     reserved=frozenset({*keyword.kwlist, "max", "min", "round_to"}),

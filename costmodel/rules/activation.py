@@ -16,7 +16,7 @@ from archspec.layers.activation import (
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.cost import Cost, Output, Parameter, Role
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
+from costmodel.rules.base import Shape, Site, cost_rule, replaced, shape_rule
 
 
 @shape_rule(Activation)
@@ -71,18 +71,18 @@ def activation_cost(layer: Activation | OverAxis, site: Site, output: Shape) -> 
 @shape_rule(OverAxis)
 def over_axis_shape(layer: OverAxis, site: Site) -> Shape:
     """The input's shape, which has the axis."""
-    site.axis(site.integer("dim", layer.dim), "dim")
+    site.axis_of("dim", layer.dim)
     return site.input
 
 
 @shape_rule(GLU)
 def glu_shape(layer: GLU, site: Site) -> Shape:
     """``(…, 2·c, …) → (…, c, …)``. Source: ``torch.nn.GLU``."""
-    axis = site.axis(site.integer("dim", layer.dim), "dim")
+    axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
     rule = "axis {axis} ({size}) must be even to be cut in halves"
     site.require(Divides(S(2), size), rule, {"axis": S(axis), "size": size}, "dim")
-    return (*site.input[:axis], floor_div(size, S(2)), *site.input[axis + 1 :])
+    return replaced(site.input, axis, floor_div(size, S(2)))
 
 
 @shape_rule(PReLU)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sympy import Expr
 
 from archspec.layers.attention import Attention, CrossAttention, SelfAttention
-from costmodel.algebra.conditions import AtLeast, Divides, Equal
+from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Minimum
 from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
@@ -83,19 +83,9 @@ def _require_tokens(site: Site) -> None:
 def _require_heads(layer: Attention, site: Site) -> None:
     heads = _heads(layer, site)
     if layer.kv_heads is not None:
-        site.require(
-            Divides(heads.keys, heads.queries),
-            "heads ({queries}) must be divisible by kv_heads ({keys})",
-            {"queries": heads.queries, "keys": heads.keys},
-            "kv_heads",
-        )
+        site.require_divisible("heads", heads.queries, "kv_heads", heads.keys)
     if layer.head_dim is None:
-        site.require(
-            Divides(heads.queries, site.input[-1]),
-            "the features ({features}) must be divisible by heads ({queries})",
-            {"features": site.input[-1], "queries": heads.queries},
-            "heads",
-        )
+        site.require_divisible("the features", site.input[-1], "heads", heads.queries)
 
 
 def _heads(layer: Attention, site: Site) -> Heads:
@@ -171,7 +161,7 @@ def _bias(nest: LoopNest) -> Parameter:
 
 def _kind(nest: LoopNest) -> Output:
     """Scores and weighted sum are products of two feature maps, the others of a weight."""
-    return Output.MATMUL if nest.name in ("scores", "sum") else Output.LINEAR
+    return Output.LINEAR if any(o.learnable for o in nest.operands) else Output.MATMUL
 
 
 def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ...]:

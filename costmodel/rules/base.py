@@ -194,6 +194,11 @@ class Site:
         if truth is None:
             self.requirements.append(requirement)
 
+    def require_divisible(self, word: str, size: Expr, field: str, divisor: Expr) -> None:
+        """A size, called ``word`` in errors, is a multiple of what the field is worth."""
+        rule = f"{word} ({{size}}) must be divisible by {field} ({{divisor}})"
+        self.require(Divides(divisor, size), rule, {"size": size, "divisor": divisor}, field)
+
     def axis(self, index: int, name: str | None = None) -> int:
         """An axis counted from 0, from an index that may count from the end.
 
@@ -254,6 +259,11 @@ def text_of(expression: Expr) -> str:
 def elements(shape: Shape) -> Expr:
     """How many elements a tensor has."""
     return Mul(*shape) if shape else Integer(1)
+
+
+def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
+    """A shape with another extent of one axis."""
+    return (*shape[:axis], size, *shape[axis + 1 :])
 
 
 ShapeRule = Callable[[Any, Site], Shape | Several]

@@ -6,12 +6,12 @@ from sympy import Expr, S
 
 from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
-from costmodel.algebra.conditions import AtLeast, Divides
+from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.cost import Cost, Output, weight_and_bias
 from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
-from costmodel.rules.sliding import require_mode, require_output, spatial_input
+from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
 from costmodel.windows import AXES, Window
 
 
@@ -39,9 +39,7 @@ def _require_mode(layer: Conv, site: Site, windows: tuple[Window, ...]) -> None:
 def _require_groups(site: Site, groups: Expr, channels: Expr) -> None:
     """Groups divide the channels of both sides."""
     for name, count in (("in_channels", site.input[1]), ("out_channels", channels)):
-        rule = f"{name} ({{channels}}) must be divisible by groups ({{groups}})"
-        shown = {"channels": count, "groups": groups}
-        site.require(Divides(groups, count), rule, shown, "groups")
+        site.require_divisible(name, count, "groups", groups)
 
 
 def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
@@ -96,11 +94,8 @@ def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
     c_i, c_o = Loop("c_i", site.input[1], share), Loop("c_o", output[1])
-    taps = tuple(
-        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
-    )
     operands = (
-        Operand("input", (BATCH, "c_i"), axes=taps, size=elements(site.input)),
+        Operand("input", (BATCH, "c_i"), axes=tap_axes(windows), size=elements(site.input)),
         Operand("weight", _names([c_o, c_i, *kernel]), learnable=True),
         Operand("output", (BATCH, *_names([c_o, *spatial]))),
     )

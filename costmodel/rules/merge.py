@@ -8,7 +8,7 @@ from sympy import Add, Expr, Integer, S
 from archspec.layers.merge import Concat, Elementwise, Merge, Stack
 from costmodel.algebra.conditions import Equal
 from costmodel.cost import Cost, Output
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule, show_shape
+from costmodel.rules.base import Shape, Site, cost_rule, replaced, shape_rule, show_shape
 
 
 @shape_rule(Elementwise)
@@ -79,7 +79,7 @@ def concatenated_shape(layer: Concat, site: Site) -> Shape:
     joined = site.axis_of("axis", layer.axis)
     _require_equal_axes(site, joined)
     total = Add(*(shape[joined] for shape in site.inputs))
-    return (*site.input[:joined], total, *site.input[joined + 1 :])
+    return replaced(site.input, joined, total)
 
 
 @shape_rule(Stack)

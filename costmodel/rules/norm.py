@@ -8,7 +8,6 @@ from archspec.layers.norm import (
     LocalResponseNorm,
     RMSNorm,
 )
-from costmodel.algebra.conditions import Divides
 from costmodel.cost import Cost, Output, Parameter, Role
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
 
@@ -71,9 +70,7 @@ def groupnorm_shape(layer: GroupNorm, site: Site) -> Shape:
     """The input's shape, whose channels fall into groups. Source: ``torch.nn.GroupNorm``."""
     channels = site.input[site.axis(1)]
     groups = site.size("num_groups", layer.num_groups)
-    rule = "in_channels ({channels}) must be divisible by num_groups ({groups})"
-    shown = {"channels": channels, "groups": groups}
-    site.require(Divides(groups, channels), rule, shown, "num_groups")
+    site.require_divisible("in_channels", channels, "num_groups", groups)
     return site.input
 
 

@@ -6,9 +6,9 @@ from archspec.layers.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool, Poo
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
-from costmodel.nests import BATCH, Axis, Body, Loop, LoopNest, Operand
+from costmodel.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
-from costmodel.rules.sliding import require_output, spatial_input
+from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.windows import AXES, Window
 
 
@@ -62,12 +62,9 @@ def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
     outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
-    taps = tuple(
-        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
-    )
     written = [*outer, *spatial]
     operands = (
-        Operand("input", (BATCH, "c"), axes=taps, size=elements(site.input)),
+        Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input)),
         Operand("output", tuple(loop.name for loop in written)),
     )
     return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))

@@ -5,6 +5,7 @@ from itertools import product
 
 from sympy import Expr, Integer
 
+from archspec.fields import Expression
 from archspec.layers.recurrent import LSTM, Recurrent
 from costmodel.algebra.conditions import AtLeast
 from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
@@ -22,7 +23,7 @@ def recurrent_shape(layer: Recurrent, site: Site) -> Shape:
         raise site.node.error(f"the input {show_shape(site.input)} is not (n, t, c)")
     n, t, _ = site.input
     state = _state(layer, site)
-    if isinstance(layer, LSTM) and layer.proj_size is not None:
+    if _projection(layer):
         hidden = site.size("hidden_size", layer.hidden_size)
         rule = "proj_size ({state}) must be smaller than hidden_size ({hidden})"
         shown = {"state": state, "hidden": hidden}
@@ -36,10 +37,14 @@ def _directions(layer: Recurrent) -> int:
 
 def _state(layer: Recurrent, site: Site) -> Expr:
     """Features that a step hands on: ``h``, or what it is projected to."""
-    projected = layer.proj_size if isinstance(layer, LSTM) else None
+    projected = _projection(layer)
     if projected is None:
         return site.size("hidden_size", layer.hidden_size)
     return site.size("proj_size", projected)
+
+
+def _projection(layer: Recurrent) -> Expression | None:
+    return layer.proj_size if isinstance(layer, LSTM) else None
 
 
 @cost_rule(Recurrent)
@@ -70,7 +75,7 @@ def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNe
     rows = (Loop(BATCH, n), Loop("t", t))
     hidden, state = site.size("hidden_size", layer.hidden_size), _state(layer, site)
     sizes = {"ih": (c_i, layer.gates * hidden), "hh": (state, layer.gates * hidden)}
-    if isinstance(layer, LSTM) and layer.proj_size is not None:
+    if _projection(layer):
         sizes["hr"] = (hidden, state)
     for which, (features, made) in sizes.items():
         weight = f"weight_{which}_{name}"

@@ -37,17 +37,14 @@ from costmodel.rules.base import (
     Site,
     cost_rule,
     elements,
+    replaced,
     shape_rule,
     show_shape,
     text_of,
 )
-from costmodel.rules.sliding import require_mode, require_probability
+from costmodel.rules.merge import require_same_rank
+from costmodel.rules.sliding import require_mode, require_probability, spatial_input
 from costmodel.windows import AXES
-
-
-def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
-    """A shape with another extent of one axis."""
-    return (*shape[:axis], size, *shape[axis + 1 :])
 
 
 @shape_rule(Identity)
@@ -222,16 +219,13 @@ def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
 @shape_rule(Crop)
 def crop_shape(layer: Crop, site: Site) -> Shape:
     """The spatial extents of ``size``, or of the second input. Source: Ronneberger et al., 2015."""
-    rank = len(site.input) - 2
+    require_same_rank(site)
     if (layer.size is None) == (len(site.inputs) == 1):
         raise site.node.error("the extents come from size, or from a second input", field="size")
     if layer.size is not None:
-        wanted: Sequence[Expr] = site.per_axis("size", layer.size, rank)
+        wanted: Sequence[Expr] = site.per_axis("size", layer.size, len(site.input) - 2)
     else:
         wanted = site.inputs[1][2:]
-    if len(wanted) != rank:
-        shown = f"{show_shape(site.input)} and {show_shape(site.inputs[1])}"
-        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
     for axis, (size, kept) in enumerate(zip(site.input[2:], wanted, strict=True), 2):
         rule = f"axis {axis} ({{size}}) cannot be cropped to {{kept}}"
         site.require(AtLeast(size - kept, 0), rule, {"size": size, "kept": kept}, "size")
@@ -314,20 +308,11 @@ def channel_shuffle_shape(layer: ChannelShuffle, site: Site) -> Shape:
     """The input's shape, whose channels fall into groups. Source: ``torch.nn.ChannelShuffle``."""
     site.axis(2)
     channels, groups = site.input[1], site.size("groups", layer.groups)
-    rule = "in_channels ({channels}) must be divisible by groups ({groups})"
-    shown = {"channels": channels, "groups": groups}
-    site.require(Divides(groups, channels), rule, shown, "groups")
+    site.require_divisible("in_channels", channels, "groups", groups)
     return site.input
 
 
-def _require_image(site: Site) -> tuple[Expr, Expr, Expr, Expr]:
-    if len(site.input) != 4:
-        raise site.node.error(f"the input {show_shape(site.input)} is not (n, c, h, w)")
-    n, c, h, w = site.input
-    return n, c, h, w
-
-
-def _require_multiple(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
+def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
     """``size/factor``, which must be an integer."""
     rule = f"{name} ({{size}}) must be divisible by {{factor}}"
     site.require(Divides(factor, size), rule, {"size": size, "factor": factor}, field)
@@ -337,18 +322,18 @@ def _require_multiple(site: Site, field: str, name: str, size: Expr, factor: Exp
 @shape_rule(PixelShuffle)
 def pixel_shuffle_shape(layer: PixelShuffle, site: Site) -> Shape:
     """``(n, c·r², h, w) → (n, c, h·r, w·r)``. Source: ``torch.nn.PixelShuffle``."""
-    n, c, h, w = _require_image(site)
+    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
     r = site.size("upscale_factor", layer.upscale_factor)
-    return n, _require_multiple(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
+    return n, _part(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
 
 
 @shape_rule(PixelUnshuffle)
 def pixel_unshuffle_shape(layer: PixelUnshuffle, site: Site) -> Shape:
     """``(n, c, h·r, w·r) → (n, c·r², h, w)``. Source: ``torch.nn.PixelUnshuffle``."""
-    n, c, h, w = _require_image(site)
+    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
     r = site.size("downscale_factor", layer.downscale_factor)
-    height = _require_multiple(site, "downscale_factor", "height", h, r)
-    return n, c * r**2, height, _require_multiple(site, "downscale_factor", "width", w, r)
+    height = _part(site, "downscale_factor", "height", h, r)
+    return n, c * r**2, height, _part(site, "downscale_factor", "width", w, r)
 
 
 INTERPOLATED = {

@@ -6,6 +6,7 @@ from sympy import Expr
 
 from archspec.fields import Expression
 from costmodel.algebra.conditions import AtLeast
+from costmodel.nests import Axis
 from costmodel.rules.base import Site, show_shape
 from costmodel.windows import AXES, Window
 
@@ -27,6 +28,13 @@ def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
         )
         outputs.append(output)
     return tuple(outputs)
+
+
+def tap_axes(windows: Iterable[Window]) -> tuple[Axis, ...]:
+    """Where the taps of the windows read: ``s·h_o + d·k_h − p`` on each axis."""
+    return tuple(
+        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
+    )
 
 
 def spatial_input(site: Site, rank: int) -> tuple[Expr, ...]:
