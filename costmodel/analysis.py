@@ -22,6 +22,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled
 from costmodel.algebra.reduction import raised, reduced
+from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
@@ -202,8 +203,10 @@ class Analysis:
         return self._evaluator_at(self.graph.values)
 
     def _evaluator_at(self, values: Mapping[str, Rational]) -> Evaluator:
-        free = {symbol: values[name] for name, symbol in self.symbols.items()}
-        return Evaluator(self.assumed.valued(free))
+        known = self.assumed.valued({s: values[name] for name, s in self.symbols.items()})
+        evaluate = Evaluator(known)
+        turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_turns.items()}
+        return Evaluator({**known, **turns})
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -267,7 +270,17 @@ class Analysis:
         parts = self._parts(metric)
         if metric.combine == "max":
             return self._largest(parts)
-        return by_resolution(Add(*parts, self.of_input(metric.name)))
+        return self.by_resolution(Add(*parts, self.of_input(metric.name)))
+
+    def by_resolution(self, expression: Expr) -> Expr:
+        """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
+        return by_resolution(expression, self._extents)
+
+    @cached_property
+    def _extents(self) -> frozenset[Symbol]:
+        """The symbols of the inputs' shapes."""
+        sizes = (size for shape in self.propagation.inputs.values() for size in shape)
+        return frozenset().union(*(size.free_symbols for size in sizes))
 
     def _parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of."""
@@ -276,7 +289,13 @@ class Analysis:
         return metric.parts(self.counted, self.convention)
 
     def law(self, expression: Expr) -> Expr:
-        """A count as it is printed: every quotient in it is an integer under the conditions."""
+        """A count as it is printed: every quotient in it is an integer under the conditions.
+
+        What depends on the turn of a repeat is that of the last.
+        """
+        for index, last in self.propagation.last_turns.items():
+            if expression.has(index):
+                expression = at_turn(expression, index, last)
         return settled(self.assumed.shown(expression), self._whole)
 
     @cached_property
@@ -290,8 +309,8 @@ class Analysis:
         several = (
             part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
         )
-        candidates = [by_resolution(part) for group in several for part in group] or [Integer(0)]
-        return maximum(candidates, least, self.evaluator)
+        candidates = [self.by_resolution(part) for group in several for part in group]
+        return maximum(candidates or [Integer(0)], least, self.evaluator)
 
     @cached_property
     def _values(self) -> dict[str, Rational]:

@@ -92,7 +92,7 @@ class _Explainer:
     def __init__(self, analysis: Analysis, counted: Counted) -> None:
         self.analysis = analysis
         self.layer = counted.layer
-        self.runs = counted.runs
+        self.often = counted.often
         self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
@@ -101,11 +101,13 @@ class _Explainer:
         outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
-        runs = self.evaluate(self.runs)
-        name = self.layer.node.path
-        return Explanation(
-            name if runs == 1 else f"{name} (one of {show_number(runs)} runs)", shapes, tuple(steps)
-        )
+        return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
+
+    def _which(self) -> str:
+        """Which run is explained, where there are several: any, or the last where they differ."""
+        count = self.evaluate(self.often.works)
+        which = "the last" if self.often.turns else "one"
+        return "" if count == 1 else f" ({which} of {show_number(count)} runs)"
 
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)

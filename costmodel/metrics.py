@@ -9,6 +9,7 @@ from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.functions import Maximum, Minimum, is_positive
+from costmodel.algebra.sums import closed_sum, largest_turn
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, Reach
@@ -46,20 +47,28 @@ class Metric(NamedTuple):
 
     def _part(self, counted: Counted, convention: Convention) -> Expr:
         count = self.per_layer(counted.layer, convention)
-        if counted.runs is counted.copies is S.One:
+        runs, copies, turns = counted.often
+        over = largest_turn if self.combine == "max" else closed_sum
+        for each in reversed(turns):
+            count = over(count, each)
+        if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
-            # Of turns that may be none, nothing is in memory.
-            happens = 1 if is_positive(counted.runs) else Minimum(Integer(1), counted.runs)
-            parts = count.args if isinstance(count, Maximum) else (count,)
-            return Maximum(*(happens * part for part in parts))
-        often = counted.copies if self.per == "copy" else counted.runs
+            return _where_it_happens(count, counted.often.works)
+        often = copies if self.per == "copy" else runs
         return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
     def of(self, layers: Iterable[Counted], convention: Convention) -> Expr:
         """The count of some layers together."""
         parts = self.parts(layers, convention) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
+
+
+def _where_it_happens(count: Expr, runs: Expr) -> Expr:
+    """The largest of some turns; of turns that may be none, nothing is in memory."""
+    happens = 1 if is_positive(runs) else Minimum(Integer(1), runs)
+    parts = count.args if isinstance(count, Maximum) else (count,)
+    return Maximum(*(happens * part for part in parts))
 
 
 def count_params(layer: LayerCost, convention: Convention) -> Expr:

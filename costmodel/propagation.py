@@ -1,9 +1,10 @@
 """Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
-from sympy import Expr, S
+from sympy import Expr, Mul, S, Symbol
 
 from archspec.errors import SpecError
 from archspec.fields import Expression
@@ -12,6 +13,7 @@ from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import exact
+from costmodel.algebra.sums import OpenFormError, Turns, at_turn, coefficients, in_all_turns
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
@@ -27,6 +29,7 @@ from costmodel.rules.base import (
     find_cost_rule,
     find_shape_rule,
     show_shape,
+    text_of,
 )
 
 
@@ -98,6 +101,7 @@ class GroupCost(NamedTuple):
         output: the shape that leaves it.
         runs: how often it works.
         copies: how many copies of its weights there are.
+        turn: the index of its runs, where what it holds depends on which of them it is.
     """
 
     name: str
@@ -107,17 +111,42 @@ class GroupCost(NamedTuple):
     output: Shape
     runs: Expr = S.One
     copies: Expr = S.One
+    turn: Symbol | None = None
 
 
 Part = LayerCost | GroupCost
 
 
+class Often(NamedTuple):
+    """How often something counts.
+
+    Attributes:
+        runs: how often it works.
+        copies: how many copies of its weights there are.
+        turns: the repeats whose every turn counts by itself, the innermost last.
+    """
+
+    runs: Expr = S.One
+    copies: Expr = S.One
+    turns: tuple[Turns, ...] = ()
+
+    @property
+    def works(self) -> Expr:
+        """How often it works in all, every turn counted."""
+        return Mul(self.runs, *(each.count for each in self.turns))
+
+    def within(self, group: GroupCost) -> "Often":
+        """How often what a group holds counts, the group itself counting so often."""
+        if group.turn is not None:
+            return self._replace(turns=(*self.turns, Turns(group.turn, group.runs)))
+        return Often(self.runs * group.runs, self.copies * group.copies, self.turns)
+
+
 class Counted(NamedTuple):
-    """A layer and how often it counts in the network: its work, and its weights."""
+    """A layer and how often it counts in the network."""
 
     layer: LayerCost
-    runs: Expr
-    copies: Expr
+    often: Often
 
 
 class Propagation(NamedTuple):
@@ -128,12 +157,14 @@ class Propagation(NamedTuple):
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
         reaches: what the tensors see of the inputs, after all turns of the repeats they are in.
+        last_turns: the index of a repeat's turns → that of the last of them.
     """
 
     inputs: Mapping[str, Shape]
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
-    reaches: tuple[Reach, ...] = ()
+    reaches: tuple[Reach, ...]
+    last_turns: Mapping[Symbol, Expr]
 
     @property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -146,15 +177,16 @@ class Propagation(NamedTuple):
         return counted_in(self.parts)
 
 
-def counted_in(
-    parts: Iterable[Part], runs: Expr = S.One, copies: Expr = S.One
-) -> Iterator[Counted]:
+ONCE = Often()
+
+
+def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
     """Every layer of a tree with how often it counts, the tree itself counting so often."""
     for part in parts:
         if isinstance(part, LayerCost):
-            yield Counted(part, runs, copies)
+            yield Counted(part, often)
         else:
-            yield from counted_in(part.parts, runs * part.runs, copies * part.copies)
+            yield from counted_in(part.parts, often.within(part))
 
 
 def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagation:
@@ -169,7 +201,7 @@ def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagatio
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     parts = walk.parts(graph.items)
     reaches = tuple(dict.fromkeys(walk.reaches.values()))
-    return Propagation(inputs, parts, tuple(walk.requirements), reaches)
+    return Propagation(inputs, parts, tuple(walk.requirements), reaches, walk.last_turns)
 
 
 MAX_TURNS = 1_000
@@ -188,6 +220,7 @@ class _Walk:
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
+        self.last_turns: dict[Symbol, Expr] = {}
         self.worked = 0
         self.requirements: list[Requirement] = []
         own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
@@ -290,24 +323,28 @@ class _Walk:
     def repeat(self, item: Repeat) -> GroupCost:
         """A repeat: its body once where it keeps the shape, else turn by turn until it does.
 
-        The experts of a mixture all take the same input, so its body is always met once.
+        Of a symbolic number of turns, those that all add as much are met once, too. The experts of
+        a mixture all take the same input, so its body is always met once.
 
         Raises:
-            SpecError: the number of turns is a symbol, and every turn changes the shape.
+            SpecError: the number of turns is a symbol, and every turn changes the shape otherwise.
         """
         runs, copies = self._counts(item)
+        asked = len(self.requirements)
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
             self._reach_after(item, S.One if item.kind == "moe" else runs)
-            return self._finish(item, after, parts, runs, copies)
-        if runs.is_Integer:
+            return self._finish(item, after, parts, Often(runs, copies))
+        if runs.is_Integer and runs <= MAX_TURNS:
             return self._finish(item, *self._turns(item, parts, after, runs))
+        del self.requirements[asked:]
+        grown = self._growing(item, before, after, runs)
+        if grown is not None:
+            return grown
         self._require_a_turn(item, runs)
-        if not self._settles(item, after):
-            hint = "fix the symbols in times with --set, or put them under let"
-            raise item.error(_changing(before, after), hint)
-        return self._finish(item, *self._turns(item, parts, after, runs))
+        parts, after = self._turn(item, before)
+        return self._finish(item, *self._settled(item, parts, (before, after), runs))
 
     def _reach_after(self, item: Repeat, runs: Expr) -> None:
         """What the result sees after so many turns that keep the shape."""
@@ -355,12 +392,57 @@ class _Walk:
         self.sources[item.entry] = (item.source,)
         return self.parts(item.items), self.shapes[item.result]
 
-    def _settles(self, item: Repeat, after: Shape) -> bool:
-        """Whether a second turn would keep the shape."""
+    def _settled(
+        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
+    ) -> tuple[Shape, tuple[Part, ...]]:
+        """The first turn, then all others, which keep the shape that it makes.
+
+        Raises:
+            SpecError: the second turn changes the shape again.
+        """
         asked = len(self.requirements)
-        settled = same_shape(after, self._turn(item, after)[1])
+        second = self._turn(item, shapes[1])[1]
         del self.requirements[asked:]
-        return settled
+        if not same_shape(shapes[1], second):
+            hint = "fix the symbols in times with --set, or put them under let"
+            raise item.error(_changing(*shapes, second), hint)
+        return self._turns(item, parts, shapes[1], runs)
+
+    def _growing(self, item: Repeat, before: Shape, after: Shape, runs: Expr) -> GroupCost | None:
+        """All turns at once, where each adds as much to every axis as the first.
+
+        By induction: the body makes ``before + (i + 1)·step`` of ``before + i·step``, whatever i.
+
+        Raises:
+            SpecError: a turn asks for what has no form without its index.
+        """
+        if len(before) != len(after):
+            return None
+        steps = tuple(b - a for a, b in zip(before, after, strict=True))
+        index = Symbol(f"turn of {item.path}", integer=True, nonnegative=True)
+        self.least = {**self.least, index: 0}
+        asked = len(self.requirements)
+        try:
+            parts, left = self._turn(item, _grown(before, steps, index))
+        except SpecError:  # what a turn of unknown number cannot do, a turn after others can
+            return None
+        found = self.requirements[asked:]
+        del self.requirements[asked:]
+        if not same_shape(left, _grown(before, steps, index + 1)):
+            return None
+        turns = Turns(index, runs)
+        self.last_turns[index] = turns.last
+        try:
+            self.requirements += [
+                each for one in found for each in _in_all_turns(one, turns, self.least)
+            ]
+            _require_polynomials(parts, index)
+        except OpenFormError as error:
+            hint = "fix the symbols in times with --set, or put them under let"
+            raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
+        self._reach_after(item, runs)
+        output = _grown(before, steps, runs)
+        return self._finish(item, output, parts, Often(runs, runs), index)
 
     def _turns(
         self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
@@ -388,13 +470,14 @@ class _Walk:
         item: Repeat,
         output: Shape,
         parts: tuple[Part, ...],
-        runs: Expr = S.One,
-        copies: Expr = S.One,
+        often: Often = ONCE,
+        turn: Symbol | None = None,
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
         self.reaches[Tensor(item.path)] = self.reaches[item.result]
         self.sources[Tensor(item.path)] = (item.result,)
-        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies)
+        runs, copies, _ = often
+        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies, turn)
 
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
@@ -407,6 +490,35 @@ class _Walk:
         return tuple(reversed(steps))
 
 
+def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
+    """What a layer asks for in every turn, as requirements without the index."""
+    for condition, turn in in_all_turns(asked.condition, turns, least):
+        at = partial(at_turn, index=turns.index, value=turn)
+        quantities = {name: at(e) for name, e in asked.quantities.items()}
+        way = tuple((name, tuple(map(at, shape))) for name, shape in asked.way)
+        if condition.decide(least) is not True:
+            yield asked._replace(condition=condition, quantities=quantities, way=way)
+
+
+def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
+    """Every extent and size is a polynomial in the turn, so that all counts have closed sums.
+
+    Raises:
+        OpenFormError: one is none.
+    """
+    for layer, _ in counted_in(parts):
+        sizes = {f"axis {i} of {layer.node.name}": e for i, e in enumerate(layer.output)}
+        sizes |= {loop.name: loop.extent for nest in layer.cost.nests for loop in nest.loops}
+        sizes |= {parameter.name: parameter.size for parameter in layer.cost.parameters}
+        sizes |= {inner.name: inner.size for inner in layer.cost.inner}
+        for name, size in sizes.items():
+            try:
+                coefficients(size, index)
+            except OpenFormError:
+                cause = f"{name} of {layer.node.path} is {text_of(size)} in it, no polynomial"
+                raise OpenFormError(cause) from None
+
+
 def same_shape(before: Shape, after: Shape) -> bool:
     """Whether two shapes are proved equal."""
     if before == after:
@@ -416,15 +528,22 @@ def same_shape(before: Shape, after: Shape) -> bool:
     )
 
 
-def _changing(before: Shape, after: Shape) -> str:
-    if len(before) != len(after):
-        return f"every turn changes the number of axes: {show_shape(before)} → {show_shape(after)}"
-    axes = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+def _grown(shape: Shape, steps: Shape, turns: Expr) -> Shape:
+    """A shape after so many turns that each add a step to every axis."""
+    return tuple((size + turns * step).expand() for size, step in zip(shape, steps, strict=True))
+
+
+def _changing(*shapes: Shape) -> str:
+    """How the turns change the shape: the axes that differ, turn by turn."""
+    if len(set(map(len, shapes))) > 1:
+        shown = " → ".join(map(show_shape, shapes))
+        return f"every turn changes the number of axes: {shown}"
     changes = ", ".join(
-        f"axis {i} from {show_shape((before[i],))[1:-1]} to {show_shape((after[i],))[1:-1]}"
-        for i in axes
+        f"axis {i} from {' to '.join(map(text_of, extents))}"
+        for i, extents in enumerate(zip(*shapes, strict=True))
+        if len(set(extents)) > 1
     )
-    return f"every turn changes {changes}, so the number of turns must be known"
+    return f"every turn changes {changes}, by more than a step that is always the same"
 
 
 def _turn_group(

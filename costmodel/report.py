@@ -11,11 +11,10 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.laws import by_resolution
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
-from costmodel.propagation import Counted, GroupCost, LayerCost, Part
+from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
 from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Report:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The inputs, then the tree of groups and layers as far as it is opened."""
-        tree = self._tree(self.analysis.propagation.parts, 0, S.One, S.One)
+        tree = self._tree(self.analysis.propagation.parts, 0, ONCE)
         opened = (row for row in tree if self.depth is None or row.level <= self.depth)
         return (*self._inputs(), *opened)
 
@@ -137,22 +136,24 @@ class Report:
                 counts[metric.name] = elements(shape) if counted else Integer(0)
             yield Row(name, "input", name, 0, (), (shape,), counts)
 
-    def _tree(self, parts: Iterable[Part], level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
-        """The lines of some parts, which work and hold weights so often."""
+    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:
+        """The lines of some parts, which count so often."""
         for part in parts:
             if isinstance(part, GroupCost):
-                yield from self._group(part, level, runs, copies)
+                yield from self._group(part, level, often)
             else:
-                yield self._row(part, level, runs, copies)
+                yield self._row(Counted(part, often), level)
 
-    def _group(self, group: GroupCost, level: int, runs: Expr, copies: Expr) -> Iterator[Row]:
+    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[Row]:
         """The line of a group, then those in it; groups that hold but one group are one line."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
+        often = often.within(group)
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
             group = group.parts[0]
             name = f"{name}/{group.name}"
             own, held = own * group.runs, held * group.copies
-        inner = list(self._tree(group.parts, level + 1, runs * own, copies * held))
+            often = often.within(group)
+        inner = list(self._tree(group.parts, level + 1, often))
         direct = [row for row in inner if row.level == level + 1]
         yield Row(
             name=name,
@@ -172,9 +173,10 @@ class Report:
         counts = [row.counts[metric.name] for row in rows]
         if metric.combine == "max":
             return Maximum(*counts) if counts else Integer(0)
-        return self.analysis.law(by_resolution(Add(*counts)))
+        return self.analysis.law(self.analysis.by_resolution(Add(*counts)))
 
-    def _row(self, layer: LayerCost, level: int, runs: Expr, copies: Expr) -> Row:
+    def _row(self, counted: Counted, level: int) -> Row:
+        layer = counted.layer
         convention, output = self.analysis.convention, layer.cost.output
         law = self.analysis.law
         return Row(
@@ -184,10 +186,7 @@ class Report:
             level=level,
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
             shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
-            counts={
-                metric.name: law(metric.of([Counted(layer, runs, copies)], convention))
-                for metric in self.columns
-            },
+            counts={metric.name: law(metric.of([counted], convention)) for metric in self.columns},
             sharing="" if output.is_feature_map else output.value,
         )
 

@@ -16,15 +16,20 @@ def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
     return settled(by_resolution(expression), whole)
 
 
-def by_resolution(expression: Expr) -> Expr:
+def by_resolution(expression: Expr, extents: frozenset[Symbol] | None = None) -> Expr:
     """The same sum, one term per resolution, the symbols that all terms share in front.
 
     A resolution is a product of spatial sizes: floors, and the integer symbols that stand under a
     floor; a real one, as a width multiplier, is none.
+
+    Args:
+        expression: the sum.
+        extents: the symbols that may be spatial, as those of the inputs' shapes; else all.
     """
     if not expression.is_Add:
         return expression
     spatial = _spatial_symbols(expression)
+    spatial = spatial if extents is None else spatial & extents
     coefficients: dict[Expr, list[Expr]] = {}
     for term in expression.args:
         resolution, coefficient = _split(term, spatial)

@@ -5,7 +5,7 @@ symbols' values it gives the exact number. A quotient of integers that the condi
 is written ``//``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, S, Symbol
@@ -23,6 +23,9 @@ from costmodel.algebra.functions import (
 from costmodel.algebra.laws import settled
 
 SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
+
+LONGEST_SUM = 8
+"""The most terms of a sum that all stand for themselves."""
 
 Shown = tuple[str, int]
 """A text and how tightly it holds together."""
@@ -112,9 +115,20 @@ class PythonText:
         return " ".join([first, *others]), SUM
 
     def terms(self, expression: Expr) -> list[str]:
-        """The terms of a sum in order, all but the first with their sign: ``a``, ``+ b``."""
+        """The terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
+
+        Of a long sum those without a resolution are one, in parentheses.
+        """
+        ordered = sorted(Add.make_args(expression), key=term_order)
+        loose = [term for term in ordered if not term.has(FloorDiv)]
+        if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
+            together = self.parenthesized(" ".join(self._signed(loose)))
+            return [*self._signed(t for t in ordered if t.has(FloorDiv)), f"+ {together}"]
+        return self._signed(ordered)
+
+    def _signed(self, terms: Iterable[Expr]) -> list[str]:
         shown: list[str] = []
-        for term in sorted(Add.make_args(expression), key=term_order):
+        for term in terms:
             negative = bool(term.as_coeff_Mul()[0].is_negative)
             if not shown:
                 shown.append(self.show(term)[0])

@@ -1,0 +1,175 @@
+"""Sums, maxima and conditions over the turns of a repeat: closed forms in the number of turns.
+
+What is summed is a polynomial in the index, which runs from 0 to ``count − 1``; what is none has
+no closed form here, and says so.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from math import comb, factorial
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
+
+from costmodel.algebra.bounds import Least, is_at_least
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
+from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, is_positive
+
+
+class OpenFormError(ValueError):
+    """What depends on the index in another way than a polynomial does."""
+
+
+class Turns(NamedTuple):
+    """The turns of a repeat whose shapes depend on which turn it is.
+
+    Attributes:
+        index: counts them from 0.
+        count: how many there are.
+    """
+
+    index: Symbol
+    count: Expr
+
+    @property
+    def last(self) -> Expr:
+        """The index of the last turn."""
+        return self.count - 1
+
+
+def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
+    """The coefficients of a polynomial in the index, that of ``index**0`` first.
+
+    Raises:
+        OpenFormError: it is no polynomial in the index.
+    """
+    found: dict[int, list[Expr]] = {0: []}
+    for term in Add.make_args(expression.expand() if expression.has(index) else expression):
+        power = 0
+        rest: list[Expr] = []
+        for factor in Mul.make_args(term):
+            base, exponent = factor.as_base_exp()
+            if base == index and exponent.is_Integer and exponent > 0:
+                power += int(exponent)
+            elif factor.has(index):
+                raise OpenFormError(f"{factor} is no polynomial")
+            else:
+                rest.append(factor)
+        found.setdefault(power, []).append(Mul(*rest))
+    return [Add(*found.get(power, ())) for power in range(max(found) + 1)]
+
+
+@cache
+def power_sum(power: int) -> tuple[Rational, ...]:
+    """The coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
+
+    ``1/(p + 1)·Σ_j C(p + 1, j)·B_j·n**(p + 1 − j)`` with ``B_1 = −1/2``. Source: Faulhaber, 1631;
+    Graham, Knuth and Patashnik, Concrete Mathematics, 6.5.
+    """
+    numbers = (-S.Half if j == 1 else bernoulli(j) for j in range(power + 1))
+    terms = [comb(power + 1, j) * number / Integer(power + 1) for j, number in enumerate(numbers)]
+    return (S.Zero, *reversed(terms))
+
+
+def closed_sum(expression: Expr, turns: Turns) -> Expr:
+    """``Σ expression`` over all turns, as a polynomial in their number.
+
+    Raises:
+        OpenFormError: the expression is no polynomial in the index.
+    """
+    terms: list[Expr] = []
+    for power, coefficient in enumerate(coefficients(expression, turns.index)):
+        for exponent, factor in enumerate(power_sum(power)):
+            terms.append(Mul(factor, coefficient) * turns.count**exponent)
+    return Add(*(term.expand() if term.has(Add) else term for term in terms))
+
+
+def largest_turn(expression: Expr, turns: Turns) -> Expr:
+    """The largest value over all turns, of which there is at least one: at one of the ends.
+
+    Raises:
+        OpenFormError: it may be largest in between.
+    """
+    if isinstance(expression, Maximum):
+        return Maximum(*(largest_turn(arg, turns) for arg in expression.args))
+    _, *growth = coefficients(expression, turns.index)
+    if all(map(is_positive, growth)):
+        ends: tuple[Expr, ...] = (turns.last,)
+    elif all(map(is_positive, growth[1:])):  # convex
+        ends = (S.Zero, turns.last)
+    else:
+        raise OpenFormError(f"{expression} may be largest at any turn")
+    return Maximum(*(at_turn(expression, turns.index, end) for end in ends))
+
+
+def in_all_turns(
+    condition: Condition, turns: Turns, least: Least
+) -> Iterator[tuple[Condition, Expr]]:
+    """What a condition on the turn asks of the symbols, each with the turn where it shows.
+
+    Raises:
+        OpenFormError: it has no form without the index.
+    """
+    if not condition_has(condition, turns.index):
+        yield condition, S.Zero
+        return
+    match condition:
+        case AtLeast(expression, bound):
+            _require_ends(expression, turns.index)
+            for end in (S.Zero, turns.last):
+                yield AtLeast(at_turn(expression, turns.index, end), bound), end
+        case Divides(divisor, dividend) if not divisor.has(turns.index):
+            for j, step in enumerate(_differences(dividend, turns, least)):
+                yield Divides(divisor, step), Integer(j)
+        case Equal(left, right):
+            for j, step in enumerate(_differences(left - right, turns, least)):
+                yield Equal(step, S.Zero), Integer(j)
+        case _:
+            raise OpenFormError("a divisor changes with the turns")
+
+
+def condition_has(condition: Condition, index: Symbol) -> bool:
+    """Whether a condition speaks of the turn."""
+    return any(side.has(index) for side in condition if isinstance(side, Expr))
+
+
+def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
+    """The expression at a turn, its floors rewritten."""
+    return expression.subs(index, value).expand()
+
+
+def _require_ends(expression: Expr, index: Symbol) -> None:
+    """What is linear in the index, or a floor of it, is smallest at the first or the last turn."""
+    terms = [term for term in Add.make_args(expression) if term.has(index)]
+    inner = expression
+    if len(terms) == 1:
+        factor, floor = terms[0].as_coeff_Mul()
+        if isinstance(floor, FloorDiv) and not floor.args[1].has(index):
+            inner = factor * floor.args[0]
+    if len(coefficients(inner, index)) > 2:
+        raise OpenFormError(f"{expression} may be smallest at any turn")
+
+
+def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]:
+    """The differences of a polynomial at turn 0, those of turns that are none being 0.
+
+    ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
+    """
+    parts = coefficients(expression, turns.index)
+    for j in range(len(parts)):
+        step = Add(*(factorial(j) * _stirling(k, j) * part for k, part in enumerate(parts)))
+        yield step * (_is_reached(j, turns, least) if j else S.One)
+
+
+def _is_reached(j: int, turns: Turns, least: Least) -> Expr:
+    """1 where there is a turn j, else 0."""
+    more = turns.count - j
+    return Minimum(S.One, more if is_at_least(more, 0, least) else Maximum(S.Zero, more))
+
+
+@cache
+def _stirling(n: int, k: int) -> int:
+    """The ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
+    if n == k:
+        return 1
+    return k * _stirling(n - 1, k) + _stirling(n - 1, k - 1) if 0 < k < n else 0
