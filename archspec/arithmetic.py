@@ -4,9 +4,9 @@ The same functions decide structure here and give every law its value at numbers
 cannot disagree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from math import ceil, floor, isqrt
+from math import ceil, floor, gcd, isqrt, lcm
 
 from archspec.expressions import MAX_NUMBER_BITS, ExpressionError
 
@@ -18,6 +18,12 @@ def tidy(value: Rational) -> Rational:
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
     return value
+
+
+def common_multiple(units: Iterable[Rational]) -> Rational:
+    """The least number that all of them divide."""
+    parts = [Fraction(unit) for unit in units]
+    return tidy(Fraction(lcm(*(p.numerator for p in parts)), gcd(*(p.denominator for p in parts))))
 
 
 def _bits(value: Rational) -> int:

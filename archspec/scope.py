@@ -5,7 +5,7 @@ symbols (`Name`) and sizes of the tensor that enters (`Measure`); its value is t
 whoever knows shapes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -209,6 +209,15 @@ def _children(value: Value) -> tuple[Value, ...]:
         case Call(_, arguments):
             return arguments
     return ()
+
+
+def conjuncts(value: Value) -> Iterator[Value]:
+    """The conditions that ``and`` joins."""
+    if isinstance(value, Binary) and value.operator == "and":
+        yield from conjuncts(value.left)
+        yield from conjuncts(value.right)
+    else:
+        yield value
 
 
 def free_names(value: Value) -> frozenset[str]:

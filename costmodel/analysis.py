@@ -200,9 +200,15 @@ class Analysis:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Gives every expression its number at the symbols' values."""
-        return self._evaluator_at(self.graph.values)
+        return self.laws_at({})
 
-    def _evaluator_at(self, values: Mapping[str, Rational]) -> Evaluator:
+    def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
+        """The value of every law at some values, whether the network is valid there or not.
+
+        Raises:
+            SpecError: the values break an assumption.
+        """
+        values = {**self.graph.values, **settings}
         known = self.assumed.valued({s: values[name] for name, s in self.symbols.items()})
         evaluate = Evaluator(known)
         turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_turns.items()}
@@ -344,10 +350,8 @@ class Analysis:
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or an invalid network.
         """
-        values = dict(self.graph.values)
-        for name, value in settings.items():
-            values[name] = self._checked(name, to_rational(name, value))
-        point = Point(self, self._evaluator_at(values))
+        values = {n: self._checked(n, to_rational(n, value)) for n, value in settings.items()}
+        point = Point(self, self.laws_at(values))
         self.check(point.evaluate)
         return point
 

@@ -5,18 +5,17 @@ costs are worked out, so that every floor it fits disappears by itself; in what 
 symbol is put back as the quotient that it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
-from math import ceil, lcm
+from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import NamedTuple
 
 from sympy import Expr, Symbol
 
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, parse
 from archspec.header import Symbol as Declared
-from archspec.scope import Scope, free_names, resolve
+from archspec.scope import Scope, conjuncts, free_names, resolve
 from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, condition_text
@@ -118,7 +117,7 @@ class _Reader:
     def read(self, said: str) -> None:
         """The conditions of one text."""
         try:
-            for part in _conjuncts(resolve(parse(said), self.scope)):
+            for part in conjuncts(resolve(parse(said), self.scope)):
                 self._sort(part)
         except ExpressionError as error:
             hint = error.hint or FORMS
@@ -147,7 +146,7 @@ class _Reader:
         """Of two numbers that divide a symbol the least common multiple does."""
         known = self.divisors.get(name)
         if isinstance(known, Number) and isinstance(divisor, Number):
-            divisor = Number(_common_multiple(known.value, divisor.value))
+            divisor = Number(common_multiple((known.value, divisor.value)))
         elif known is not None:
             raise ExpressionError(f"two divisors of '{name}', of which one is open")
         if isinstance(divisor, Number) and divisor.value <= 0:
@@ -200,17 +199,3 @@ class _Reader:
 def _symbols(side: object) -> set[Symbol]:
     """The symbols of a side of a condition, which may be a number."""
     return side.free_symbols if isinstance(side, Expr) else set()
-
-
-def _conjuncts(value: Value) -> Iterator[Value]:
-    if isinstance(value, Binary) and value.operator == "and":
-        yield from _conjuncts(value.left)
-        yield from _conjuncts(value.right)
-    else:
-        yield value
-
-
-def _common_multiple(a: Rational, b: Rational) -> Rational:
-    """The least number that both divide: of fractions over one denominator."""
-    denominator = lcm(a.denominator, b.denominator)
-    return tidy(Fraction(lcm(int(a * denominator), int(b * denominator)), denominator))

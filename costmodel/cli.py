@@ -132,6 +132,51 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
     return 2 if errors else int(not all(finding.passes for finding in findings))
 
 
+@app.command
+def solve(
+    spec: Spec,
+    /,
+    *,
+    for_: Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")],
+    where: Annotated[
+        list[str],
+        Parameter(
+            consume_multiple=True,
+            negative=(),
+            help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
+        ),
+    ],
+    largest: Annotated[bool, Parameter(negative=(), help="Ask for the largest value.")] = False,
+    smallest: Annotated[bool, Parameter(negative=(), help="Ask for the smallest value.")] = False,
+    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    settings: Settings = None,
+    assume: Assumed = None,
+    convention: ConventionName = "lecture",
+    format: Annotated[str, Parameter(help="How to show it: table or json.")] = "table",  # noqa: A002
+) -> int:
+    """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
+    from costmodel.questions import Verdict
+    from costmodel.render.solution import render
+    from costmodel.solve import ask
+
+    if largest and smallest:
+        raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
+    _require_values("--where", where)
+    _require_values("--assume", assume)
+    question, answer = ask(
+        spec,
+        for_,
+        where,
+        end="largest" if largest else "smallest" if smallest else None,
+        step=step,
+        convention=convention,
+        settings=_fixed(settings),
+        assume=assume or (),
+    )
+    print(render(question, answer, format), end="")
+    return int(answer.verdict is Verdict.INFEASIBLE)
+
+
 def _analyze(
     spec: str,
     settings: list[str] | None,
@@ -140,6 +185,20 @@ def _analyze(
     assume: Iterable[str] = (),
     numbers_suffice: bool,
 ) -> Analysis:
+    analysis = analyze(
+        spec,
+        convention=convention,
+        settings=_fixed(settings),
+        assume=assume,
+        numbers_suffice=numbers_suffice,
+    )
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)
+    return analysis
+
+
+def _fixed(settings: list[str] | None) -> dict[str, str]:
+    """The symbols that ``--set`` fixes, each to one number."""
     fixed: dict[str, str] = {}
     _require_values("--set", settings)
     for text in settings or ():
@@ -147,16 +206,7 @@ def _analyze(
         if name in fixed:
             raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
         fixed[name] = value
-    analysis = analyze(
-        spec,
-        convention=convention,
-        settings=fixed,
-        assume=assume,
-        numbers_suffice=numbers_suffice,
-    )
-    for warning in analysis.warnings:
-        print(f"archcost: warning: {warning}", file=sys.stderr)
-    return analysis
+    return fixed
 
 
 def _require_values(option: str, values: list[str] | None) -> None:

@@ -71,8 +71,10 @@ def _of_ceiling(expression: Expr) -> Rational | None:
 
 
 def _of_power(expression: Expr, least: Least) -> Rational | None:
-    """Of what is not negative to a positive power."""
+    """Of what is not negative to a positive power; ``1/x`` of a positive x is not negative."""
     base, exponent = expression.args
+    if exponent.is_negative and is_positive(base):
+        return 0
     bound = lower_bound(base, least)
     if bound is None or bound < 0 or not (exponent.is_Integer and exponent > 0):
         return None

@@ -1,0 +1,233 @@
+"""How an expression of one symbol goes: whether it rises or falls, and where it steps.
+
+Both are read off its form. What the form does not show is not claimed: None, "it is not proved".
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import product
+from math import ceil, floor, prod
+
+from sympy import Add, Dummy, Expr, Mul, Poly, PolynomialError, Pow, Symbol, together
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.bounds import lower_bound
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Log2,
+    Maximum,
+    Minimum,
+    Quotient,
+    RoundTo,
+    exact,
+    is_positive,
+    plain,
+)
+
+
+def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """How an expression goes as a symbol grows: 1 never falls, −1 never rises, 0 stays.
+
+    Args:
+        expression: of this symbol alone.
+        symbol: what grows.
+        least: where it begins.
+    """
+    if not expression.has(symbol):
+        return 0
+    if expression.is_Symbol:
+        return 1
+    return _TRENDS[type(expression)](expression, symbol, least)
+
+
+def _common(trends: Iterable[int | None]) -> int | None:
+    """The trend of what rises with all of its parts."""
+    found = set(trends) - {0}
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_parts(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    return _common(trend(arg, symbol, least) for arg in expression.args)
+
+
+def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """All terms alike, or a quotient of polynomials whose derivative has one sign."""
+    found = _of_parts(expression, symbol, least)
+    return _of_polynomials(expression, symbol, least) if found is None else found
+
+
+def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """``(p/q)' = (p'·q − p·q')/q²``: its sign where all coefficients from there on have one."""
+    try:
+        over, under = (
+            Poly(part, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
+            for part in together(expression).as_numer_denom()
+        )
+    except PolynomialError:
+        return None
+    signs = {c > 0 for c in (over.diff() * under - over * under.diff()).coeffs() if c}
+    never_zero = under.eval(0) != 0 and len({c > 0 for c in under.coeffs()}) == 1
+    return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
+
+
+def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """Factors of one sign each that all grow alike in size; each minus turns it round."""
+    number, rest = expression.as_coeff_Mul()
+    factors = Mul.make_args(rest)
+    signs = [1] if len(factors) == 1 else [_sign(f, symbol, least) for f in factors]
+    found = _common(
+        None if sign is None else _turned(trend(factor, symbol, least), sign)
+        for factor, sign in zip(factors, signs, strict=True)
+    )
+    if found is None:
+        return _of_polynomials(expression, symbol, least)
+    return prod(sign or 0 for sign in signs) * (-found if number < 0 else found)
+
+
+def _turned(found: int | None, sign: int) -> int | None:
+    return None if found is None else sign * found
+
+
+def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """1 of what is never negative, −1 of what is never positive."""
+    for sign in (1, -1):
+        bound = lower_bound(sign * factor, {symbol: least})
+        if bound is not None and bound >= 0:
+            return sign
+    return None
+
+
+def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    base, exponent = expression.args
+    bound = lower_bound(base, {symbol: least})
+    if not exponent.is_Rational or bound is None or bound < 0:
+        return None
+    return _turned(trend(base, symbol, least), -1 if exponent < 0 else 1)
+
+
+def _of_quotient(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """``x/q`` and its floor: as x where q stays, against q where x stays and is not negative."""
+    x, q = expression.args
+    if not q.has(symbol):
+        return _turned(trend(x, symbol, least), -1 if q < 0 else 1)
+    if x.is_Rational and x >= 0 and is_positive(q):
+        return _turned(trend(q, symbol, least), -1)
+    return None
+
+
+def _of_rounded(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    x, divisor = expression.args
+    return trend(x, symbol, least) if divisor.is_Rational else None
+
+
+_TRENDS: dict[type, Callable[[Expr, Symbol, Rational], int | None]] = {
+    Add: _of_sum,
+    Mul: _of_product,
+    Pow: _of_power,
+    FloorDiv: _of_quotient,
+    Quotient: _of_quotient,
+    RoundTo: _of_rounded,
+    Maximum: _of_parts,
+    Minimum: _of_parts,
+    Log2: _of_parts,
+}
+
+
+class Steps:
+    """Where an expression of one symbol steps: at the floors and roundings of what is linear in it.
+
+    Between two of these places a step function is constant.
+
+    Args:
+        expressions: of this symbol alone.
+        symbol: the symbol.
+    """
+
+    def __init__(self, expressions: Iterable[Expr], symbol: Symbol) -> None:
+        self.symbol = symbol
+        found = set().union(*(e.atoms(FloorDiv, RoundTo) for e in expressions))
+        self.floors = [a for a in found if a.has(symbol) and not _nested(a)]
+        self.lines = {step: list(_lines(step.args[0], symbol)) for step in self.floors}
+        hidden = {step: Dummy() for step in self.floors}
+        self.others = [e for e in expressions if e.xreplace(hidden).has(symbol)]
+
+    @property
+    def are_all(self) -> bool:
+        """Whether all places are known: the expressions are constant between them, or lines."""
+        known = all(None not in lines for lines in self.lines.values())
+        return known and all(linear(e, self.symbol) for e in self.others)
+
+    def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
+        """The places where a step may be, ``low < place <= high``, unordered."""
+        for multiples, slope, start in self._series(low, high):
+            for multiple in multiples:
+                place = (multiple - start) / slope
+                if low < place <= high:
+                    yield place
+
+    def count(self, low: Rational, high: Rational) -> int:
+        """How many places there are about, counted without looking at them."""
+        return sum(multiples.count for multiples, _, _ in self._series(low, high))
+
+    def _series(
+        self, low: Rational, high: Rational
+    ) -> Iterator[tuple["Multiples", Fraction, Fraction]]:
+        """For every step what its argument ``slope·x + start`` steps over."""
+        for step, lines in self.lines.items():
+            for (slope, start), (unit, offset) in product(filter(None, lines), _units(step)):
+                ends = sorted((slope * x + start - offset) / unit for x in (low, high))
+                steps = range(floor(ends[0]), ceil(ends[1]) + 1)
+                yield Multiples(steps, unit, offset), slope, start
+
+
+class Multiples:
+    """Multiples of a unit, from an offset on."""
+
+    def __init__(self, steps: range, unit: Fraction, offset: Fraction) -> None:
+        self.steps = steps
+        self.unit = unit
+        self.offset = offset
+
+    @property
+    def count(self) -> int:
+        """How many there are, however many that is."""
+        return self.steps.stop - self.steps.start
+
+    def __iter__(self) -> Iterator[Fraction]:
+        return (k * self.unit + self.offset for k in self.steps)
+
+
+def _nested(step: Expr) -> bool:
+    return any(arg.has(FloorDiv, RoundTo) for arg in step.args)
+
+
+def _lines(x: Expr, symbol: Symbol) -> Iterator[tuple[Fraction, Fraction] | None]:
+    """The lines that an argument is made of, the largest or smallest at a time; None for others."""
+    extremum = next(iter(x.atoms(Extremum)), None)
+    if extremum is not None:
+        for arg in extremum.args:
+            yield from _lines(x.xreplace({extremum: arg}), symbol)
+    elif x.has(symbol):
+        yield linear(x, symbol)
+
+
+def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
+    """Slope and start of ``a·x + b``, or None for what is no such line."""
+    slope = x.coeff(symbol)
+    start = x - slope * symbol
+    if not (slope.is_Rational and start.expand().is_Rational and slope != 0):
+        return None
+    return Fraction(plain(slope)), Fraction(plain(start.expand()))
+
+
+def _units(step: Expr) -> tuple[tuple[Fraction, Fraction], ...]:
+    """What is stepped over: multiples of a unit, from an offset on.
+
+    A floor steps at multiples of q; ``round_to`` halfway between multiples of d, and where a tenth
+    would be lost, at multiples of ``10·d/9``.
+    """
+    unit = Fraction(plain(step.args[1]))
+    if isinstance(step, FloorDiv):
+        return ((unit, Fraction(0)),)
+    return (unit, unit / 2), (unit * 10 / 9, Fraction(0))

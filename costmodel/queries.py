@@ -1,0 +1,114 @@
+"""Questions about a network in its metrics and symbols: ``macs <= 300e6 and params <= 4e6``."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from sympy import Expr
+
+from archspec.errors import SpecError
+from archspec.expressions import ExpressionError, parse
+from archspec.scope import Scope, conjuncts, free_names, resolve
+from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
+from costmodel.analysis import Analysis
+from costmodel.metrics import METRICS
+
+FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
+
+
+class Constraint(NamedTuple):
+    """A comparison of two quantities.
+
+    Attributes:
+        text: as it was said.
+        left: one side.
+        right: the other.
+        strict: whether the left must be less than the right, or may be as much.
+        metrics: the metrics that it speaks of.
+    """
+
+    text: str
+    left: Expr
+    right: Expr
+    strict: bool
+    metrics: tuple[str, ...]
+
+    @property
+    def excess(self) -> Expr:
+        """What must not be positive, nor 0 where the comparison is strict."""
+        return self.left - self.right
+
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether it is true at numbers."""
+        left, right = evaluate(self.left), evaluate(self.right)
+        return left < right if self.strict else left <= right
+
+
+def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constraint, ...]:
+    """The comparisons that some texts state, ``and`` between several.
+
+    Raises:
+        SpecError: a text is no comparison of metrics and symbols.
+    """
+    return tuple(constraint for text in texts for constraint in _read(text, analysis))
+
+
+def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
+    try:
+        for said in _parts(text):
+            for part in conjuncts(resolve(parse(said), _scope(analysis))):
+                yield from _compared(said, part, analysis)
+    except (ExpressionError, ValueError) as error:
+        cause = getattr(error, "cause", str(error))
+        hint = getattr(error, "hint", None) or FORMS
+        raise SpecError(f"constraint '{text}': {cause}", hint=hint) from None
+
+
+def _parts(text: str) -> list[str]:
+    """The texts between ``and``, where each is whole by itself."""
+    parts = [part.strip() for part in text.split(" and ")]
+    try:
+        for part in parts:
+            parse(part)
+    except ExpressionError:
+        return [text]
+    return parts
+
+
+def _scope(analysis: Analysis) -> Scope:
+    """Metrics stand for themselves, as do free symbols; those that are set are numbers."""
+    values: dict[str, Value] = {name: Name(name) for name in METRICS}
+    for name, value in analysis.graph.values.items():
+        values[name] = Name(name) if name in analysis.symbols else Number(value)
+    return Scope(values)
+
+
+def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint]:
+    match part:
+        case Binary("<=" | "<" | ">=" | ">" | "==" as operator, left, right):
+            low, high = (_quantity(side, analysis) for side in (left, right))
+            if operator != "==" and operator[0] == ">":
+                low, high = high, low
+            metrics = tuple(name for name in METRICS if name in free_names(part))
+            yield Constraint(text, low, high, operator in ("<", ">"), metrics)
+            if operator == "==":
+                yield Constraint(text, high, low, strict=False, metrics=metrics)
+        case Truth():
+            raise ExpressionError("it speaks of no metric and of no open symbol")
+        case _:
+            raise ExpressionError("this is no comparison with <=, <, >=, > or ==")
+
+
+def _quantity(tree: Tree, analysis: Analysis) -> Expr:
+    """An expression of metrics, as a law."""
+    laws = {symbol(name): name for name in METRICS if name in free_names(tree)}
+
+    def lookup(leaf: Name | Measure) -> Expr:
+        assert isinstance(leaf, Name)
+        known: Mapping[str, Expr] = analysis.symbols
+        return known[leaf.id] if leaf.id in known else symbol(leaf.id)
+
+    stated = translate(tree, lookup)
+    return stated.xreplace({stands: analysis.total(name) for stands, name in laws.items()})

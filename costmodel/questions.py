@@ -1,0 +1,149 @@
+"""A question about one symbol of a network, and what an answer says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from sympy import Symbol
+
+from archspec import SpecError
+from archspec.arithmetic import Rational, tidy
+from archspec.expressions import ExpressionError
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.functions import plain
+from costmodel.algebra.trends import linear, trend
+from costmodel.analysis import Analysis
+from costmodel.queries import Constraint
+
+End = Literal["largest", "smallest"]
+
+
+class Verdict(Enum):
+    """What became of a question; it is open where larger values may do that were not tried."""
+
+    FOUND = "found"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    OPEN = "open"
+
+
+Bounds = tuple[Rational | None, Rational | None]
+"""The smallest and the largest value, where there is one."""
+
+
+class Sample(NamedTuple):
+    """The numbers at one value.
+
+    Attributes:
+        value: the symbol's.
+        numbers: metric → its number.
+        broken: what does not hold there; the constraints, or why the network is not valid.
+    """
+
+    value: Rational
+    numbers: Mapping[str, Rational]
+    broken: tuple[str, ...]
+
+
+class Answer(NamedTuple):
+    """The answer to a question, with its certificate.
+
+    Attributes:
+        verdict: whether there is one.
+        end: which was asked for.
+        value: it, or what it comes as near to as one likes.
+        attained: whether the constraints hold at the value itself.
+        at: the numbers there, or on the last step before it; of an infeasible question the
+            numbers where it comes nearest.
+        beyond: the numbers at the next value; None where the symbol goes no further.
+        step: whose multiples were looked at, or None where all real numbers were.
+        notes: what was proved of the laws, and what was tried.
+    """
+
+    verdict: Verdict
+    end: End
+    value: Rational | None
+    attained: bool
+    at: Sample | None
+    beyond: Sample | None
+    step: Rational | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A symbol, and what is to hold while all others are fixed.
+
+    Attributes:
+        analysis: the network in this symbol alone.
+        name: the symbol's name.
+        constraints: what is to hold.
+        end: which of the values that it leaves is wanted.
+        step: the user's own step, if one was given.
+    """
+
+    analysis: Analysis
+    name: str
+    constraints: tuple[Constraint, ...]
+    end: End
+    step: Rational | None = None
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol as the laws have it."""
+        return self.analysis.symbols[self.name]
+
+    @property
+    def low(self) -> Rational:
+        """The symbol's smallest value, or 0 where it may be any positive number."""
+        return max((low for low, _ in self._bounds if low is not None), default=0)
+
+    @property
+    def high(self) -> Rational | None:
+        """The symbol's largest value, if it has one."""
+        return min((high for _, high in self._bounds if high is not None), default=None)
+
+    @cached_property
+    def _bounds(self) -> tuple[Bounds, ...]:
+        """What the spec, the network and the assumptions say of the symbol's ends."""
+        declared = self.analysis.graph.symbols[self.name]
+        asked = (_bounds(condition, self.symbol) for condition in self.analysis.demands)
+        return (declared.least, declared.max), *asked
+
+    @property
+    def falls(self) -> bool:
+        """Whether the constraints hold from some value on, rather than up to one."""
+        return {trend(c.excess, self.symbol, self.low) for c in self.constraints} - {0} == {-1}
+
+    def holds(self, constraint: Constraint, value: Rational) -> bool:
+        """Whether a constraint holds at a value, valid or not."""
+        return constraint.holds(self.analysis.laws_at({self.name: value}))
+
+    def sample(self, value: Rational) -> Sample:
+        """The numbers at a value, and what breaks there."""
+        try:
+            point = self.analysis.at(**{self.name: value})
+        except (SpecError, ExpressionError) as error:
+            return Sample(value, {}, (f"the network is not valid: {error.cause}",))
+        metrics = {name: None for c in self.constraints for name in c.metrics}
+        numbers = {name: point.evaluate(self.analysis.total(name)) for name in metrics}
+        broken = dict.fromkeys(c.text for c in self.constraints if not c.holds(point.evaluate))
+        return Sample(value, numbers, tuple(broken))
+
+
+def _bounds(condition: Condition, symbol: Symbol) -> Bounds:
+    """The ends that a condition sets: ``1024 - t >= 0``, or ``32 % g == 0`` for positive g."""
+    match condition:
+        case AtLeast(expression, bound):
+            line = linear(expression, symbol)
+            if line is None:
+                return None, None
+            end = tidy((bound - line[1]) / line[0])
+            return (end, None) if line[0] > 0 else (None, end)
+        case Divides(divisor, dividend) if dividend.is_Rational:
+            factor = divisor / symbol
+            return None, abs(Fraction(plain(dividend / factor))) if factor.is_Rational else None
+    return None, None

@@ -1,0 +1,131 @@
+"""An answer for the terminal and as JSON: the value, the numbers there and beyond, the proof."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError, did_you_mean
+from costmodel.formula import show_number
+from costmodel.questions import Answer, Question, Sample, Verdict
+from costmodel.render.json import plain_number
+from costmodel.report import show_decimal
+
+INDENT = 16
+"""Where what belongs to a label begins."""
+
+
+def render(question: Question, answer: Answer, form: str) -> str:
+    """The answer in a format.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    if form not in FORMATS:
+        raise SpecError(f"unknown format '{form}'", hint=did_you_mean(form, FORMATS))
+    return FORMATS[form](question, answer)
+
+
+def _table(question: Question, answer: Answer) -> str:
+    analysis = question.analysis
+    held = " and ".join(dict.fromkeys(c.text for c in question.constraints))
+    lines = [f"{analysis.graph.name}: the {answer.end} {question.name} with {held}", ""]
+    rows = [(question.name, _value(answer)), *_samples(question, answer)]
+    rows.append(("searched", _searched(question, answer)))
+    rows += [("proved" if note.endswith("by its form") else "tried", note) for note in answer.notes]
+    fixed = {n: v for n, v in analysis.graph.values.items() if n not in analysis.symbols}
+    if fixed:
+        rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
+    if analysis.assumed.texts:
+        rows.append(("assuming", " and ".join(analysis.assumed.texts)))
+    rows.append(("convention", str(analysis.convention)))
+    return "\n".join([*lines, *(f"{label:<{INDENT - 1}} {text}" for label, text in rows)]) + "\n"
+
+
+def _value(answer: Answer) -> str:
+    if answer.verdict is Verdict.INFEASIBLE:
+        return "none: no value will do"
+    if answer.verdict is Verdict.UNBOUNDED:
+        return f"unbounded: there is no {answer.end} value"
+    assert answer.value is not None
+    shown = _number(answer.value)
+    if answer.verdict is Verdict.OPEN:
+        return f"{shown}, the {answer.end} that was tried"
+    if answer.attained:
+        return shown
+    side = "below" if answer.end == "largest" else "above"
+    return f"{side} {shown}: every value up to it, not itself"
+
+
+def _number(value: Rational) -> str:
+    decimal = show_decimal(value)
+    return decimal if "/" not in decimal else f"{decimal} ≈ {float(value):.6g}"
+
+
+def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
+    shown = []
+    for label, sample in (("there", answer.at), ("beyond it", answer.beyond)):
+        if sample is not None:
+            shown.append((label, _sample(question, sample)))
+    if answer.verdict is Verdict.FOUND and answer.beyond is None:
+        shown.append(("beyond it", f"{question.name} goes no further"))
+    return shown
+
+
+def _sample(question: Question, sample: Sample) -> str:
+    numbers = [f"{name} = {_count(value)}" for name, value in sample.numbers.items()]
+    at = f"at {question.name} = {_number(sample.value)}"
+    facts = f"{at}: {', '.join(numbers)}" if numbers else at
+    return f"{facts}; breaks {' and '.join(sample.broken)}" if sample.broken else facts
+
+
+def _count(value: Rational) -> str:
+    return show_number(value) if isinstance(value, int) else _number(value)
+
+
+def _searched(question: Question, answer: Answer) -> str:
+    low, high = question.low, question.high
+    ends = f"from {_number(low)} on" if high is None else f"from {_number(low)} to {_number(high)}"
+    if answer.step is None:
+        return f"all real values {ends}, by the places where the laws step"
+    values = "integers" if answer.step == 1 else f"multiples of {_number(answer.step)}"
+    return f"{values} {ends}"
+
+
+def _json(question: Question, answer: Answer) -> str:
+    analysis = question.analysis
+    fixed = {n: v for n, v in analysis.graph.values.items() if n not in analysis.symbols}
+    document: dict[str, Any] = {
+        "archcost": 1,
+        "name": analysis.graph.name,
+        "variant": analysis.graph.variant,
+        "for": question.name,
+        "where": [constraint.text for constraint in question.constraints],
+        "end": answer.end,
+        "verdict": answer.verdict.value,
+        "value": _plain(answer.value),
+        "attained": answer.attained,
+        "at": _plain_sample(answer.at),
+        "beyond": _plain_sample(answer.beyond),
+        "step": _plain(answer.step),
+        "notes": list(answer.notes),
+        "symbols": {name: plain_number(value) for name, value in fixed.items()},
+        "assumptions": list(analysis.assumed.texts),
+        "convention": analysis.convention.name,
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Rational | None) -> int | float | str | None:
+    return None if value is None else plain_number(value)
+
+
+def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
+    if sample is None:
+        return None
+    numbers = {name: plain_number(value) for name, value in sample.numbers.items()}
+    return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
+
+
+FORMATS: dict[str, Callable[[Question, Answer], str]] = {"table": _table, "json": _json}
+"""The formats of an answer."""

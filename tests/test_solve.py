@@ -1,0 +1,247 @@
+"""Laws asked backwards, against every value one by one."""
+
+import json
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from sympy import Expr, Integer
+
+from archspec import SpecError
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Maximum, Minimum, RoundTo, floor_div
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.trends import Steps, trend
+from costmodel.questions import Answer, Verdict
+from costmodel.solve import ask
+
+ROOT = Path(__file__).parent.parent
+X, R = symbol("x"), symbol("r", "real")
+SMALL = st.integers(-5, 12)
+POSITIVE = st.integers(1, 9)
+
+
+def extended(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    return st.one_of(
+        st.builds(lambda a, b: a + b, inner, inner),
+        st.builds(lambda a, b: a * b, inner, inner),
+        st.builds(lambda a, k: k * a, inner, SMALL),
+        st.builds(lambda a, k: a / (k + a**2), inner, POSITIVE),
+        st.builds(floor_div, inner, POSITIVE),
+        st.builds(lambda a, k: RoundTo(a, Integer(k)), inner, POSITIVE),
+        st.builds(Maximum, inner, inner),
+        st.builds(Minimum, inner, inner),
+    )
+
+
+INTEGER_LAWS = st.recursive(st.one_of(st.just(X), SMALL.map(Integer)), extended, max_leaves=6)
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.filter_too_much])
+@given(INTEGER_LAWS, POSITIVE)
+def test_a_trend_that_is_claimed_is_true(law: Expr, least: int) -> None:
+    way = trend(law, X, least)
+    assume(way is not None)
+    values = [Evaluator({X: x})(law) for x in range(least, least + 40)]
+    for before, after in pairwise(values):
+        assert {0: after == before, 1: after >= before, -1: after <= before}[way or 0]
+
+
+@pytest.mark.parametrize(
+    ("law", "way"),
+    [
+        (X**2 - 3 * X, 1),
+        (5 - X, -1),
+        (7 / X + 2, -1),
+        ((3 * X + 1) / (X + 2), 1),
+        ((X + 9) / (X + 2), -1),
+        (floor_div(X - 63, 32) * 5, 1),
+        (-floor_div(-R, 1) * RoundTo(3 * R, Integer(8)), 1),
+        (Maximum(X, Integer(7)) + Minimum(X, Integer(3)), 1),
+        (X * (X - 4), 1),
+        (Integer(12), 0),
+    ],
+)
+def test_trends_that_are_proved_from_4_on(law: Expr, way: int) -> None:
+    (free,) = law.free_symbols or {X}
+    assert trend(law, free, 4) == way
+
+
+@given(
+    st.lists(st.tuples(POSITIVE, SMALL, POSITIVE, st.booleans()), min_size=1, max_size=4),
+    st.fractions(0, 3, max_denominator=50),
+    st.fractions(0, 3, max_denominator=50),
+)
+def test_nothing_changes_between_two_steps(
+    parts: list[tuple[int, int, int, bool]], a: Fraction, b: Fraction
+) -> None:
+    law: Expr = Integer(1)
+    for slope, start, unit, rounds in parts:
+        inner = Maximum(slope * R + start, Integer(2))
+        law += (RoundTo(inner, Integer(unit)) if rounds else floor_div(inner, unit)) ** 2
+    steps = Steps([law], R)
+    assert steps.are_all
+    assume(a != b)
+    low, high = sorted((a + 1, b + 1))
+    places = sorted({low, *steps.within(low, high), high})
+    assert len(places) - 2 <= steps.count(low, high)
+    for before, after in pairwise(places):
+        inside = [before + (after - before) * k / 7 for k in range(1, 7)]
+        assert len({Evaluator({R: x})(law) for x in inside}) == 1
+
+
+NET = """archspec: 1
+name: net
+symbols:
+  n: 1
+  h: {{default: 12, max: 40}}
+  c: {{default: 8, max: 40}}
+  g: {{default: 2, max: 40}}
+input: [n, c, h, h]
+layers:
+  - conv2d: {{out_channels: 24, kernel_size: 3, stride: 2, groups: g}}
+  - maxpool2d: {{kernel_size: {kernel}, stride: 2}}
+  - conv2d: {{out_channels: 2*c, kernel_size: 1}}
+  - flatten
+  - linear: {{out_features: 10}}
+"""
+METRIC = st.sampled_from(["macs", "params", "activations", "activations_peak", "macs/params"])
+BOUND = st.tuples(METRIC, st.sampled_from(["<=", "<", ">=", ">"]), st.floats(0.05, 5))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from("hcg"),
+    st.lists(BOUND, min_size=1, max_size=3),
+    st.sampled_from(["largest", "smallest"]),
+    st.integers(1, 3),
+    st.sampled_from([1, 2, 4]),
+)
+def test_the_answer_is_that_of_trying_every_value(
+    tmp_path: Path, name: str, bounds: list[tuple[str, str, float]], end: str, kernel: int, g: int
+) -> None:
+    """Random systems of constraints, near the numbers at the defaults, on all 40 values."""
+    file = tmp_path / "net.yaml"
+    file.write_text(NET.format(kernel=kernel), encoding="utf-8")
+    usual = {"macs": 60_000, "params": 3_000, "activations": 2_500, "activations_peak": 2_000}
+    where = [f"{m} {sign} {int(usual.get(m, 20) * much)}" for m, sign, much in bounds]
+    fixed = {} if name == "g" else {"g": g}
+    question, answer = ask(file, name, where, end=end, settings=fixed)  # type: ignore[arg-type]
+    feasible = [x for x in range(1, 41) if not question.sample(x).broken]
+    assert answer.value == (max if end == "largest" else min)(feasible, default=None)
+    assert (answer.verdict is Verdict.INFEASIBLE) == (not feasible)
+
+
+def asked(spec: str, name: str, *where: str, **options: object) -> Answer:
+    return ask(ROOT / "specs" / spec, name, where, **options)[1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bound", [60e6, 97_131_840, 200e6, 300e6, 300_774_272, 5e8])
+def test_the_largest_width_of_mobilenet_v2(bound: float) -> None:
+    """Everywhere on a fine grid the constraint holds below the answer and not beyond it."""
+    question, answer = ask(ROOT / "specs/mobilenetv2.yaml", "width", [f"macs <= {int(bound)}"])
+    (constraint,) = question.constraints
+    assert answer.value is not None
+    for k in range(1, 3 * 480):
+        width = Fraction(k, 480)
+        inside = width <= answer.value if answer.attained else width < answer.value
+        assert question.holds(constraint, width) == inside
+    assert question.holds(constraint, answer.value) == answer.attained
+
+
+def test_the_certificate_is_the_numbers_there_and_beyond() -> None:
+    answer = asked("resnet.yaml@resnet50", "h", "macs <= 10e9", assume=["w == h"])
+    assert answer.at is not None
+    assert answer.beyond is not None
+    assert (answer.value, answer.beyond.value) == (344, 345)
+    assert answer.at.numbers["macs"] <= 10**10 < answer.beyond.numbers["macs"]
+    assert answer.beyond.broken == ("macs <= 10e9",)
+
+
+def test_values_are_the_multiples_that_the_network_asks_for() -> None:
+    answer = asked("unet.yaml", "h", "activations_peak >= 1e8", assume=["w == h"])
+    assert (answer.end, answer.value, answer.step) == ("smallest", 640, 16)
+    answer = asked("gpt2.yaml", "d", "params <= 1e9", convention="torch")
+    assert (answer.value, answer.step) == (2460, 12)
+
+
+def test_bounds_that_conditions_set() -> None:
+    """AlexNet's groups divide 32; GPT-2 has 1,024 positions."""
+    assert asked("alexnet.yaml", "g", "macs >= 1").value == 32
+    assert asked("gpt2.yaml", "t", "macs <= 1e15").value == 1024
+
+
+def test_infeasible_and_unbounded_are_answers() -> None:
+    none = asked("alexnet.yaml", "h", "macs <= 1e6")
+    assert none.verdict is Verdict.INFEASIBLE
+    assert none.at is not None
+    assert none.at.broken == ("macs <= 1e6",)
+    every = asked("gpt2.yaml", "n", "params <= 1e15")
+    assert (every.verdict, every.value) == (Verdict.UNBOUNDED, None)
+
+
+def test_what_was_not_tried_is_said() -> None:
+    answer = asked("mobilenetv2.yaml", "width", "macs/params >= 100", step="0.5")
+    assert answer.verdict is Verdict.OPEN
+    assert any("no value above" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "words"),
+    [
+        ("wide", ["macs <= 1"], "there is no symbol 'wide'.*did you mean 'width'"),
+        ("width", ["mac <= 1"], "unknown name 'mac'.*did you mean 'macs'"),
+        ("width", ["macs"], "no comparison"),
+        ("width", ["macs <="], "expected a"),
+        ("width", ["n <= 3"], "speaks of no metric and of no open symbol"),
+        ("width", ["macs != 3"], "no comparison with <="),
+        ("width", ["macs <= 3 or params <= 3"], "no comparison with <="),
+        ("width", [], "nothing is asked for"),
+        ("width", ["macs/params >= 100"], "not proved to rise or fall.*--step"),
+    ],
+)
+def test_bad_questions(name: str, where: list[str], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        asked("mobilenetv2.yaml", name, *where)
+    assert re.search(words, str(caught.value), re.DOTALL), caught.value
+
+
+def test_bad_options() -> None:
+    with pytest.raises(SpecError, match="'width' is set"):
+        asked("mobilenetv2.yaml", "width", "macs <= 1e9", settings={"width": 1})
+    with pytest.raises(SpecError, match="assumed to equal another"):
+        asked("mobilenetv2.yaml", "w", "macs <= 1e9", assume=["w == h"])
+    with pytest.raises(SpecError, match="step = -1 must be positive"):
+        asked("mobilenetv2.yaml", "width", "macs <= 1e9", step=-1)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "costmodel", "solve", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command() -> None:
+    spec = "specs/mobilenetv2.yaml"
+    found = run(spec, "--for", "width", "--where", "macs <= 300e6", "params <= 3e6")
+    assert found.returncode == 0
+    assert "breaks macs <= 300e6" in found.stdout or "breaks params <= 3e6" in found.stdout
+    none = run(spec, "--for", "width", "--where", "macs <= 3", "--format", "json")
+    assert none.returncode == 1
+    assert json.loads(none.stdout)["verdict"] == "infeasible"
+    bad = run(spec, "--for", "width", "--where", "macs <= 3", "--largest", "--smallest")
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 2)
+
+
+def test_a_line_in_the_symbol_itself() -> None:
+    answer = asked("mobilenetv2.yaml", "width", "width < 1.5")
+    value: Rational | None = answer.value
+    assert (value, answer.attained) == (Fraction(3, 2), False)
