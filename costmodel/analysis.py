@@ -310,13 +310,15 @@ class Analysis:
 
     def _largest(self, parts: list[Expr]) -> Expr:
         from costmodel.algebra.maxima import maximum
+        from costmodel.peaks import terms_of, winners
 
         least = raised(self._least, self.conditions)
         several = (
             part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
         )
         candidates = [self.by_resolution(part) for group in several for part in group]
-        return maximum(candidates or [Integer(0)], least, self.evaluator)
+        kept = terms_of(maximum(candidates or [Integer(0)], least, self.evaluator))
+        return Maximum(*winners(self, kept))
 
     @cached_property
     def _values(self) -> dict[str, Rational]:

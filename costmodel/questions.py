@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from sympy import Symbol
 
 from archspec import SpecError
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
-from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.functions import plain
-from costmodel.algebra.trends import linear, trend
+from costmodel.algebra.trends import trend
 from costmodel.analysis import Analysis
+from costmodel.domains import Domain, domain_of
 from costmodel.queries import Constraint
 
 End = Literal["largest", "smallest"]
@@ -28,10 +26,6 @@ class Verdict(Enum):
     INFEASIBLE = "infeasible"
     UNBOUNDED = "unbounded"
     OPEN = "open"
-
-
-Bounds = tuple[Rational | None, Rational | None]
-"""The smallest and the largest value, where there is one."""
 
 
 class Sample(NamedTuple):
@@ -96,27 +90,17 @@ class Question:
         """The symbol as the laws have it."""
         return self.analysis.symbols[self.name]
 
-    @property
-    def low(self) -> Rational:
-        """The symbol's smallest value, or 0 where it may be any positive number."""
-        return max((low for low, _ in self._bounds if low is not None), default=0)
-
-    @property
-    def high(self) -> Rational | None:
-        """The symbol's largest value, if it has one."""
-        return min((high for _, high in self._bounds if high is not None), default=None)
-
     @cached_property
-    def _bounds(self) -> tuple[Bounds, ...]:
-        """What the spec, the network and the assumptions say of the symbol's ends."""
-        declared = self.analysis.graph.symbols[self.name]
-        asked = (_bounds(condition, self.symbol) for condition in self.analysis.demands)
-        return (declared.least, declared.max), *asked
+    def domain(self) -> Domain:
+        """What values the symbol may have."""
+        return domain_of(self.analysis, self.name, self.step)
 
     @property
     def falls(self) -> bool:
         """Whether the constraints hold from some value on, rather than up to one."""
-        return {trend(c.excess, self.symbol, self.low) for c in self.constraints} - {0} == {-1}
+        return {trend(c.excess, self.symbol, self.domain.first) for c in self.constraints} - {
+            0
+        } == {-1}
 
     def holds(self, constraint: Constraint, value: Rational) -> bool:
         """Whether a constraint holds at a value, valid or not."""
@@ -132,18 +116,3 @@ class Question:
         numbers = {name: point.evaluate(self.analysis.total(name)) for name in metrics}
         broken = dict.fromkeys(c.text for c in self.constraints if not c.holds(point.evaluate))
         return Sample(value, numbers, tuple(broken))
-
-
-def _bounds(condition: Condition, symbol: Symbol) -> Bounds:
-    """The ends that a condition sets: ``1024 - t >= 0``, or ``32 % g == 0`` for positive g."""
-    match condition:
-        case AtLeast(expression, bound):
-            line = linear(expression, symbol)
-            if line is None:
-                return None, None
-            end = tidy((bound - line[1]) / line[0])
-            return (end, None) if line[0] > 0 else (None, end)
-        case Divides(divisor, dividend) if dividend.is_Rational:
-            factor = divisor / symbol
-            return None, abs(Fraction(plain(dividend / factor))) if factor.is_Rational else None
-    return None, None

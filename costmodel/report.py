@@ -19,6 +19,7 @@ from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
+    from costmodel.peaks import Peak, Stretch
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
@@ -212,6 +213,10 @@ class Report:
 
         return (printer or PythonText())(expression)
 
+    def law_text(self, expression: Expr) -> str:
+        """A count of the network as a law."""
+        return self.show(self.analysis.law(expression))
+
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed."""
         return self.analysis.law(self.analysis.total(name))
@@ -221,6 +226,24 @@ class Report:
         if self.symbolic:
             return self.show(self.total(metric.name), printer)
         return show_number(self.analysis.value(metric.name))
+
+    @property
+    def peaks(self) -> tuple["Peak", ...]:
+        """The terms of the peak of activations, those that are largest at the values first."""
+        from costmodel.peaks import peaks
+
+        found = peaks(self.analysis)
+        return tuple(sorted(found, key=lambda peak: self.number(peak.term), reverse=True))
+
+    @property
+    def stretches(self) -> str:
+        """Where each of them is the peak, where one symbol is open."""
+        from costmodel.peaks import stretches
+
+        owners = {peak.term: peak.owner for peak in self.peaks}
+        name = next(iter(self.analysis.symbols), "")
+        found = stretches(self.analysis)
+        return ", ".join(f"{owners[each.term]} for {_values(name, each)}" for each in found)
 
     def share(self, row: Row) -> str:
         """The row's part of the total of `shared`, in percent."""
@@ -239,6 +262,14 @@ class Report:
             if metric.combine == "sum":
                 return metric
         raise SpecError("none of the metrics adds up")
+
+
+def _values(name: str, stretch: "Stretch") -> str:
+    if stretch.last is None:
+        return f"{name} >= {stretch.first}"
+    if stretch.first == stretch.last:
+        return f"{name} = {stretch.first}"
+    return f"{stretch.first} <= {name} <= {stretch.last}"
 
 
 def show_decimal(value: Rational) -> str:

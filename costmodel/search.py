@@ -1,53 +1,31 @@
 """The search for the end of what constraints leave: on the multiples of a step, or on a line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import count, islice, pairwise
-from math import ceil, floor
 from typing import NamedTuple
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.trends import Steps, linear, trend
+from costmodel.domains import MAX_EXPONENT, Span, last_of
 from costmodel.queries import Constraint
 from costmodel.questions import Answer, Question, Sample, Verdict
 
 MAX_TRIES = 20_000
 """The most values that are tried one by one."""
 
-MAX_EXPONENT = 64
-"""Values from ``2**64`` steps on are not looked at."""
-
 MAX_PLACES = 200
 """The most places of a step function that are looked at one by one; more are bisected first."""
-
-
-class Span(NamedTuple):
-    """Numbers of steps from ``first`` to ``last``, without end where that is None."""
-
-    first: int
-    last: int | None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is none."""
-        return self.last is not None and self.last < self.first
-
-    def met(self, other: "Span") -> "Span":
-        """What is in both."""
-        lasts = [last for last in (self.last, other.last) if last is not None]
-        return Span(max(self.first, other.first), min(lasts, default=None))
 
 
 class Grid:
     """A search over the multiples of a step."""
 
-    def __init__(self, question: Question, step: Rational) -> None:
+    def __init__(self, question: Question) -> None:
         self.question = question
-        self.step = step
-        low, high = question.low, question.high
-        last = None if high is None else floor(Fraction(high) / step)
-        self.domain = Span(max(ceil(Fraction(low) / step), 1), last)
+        self.domain = question.domain.steps
+        self.value = question.domain.value
         self.notes: list[str] = []
 
     def answer(self) -> Answer:
@@ -65,33 +43,30 @@ class Grid:
             if not untold:
                 return self._unbounded(span)
             span = Span(span.first, span.first + MAX_TRIES)
-            self.notes.append(f"no value above {self._value(span.last or 0)} was tried")
+            self.notes.append(f"no value above {self.value(span.last or 0)} was tried")
             return self._first_valid(span, Verdict.OPEN)
         return self._first_valid(span, Verdict.FOUND)
 
     def _span(self, constraint: Constraint) -> Span | None:
         """Where a constraint holds, if the form of its law proves that it rises or falls."""
         question, domain = self.question, self.domain
-        least = self._value(domain.first)
+        least = self.value(domain.first)
         way = trend(constraint.excess, question.symbol, least)
         self.notes.append(_about(constraint, way, question.name))
         if way is None:
             return None
 
         def holds(steps: int) -> bool:
-            return question.holds(constraint, self._value(steps))
+            return question.holds(constraint, self.value(steps))
 
         if way == 0:
             return domain if holds(domain.first) else Span(domain.first, domain.first - 1)
         if way > 0:
-            return Span(domain.first, _last(holds, domain))
-        last = _last(lambda steps: not holds(steps), domain)
+            return Span(domain.first, last_of(holds, domain))
+        last = last_of(lambda steps: not holds(steps), domain)
         if last is None:
             return Span(domain.first, domain.first - 1)
         return Span(last + 1, domain.last)
-
-    def _value(self, steps: int) -> Rational:
-        return tidy(Fraction(steps * self.step))
 
     def _candidates(self, span: Span) -> Iterator[Sample]:
         """The values of a span from the end that is asked for, with their numbers."""
@@ -101,7 +76,7 @@ class Grid:
             steps = range(span.last, span.first - 1, -1)
         elif span.last is not None:
             steps = range(span.first, span.last + 1)
-        return (self.question.sample(self._value(k)) for k in islice(steps, MAX_TRIES))
+        return (self.question.sample(self.value(k)) for k in islice(steps, MAX_TRIES))
 
     def _first_valid(self, span: Span, verdict: Verdict) -> Answer:
         tried = 0
@@ -116,19 +91,20 @@ class Grid:
     def _next(self, value: Rational) -> Sample | None:
         """The nearest value beyond one at which the network is valid."""
         sign = 1 if self.question.end == "largest" else -1
-        domain, k = self.domain, int(value / self.step)
+        domain = self.domain
+        steps = int(Fraction(value) / Fraction(self.value(1)))
         for _ in range(MAX_TRIES):
-            k += sign
-            if k < domain.first or (domain.last is not None and k > domain.last):
+            steps += sign
+            if steps < domain.first or (domain.last is not None and steps > domain.last):
                 return None
-            sample = self.question.sample(self._value(k))
+            sample = self.question.sample(self.value(steps))
             if sample.numbers:
                 return sample
         return None
 
     def _unbounded(self, span: Span) -> Answer:
         first = max(span.first, 2**MAX_EXPONENT)
-        tried = (self.question.sample(self._value(first + i)) for i in range(MAX_TRIES))
+        tried = (self.question.sample(self.value(first + i)) for i in range(MAX_TRIES))
         at = next((sample for sample in tried if not sample.broken), None)
         if at is None:
             raise SpecError(f"no constraint bites, but no valid {self.question.name} was found")
@@ -139,14 +115,16 @@ class Grid:
         first, last = self.domain
         from_end = last is not None and self.question.falls
         steps = range(last, first - 1, -1) if last is not None and from_end else count(first)
-        tried = (self.question.sample(self._value(k)) for k in islice(steps, MAX_TRIES))
+        tried = (self.question.sample(self.value(k)) for k in islice(steps, MAX_TRIES))
         nearest = next((sample for sample in tried if sample.numbers), None)
         return self._answer(Verdict.INFEASIBLE, nearest, None)
 
     def _answer(self, verdict: Verdict, at: Sample | None, beyond: Sample | None) -> Answer:
         value = at.value if at and verdict in (Verdict.FOUND, Verdict.OPEN) else None
         notes = tuple(dict.fromkeys(self.notes))
-        return Answer(verdict, self.question.end, value, True, at, beyond, self.step, notes)
+        return Answer(
+            verdict, self.question.end, value, True, at, beyond, self.question.domain.step, notes
+        )
 
 
 def _about(constraint: Constraint, way: int | None, name: str) -> str:
@@ -158,28 +136,6 @@ def _about(constraint: Constraint, way: int | None, name: str) -> str:
         -1: f"holds from some {name} on, by its form",
     }
     return f"{constraint.text} {said[way]}"
-
-
-def _last(holds: Callable[[int], bool], span: Span) -> int | None:
-    """The last number that a property holds of that ends once; None where it does not end.
-
-    Where it does not even hold of the first, the number before that.
-    """
-    good, stride = span.first - 1, 1
-    while True:
-        tried = good + stride if span.last is None else min(good + stride, span.last)
-        if not holds(tried):
-            break
-        if tried == span.last:
-            return tried
-        good, stride = tried, 2 * stride
-        if stride.bit_length() > MAX_EXPONENT:
-            return None
-    bad = tried
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if holds(middle) else (good, middle)
-    return good
 
 
 class Edge(NamedTuple):
@@ -235,7 +191,7 @@ class Line:
         return self._found(nearest.place, at, beyond, attained=nearest.holds)
 
     def _way(self, constraint: Constraint) -> int:
-        way = trend(constraint.excess, self.question.symbol, self.question.low)
+        way = trend(constraint.excess, self.question.symbol, self.question.domain.first)
         self.notes.append(_about(constraint, way, self.question.name))
         if way is None:
             cause = f"'{constraint.text}' is not proved to rise or fall with {self.question.name}"
@@ -246,12 +202,12 @@ class Line:
         """The ends of the line: the symbol's own, or where nothing changes any more."""
         question = self.question
         usual = question.analysis.graph.values[question.name]
-        high = question.high
+        high = question.domain.last
         if high is None:
             high = usual
             while self._goes_on(high) and high < usual * 2**MAX_EXPONENT:
                 high *= 2
-        low = question.low or min(self.steps.within(0, usual), default=Fraction(usual)) / 2
+        low = question.domain.first or min(self.steps.within(0, usual), default=Fraction(usual)) / 2
         return low, high
 
     def _goes_on(self, value: Rational) -> bool:
@@ -286,7 +242,7 @@ class Line:
     def _at_the_end(self, value: Rational) -> Answer:
         """Nothing bites: the symbol's own end, if it has one."""
         largest = self.question.end == "largest"
-        if (self.question.high is None) if largest else (self.question.low == 0):
+        if (self.question.domain.last is None) if largest else (self.question.domain.first == 0):
             return self._answer(Verdict.UNBOUNDED, value)
         at = self.question.sample(value)
         return self._found(value, at, None, attained=True)

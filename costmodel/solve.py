@@ -7,16 +7,11 @@ places where floors and roundings step. The answer comes with the numbers at it 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from os import PathLike, fspath
 
-from sympy import Symbol
-
 from archspec import SpecError, load
-from archspec.arithmetic import Rational, common_multiple
+from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from costmodel.algebra.conditions import Condition, Divides
-from costmodel.algebra.functions import plain
 from costmodel.analysis import Number, analyze_architecture, to_rational
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
@@ -85,16 +80,5 @@ def _positive(step: Number) -> Rational:
 
 def answer(question: Question) -> Answer:
     """The answer to a question."""
-    declared = question.analysis.graph.symbols[question.name]
-    units: list[Rational] = [1] if declared.domain == "integer" else []
-    units += [unit for unit in (declared.multiple_of, question.step) if unit is not None]
-    units += filter(None, (_unit(c, question.symbol) for c in question.analysis.demands))
-    return Grid(question, common_multiple(units)).answer() if units else Line(question).answer()
-
-
-def _unit(condition: Condition, symbol: Symbol) -> Rational | None:
-    """What a condition makes the symbol a multiple of: ``64*width % 8 == 0`` of 1/8."""
-    if not isinstance(condition, Divides) or not condition.divisor.is_Rational:
-        return None
-    factor = condition.dividend / symbol
-    return abs(Fraction(plain(condition.divisor / factor))) if factor.is_Rational else None
+    search = Line(question) if question.domain.step is None else Grid(question)
+    return search.answer()

@@ -1,5 +1,6 @@
 """Bounds: what is proved never to fall below a number never does, as integers show."""
 
+from fractions import Fraction
 from itertools import product
 
 import pytest
@@ -10,9 +11,10 @@ from sympy import Expr, Integer
 from costmodel.algebra.bounds import is_at_least, lower_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, absorbed, floor_div
+from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
 
-H, W = symbol("h"), symbol("w")
+H, W, A = symbol("h"), symbol("w"), symbol("a", "real")
 
 
 SMALL = st.integers(1, 5)
@@ -77,6 +79,32 @@ def test_a_size_becomes_one_floor(rest: int, factor: int, q: int, shift: int) ->
     size = factor * H + rest - factor * floor_div(H + shift, q)
     for h in range(20):
         assert Evaluator({H: h})(absorbed(size)) == factor * h + rest - factor * ((h + shift) // q)
+
+
+def feature_maps() -> st.SearchStrategy[Expr]:
+    """Channels of a width multiplier times a resolution: ``k·round_to(m·width, 8)·(h//s)``."""
+    channels = st.tuples(st.integers(1, 6), st.sampled_from([3, 16, 24, 96, 320]), st.booleans())
+    sizes = st.tuples(channels, st.integers(0, 5), st.integers(0, 31))
+    return st.lists(sizes, min_size=1, max_size=2).map(lambda parts: sum(map(feature_map, parts)))
+
+
+def feature_map(part: tuple[tuple[int, int, bool], int, int]) -> Expr:
+    (factor, multiple, capped), power, shift = part
+    multiplier = Maximum(Integer(1), A) if capped else A
+    return factor * RoundTo(multiple * multiplier, Integer(8)) * floor_div(H + shift, 2**power)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    laws=st.lists(feature_maps(), min_size=2, max_size=6),
+    height=st.integers(1, 40),
+    widths=st.lists(st.fractions(0, 4, max_denominator=40).filter(bool), min_size=3, max_size=3),
+)
+def test_a_maximum_of_feature_maps(laws: list[Expr], height: int, widths: list[Fraction]) -> None:
+    largest = maximum(laws, {H: height}, Evaluator({H: 224, A: 1}))
+    for h, width in product((height, height + 1, height + 50), widths):
+        evaluate = Evaluator({H: h, A: width})
+        assert evaluate(largest) == max(map(evaluate, laws))
 
 
 def test_halves_make_a_whole() -> None:

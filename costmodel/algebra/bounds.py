@@ -13,6 +13,7 @@ from costmodel.algebra.functions import (
     FloorDiv,
     Maximum,
     Minimum,
+    Operation,
     Quotient,
     RoundTo,
     exact,
@@ -135,10 +136,12 @@ _LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {
 def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
     """A polynomial below or above an expression, if there is one.
 
-    Each floor is bounded by fractions, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x that is
-    never negative. Its variables count from the symbols' smallest values.
+    Each floor is bounded by fractions, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x, and each
+    rounding by ``(d + 0.9·x)/2 <= round_to(x, d) <= x + d``, for an x that is never negative.
+    The variables count from the symbols' smallest values.
     """
     expression = expression.expand()
+    least = {**{s: 0 for s in expression.free_symbols if s.is_positive}, **least}
     if not expression.free_symbols <= least.keys():
         return None
     terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
@@ -149,6 +152,11 @@ def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
     """A bound of a term, whose floors are bounded the other way where its sign is a minus."""
     below ^= bool(term.as_coeff_Mul()[0].is_negative)
     bounds: dict[Expr, Expr] = {}
+    for rounded in term.atoms(RoundTo):
+        x, d = rounded.args
+        if x.has(Operation) or not (d.is_Integer and is_never_negative(_shifted(x, least))):
+            return None
+        bounds[rounded] = (d + x * 9 / 10) / 2 if below else x + d
     for floor in term.atoms(FloorDiv):
         x, q = floor.args
         nested = x.has(FloorDiv) or not (is_whole(x) and q.is_Integer)

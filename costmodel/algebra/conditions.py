@@ -95,7 +95,9 @@ class AtLeast(NamedTuple):
         """``h >= 63``, or ``context >= t``: no sign on the left."""
         terms = Add.make_args(self.expression.xreplace(names))
         over = [term for term in terms if not term.could_extract_minus_sign()]
-        if len(over) in (0, len(terms)) or self.bound.denominator != 1:
+        if not over:
+            return f"{exact(-self.bound)} >= {show(-Add(*terms))}"
+        if len(over) == len(terms) or self.bound.denominator != 1:
             return f"{show(Add(*terms))} >= {self.bound}"
         return f"{show(Add(*over))} >= {show(Add(*over) - Add(*terms) + exact(self.bound))}"
 

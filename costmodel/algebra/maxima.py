@@ -6,7 +6,7 @@ from sympy import Dummy, Expr, Poly, Symbol
 
 from costmodel.algebra.bounds import Least, is_never_negative, lower_bound, polynomial_bound
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, Operation
+from costmodel.algebra.functions import Maximum, Minimum, Operation, RoundTo
 
 MAX_RIVALS = 8
 """How many terms a term is tried against, largest first; so the work stays linear."""
@@ -25,16 +25,51 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
     """
     ordered = sorted(set(terms), key=lambda term: (-usual(term), term.sort_key()))
     names = _names_of_functions(ordered, least)
+    sizes, above_least = _names_of_roundings(ordered, least)
     kept: list[Expr] = []
-    lowers: list[tuple[Poly | None, Poly | None]] = []
+    rivals: list[list[Poly | None]] = []
+
+    def bounds(term: Expr, *, below: bool) -> list[Poly | None]:
+        """What a term is not below or not above, in three ways."""
+        return [
+            _named(term, names),
+            polynomial_bound(term.xreplace(sizes), above_least, below=below),
+            polynomial_bound(term, least, below=below),
+        ]
+
     for term in ordered:
-        above = term.replace(Minimum, _number_among)
-        uppers = (_named(above, names), polynomial_bound(above, least, below=False))
-        if not any(_exceeds(*pair) for lower in lowers for pair in zip(lower, uppers, strict=True)):
+        uppers = bounds(term.replace(Minimum, _number_among), below=False)
+        if not any(_exceeds(*pair) for rival in rivals for pair in zip(rival, uppers, strict=True)):
             kept.append(term)
             if len(kept) <= MAX_RIVALS:
-                lowers.append((_named(term, names), polynomial_bound(term, least, below=True)))
+                rivals.append(bounds(term, below=True))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
+
+
+def _names_of_roundings(terms: Sequence[Expr], least: Least) -> tuple[dict[Expr, Expr], Least]:
+    """Symbols for roundings, and for maxima outside of them, with their smallest values.
+
+    Of ``round_to(a·x, d)`` and ``round_to(b·x, d)`` with ``a <= b`` the second is the first and
+    something that is not negative.
+    """
+    found = sorted(set().union(*(t.atoms(RoundTo, Maximum) for t in terms)), key=_size_order)
+    names: dict[Expr, Expr] = {}
+    least = dict(least)
+    smaller: dict[tuple[Expr, ...], Expr] = {}
+    for function in found:
+        more = Dummy(integer=True, positive=True)
+        family = (function.args[1], function.args[0].as_coeff_Mul()[1])
+        known = smaller.get(family) if isinstance(function, RoundTo) else None
+        least[more] = 0 if known is not None else lower_bound(function, least) or 0
+        names[function] = more if known is None else known + more
+        if isinstance(function, RoundTo):
+            smaller[family] = names[function]
+    return names, least
+
+
+def _size_order(function: Expr) -> tuple[Expr, str]:
+    """Roundings of small multiples before those of large ones."""
+    return function.args[0].as_coeff_Mul()[0], str(function)
 
 
 def _number_among(*args: Expr) -> Expr:

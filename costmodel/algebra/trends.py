@@ -5,7 +5,7 @@ Both are read off its form. What the form does not show is not claimed: None, "i
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from math import ceil, floor, prod
 
 from sympy import Add, Dummy, Expr, Mul, Poly, PolynomialError, Pow, Symbol, together
@@ -69,6 +69,16 @@ def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | 
     signs = {c > 0 for c in (over.diff() * under - over * under.diff()).coeffs() if c}
     never_zero = under.eval(0) != 0 and len({c > 0 for c in under.coeffs()}) == 1
     return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
+
+
+def has_one_root(expression: Expr, symbol: Symbol, least: Rational) -> bool:
+    """Whether a polynomial is 0 at most once above a value: Descartes' rule of signs."""
+    try:
+        shifted = Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
+    except PolynomialError:
+        return False
+    signs = [bool(c > 0) for c in shifted.all_coeffs() if c]
+    return sum(a != b for a, b in pairwise(signs)) <= 1
 
 
 def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None:

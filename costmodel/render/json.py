@@ -41,6 +41,10 @@ def document(report: Report) -> dict[str, Any]:
         "totals": {
             metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
         },
+        "peaks": [
+            {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
+            for peak in report.peaks
+        ],
     }
 
 

@@ -84,7 +84,7 @@ def _count(value: Rational) -> str:
 
 
 def _searched(question: Question, answer: Answer) -> str:
-    low, high = question.low, question.high
+    low, high, _ = question.domain
     ends = f"from {_number(low)} on" if high is None else f"from {_number(low)} to {_number(high)}"
     if answer.step is None:
         return f"all real values {ends}, by the places where the laws step"

@@ -96,6 +96,9 @@ def _laws(report: Report, console: Console, *, wrap: bool) -> None:
     for metric in report.totals:
         for label, line in _total(report, metric, console.width if wrap else None):
             _entry(label, line, console, wrap=wrap)
+        if metric.name == "activations_peak":
+            for peak in report.peaks:
+                _entry(f"    of {peak.owner}", report.law_text(peak.term), console, wrap=wrap)
     console.print()
 
 
@@ -137,6 +140,10 @@ def notes(report: Report) -> list[tuple[str, str]]:
         shown.append(("at", report.setting))
     if report.assumptions:
         shown.append(("assuming", " and ".join(report.assumptions)))
+    if report.symbolic and "activations_peak" in {m.name for m in report.totals}:
+        stretches = report.stretches
+        if stretches:
+            shown.append(("peak", stretches))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
     return [*shown, ("convention", report.convention)]

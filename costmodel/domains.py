@@ -1,0 +1,123 @@
+"""What values a symbol may have: by the spec, by the network's conditions, by what is assumed."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import ceil, floor
+from typing import NamedTuple
+
+from sympy import Symbol
+
+from archspec.arithmetic import Rational, common_multiple, tidy
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.functions import plain
+from costmodel.algebra.trends import linear
+from costmodel.analysis import Analysis
+
+MAX_EXPONENT = 64
+"""Values from ``2**64`` steps on are not looked at."""
+
+
+class Span(NamedTuple):
+    """Numbers of steps from ``first`` to ``last``, without end where that is None."""
+
+    first: int
+    last: int | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return self.last is not None and self.last < self.first
+
+    def met(self, other: "Span") -> "Span":
+        """What is in both."""
+        lasts = [last for last in (self.last, other.last) if last is not None]
+        return Span(max(self.first, other.first), min(lasts, default=None))
+
+
+class Domain(NamedTuple):
+    """The ends of a symbol's values, and what they are multiples of.
+
+    Conditions of other forms may leave holes in it.
+
+    Attributes:
+        first: the smallest value, or 0 where it may be any positive number.
+        last: the largest value, if there is one.
+        step: whose multiples the values are, or None where they are all real numbers.
+    """
+
+    first: Rational
+    last: Rational | None
+    step: Rational | None
+
+    @property
+    def steps(self) -> Span:
+        """The values as multiples of the step."""
+        assert self.step is not None
+        last = None if self.last is None else floor(Fraction(self.last) / self.step)
+        return Span(max(ceil(Fraction(self.first) / self.step), 1), last)
+
+    def value(self, steps: int) -> Rational:
+        """So many steps."""
+        assert self.step is not None
+        return tidy(Fraction(steps * self.step))
+
+
+def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
+    """The last number that a property holds of that ends once; None where it does not end.
+
+    Where it does not even hold of the first, the number before that.
+    """
+    good, stride = span.first - 1, 1
+    while True:
+        tried = good + stride if span.last is None else min(good + stride, span.last)
+        if not holds(tried):
+            break
+        if tried == span.last:
+            return tried
+        good, stride = tried, 2 * stride
+        if stride.bit_length() > MAX_EXPONENT:
+            return None
+    bad = tried
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return good
+
+
+def domain_of(analysis: Analysis, name: str, step: Rational | None = None) -> Domain:
+    """The domain of a symbol of a network that has no other; ``step`` is one that is asked for."""
+    declared, symbol = analysis.graph.symbols[name], analysis.symbols[name]
+    bounds = [_bounds(condition, symbol) for condition in analysis.demands]
+    first = max((low for low, _ in bounds if low is not None), default=declared.least or 0)
+    lasts = [declared.max, *(high for _, high in bounds)]
+    units: list[Rational] = [1] if declared.domain == "integer" else []
+    units += [unit for unit in (declared.multiple_of, step) if unit is not None]
+    units += filter(None, (_unit(condition, symbol) for condition in analysis.demands))
+    return Domain(
+        max(first, declared.least or 0),
+        min((last for last in lasts if last is not None), default=None),
+        common_multiple(units) if units else None,
+    )
+
+
+def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
+    """The ends that a condition sets: ``1024 - t >= 0``, or ``32 % g == 0`` for positive g."""
+    match condition:
+        case AtLeast(expression, bound):
+            line = linear(expression, symbol)
+            if line is None:
+                return None, None
+            end = tidy((bound - line[1]) / line[0])
+            return (end, None) if line[0] > 0 else (None, end)
+        case Divides(divisor, dividend) if dividend.is_Rational:
+            factor = divisor / symbol
+            return None, abs(Fraction(plain(dividend / factor))) if factor.is_Rational else None
+    return None, None
+
+
+def _unit(condition: Condition, symbol: Symbol) -> Rational | None:
+    """What a condition makes the symbol a multiple of: ``64*width % 8 == 0`` of 1/8."""
+    if not isinstance(condition, Divides) or not condition.divisor.is_Rational:
+        return None
+    factor = condition.dividend / symbol
+    return abs(Fraction(plain(condition.divisor / factor))) if factor.is_Rational else None

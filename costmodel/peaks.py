@@ -1,0 +1,179 @@
+"""Which layer is the peak of activations, and where: the maximum's terms with their layers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+from sympy import Expr
+
+from archspec import SpecError
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Maximum
+from costmodel.algebra.maxima import dominates
+from costmodel.algebra.trends import has_one_root, trend
+from costmodel.analysis import Analysis
+from costmodel.domains import Domain, Span, domain_of, last_of
+from costmodel.metrics import find_metric
+
+METRIC = "activations_peak"
+
+MAX_VALUES = 512
+"""The most values of a symbol at which terms are compared one by one."""
+
+
+class Peak(NamedTuple):
+    """One term of the maximum.
+
+    Attributes:
+        term: the law of input and output together.
+        layers: the layers whose it is.
+    """
+
+    term: Expr
+    layers: tuple[str, ...]
+
+    @property
+    def owner(self) -> str:
+        """The layers in a few words."""
+        first, *others = self.layers
+        return f"{first} and {len(others)} like it" if others else first
+
+
+class Stretch(NamedTuple):
+    """Values of a symbol over which one term is the largest.
+
+    Attributes:
+        term: it.
+        first: the first value.
+        last: the last value, or None where it is proved to be the largest from the first on.
+    """
+
+    term: Expr
+    first: Rational
+    last: Rational | None
+
+
+def peaks(analysis: Analysis) -> tuple[Peak, ...]:
+    """The terms of the network's peak of activations, each with its layers."""
+    total = analysis.total(METRIC)
+    layers: dict[Expr, list[str]] = {term: [] for term in terms_of(total)}
+    parts = find_metric(METRIC).parts(analysis.counted, analysis.convention)
+    for counted, part in zip(analysis.counted, parts, strict=True):
+        for term in terms_of(part):
+            shown = analysis.assumed.shown(analysis.by_resolution(term))
+            if shown in layers:
+                layers[shown].append(counted.layer.node.path)
+    return tuple(Peak(term, tuple(found)) for term, found in layers.items())
+
+
+def terms_of(expression: Expr) -> tuple[Expr, ...]:
+    """What an expression is the maximum of."""
+    return expression.args if isinstance(expression, Maximum) else (expression,)
+
+
+def winners(analysis: Analysis, terms: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Those of some terms that are the largest anywhere; all, where that is not decided."""
+    race = _race(analysis, terms)
+    found = race.stretches if race else ()
+    is_decided = race and found and (race.is_over or found[-1].last is None)
+    return tuple(dict.fromkeys(each.term for each in found)) if is_decided else tuple(terms)
+
+
+def stretches(analysis: Analysis) -> tuple[Stretch, ...]:
+    """Where each term is the peak, if one symbol alone is open."""
+    race = _race(analysis, terms_of(analysis.total(METRIC)))
+    return race.stretches if race else ()
+
+
+def _race(analysis: Analysis, terms: Sequence[Expr]) -> "Race | None":
+    """The terms compared over the values of the one symbol that is open, if one alone is."""
+    if len(analysis.symbols) != 1 or len(terms) < 2:
+        return None
+    (name,) = analysis.symbols
+    domain = domain_of(analysis, name)
+    return None if domain.step is None else Race(analysis, terms, name, domain)
+
+
+class Race:
+    """Which of some terms is the largest, from the symbol's first value on.
+
+    Where the differences of the largest and the others are proved to rise or fall, it is the
+    largest up to where one overtakes it, found by bisection; else values are compared one by one.
+
+    Attributes:
+        stretches: where each term is the largest.
+        is_over: whether that is all values of the symbol.
+    """
+
+    def __init__(
+        self, analysis: Analysis, terms: Sequence[Expr], name: str, domain: Domain
+    ) -> None:
+        self.analysis = analysis
+        self.terms = [analysis.assumed.shown(term) for term in terms]
+        self.name = name
+        self.domain = domain
+        self.is_over = False
+        self.stretches = tuple(_joined(self._run()))
+
+    def _at(self, value: Rational) -> Evaluator:
+        return self.analysis.laws_at({self.name: value})
+
+    def _is_valid(self, value: Rational) -> bool:
+        try:
+            evaluate = self._at(value)
+        except SpecError:  # what breaks an assumption has no laws
+            return False
+        return all(condition.holds(evaluate) for condition in self.analysis.demands)
+
+    def _run(self) -> Iterator[Stretch]:
+        steps = self.domain.steps
+        first = steps.first
+        for _ in range(MAX_VALUES):
+            if steps.last is not None and first > steps.last:
+                self.is_over = True
+                return
+            value = self.domain.value(first)
+            if not self._is_valid(value):
+                first += 1
+                continue
+            winner = max(self.terms, key=self._at(value))
+            last = self._lead(winner, steps._replace(first=first))
+            yield Stretch(winner, value, None if last is None else self.domain.value(last))
+            if last is None:
+                return
+            first = last + 1
+        yield from self._rest(first)
+
+    def _lead(self, winner: Expr, span: Span) -> int | None:
+        """The last number of steps to which a term that leads is not overtaken, if it ever is."""
+        symbol, value = self.analysis.symbols[self.name], self.domain.value(span.first)
+        lasts: list[int] = []
+        for term in self.terms:
+            way = trend(term - winner, symbol, value)
+            if way is None and not has_one_root(term - winner, symbol, value):
+                return span.first
+            if way is None or way > 0:
+                last = last_of(partial(self._is_ahead, winner, term), span)
+                lasts += [] if last is None else [last]
+        return min(lasts, default=span.last)
+
+    def _is_ahead(self, winner: Expr, term: Expr, steps: int) -> bool:
+        evaluate = self._at(self.domain.value(steps))
+        return evaluate(winner) >= evaluate(term)
+
+    def _rest(self, first: int) -> Iterator[Stretch]:
+        """What leads after all values that are compared one by one, if it does so for good."""
+        value = self.domain.value(first)
+        winner = max(self.terms, key=self._at(value))
+        least = {self.analysis.symbols[self.name]: value}
+        if all(dominates(winner, term, least) for term in self.terms if term != winner):
+            yield Stretch(winner, value, None)
+
+
+def _joined(found: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Neighbours with the same term as one."""
+    for _, group in groupby(found, key=lambda stretch: stretch.term):
+        first, *others = group
+        yield first._replace(last=others[-1].last if others else first.last)
