@@ -20,7 +20,7 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.laws import by_resolution, settled
+from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
@@ -278,6 +278,10 @@ class Analysis:
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions."""
         return settled(self.assumed.shown(expression), self._whole)
+
+    def unfloored(self, metric: str) -> Expr:
+        """A metric of the whole network without the floors that the conditions make exact."""
+        return unfloored(self.total(metric), self._whole)
 
     @cached_property
     def _whole(self) -> WholeUnder:
