@@ -187,7 +187,10 @@ class Sensitivity:
             return Unknown(reason)
         found = derivative(law, symbol)
         is_share = symbol in Mul.make_args(law) and symbol not in found.free_symbols
-        return Derivative(found, self.analysis.evaluator(found), is_share)
+        try:
+            return Derivative(found, self.analysis.evaluator(found), is_share)
+        except ExpressionError as error:
+            return Unknown(str(error))
 
     def _elasticity(self, metric: Metric, change: Change, slope: Slope) -> Elasticity | Unknown:
         law, value = self._law(metric), self.analysis.value(metric.name)

@@ -107,11 +107,13 @@ class Slope:
         return sum(s * prod(values[:i] + values[i + 1 :]) for i, s in slopes if s)
 
     def _of_power(self, expression: Expr) -> Rational:
-        """``(x**k)' = k·x'·x**k/x``, for a number k and x other than 0."""
+        """``(x**k)' = k·x'·x**k/x`` for a number k; 0 where x is 0 and k more than 1."""
         base, exponent = expression.args
         if not exponent.is_Rational:
             raise ExpressionError(f"the slope of {text(expression)} is no rational number")
         value, times = self.evaluate(base), self.evaluate(exponent)
+        if value == 0 and times > 1:
+            return 0
         return times * self(base) * OPERATORS["/"](self.evaluate(expression), value)
 
     def _of_quotient(self, expression: Expr) -> Rational:
