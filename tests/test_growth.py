@@ -51,6 +51,9 @@ def test_orders_by_hand(source: str) -> None:
 REFUSED = {
     "h - w": "terms of the order w may cancel",
     "h*w - 2*h*w + n": r"terms of the order h\*w may cancel",
+    "n*(2*(h//2) - h + 1)": "terms of the order n may cancel",  # 0 where h is odd
+    "n*(round_to(h, 8) - h + 3)": "terms of the order n may cancel",  # 0 where h % 8 == 3
+    "n*(min(h, w) - max(h, w) + 1)": "may cancel",
     "h//w": r"w divides under a floor, h//w",
     "h/(w + 1)": r"the sum w \+ 1 divides",
     "log2(h)": r"log2\(h\) grows as no power",
