@@ -53,6 +53,7 @@ REFUSED = {
     "h*w - 2*h*w + n": r"terms of the order h\*w may cancel",
     "n*(2*(h//2) - h + 1)": "terms of the order n may cancel",  # 0 where h is odd
     "n*(round_to(h, 8) - h + 3)": "terms of the order n may cancel",  # 0 where h % 8 == 3
+    "n*(2*max(h, w) - h - w + 1)": r"h\*n, n\*w may cancel",  # n where h == w
     "n*(min(h, w) - max(h, w) + 1)": "may cancel",
     "h//w": r"w divides under a floor, h//w",
     "h/(w + 1)": r"the sum w \+ 1 divides",
