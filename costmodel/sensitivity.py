@@ -206,7 +206,10 @@ class Sensitivity:
     def _doubled(self, metric: Metric, there: Point | Unknown) -> Doubled | Unknown:
         if isinstance(there, Unknown):
             return there
-        before, after = self.analysis.value(metric.name), getattr(there, metric.name)
+        try:
+            before, after = self.analysis.value(metric.name), getattr(there, metric.name)
+        except ExpressionError as error:
+            return Unknown(str(error))
         if before == after:
             return Doubled(after, 1)
         if before == 0:

@@ -213,6 +213,15 @@ def test_a_metric_of_nothing_has_no_elasticity() -> None:
     assert (still.elasticity, still.doubled) == (Elasticity(0, even=False), Doubled(0, 1))
 
 
+def test_what_is_irrational_is_not_claimed() -> None:
+    """At t = 16 the root is 4 and rises by 1/8, at 32 it is no rational number."""
+    spec = "archspec: 1\nname: root\nsymbols: {t: 16}\ninput: [1, 5]\nlayers:\n"
+    found = effect(spec + "  - linear: {out_features: 'round_to(sqrt(t), 4)'}\n", "t", "params")
+    assert found.elasticity == Elasticity(Fraction(1, 2), even=True)
+    assert found.doubled == Unknown("sqrt(32) is no rational number")
+    assert found.order == Unknown("sqrt(t) is no whole power")
+
+
 def test_of_equals_the_one_that_rises_counts() -> None:
     """``max(8, d)`` at d = 8: one percent more is one percent more."""
     spec = "archspec: 1\nname: bend\nsymbols: {d: 8}\ninput: [1, 3]\nlayers:\n"
