@@ -20,7 +20,7 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.laws import by_resolution, settled
+from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
@@ -303,6 +303,10 @@ class Analysis:
             if expression.has(index):
                 expression = at_turn(expression, index, last)
         return settled(self.assumed.shown(expression), self._whole)
+
+    def unfloored(self, metric: str) -> Expr:
+        """A metric of the whole network without the floors that the conditions make exact."""
+        return unfloored(self.total(metric), self._whole)
 
     @cached_property
     def _whole(self) -> WholeUnder:

@@ -63,6 +63,9 @@ Format = Annotated[
 ]
 
 
+SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
+
+
 @app.default
 def report(
     spec: Spec,
@@ -108,6 +111,28 @@ def explain(
 
     analysis = _analyze(spec, settings, convention, numbers_suffice=True)
     print(render(analysis, explanations(analysis, layer)), end="")
+
+
+@app.command
+def sensitivity(
+    spec: Spec,
+    /,
+    *,
+    settings: Settings = None,
+    assume: Assumed = None,
+    convention: ConventionName = "lecture",
+    metric: Metrics = None,
+    format: SensitivityFormat = "table",  # noqa: A002 - the option's name
+) -> None:
+    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
+    from costmodel.render.sensitivity import find_renderer
+    from costmodel.sensitivity import Sensitivity
+
+    render = find_renderer(format)
+    _require_values("--metric", metric)
+    _require_values("--assume", assume)
+    analysis = _analyze(spec, settings, convention, assume=assume or (), numbers_suffice=False)
+    print(render(Sensitivity(analysis, tuple(dict.fromkeys(metric or ())))), end="")
 
 
 @app.command

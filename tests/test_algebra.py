@@ -928,3 +928,13 @@ def test_maximum_examples(sources: list[str], printed: str) -> None:
 def test_products_of_floors_stay_products() -> None:
     """A size that is one floor keeps `Mul` from distributing over a sum."""
     assert isinstance(law("n*(h//2)") * absorbed(law("(w - 3)//2 + 1")), Mul)
+
+
+def test_powers_of_a_root() -> None:
+    """``t·sqrt(t)`` is ``t**(3/2)`` to sympy; as Python over integers ``3//2`` would be 1."""
+    expression = law("h*sqrt(h)")
+    assert at({"h": 16})(expression) == 64
+    assert at({"h": 16})(1 / expression) == Fraction(1, 64)
+    assert text(expression) == numpy(expression) == "sqrt(h)**3"
+    assert law(text(expression)) == expression
+    assert (unicode(expression), latex(expression)) == ("sqrt(h)³", r"\sqrt{h}^{3}")

@@ -73,6 +73,6 @@ class Evaluator:
 
 
 def _power(base: Value, exponent: Value) -> Value:
-    if exponent == Fraction(1, 2):
-        return arithmetic.square_root(base)
+    if exponent.denominator == 2:
+        return arithmetic.power(arithmetic.square_root(base), exponent.numerator)
     return arithmetic.power(base, exponent)

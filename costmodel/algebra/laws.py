@@ -80,6 +80,12 @@ def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
     return Add(*firm, loose if under is S.One else Quotient(over, under))
 
 
+def unfloored(expression: Expr, whole: Whole) -> Expr:
+    """The same with every ``x//q`` that is known to cut nothing off as ``x/q``."""
+    quotients = {floor: floor.args[0] / floor.args[1] for floor in expression.atoms(FloorDiv)}
+    return expression.xreplace({floor: q for floor, q in quotients.items() if whole(q)})
+
+
 def _has_quotient(expression: Expr) -> bool:
     if expression.is_Add or expression.is_Mul:
         return any(map(_has_quotient, expression.args))

@@ -183,7 +183,7 @@ class PythonText:
 
     def power(self, expression: Pow) -> Shown:
         """``a**b``; a negative exponent is a quotient."""
-        base, exponent = expression.args
+        base, exponent = _base_and_exponent(expression)
         if exponent == S.Half:
             return f"sqrt({self.real(base)})", ATOM
         if exponent.could_extract_minus_sign():
@@ -234,7 +234,7 @@ class Unicode(PythonText):
 
     def power(self, expression: Pow) -> Shown:
         """``a²``; other exponents as ``a^b``."""
-        base, exponent = expression.args
+        base, exponent = _base_and_exponent(expression)
         if exponent.is_Integer and exponent > 1:
             digits = str(exponent).translate(_SUPERSCRIPTS)
             return f"{self.within(base, ATOM)}{digits}", POWER
@@ -295,7 +295,7 @@ class Latex(PythonText):
 
     def power(self, expression: Pow) -> Shown:
         """``a^{b}``."""
-        base, exponent = expression.args
+        base, exponent = _base_and_exponent(expression)
         if exponent == S.Half:
             return rf"\sqrt{{{self.real(base)}}}", ATOM
         if exponent.could_extract_minus_sign():
@@ -357,6 +357,14 @@ def _fraction(expression: Expr) -> tuple[Expr, Expr]:
         else:
             over.append(factor)
     return Mul(*over), Mul(*under)
+
+
+def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:
+    """``x**(3/2)`` is the third power of ``sqrt(x)``."""
+    base, exponent = power.args
+    if exponent.is_Rational and exponent.q == 2 and exponent.p > 1:
+        return Pow(base, S.Half), Integer(exponent.p)
+    return base, exponent
 
 
 def factor_order(factor: Expr) -> tuple[int, object]:

@@ -1,5 +1,6 @@
 """A report for the terminal: a table of numbers, or a list of laws."""
 
+from collections.abc import Callable
 from io import StringIO
 
 from rich.box import SIMPLE_HEAD
@@ -21,6 +22,11 @@ NOTHING = "–"
 
 def render(report: Report) -> str:
     """The report as it looks on this terminal; piped, without colour, and formulas on one line."""
+    return drawn(lambda console: _report(report, console))
+
+
+def drawn(draw: Callable[[Console], None]) -> str:
+    """What is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
     terminal = Console()
     console = Console(
@@ -32,17 +38,22 @@ def render(report: Report) -> str:
         markup=False,
         emoji=False,
     )
-    _heading(report, console)
-    if report.symbolic:
-        _laws(report, console, wrap=terminal.is_terminal)
-    else:
-        _numbers(report, console)
-    for label, note in notes(report):
-        _entry(label, note, console, wrap=terminal.is_terminal)
+    draw(console)
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
-def _heading(report: Report, console: Console) -> None:
+def _report(report: Report, console: Console) -> None:
+    heading(report, console)
+    if report.symbolic:
+        _laws(report, console)
+    else:
+        _numbers(report, console)
+    for label, note in notes(report):
+        entry(label, note, console)
+
+
+def heading(report: Report, console: Console) -> None:
+    """The network and its source."""
     console.print(Text(report.title, style="bold"))
     if report.analysis.graph.source:
         console.print(Text(report.analysis.graph.source, style="dim"))
@@ -66,7 +77,11 @@ def _numbers(report: Report, console: Console) -> None:
             cells.append(report.share(row))
         style = "dim" if row.sharing else "bold" if row.is_group else ""
         table.add_row(report.label(row), report.dimensions(row), *cells, style=style)
-    # No cell is ever cut: where the terminal is too narrow, it breaks the line itself.
+    print_whole(table, console)
+
+
+def print_whole(table: Table, console: Console) -> None:
+    """No cell is ever cut: where the terminal is too narrow, it breaks the line itself."""
     width = console.width
     console.width = MAX_WIDTH
     console.width = max(width, console.measure(table).maximum)
@@ -83,7 +98,8 @@ def _footer(report: Report, metric: Metric) -> str:
     return show_number(report.analysis.value(metric.name))
 
 
-def _laws(report: Report, console: Console, *, wrap: bool) -> None:
+def _laws(report: Report, console: Console) -> None:
+    wrap = console.is_terminal
     console.print()
     for row in report.rows:
         note = (row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
@@ -91,14 +107,14 @@ def _laws(report: Report, console: Console, *, wrap: bool) -> None:
         console.print(Text.assemble(name, note), soft_wrap=not wrap)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                _entry(f"  {metric.name}", report.show(row.counts[metric.name]), console, wrap=wrap)
+                entry(f"  {metric.name}", report.show(row.counts[metric.name]), console)
     console.print(Text("total", style="bold"))
     for metric in report.totals:
         for label, line in _total(report, metric, console.width if wrap else None):
-            _entry(label, line, console, wrap=wrap)
+            entry(label, line, console)
         if metric.name == "activations_peak":
             for peak in report.peaks:
-                _entry(f"    of {peak.owner}", report.law_text(peak.term), console, wrap=wrap)
+                entry(f"    of {peak.owner}", report.law_text(peak.term), console)
     console.print()
 
 
@@ -106,9 +122,9 @@ INDENT = 20
 """Where what belongs to a label begins."""
 
 
-def _entry(label: str, shown: str, console: Console, *, wrap: bool) -> None:
+def entry(label: str, shown: str, console: Console) -> None:
     """A label and what it stands for, indented where the terminal breaks it."""
-    if not wrap:
+    if not console.is_terminal:
         console.print(Text.assemble((f"{label:<{INDENT - 1}} ", "dim"), shown), soft_wrap=True)
         return
     grid = Table.grid()
