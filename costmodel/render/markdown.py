@@ -1,5 +1,7 @@
 """A report as a Markdown table with its notes."""
 
+from collections.abc import Iterable
+
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -8,18 +10,18 @@ from costmodel.rules.base import show_shape
 def render(report: Report) -> str:
     """The report as GitHub's Markdown; numbers are right-aligned, laws are code."""
     titles = [metric.title for metric in report.columns]
-    lines = [f"**{_escaped(report.title)}**", ""]
-    lines.append(_line(["layer", "output shape", *titles]))
+    lines = [f"**{escaped(report.title)}**", ""]
+    lines.append(line(["layer", "output shape", *titles]))
     align = "---" if report.symbolic else "---:"
-    lines.append(_line(["---", "---", *[align] * len(titles)]))
+    lines.append(line(["---", "---", *[align] * len(titles)]))
     lines += [
-        _line([_label(report, row), _shape(report, row), *_counts(report, row)])
+        line([_label(report, row), _shape(report, row), *_counts(report, row)])
         for row in report.rows
     ]
     totals = [_cell(report, report.show_total(metric)) for metric in report.columns]
-    lines.append(_line(["**total**", "", *(f"**{total}**" for total in totals)]))
+    lines.append(line(["**total**", "", *(f"**{total}**" for total in totals)]))
     lines.append("")
-    lines += [f"- {label}: {_escaped(note)}" for label, note in notes(report)]
+    lines += [f"- {label}: {escaped(note)}" for label, note in notes(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -29,7 +31,8 @@ def _label(report: Report, row: Row) -> str:
     return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: Iterable[str]) -> str:
+    """A row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -38,7 +41,7 @@ def _counts(report: Report, row: Row) -> list[str]:
 
 
 def _cell(report: Report, shown: str) -> str:
-    return f"`{shown}`" if report.symbolic else shown
+    return code(shown) if report.symbolic else shown
 
 
 def _shape(report: Report, row: Row) -> str:
@@ -47,7 +50,12 @@ def _shape(report: Report, row: Row) -> str:
     return report.dimensions(row)
 
 
-def _escaped(shown: str) -> str:
+def code(shown: str) -> str:
+    """A text of a language, within a table."""
+    return "`" + shown.replace("|", r"\|") + "`"
+
+
+def escaped(shown: str) -> str:
     """Text whose signs Markdown would take for its own."""
     for sign in "\\|*_<>`":
         shown = shown.replace(sign, f"\\{sign}")

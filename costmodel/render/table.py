@@ -1,6 +1,7 @@
 """A report for the terminal: a table of numbers, or a list of laws."""
 
 from io import StringIO
+from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,6 +22,21 @@ NOTHING = "–"
 
 def render(report: Report) -> str:
     """The report as it looks on this terminal; piped, without colour, and formulas on one line."""
+
+    def draw(console: Console, *, wrap: bool) -> None:
+        _heading(report, console)
+        if report.symbolic:
+            _laws(report, console, wrap=wrap)
+        else:
+            _numbers(report, console)
+        for label, note in notes(report):
+            entry(label, note, console, wrap=wrap)
+
+    return drawn(draw)
+
+
+def drawn(draw: "Draw") -> str:
+    """What is drawn on a console like this terminal; ``wrap`` says whether lines are broken."""
     buffer = StringIO()
     terminal = Console()
     console = Console(
@@ -32,14 +48,15 @@ def render(report: Report) -> str:
         markup=False,
         emoji=False,
     )
-    _heading(report, console)
-    if report.symbolic:
-        _laws(report, console, wrap=terminal.is_terminal)
-    else:
-        _numbers(report, console)
-    for label, note in notes(report):
-        _entry(label, note, console, wrap=terminal.is_terminal)
+    draw(console, wrap=terminal.is_terminal)
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
+
+
+class Draw(Protocol):
+    """Draws on a console."""
+
+    def __call__(self, console: Console, *, wrap: bool) -> None:
+        """Draw; ``wrap`` says whether long lines are broken and indented."""
 
 
 def _heading(report: Report, console: Console) -> None:
@@ -91,11 +108,11 @@ def _laws(report: Report, console: Console, *, wrap: bool) -> None:
         console.print(Text.assemble(name, note), soft_wrap=not wrap)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                _entry(f"  {metric.name}", report.show(row.counts[metric.name]), console, wrap=wrap)
+                entry(f"  {metric.name}", report.show(row.counts[metric.name]), console, wrap=wrap)
     console.print(Text("total", style="bold"))
     for metric in report.totals:
         for label, line in _total(report, metric, console.width if wrap else None):
-            _entry(label, line, console, wrap=wrap)
+            entry(label, line, console, wrap=wrap)
     console.print()
 
 
@@ -103,7 +120,7 @@ INDENT = 20
 """Where what belongs to a label begins."""
 
 
-def _entry(label: str, shown: str, console: Console, *, wrap: bool) -> None:
+def entry(label: str, shown: str, console: Console, *, wrap: bool) -> None:
     """A label and what it stands for, indented where the terminal breaks it."""
     if not wrap:
         console.print(Text.assemble((f"{label:<{INDENT - 1}} ", "dim"), shown), soft_wrap=True)
