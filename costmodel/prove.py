@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import comb, prod
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,10 @@ from costmodel.metrics import METRICS, find_metric
 
 PUBLISHED = Path(__file__).parent / "published"
 """The folder of the laws that come with the package."""
+
+
+MAX_TERMS = 5_000
+"""The most terms of a formula that is multiplied out."""
 
 
 class Count(NamedTuple):
@@ -231,7 +236,22 @@ def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str,
     found = assumed.shown(found).xreplace({counted[name]: counts[name] for name in counts})
     if found.has(nan, zoo):
         raise ExpressionError("division by zero")
+    if _terms(found) > MAX_TERMS:
+        raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
     return found
+
+
+def _terms(expression: Expr) -> int:
+    """How many terms an expression has at most where it is multiplied out."""
+    inner = [_terms(part) for part in expression.args]
+    if expression.is_Add:
+        return sum(inner)
+    if expression.is_Mul:
+        return prod(inner)
+    if expression.is_Pow and expression.exp.is_Integer:
+        times = abs(int(expression.exp))
+        return comb(inner[0] + times - 1, times)
+    return 1
 
 
 def shown(expression: Expr) -> str:

@@ -6,6 +6,7 @@ the networks are analysed with every symbol fixed to a number.
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -32,6 +33,7 @@ POINTS = 3
 def test_a_built_in_law_is_proved(name: str) -> None:
     proof = prove(LAWS[name])
     assert proof.holds, proof.residual
+    assert not replace(proof, published=proof.published + 1).holds
 
 
 def test_the_table_is_long_and_complete() -> None:
@@ -227,6 +229,11 @@ BAD = {
     "truth": ("1/g", "c > g", "a condition stands where a number must stand"),
     "syntax": ("1/g", "1/(g", r"laws\.yaml:\d+:\d+: .*expected '\)' at the end"),
     "derivation": ("/macs", "//*macs", r"laws\.yaml:16:29: .*expected a number or a name"),
+    "size multiplied out": (
+        "derived: ",
+        "convention: torch\n    derived: params(grouped)**64*params(whole)**64*(1 + c + g)**8*",
+        "multiplied out, this has over 5,000 terms",
+    ),
     "no text": ("macs(grouped)/macs(whole, first)", "3", "3 is no text"),
     "source": ("    source: a paper\n", "", "the field 'source' is required"),
     "empty source": ("a paper", '""', "source: .*at least 1 character"),

@@ -14,7 +14,7 @@ from costmodel.render.json import VERSION, plain_number
 from costmodel.render.markdown import code, escaped, line
 from costmodel.render.table import drawn, entry
 
-HEAD = ("law", "published", "derived", "residual", "", "convention", "source")
+HEAD = ("law", "published", "derived", "assuming", "residual", "", "convention", "source")
 
 
 def verdict(proof: Proof) -> str:
@@ -33,6 +33,9 @@ def table(proofs: Sequence[Proof]) -> str:
             for label, note in _notes(proof):
                 entry(f"  {label}", note, console, wrap=wrap)
             console.print()
+        for convention in dict.fromkeys(str(proof.convention) for proof in proofs):
+            entry("convention", convention, console, wrap=wrap)
+        console.print()
         console.print(summary(proofs))
 
     return drawn(draw)
@@ -82,9 +85,12 @@ def _row(proof: Proof) -> str:
     because = f" ({escaped(fields.because)})" if fields.because else ""
     return line(
         [
-            escaped(fields.doc or proof.law.name),
+            f"{code(proof.law.name)}: {escaped(fields.doc)}"
+            if fields.doc
+            else code(proof.law.name),
             code(proof.law.written("published")),
             f"{code(fields.derived)} = {code(shown(proof.derived))}",
+            ", ".join(map(code, fields.assume)),
             code(shown(proof.residual)) + because,
             verdict(proof),
             proof.convention.name,
