@@ -56,6 +56,20 @@ def load(spec: str) -> Architecture:
 
 def read_architecture(document: Document, variant: str | None = None) -> Architecture:
     """Validate a document (see `load`)."""
+    check_version(document)
+    header = validate(Header, document.data, document, ())
+    check_names(header, document)
+    blocks = read_blocks(header, document)
+    entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
+    return Architecture(header, header, None, blocks, entries, document).varied(variant)
+
+
+def check_version(document: Document) -> None:
+    """A document is written in the version that is read here, or says no version.
+
+    Raises:
+        SpecError: it says another.
+    """
     version = document.data.get("archspec")
     if "archspec" in document.data and (isinstance(version, bool) or version != VERSION):
         shown = f'"{version}"' if isinstance(version, str) else show(version)
@@ -64,8 +78,3 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
             origin=document.origin(("archspec",)),
             entry="archspec",
         )
-    header = validate(Header, document.data, document, ())
-    check_names(header, document)
-    blocks = read_blocks(header, document)
-    entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
-    return Architecture(header, header, None, blocks, entries, document).varied(variant)

@@ -63,14 +63,30 @@ class Document(NamedTuple):
         """The origin of the key at ``path``, or of the value where it has no key."""
         return self.keys.get(path) or self.origin(path)
 
+    def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "Document":
+        """``data``, whose origins are those below ``path`` here, now below ``to``."""
 
-def read_document(path: str | Path) -> Document:
-    """Read a spec file.
+        def below(origins: dict[Path_, Origin]) -> dict[Path_, Origin]:
+            depth = len(path)
+            return {(*to, *p[depth:]): o for p, o in origins.items() if p[:depth] == path}
+
+        return Document(self.file, data, below(self.values), below(self.keys))
+
+
+SPEC = "a spec is a mapping with the keys archspec, name, input and layers"
+
+
+def read_document(path: str | Path, form: str = SPEC) -> Document:
+    """Read a spec file, or another whose top level is a mapping.
+
+    Args:
+        path: the file.
+        form: what its top level must be.
 
     Raises:
         SpecError: the file is missing, too large, not UTF-8, not YAML, empty, or breaks a limit.
     """
-    return parse_document(_read_text(Path(path)), str(path))
+    return parse_document(_read_text(Path(path)), str(path), form)
 
 
 def _read_text(path: Path) -> str:
@@ -105,7 +121,7 @@ def _sibling(path: Path) -> str | None:
     return did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml")))
 
 
-def parse_document(text: str, file: str = "<spec>") -> Document:
+def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Document:
     """Parse YAML text whose top level is a mapping (see `read_document`)."""
     _refuse_signs(text, file)
     builder = _Builder(file, text)
@@ -123,8 +139,8 @@ def parse_document(text: str, file: str = "<spec>") -> Document:
     finally:
         loader.dispose()
     if top is None or top.value is None:
-        raise SpecError("the file is empty; a spec is a YAML mapping", origin=Origin(file, 1, 1))
-    return _locate(top, file)
+        raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
+    return _locate(top, file, form)
 
 
 def _events(loader: Any) -> Iterator[Any]:
@@ -357,11 +373,9 @@ def _shown(key: object) -> str:
     return str(key).lower() if isinstance(key, bool | int | Fraction) else "that is no text"
 
 
-def _locate(top: _Marked, file: str) -> Document:
+def _locate(top: _Marked, file: str, form: str) -> Document:
     if not isinstance(top.value, dict):
-        raise SpecError(
-            "a spec is a mapping with the keys archspec, name, input and layers", origin=top.origin
-        )
+        raise SpecError(form, origin=top.origin)
     document = Document(file, {}, {}, {})
     document.data.update(_plain(top, (), document))
     return document

@@ -14,10 +14,11 @@ Nothing is ever evaluated as Python.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
+from archspec.errors import did_you_mean
 from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
 
 MAX_LENGTH = 1_000
@@ -25,7 +26,10 @@ MAX_NESTING = 40
 MAX_OPERATORS = 200
 MAX_NUMBER_BITS = 2_048  # the largest number an expression may hold or produce
 
-FUNCTIONS: dict[str, tuple[int, int | None]] = {
+Functions = Mapping[str, tuple[int, int | None]]
+"""Names of functions, with the least and the most arguments that each takes."""
+
+FUNCTIONS: Functions = {
     "min": (1, None),
     "max": (1, None),
     "floor": (1, 1),
@@ -34,7 +38,7 @@ FUNCTIONS: dict[str, tuple[int, int | None]] = {
     "sqrt": (1, 1),
     "log2": (1, 1),
 }
-"""The functions there are, with the least and the most arguments they take."""
+"""The functions of a spec."""
 
 KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
 
@@ -71,15 +75,19 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse(text: str) -> Tree:
+def parse(text: str, functions: Functions = FUNCTIONS) -> Tree:
     """Parse one expression.
+
+    Args:
+        text: the expression.
+        functions: what may be called in it.
 
     Raises:
         ExpressionError: the text is no expression, or breaks a limit of length or nesting.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
-    parser = _Parser(list(_tokens(text)))
+    parser = _Parser(list(_tokens(text)), functions)
     tree = parser.disjunction()
     parser.expect_end()
     return tree
@@ -102,8 +110,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent; ``depth`` and ``operators`` keep a text from exhausting the stack."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], functions: Functions) -> None:
         self.tokens = tokens
+        self.functions = functions
         self.next = 0
         self.depth = 0
         self.operators = 0
@@ -239,7 +248,7 @@ class _Parser:
         while self.take(","):
             arguments.append(self.disjunction())
         self.require(")")
-        return call(token, tuple(arguments))
+        return call(token, tuple(arguments), self.functions)
 
 
 def literal(token: _Token) -> int | Fraction:
@@ -252,18 +261,18 @@ def literal(token: _Token) -> int | Fraction:
     return value.numerator if value.denominator == 1 else value
 
 
-def call(token: _Token, arguments: tuple[Tree, ...]) -> Tree:
+def call(token: _Token, arguments: tuple[Tree, ...], functions: Functions) -> Tree:
     """A call, if there is such a function and it takes so many arguments."""
-    if token.text not in FUNCTIONS:
+    if token.text not in functions:
         raise ExpressionError(
             f"there is no function '{token.text}'",
             token.position,
-            hint=f"there are {', '.join(FUNCTIONS)}",
+            hint=did_you_mean(token.text, functions) or f"there are {', '.join(functions)}",
         )
-    least, most = FUNCTIONS[token.text]
+    least, most = functions[token.text]
     if len(arguments) < least or (most is not None and len(arguments) > most):
-        raise ExpressionError(
-            f"{token.text} takes {least} argument{'s' * (least > 1)}, not {len(arguments)}",
-            token.position,
-        )
+        wanted = str(least) if most in (least, None) else f"{least} to {most}"
+        several = "s" * (wanted != "1")
+        cause = f"{token.text} takes {wanted} argument{several}, not {len(arguments)}"
+        raise ExpressionError(cause, token.position)
     return Call(token.text, arguments)

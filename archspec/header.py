@@ -98,6 +98,10 @@ def _expand_symbol(value: Any) -> Any:
     return value if isinstance(value, dict | Symbol) else {"default": value}
 
 
+Symbols = dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]]
+"""Symbols by name; a number alone is a default."""
+
+
 class Rounding(BaseModel):
     """How a published value was rounded: to which unit, and down or to the nearest."""
 
@@ -173,9 +177,7 @@ class Variant(BaseModel):
 
     model_config = STRICT
 
-    symbols: dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]] = Field(
-        default_factory=dict, description="symbols with another default"
-    )
+    symbols: Symbols = Field(default_factory=dict, description="symbols with another default")
     let: dict[str, NamedValue] = Field(
         default_factory=dict, description="derived values with another definition"
     )
@@ -189,7 +191,7 @@ class Header(BaseModel):
     archspec: Literal[1] = Field(description="version of the language")
     name: str = Field(description="the network's name")
     source: str | None = Field(default=None, description="where the network is published")
-    symbols: dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]] = Field(
+    symbols: Symbols = Field(
         default_factory=dict, description="what stays symbolic, with its default"
     )
     let: dict[str, NamedValue] = Field(

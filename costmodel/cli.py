@@ -202,6 +202,32 @@ def solve(
     return int(answer.verdict is Verdict.INFEASIBLE)
 
 
+@app.command
+def prove(
+    files: Annotated[list[str] | None, Parameter(help="Files of laws; else the built-in.")] = None,
+    /,
+    *,
+    law: Annotated[
+        list[str] | None,
+        Parameter(consume_multiple=True, negative=(), help="Laws by name; all where not given."),
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, Parameter(help="How to show it: table, markdown or json.")
+    ] = "table",
+) -> int:
+    """Derive published formulas from networks; exit status 1 where one is not as published."""
+    from archspec.laws import read_laws
+    from costmodel.prove import built_in_files, prove, select
+    from costmodel.render.proofs import find_renderer
+
+    render = find_renderer(format)
+    _require_values("--law", law)
+    laws = [each for file in files or built_in_files() for each in read_laws(file)]
+    proofs = [prove(each) for each in select(laws, law or ())]
+    print(render(proofs), end="")
+    return int(not all(proof.holds for proof in proofs))
+
+
 def _analyze(
     spec: str,
     settings: list[str] | None,

@@ -386,6 +386,13 @@ def text(expression: Expr) -> str:
     return PythonText()(expression)
 
 
+def real_text(expression: Expr) -> str:
+    """The reference form where quotients are true divisions."""
+    printer = PythonText()
+    printer.whole = False
+    return printer(expression)
+
+
 def unicode(expression: Expr) -> str:
     """Plain text with mathematical signs."""
     return Unicode()(expression)

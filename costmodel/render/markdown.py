@@ -1,5 +1,7 @@
 """A report as a Markdown table with its notes."""
 
+from collections.abc import Iterable
+
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -29,7 +31,7 @@ def _label(report: Report, row: Row) -> str:
     return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
 
 
-def line_of(cells: list[str]) -> str:
+def line_of(cells: Iterable[str]) -> str:
     """A row of a table."""
     return f"| {' | '.join(cells)} |"
 
@@ -39,13 +41,18 @@ def _counts(report: Report, row: Row) -> list[str]:
 
 
 def _cell(report: Report, shown: str) -> str:
-    return f"`{shown}`" if report.symbolic else shown
+    return code(shown) if report.symbolic else shown
 
 
 def _shape(report: Report, row: Row) -> str:
     if report.symbolic:
         return ", ".join(f"`{show_shape(shape)}`" for shape in row.shapes)
     return report.dimensions(row)
+
+
+def code(shown: str) -> str:
+    """A text of a language, within a table."""
+    return "`" + shown.replace("|", r"\|") + "`"
 
 
 def escaped(shown: str) -> str:
