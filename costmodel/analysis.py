@@ -280,7 +280,13 @@ class Analysis:
 
     def by_resolution(self, expression: Expr) -> Expr:
         """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
-        return by_resolution(expression, self._extents)
+        return by_resolution(expression, self._extents, self._depths)
+
+    @cached_property
+    def _depths(self) -> frozenset[Symbol]:
+        """The symbols that say how often bodies are repeated."""
+        counts = {often.works for _, often in self.counted}
+        return frozenset().union(*(count.free_symbols for count in counts)) - self._extents
 
     @cached_property
     def _extents(self) -> frozenset[Symbol]:

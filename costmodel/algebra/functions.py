@@ -47,8 +47,15 @@ def _is_whole_product(product: Expr) -> bool:
     coefficient, rest = product.as_coeff_Mul()
     factors = Mul.make_args(rest)
     if not coefficient.is_Integer:
-        divisors = (f.args[1] for f in factors if isinstance(f, RoundTo) and f.args[1].is_Integer)
-        coefficient = Mul(coefficient, *divisors)
+        powers = (factor.as_base_exp() for factor in factors)
+        coefficient = Mul(
+            coefficient,
+            *(
+                base.args[1] ** exponent
+                for base, exponent in powers
+                if isinstance(base, RoundTo) and base.args[1].is_Integer and exponent.is_Integer
+            ),
+        )
     return bool(coefficient.is_Integer) and all(map(is_whole, factors))
 
 

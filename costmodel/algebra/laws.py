@@ -16,8 +16,14 @@ def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
     return settled(by_resolution(expression), whole)
 
 
-def by_resolution(expression: Expr, extents: frozenset[Symbol] | None = None) -> Expr:
+def by_resolution(
+    expression: Expr,
+    extents: frozenset[Symbol] | None = None,
+    depths: frozenset[Symbol] = frozenset(),
+) -> Expr:
     """The same sum, one term per resolution, the symbols that all terms share in front.
+
+    Within a term, what the turns of a repeat add stands together: ``L*(13*d + 12*d**2)``.
 
     A resolution is a product of spatial sizes: floors, and the integer symbols that stand under a
     floor; a real one, as a width multiplier, is none.
@@ -25,6 +31,7 @@ def by_resolution(expression: Expr, extents: frozenset[Symbol] | None = None) ->
     Args:
         expression: the sum.
         extents: the symbols that may be spatial, as those of the inputs' shapes; else all.
+        depths: the symbols that say how often a body is repeated.
     """
     if not expression.is_Add:
         return expression
@@ -32,11 +39,22 @@ def by_resolution(expression: Expr, extents: frozenset[Symbol] | None = None) ->
     spatial = spatial if extents is None else spatial & extents
     coefficients: dict[Expr, list[Expr]] = {}
     for term in expression.args:
-        resolution, coefficient = _split(term, spatial)
+        resolution, coefficient = _split(term, lambda f: bool(f.free_symbols & spatial))
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_symbols(coefficients.values())
-    terms = [Mul(r, Add(*(part / common for part in c))) for r, c in coefficients.items()]
+    terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
     return Mul(common, Add(*terms))
+
+
+def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
+    """The sum of the parts without their common factor, by the turns that each counts."""
+    groups: dict[Expr, list[Expr]] = {}
+    for part in parts:
+        turns, rest = _split(part / common, lambda f: frozenset() < f.free_symbols <= depths)
+        # Of ceil(x) = −((−x)//1) the minus stays with the floor, not with what it multiplies.
+        sign = -1 if sum(f.args[0].could_extract_minus_sign() for f in _floors(turns)) % 2 else 1
+        groups.setdefault(sign * turns, []).append(sign * rest)
+    return Add(*(Mul(turns, Add(*rests)) for turns, rests in groups.items()))
 
 
 def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
@@ -45,13 +63,17 @@ def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
     return frozenset(s for s in symbols if s.is_integer)
 
 
-def _split(term: Expr, spatial: frozenset[Symbol]) -> tuple[Expr, Expr]:
-    """A term as resolution × coefficient."""
-    resolution: list[Expr] = []
-    coefficient: list[Expr] = []
+def _floors(product: Expr) -> list[Expr]:
+    return [factor for factor in Mul.make_args(product) if isinstance(factor, FloorDiv)]
+
+
+def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
+    """A term as the product of the factors that are wanted, and of the others."""
+    chosen: list[Expr] = []
+    others: list[Expr] = []
     for factor in Mul.make_args(term):
-        (resolution if factor.free_symbols & spatial else coefficient).append(factor)
-    return Mul(*resolution), Mul(*coefficient)
+        (chosen if wanted(factor) else others).append(factor)
+    return Mul(*chosen), Mul(*others)
 
 
 def _common_symbols(coefficients: Iterable[list[Expr]]) -> Expr:
