@@ -72,14 +72,6 @@ class Inner(NamedTuple):
     output: Output = Output.LINEAR
 
 
-class Places(Enum):
-    """How the places of an output's elements follow from its inputs'."""
-
-    SAME = "the same"
-    WINDOW = "windows"
-    ALL = "all of them"
-
-
 class Cost(NamedTuple):
     """A layer's products, learnable tensors and kind of output.
 
@@ -89,8 +81,8 @@ class Cost(NamedTuple):
         parameters: its learnable tensors, weights of nests included.
         sizes: how the output's extents follow, where no window of a nest says it.
         inner: the feature maps inside it, which count as its output does.
-        keeps_places: whether an output's element stands where that of the input stood; what works
-            in place does so anyway.
+        axes: of each axis of the output the axis of the input whose places it has, None where it
+            has none of them; not given, the places of all or of none are the same (see `keeps`).
     """
 
     output: Output
@@ -98,15 +90,17 @@ class Cost(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     sizes: tuple[Formula, ...] = ()
     inner: tuple[Inner, ...] = ()
-    keeps_places: bool = False
+    axes: tuple[int | None, ...] | None = None
 
     @property
-    def places(self) -> Places:
-        """How the places of its elements follow from those of the input."""
-        if any(operand.axes for nest in self.nests for operand in nest.operands):
-            return Places.WINDOW
-        kept = self.keeps_places or self.output in (Output.IN_PLACE, Output.BROADCAST)
-        return Places.SAME if kept else Places.ALL
+    def slides(self) -> bool:
+        """Whether windows say which elements of the input an output's element sees."""
+        return any(operand.axes for nest in self.nests for operand in nest.operands)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether every element of the output stands where that of the input stood."""
+        return self.output in (Output.IN_PLACE, Output.BROADCAST)
 
     @property
     def macs(self) -> Expr:
@@ -117,6 +111,11 @@ class Cost(NamedTuple):
     def biased(self) -> Expr:
         """Elements to which a bias is added."""
         return sum((nest.writes for nest in self.nests if nest.biased), Mul(0))
+
+
+def axes_but(rank: int, lost: int | None = None) -> tuple[int | None, ...]:
+    """The axes of an output that has the places of its input on all axes but one."""
+    return tuple(None if axis == lost else axis for axis in range(rank))
 
 
 def weight_of(nest: LoopNest) -> Parameter:

@@ -12,7 +12,7 @@ from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.algebra.sums import closed_sum, largest_turn
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
-from costmodel.reach import Field, Reach
+from costmodel.reach import Field, Reach, fields_of
 
 WEIGHT_BITS = 32
 """Bits of a weight, where nothing else is said."""
@@ -125,7 +125,7 @@ class OfReach:
 
     def of(self, reaches: Iterable[Reach]) -> list[Expr]:
         """The measures of all fields."""
-        fields = dict.fromkeys(field for reach in reaches for field in reach or ())
+        fields = dict.fromkeys(field for reach in reaches for field in fields_of(reach))
         return list(map(self.measure, fields)) or [Integer(0)]
 
 

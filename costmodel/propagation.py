@@ -18,7 +18,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.cost import Cost, Role
-from costmodel.reach import Reach, of_input, repeated, through
+from costmodel.reach import Clash, Reach, clashes, of_input, repeated, through
 from costmodel.rules.base import (
     Requirement,
     Several,
@@ -157,6 +157,7 @@ class Propagation(NamedTuple):
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
         reaches: what the tensors see of the inputs, after all turns of the repeats they are in.
+        clashes: the merges of paths whose strides differ.
         last_turns: the index of a repeat's turns → that of the last of them.
     """
 
@@ -164,6 +165,7 @@ class Propagation(NamedTuple):
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
     reaches: tuple[Reach, ...]
+    clashes: tuple[Clash, ...]
     last_turns: Mapping[Symbol, Expr]
 
     @property
@@ -201,7 +203,8 @@ def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagatio
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     parts = walk.parts(graph.items)
     reaches = tuple(dict.fromkeys(walk.reaches.values()))
-    return Propagation(inputs, parts, tuple(walk.requirements), reaches, walk.last_turns)
+    asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
+    return Propagation(inputs, parts, asked, reaches, clashing, walk.last_turns)
 
 
 MAX_TURNS = 1_000
@@ -217,6 +220,7 @@ class _Walk:
     def __init__(self, graph: Graph, assumed: Assumptions) -> None:
         self.shapes: dict[Tensor, Shape] = {}
         self.reaches: dict[Tensor, Reach] = {}
+        self.clashes: dict[Clash, None] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
@@ -291,7 +295,9 @@ class _Walk:
         except LookupError as error:
             raise node.error(str(error)) from None
         self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
-        reach = through(cost, [self.reaches[tensor] for tensor in node.inputs])
+        entering = [self.reaches[tensor] for tensor in node.inputs]
+        self.clashes.update(dict.fromkeys(clashes(node.path, entering)))
+        reach = through(node.path, cost, entering)
         for i, shape in enumerate(outputs):
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape

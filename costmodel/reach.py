@@ -4,13 +4,14 @@
 the loop nests; of several paths the largest. Source: Araujo, Norris and Sim, Distill, 2019.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from sympy import Expr, S
 
 from costmodel.algebra.functions import Maximum
-from costmodel.cost import Cost, Places
+from costmodel.cost import Cost, Output
 from costmodel.nests import Axis, LoopNest
 
 
@@ -28,63 +29,121 @@ class Field(NamedTuple):
     padding: Expr
 
 
-Reach = tuple[Field, ...] | None
-"""A field for every spatial axis; empty where an output depends on no input, None where it depends
-on all of it or in no affine way."""
+class Limit(NamedTuple):
+    """That an output has no field.
+
+    Attributes:
+        path: the layer from which on there is none.
+        why: what that layer does.
+    """
+
+    path: str
+    why: str
+
+
+Reach = tuple[Field | None, ...] | Limit
+"""A field for every axis that has places in the input, as height and width have; ``()`` where an
+output depends on no input."""
 
 POINT = Field(S.One, S.One, S.Zero)
 """What an element of the input sees of itself."""
 
+_WHY = {
+    Output.RESAMPLE: "has places between those of its input",
+    Output.PAD: "moves the places of its input",
+    Output.VIEW: "rearranges its input",
+}
+
+
+class Clash(NamedTuple):
+    """A merge whose paths have other strides, so that their places drift apart.
+
+    Attributes:
+        path: the layer.
+        strides: the effective strides of its inputs on the axis.
+    """
+
+    path: str
+    strides: tuple[Expr, ...]
+
+
+def fields_of(reach: Reach) -> tuple[Field, ...]:
+    """The fields there are."""
+    return () if isinstance(reach, Limit) else tuple(field for field in reach if field)
+
 
 def of_input(rank: int) -> Reach:
-    """An input ``(n, c, …)``; one without spatial axes has no places."""
-    return (POINT,) * (rank - 2) if rank > 2 else None
+    """An input ``(n, c, …)``: what comes after the channels has places."""
+    return tuple(None if axis < 2 else POINT for axis in range(rank))
 
 
-def through(cost: Cost, inputs: Sequence[Reach]) -> Reach:
-    """What a layer's output sees, from what its inputs see."""
+def through(path: str, cost: Cost, inputs: Sequence[Reach]) -> Reach:
+    """What the output of the layer at a path sees, from what its inputs see."""
     before = largest([reach for reach in inputs if reach != ()])
-    if before == ():
+    if before == () or isinstance(before, Limit) or cost.keeps:
         return before
-    if cost.places is Places.ALL:
-        return None
-    if before is None or cost.places is Places.SAME:
-        return before
-    return _through_windows(cost.nests[0], before)
+    if cost.slides:
+        return _through_windows(path, cost.nests[0], before)
+    if cost.axes is None:
+        return Limit(path, _WHY.get(cost.output, "sees the whole input"))
+    return tuple(None if axis is None else before[axis] for axis in cost.axes)
 
 
 def largest(reaches: Sequence[Reach]) -> Reach:
-    """Of several paths the largest, axis by axis; strides that differ give the largest, too."""
-    first, *others = reaches or [()]
+    """Of several paths the largest, axis by axis from the last; of strides that differ, too."""
+    for reach in reaches:
+        if isinstance(reach, Limit):
+            return reach
+    first, *others = [reach for reach in reaches if not isinstance(reach, Limit)] or [()]
     for other in others:
-        if first is None or other is None or len(first) != len(other):
-            return None
-        first = tuple(
-            Field(*(Maximum(a, b) for a, b in zip(one, two, strict=True)))
-            for one, two in zip(first, other, strict=True)
-        )
+        pairs = zip_longest(reversed(first), reversed(other))
+        first = tuple(reversed([_larger(one, two) for one, two in pairs]))
     return first
+
+
+def _larger(one: Field | None, other: Field | None) -> Field | None:
+    """On an axis that has no places on one path there are none."""
+    if one is None or other is None:
+        return None
+    return Field(*(Maximum(a, b) for a, b in zip(one, other, strict=True)))
+
+
+def clashes(path: str, reaches: Sequence[Reach]) -> Iterator[Clash]:
+    """The axes on which the strides of some paths differ; of open ones, not proved to be equal."""
+    for axis in zip(*filter(None, map(fields_of, reaches)), strict=False):
+        strides = tuple(field.stride for field in axis)
+        if len(set(strides)) > 1:
+            yield Clash(path, strides)
 
 
 def repeated(before: Reach, after: Reach, runs: Expr) -> Reach:
     """Each turn of a body that keeps the shape adds as much as the first."""
-    if before is None or after is None:
-        return None
+    if isinstance(after, Limit) or isinstance(before, Limit):
+        return after
     return tuple(
-        Field(*((a + runs * (b - a)).expand() for a, b in zip(one, two, strict=True)))
+        None if one is None or two is None else _grown(one, two, runs)
         for one, two in zip(before, after, strict=True)
     )
 
 
-def _through_windows(nest: LoopNest, before: tuple[Field, ...]) -> Reach:
+def _grown(before: Field, after: Field, runs: Expr) -> Field:
+    steps = zip(before, after, strict=True)
+    return Field(*((a + runs * (b - a)).expand() for a, b in steps))
+
+
+def _through_windows(path: str, nest: LoopNest, before: tuple[Field | None, ...]) -> Reach:
     """Through windows; one that spreads its input over a stride has places between places."""
     spread = nest.operand("output").axes
     axes = spread or nest.operand("input").axes
-    between = spread and any(step is not S.One for axis in spread for step in axis.steps)
-    if between or len(axes) != len(before):
-        return None
+    if spread and any(step is not S.One for axis in spread for step in axis.steps):
+        return Limit(path, _WHY[Output.RESAMPLE])
     step = _spread if spread else _slid
-    return tuple(step(nest, axis, field) for axis, field in zip(axes, before, strict=True))
+    found: list[Field | None] = [None, None]
+    for axis, field in zip(axes, before[2:], strict=True):
+        if field is None:
+            return Limit(path, "has windows over what has no places in the input")
+        found.append(step(nest, axis, field))
+    return tuple(found)
 
 
 def _slid(nest: LoopNest, axis: Axis, field: Field) -> Field:

@@ -15,6 +15,7 @@ from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
+from costmodel.reach import Limit
 from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
@@ -226,6 +227,21 @@ class Report:
         if self.symbolic:
             return self.show(self.total(metric.name), printer)
         return show_number(self.analysis.value(metric.name))
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """From where on convolutions and pooling see no field of the input."""
+        layers = (x for x in self.analysis.layers if x.cost.slides)
+        return tuple(dict.fromkeys(x.reach for x in layers if isinstance(x.reach, Limit)))
+
+    @property
+    def clashes(self) -> tuple[str, ...]:
+        """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
+        found = self.analysis.propagation.clashes
+        return tuple(
+            f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
+            for clash in found
+        )
 
     @property
     def peaks(self) -> tuple["Peak", ...]:

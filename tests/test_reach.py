@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel import analyze
-from costmodel.analysis import analyze_architecture
+from costmodel.analysis import Analysis, analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.reach import Limit, fields_of
+from costmodel.report import Report
 from tests.conftest import ROOT
 
 Sources = Callable[[int], set[int]]
@@ -54,9 +56,8 @@ def measured(entries: list[str]) -> tuple[int, int, int]:
     architecture = read_architecture(parse_document(text))
     analysis = analyze_architecture(architecture, find_convention("lecture"), {})
     reach = analysis.layers[-1].reach
-    assert reach is not None
-    ((size, stride, padding),) = reach
-    return size, stride, padding
+    (field,) = fields_of(reach)
+    return field.size, field.stride, field.padding
 
 
 @settings(deadline=None, max_examples=60)
@@ -74,13 +75,18 @@ def test_what_has_places_between_the_inputs_has_no_field() -> None:
     """U-Net's field is that of its deepest map: 1 + 4·(1 + 2 + 4 + 8 + 16) + (1 + 2 + 4 + 8)."""
     unet = analyze(ROOT / "specs" / "unet.yaml")
     assert unet.value("receptive_field") == 140
-    assert unet.layers[-1].reach is None
+    assert unet.layers[-1].reach == Limit(
+        "up_1/conv_transpose2d_1", "has places between those of its input"
+    )
 
 
 PUBLISHED = {
     # Araujo, Norris and Sim, Distill 2019, and the lecture's AlexNet (FACTS: 195/32)
     "alexnet.yaml": (195, 32),
     "vgg.yaml": (212, 32),
+    # Araujo, Norris and Sim, Distill 2019, table of MobileNet v1 and Inception v3
+    "mobilenet.yaml": (315, 32),
+    "inceptionv3.yaml": (1311, 32),
 }
 
 
@@ -114,3 +120,55 @@ def test_by_hand(entries: str) -> None:
     architecture = read_architecture(parse_document(text))
     analysis = analyze_architecture(architecture, find_convention("lecture"), {})
     assert analysis.value("receptive_field") == TURNS[entries]
+
+
+ENDS = {
+    "[{conv1d: {out_channels: 2, kernel_size: 3}}, {global_avgpool: , name: g}, "
+    "{maxpool1d: {kernel_size: 1}}]": ("g", "sees the whole input"),
+    "[{upsample: {scale_factor: 2}, name: up}, {conv1d: {out_channels: 2, kernel_size: 3}}]": (
+        "up",
+        "has places between those of its input",
+    ),
+    "[{transpose: , name: t}, {conv1d: {out_channels: 2, kernel_size: 2}, name: c}]": (
+        "c",
+        "has windows over what has no places in the input",
+    ),
+}
+
+
+@pytest.mark.parametrize("entries", ENDS)
+def test_where_fields_end_is_told(entries: str) -> None:
+    limits = Report(drawn(entries)).limits
+    assert [tuple(limit) for limit in limits] == [ENDS[entries]]
+
+
+def drawn(entries: str) -> Analysis:
+    text = f"archspec: 1\nname: n\ninput: [1, 2, 64]\nlayers: {entries}\n"
+    architecture = read_architecture(parse_document(text))
+    return analyze_architecture(architecture, find_convention("lecture"), {})
+
+
+def test_paths_whose_strides_differ_are_told() -> None:
+    """Of 64 elements both paths leave 32, one with a stride of 2, the other with a kernel of 33."""
+    paths = (
+        "[[{conv1d: {out_channels: 2, kernel_size: 2, stride: 2}}], "
+        "[{avgpool1d: {kernel_size: 33, stride: 1}}]]"
+    )
+    analysis = drawn(f"[{{parallel: {{merge: add, branches: {paths}}}, name: p}}]")
+    assert Report(analysis).clashes == ("p/add (2 and 1)",)
+    found = analysis.value("receptive_field"), analysis.value("effective_stride")
+    assert found == (33, 2)
+    assert not Report(drawn("[{residual: [{conv1d: {out_channels: 2, kernel_size: 1}}]}]")).clashes
+
+
+def test_fields_move_with_their_axes() -> None:
+    """3 + (5 − 1)·1 elements, with channels last in between; a linear layer mixes channels only."""
+    entries = (
+        "[{conv1d: {out_channels: 2, kernel_size: 3}}, {transpose: {dim0: 1, dim1: 2}}, layernorm, "
+        "{linear: {out_features: 4}}, {permute: {dims: [0, 2, 1]}}, {unsqueeze: {dim: 1}}, "
+        "{squeeze: {dim: 1}}, {avgpool1d: {kernel_size: 5, stride: 2}}]"
+    )
+    analysis = drawn(entries)
+    measures = ("receptive_field", "effective_stride", "effective_padding")
+    assert [analysis.value(measure) for measure in measures] == [7, 2, 0]
+    assert not Report(analysis).limits

@@ -41,6 +41,8 @@ def document(report: Report) -> dict[str, Any]:
         "totals": {
             metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
         },
+        "field_ends": [limit._asdict() for limit in report.limits],
+        "strides_differ": list(report.clashes),
         "peaks": [
             {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
             for peak in report.peaks

@@ -177,6 +177,10 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
             lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
+            lines += [
+                ("", f"before {limit.path}, which {limit.why}") for limit in report.limits[:1]
+            ]
+            lines += [("", f"strides differ at {clash}") for clash in report.clashes]
         if metric.name == "model_size":
             lines.append(("model size", _sizes(number)))
     return lines

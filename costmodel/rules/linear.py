@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from archspec.layers.linear import Linear
-from costmodel.cost import Cost, Output, weight_and_bias
+from costmodel.cost import Cost, Output, axes_but, weight_and_bias
 from costmodel.formula import Formula
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
@@ -28,7 +28,14 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
     nest = linear_nest(row_loops(output), site.input[-1], output[-1])
     nest = nest._replace(biased=layer.bias.holds)
     features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
-    return Cost(Output.LINEAR, (nest,), weight_and_bias(nest, output[-1]), (features,))
+    rank = len(output)
+    return Cost(
+        Output.LINEAR,
+        (nest,),
+        weight_and_bias(nest, output[-1]),
+        (features,),
+        axes=axes_but(rank, rank - 1),
+    )
 
 
 def linear_nest(rows: Sequence[Loop], c_i: Expr, c_o: Expr, weight: str = "weight") -> LoopNest:

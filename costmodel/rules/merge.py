@@ -7,7 +7,7 @@ from sympy import Add, Expr, Integer, S
 
 from archspec.layers.merge import Concat, Elementwise, Merge, Stack
 from costmodel.algebra.conditions import Equal
-from costmodel.cost import Cost, Output
+from costmodel.cost import Cost, Output, axes_but
 from costmodel.rules.base import Shape, Site, cost_rule, replaced, shape_rule, show_shape
 
 
@@ -91,10 +91,12 @@ def stacked_shape(layer: Stack, site: Site) -> Shape:
 
 
 @cost_rule(Merge)
-def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
-    channels = isinstance(layer, Concat) and site.axis_of("axis", layer.axis) <= 1
-    return Cost(Output.CONCAT, keeps_places=channels)
+    if isinstance(layer, Concat):
+        joined = site.axis_of("axis", layer.axis)
+        return Cost(Output.CONCAT, axes=axes_but(len(output), joined))
+    return Cost(Output.CONCAT)
 
 
 @cost_rule(Elementwise)

@@ -29,7 +29,7 @@ from archspec.layers.reshape import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
-from costmodel.cost import Cost, Output
+from costmodel.cost import Cost, Output, axes_but
 from costmodel.formula import Formula
 from costmodel.rules.base import (
     Several,
@@ -60,29 +60,51 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(
-    Identity,
-    Reshape,
-    Permute,
-    Transpose,
-    Squeeze,
-    Unsqueeze,
-    Crop,
-    Slice,
-    Select,
-    Split,
-    Chunk,
-    Roll,
-    ChannelShuffle,
-    PixelShuffle,
-    PixelUnshuffle,
-)
+@cost_rule(Reshape, Crop, Roll, PixelShuffle, PixelUnshuffle)
 def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, or some of them, under other indices."""
-    kept = isinstance(layer, Identity | ChannelShuffle)
-    if isinstance(layer, Split | Chunk | Slice):
-        kept = site.axis_of("dim", layer.dim) <= 1
-    return Cost(Output.VIEW, keeps_places=kept)
+    return Cost(Output.VIEW)
+
+
+@cost_rule(Identity, ChannelShuffle)
+def unmoved_cost(layer: Identity | ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing; on all axes but that of the channels the elements stay where they are."""
+    return Cost(Output.VIEW, axes=axes_but(len(output)))
+
+
+@cost_rule(Slice, Split, Chunk)
+def part_cost(layer: Slice | Split | Chunk, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements; on all axes but one they stay where they are."""
+    return Cost(Output.VIEW, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
+
+
+@cost_rule(Permute)
+def permute_cost(layer: Permute, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements, the axes in another order."""
+    return Cost(Output.VIEW, axes=site.axes_of("dims", layer.dims))
+
+
+@cost_rule(Transpose)
+def transpose_cost(layer: Transpose, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements, two axes having changed places."""
+    one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
+    moved = {one: other, other: one}
+    return Cost(Output.VIEW, axes=tuple(moved.get(axis, axis) for axis in range(len(output))))
+
+
+@cost_rule(Squeeze, Select)
+def without_axis_cost(layer: Squeeze | Select, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements, or some of them, with an axis less."""
+    gone = site.axis_of("dim", layer.dim)
+    return Cost(Output.VIEW, axes=tuple(i for i in range(len(output) + 1) if i != gone))
+
+
+@cost_rule(Unsqueeze)
+def unsqueeze_cost(layer: Unsqueeze, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements, with an axis more."""
+    place = site.new_axis_of("dim", layer.dim)
+    axes = list(axes_but(len(output) - 1))
+    return Cost(Output.VIEW, axes=(*axes[:place], None, *axes[place:]))
 
 
 @cost_rule(Dropout, DropPath)
