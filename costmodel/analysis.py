@@ -319,8 +319,8 @@ class Analysis:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
     def _largest(self, parts: list[Expr]) -> Expr:
-        from costmodel.algebra.maxima import maximum
-        from costmodel.peaks import terms_of, winners
+        from costmodel.algebra.maxima import maximum, terms_of
+        from costmodel.peaks import winners
 
         least = raised(self._least, self.conditions)
         several = (

@@ -10,8 +10,7 @@ from sympy import Expr
 from archspec import SpecError
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum
-from costmodel.algebra.maxima import dominates
+from costmodel.algebra.maxima import dominates, terms_of
 from costmodel.algebra.trends import has_one_root, trend
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, Span, domain_of, last_of
@@ -66,11 +65,6 @@ def peaks(analysis: Analysis) -> tuple[Peak, ...]:
             if shown in layers:
                 layers[shown].append(counted.layer.node.path)
     return tuple(Peak(term, tuple(found)) for term, found in layers.items())
-
-
-def terms_of(expression: Expr) -> tuple[Expr, ...]:
-    """What an expression is the maximum of."""
-    return expression.args if isinstance(expression, Maximum) else (expression,)
 
 
 def winners(analysis: Analysis, terms: Sequence[Expr]) -> tuple[Expr, ...]:

@@ -23,7 +23,7 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
         least: the smallest values of the symbols, conditions included.
         usual: gives the usual values.
     """
-    ordered = sorted(set(terms), key=lambda term: (-usual(term), term.sort_key()))
+    ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: (-usual(term), term.sort_key()))
     names = _names_of_functions(ordered, least)
     sizes, above_least = _names_of_roundings(ordered, least)
     kept: list[Expr] = []
@@ -44,6 +44,11 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
             if len(kept) <= MAX_RIVALS:
                 rivals.append(bounds(term, below=True))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
+
+
+def terms_of(expression: Expr) -> tuple[Expr, ...]:
+    """What an expression is the maximum of."""
+    return expression.args if isinstance(expression, Maximum) else (expression,)
 
 
 def _names_of_roundings(terms: Sequence[Expr], least: Least) -> tuple[dict[Expr, Expr], Least]:
