@@ -1,0 +1,120 @@
+"""Every law that is printed, evaluated as Python at random points: all variants × 100 points.
+
+Beside it stands the sum over the layers, worked out with numbers alone: for every layer the loops'
+extents at that point, multiplied out. At two of the points the network is also analysed with all
+of its symbols set, where no law has a symbol any more.
+"""
+
+import random
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil, floor, log2, sqrt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archspec import SpecError, load
+from archspec.arithmetic import Rational, round_to
+from costmodel import Analysis, analyze
+from costmodel.algebra.conditions import Divides
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.printing import PythonText, text
+from costmodel.metrics import METRICS
+
+SPECS = Path(__file__).parent.parent / "specs"
+METRICS_OF_LAYERS = ("params", "macs", "activations", "activations_peak")
+POINTS, SET_POINTS, DRAWS = 100, 2, 2_000
+MOST_TERMS = 8
+
+PYTHON = {
+    "floor": floor,
+    "ceil": ceil,
+    "min": min,
+    "max": max,
+    "round_to": round_to,
+    "sqrt": sqrt,
+    "log2": log2,
+}
+
+
+def variants() -> Iterator[str]:
+    for path in sorted(SPECS.glob("*.yaml")):
+        yield from (f"{path}@{name}" for name in load(str(path)).header.variants or [""])
+
+
+VARIANTS = tuple(variants())
+
+
+def points(analysis: Analysis, random: random.Random) -> list[dict[str, Rational]]:
+    """Valid points, as many different ones as are found: near the defaults and far from them."""
+    found: dict[tuple[Rational, ...], dict[str, Rational]] = {}
+    for _ in range(DRAWS):
+        point = {name: drawn(analysis, name, random) for name in analysis.symbols}
+        try:
+            analysis.at(**point)
+        except SpecError:
+            continue
+        found.setdefault(tuple(point.values()), point)
+        if len(found) == POINTS:
+            break
+    return list(found.values())
+
+
+def drawn(analysis: Analysis, name: str, random: random.Random) -> Rational:
+    """A value that the symbol's own rules and most conditions allow."""
+    symbol = analysis.graph.symbols[name]
+    if symbol.domain == "real":
+        low, high = symbol.min or Fraction(1, 8), symbol.max or symbol.default * 3
+        return low + (high - low) * Fraction(random.randint(0, 64), 64)
+    unit = 1
+    for condition in analysis.conditions:
+        match condition:
+            case Divides(divisor, dividend) if divisor.is_Integer:
+                unit = int(divisor) if str(dividend) == name else unit
+    most = symbol.default * random.choice((1, 1, 2, 4)) // unit
+    return random.choice((symbol.default, unit * random.randint(1, max(int(most), 1))))
+
+
+def by_layers(analysis: Analysis, metric: str, evaluate: Evaluator) -> Rational:
+    """The count of all layers, every factor of every loop nest a number before it is multiplied."""
+    parts = METRICS[metric].parts(analysis.counted, analysis.convention)
+    values = [evaluate(part) for part in parts]
+    if METRICS[metric].combine == "max":
+        return max(values)
+    return sum(values) + evaluate(analysis.of_input(metric))
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
+def test_every_printed_law(spec: str) -> None:
+    spec = spec.rstrip("@")
+    analysis = analyze(spec)
+    laws: dict[str, Any] = {
+        metric: compile(text(analysis.law(analysis.total(metric))), metric, "eval")
+        for metric in METRICS_OF_LAYERS
+    }
+    chosen = points(analysis, random.Random(spec.split("/")[-1]))
+    assert len(chosen) >= min(POINTS, 20)
+    for i, point in enumerate(chosen):
+        evaluate = analysis.laws_at(point)
+        for metric, law in laws.items():
+            printed = eval(law, {"__builtins__": {}, **PYTHON, **point})
+            assert printed == by_layers(analysis, metric, evaluate), (metric, point)
+            if i < SET_POINTS:
+                assert printed == analyze(spec, settings=point).value(metric), (metric, point)
+
+
+TRANSFORMERS = {"swin", "mobilevit", "t5", "transformer", "maxvit"}
+"""Families that are no convolutional networks, or not alone; they have more terms."""
+
+MORE = {"inceptionv3.yaml@inception_v3_aux": 10}
+"""Resolutions of Inception v3, whose convolutions shrink their maps one by one, and of its head."""
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
+def test_macs_have_a_term_per_resolution(spec: str) -> None:
+    name = spec.split("/")[-1].rstrip("@")
+    analysis = analyze(spec.rstrip("@"))
+    _, terms, _ = PythonText().factored_terms(analysis.law(analysis.macs))
+    if name.split(".")[0] not in TRANSFORMERS:
+        assert len(terms) <= MORE.get(name, MOST_TERMS)
