@@ -1,7 +1,7 @@
 """The one exception of the project, and the place in a file that it points at."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 
 class Origin(NamedTuple):
@@ -67,6 +67,8 @@ class SpecError(ValueError):
 
 
 MAX_NAMES = 2_000  # among more, the nearest is not looked for
+T = TypeVar("T")
+
 MAX_TEXT, MAX_HINT = 400, 900  # characters of a cause, and of a hint with shapes in it
 
 
@@ -74,6 +76,22 @@ def printable(text: str, most: int = MAX_TEXT) -> str:
     """A text as one short line that commands no terminal."""
     shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: most + 1])
     return shown if len(text) <= most else f"{shown[:most]}…"
+
+
+def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """What has a name among the known.
+
+    Args:
+        kind: what it is, for the error.
+        name: the name.
+        known: name → thing.
+
+    Raises:
+        SpecError: nothing has that name.
+    """
+    if name not in known:
+        raise SpecError(f"unknown {kind} '{name}'", hint=did_you_mean(name, known))
+    return known[name]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

@@ -181,13 +181,14 @@ def solve(
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
     from costmodel.questions import Verdict
-    from costmodel.render.solution import render
+    from costmodel.render.solution import find_renderer
     from costmodel.solve import ask
 
     if largest and smallest:
         raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
     _require_values("--where", where)
     _require_values("--assume", assume)
+    render = find_renderer(format)
     question, answer = ask(
         spec,
         for_,
@@ -198,7 +199,7 @@ def solve(
         settings=_fixed(settings),
         assume=assume or (),
     )
-    print(render(question, answer, format), end="")
+    print(render(question, answer), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import find_named
 from costmodel.cost import Output, Role
 
 
@@ -71,6 +71,4 @@ def find_convention(name: str) -> Convention:
     Raises:
         SpecError: there is none.
     """
-    if name not in CONVENTIONS:
-        raise SpecError(f"unknown convention '{name}'", hint=did_you_mean(name, CONVENTIONS))
-    return CONVENTIONS[name]
+    return find_named("convention", name, CONVENTIONS)

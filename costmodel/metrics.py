@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, find_named
 from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.algebra.sums import closed_sum, largest_turn
 from costmodel.conventions import Convention
@@ -181,7 +181,6 @@ def find_metric(name: str) -> Metric:
     Raises:
         SpecError: there is none.
     """
-    if name not in METRICS:
-        hint = "separate them by spaces" if "," in name else did_you_mean(name, METRICS)
-        raise SpecError(f"unknown metric '{name}'", hint=hint)
-    return METRICS[name]
+    if "," in name:
+        raise SpecError(f"unknown metric '{name}'", hint="separate them by spaces")
+    return find_named("metric", name, METRICS)

@@ -21,9 +21,10 @@ def by_resolution(
     extents: frozenset[Symbol] | None = None,
     depths: frozenset[Symbol] = frozenset(),
 ) -> Expr:
-    """The same sum, one term per resolution, the symbols that all terms share in front.
+    """The same sum, one term per resolution, the powers of symbols that all terms share in front.
 
-    Within a term, what the turns of a repeat add stands together: ``L*(13*d + 12*d**2)``.
+    Within a term, what the turns of a repeat add stands together: ``L*(13*d + 12*d**2)``; there no
+    power of d is taken out of another, so that the sum is read as the parts are.
 
     A resolution is a product of spatial sizes: floors, and the integer symbols that stand under a
     floor; a real one, as a width multiplier, is none.
@@ -41,7 +42,7 @@ def by_resolution(
     for term in expression.args:
         resolution, coefficient = _split(term, lambda f: bool(f.free_symbols & spatial))
         coefficients.setdefault(resolution, []).append(coefficient)
-    common = _common_symbols(coefficients.values())
+    common = _common_powers(coefficients.values(), same=bool(depths))
     terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
     return Mul(common, Add(*terms))
 
@@ -76,13 +77,20 @@ def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
     return Mul(*chosen), Mul(*others)
 
 
-def _common_symbols(coefficients: Iterable[list[Expr]]) -> Expr:
-    shared: set[Expr] | None = None
+def _common_powers(coefficients: Iterable[list[Expr]], *, same: bool) -> Expr:
+    """What all parts have of symbols: the smallest power, or none where powers must be the same."""
+    shared: dict[Expr, Expr] | None = None
     for parts in coefficients:
         for part in parts:
-            symbols = {factor for factor in Mul.make_args(part) if factor.is_Symbol}
-            shared = symbols if shared is None else shared & symbols
-    return Mul(*sorted(shared or (), key=lambda s: s.name))
+            powers = dict(factor.as_base_exp() for factor in Mul.make_args(part))
+            known = powers if shared is None else shared
+            shared = {
+                base: min(known[base], powers[base])
+                for base in known.keys() & powers.keys()
+                if known[base] == powers[base] or not same
+            }
+    found = (shared or {}).items()
+    return Mul(*(base**e for base, e in found if base.is_Symbol and e.is_Integer and e > 0))
 
 
 def settled(expression: Expr, whole: Whole = is_whole) -> Expr:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import find_named
 from costmodel.report import Report
 
-FORMATS = ("table", "json", "csv", "markdown", "latex", "python", "c", "javascript")
-"""The names of the formats, each the module that renders it."""
+_NAMES = ("table", "json", "csv", "markdown", "latex", "python", "c", "javascript")
+
+FORMATS = {name: f"costmodel.render.{name}" for name in _NAMES}
+"""Format → the module that renders it."""
 
 
 def find_renderer(name: str) -> Callable[[Report], str]:
@@ -16,7 +18,6 @@ def find_renderer(name: str) -> Callable[[Report], str]:
     Raises:
         SpecError: there is no such format.
     """
-    if name not in FORMATS:
-        raise SpecError(f"unknown format '{name}'", hint=did_you_mean(name, FORMATS))
-    render: Callable[[Report], str] = import_module(f"costmodel.render.{name}").render
+    module = import_module(find_named("format", name, FORMATS))
+    render: Callable[[Report], str] = module.render
     return render

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import find_named
 from costmodel.formula import show_number
 from costmodel.prove import Proof, shown
 from costmodel.render.json import VERSION, plain_number
@@ -145,6 +145,4 @@ def find_renderer(name: str) -> Callable[[Sequence[Proof]], str]:
     Raises:
         SpecError: there is no such format.
     """
-    if name not in FORMATS:
-        raise SpecError(f"unknown format '{name}'", hint=did_you_mean(name, FORMATS))
-    return FORMATS[name]
+    return find_named("format", name, FORMATS)

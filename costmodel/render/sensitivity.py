@@ -11,7 +11,7 @@ from rich.text import Text
 from sympy import Expr
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import find_named
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
@@ -220,6 +220,4 @@ def find_renderer(name: str) -> Callable[[Sensitivity], str]:
     Raises:
         SpecError: there is no such format.
     """
-    if name not in FORMATS:
-        raise SpecError(f"unknown format '{name}'", hint=did_you_mean(name, FORMATS))
-    return FORMATS[name]
+    return find_named("format", name, FORMATS)

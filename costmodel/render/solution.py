@@ -5,25 +5,26 @@ from collections.abc import Callable
 from typing import Any
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import find_named
 from costmodel.formula import show_number
 from costmodel.questions import Answer, Question, Sample, Verdict
-from costmodel.render.json import plain_number
+from costmodel.render.json import VERSION, plain_number
 from costmodel.report import show_decimal
 
 INDENT = 16
 """Where what belongs to a label begins."""
 
 
-def render(question: Question, answer: Answer, form: str) -> str:
-    """The answer in a format.
+Renderer = Callable[[Question, Answer], str]
+
+
+def find_renderer(name: str) -> Renderer:
+    """The function that renders an answer in a format.
 
     Raises:
         SpecError: there is no such format.
     """
-    if form not in FORMATS:
-        raise SpecError(f"unknown format '{form}'", hint=did_you_mean(form, FORMATS))
-    return FORMATS[form](question, answer)
+    return find_named("format", name, FORMATS)
 
 
 def _table(question: Question, answer: Answer) -> str:
@@ -96,7 +97,7 @@ def _json(question: Question, answer: Answer) -> str:
     analysis = question.analysis
     fixed = {n: v for n, v in analysis.graph.values.items() if n not in analysis.symbols}
     document: dict[str, Any] = {
-        "archcost": 1,
+        "archcost": VERSION,
         "name": analysis.graph.name,
         "variant": analysis.graph.variant,
         "for": question.name,
@@ -127,5 +128,5 @@ def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
     return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
 
 
-FORMATS: dict[str, Callable[[Question, Answer], str]] = {"table": _table, "json": _json}
+FORMATS: dict[str, Renderer] = {"table": _table, "json": _json}
 """The formats of an answer."""
