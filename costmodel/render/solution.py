@@ -34,13 +34,19 @@ def _table(question: Question, answer: Answer) -> str:
     rows = [(question.name, _value(answer)), *_samples(question, answer)]
     rows.append(("searched", _searched(question, answer)))
     rows += [("proved" if note.endswith("by its form") else "tried", note) for note in answer.notes]
-    fixed = {n: v for n, v in analysis.graph.values.items() if n not in analysis.symbols}
+    fixed = _fixed(question)
     if fixed:
         rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
     if analysis.assumed.texts:
         rows.append(("assuming", " and ".join(analysis.assumed.texts)))
     rows.append(("convention", str(analysis.convention)))
     return "\n".join([*lines, *(f"{label:<{INDENT - 1}} {text}" for label, text in rows)]) + "\n"
+
+
+def _fixed(question: Question) -> dict[str, Rational]:
+    """The values of the other symbols."""
+    analysis, open_ones = question.analysis, {question.name, *question.analysis.assumed.derived}
+    return {n: value for n, value in analysis.graph.values.items() if n not in open_ones}
 
 
 def _value(answer: Answer) -> str:
@@ -95,7 +101,6 @@ def _searched(question: Question, answer: Answer) -> str:
 
 def _json(question: Question, answer: Answer) -> str:
     analysis = question.analysis
-    fixed = {n: v for n, v in analysis.graph.values.items() if n not in analysis.symbols}
     document: dict[str, Any] = {
         "archcost": VERSION,
         "name": analysis.graph.name,
@@ -110,7 +115,7 @@ def _json(question: Question, answer: Answer) -> str:
         "beyond": _plain_sample(answer.beyond),
         "step": _plain(answer.step),
         "notes": list(answer.notes),
-        "symbols": {name: plain_number(value) for name, value in fixed.items()},
+        "symbols": {name: plain_number(value) for name, value in _fixed(question).items()},
         "assumptions": list(analysis.assumed.texts),
         "convention": analysis.convention.name,
     }
