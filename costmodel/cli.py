@@ -103,13 +103,15 @@ def explain(
     /,
     *,
     settings: Settings = None,
+    assume: Assumed = None,
     convention: ConventionName = "lecture",
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""
     from costmodel.explain import explain as explanations
     from costmodel.render.explanation import render
 
-    analysis = _analyze(spec, settings, convention, numbers_suffice=True)
+    _require_values("--assume", assume)
+    analysis = _analyze(spec, settings, convention, assume=assume or (), numbers_suffice=True)
     print(render(analysis, explanations(analysis, layer)), end="")
 
 
