@@ -100,7 +100,7 @@ class Cost(NamedTuple):
     @property
     def keeps(self) -> bool:
         """Whether every element of the output stands where that of the input stood."""
-        return self.output in (Output.IN_PLACE, Output.BROADCAST)
+        return self.axes is None and self.output in (Output.IN_PLACE, Output.BROADCAST)
 
     @property
     def macs(self) -> Expr:

@@ -118,7 +118,7 @@ def clashes(path: str, reaches: Sequence[Reach]) -> Iterator[Clash]:
 
 def repeated(before: Reach, after: Reach, runs: Expr) -> Reach:
     """Each turn of a body that keeps the shape adds as much as the first."""
-    if isinstance(after, Limit) or isinstance(before, Limit):
+    if runs is S.One or isinstance(after, Limit) or isinstance(before, Limit):
         return after
     return tuple(
         None if one is None or two is None else _grown(one, two, runs)

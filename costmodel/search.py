@@ -68,21 +68,23 @@ class Grid:
             return Span(domain.first, domain.first - 1)
         return Span(last + 1, domain.last)
 
-    def _candidates(self, span: Span) -> Iterator[Sample]:
-        """The values of a span from the end that is asked for, with their numbers."""
+    def _candidates(self, span: Span) -> Iterator[Rational]:
+        """The values of a span from the end that is asked for."""
         steps: Iterable[int] = count(span.first)
         if self.question.end == "largest":
             assert span.last is not None
             steps = range(span.last, span.first - 1, -1)
         elif span.last is not None:
             steps = range(span.first, span.last + 1)
-        return (self.question.sample(self.value(k)) for k in islice(steps, MAX_TRIES))
+        return map(self.value, islice(steps, MAX_TRIES))
 
     def _first_valid(self, span: Span, verdict: Verdict) -> Answer:
-        tried = 0
-        for sample in self._candidates(span):
-            if not sample.broken:
-                return self._answer(verdict, sample, self._next(sample.value))
+        question, tried = self.question, 0
+        for value in self._candidates(span):
+            if all(question.holds(constraint, value) for constraint in question.constraints):
+                sample = question.sample(value)
+                if not sample.broken:
+                    return self._answer(verdict, sample, self._next(value))
             tried += 1
         if tried == MAX_TRIES:
             raise SpecError(f"none of the {tried:,} values of {self.question.name} that were tried")

@@ -161,6 +161,30 @@ def test_paths_whose_strides_differ_are_told() -> None:
     assert not Report(drawn("[{residual: [{conv1d: {out_channels: 2, kernel_size: 1}}]}]")).clashes
 
 
+MOVED = {
+    "{einsum: {equation: 'n c l, o c -> n o l', sizes: {o: 4}}}": [7, 2, 0],
+    "{moe: {experts: 2, top_k: 1, layers: [{unsqueeze: {dim: 2}}]}}, {squeeze: {dim: 2}}": [
+        7,
+        2,
+        0,
+    ],
+    "{repeat: {times: 1, layers: [{unsqueeze: {dim: 2}}]}}, {squeeze: {dim: 2}}": [7, 2, 0],
+    "{parallel: {merge: mul, branches: [[], [{slice: {dim: 1, end: 1}}]]}}": [7, 2, 0],
+}
+
+
+@pytest.mark.parametrize("between", MOVED)
+def test_fields_pass_through(between: str) -> None:
+    """3 + (5 − 1)·1 elements, whatever stands between the windows moves none of them."""
+    windows = (
+        "{conv1d: {out_channels: 2, kernel_size: 3}}",
+        "{avgpool1d: {kernel_size: 5, stride: 2}}",
+    )
+    analysis = drawn(f"[{windows[0]}, {between}, {windows[1]}]")
+    measures = ("receptive_field", "effective_stride", "effective_padding")
+    assert [analysis.value(measure) for measure in measures] == MOVED[between]
+
+
 def test_fields_move_with_their_axes() -> None:
     """3 + (5 − 1)·1 elements, with channels last in between; a linear layer mixes channels only."""
     entries = (

@@ -151,9 +151,18 @@ def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG0
         parameters.append(Parameter("weight", Role.WEIGHT, _size(axes, extents), "·".join(axes)))
     if not equation.shared_sums:
         kind = Output.BROADCAST if equation.lone_sums or len(equation.operands) > 1 else Output.VIEW
-        return Cost(kind, parameters=tuple(parameters))
+        return Cost(kind, parameters=tuple(parameters), axes=_kept_axes(equation, site.inputs))
     nest = _einsum_nest(equation, extents, site.inputs, learned=learned)
-    return Cost(Output.LINEAR if learned else Output.MATMUL, (nest,), tuple(parameters))
+    kind = Output.LINEAR if learned else Output.MATMUL
+    return Cost(kind, (nest,), tuple(parameters), axes=_kept_axes(equation, site.inputs))
+
+
+def _kept_axes(equation: Equation, inputs: Sequence[Shape]) -> tuple[int | None, ...]:
+    """The axes of the input that the output has, where it is one and no weight has them, too."""
+    first, *others = equation.operands
+    shared = {name for axes in others for name in axes}
+    kept = set(first) - shared if len(inputs) == 1 else set()
+    return tuple(first.index(name) if name in kept else None for name in equation.output)
 
 
 def _einsum_nest(
