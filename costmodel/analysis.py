@@ -26,7 +26,7 @@ from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
-from costmodel.metrics import METRICS, Metric, OfReach, find_metric
+from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import (
     Counted,
     LayerCost,
@@ -273,7 +273,7 @@ class Analysis:
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
-        parts = self._parts(metric)
+        parts = metric.parts(self.counted, self.convention)
         if metric.combine == "max":
             return self._largest(parts)
         return self.by_resolution(Add(*parts, self.of_input(metric.name)))
@@ -293,12 +293,6 @@ class Analysis:
         """The symbols of the inputs' shapes."""
         sizes = (size for shape in self.propagation.inputs.values() for size in shape)
         return frozenset().union(*(size.free_symbols for size in sizes))
-
-    def _parts(self, metric: Metric) -> list[Expr]:
-        """What the network's metric is the sum or the maximum of."""
-        if isinstance(metric.per_layer, OfReach):
-            return metric.per_layer.of(self.propagation.reaches)
-        return metric.parts(self.counted, self.convention)
 
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions.
@@ -341,7 +335,7 @@ class Analysis:
         return self._values[metric]
 
     def _value(self, found: Metric) -> Rational:
-        parts = list(map(self.evaluator, self._parts(found)))
+        parts = list(map(self.evaluator, found.parts(self.counted, self.convention)))
         if found.combine == "max":
             return max(parts)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))

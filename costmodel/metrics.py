@@ -1,7 +1,6 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -12,7 +11,7 @@ from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.algebra.sums import closed_sum, largest_turn
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
-from costmodel.reach import Field, Reach, fields_of
+from costmodel.reach import Field, fields_of
 
 WEIGHT_BITS = 32
 """Bits of a weight, where nothing else is said."""
@@ -31,6 +30,7 @@ class Metric(NamedTuple):
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
+        of_places: whether it is about what is seen of the input, and 0 where nothing is.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Metric(NamedTuple):
     combine: Literal["sum", "max"] = "sum"
     of_input: bool = False
     per: Literal["run", "copy"] = "run"
+    of_places: bool = False
 
     def parts(self, layers: Iterable[Counted], convention: Convention) -> list[Expr]:
         """The count of each layer, times how often it counts where counts add up."""
@@ -110,23 +111,17 @@ def count_activations_peak(layer: LayerCost, convention: Convention) -> Expr:
     return Maximum(*(step.elements for step in layer.steps))
 
 
-@dataclass(frozen=True)
-class OfReach:
+def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
 
-    Nothing where it sees the whole input, or sees it in no affine way.
+    0 where it sees the whole input, or sees it in no affine way.
     """
 
-    measure: Callable[[Field], Expr]
+    def measured(layer: LayerCost, convention: Convention) -> Expr:  # noqa: ARG001
+        fields = dict.fromkeys(fields_of(layer.reach))
+        return Maximum(*map(measure, fields)) if fields else Integer(0)
 
-    def __call__(self, layer: LayerCost, convention: Convention) -> Expr:  # noqa: ARG002
-        """The measure of a layer."""
-        return Maximum(*self.of([layer.reach]))
-
-    def of(self, reaches: Iterable[Reach]) -> list[Expr]:
-        """The measures of all fields."""
-        fields = dict.fromkeys(field for reach in reaches for field in fields_of(reach))
-        return list(map(self.measure, fields)) or [Integer(0)]
+    return measured
 
 
 def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:
@@ -153,22 +148,25 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "receptive_field",
                 "receptive field",
                 "elements of an axis of the input",
-                OfReach(lambda field: field.size),
+                of_reach(lambda field: field.size),
                 combine="max",
+                of_places=True,
             ),
             Metric(
                 "effective_stride",
                 "effective stride",
                 "elements of an axis of the input",
-                OfReach(lambda field: field.stride),
+                of_reach(lambda field: field.stride),
                 combine="max",
+                of_places=True,
             ),
             Metric(
                 "effective_padding",
                 "effective padding",
                 "elements of an axis of the input",
-                OfReach(lambda field: field.padding),
+                of_reach(lambda field: field.padding),
                 combine="max",
+                of_places=True,
             ),
         )
     }

@@ -70,9 +70,15 @@ def peaks(analysis: Analysis) -> tuple[Peak, ...]:
 def winners(analysis: Analysis, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     """Those of some terms that are the largest anywhere; all, where that is not decided."""
     race = _race(analysis, terms)
-    found = race.stretches if race else ()
-    is_decided = race and found and (race.is_over or found[-1].last is None)
-    return tuple(dict.fromkeys(each.term for each in found)) if is_decided else tuple(terms)
+    if race is None or not race.is_decided:
+        return tuple(terms)
+    return tuple(dict.fromkeys(each.term for each in race.stretches))
+
+
+def is_decided(analysis: Analysis) -> bool:
+    """Whether the stretches are all there are."""
+    race = _race(analysis, terms_of(analysis.total(METRIC)))
+    return race is None or race.is_decided
 
 
 def stretches(analysis: Analysis) -> tuple[Stretch, ...]:
@@ -110,6 +116,11 @@ class Race:
         self.domain = domain
         self.is_over = False
         self.stretches = tuple(_joined(self._run()))
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing is left open: all values are met, or the last term leads for good."""
+        return bool(self.stretches) and (self.is_over or self.stretches[-1].last is None)
 
     def _at(self, value: Rational) -> Evaluator:
         return self.analysis.laws_at({self.name: value})

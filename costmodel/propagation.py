@@ -10,15 +10,22 @@ from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
-from costmodel.algebra.bounds import Least
+from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import exact
-from costmodel.algebra.sums import OpenFormError, Turns, at_turn, coefficients, in_all_turns
+from costmodel.algebra.sums import (
+    OpenFormError,
+    Turns,
+    at_turn,
+    coefficients,
+    in_all_turns,
+    where_it_runs,
+)
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.cost import Cost, Role
-from costmodel.reach import Clash, Reach, clashes, of_input, repeated, through
+from costmodel.reach import Clash, Reach, clashes, later, of_input, through
 from costmodel.rules.base import (
     Requirement,
     Several,
@@ -58,7 +65,8 @@ class LayerCost(NamedTuple):
         inputs: the shapes that enter.
         outputs: the shapes that leave.
         cost: what it costs.
-        reach: what an element of the output sees of the network's input.
+        reach: what an element of the output sees of the network's input, in a repeat in its last
+            turn.
     """
 
     node: Node
@@ -156,7 +164,6 @@ class Propagation(NamedTuple):
         inputs: name → shape of the network's inputs.
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
-        reaches: what the tensors see of the inputs, after all turns of the repeats they are in.
         clashes: the merges of paths whose strides differ.
         last_turns: the index of a repeat's turns → that of the last of them.
     """
@@ -164,7 +171,6 @@ class Propagation(NamedTuple):
     inputs: Mapping[str, Shape]
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
-    reaches: tuple[Reach, ...]
     clashes: tuple[Clash, ...]
     last_turns: Mapping[Symbol, Expr]
 
@@ -202,9 +208,8 @@ def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagatio
     walk = _Walk(graph, assumed)
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     parts = walk.parts(graph.items)
-    reaches = tuple(dict.fromkeys(walk.reaches.values()))
     asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
-    return Propagation(inputs, parts, asked, reaches, clashing, walk.last_turns)
+    return Propagation(inputs, parts, asked, clashing, walk.last_turns)
 
 
 MAX_TURNS = 1_000
@@ -340,7 +345,8 @@ class _Walk:
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            self._reach_after(item, S.One if item.kind == "moe" else runs)
+            parts = self._after(item, parts, S.One if item.kind == "moe" else runs)
+            self._ask_where_it_runs(asked, runs)
             return self._finish(item, after, parts, Often(runs, copies))
         if runs.is_Integer and runs <= MAX_TURNS:
             return self._finish(item, *self._turns(item, parts, after, runs))
@@ -352,10 +358,19 @@ class _Walk:
         parts, after = self._turn(item, before)
         return self._finish(item, *self._settled(item, parts, (before, after), runs))
 
-    def _reach_after(self, item: Repeat, runs: Expr) -> None:
-        """What the result sees after so many turns that keep the shape."""
+    def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
+        """What a body asks for, from a number of requirements on, counts where there is a turn."""
+        if not is_at_least(runs, 1, self.least):
+            self.requirements[asked:] = [
+                each._replace(condition=where_it_runs(each.condition, runs))
+                for each in self.requirements[asked:]
+            ]
+
+    def _after(self, item: Repeat, parts: tuple[Part, ...], runs: Expr) -> tuple[Part, ...]:
+        """The body in its last turn: each adds as much to what is seen as the first."""
         entered, left = self.reaches[item.entry], self.reaches[item.result]
-        self.reaches[item.result] = repeated(entered, left, runs)
+        self.reaches[item.result] = later(left, entered, left, runs - 1)
+        return tuple(_later(part, entered, left, runs - 1) for part in parts)
 
     def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
         """No turn at all would leave another shape than one does."""
@@ -446,7 +461,8 @@ class _Walk:
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        self._reach_after(item, runs)
+        parts = self._after(item, parts, runs)
+        self._ask_where_it_runs(asked, runs)
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Often(runs, runs), index)
 
@@ -460,7 +476,7 @@ class _Walk:
             parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
             rest = runs - done
             if same_shape(shape, after):
-                self._reach_after(item, rest)
+                parts = self._after(item, parts, rest)
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
                 turns.append(_turn_group(item, name, parts, after, rest))
                 break
@@ -571,6 +587,14 @@ def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:
         f"{old}/turn_"
     )
     return tensor._replace(producer=new + tensor.producer[len(old) :]) if inside else tensor
+
+
+def _later(part: Part, entered: Reach, left: Reach, turns: Expr) -> Part:
+    """A part of a repeat's body so many turns later."""
+    if isinstance(part, LayerCost):
+        return part._replace(reach=later(part.reach, entered, left, turns))
+    inside = tuple(_later(inner, entered, left, turns) for inner in part.parts)
+    return part._replace(parts=inside)
 
 
 def _moved(part: Part, old: str, new: str) -> Part:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sympy import Expr, S
 
+from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import Maximum
 from costmodel.cost import Cost, Output
 from costmodel.nests import Axis, LoopNest
@@ -90,7 +91,10 @@ def through(path: str, cost: Cost, inputs: Sequence[Reach]) -> Reach:
 
 
 def largest(reaches: Sequence[Reach]) -> Reach:
-    """Of several paths the largest, axis by axis from the last; of strides that differ, too."""
+    """What several paths see together, axis by axis from the last.
+
+    Of strides that differ the largest counts, and the field is that of the first element.
+    """
     for reach in reaches:
         if isinstance(reach, Limit):
             return reach
@@ -102,10 +106,24 @@ def largest(reaches: Sequence[Reach]) -> Reach:
 
 
 def _larger(one: Field | None, other: Field | None) -> Field | None:
-    """On an axis that has no places on one path there are none."""
+    """What both see together: from the first element of either to the last of either.
+
+    On an axis that has no places on one path there are none.
+    """
     if one is None or other is None:
         return None
-    return Field(*(Maximum(a, b) for a, b in zip(one, other, strict=True)))
+    padding = _most(one.padding, other.padding)
+    after = _most(one.size - one.padding, other.size - other.padding)
+    return Field((padding + after).expand(), _most(one.stride, other.stride), padding)
+
+
+def _most(one: Expr, other: Expr) -> Expr:
+    """The larger of two, where it is seen which it is; else their maximum."""
+    for large, small in ((one, other), (other, one)):
+        least = lower_bound((large - small).expand(), {})
+        if least is not None and least >= 0:
+            return large
+    return Maximum(one, other)
 
 
 def clashes(path: str, reaches: Sequence[Reach]) -> Iterator[Clash]:
@@ -116,19 +134,26 @@ def clashes(path: str, reaches: Sequence[Reach]) -> Iterator[Clash]:
             yield Clash(path, strides)
 
 
-def repeated(before: Reach, after: Reach, runs: Expr) -> Reach:
-    """Each turn of a body that keeps the shape adds as much as the first."""
-    if runs is S.One or isinstance(after, Limit) or isinstance(before, Limit):
-        return after
-    return tuple(
-        None if one is None or two is None else _grown(one, two, runs)
-        for one, two in zip(before, after, strict=True)
-    )
+def later(reach: Reach, before: Reach, after: Reach, turns: Expr) -> Reach:
+    """What is seen so many turns later of a body that makes ``after`` of ``before``.
+
+    Each turn of a body that keeps the shape adds as much as the first; of one that ends the field
+    what the first sees is kept.
+    """
+    if turns is S.Zero or isinstance(reach, Limit):
+        return reach
+    if isinstance(before, Limit) or isinstance(after, Limit):
+        return reach
+    more = [
+        field if one is None or two is None or field is None else _grown(field, one, two, turns)
+        for field, one, two in zip(reversed(reach), reversed(before), reversed(after), strict=False)
+    ]
+    return tuple(reversed([*more, *reversed(reach[: len(reach) - len(more)])]))
 
 
-def _grown(before: Field, after: Field, runs: Expr) -> Field:
-    steps = zip(before, after, strict=True)
-    return Field(*((a + runs * (b - a)).expand() for a, b in steps))
+def _grown(field: Field, before: Field, after: Field, turns: Expr) -> Field:
+    steps = zip(field, before, after, strict=True)
+    return Field(*((own + turns * (b - a)).expand() for own, a, b in steps))
 
 
 def _through_windows(path: str, nest: LoopNest, before: tuple[Field | None, ...]) -> Reach:

@@ -15,7 +15,7 @@ from costmodel.analysis import Analysis
 from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
-from costmodel.reach import Limit
+from costmodel.reach import Limit, fields_of
 from costmodel.rules.base import Shape, elements
 
 if TYPE_CHECKING:
@@ -84,7 +84,13 @@ class Report:
     @property
     def totals(self) -> tuple[Metric, ...]:
         """The metrics of the whole network."""
-        return tuple(METRICS[name] for name in self.metrics or METRICS)
+        asked = tuple(METRICS[name] for name in self.metrics or METRICS)
+        return tuple(m for m in asked if self.metrics or not (m.of_places and self._sees_nothing))
+
+    @cached_property
+    def _sees_nothing(self) -> bool:
+        """Whether nothing in the network has a field in its input."""
+        return not any(map(fields_of, (layer.reach for layer in self.analysis.layers)))
 
     @property
     def title(self) -> str:
@@ -174,7 +180,8 @@ class Report:
     def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
         counts = [row.counts[metric.name] for row in rows]
         if metric.combine == "max":
-            return Maximum(*counts) if counts else Integer(0)
+            largest = [count for count in counts if count != 0]
+            return Maximum(*largest) if largest else Integer(0)
         return self.analysis.law(self.analysis.by_resolution(Add(*counts)))
 
     def _row(self, counted: Counted, level: int) -> Row:
@@ -235,6 +242,12 @@ class Report:
         return tuple(dict.fromkeys(x.reach for x in layers if isinstance(x.reach, Limit)))
 
     @property
+    def field_notes(self) -> tuple[str, ...]:
+        """Where the fields that are counted end, and which paths' strides differ."""
+        ends = tuple(f"before {limit.path}, which {limit.why}" for limit in self.limits[:1])
+        return (*ends, *(f"strides differ at {clash}" for clash in self.clashes))
+
+    @property
     def clashes(self) -> tuple[str, ...]:
         """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
         found = self.analysis.propagation.clashes
@@ -254,12 +267,15 @@ class Report:
     @property
     def stretches(self) -> str:
         """Where each of them is the peak, where one symbol is open."""
-        from costmodel.peaks import stretches
+        from costmodel.peaks import is_decided, stretches
 
         owners = {peak.term: peak.owner for peak in self.peaks}
         name = next(iter(self.analysis.symbols), "")
         found = stretches(self.analysis)
-        return ", ".join(f"{owners[each.term]} for {_values(name, each)}" for each in found)
+        told = [f"{owners[each.term]} for {_values(name, each)}" for each in found]
+        if found and not is_decided(self.analysis):
+            told.append(f"not compared beyond {name} = {found[-1].last}")
+        return ", ".join(told)
 
     def share(self, row: Row) -> str:
         """The row's part of the total of `shared`, in percent."""

@@ -687,7 +687,7 @@ def test_a_whole_sum_of_fractions_is_printed_whole(sources: list[str], values: V
     ("source", "printed"),
     [
         ("n*h + n*w + n", "n*(h + w + 1)"),
-        ("n**2/2 + n/2", "(n + n**2)//2"),
+        ("n**2/2 + n/2", "n*(n + 1)//2"),
         ("9*n*(h//2)**2 + 3*g*n*(h//2)**2", "n*(3*g + 9)*(h//2)**2"),
         ("96*n/g*(h//2) + 5*n*(h//2)", "n*(96//g + 5)*(h//2)"),
         ("48*n/g*(h//2) + 16*w/g*(h//2)", "(48*n + 16*w)*(h//2)//g"),

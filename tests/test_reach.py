@@ -110,7 +110,7 @@ TURNS = {
     "[{parallel: {branches: [[], [{avgpool1d: {kernel_size: 3, stride: 1, padding: 1}}]]}}]": 3,
     "[{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
     "[[], [{parameter: {shape: [2, 1]}}]]}}, {conv1d: {out_channels: 2, kernel_size: 3}}]": 7,
-    "[{flatten: , name: f}, {linear: {out_features: 3}}]": 1,
+    "[{flatten: , name: f}, {linear: {out_features: 3}}]": 0,
 }
 
 

@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from sympy import Add, Expr, Integer, Symbol
 
 from archspec import SpecError
+from archspec.expressions import ExpressionError
 from costmodel import analyze
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, floor_div
+from costmodel.algebra.printing import text
 from costmodel.algebra.sums import (
-    OpenFormError,
     Turns,
     closed_sum,
     in_all_turns,
     largest_turn,
     power_sum,
+    where_it_runs,
 )
 from costmodel.algebra.symbols import symbol
 
@@ -70,19 +72,25 @@ def test_a_sum_of_sums(parts: list[list[int]], outer: int, inner: int) -> None:
     assert Evaluator({A: 2, L: outer, M: inner})(closed) == summed
 
 
-@given(st.tuples(NUMBERS, NUMBERS, st.integers(1, 9)), st.integers(1, 7), st.integers(1, 9))
-def test_the_largest_turn_is_one_of_the_ends(
-    parts: tuple[int, int, int], count: int, a: int
-) -> None:
-    expression = Maximum(polynomial(T, (A, parts[0], parts[2])), polynomial(T, (0, parts[1] * A)))
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), st.integers(1, 7), st.integers(1, 9))
+def test_the_largest_turn(parts: tuple[int, int, int, int], count: int, a: int) -> None:
+    """At one of the ends, or in between, where the growth does not show which it is."""
+    expression = Maximum(polynomial(T, (A, *parts[:3])), polynomial(T, (0, parts[3] * A)))
     largest = largest_turn(expression, Turns(T, L))
-    values = [max(a + parts[0] * i + parts[2] * i**2, parts[1] * a * i) for i in range(count)]
+    values = [
+        max(sum(part * i**k for k, part in enumerate((a, *parts[:3]))), parts[3] * a * i)
+        for i in range(count)
+    ]
     assert Evaluator({A: a, L: count})(largest) == max(values)
+    assert eval(text(largest), {"a": a, "L": count}) == max(values)
 
 
-def test_what_may_be_largest_in_between_is_refused() -> None:
-    with pytest.raises(OpenFormError, match="may be largest at any turn"):
-        largest_turn(10 * T - T**2, Turns(T, L))
+def test_what_is_largest_in_between_is_looked_for() -> None:
+    largest = largest_turn(10 * T - T**2, Turns(T, L))
+    assert text(largest) == "max(10*turn - turn**2 for turn in range(L))"
+    assert largest.free_symbols == {L}
+    with pytest.raises(ExpressionError, match="more than 100,000 turns to compare"):
+        Evaluator({L: 10**6})(largest)
 
 
 def bounds(divisor: int, a: int, b: int) -> Condition:
@@ -113,6 +121,15 @@ def test_a_condition_of_all_turns(condition: Condition, count: int, a: int, know
     turns = [condition.holds(Evaluator({A: a, T: i})) for i in range(count)]
     at_once = [each.holds(Evaluator({A: a, L: count})) for each in found]
     assert all(at_once) == all(turns)
+
+
+@settings(max_examples=300)
+@given(CONDITIONS, st.integers(0, 2), st.integers(1, 4), st.integers(0, 3))
+def test_what_does_not_run_asks_for_nothing(
+    condition: Condition, runs: int, a: int, turn: int
+) -> None:
+    holds = where_it_runs(condition, L - 1).holds(Evaluator({A: a, T: turn, L: runs + 1}))
+    assert holds == (runs == 0 or condition.holds(Evaluator({A: a, T: turn})))
 
 
 HEAD = "archspec: 1\nname: net\n"
@@ -206,3 +223,27 @@ def test_more_turns_than_are_worked_out_one_by_one(tmp_path: Path) -> None:
     expected = 8 * 3 * turns + 16 * (turns * (turns - 1) // 2) + 36 * 4 * turns
     assert analyze(file, settings={"L": turns}).value("params") == expected
     assert analyze(file).at().params == expected
+
+
+def test_a_body_whose_largest_turn_is_not_shown_by_its_growth(tmp_path: Path) -> None:
+    """Channels grow while the map shrinks: the peak is at some turn, which is looked for."""
+    text = (
+        "symbols: {L: 4, k: 12, c: 4, h: 64}\ninput: [1, c, h, h]\n"
+        "layers: [{repeat: {times: L, layers: [{parallel: {merge: concat, branches: "
+        "[[{crop: {size: 'in_shape[2] - 2'}}], [{conv2d: {out_channels: k, kernel_size: 3}}]]}}]}}]"
+    )
+    points(tmp_path, text, (1, 2, 5, 9), h=21)
+
+
+def test_a_body_that_may_not_run(tmp_path: Path) -> None:
+    """Of no turn nothing is asked, and nothing is seen."""
+    text = (
+        "symbols: {L: 3, h: 20}\ninput: [1, 4, h, h]\nlayers: [{conv2d: {out_channels: 4, "
+        "kernel_size: 1}}, {repeat: {times: L - 1, layers: [{maxpool2d: {kernel_size: 2, "
+        "stride: 1}}, {conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}]}}]"
+    )
+    points(tmp_path, text, (1, 2, 5, 9), h=21)
+    points(tmp_path, text, (1,), h=1)
+    points(tmp_path, text.replace("times: L - 1", "times: 'max(L - 2, 0)'"), (1, 2, 3, 7))
+    with pytest.raises(SpecError, match="must fit"):
+        analyze(tmp_path / "net.yaml").at(L=3, h=1)

@@ -31,7 +31,8 @@ def lower_bound(expression: Expr, least: Least) -> Rational | None:
     if expression.is_Rational:
         return plain(expression)
     if expression.is_Symbol:
-        return least.get(expression, 0 if expression.is_positive else None)
+        known = int(bool(expression.is_integer)) if expression.is_positive else None
+        return least.get(expression, known)
     find = _LOWER.get(type(expression))
     return find(expression, least) if find else None
 

@@ -10,7 +10,16 @@ from sympy.core.numbers import Rational
 
 from archspec import arithmetic
 from archspec.expressions import ExpressionError
-from costmodel.algebra.functions import FloorDiv, Log2, Maximum, Minimum, Quotient, RoundTo, plain
+from costmodel.algebra.functions import (
+    FloorDiv,
+    LargestTurn,
+    Log2,
+    Maximum,
+    Minimum,
+    Quotient,
+    RoundTo,
+    plain,
+)
 
 Value = int | Fraction
 
@@ -25,6 +34,9 @@ _FUNCTIONS: dict[type, Callable[..., Value]] = {
     Mul: lambda *factors: prod(factors),
 }
 
+
+MAX_TURNS = 100_000
+"""The most turns that are compared one by one."""
 
 MAX_COUNT_BITS = 4_096  # more than any count has
 
@@ -66,10 +78,25 @@ class Evaluator:
             return plain(expression)
         if isinstance(expression, Symbol):
             raise KeyError(expression.name)
+        if isinstance(expression, LargestTurn):
+            return self._largest(*expression.args)
         arguments = [self(arg) for arg in expression.args]
         if isinstance(expression, Pow):
             return _power(*arguments)
         return _FUNCTIONS[type(expression)](*arguments)
+
+    def _largest(self, expression: Expr, index: Symbol, count: Expr) -> Value:
+        """Turn by turn; of no turn 0.
+
+        Raises:
+            ExpressionError: there are too many turns.
+        """
+        turns = self(count)
+        if turns > MAX_TURNS:
+            raise ExpressionError(f"more than {MAX_TURNS:,} turns to compare")
+        known = {s: v for s, v in self.known.items() if isinstance(s, Symbol)}
+        values = (Evaluator({**known, index: i})(expression) for i in range(int(turns)))
+        return max(values, default=0)
 
 
 def _power(base: Value, exponent: Value) -> Value:

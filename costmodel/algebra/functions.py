@@ -308,6 +308,20 @@ class Minimum(Extremum):
     sign = -1
 
 
+class LargestTurn(Operation):
+    """``max(x for i in range(n))``: the largest of what has no largest end, over at least one turn.
+
+    Its index is bound: it stands for no value outside.
+    """
+
+    @property
+    def free_symbols(self) -> set[Any]:
+        """All but the index."""
+        x, index, count = self.args
+        free: set[Any] = (x.free_symbols - {index}) | count.free_symbols
+        return free
+
+
 def absorbed(size: Expr) -> Expr:
     """A size as a single floor, so that products stay products: by one of two identities.
 

@@ -107,13 +107,24 @@ def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
     firm = [_firm(term, whole) for term in terms if _is_settled(term, whole)]
     loose = Add(*(term for term in terms if not _is_settled(term, whole)))
     over, under = loose.as_numer_denom()
-    return Add(*firm, loose if under is S.One else Quotient(over, under))
+    return Add(*firm, loose if under is S.One else _reduced(over, under))
 
 
 def unfloored(expression: Expr, whole: Whole) -> Expr:
     """The same with every ``x//q`` that is known to cut nothing off as ``x/q``."""
     quotients = {floor: floor.args[0] / floor.args[1] for floor in expression.atoms(FloorDiv)}
     return expression.xreplace({floor: q for floor, q in quotients.items() if whole(q)})
+
+
+def _reduced(over: Expr, under: Expr) -> Expr:
+    """A quotient without the numbers that both sides share."""
+    content, rest = over.as_content_primitive()
+    number, divisor = under.as_coeff_Mul()
+    shared = content / number
+    if not (shared.is_Rational and shared > 0) or shared.q == number:
+        return Quotient(over, under)
+    over, under = Mul(shared.p, rest), shared.q * divisor
+    return over if under is S.One else Quotient(over, under)
 
 
 def _has_quotient(expression: Expr) -> bool:

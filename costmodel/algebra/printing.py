@@ -8,10 +8,12 @@ is written ``//``.
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, S, Symbol
+from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
+from archspec.errors import SpecError
 from costmodel.algebra.functions import (
     FloorDiv,
+    LargestTurn,
     Log2,
     Maximum,
     Minimum,
@@ -60,10 +62,11 @@ class PythonText:
             Add: self.sum,
             Mul: self.product,
             Pow: self.power,
-            Symbol: lambda x: (self.symbol(x.name), ATOM),
+            **dict.fromkeys((Symbol, Dummy), lambda x: (self.symbol(x.name), ATOM)),
             FloorDiv: lambda x: self.floor(*x.args),
             Ceiling: lambda x: self.rounded_up(x.args[0]),
             Quotient: self.exact_quotient,
+            LargestTurn: self.largest_turn,
             **dict.fromkeys(self.names, self.call),
         }
 
@@ -196,6 +199,11 @@ class PythonText:
         arguments = [self.real(a) if real else self(a) for a in expression.args]
         return f"{self.names[type(expression)]}({', '.join(arguments)})", ATOM
 
+    def largest_turn(self, expression: LargestTurn) -> Shown:
+        """``max(x for turn in range(n))``."""
+        x, index, count = expression.args
+        return f"max({self(x)} for {index.name} in range({self(count)}))", ATOM
+
     def floor(self, x: Expr, q: Expr) -> Shown:
         """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or the shape formula's ``(x − r)//q + 1``."""
         constant, rest = x.as_coeff_Add()
@@ -240,6 +248,11 @@ class Unicode(PythonText):
             return f"{self.within(base, ATOM)}{digits}", POWER
         shown, level = super().power(expression)
         return shown.replace("**", "^"), level
+
+    def largest_turn(self, expression: LargestTurn) -> Shown:
+        """``max(0 ≤ i < n: x)``."""
+        x, index, count = expression.args
+        return f"max(0 ≤ {index.name} < {self(count)}: {self(x)})", ATOM
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``⌊x/q⌋``."""
@@ -308,6 +321,12 @@ class Latex(PythonText):
         name = self.names[type(expression)]
         return name + self.parenthesized(shown[len(name) + 1 : -1]), ATOM
 
+    def largest_turn(self, expression: LargestTurn) -> Shown:
+        r"""``\max_{0 \le i < n} x``."""
+        x, index, count = expression.args
+        bounds = rf"0 \le {self.symbol(index.name)} < {self(count)}"
+        return rf"\max_{{{bounds}}}" + self.parenthesized(self(x)), ATOM
+
     def floored(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
         inner = f" {self(x)}" if q is S.One else rf"\frac{{{self(x)}}}{{{self(q)}}}"
@@ -331,6 +350,10 @@ class Numpy(PythonText):
         Minimum: "minimum",
         Log2: "log2",
     }
+
+    def largest_turn(self, expression: LargestTurn) -> Shown:
+        """Arrays have no turns."""
+        raise SpecError(f"a maximum over {expression.args[2]} turns is no function of arrays")
 
     def quotient(self, over: str, under: str) -> str:
         """``//`` between integers; an exact ``divide`` within a real expression."""

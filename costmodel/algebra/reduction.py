@@ -19,7 +19,8 @@ def simplified(condition: Condition) -> tuple[Condition, ...]:
     if isinstance(condition, AtLeast):
         return (_unfloored(condition),)
     if isinstance(condition, Equal):
-        return _equal(condition)
+        found = _equal(condition)
+        return tuple(_without_factor(c) if isinstance(c, Divides) else c for c in found)
     return (_without_factor(condition),)
 
 
@@ -31,7 +32,23 @@ def _without_factor(condition: Divides) -> Divides:
         return Divides(divisor, factor / own) if not factor % own else condition
     if rest is S.One or not (condition.divisor.is_Integer and factor.is_Integer and is_whole(rest)):
         return condition
-    return Divides(condition.divisor / gcd(int(condition.divisor), int(factor)), rest)
+    smaller = condition.divisor / gcd(int(condition.divisor), int(factor))
+    return Divides(smaller, _remainders(rest, int(smaller)))
+
+
+def _remainders(dividend: Expr, divisor: int) -> Expr:
+    """``3·h − 2`` is a multiple of 2 as h is: its coefficients count but for multiples."""
+    terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
+    if not all(factor.is_Integer and is_whole(rest) for factor, rest in terms):
+        return dividend
+    left = Add(*(_nearest(int(factor), divisor) * rest for factor, rest in terms))
+    return left if left != 0 else dividend
+
+
+def _nearest(factor: int, divisor: int) -> int:
+    """The remainder that is nearest to 0; half of an even divisor is positive."""
+    remainder = factor % divisor
+    return remainder - divisor if 2 * remainder > divisor else remainder
 
 
 def _equal(condition: Equal) -> tuple[Condition, ...]:

@@ -13,7 +13,14 @@ from sympy import Add, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
-from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, is_positive
+from costmodel.algebra.functions import (
+    FloorDiv,
+    LargestTurn,
+    Maximum,
+    Minimum,
+    exact,
+    is_positive,
+)
 
 
 class OpenFormError(ValueError):
@@ -85,10 +92,9 @@ def closed_sum(expression: Expr, turns: Turns) -> Expr:
 
 
 def largest_turn(expression: Expr, turns: Turns) -> Expr:
-    """The largest value over all turns, of which there is at least one: at one of the ends.
+    """The largest value over all turns, of which there is at least one.
 
-    Raises:
-        OpenFormError: it may be largest in between.
+    It is at one of the ends where the growth shows it, else it is left to be looked for.
     """
     if isinstance(expression, Maximum):
         return Maximum(*(largest_turn(arg, turns) for arg in expression.args))
@@ -98,7 +104,10 @@ def largest_turn(expression: Expr, turns: Turns) -> Expr:
     elif all(map(is_positive, growth[1:])):  # convex
         ends = (S.Zero, turns.last)
     else:
-        raise OpenFormError(f"{expression} may be largest at any turn")
+        taken = {symbol.name for symbol in expression.free_symbols}
+        name = "turn" if "turn" not in taken else f"turn_{len(taken)}"
+        index = Symbol(name, integer=True, nonnegative=True)
+        return LargestTurn(at_turn(expression, turns.index, index), index, turns.count)
     return Maximum(*(at_turn(expression, turns.index, end) for end in ends))
 
 
@@ -126,6 +135,18 @@ def in_all_turns(
                 yield Equal(step, S.Zero), Integer(j)
         case _:
             raise OpenFormError("a divisor changes with the turns")
+
+
+def where_it_runs(condition: Condition, runs: Expr) -> Condition:
+    """What a condition asks where something runs at least once: of no run nothing."""
+    happens = Minimum(S.One, runs)
+    match condition:
+        case AtLeast(expression, bound):
+            return AtLeast(Maximum(expression - exact(bound), -runs), 0)
+        case Divides(divisor, dividend):
+            return Divides(divisor, dividend * happens)
+        case Equal(left, right):
+            return Equal((left - right) * happens, S.Zero)
 
 
 def condition_has(condition: Condition, index: Symbol) -> bool:

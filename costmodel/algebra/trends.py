@@ -38,7 +38,8 @@ def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
         return 0
     if expression.is_Symbol:
         return 1
-    return _TRENDS[type(expression)](expression, symbol, least)
+    find = _TRENDS.get(type(expression))
+    return find(expression, symbol, least) if find else None
 
 
 def _common(trends: Iterable[int | None]) -> int | None:

@@ -156,6 +156,8 @@ def notes(report: Report) -> list[tuple[str, str]]:
         shown.append(("at", report.setting))
     if report.assumptions:
         shown.append(("assuming", " and ".join(report.assumptions)))
+    if report.symbolic and any(metric.of_places for metric in report.totals):
+        shown += [("receptive field", note) for note in report.field_notes]
     if report.symbolic and "activations_peak" in {m.name for m in report.totals}:
         stretches = report.stretches
         if stretches:
@@ -180,7 +182,7 @@ def _totals(report: Report) -> list[tuple[str, str]]:
             lines += [
                 ("", f"before {limit.path}, which {limit.why}") for limit in report.limits[:1]
             ]
-            lines += [("", f"strides differ at {clash}") for clash in report.clashes]
+            lines += [("", note) for note in report.field_notes]
         if metric.name == "model_size":
             lines.append(("model size", _sizes(number)))
     return lines
