@@ -13,8 +13,8 @@ from costmodel.algebra.functions import plain
 from costmodel.algebra.trends import linear
 from costmodel.analysis import Analysis
 
-MAX_EXPONENT = 64
-"""Values from ``2**64`` steps on are not looked at."""
+MAX_EXPONENT = 256
+"""Values from ``2**256`` steps on are not looked at."""
 
 
 class Span(NamedTuple):
@@ -111,7 +111,8 @@ def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rati
             return (end, None) if line[0] > 0 else (None, end)
         case Divides(divisor, dividend) if dividend.is_Rational:
             factor = divisor / symbol
-            return None, abs(Fraction(plain(dividend / factor))) if factor.is_Rational else None
+            if factor.is_Rational:
+                return None, tidy(abs(Fraction(plain(dividend / factor))))
     return None, None
 
 

@@ -1,9 +1,11 @@
 """The search for the end of what constraints leave: on the multiples of a step, or on a line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import count, islice, pairwise
 from typing import NamedTuple
+
+from sympy import Expr
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, tidy
@@ -140,57 +142,56 @@ def _about(constraint: Constraint, way: int | None, name: str) -> str:
     return f"{constraint.text} {said[way]}"
 
 
-class Edge(NamedTuple):
-    """Where a constraint stops to hold on the line.
+class Piece(NamedTuple):
+    """A part of the line on which nothing changes: a place, or what lies between two of them.
 
     Attributes:
-        place: where.
-        holds: whether it still holds there.
-        inner: a value of the last step on which it holds.
-        outer: a value of the first step on which it does not.
+        low: its lower end.
+        high: its upper end, the same as the lower for a place.
     """
 
-    place: Rational
-    holds: bool
-    inner: Rational
-    outer: Rational
+    low: Rational
+    high: Rational
+
+    @property
+    def inside(self) -> Rational:
+        """A value in it."""
+        return tidy((Fraction(self.low) + self.high) / 2)
 
 
 class Line:
-    """A search over all real values of a symbol, by the places where the laws step."""
+    """A search over all real values of a symbol, by the places where laws and conditions step."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.steps = Steps([c.excess for c in question.constraints], question.symbol)
+        self.largest = question.end == "largest"
+        self.lines = [linear(c.excess, question.symbol) for c in question.constraints]
+        laws = [c.excess for c in question.constraints]
+        asked = [side for c in question.analysis.demands for side in c if isinstance(side, Expr)]
+        self.steps = Steps([*laws, *asked], question.symbol)
         self.notes: list[str] = []
+        self.ends: tuple[Rational, Rational] = (0, 0)
 
     def answer(self) -> Answer:
-        """The end of what all constraints leave.
+        """The end of what all constraints and conditions leave.
 
         Raises:
             SpecError: a law does not step, or is not proved to rise or fall.
         """
-        question, largest = self.question, self.question.end == "largest"
+        question = self.question
         if not self.steps.are_all:
             cause = f"the laws go with {question.name} otherwise than by steps"
             raise SpecError(cause, hint="give a step, as --step 0.05: its multiples are tried")
-        low, high = self._domain()
-        edges: list[Edge] = []
-        for constraint in question.constraints:
-            way = self._way(constraint)
+        ways = {constraint: self._way(constraint) for constraint in question.constraints}
+        self.ends = low, high = self._ends(ways)
+        for constraint in ways:
             ends = [question.holds(constraint, value) for value in (low, high)]
             if not any(ends):
-                return self._answer(Verdict.INFEASIBLE, low if way > 0 else high)
-            if not all(ends) and ends[0] == largest:
-                edges.append(self._edge(constraint, low, high))
-        if not edges:
-            return self._at_the_end(high if largest else low)
-        nearest = (min if largest else max)(edges, key=lambda edge: (edge.place, edge.holds))
-        at = question.sample(nearest.inner)
-        if at.broken:
-            return self._answer(Verdict.INFEASIBLE, nearest.inner)
-        beyond = question.sample(nearest.outer)
-        return self._found(nearest.place, at, beyond, attained=nearest.holds)
+                return self._infeasible(ways)
+            if not all(ends):
+                place = self._edge(constraint, low, high)
+                low, high = (low, place) if ends[0] else (place, high)
+        return self._first_valid(low, high) or self._infeasible(ways)
 
     def _way(self, constraint: Constraint) -> int:
         way = trend(constraint.excess, self.question.symbol, self.question.domain.first)
@@ -200,70 +201,114 @@ class Line:
             raise SpecError(cause, hint="give a step, as --step 0.05: its multiples are tried")
         return way
 
-    def _domain(self) -> tuple[Rational, Rational]:
+    def _ends(self, ways: Mapping[Constraint, int]) -> tuple[Rational, Rational]:
         """The ends of the line: the symbol's own, or where nothing changes any more."""
-        question = self.question
-        usual = question.analysis.graph.values[question.name]
-        high = question.domain.last
+        question, usual = self.question, self.question.analysis.graph.values[self.question.name]
+        first, high, _ = question.domain
+        roots = [-line[1] / line[0] for line in self.lines if line and -line[1] / line[0] > 0]
         if high is None:
-            high = usual
-            while self._goes_on(high) and high < usual * 2**MAX_EXPONENT:
+            high = max([usual, *roots]) * 2
+            while high < 2**MAX_EXPONENT and not self._is_past(high, ways):
                 high *= 2
-        low = question.domain.first or min(self.steps.within(0, usual), default=Fraction(usual)) / 2
-        return low, high
+        low = first or min([*self.steps.within(0, usual), *roots, Fraction(usual)]) / 2
+        return tidy(low), tidy(high)
 
-    def _goes_on(self, value: Rational) -> bool:
-        """Whether all that breaks somewhere still holds, or else what begins to hold does not."""
-        holds = {c: self.question.holds(c, value) for c in self.question.constraints}
-        breaking = [holds[c] for c in holds if self._way(c) > 0]
-        return all(breaking) if breaking else not all(holds.values())
+    def _is_past(self, value: Rational, ways: Mapping[Constraint, int]) -> bool:
+        """Whether what breaks at some value is broken, and what begins to hold at one holds."""
+        holds = {constraint: self.question.holds(constraint, value) for constraint in ways}
+        breaking = [holds[constraint] for constraint, way in ways.items() if way > 0]
+        return not all(breaking) if breaking else all(holds.values())
 
-    def _edge(self, constraint: Constraint, low: Rational, high: Rational) -> Edge:
-        """Where a constraint that holds at one end and not at the other changes."""
-        holds = self.question.holds
-        at_low = holds(constraint, low)
+    def _edge(self, constraint: Constraint, low: Rational, high: Rational) -> Rational:
+        """The place at which a constraint that holds at one end and not at the other changes."""
+        holds, at_low = self.question.holds, self.question.holds(constraint, low)
         while self.steps.count(low, high) > MAX_PLACES:
             middle = (Fraction(low) + high) / 2
             same = holds(constraint, middle) == at_low
             low, high = (middle, high) if same else (low, middle)
-        places = sorted({*self.steps.within(low, high), *self._root(constraint, low, high)})
-        tested = [low, *_between(places, high)]
-        for before, after in pairwise(tested):
-            if holds(constraint, after) != at_low:
-                place = after if after in places else before
-                inner, outer = (before, after) if at_low else (after, before)
-                return Edge(tidy(place), place == inner, tidy(inner), tidy(outer))
-        raise AssertionError(f"no step of {constraint.text} from {low} to {high}")
+        for piece in self._pieces(low, high):
+            if holds(constraint, piece.inside) != at_low:
+                return piece.low
+        return high
 
-    def _root(self, constraint: Constraint, low: Rational, high: Rational) -> Iterator[Fraction]:
-        """Where a line that has no steps is 0."""
-        line = linear(constraint.excess, self.question.symbol)
-        if line and low < -line[1] / line[0] <= high:
-            yield -line[1] / line[0]
+    def _pieces(self, low: Rational, high: Rational) -> Iterator[Piece]:
+        """The places and what lies between them, from the lower end to the upper."""
+        roots = (-line[1] / line[0] for line in self.lines if line)
+        inner = {place for place in (*self.steps.within(low, high), *roots) if low < place < high}
+        for before, after in pairwise(sorted({low, *inner, high})):
+            yield Piece(tidy(before), tidy(before))
+            yield Piece(tidy(before), tidy(after))
+        yield Piece(tidy(high), tidy(high))
 
-    def _at_the_end(self, value: Rational) -> Answer:
-        """Nothing bites: the symbol's own end, if it has one."""
-        largest = self.question.end == "largest"
-        if (self.question.domain.last is None) if largest else (self.question.domain.first == 0):
-            return self._answer(Verdict.UNBOUNDED, value)
-        at = self.question.sample(value)
-        return self._found(value, at, None, attained=True)
+    def _inward(self, low: Rational, high: Rational) -> Iterator[Piece]:
+        """The pieces from the end that is asked for, a few at a time."""
+        if low == high:
+            yield Piece(low, high)
+        while low < high:
+            near, far = (high, low) if self.largest else (low, high)
+            while self.steps.count(min(near, far), max(near, far)) > MAX_PLACES:
+                far = tidy((Fraction(near) + far) / 2)
+            pieces = list(self._pieces(min(near, far), max(near, far)))
+            yield from reversed(pieces) if self.largest else pieces
+            low, high = (low, far) if self.largest else (far, high)
 
-    def _found(
-        self, value: Rational, at: Sample, beyond: Sample | None, *, attained: bool
+    def _first_valid(self, low: Rational, high: Rational) -> Answer | None:
+        """The first piece at which everything holds."""
+        outer: Sample | None = None
+        for piece in islice(self._inward(low, high), MAX_TRIES):
+            if self._is_valid(piece.inside):
+                sample = self.question.sample(piece.inside)
+                if not sample.broken:
+                    return self._found(piece, sample, outer)
+                outer = sample
+        return None
+
+    def _is_valid(self, value: Rational) -> bool:
+        analysis = self.question.analysis
+        evaluate = analysis.laws_at({self.question.name: value})
+        return all(condition.holds(evaluate) for condition in analysis.demands)
+
+    def _found(self, piece: Piece, at: Sample, outer: Sample | None) -> Answer:
+        domain, value = self.question.domain, piece.high if self.largest else piece.low
+        is_open = domain.last is None if self.largest else domain.first == 0
+        if is_open and value == self.ends[self.largest]:
+            return self._answer(Verdict.UNBOUNDED, None, at, None)
+        attained = piece.low == piece.high
+        beyond = outer or self._beyond(value, attained=attained)
+        return self._answer(Verdict.FOUND, value, at, beyond, attained=attained)
+
+    def _beyond(self, value: Rational, *, attained: bool) -> Sample | None:
+        """The numbers on the next step, if the symbol goes so far."""
+        if not attained:
+            return self.question.sample(value)
+        end = self.ends[self.largest]
+        if value == end:
+            return None
+        low, high = (value, end) if self.largest else (end, value)
+        piece = next(self._near(low, high))
+        return self.question.sample(piece.inside)
+
+    def _near(self, low: Rational, high: Rational) -> Iterator[Piece]:
+        """The pieces beyond a value, the nearest first."""
+        while self.steps.count(low, high) > MAX_PLACES:
+            middle = tidy((Fraction(low) + high) / 2)
+            low, high = (low, middle) if self.largest else (middle, high)
+        found = list(self._pieces(low, high))
+        yield from found[1:] if self.largest else reversed(found[:-1])
+
+    def _infeasible(self, ways: Mapping[Constraint, int]) -> Answer:
+        """With the numbers at the end where the constraints come nearest."""
+        value = self.ends[set(ways.values()) - {0} == {-1}]
+        return self._answer(Verdict.INFEASIBLE, None, self.question.sample(value), None)
+
+    def _answer(
+        self,
+        verdict: Verdict,
+        value: Rational | None,
+        at: Sample,
+        beyond: Sample | None,
+        *,
+        attained: bool = True,
     ) -> Answer:
         notes = tuple(dict.fromkeys(self.notes))
-        end = self.question.end
-        return Answer(Verdict.FOUND, end, value, attained, at, beyond, None, notes)
-
-    def _answer(self, verdict: Verdict, value: Rational) -> Answer:
-        at, notes = self.question.sample(value), tuple(dict.fromkeys(self.notes))
-        return Answer(verdict, self.question.end, None, True, at, None, None, notes)
-
-
-def _between(places: list[Fraction], high: Rational) -> Iterator[Fraction]:
-    """Each place, and a value between it and the next."""
-    for place, after in zip(places, [*places[1:], Fraction(high)], strict=True):
-        yield place
-        if place < after:
-            yield (place + after) / 2
+        return Answer(verdict, self.question.end, value, attained, at, beyond, None, notes)

@@ -53,7 +53,7 @@ def _value(answer: Answer) -> str:
     if answer.verdict is Verdict.INFEASIBLE:
         return "none: no value will do"
     if answer.verdict is Verdict.UNBOUNDED:
-        return f"unbounded: there is no {answer.end} value"
+        return f"unbounded: it goes on {'to 2**256' if answer.end == 'largest' else 'towards 0'}"
     assert answer.value is not None
     shown = _number(answer.value)
     if answer.verdict is Verdict.OPEN:
@@ -61,7 +61,7 @@ def _value(answer: Answer) -> str:
     if answer.attained:
         return shown
     side = "below" if answer.end == "largest" else "above"
-    return f"{side} {shown}: every value up to it, not itself"
+    return f"{side} {shown}: as near to it as one likes, not itself"
 
 
 def _number(value: Rational) -> str:
