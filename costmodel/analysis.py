@@ -104,9 +104,18 @@ def analyze_architecture(
     assume: Iterable[str] = (),
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    analysis = unchecked(architecture, convention, settings, assume)
-    analysis.check(analysis.evaluator)
-    return analysis
+    assumed = tuple(assume)
+    analysis = unchecked(architecture, convention, settings, assumed)
+    try:
+        return analysis.checked()
+    except SpecError as error:
+        if not assumed:
+            raise
+        near = _near_defaults(architecture, analysis.demands)
+        try:
+            return unchecked(near, convention, settings, assumed).checked()
+        except SpecError:
+            raise error from None
 
 
 def unchecked(
@@ -117,8 +126,21 @@ def unchecked(
 ) -> "Analysis":
     """The analysis of a loaded spec whose symbols' values may make no valid network."""
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
-    graph = build_graph(architecture, settings, assumed.derived)
+    near = _near_defaults(architecture, assumed.conditions)
+    graph = build_graph(near, settings, assumed.derived)
     return Analysis(graph, propagate(graph, assumed), convention, architecture, assumed)
+
+
+def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
+    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    from costmodel.domains import domain_under
+
+    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
+    for name, declared in symbols.items() if asked else ():
+        domain = domain_under(declared, symbol(name, declared.domain), asked)
+        symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
+    header = architecture.header.model_copy(update={"symbols": symbols})
+    return architecture._replace(header=header)
 
 
 def to_rational(name: str, value: Number) -> Rational:
@@ -237,6 +259,11 @@ class Analysis:
             multiple = self.graph.symbols[name].multiple_of
             if multiple is not None:
                 yield Divides(Integer(multiple), free)
+
+    def checked(self) -> "Analysis":
+        """This analysis, if the symbols' values make a valid network (see `check`)."""
+        self.check(self.evaluator)
+        return self
 
     def check(self, evaluate: Evaluator) -> None:
         """Make sure that numbers make a valid network.

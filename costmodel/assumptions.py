@@ -118,7 +118,7 @@ class _Reader:
         """The conditions of one text."""
         try:
             for part in conjuncts(resolve(parse(said), self.scope)):
-                self._sort(part)
+                self._sort(self._turned(part))
         except ExpressionError as error:
             hint = error.hint or FORMS
             raise SpecError(f"assumption '{said}': {error.cause}", hint=hint) from None
@@ -141,6 +141,24 @@ class _Reader:
                 self._equal(name, other)
             case _:
                 raise ExpressionError("this is no assumption of a known form")
+
+    def _turned(self, part: Value) -> Value:
+        """A comparison the way it is sorted: ``>=``, and an equality by what has no divisor."""
+        match part:
+            case Binary("<=" | "<" as operator, left, right):
+                return self._turned(Binary(operator.replace("<", ">"), right, left))
+            case Binary(">", left, right):
+                return self._more(left, right)
+            case Binary("==", Name(name), Name(_) as other) if name in self.divisors:
+                return Binary("==", other, Name(name))
+        return part
+
+    def _more(self, left: Tree, right: Tree) -> Tree:
+        """Of integers, more than another is at least one more."""
+        for name in sorted(free_names(left) | free_names(right)):
+            if self.symbols[name].domain == "real":
+                raise ExpressionError(f"'{name}' is real, so what is more than it has no end")
+        return Binary(">=", left, _one_more(right))
 
     def _multiple(self, name: str, divisor: Tree) -> None:
         """Of two numbers that divide a symbol the least common multiple does."""
@@ -194,6 +212,10 @@ class _Reader:
         if isinstance(leaf, Measure):
             raise ExpressionError("an assumption knows no sizes of tensors")
         return self._symbol(leaf.id)
+
+
+def _one_more(tree: Tree) -> Tree:
+    return Number(tree.value + 1) if isinstance(tree, Number) else Binary("+", tree, Number(1))
 
 
 def _symbols(side: object) -> set[Symbol]:

@@ -1,17 +1,20 @@
 """What values a symbol may have: by the spec, by the network's conditions, by what is assumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sympy import Symbol
+from sympy import Expr, Symbol
 
 from archspec.arithmetic import Rational, common_multiple, tidy
+from archspec.header import Symbol as Declared
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import plain
 from costmodel.algebra.trends import linear
-from costmodel.analysis import Analysis
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
 
 MAX_EXPONENT = 256
 """Values from ``2**256`` steps on are not looked at."""
@@ -56,6 +59,15 @@ class Domain(NamedTuple):
         last = None if self.last is None else floor(Fraction(self.last) / self.step)
         return Span(max(ceil(Fraction(self.first) / self.step), 1), last)
 
+    def nearest(self, value: Rational) -> Rational:
+        """The value in it that is nearest to another."""
+        if self.step is not None:
+            steps, span = round(Fraction(value) / self.step), self.steps
+            steps = max(steps, span.first)
+            return self.value(steps if span.last is None else min(steps, span.last))
+        value = max(value, self.first)
+        return value if self.last is None else min(value, self.last)
+
     def value(self, steps: int) -> Rational:
         """So many steps."""
         assert self.step is not None
@@ -84,20 +96,36 @@ def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
     return good
 
 
-def domain_of(analysis: Analysis, name: str, step: Rational | None = None) -> Domain:
+def domain_of(analysis: "Analysis", name: str, step: Rational | None = None) -> Domain:
     """The domain of a symbol of a network that has no other; ``step`` is one that is asked for."""
-    declared, symbol = analysis.graph.symbols[name], analysis.symbols[name]
-    bounds = [_bounds(condition, symbol) for condition in analysis.demands]
-    first = max((low for low, _ in bounds if low is not None), default=declared.least or 0)
+    return domain_under(
+        analysis.graph.symbols[name], analysis.symbols[name], analysis.demands, step
+    )
+
+
+def domain_under(
+    declared: Declared,
+    symbol: Symbol,
+    conditions: Iterable[Condition],
+    step: Rational | None = None,
+) -> Domain:
+    """What a symbol's own rules and conditions on it alone leave."""
+    known = [c for c in conditions if _symbols_of(c) == {symbol}]
+    bounds = [_bounds(condition, symbol) for condition in known]
+    firsts = [declared.least or 0, *(low for low, _ in bounds if low is not None)]
     lasts = [declared.max, *(high for _, high in bounds)]
     units: list[Rational] = [1] if declared.domain == "integer" else []
     units += [unit for unit in (declared.multiple_of, step) if unit is not None]
-    units += filter(None, (_unit(condition, symbol) for condition in analysis.demands))
+    units += filter(None, (_unit(condition, symbol) for condition in known))
     return Domain(
-        max(first, declared.least or 0),
+        max(firsts),
         min((last for last in lasts if last is not None), default=None),
         common_multiple(units) if units else None,
     )
+
+
+def _symbols_of(condition: Condition) -> set[Symbol]:
+    return set().union(*(side.free_symbols for side in condition if isinstance(side, Expr)))
 
 
 def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:

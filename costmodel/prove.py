@@ -18,6 +18,7 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Binary, Call, Measure, Name, Tree, Unary
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import separated
 from costmodel.algebra.printing import real_text
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
@@ -158,10 +159,22 @@ class Proof:
         """The symbols' values in the example."""
         return {name: symbol.default for name, symbol in self.law.symbols.items()}
 
-    def example(self, expression: Expr) -> Rational:
-        """The value of one of the formulas where the symbols have their defaults."""
+    def example(self, expression: Expr, values: Mapping[str, Rational] | None = None) -> Rational:
+        """The value of one of the formulas, where nothing else is said at the defaults."""
+        known = values or self.defaults
+        return Evaluator({free: known[n] for n, free in _symbols(self.law).items()})(expression)
+
+    @property
+    def counterexample(self) -> dict[str, Rational]:
+        """Values at which the formulas differ: the defaults, or near them; they may break rules."""
         defaults = self.defaults
-        return Evaluator({free: defaults[n] for n, free in _symbols(self.law).items()})(expression)
+        near = [{**defaults, name: value + 1} for name, value in defaults.items()]
+        further = {name: value + 1 for name, value in defaults.items()}
+        wrong = self.residual - self.stated
+        for values in (defaults, *near, further):
+            if self.example(wrong, values) != 0:
+                return values
+        return defaults
 
 
 def prove(law: Law) -> Proof:
@@ -234,6 +247,7 @@ def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str,
 
     found = translate(as_expression(resolved).tree, lookup)
     found = assumed.shown(found).xreplace({counted[name]: counts[name] for name in counts})
+    found = separated(found)
     if found.has(nan, zoo):
         raise ExpressionError("division by zero")
     if _terms(found) > MAX_TERMS:

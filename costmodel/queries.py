@@ -1,5 +1,6 @@
 """Questions about a network in its metrics and symbols: ``macs <= 300e6 and params <= 4e6``."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis import Analysis
 from costmodel.metrics import METRICS
+
+_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
 FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
 
@@ -70,11 +73,25 @@ def _parts(text: str) -> list[str]:
     """The texts between ``and``, where each is whole by itself."""
     parts = [part.strip() for part in text.split(" and ")]
     try:
-        for part in parts:
-            parse(part)
+        return [each for part in parts for each in _chained(part)]
     except ExpressionError:
         return [text]
-    return parts
+
+
+def _chained(text: str) -> list[str]:
+    """``a <= b < c`` as ``a <= b`` and ``b < c``.
+
+    Raises:
+        ExpressionError: a part is no expression.
+    """
+    parse(text)
+    sides = _COMPARISON.split(text)
+    if len(sides) <= 3 or re.search(r"\b(or|not)\b", text):
+        return [text]
+    pairs = ["".join(sides[i : i + 3]).strip() for i in range(0, len(sides) - 2, 2)]
+    for pair in pairs:
+        parse(pair)
+    return pairs
 
 
 def _scope(analysis: Analysis) -> Scope:
@@ -92,9 +109,10 @@ def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint
             if operator != "==" and operator[0] == ">":
                 low, high = high, low
             metrics = tuple(name for name in METRICS if name in free_names(part))
-            yield Constraint(text, low, high, operator in ("<", ">"), metrics)
+            said = f"{text} (at most)" if operator == "==" else text
+            yield Constraint(said, low, high, operator in ("<", ">"), metrics)
             if operator == "==":
-                yield Constraint(text, high, low, strict=False, metrics=metrics)
+                yield Constraint(f"{text} (at least)", high, low, strict=False, metrics=metrics)
         case Truth():
             raise ExpressionError("it speaks of no metric and of no open symbol")
         case _:

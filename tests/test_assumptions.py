@@ -68,15 +68,34 @@ def test_a_point_keeps_the_assumption() -> None:
 
 
 REFUSED = {
-    "h % 33 == 0": "the values break the assumption",
     "h % 5": "no assumption of a known form",
-    "h < 5": "no assumption of a known form",
+    "width > 1/2": "'width' is real",
+    "h >= 3 or w >= 3": "no assumption of a known form",
     "q == 3": "unknown name 'q'",
     "h == h": "'h' is said by itself",
     "h %": "assumption 'h %'",
     "h % 0 == 0": "assumption",
     "1 > 2": "this is false",
 }
+
+
+MOVED: dict[tuple[str, ...], tuple[str, int]] = {
+    ("h % 33 == 0",): ("resnet.yaml", 231),
+    ("h < 5",): ("resnet.yaml", 4),
+    ("h <= 200",): ("unet.yaml", 192),
+    ("500 >= h", "h > 300"): ("unet.yaml", 304),
+    ("h % 48 == 0",): ("unet.yaml", 240),
+    ("h % 32 == 0", "h == w"): ("unet.yaml", 256),
+}
+
+
+@pytest.mark.parametrize("said", MOVED)
+def test_defaults_move_to_where_the_assumptions_hold(said: tuple[str, ...]) -> None:
+    """To the nearest value that keeps them and is valid."""
+    spec, height = MOVED[said]
+    analysis = analyze(ROOT / "specs" / spec, assume=said)
+    assert analysis.graph.values["h"] == height
+    assert analysis.value("macs") == analysis.at().macs
 
 
 @pytest.mark.parametrize("said", REFUSED)

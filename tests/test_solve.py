@@ -195,6 +195,68 @@ def test_what_was_not_tried_is_said() -> None:
     assert any("no value above" in note for note in answer.notes)
 
 
+HOLES = """archspec: 1
+name: net
+symbols: {n: 1, h: 32, width: {default: 1, domain: real}}
+let: {c: "floor(64*width)"}
+input: [n, 3, h, h]
+layers:
+  - conv2d: {out_channels: c, kernel_size: 3, padding: 1}
+  - conv2d: {out_channels: c, kernel_size: 3, padding: 1, groups: 4}
+"""
+
+
+@pytest.mark.parametrize("end", ["largest", "smallest"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        ["params <= 3000"],
+        ["params >= 3000"],
+        ["macs >= 6e6", "macs <= 10e6"],
+        ["width <= 0.7", "params >= 100"],
+        ["params <= 3"],
+        ["macs >= 5e6 and width < 0.7"],
+    ],
+)
+def test_real_values_with_holes(tmp_path: Path, where: list[str], end: str) -> None:
+    """Groups of 4 divide ``floor(64*width)``: every 64th up to 3 is tried, and between them."""
+    file = tmp_path / "net.yaml"
+    file.write_text(HOLES, encoding="utf-8")
+    question, answer = ask(file, "width", where, end=end)  # type: ignore[arg-type]
+    grid = [Fraction(k, 128) for k in range(1, 3 * 128)]
+    feasible = [x for x in grid if not question.sample(x).broken]
+    if answer.verdict is Verdict.INFEASIBLE:
+        assert not feasible
+        return
+    assert answer.at is not None
+    assert not question.sample(answer.at.value).broken
+    if answer.verdict is Verdict.UNBOUNDED:
+        assert any(value in feasible for value in grid[-8:])
+        return
+    assert answer.value is not None
+    most = max(feasible) if end == "largest" else min(feasible)
+    step = Fraction(1, 128)
+    assert abs(answer.value - most) <= step
+    assert (answer.value >= most) if end == "largest" else (answer.value <= most)
+    assert answer.attained == (not question.sample(answer.value).broken)
+
+
+def test_values_of_any_size() -> None:
+    answer = asked("unet.yaml", "n", "macs <= 10**50")
+    assert answer.value is not None
+    assert answer.value * 48_171_581_440 <= 10**50 < (answer.value + 1) * 48_171_581_440
+
+
+def test_small_values_of_a_real_symbol() -> None:
+    answer = asked("resnet.yaml@resnet50", "width", "width <= 0.01")
+    assert (answer.value, answer.attained) == (Fraction(1, 100), True)
+
+
+def test_two_comparisons_in_one_are_told_apart() -> None:
+    answer = asked("resnet.yaml@resnet50", "h", "1e9 <= macs < 2e9", assume=["w == h"])
+    assert [note.partition(" holds")[0] for note in answer.notes] == ["1e9 <= macs", "macs < 2e9"]
+
+
 @pytest.mark.parametrize(
     ("name", "where", "words"),
     [

@@ -69,9 +69,11 @@ def _notes(proof: Proof) -> Iterator[tuple[str, str]]:
 
 def _example(proof: Proof) -> str:
     """Two numbers that differ show a person that two formulas do."""
-    values = ", ".join(f"{name} = {value}" for name, value in proof.defaults.items())
-    published, derived = map(proof.example, (proof.published, proof.derived))
-    return f"{show_number(derived)} derived, {show_number(published)} published, at {values}"
+    values = proof.counterexample
+    shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
+    published, derived = (proof.example(e, values) for e in (proof.published, proof.derived))
+    numbers = f"{show_number(derived)} derived, {show_number(published)} published"
+    return f"{numbers}, at {shown_values}"
 
 
 def markdown(proofs: Sequence[Proof]) -> str:
