@@ -138,7 +138,7 @@ def ridge_point(profile: Profile, dtype: str) -> Rational:
 
 
 def ridge_type(profile: Profile) -> str | None:
-    """The type at which the ridge point is shown: of 16 bits, else the fastest; None without any."""
+    """The type whose ridge point is shown: of 16 bits, else the fastest; None without any."""
     peaks = profile.fields.operations
     fastest = sorted(peaks, key=lambda dtype: -peaks[dtype].value)
     return next((dtype for dtype in (*RIDGE_TYPES, *fastest) if dtype in peaks), None)

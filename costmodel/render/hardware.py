@@ -37,7 +37,7 @@ HEAD = ("device", *MAIN_TYPES, "memory", "GB/s", "ridge", "W")
 NOTES = {
     "peaks": "dense operations per second, two per multiply-accumulate",
     "memory": "the furthest that can be written, and how fast it is read",
-    "ridge": "operations per byte from which it no longer waits for that memory",
+    "ridge": "operations per byte above which that memory is not the limit",
 }
 """What the columns of the overview mean."""
 
@@ -99,7 +99,8 @@ def cells(profile: Profile) -> list[str]:
 
 
 def _rate(value: Rational) -> str:
-    return scaled(value, "", " kMGT", digits=4).replace(" ", "")
+    """A peak to three digits, as 36.2T."""
+    return scaled(value, "", " kMGT", digits=3 if value < 10**15 else 4).replace(" ", "")
 
 
 def _devices(profiles: Sequence[Profile]) -> list[Profile]:
@@ -116,7 +117,7 @@ def _notes(profiles: Sequence[Profile]) -> Iterator[tuple[str, str]]:
 
 def table(profiles: Sequence[Profile]) -> str:
     """One row per device."""
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for title in HEAD:
         grid.add_column(title, justify="left" if title == "device" else "right", no_wrap=True)
     for profile in _devices(profiles):
@@ -124,6 +125,7 @@ def table(profiles: Sequence[Profile]) -> str:
 
     def draw(console: Console) -> None:
         print_whole(grid, console)
+        console.print()
         for label, note in _notes(profiles):
             entry(label, note, console)
 
