@@ -19,6 +19,9 @@ DECIMAL = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 """Prefix → its power of 2."""
 
+LARGEST = Fraction(10**30)
+"""More than any quantity of a device, in base units; one over it is less than any."""
+
 _NUMBER_AND_UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,2})?)\s*([^\s\d].*)")
 
 
@@ -51,7 +54,10 @@ class Dimension(NamedTuple):
             raise refused(f"{show(value)} is no {self.name}: '{unit}' is no unit of it", hint)
         if number <= 0:
             raise refused(f"{show(value)} is no {self.name}: it must be positive")
-        return tidy(number * self.units[unit])
+        quantity = tidy(number * self.units[unit])
+        if not 1 / LARGEST <= quantity <= LARGEST:
+            raise refused(f"{shortened(show(value))} is no {self.name} of anything there is")
+        return quantity
 
 
 def _parts(value: Any) -> tuple[Fraction | None, str]:

@@ -359,6 +359,8 @@ BAD = {
     "KB": ("8 MiB", "8 KB", r"'KB' is no unit of it\n.*did you mean 'kB'"),
     "other unit": ("640 pJ", "640 pW", r"no energy: 'pW' is no unit"),
     "no number": ("4 TOP/s", "many", r"many is no rate of operations\n.*or 312 TFLOP/s"),
+    "huge": ("8 GB/s", "1e999", r"10+… is no bandwidth of anything there is"),
+    "tiny": ("640 pJ", "1e-90 J", "1e-90 J is no energy of anything there is"),
     "truth": ("4 TOP/s", "true", "true is no rate of operations"),
     "null": ("4 TOP/s", "null", r"nothing \(null\) is no rate of operations"),
     "list": ("4 TOP/s", "[4]", r"\[4\] is no rate of operations"),
