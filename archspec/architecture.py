@@ -78,3 +78,18 @@ def check_version(document: Document) -> None:
             origin=document.origin(("archspec",)),
             entry="archspec",
         )
+
+
+def refuse_spec(document: Document, form: str, hint: str) -> None:
+    """A document of another form is no spec, which has layers.
+
+    Args:
+        document: the document.
+        form: what it must be.
+        hint: what takes a spec.
+
+    Raises:
+        SpecError: it is a spec.
+    """
+    if "layers" in document.data:
+        raise SpecError(f"this is a spec; {form}", hint=hint, origin=document.origin(()))

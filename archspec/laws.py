@@ -11,7 +11,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, model_validator
 
-from archspec.architecture import Architecture, check_version, load, read_architecture
+from archspec.architecture import (
+    Architecture,
+    check_version,
+    load,
+    read_architecture,
+    refuse_spec,
+)
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
@@ -102,19 +108,10 @@ def read_laws(path: str | Path) -> tuple[Law, ...]:
         SpecError: the file, a law or one of its networks breaks a rule.
     """
     document = read_document(path, FORM)
-    _refuse_spec(document)
+    refuse_spec(document, FORM, "archcost check SPEC proves the numbers that a spec expects")
     check_version(document)
     file = validate(LawFile, document.data, document, ())
     return tuple(_read(name, fields, document) for name, fields in file.laws.items())
-
-
-def _refuse_spec(document: Document) -> None:
-    if "layers" in document.data and "laws" not in document.data:
-        raise SpecError(
-            f"this is a spec; {FORM}",
-            hint="archcost check SPEC proves the numbers that a spec expects",
-            origin=document.origin(()),
-        )
 
 
 def _read(name: str, fields: LawFields, document: Document) -> Law:

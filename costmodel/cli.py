@@ -231,6 +231,29 @@ def prove(
     return int(not all(proof.holds for proof in proofs))
 
 
+@app.command
+def hardware(
+    devices: Annotated[
+        list[str] | None,
+        Parameter(help="Devices by name, or your own files (.yaml); else all built-in ones."),
+    ] = None,
+    /,
+    *,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, Parameter(help="How to show it: table, markdown or json.")
+    ] = "table",
+) -> None:
+    """List the devices there are, or every figure of some with its source."""
+    from costmodel.machines import built_in_profiles, find_profile
+    from costmodel.render.hardware import find_views
+
+    views = find_views(format)
+    if devices:
+        print(views.figures([find_profile(device) for device in devices]), end="")
+    else:
+        print(views.overview(built_in_profiles()), end="")
+
+
 def _analyze(
     spec: str,
     settings: list[str] | None,

@@ -1,0 +1,238 @@
+"""Hardware profiles: what a device can do, each figure with its source.
+
+A profile is a YAML mapping that is read as strictly as a spec, with the same line marks. It stands
+alone: nothing is taken from another profile, and nothing that is not written is guessed.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field
+
+from archspec.architecture import check_version, refuse_spec
+from archspec.document import Document, Path_, read_document
+from archspec.errors import SpecError, find_named
+from archspec.header import STRICT, check_name
+from archspec.quantities import (
+    Bandwidth,
+    Capacity,
+    Energy,
+    Frequency,
+    OperationsPerSecond,
+    Power,
+)
+from archspec.validation import validate
+
+FORM = "a hardware profile is a mapping with the keys archspec, name and what the device has"
+
+TYPES = {
+    "fp64": 64,
+    "fp32": 32,
+    "tf32": 32,
+    "bf16": 16,
+    "fp16": 16,
+    "fp8": 8,
+    "fp6": 6,
+    "fp4": 4,
+    "int32": 32,
+    "int16": 16,
+    "int8": 8,
+    "int4": 4,
+    "int1": 1,
+}
+"""Type of a number → the bits of one in memory (a tf32 is an fp32 whose product is rounded)."""
+
+Kind = Literal["register", "sram", "hbm", "dram", "flash"]
+"""Of a memory, from the nearest to the furthest. Flash holds weights and is not written."""
+
+
+class Figure(BaseModel):
+    """A published number."""
+
+    model_config = STRICT
+
+    value: Any
+    source: str = Field(min_length=1, description="the document; where derived, how")
+    read: Literal["vendor", "second-hand"] = Field(
+        description="vendor: in a document of the vendor's; second-hand: in another's, or derived"
+    )
+
+
+class RateFigure(Figure):
+    """A dense peak, in operations per second."""
+
+    value: OperationsPerSecond
+
+
+class CapacityFigure(Figure):
+    """A size of a memory, in bytes."""
+
+    value: Capacity
+
+
+class BandwidthFigure(Figure):
+    """How fast a memory is read, in bytes per second."""
+
+    value: Bandwidth
+
+
+class EnergyFigure(Figure):
+    """What one operation takes, in joules."""
+
+    value: Energy
+
+
+class PowerFigure(Figure):
+    """The most that is drawn, in watts."""
+
+    value: Power
+
+
+class FrequencyFigure(Figure):
+    """A clock, in hertz."""
+
+    value: Frequency
+
+
+class AccessFigure(EnergyFigure):
+    """What one access to a memory takes, in joules."""
+
+    kind: Kind = Field(description="of the memory")
+    bits: int = Field(gt=0, description="how many one access moves")
+    capacity: Capacity | None = Field(
+        default=None, description="of the memory, where the energy depends on it"
+    )
+
+
+class Level(BaseModel):
+    """A level of memory.
+
+    Units: bytes, and bytes per second.
+    """
+
+    model_config = STRICT
+
+    kind: Kind = Field(description="register, sram, hbm, dram or flash")
+    capacity: CapacityFigure = Field(description="what it holds")
+    bandwidth: BandwidthFigure | None = Field(default=None, description="how fast it is read")
+
+    @property
+    def writable(self) -> bool:
+        """Whether activations may lie in it."""
+        return self.kind != "flash"
+
+
+class EnergyTable(BaseModel):
+    """What operations and accesses take."""
+
+    model_config = STRICT
+
+    add: dict[str, EnergyFigure] = Field(default_factory=dict, description="type → one addition")
+    multiply: dict[str, EnergyFigure] = Field(
+        default_factory=dict, description="type → one multiplication"
+    )
+    access: dict[str, AccessFigure] = Field(
+        default_factory=dict, description="name → one access; of a kind, from small to large"
+    )
+
+
+class ProfileFields(BaseModel):
+    """The top level of a profile."""
+
+    model_config = STRICT
+
+    archspec: Literal[1] = Field(description="version of the language")
+    name: str = Field(min_length=1, description="the device's name, in full")
+    doc: str = Field(default="", description="what else is to be known of its figures")
+    operations: dict[str, RateFigure] = Field(
+        default_factory=dict, description="type → dense peak; a multiply-accumulate is 2 operations"
+    )
+    memory: dict[str, Level] = Field(
+        default_factory=dict, description="name → level, from the nearest to the furthest"
+    )
+    energy: EnergyTable | None = Field(default=None, description="what each thing takes")
+    power: PowerFigure | None = Field(default=None, description="the most that it draws")
+    clock: FrequencyFigure | None = Field(default=None, description="at which the peaks hold")
+
+
+class Profile(NamedTuple):
+    """A device whose figures are read.
+
+    Attributes:
+        key: what it is called on the command line: its file's name.
+        fields: its figures.
+    """
+
+    key: str
+    fields: ProfileFields
+
+    @property
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """Every figure with its place, as ``memory.hbm.capacity``, in the order of the form."""
+        return _figures(self.fields, "")
+
+
+def _figures(value: Any, place: str) -> Iterator[tuple[str, Figure]]:
+    if isinstance(value, Figure):
+        yield place, value
+    elif isinstance(value, dict | BaseModel):
+        for name, part in value.items() if isinstance(value, dict) else value:
+            yield from _figures(part, f"{place}.{name}" if place else name)
+
+
+def read_profile(path: str | Path) -> Profile:
+    """The profile of a file.
+
+    Raises:
+        SpecError: it breaks a rule of YAML or of the form.
+    """
+    document = read_document(path, FORM)
+    refuse_spec(document, FORM, "archcost SPEC shows what a spec costs")
+    check_version(document)
+    fields = validate(ProfileFields, document.data, document, ())
+    _check_types(fields, document)
+    _check_memory(fields, document)
+    _check_not_empty(fields, document)
+    return Profile(Path(path).stem, fields)
+
+
+def _check_types(fields: ProfileFields, document: Document) -> None:
+    """Figures are of types that there are."""
+    energy = fields.energy or EnergyTable()
+    typed: dict[Path_, dict[str, Any]] = {
+        ("operations",): fields.operations,
+        ("energy", "add"): energy.add,
+        ("energy", "multiply"): energy.multiply,
+    }
+    for path, figures in typed.items():
+        for name in figures:
+            try:
+                find_named("type", name, TYPES)
+            except SpecError as error:
+                origin = document.key_origin((*path, name))
+                raise error.placed(origin, ".".join(map(str, path))) from None
+
+
+def _check_memory(fields: ProfileFields, document: Document) -> None:
+    """Levels go from the nearest, which holds least, to the furthest."""
+    for name in fields.memory:
+        check_name(name, {}, document.key_origin(("memory", name)), "memory")
+    for (near, small), (far, large) in pairwise(fields.memory.items()):
+        if small.capacity.value > large.capacity.value:
+            raise SpecError(
+                f"'{far}' holds less than '{near}', which stands before it",
+                hint="write the levels from the nearest and smallest to the furthest and largest",
+                origin=document.key_origin(("memory", far)),
+                entry="memory",
+            )
+
+
+def _check_not_empty(fields: ProfileFields, document: Document) -> None:
+    if not (fields.operations or fields.memory or fields.energy):
+        raise SpecError(
+            "a profile without figures",
+            hint="write operations, memory or energy",
+            origin=document.origin(()),
+        )
