@@ -240,7 +240,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         "no symbol is open",
     ),
     "what is no number": ((ALEXNET, "--set", "h=x"), "h = x is no number"),
-    "a broken assumption": ((ALEXNET, "--assume", "h % 9 == 0"), "break the assumption"),
+    "a broken assumption": ((ALEXNET, "--assume", "c % g == 0"), "break the assumption"),
     "no spec": (("specs/none.yaml",), "none.yaml"),
 }
 
