@@ -57,6 +57,15 @@ Metrics = Annotated[
 Depth = Annotated[
     int | None, Parameter(help="How many groups to open within each other; 0 shows the outermost.")
 ]
+Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
+Constraints = Annotated[
+    list[str],
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
+    ),
+]
 Format = Annotated[
     str,
     Parameter(help="How to show it: table, json, csv, markdown, latex, python, c or javascript."),
@@ -164,15 +173,8 @@ def solve(
     spec: Spec,
     /,
     *,
-    for_: Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")],
-    where: Annotated[
-        list[str],
-        Parameter(
-            consume_multiple=True,
-            negative=(),
-            help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
-        ),
-    ],
+    for_: Wanted,
+    where: Constraints,
     largest: Annotated[bool, Parameter(negative=(), help="Ask for the largest value.")] = False,
     smallest: Annotated[bool, Parameter(negative=(), help="Ask for the smallest value.")] = False,
     step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,

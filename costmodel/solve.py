@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike, fspath
 
-from archspec import SpecError, load
+from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from costmodel.analysis import Number, analyze_architecture, to_rational
+from costmodel.analysis import Analysis, Number, analyze_architecture, to_rational
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
 from costmodel.queries import read_constraints
@@ -47,28 +47,39 @@ def ask(
     Raises:
         SpecError: the spec, a constraint or an option breaks a rule.
     """
-    architecture = load(fspath(spec))
-    declared, assumed = architecture.header.symbols, tuple(assume)
+    given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    analysis = _open(load(fspath(spec)), symbol, given, tuple(assume), convention)
+    wanted = read_constraints(constraints, analysis)
+    if not wanted:
+        raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
+    size = None if step is None else _positive(step)
+    question = Question(analysis, symbol, wanted, "largest", size)
+    question = replace(question, end=end or ("smallest" if question.falls else "largest"))
+    return question, answer(question)
+
+
+def _open(
+    architecture: Architecture,
+    symbol: str,
+    given: Mapping[str, Rational],
+    assumed: tuple[str, ...],
+    convention: str,
+) -> Analysis:
+    """The network with one symbol open: the others have values, or equal one that has."""
+    declared = architecture.header.symbols
     if symbol not in declared:
         hint = did_you_mean(symbol, declared) or f"the spec has {', '.join(declared) or 'none'}"
         raise SpecError(f"there is no symbol '{symbol}'", hint=hint)
-    given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     if symbol in given:
         raise SpecError(f"'{symbol}' is set; what is solved for is open")
     equal = read_assumptions(assumed, declared, {}).derived
     if symbol in equal:
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
-    kept = architecture.header.defaults.items()
-    fixed = {name: value for name, value in kept if name not in (symbol, *equal)} | given
-    analysis = analyze_architecture(architecture, find_convention(convention), fixed, assumed)
-    wanted = read_constraints(constraints, analysis)
-    if not wanted:
-        raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    question = Question(
-        analysis, symbol, wanted, "largest", None if step is None else _positive(step)
+    defaults = architecture.header.defaults.items()
+    fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
+    return analyze_architecture(
+        architecture, find_convention(convention), {**fixed, **given}, assumed
     )
-    question = replace(question, end=end or ("smallest" if question.falls else "largest"))
-    return question, answer(question)
 
 
 def _positive(step: Number) -> Rational:
