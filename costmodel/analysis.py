@@ -93,6 +93,8 @@ def _with_conditions(
         free = unchecked(architecture, convention, {})
     except SpecError:
         return error
+    if any(condition.decide({}) is False for condition in free.conditions):
+        return error
     conditions = " and ".join(map(condition_text, free.conditions))
     return on_the_way(error, f"valid when {conditions}") if conditions else error
 

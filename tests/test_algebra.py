@@ -811,6 +811,8 @@ def test_the_text_of_a_condition_on_a_whole_sum_of_fractions(bound: int) -> None
         (["2*(h//3) - 3 >= 4"], ["h >= 12"]),
         (["h >= 1", "g >= 0", "(4*h) % 2"], []),
         (["h + g >= 9", "w % g"], ["w % g == 0", "g + h >= 9"]),
+        (["(3*h - 2) % 2"], ["h % 2 == 0"]),
+        (["2*h - 2*g >= 1", "h - g >= 1"], ["h >= g + 1"]),
     ],
 )
 def test_reduced_examples(conditions: list[str], printed: list[str]) -> None:

@@ -131,6 +131,9 @@ def _unfloored(condition: AtLeast) -> AtLeast:
     if isinstance(rest, FloorDiv) and is_whole(rest.args[1]) and is_positive(rest.args[1]):
         x, q = rest.args
         return _unfloored(AtLeast((x - q * ceil(bound)).expand(), 0))
+    shared = _shared_number(rest)
+    if shared > 1:
+        return AtLeast((rest / shared).expand(), ceil(Fraction(bound) / shared))
     over, under = rest.as_numer_denom()
     if under.free_symbols and is_positive(under):
         return _unfloored(AtLeast((over - under * exact(bound)).expand(), 0))
@@ -141,6 +144,14 @@ def _unfloored(condition: AtLeast) -> AtLeast:
             return _unfloored(AtLeast(core, bound))
         return AtLeast(core, bound)
     return AtLeast(rest, bound)
+
+
+def _shared_number(expression: Expr) -> int:
+    """What divides every term of a sum of integers."""
+    terms = [term.as_coeff_Mul() for term in Add.make_args(expression)]
+    if len(terms) < 2 or not all(f.is_Integer and is_whole(rest) for f, rest in terms):
+        return 1
+    return gcd(*(int(factor) for factor, _ in terms))
 
 
 def reduced(
