@@ -21,7 +21,7 @@ from costmodel.algebra.conditions import Condition, Divides, WholeUnder, conditi
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import by_resolution, settled, unfloored
-from costmodel.algebra.reduction import raised, reduced
+from costmodel.algebra.reduction import is_impossible, raised, reduced
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
@@ -93,7 +93,7 @@ def _with_conditions(
         free = unchecked(architecture, convention, {})
     except SpecError:
         return error
-    if any(condition.decide({}) is False for condition in free.conditions):
+    if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
         return error
     conditions = " and ".join(map(condition_text, free.conditions))
     return on_the_way(error, f"valid when {conditions}") if conditions else error

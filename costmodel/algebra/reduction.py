@@ -195,6 +195,14 @@ def raised(least: Least, conditions: Iterable[Condition]) -> Least:
     return {**least, **{c.expression: max(c.bound, least.get(c.expression, 0)) for c in bounds}}
 
 
+def is_impossible(condition: Condition, least: Least) -> bool:
+    """Whether a condition is false for all symbols of at least their smallest values."""
+    if not isinstance(condition, AtLeast):
+        return condition.decide(least) is False
+    short = (exact(condition.bound) - condition.expression).expand()
+    return is_whole(short) and is_at_least(short, 1, least)
+
+
 def _is_proved(condition: Condition, least: Least) -> bool:
     """Whether a bound of more than a symbol follows from the symbols' smallest values."""
     if not isinstance(condition, AtLeast) or condition.expression.is_Symbol:
