@@ -16,6 +16,7 @@ from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.lint import SpecWarning, warnings_of
 from archspec.scope import Scope, resolve
+from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
@@ -283,7 +284,35 @@ class Analysis:
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
         """A metric of one run of one layer, as a product of its loops."""
-        return find_metric(metric).per_layer(layer, self.convention)
+        found = find_metric(metric)
+        if found.per_layer is None:
+            return dict(self.memory)[layer.node.path]
+        return found.per_layer(layer, self.convention)
+
+    def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
+        """A metric of one layer, all of its runs together."""
+        if metric.per_layer is None:
+            return self.of_layer(metric.name, counted.layer)
+        return metric.of([counted], self.convention)
+
+    @cached_property
+    def memory(self) -> tuple[tuple[str, Expr], ...]:
+        """Every layer's path, with the most elements in memory while it works."""
+        from costmodel.liveness import memory
+
+        inputs = self.propagation.inputs.items()
+        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
+        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
+        outputs = (self.graph.output, *self.graph.sides)
+        for layer, size in memory(self.propagation.parts, sizes, outputs):
+            found[layer.node.path].append(size)
+        return tuple((path, Maximum(*sizes)) for path, sizes in found.items())
+
+    def parts(self, metric: Metric) -> list[Expr]:
+        """What the network's metric is the sum or the maximum of, layer by layer."""
+        if metric.per_layer is None:
+            return [size for _, size in self.memory]
+        return metric.parts(self.counted, self.convention)
 
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
@@ -302,7 +331,7 @@ class Analysis:
         return self._totals[metric]
 
     def _combine(self, metric: Metric) -> Expr:
-        parts = metric.parts(self.counted, self.convention)
+        parts = self.parts(metric)
         if metric.combine == "max":
             return self._largest(parts)
         return self.by_resolution(Add(*parts, self.of_input(metric.name)))
@@ -364,7 +393,7 @@ class Analysis:
         return self._values[metric]
 
     def _value(self, found: Metric) -> Rational:
-        parts = list(map(self.evaluator, found.parts(self.counted, self.convention)))
+        parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
             return max(parts)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))

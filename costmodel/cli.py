@@ -51,7 +51,7 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "receptive_field, effective_stride, effective_padding.",
+        "memory_peak, receptive_field, effective_stride, effective_padding.",
     ),
 ]
 Depth = Annotated[

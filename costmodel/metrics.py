@@ -26,7 +26,7 @@ class Metric(NamedTuple):
         name: as ``--metric`` takes it.
         title: the column's head.
         unit: what one of it is.
-        per_layer: the count of a layer.
+        per_layer: the count of a layer; None where it takes the whole graph (see `liveness`).
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
@@ -36,7 +36,7 @@ class Metric(NamedTuple):
     name: str
     title: str
     unit: str
-    per_layer: PerLayer
+    per_layer: PerLayer | None
     combine: Literal["sum", "max"] = "sum"
     of_input: bool = False
     per: Literal["run", "copy"] = "run"
@@ -47,6 +47,7 @@ class Metric(NamedTuple):
         return [self._part(counted, convention) for counted in layers]
 
     def _part(self, counted: Counted, convention: Convention) -> Expr:
+        assert self.per_layer is not None
         count = self.per_layer(counted.layer, convention)
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
@@ -144,6 +145,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 count_activations_peak,
                 combine="max",
             ),
+            Metric("memory_peak", "peak memory", "elements", None, combine="max"),
             Metric(
                 "receptive_field",
                 "receptive field",

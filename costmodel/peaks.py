@@ -54,11 +54,11 @@ class Stretch(NamedTuple):
     last: Rational | None
 
 
-def peaks(analysis: Analysis) -> tuple[Peak, ...]:
-    """The terms of the network's peak of activations, each with its layers."""
-    total = analysis.total(METRIC)
+def peaks(analysis: Analysis, metric: str = METRIC) -> tuple[Peak, ...]:
+    """The terms of a maximum over the network's layers, each with its layers."""
+    total = analysis.total(metric)
     layers: dict[Expr, list[str]] = {term: [] for term in terms_of(total)}
-    parts = find_metric(METRIC).parts(analysis.counted, analysis.convention)
+    parts = analysis.parts(find_metric(metric))
     for counted, part in zip(analysis.counted, parts, strict=True):
         for term in terms_of(part):
             shown = analysis.assumed.shown(analysis.by_resolution(term))
@@ -75,15 +75,15 @@ def winners(analysis: Analysis, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     return tuple(dict.fromkeys(each.term for each in race.stretches))
 
 
-def is_decided(analysis: Analysis) -> bool:
+def is_decided(analysis: Analysis, metric: str = METRIC) -> bool:
     """Whether the stretches are all there are."""
-    race = _race(analysis, terms_of(analysis.total(METRIC)))
+    race = _race(analysis, terms_of(analysis.total(metric)))
     return race is None or race.is_decided
 
 
-def stretches(analysis: Analysis) -> tuple[Stretch, ...]:
+def stretches(analysis: Analysis, metric: str = METRIC) -> tuple[Stretch, ...]:
     """Where each term is the peak, if one symbol alone is open."""
-    race = _race(analysis, terms_of(analysis.total(METRIC)))
+    race = _race(analysis, terms_of(analysis.total(metric)))
     return race.stretches if race else ()
 
 

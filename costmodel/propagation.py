@@ -67,6 +67,7 @@ class LayerCost(NamedTuple):
         cost: what it costs.
         reach: what an element of the output sees of the network's input, in a repeat in its last
             turn.
+        reads: the tensors that enter, what enters each turn of a repeat under its own name.
     """
 
     node: Node
@@ -74,6 +75,7 @@ class LayerCost(NamedTuple):
     outputs: tuple[Shape, ...]
     cost: Cost
     reach: Reach
+    reads: tuple[Tensor, ...]
 
     @property
     def output(self) -> Shape:
@@ -110,6 +112,7 @@ class GroupCost(NamedTuple):
         runs: how often it works.
         copies: how many copies of its weights there are.
         turn: the index of its runs, where what it holds depends on which of them it is.
+        flow: of a repeat, what goes through it.
     """
 
     name: str
@@ -120,6 +123,30 @@ class GroupCost(NamedTuple):
     runs: Expr = S.One
     copies: Expr = S.One
     turn: Symbol | None = None
+    flow: "Flow | None" = None
+
+
+class Flow(NamedTuple):
+    """The tensors of a repeat.
+
+    Attributes:
+        source: what enters the first turn.
+        entry: what enters each turn; None where the turns stand one by one.
+        result: what leaves a turn, of turns one by one the last.
+        chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
+    """
+
+    source: Tensor
+    entry: Tensor | None
+    result: Tensor
+    chosen_by: Tensor | None = None
+
+    def moved(self, old: str, new: str) -> "Flow":
+        """The same of a body whose path begins with ``new`` instead of ``old``."""
+        entry = self.entry and _moved_tensor(self.entry, old, new)
+        chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
+        source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
+        return Flow(source, entry, result, chosen)
 
 
 Part = LayerCost | GroupCost
@@ -311,7 +338,7 @@ class _Walk:
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
-        return LayerCost(shown, inputs, outputs, cost, reach)
+        return LayerCost(shown, inputs, outputs, cost, reach, node.inputs)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
@@ -499,7 +526,12 @@ class _Walk:
         self.reaches[Tensor(item.path)] = self.reaches[item.result]
         self.sources[Tensor(item.path)] = (item.result,)
         runs, copies, _ = often
-        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies, turn)
+        last = parts[-1] if parts else None
+        if isinstance(last, GroupCost) and last.kind == "turn":
+            flow = Flow(item.source, None, Tensor(last.path))
+        else:
+            flow = Flow(item.source, item.entry, item.result, item.chosen_by)
+        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies, turn, flow)
 
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
@@ -573,7 +605,10 @@ def _turn_group(
 ) -> GroupCost:
     path = f"{item.path}/{name}"
     moved = tuple(_moved(part, item.path, path) for part in parts)
-    return GroupCost(name, path, "turn", moved, output, runs, runs)
+    number = int(name.split("_")[1])
+    source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
+    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name))
+    return GroupCost(name, path, "turn", moved, output, runs, runs, None, flow)
 
 
 def _result_of(item: Repeat, turn: str) -> Tensor:
@@ -601,10 +636,12 @@ def _moved(part: Part, old: str, new: str) -> Part:
     """A part whose path begins with ``new`` instead of ``old``."""
     if isinstance(part, LayerCost):
         inputs = tuple(_moved_tensor(tensor, old, new) for tensor in part.node.inputs)
+        reads = tuple(_moved_tensor(tensor, old, new) for tensor in part.reads)
         path = new + part.node.path[len(old) :]
-        return part._replace(node=part.node._replace(path=path, inputs=inputs))
+        return part._replace(node=part.node._replace(path=path, inputs=inputs), reads=reads)
     parts = tuple(_moved(inner, old, new) for inner in part.parts)
-    return part._replace(path=new + part.path[len(old) :], parts=parts)
+    flow = part.flow and part.flow.moved(old, new)
+    return part._replace(path=new + part.path[len(old) :], parts=parts, flow=flow)
 
 
 def least_values(graph: Graph) -> Least:

@@ -186,7 +186,7 @@ class Report:
 
     def _row(self, counted: Counted, level: int) -> Row:
         layer = counted.layer
-        convention, output = self.analysis.convention, layer.cost.output
+        output = layer.cost.output
         law = self.analysis.law
         return Row(
             name=layer.node.name,
@@ -195,7 +195,10 @@ class Report:
             level=level,
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
             shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
-            counts={metric.name: law(metric.of([counted], convention)) for metric in self.columns},
+            counts={
+                metric.name: law(self.analysis.of_all_runs(metric, counted))
+                for metric in self.columns
+            },
             sharing="" if output.is_feature_map else output.value,
         )
 
@@ -256,24 +259,22 @@ class Report:
             for clash in found
         )
 
-    @property
-    def peaks(self) -> tuple["Peak", ...]:
-        """The terms of the peak of activations, those that are largest at the values first."""
+    def peaks(self, metric: str) -> tuple["Peak", ...]:
+        """The terms of a peak, those that are largest at the values first."""
         from costmodel.peaks import peaks
 
-        found = peaks(self.analysis)
+        found = peaks(self.analysis, metric)
         return tuple(sorted(found, key=lambda peak: self.number(peak.term), reverse=True))
 
-    @property
-    def stretches(self) -> str:
+    def stretches(self, metric: str) -> str:
         """Where each of them is the peak, where one symbol is open."""
         from costmodel.peaks import is_decided, stretches
 
-        owners = {peak.term: peak.owner for peak in self.peaks}
+        owners = {peak.term: peak.owner for peak in self.peaks(metric)}
         name = next(iter(self.analysis.symbols), "")
-        found = stretches(self.analysis)
+        found = stretches(self.analysis, metric)
         told = [f"{owners[each.term]} for {_values(name, each)}" for each in found]
-        if found and not is_decided(self.analysis):
+        if found and not is_decided(self.analysis, metric):
             told.append(f"not compared beyond {name} = {found[-1].last}")
         return ", ".join(told)
 

@@ -151,7 +151,9 @@ def propagated(shape: Iterable[str], entries: Iterable[str], values: Iterable[st
 
 
 def metric(name: str, layer: LayerCost, convention: str) -> Expr:
-    return find_metric(name).per_layer(layer, find_convention(convention))
+    count = find_metric(name).per_layer
+    assert count is not None
+    return count(layer, find_convention(convention))
 
 
 def evaluator(writer: Writer) -> Evaluator:

@@ -43,10 +43,13 @@ def document(report: Report) -> dict[str, Any]:
         },
         "field_ends": [limit._asdict() for limit in report.limits],
         "strides_differ": list(report.clashes),
-        "peaks": [
-            {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
-            for peak in report.peaks
-        ],
+        **{
+            f"{name}s": [
+                {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
+                for peak in report.peaks(name)
+            ]
+            for name in ("activations_peak", "memory_peak")
+        },
     }
 
 

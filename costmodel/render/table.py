@@ -16,6 +16,9 @@ from costmodel.rules.base import show_shape
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
 
+PEAKS = ("activations_peak", "memory_peak")
+"""The metrics whose terms are shown with their layers."""
+
 NOTHING = "–"
 """What stands for a count of nothing."""
 
@@ -112,8 +115,8 @@ def _laws(report: Report, console: Console) -> None:
     for metric in report.totals:
         for label, line in _total(report, metric, console.width if wrap else None):
             entry(label, line, console)
-        if metric.name == "activations_peak":
-            for peak in report.peaks:
+        if metric.name in PEAKS:
+            for peak in report.peaks(metric.name):
                 entry(f"    of {peak.owner}", report.law_text(peak.term), console)
     console.print()
 
@@ -158,10 +161,9 @@ def notes(report: Report) -> list[tuple[str, str]]:
         shown.append(("assuming", " and ".join(report.assumptions)))
     if report.symbolic and any(metric.of_places for metric in report.totals):
         shown += [("receptive field", note) for note in report.field_notes]
-    if report.symbolic and "activations_peak" in {m.name for m in report.totals}:
-        stretches = report.stretches
-        if stretches:
-            shown.append(("peak", stretches))
+    for name in PEAKS if report.symbolic else ():
+        if any(metric.name == name for metric in report.totals) and report.stretches(name):
+            shown.append((name, report.stretches(name)))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
     return [*shown, ("convention", report.convention)]
@@ -176,6 +178,9 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "activations_peak":
             layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
+        if metric.name == "memory_peak":
+            path = report.peaks("memory_peak")[0].layers[0]
+            lines.append(("memory", f"{show_number(number)} (alive at once, at {path})"))
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
             lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))

@@ -1,0 +1,238 @@
+"""What is in memory while each layer works: exact liveness over the graph, in its order.
+
+A feature map is in memory from the layer that makes it to the last that reads it; the network's
+inputs from the start, its outputs to the end. A view lies where what it is a view of lies. What
+works in place takes the memory of an input that nothing reads any more, if there is one of its
+size. Feature maps inside a layer are in memory while the layer works. Of a repeat the first turn
+and a later one are worked out: all later ones are alike.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from sympy import Add, Expr, Mul, S
+
+from archspec.trees import Tensor
+from costmodel.algebra.functions import Maximum, Minimum, is_positive
+from costmodel.algebra.sums import Turns, at_turn, largest_turn
+from costmodel.cost import Output
+from costmodel.propagation import GroupCost, LayerCost, Part
+from costmodel.rules.base import elements
+
+Place = tuple[str, Tensor]
+"""A tensor in one of the turns that are told apart: their names, and its own."""
+
+
+class Turn(NamedTuple):
+    """One of the turns of a repeat that are told apart.
+
+    Attributes:
+        happens: 1 where there is such a turn, else 0.
+        turns: the index of a repeat whose maps grow, with the number of turns; or None.
+        is_first: whether it is the first, else any later one.
+    """
+
+    happens: Expr
+    turns: Turns | None
+    is_first: bool
+
+
+class Event(NamedTuple):
+    """A layer at work.
+
+    Attributes:
+        layer: it.
+        reads: what it reads.
+        writes: what it makes, with the elements of each.
+        within: the turns that it is in, the innermost last.
+    """
+
+    layer: LayerCost | None
+    reads: tuple[Place, ...]
+    writes: Mapping[Place, Expr]
+    within: tuple[Turn, ...]
+
+
+def memory(
+    parts: Iterable[Part], inputs: Mapping[Tensor, Expr], outputs: Iterable[Tensor]
+) -> Iterator[tuple[LayerCost, Expr]]:
+    """Every layer with the most elements that are in memory while it works.
+
+    Args:
+        parts: the tree of the network.
+        inputs: its inputs with their elements.
+        outputs: what leaves it.
+    """
+    walk = _Unrolled()
+    scope = {tensor: ("", tensor) for tensor in inputs}
+    walk.parts(parts, scope, "", ())
+    sizes = {scope[tensor]: size for tensor, size in inputs.items()}
+    kept = [scope[tensor] for tensor in outputs]
+    for event, alive in _alive(walk.events, sizes, kept):
+        if event.layer is not None:
+            yield event.layer, _largest(alive, event)
+
+
+class _Unrolled:
+    """The layers in the order in which they work, one turn or two of every repeat."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def parts(
+        self,
+        parts: Iterable[Part],
+        scope: dict[Tensor, Place],
+        tag: str,
+        within: tuple[Turn, ...],
+    ) -> None:
+        """Some parts; ``scope`` says what each tensor is here, and learns what they make."""
+        for part in parts:
+            if isinstance(part, LayerCost):
+                self._layer(part, scope, tag, within)
+            elif part.flow is not None and part.flow.entry is not None:
+                self._turns(part, scope, tag, within)
+            else:
+                self.parts(part.parts, scope, tag, within)
+                if part.flow is not None:
+                    scope[Tensor(part.path)] = scope[part.flow.result]
+
+    def _layer(
+        self, layer: LayerCost, scope: dict[Tensor, Place], tag: str, within: tuple[Turn, ...]
+    ) -> None:
+        several = len(layer.outputs) > 1
+        writes: dict[Place, Expr] = {}
+        for i, shape in enumerate(layer.outputs):
+            tensor = Tensor(layer.node.path, i if several else None)
+            scope[tensor] = tag, tensor
+            writes[tag, tensor] = elements(shape)
+        reads = tuple(scope[tensor] for tensor in layer.reads)
+        self.events.append(Event(layer, reads, writes, within))
+
+    def _turns(
+        self, group: GroupCost, scope: dict[Tensor, Place], tag: str, within: tuple[Turn, ...]
+    ) -> None:
+        """The first turn, and a later one if there may be one; experts all read the same."""
+        flow = group.flow
+        assert flow is not None
+        assert flow.entry is not None
+        turns = None if group.turn is None else Turns(group.turn, group.runs)
+        entering, results = scope[flow.source], []
+        for i in range(1 if group.runs is S.One else 2):
+            happens = Minimum(S.One, group.runs - i)
+            turn = Turn(S.One if is_positive(group.runs - i) else happens, turns, i == 0)
+            if turns is not None and i == 1:
+                entering = self._handed_over(entering, group, turns.index - 1, (*within, turn))
+            inner = {**scope, flow.entry: entering}
+            self.parts(group.parts, inner, f"{tag}/{group.path}:{i}", (*within, turn))
+            results.append(inner[flow.result])
+            entering = scope[flow.source] if flow.chosen_by else results[-1]
+        result = results[-1]
+        if turns is not None:
+            result = self._handed_over(result, group, turns.last, within)
+        scope[Tensor(group.path)] = result
+        if flow.chosen_by is not None:
+            weighed = (*results, scope[flow.chosen_by])
+            self.events.append(Event(None, weighed, {}, within))
+
+    def _handed_over(
+        self, place: Place, group: GroupCost, turn: Expr, within: tuple[Turn, ...]
+    ) -> Place:
+        """What a growing turn leaves, under a name of its own and as large as after that turn."""
+        assert group.turn is not None
+        size = next(e.writes[place] for e in reversed(self.events) if place in e.writes)
+        passed = f"{place[0]}>", place[1]
+        after = {passed: at_turn(size, group.turn, turn)}
+        self.events.append(Event(None, (place,), after, within))
+        return passed
+
+
+def _alive(
+    events: list[Event], inputs: Mapping[Place, Expr], outputs: Iterable[Place]
+) -> Iterator[tuple[Event, list[Expr]]]:
+    """Every event with the sizes of what is in memory then."""
+    last = {place: len(events) for place in outputs}
+    for i, event in enumerate(events):
+        for place in event.reads:
+            last[place] = max(last.get(place, i), i)
+    store = _Store(last)
+    for place, size in inputs.items():
+        store.make(place, size, 0)
+    for i, event in enumerate(events):
+        if event.layer is not None:
+            _place(store, event, i)
+        for place, size in event.writes.items() if event.layer is None else ():
+            store.make(place, size, i)
+        inside = event.layer.cost.inner if event.layer else ()
+        yield event, [*store.sizes.values(), *(inner.size for inner in inside)]
+        store.free(i)
+
+
+def _place(store: "_Store", event: Event, now: int) -> None:
+    """Where a layer's outputs lie."""
+    assert event.layer is not None
+    kind = event.layer.cost.output
+    for place, size in event.writes.items():
+        if kind is Output.VIEW and event.reads:
+            store.share(place, event.reads[0], now)
+            continue
+        free = (r for r in event.reads if kind is Output.IN_PLACE and store.is_free(r, size, now))
+        source = next(free, None)
+        if source is not None:
+            store.share(place, source, now)
+        else:
+            store.make(place, S.Zero if kind is Output.PARAMETER else size, now)
+
+
+class _Store:
+    """What is in memory now.
+
+    Attributes:
+        last: place → the last event that reads it.
+        sizes: number of a piece of memory → its elements.
+    """
+
+    def __init__(self, last: Mapping[Place, int]) -> None:
+        self.last = last
+        self.sizes: dict[int, Expr] = {}
+        self.piece: dict[Place, int] = {}
+        self.until: dict[int, int] = {}
+        self.count = 0
+
+    def make(self, place: Place, size: Expr, now: int) -> None:
+        """A new piece of memory."""
+        self.count += 1
+        self.piece[place] = self.count
+        self.sizes[self.count] = size
+        self.until[self.count] = self.last.get(place, now)
+
+    def share(self, place: Place, source: Place, now: int) -> None:
+        """A place that lies where another does."""
+        piece = self.piece[source]
+        self.piece[place] = piece
+        self.until[piece] = max(self.until[piece], self.last.get(place, now))
+
+    def is_free(self, place: Place, size: Expr, now: int) -> bool:
+        """Whether a piece of this size is read for the last time now."""
+        piece = self.piece[place]
+        return self.until[piece] <= now and self.sizes[piece] == size
+
+    def free(self, now: int) -> None:
+        """What nothing reads any more."""
+        for piece in [p for p, until in self.until.items() if until <= now]:
+            del self.until[piece], self.sizes[piece]
+
+
+def _largest(sizes: Iterable[Expr], event: Event) -> Expr:
+    """The sum of the sizes, the largest over the turns that the event is in."""
+    total: Expr = Add(*sizes)
+    for happens, turns, is_first in reversed(event.within):
+        if turns is not None and is_first:
+            total = at_turn(total, turns.index, S.Zero)
+        elif turns is not None:
+            later = at_turn(total, turns.index, turns.index + 1)
+            total = largest_turn(later, Turns(turns.index, turns.last))
+        if happens is not S.One:
+            parts = total.args if isinstance(total, Maximum) else (total,)
+            total = Maximum(*(Mul(happens, part) for part in parts))
+    return total

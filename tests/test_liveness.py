@@ -1,0 +1,181 @@
+"""What is in memory, against a simulation that keeps sets of tensors, and repeats written out."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archspec.architecture import read_architecture
+from archspec.document import parse_document
+from costmodel import Analysis, analyze
+from costmodel.analysis import analyze_architecture
+from costmodel.conventions import find_convention
+
+ROOT = Path(__file__).parent.parent
+SIDE = 3
+
+
+class Step(NamedTuple):
+    """A layer by hand: its kind, the numbers of the steps that it reads (0 the input), channels."""
+
+    kind: str
+    reads: tuple[int, ...]
+    channels: int
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[Step]:
+    """Up to nine layers, each reading any that came before."""
+    steps = [Step("input", (), draw(st.integers(1, 4)))]
+    for _ in range(draw(st.integers(1, 9))):
+        kind = draw(st.sampled_from(["conv", "relu", "identity", "concat", "add", "dropout"]))
+        one = draw(st.integers(0, len(steps) - 1))
+        alike = [i for i, step in enumerate(steps) if step.channels == steps[one].channels]
+        other = draw(st.sampled_from(alike)) if kind == "add" else draw(st.integers(0, one))
+        reads = (one, other) if kind in ("concat", "add") else (one,)
+        channels = {
+            "conv": draw(st.integers(1, 6)),
+            "concat": sum(steps[i].channels for i in reads),
+        }.get(kind, steps[one].channels)
+        steps.append(Step(kind, reads, channels))
+    return steps
+
+
+def spec_of(steps: list[Step]) -> str:
+    fields = {
+        "conv": "conv2d: {{out_channels: {}, kernel_size: 1}}",
+        "concat": "concat: {{axis: 1}}",
+    }
+    lines = []
+    for i, (kind, reads, channels) in enumerate(steps[1:], 1):
+        entry = fields.get(kind, f"{kind}: {{{{}}}}").format(channels)
+        names = ", ".join("input" if r == 0 else f"s{r}" for r in reads)
+        lines.append(f"  - {entry}\n    name: s{i}\n    from: [{names}]\n")
+    return f"input: [1, {steps[0].channels}, {SIDE}, {SIDE}]\nlayers:\n{''.join(lines)}"
+
+
+def simulated(steps: list[Step]) -> int:
+    """Step by step with sets: which tensors lie in which memory, and who still needs it."""
+    readers = {i: [t for t, s in enumerate(steps) if i in s.reads] for i in range(len(steps))}
+    readers[len(steps) - 1].append(len(steps))  # the output leaves the network
+    memories = [({0}, steps[0].channels)]
+    peak = 0
+    for now, (kind, reads, channels) in enumerate(steps[1:], 1):
+        home = None
+        for read in reads:
+            tensors, size = next(m for m in memories if read in m[0])
+            last = max(max(readers[t], default=0) for t in tensors)
+            fits = kind in ("relu", "dropout", "add") and last <= now and size == channels
+            if home is None and (kind == "identity" or fits):
+                home = tensors
+        if home is None:
+            memories.append(({now}, channels))
+        else:
+            home.add(now)
+        alive = [m for m in memories if any(max(readers[t], default=t) >= now for t in m[0])]
+        peak = max(peak, sum(size for _, size in alive) * SIDE * SIDE)
+        memories = [m for m in memories if any(max(readers[t], default=t) > now for t in m[0])]
+    return peak
+
+
+def read(text: str, **values: int) -> Analysis:
+    architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
+    return analyze_architecture(architecture, find_convention("lecture"), values)
+
+
+@settings(max_examples=300, deadline=None)
+@given(programs())
+def test_memory_is_that_of_the_simulation(steps: list[Step]) -> None:
+    assert read(spec_of(steps)).value("memory_peak") == simulated(steps)
+
+
+def test_by_hand() -> None:
+    """A residual of two convolutions: input, 4·9 each.
+
+    conv_1 reads 36 and makes 72, the input is kept for the sum: 108. The relu works in place.
+    conv_2 reads 72 and makes 36 beside the input: 144. The sum lies in one of its inputs.
+    """
+    net = read(
+        "input: [1, 4, 3, 3]\nlayers: [{residual: [{conv2d: {out_channels: 8, kernel_size: 1}}, "
+        "relu, {conv2d: {out_channels: 4, kernel_size: 1}}]}]"
+    )
+    assert net.value("memory_peak") == 36 + 72 + 36
+    assert [int(size) for _, size in net.memory] == [108, 108, 144, 72]
+
+
+BODIES = {
+    "a chain": "{conv2d: {out_channels: 4, kernel_size: 1}}, relu",
+    "a wide chain": "{conv2d: {out_channels: 9, kernel_size: 1}}, {conv2d: {out_channels: 4, "
+    "kernel_size: 1}}",
+    "a residual": "{residual: [{conv2d: {out_channels: 7, kernel_size: 1}}, relu, {conv2d: "
+    "{out_channels: 4, kernel_size: 1}}]}",
+    "what came before": "{conv2d: {out_channels: 4, kernel_size: 1}, name: z}, {add: , "
+    "from: [z, stem]}",
+    "dense": "{parallel: {merge: concat, branches: [[], [{conv2d: {out_channels: 3, "
+    "kernel_size: 1}}]]}}",
+    "in place": "relu",
+    "a changing start": "{conv2d: {out_channels: 6, kernel_size: 1}}",
+    "shrinking": "{maxpool2d: {kernel_size: 2, stride: 1}}, {conv2d: {out_channels: 4, "
+    "kernel_size: 1}}",
+}
+AFTER = {
+    "nothing after": "{identity: , name: last}",
+    "the source after": "{conv2d: {out_channels: 4, kernel_size: 1}, name: z9}, {global_avgpool: , "
+    "name: p}, {global_avgpool: , name: q, from: stem}, {concat: {axis: 1}, from: [p, q]}",
+}
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("body", BODIES)
+def test_repeats_are_as_written_out(body: str, after: str) -> None:
+    """The law in L, the repeat of a number, and the body so many times: the same peak."""
+    stem = "{conv2d: {out_channels: 4, kernel_size: 1}, name: stem}"
+    head = "symbols: {L: 2}\ninput: [1, 3, 9, 9]\nlayers: "
+    loop = f"[{stem}, {{repeat: {{times: TIMES, layers: [{BODIES[body]}]}}}}, {AFTER[after]}]"
+    law = read(head + loop.replace("TIMES", "L"))
+    for times in (1, 2, 3, 5):
+        copies = ", ".join(BODIES[body].replace(" z", f" z{i}").replace("[z", f"[z{i}")
+                           for i in range(times))  # fmt: skip
+        written = read(f"{head}[{stem}, {copies}, {AFTER[after]}]").value("memory_peak")
+        assert read(head + loop.replace("TIMES", str(times))).value("memory_peak") == written
+        assert law.at(L=times).memory_peak == written
+
+
+def test_experts_take_turns() -> None:
+    """The second reads the same 36 and makes 72, beside the first's 36 and the router's 27."""
+    experts = "[{linear: {out_features: 8}}, {linear: {out_features: 4}}]"
+    net = read(f"input: [9, 4]\nlayers: [{{moe: {{experts: 3, top_k: 2, layers: {experts}}}}}]")
+    assert net.value("memory_peak") == 36 + 72 + 36 + 27
+
+
+def test_views_and_outputs_stay() -> None:
+    """A side head's output stays to the end; a flattened map is the map."""
+    net = read(
+        "input: [1, 4, 3, 3]\nlayers: [{side: [{conv2d: {out_channels: 5, kernel_size: 1}}]}, "
+        "flatten, {linear: {out_features: 10}}, {linear: {out_features: 2}}]"
+    )
+    assert [int(size) for _, size in net.memory] == [36 + 45, 36 + 45, 36 + 45 + 10, 45 + 10 + 2]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(1, 6), st.integers(2, 5), st.integers(1, 30))
+def test_a_law_in_every_symbol(channels: int, times: int, height: int) -> None:
+    text = (
+        "symbols: {c: 3, L: 2, h: 8}\ninput: [1, c, h, h]\nlayers: [{repeat: {times: L, layers: "
+        "[{parallel: {merge: concat, branches: [[], [{conv2d: {out_channels: 2, kernel_size: 3, "
+        "padding: 1}}]]}}]}}, {conv2d: {out_channels: c, kernel_size: 3, stride: 2, padding: 1}}]"
+    )
+    values = {"c": channels, "L": times, "h": height}
+    assert read(text).at(**values).memory_peak == read(text, **values).value("memory_peak")
+
+
+def test_real_networks() -> None:
+    """ResNet-50: 64·56² kept for the shortcut while it makes 256·56² beside the body's 256·56²."""
+    resnet = analyze(ROOT / "specs" / "resnet.yaml")
+    assert resnet.value("memory_peak") == 56 * 56 * (64 + 256 + 256)
+    alexnet = analyze(ROOT / "specs" / "alexnet.yaml")
+    assert alexnet.value("memory_peak") == alexnet.value("activations_peak") == 440_928
