@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, S
 
+from archspec.layers.merge import Elementwise
+from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.trees import Tensor
 from costmodel.algebra.functions import Maximum, Minimum, is_positive
 from costmodel.algebra.sums import Turns, at_turn, largest_turn
 from costmodel.cost import Output
 from costmodel.propagation import GroupCost, LayerCost, Part
-from costmodel.rules.base import elements
+from costmodel.rules.base import Shape, elements
+from costmodel.rules.merge import agree
 
 Place = tuple[str, Tensor]
 """A tensor in one of the turns that are told apart: their names, and its own."""
@@ -126,6 +129,7 @@ class _Unrolled:
             inner = {**scope, flow.entry: entering}
             self.parts(group.parts, inner, f"{tag}/{group.path}:{i}", (*within, turn))
             results.append(inner[flow.result])
+            scope.update({t: place for t, place in inner.items() if t not in scope})
             entering = scope[flow.source] if flow.chosen_by else results[-1]
         result = results[-1]
         if turns is not None:
@@ -171,17 +175,31 @@ def _alive(
 def _place(store: "_Store", event: Event, now: int) -> None:
     """Where a layer's outputs lie."""
     assert event.layer is not None
-    kind = event.layer.cost.output
-    for place, size in event.writes.items():
+    layer, kind = event.layer, event.layer.cost.output
+    for (place, size), shape in zip(event.writes.items(), layer.outputs, strict=True):
         if kind is Output.VIEW and event.reads:
-            store.share(place, event.reads[0], now)
+            store.share(place, event.reads[0], now, is_part=isinstance(layer.node.layer, _PARTS))
             continue
-        free = (r for r in event.reads if kind is Output.IN_PLACE and store.is_free(r, size, now))
-        source = next(free, None)
+        alike = (
+            source
+            for source, own in zip(event.reads, layer.inputs, strict=True)
+            if kind is Output.IN_PLACE and _fits(layer, own, shape) and store.is_free(source, now)
+        )
+        source = next(alike, None)
         if source is not None:
             store.share(place, source, now)
         else:
             store.make(place, S.Zero if kind is Output.PARAMETER else size, now)
+
+
+_PARTS = (Slice, Split, Chunk, Select, Crop)
+"""Views of some of the elements of what they are views of."""
+
+
+def _fits(layer: LayerCost, own: Shape, shape: Shape) -> bool:
+    """Whether an input has the output's extents; of several inputs they agree by a condition."""
+    merged = isinstance(layer.node.layer, Elementwise)
+    return own == shape or (merged and agree(own, shape))
 
 
 class _Store:
@@ -190,12 +208,14 @@ class _Store:
     Attributes:
         last: place → the last event that reads it.
         sizes: number of a piece of memory → its elements.
+        parts: the places that are but a part of their piece.
     """
 
     def __init__(self, last: Mapping[Place, int]) -> None:
         self.last = last
         self.sizes: dict[int, Expr] = {}
         self.piece: dict[Place, int] = {}
+        self.parts: set[Place] = set()
         self.until: dict[int, int] = {}
         self.count = 0
 
@@ -206,16 +226,17 @@ class _Store:
         self.sizes[self.count] = size
         self.until[self.count] = self.last.get(place, now)
 
-    def share(self, place: Place, source: Place, now: int) -> None:
+    def share(self, place: Place, source: Place, now: int, *, is_part: bool = False) -> None:
         """A place that lies where another does."""
+        if is_part or source in self.parts:
+            self.parts.add(place)
         piece = self.piece[source]
         self.piece[place] = piece
         self.until[piece] = max(self.until[piece], self.last.get(place, now))
 
-    def is_free(self, place: Place, size: Expr, now: int) -> bool:
-        """Whether a piece of this size is read for the last time now."""
-        piece = self.piece[place]
-        return self.until[piece] <= now and self.sizes[piece] == size
+    def is_free(self, place: Place, now: int) -> bool:
+        """Whether all of a place's memory is its own, and read for the last time now."""
+        return place not in self.parts and self.until[self.piece[place]] <= now
 
     def free(self, now: int) -> None:
         """What nothing reads any more."""

@@ -249,6 +249,19 @@ ZOO = [
 ]
 
 
+@pytest.mark.parametrize(
+    "first", range(FIRST, FIRST + min(COUNT, 400), CHUNK), ids="seeds from {}".format
+)
+def test_laws_of_memory_are_those_of_the_numbers(first: int) -> None:
+    """With symbols for its numbers a network has the same in memory."""
+    for seed in range(first, first + CHUNK):
+        spec = draw_network(seed)
+        pair = analysed(spec), analysed(with_symbols_drawn(spec))
+        for metric in ("memory_peak", "activations"):
+            numbers = [analysis.value(metric) for analysis in pair]
+            assert numbers[0] == numbers[1], f"seed {seed}: {metric} {numbers}"
+
+
 @pytest.mark.parametrize(("path", "variant"), ZOO, ids=lambda part: getattr(part, "stem", part))
 def test_the_zoo_in_torch(path: Path, variant: str | None) -> None:
     network = twin.run(yaml.safe_load(path.read_text(encoding="utf-8")), variant)

@@ -23,7 +23,7 @@ from costmodel.algebra.printing import PythonText, text
 from costmodel.metrics import METRICS
 
 SPECS = Path(__file__).parent.parent / "specs"
-METRICS_OF_LAYERS = ("params", "macs", "activations", "activations_peak")
+METRICS_OF_LAYERS = ("params", "macs", "activations", "activations_peak", "memory_peak")
 POINTS, SET_POINTS, DRAWS = 100, 2, 2_000
 MOST_TERMS = 8
 
@@ -78,7 +78,7 @@ def drawn(analysis: Analysis, name: str, random: random.Random) -> Rational:
 
 def by_layers(analysis: Analysis, metric: str, evaluate: Evaluator) -> Rational:
     """The count of all layers, every factor of every loop nest a number before it is multiplied."""
-    parts = METRICS[metric].parts(analysis.counted, analysis.convention)
+    parts = analysis.parts(METRICS[metric])
     values = [evaluate(part) for part in parts]
     if METRICS[metric].combine == "max":
         return max(values)

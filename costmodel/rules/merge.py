@@ -102,4 +102,12 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
 @cost_rule(Elementwise)
 def merge_cost(layer: Elementwise, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products of weights; in place in an input that is as large as the output."""
-    return Cost(Output.IN_PLACE if output in site.inputs else Output.BROADCAST)
+    largest = any(agree(shape, output) for shape in site.inputs)
+    return Cost(Output.IN_PLACE if largest else Output.BROADCAST)
+
+
+def agree(one: Shape, other: Shape) -> bool:
+    """Whether two shapes are equal in every valid network: what is 1 on neither side must agree."""
+    return len(one) == len(other) and all(
+        a == b or (a is not S.One and b is not S.One) for a, b in zip(one, other, strict=True)
+    )
