@@ -20,7 +20,7 @@ from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum
+from costmodel.algebra.functions import Maximum, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import is_impossible, raised, reduced
 from costmodel.algebra.sums import at_turn
@@ -136,10 +136,12 @@ def unchecked(
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
     """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
+    if not asked:
+        return architecture
     from costmodel.domains import domain_under
 
-    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
-    for name, declared in symbols.items() if asked else ():
+    for name, declared in symbols.items():
         domain = domain_under(declared, symbol(name, declared.domain), asked)
         symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
     header = architecture.header.model_copy(update={"symbols": symbols})
@@ -268,6 +270,14 @@ class Analysis:
         self.check(self.evaluator)
         return self
 
+    def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
+        """Whether some values keep what is assumed and make a valid network."""
+        try:
+            evaluate = self.laws_at(settings)
+        except SpecError:
+            return False
+        return all(condition.holds(evaluate) for condition in self.demands)
+
     def check(self, evaluate: Evaluator) -> None:
         """Make sure that numbers make a valid network.
 
@@ -286,7 +296,7 @@ class Analysis:
         """A metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.per_layer is None:
-            return dict(self.memory)[layer.node.path]
+            return self.memory[layer.node.path]
         return found.per_layer(layer, self.convention)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
@@ -296,7 +306,7 @@ class Analysis:
         return metric.of([counted], self.convention)
 
     @cached_property
-    def memory(self) -> tuple[tuple[str, Expr], ...]:
+    def memory(self) -> dict[str, Expr]:
         """Every layer's path, with the most elements in memory while it works."""
         from costmodel.liveness import memory
 
@@ -306,12 +316,12 @@ class Analysis:
         outputs = (self.graph.output, *self.graph.sides)
         for layer, size in memory(self.propagation.parts, sizes, outputs):
             found[layer.node.path].append(size)
-        return tuple((path, Maximum(*sizes)) for path, sizes in found.items())
+        return {path: Maximum(*sizes) for path, sizes in found.items()}
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
         if metric.per_layer is None:
-            return [size for _, size in self.memory]
+            return list(self.memory.values())
         return metric.parts(self.counted, self.convention)
 
     def of_input(self, metric: str) -> Expr:
@@ -371,13 +381,11 @@ class Analysis:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
     def _largest(self, parts: list[Expr]) -> Expr:
-        from costmodel.algebra.maxima import maximum, terms_of
+        from costmodel.algebra.maxima import maximum
         from costmodel.peaks import winners
 
         least = raised(self._least, self.conditions)
-        several = (
-            part.args if isinstance(part, Maximum) else (part,) for part in parts if part != 0
-        )
+        several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
         kept = terms_of(maximum(candidates or [Integer(0)], least, self.evaluator))
         return Maximum(*winners(self, kept))

@@ -10,13 +10,12 @@ and a later one are worked out: all later ones are alike.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from sympy import Add, Expr, Mul, S
+from sympy import Add, Expr, S
 
 from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.trees import Tensor
-from costmodel.algebra.functions import Maximum, Minimum, is_positive
-from costmodel.algebra.sums import Turns, at_turn, largest_turn
+from costmodel.algebra.sums import Turns, at_turn, largest_turn, where_it_happens
 from costmodel.cost import Output
 from costmodel.propagation import GroupCost, LayerCost, Part
 from costmodel.rules.base import Shape, elements
@@ -30,12 +29,12 @@ class Turn(NamedTuple):
     """One of the turns of a repeat that are told apart.
 
     Attributes:
-        happens: 1 where there is such a turn, else 0.
+        runs: how many there are of it and after it.
         turns: the index of a repeat whose maps grow, with the number of turns; or None.
         is_first: whether it is the first, else any later one.
     """
 
-    happens: Expr
+    runs: Expr
     turns: Turns | None
     is_first: bool
 
@@ -122,8 +121,7 @@ class _Unrolled:
         turns = None if group.turn is None else Turns(group.turn, group.runs)
         entering, results = scope[flow.source], []
         for i in range(1 if group.runs is S.One else 2):
-            happens = Minimum(S.One, group.runs - i)
-            turn = Turn(S.One if is_positive(group.runs - i) else happens, turns, i == 0)
+            turn = Turn(group.runs - i, turns, i == 0)
             if turns is not None and i == 1:
                 entering = self._handed_over(entering, group, turns.index - 1, (*within, turn))
             inner = {**scope, flow.entry: entering}
@@ -247,13 +245,11 @@ class _Store:
 def _largest(sizes: Iterable[Expr], event: Event) -> Expr:
     """The sum of the sizes, the largest over the turns that the event is in."""
     total: Expr = Add(*sizes)
-    for happens, turns, is_first in reversed(event.within):
+    for runs, turns, is_first in reversed(event.within):
         if turns is not None and is_first:
             total = at_turn(total, turns.index, S.Zero)
         elif turns is not None:
             later = at_turn(total, turns.index, turns.index + 1)
             total = largest_turn(later, Turns(turns.index, turns.last))
-        if happens is not S.One:
-            parts = total.args if isinstance(total, Maximum) else (total,)
-            total = Maximum(*(Mul(happens, part) for part in parts))
+        total = where_it_happens(total, runs)
     return total

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, find_named
-from costmodel.algebra.functions import Maximum, Minimum, is_positive
-from costmodel.algebra.sums import closed_sum, largest_turn
+from costmodel.algebra.functions import Maximum
+from costmodel.algebra.sums import closed_sum, largest_turn, where_it_happens
 from costmodel.conventions import Convention
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
@@ -56,7 +56,7 @@ class Metric(NamedTuple):
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
-            return _where_it_happens(count, counted.often.works)
+            return where_it_happens(count, counted.often.works)
         often = copies if self.per == "copy" else runs
         return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
@@ -64,13 +64,6 @@ class Metric(NamedTuple):
         """The count of some layers together."""
         parts = self.parts(layers, convention) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
-
-
-def _where_it_happens(count: Expr, runs: Expr) -> Expr:
-    """The largest of some turns; of turns that may be none, nothing is in memory."""
-    happens = 1 if is_positive(runs) else Minimum(Integer(1), runs)
-    parts = count.args if isinstance(count, Maximum) else (count,)
-    return Maximum(*(happens * part for part in parts))
 
 
 def count_params(layer: LayerCost, convention: Convention) -> Expr:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from sympy import Expr
 
-from archspec import SpecError
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.maxima import dominates, terms_of
+from costmodel.algebra.functions import terms_of
+from costmodel.algebra.maxima import dominates
 from costmodel.algebra.trends import has_one_root, trend
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, Span, domain_of, last_of
@@ -69,25 +69,24 @@ def peaks(analysis: Analysis, metric: str = METRIC) -> tuple[Peak, ...]:
 
 def winners(analysis: Analysis, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     """Those of some terms that are the largest anywhere; all, where that is not decided."""
-    race = _race(analysis, terms)
+    race = _race_of(analysis, terms)
     if race is None or not race.is_decided:
         return tuple(terms)
     return tuple(dict.fromkeys(each.term for each in race.stretches))
 
 
-def is_decided(analysis: Analysis, metric: str = METRIC) -> bool:
-    """Whether the stretches are all there are."""
-    race = _race(analysis, terms_of(analysis.total(metric)))
-    return race is None or race.is_decided
+def race_of(analysis: Analysis, metric: str = METRIC) -> "Race | None":
+    """Where each term is the peak, if there are several and one symbol alone is open."""
+    return _race_of(analysis, terms_of(analysis.total(metric)))
 
 
-def stretches(analysis: Analysis, metric: str = METRIC) -> tuple[Stretch, ...]:
-    """Where each term is the peak, if one symbol alone is open."""
-    race = _race(analysis, terms_of(analysis.total(metric)))
+def stretches(analysis: Analysis) -> tuple[Stretch, ...]:
+    """The stretches of `race_of`; none without one."""
+    race = race_of(analysis)
     return race.stretches if race else ()
 
 
-def _race(analysis: Analysis, terms: Sequence[Expr]) -> "Race | None":
+def _race_of(analysis: Analysis, terms: Sequence[Expr]) -> "Race | None":
     """The terms compared over the values of the one symbol that is open, if one alone is."""
     if len(analysis.symbols) != 1 or len(terms) < 2:
         return None
@@ -125,13 +124,6 @@ class Race:
     def _at(self, value: Rational) -> Evaluator:
         return self.analysis.laws_at({self.name: value})
 
-    def _is_valid(self, value: Rational) -> bool:
-        try:
-            evaluate = self._at(value)
-        except SpecError:  # what breaks an assumption has no laws
-            return False
-        return all(condition.holds(evaluate) for condition in self.analysis.demands)
-
     def _run(self) -> Iterator[Stretch]:
         steps = self.domain.steps
         first = steps.first
@@ -140,7 +132,7 @@ class Race:
                 self.is_over = True
                 return
             value = self.domain.value(first)
-            if not self._is_valid(value):
+            if not self.analysis.is_valid_at({self.name: value}):
                 first += 1
                 continue
             winner = max(self.terms, key=self._at(value))

@@ -268,14 +268,16 @@ class Report:
 
     def stretches(self, metric: str) -> str:
         """Where each of them is the peak, where one symbol is open."""
-        from costmodel.peaks import is_decided, stretches
+        from costmodel.peaks import race_of
 
+        race = race_of(self.analysis, metric)
+        if race is None:
+            return ""
         owners = {peak.term: peak.owner for peak in self.peaks(metric)}
         name = next(iter(self.analysis.symbols), "")
-        found = stretches(self.analysis, metric)
-        told = [f"{owners[each.term]} for {_values(name, each)}" for each in found]
-        if found and not is_decided(self.analysis, metric):
-            told.append(f"not compared beyond {name} = {found[-1].last}")
+        told = [f"{owners[each.term]} for {_values(name, each)}" for each in race.stretches]
+        if race.stretches and not race.is_decided:
+            told.append(f"not compared beyond {name} = {race.stretches[-1].last}")
         return ", ".join(told)
 
     def share(self, row: Row) -> str:

@@ -254,19 +254,14 @@ class Line:
 
     def _first_valid(self, low: Rational, high: Rational) -> Answer | None:
         """The first piece at which everything holds."""
-        outer: Sample | None = None
+        question, outer = self.question, None
         for piece in islice(self._inward(low, high), MAX_TRIES):
-            if self._is_valid(piece.inside):
-                sample = self.question.sample(piece.inside)
+            if question.analysis.is_valid_at({question.name: piece.inside}):
+                sample = question.sample(piece.inside)
                 if not sample.broken:
                     return self._found(piece, sample, outer)
                 outer = sample
         return None
-
-    def _is_valid(self, value: Rational) -> bool:
-        analysis = self.question.analysis
-        evaluate = analysis.laws_at({self.question.name: value})
-        return all(condition.holds(evaluate) for condition in analysis.demands)
 
     def _found(self, piece: Piece, at: Sample, outer: Sample | None) -> Answer:
         domain, value = self.question.domain, piece.high if self.largest else piece.low

@@ -102,7 +102,7 @@ def test_by_hand() -> None:
         "relu, {conv2d: {out_channels: 4, kernel_size: 1}}]}]"
     )
     assert net.value("memory_peak") == 36 + 72 + 36
-    assert [int(size) for _, size in net.memory] == [108, 108, 144, 72]
+    assert [int(size) for size in net.memory.values()] == [108, 108, 144, 72]
 
 
 BODIES = {
@@ -156,7 +156,12 @@ def test_views_and_outputs_stay() -> None:
         "input: [1, 4, 3, 3]\nlayers: [{side: [{conv2d: {out_channels: 5, kernel_size: 1}}]}, "
         "flatten, {linear: {out_features: 10}}, {linear: {out_features: 2}}]"
     )
-    assert [int(size) for _, size in net.memory] == [36 + 45, 36 + 45, 36 + 45 + 10, 45 + 10 + 2]
+    assert [int(size) for size in net.memory.values()] == [
+        36 + 45,
+        36 + 45,
+        36 + 45 + 10,
+        45 + 10 + 2,
+    ]
 
 
 @settings(

@@ -302,6 +302,11 @@ class Maximum(Extremum):
     sign = 1
 
 
+def terms_of(expression: Expr) -> tuple[Expr, ...]:
+    """What an expression is the maximum of."""
+    return expression.args if isinstance(expression, Maximum) else (expression,)
+
+
 class Minimum(Extremum):
     """``min(a, b, …)``."""
 

@@ -6,7 +6,7 @@ from sympy import Dummy, Expr, Poly, Symbol
 
 from costmodel.algebra.bounds import Least, is_never_negative, lower_bound, polynomial_bound
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, Operation, RoundTo
+from costmodel.algebra.functions import Maximum, Minimum, Operation, RoundTo, terms_of
 
 MAX_RIVALS = 8
 """How many terms a term is tried against, largest first; so the work stays linear."""
@@ -44,11 +44,6 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
             if len(kept) <= MAX_RIVALS:
                 rivals.append(bounds(term, below=True))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
-
-
-def terms_of(expression: Expr) -> tuple[Expr, ...]:
-    """What an expression is the maximum of."""
-    return expression.args if isinstance(expression, Maximum) else (expression,)
 
 
 def _names_of_roundings(terms: Sequence[Expr], least: Least) -> tuple[dict[Expr, Expr], Least]:

@@ -20,6 +20,7 @@ from costmodel.algebra.functions import (
     Minimum,
     exact,
     is_positive,
+    terms_of,
 )
 
 
@@ -109,6 +110,12 @@ def largest_turn(expression: Expr, turns: Turns) -> Expr:
         index = Symbol(name, integer=True, nonnegative=True)
         return LargestTurn(at_turn(expression, turns.index, index), index, turns.count)
     return Maximum(*(at_turn(expression, turns.index, end) for end in ends))
+
+
+def where_it_happens(largest: Expr, runs: Expr) -> Expr:
+    """The largest of some turns; of turns that may be none, nothing is in memory."""
+    happens = S.One if is_positive(runs) else Minimum(S.One, runs)
+    return Maximum(*(happens * term for term in terms_of(largest)))
 
 
 def in_all_turns(

@@ -162,8 +162,9 @@ def notes(report: Report) -> list[tuple[str, str]]:
     if report.symbolic and any(metric.of_places for metric in report.totals):
         shown += [("receptive field", note) for note in report.field_notes]
     for name in PEAKS if report.symbolic else ():
-        if any(metric.name == name for metric in report.totals) and report.stretches(name):
-            shown.append((name, report.stretches(name)))
+        asked = any(metric.name == name for metric in report.totals)
+        if asked and (told := report.stretches(name)):
+            shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
     return [*shown, ("convention", report.convention)]
@@ -179,7 +180,8 @@ def _totals(report: Report) -> list[tuple[str, str]]:
             layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
         if metric.name == "memory_peak":
-            path = report.peaks("memory_peak")[0].layers[0]
+            alive = report.analysis.memory
+            path = max(alive, key=lambda path: report.number(alive[path]))
             lines.append(("memory", f"{show_number(number)} (alive at once, at {path})"))
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
