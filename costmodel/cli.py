@@ -57,6 +57,7 @@ Metrics = Annotated[
 Depth = Annotated[
     int | None, Parameter(help="How many groups to open within each other; 0 shows the outermost.")
 ]
+ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
 Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
 Constraints = Annotated[
     list[str],
@@ -216,9 +217,7 @@ def prove(
         list[str] | None,
         Parameter(consume_multiple=True, negative=(), help="Laws by name; all where not given."),
     ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        str, Parameter(help="How to show it: table, markdown or json.")
-    ] = "table",
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws
@@ -241,9 +240,7 @@ def hardware(
     ] = None,
     /,
     *,
-    format: Annotated[  # noqa: A002 - the option's name
-        str, Parameter(help="How to show it: table, markdown or json.")
-    ] = "table",
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
 ) -> None:
     """List the devices there are, or every figure of some with its source."""
     from costmodel.machines import built_in_profiles, find_profile

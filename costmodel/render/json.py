@@ -18,8 +18,8 @@ def render(report: Report) -> str:
     return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
 
 
-def document(report: Report) -> dict[str, Any]:
-    """The report as plain data."""
+def head(report: Report) -> dict[str, Any]:
+    """Which network it is, where, and what counts."""
     analysis = report.analysis
     return {
         "archcost": VERSION,
@@ -29,6 +29,13 @@ def document(report: Report) -> dict[str, Any]:
         "convention": analysis.convention.name,
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
+    }
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    return {
+        **head(report),
         "inputs": [
             {"name": row.name, "output_shape": _shapes(report, row)[0], **_counts(report, row)}
             for row in report.rows

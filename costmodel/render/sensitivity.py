@@ -15,7 +15,7 @@ from archspec.errors import find_named
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import head, plain_number
 from costmodel.render.markdown import escaped, line_of
 from costmodel.render.table import NOTHING, drawn, entry, heading, notes, print_whole
 from costmodel.report import Report, show_decimal
@@ -159,13 +159,7 @@ def as_json(found: Sensitivity) -> str:
 def _document(found: Sensitivity) -> dict[str, Any]:
     analysis, report = found.analysis, _report(found)
     return {
-        "archcost": VERSION,
-        "name": report.title,
-        "variant": analysis.graph.variant,
-        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
-        "convention": analysis.convention.name,
-        "conditions": list(report.conditions),
-        "assumptions": list(report.assumptions),
+        **head(report),
         "metrics": {
             metric.name: {
                 "expr": text(report.total(metric.name)),
