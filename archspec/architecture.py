@@ -8,6 +8,7 @@ from archspec.entries import Block, Entries, EntryReader, read_blocks
 from archspec.errors import SpecError
 from archspec.fields import show
 from archspec.header import Header, check_names
+from archspec.precision import known_kinds
 from archspec.validation import validate
 
 VERSION = 1
@@ -59,6 +60,8 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
     check_version(document)
     header = validate(Header, document.data, document, ())
     check_names(header, document)
+    precision = known_kinds(header.precision, document)
+    header = header.model_copy(update={"precision": precision})
     blocks = read_blocks(header, document)
     entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
     return Architecture(header, header, None, blocks, entries, document).varied(variant)

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from archspec.fields import Read, Size, constant, read_items, read_mapping, refused, wrong
-from archspec.header import STRICT, read_value
+from archspec.header import read_value
+from archspec.validation import STRICT
 
 
 def _entries(value: Any) -> Any:

@@ -163,8 +163,11 @@ def _refuse_signs(text: str, file: str) -> None:
 
 def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     line, column = (mark.line, mark.column) if mark else (0, 0)
+    origin = Origin(file, line + 1, column + 1)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if "maximum nesting depth" in problem:
+        return SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=origin)
     lines = text.splitlines()
     at = lines[line] if line < len(lines) else ""
     hint = None
@@ -174,7 +177,7 @@ def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
         hint = 'put an expression with brackets or commas in quotes, as "sizes[0]"'
     elif "mapping values are not allowed" in problem:
         hint = "a kind that has keys beside it ends with a colon, as - relu:"
-    return SpecError(f"not YAML: {problem}", hint=hint, origin=Origin(file, line + 1, column + 1))
+    return SpecError(f"not YAML: {problem}", hint=hint, origin=origin)
 
 
 class _Marked:

@@ -11,10 +11,11 @@ from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.fields import Condition, Read, read_condition, show, wrong
-from archspec.header import STRICT, BlockModel, Header, check_name, read_value
+from archspec.header import BlockModel, Header, check_name, read_value
 from archspec.layers import KINDS, Layer, find_kind
+from archspec.precision import UNSAID, Precision, Said
 from archspec.scope import RESERVED
-from archspec.validation import validate
+from archspec.validation import STRICT, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
@@ -40,6 +41,7 @@ class Entry(NamedTuple):
         name: the name its author gave it, or None.
         sources: where its inputs come from; ``previous`` is the entry before.
         when: leaves the entry out where it is false; None where it is always in.
+    precision: the types of its numbers, of what is in it, too.
         path: its place in the document.
         origin: the origin of its kind.
         fields: the origins of its fields.
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
     name: str | None
     sources: tuple[str, ...]
     when: Condition | None
+    precision: Precision
     path: Path_
     origin: Origin
     fields: Mapping[str, Origin]
@@ -108,6 +111,7 @@ class EntryReader:
             name=reserved.name,
             sources=reserved.sources,
             when=reserved.when,
+            precision=reserved.precision,
         )
 
     def _content(self, key: str, fields: Any, path: Path_) -> Layer | Composite | Call:
@@ -263,6 +267,10 @@ class Reserved(BaseModel):
     )
     when: Annotated[Condition | None, Read(read_condition, {"type": ["boolean", "string"]})] = (
         Field(default=None, description="a condition; where it is false, the entry is left out")
+    )
+    precision: Said = Field(
+        default=UNSAID,
+        description="the types of its numbers, as int8 or {weights: int4}; of all that is in it",
     )
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy as shallow
 from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
@@ -19,6 +20,7 @@ from archspec.header import Header, Symbol
 from archspec.layers import FieldError, Layer, find_kind
 from archspec.layers.base import as_expression, decided
 from archspec.layers.linear import Linear
+from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
 
@@ -67,6 +69,7 @@ def build_graph(
         items=items,
         output=output,
         sides=tuple(expansion.sides),
+        precision=header.precision.of_all,
     )
 
 
@@ -204,6 +207,7 @@ class _Frame:
         blocks: tuple[str, ...] = (),
         copy: str = "",
         reserved: frozenset[str] = frozenset(),
+        precision: Precision = UNSAID,
     ) -> None:
         self.expansion = expansion
         self.scope = scope
@@ -213,6 +217,7 @@ class _Frame:
         self.blocks = blocks
         self.copy = copy  # the path of the innermost body around that there are several copies of
         self.reserved = reserved  # what the composite calls its own parts
+        self.precision = precision  # what the entries around say
         self.counts: Counter[str] = Counter()
         self.latest: Tensor | None = next(iter(tensors.values())) if len(tensors) == 1 else None
 
@@ -257,6 +262,7 @@ class _Frame:
             blocks=self.blocks,
             copy=path if copied else self.copy,
             reserved=frozenset(reserved),
+            precision=self.precision,
         )
         frame.latest = tensor
         return frame
@@ -269,12 +275,25 @@ class _Frame:
             self.expansion.counted(entry)
             name = self._name(entry)
             inputs = self._inputs(entry)
-            item, output = self._item(entry, name, inputs)
+            item, output = self._with(entry.precision)._item(entry, name, inputs)
             self.tensors[name] = output
             if not isinstance(entry.content, Side):
                 self.latest = output
             if item is not None:
                 yield item
+
+    def _with(self, precision: Precision) -> "_Frame":
+        """The same frame for an entry that says types of its own."""
+        if precision == UNSAID:
+            return self
+        frame = shallow(self)
+        frame.precision = precision.over(self.precision)
+        return frame
+
+    def _said(self, kind: str) -> Precision:
+        """What is said of the types of a layer of a kind here."""
+        by_kind = self.expansion.architecture.header.precision.of_kind(kind)
+        return innermost(self.precision, by_kind)
 
     def body(self, entries: Entries) -> tuple[tuple[Item, ...], Tensor]:
         """The items of a list of entries, and the tensor that leaves it."""
@@ -406,7 +425,8 @@ class _Frame:
             raise error.placed(origin, f"{entry.key}.{error.field}") from None
         if outputs > 1:
             self.expansion.outputs[path] = outputs
-        node = Node(name, path, resolved, inputs, entry.origin, entry.fields, self._tied(entry))
+        tied, said = self._tied(entry), self._said(layer.kind)
+        node = Node(name, path, resolved, inputs, entry.origin, entry.fields, tied, said)
         self._remember(entry, Tensor(path))
         return node, Tensor(path)
 
@@ -503,7 +523,8 @@ class _Frame:
     ) -> Node:
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
         path = f"{self.path}{name}/{kind}"
-        return Node(kind, path, layer, inputs, entry.origin, entry.fields)
+        said = self._said(kind)
+        return Node(kind, path, layer, inputs, entry.origin, entry.fields, precision=said)
 
     def _parallel(
         self, entry: Entry, fields: Parallel, name: str, source: Tensor
@@ -701,7 +722,8 @@ class _Frame:
         top_k = self._structural(entry, "top_k", fields.top_k)
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
         path = f"{self.path}{name}/router"
-        node = Node("router", path, router, (source,), entry.origin, entry.fields)
+        said = self._said(router.kind)
+        node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=said)
         loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
         if loop is None:
             raise SpecError("an expert has no layer", origin=entry.origin, entry=entry.key)

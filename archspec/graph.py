@@ -8,6 +8,7 @@ from archspec.errors import Origin, SpecError
 from archspec.fields import Expression
 from archspec.header import Symbol
 from archspec.layers import Layer
+from archspec.precision import UNSAID, Precision
 from archspec.trees import Tensor, Tree
 
 
@@ -22,6 +23,7 @@ class Node(NamedTuple):
         origin: where its kind stands in the spec.
         fields: where its fields stand.
         tied: the path of the node whose weight it shares, or None.
+        precision: what the entry, those around it and its kind say of the types of its numbers.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Node(NamedTuple):
     origin: Origin
     fields: Mapping[str, Origin]
     tied: str | None = None
+    precision: Precision = UNSAID
 
     @property
     def kind(self) -> str:
@@ -137,6 +140,7 @@ class Graph(NamedTuple):
         items: in an order in which every input comes before its use.
         output: the last tensor.
         sides: what leaves the network before, from its side branches.
+        precision: what the spec says of the types of all numbers.
     """
 
     name: str
@@ -149,6 +153,7 @@ class Graph(NamedTuple):
     items: tuple[Item, ...]
     output: Tensor
     sides: tuple[Tensor, ...] = ()
+    precision: Precision = UNSAID
 
     @property
     def nodes(self) -> Iterator[Node]:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from archspec.architecture import check_version, refuse_spec
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, find_named
-from archspec.header import STRICT, check_name
+from archspec.header import check_name
+from archspec.precision import TYPES
 from archspec.quantities import (
     Bandwidth,
     Capacity,
@@ -23,26 +24,9 @@ from archspec.quantities import (
     OperationsPerSecond,
     Power,
 )
-from archspec.validation import validate
+from archspec.validation import STRICT, validate
 
 FORM = "a hardware profile is a mapping with the keys archspec, name and what the device has"
-
-TYPES = {
-    "fp64": 64,
-    "fp32": 32,
-    "tf32": 32,
-    "bf16": 16,
-    "fp16": 16,
-    "fp8": 8,
-    "fp6": 6,
-    "fp4": 4,
-    "int32": 32,
-    "int16": 16,
-    "int8": 8,
-    "int4": 4,
-    "int1": 1,
-}
-"""Type of a number → the bits of one in memory (a tf32 is an fp32 whose product is rounded)."""
 
 Kind = Literal["register", "sram", "hbm", "dram", "flash"]
 """Of a memory, from the nearest to the furthest. Flash holds weights and is not written."""

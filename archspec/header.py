@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from archspec.arithmetic import Rational, tidy
 from archspec.document import Document, Path_
@@ -20,12 +20,13 @@ from archspec.fields import (
     refused,
     wrong,
 )
+from archspec.precision import UNSAID, NetworkPrecision, Said, of_one_type
 from archspec.scope import RESERVED
+from archspec.validation import STRICT
 
 VERSION = 1
 """The version of the language that this package reads."""
 
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -123,6 +124,7 @@ class Fact(BaseModel):
     at: dict[str, Constant] = Field(default_factory=dict)
     convention: str | None = None
     rounded: Rounding | None = None
+    precision: Said = UNSAID
 
     @model_validator(mode="after")
     def _in_units(self) -> "Fact":
@@ -199,6 +201,10 @@ class Header(BaseModel):
     )
     input: Annotated[dict[str, Any], Read(_inputs, {"type": ["array", "object"]})] = Field(
         description="the input's shape, or a mapping of several"
+    )
+    precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type)] = Field(
+        default=NetworkPrecision(),
+        description="the types of its numbers, as int8 or {weights: int4, activations: fp16}",
     )
     blocks: dict[str, BlockModel] = Field(
         default_factory=dict, description="kinds of the spec's own, with parameters"

@@ -22,8 +22,8 @@ from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Size, constant, refused, show
-from archspec.header import STRICT, Symbol, Symbols, check_name, check_names
-from archspec.validation import validate
+from archspec.header import Symbol, Symbols, check_name, check_names
+from archspec.validation import STRICT, validate
 
 FORM = "a file of laws is a mapping with the keys archspec and laws"
 

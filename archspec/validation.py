@@ -2,11 +2,14 @@
 
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.fields import show
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+"""What is written is exactly what a model has, and is not changed."""
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -36,7 +39,7 @@ def _order(found: tuple[bool, SpecError]) -> tuple[bool, int, int]:
     return missing, origin.line if origin else 0, origin.column if origin else 0
 
 
-RESERVED_KEYS = frozenset({"name", "from", "when"})
+RESERVED_KEYS = frozenset({"name", "from", "when", "precision"})
 """The keys that stand beside a kind."""
 
 _WANTED = {

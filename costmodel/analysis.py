@@ -1,33 +1,33 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
-import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Integer, Symbol
+from sympy.core.symbol import Str
 
-from archspec import Architecture, Graph, SpecError, build_graph, load, trees
+from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
-from archspec.scope import Scope, resolve
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import is_impossible, raised, reduced
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
+from costmodel.basis import Basis
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.precision import typed
 from costmodel.propagation import (
     Counted,
     LayerCost,
@@ -39,11 +39,11 @@ from costmodel.propagation import (
     show_way,
 )
 from costmodel.rules.base import Requirement, Shape, elements
+from costmodel.scenario import NOWHERE, Scenario
+from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
-
-Number = int | float | str | Rational
 
 
 def analyze(
@@ -52,6 +52,7 @@ def analyze(
     convention: str = "lecture",
     settings: Mapping[str, Number] | None = None,
     assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
     numbers_suffice: bool = False,
 ) -> "Analysis":
     """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
@@ -61,6 +62,7 @@ def analyze(
         convention: what counts: ``lecture``, ``torch`` or ``pycls``.
         settings: symbols fixed to numbers; the others stay symbols.
         assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
+        scenario: types of numbers and the device (see `costmodel.scenario.scenario`).
         numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
             of them fixed to their defaults will do.
 
@@ -71,14 +73,14 @@ def analyze(
     architecture, counts = load(fspath(spec)), find_convention(convention)
     assumed = tuple(assume)
     try:
-        return analyze_architecture(architecture, counts, fixed, assumed)
+        return analyze_architecture(architecture, counts, fixed, assumed, scenario)
     except SpecError:
         # What is broken in numbers too is said in numbers.
         if assumed:
             raise
         numbers = architecture.header.defaults | fixed
         try:
-            numeric = analyze_architecture(architecture, counts, numbers)
+            numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
             raise _with_conditions(error, architecture, counts) from None
         if numbers_suffice:
@@ -105,10 +107,11 @@ def analyze_architecture(
     convention: Convention,
     settings: Mapping[str, Rational],
     assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
     assumed = tuple(assume)
-    analysis = unchecked(architecture, convention, settings, assumed)
+    analysis = unchecked(architecture, convention, settings, assumed, scenario)
     try:
         return analysis.checked()
     except SpecError as error:
@@ -116,7 +119,7 @@ def analyze_architecture(
             raise
         near = _near_defaults(architecture, analysis.demands)
         try:
-            return unchecked(near, convention, settings, assumed).checked()
+            return unchecked(near, convention, settings, assumed, scenario).checked()
         except SpecError:
             raise error from None
 
@@ -126,12 +129,14 @@ def unchecked(
     convention: Convention,
     settings: Mapping[str, Rational],
     assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec whose symbols' values may make no valid network."""
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    return Analysis(graph, propagate(graph, assumed), convention, architecture, assumed)
+    propagation = propagate(graph, assumed)
+    return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
@@ -146,28 +151,6 @@ def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) 
         symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
     header = architecture.header.model_copy(update={"symbols": symbols})
     return architecture._replace(header=header)
-
-
-def to_rational(name: str, value: Number) -> Rational:
-    """A setting as an exact number; a float stands for the decimal that prints it.
-
-    Args:
-        name: the symbol, for the error.
-        value: a number, or a text that is one: ``192``, ``0.35``, ``1/3``, ``7*32``.
-
-    Raises:
-        SpecError: it is no number.
-    """
-    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
-        return tidy(Fraction(int(value.numerator), int(value.denominator)))
-    text = float.__repr__(value) if isinstance(value, float) else str(value)
-    try:
-        number = resolve(parse(text), Scope({}))
-    except ExpressionError:
-        number = None
-    if not isinstance(number, trees.Number):
-        raise SpecError(f"{name} = {value} is no number")
-    return number.value
 
 
 def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
@@ -189,6 +172,7 @@ class Analysis:
         convention: what counts.
         architecture: the spec.
         assumed: what is assumed of the symbols.
+        scenario: what is said beside the spec.
     """
 
     graph: Graph
@@ -196,6 +180,7 @@ class Analysis:
     convention: Convention
     architecture: Architecture
     assumed: Assumptions = NO_ASSUMPTIONS
+    scenario: Scenario = NOWHERE
 
     def __repr__(self) -> str:
         return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
@@ -204,6 +189,12 @@ class Analysis:
     def warnings(self) -> tuple[SpecWarning, ...]:
         """What the spec says without effect."""
         return warnings_of(self.architecture, self.graph)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """What its metrics are computed from, beside its layers."""
+        said = (self.scenario.precision, self.graph.precision)
+        return Basis(self.convention, self.scenario, typed(self.propagation, *said))
 
     @cached_property
     def counted(self) -> tuple[Counted, ...]:
@@ -297,24 +288,24 @@ class Analysis:
         found = find_metric(metric)
         if found.per_layer is None:
             return self.memory[layer.node.path]
-        return found.per_layer(layer, self.convention)
+        return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
         """A metric of one layer, all of its runs together."""
         if metric.per_layer is None:
             return self.of_layer(metric.name, counted.layer)
-        return metric.of([counted], self.convention)
+        return metric.of([counted], self.basis)
 
     @cached_property
     def memory(self) -> dict[str, Expr]:
-        """Every layer's path, with the most elements in memory while it works."""
+        """Every layer's path, with the most bytes in memory while it works."""
         from costmodel.liveness import memory
 
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
         outputs = (self.graph.output, *self.graph.sides)
-        for layer, size in memory(self.propagation.parts, sizes, outputs):
+        for layer, size in memory(self.propagation.parts, sizes, outputs, self.basis):
             found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
@@ -322,7 +313,7 @@ class Analysis:
         """What the network's metric is the sum or the maximum of, layer by layer."""
         if metric.per_layer is None:
             return list(self.memory.values())
-        return metric.parts(self.counted, self.convention)
+        return metric.parts(self.counted, self.basis)
 
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
@@ -367,10 +358,21 @@ class Analysis:
 
         What depends on the turn of a repeat is that of the last.
         """
+        shown = self.assumed.shown(self._in_last_turn(expression))
+        return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
+
+    def _in_last_turn(self, expression: Expr) -> Expr:
         for index, last in self.propagation.last_turns.items():
             if expression.has(index):
                 expression = at_turn(expression, index, last)
-        return settled(self.assumed.shown(expression), self._whole)
+        return expression
+
+    def law_of(self, metric: Metric, expression: Expr) -> Expr:
+        """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
+        if metric.quantity is None:
+            return self.law(expression)
+        real = self.assumed.shown(self._in_last_turn(expression))
+        return Quantity(real, Str(metric.quantity))
 
     def unfloored(self, metric: str) -> Expr:
         """A metric of the whole network without the floors that the conditions make exact."""

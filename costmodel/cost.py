@@ -49,6 +49,7 @@ class Parameter(NamedTuple):
         size: its elements.
         rule: its size in names, ``c_o·c_i/g·k_h·k_w``.
         shape: the extents of its axes, where another layer may share it.
+        read: the elements that one run reads, where not all.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Parameter(NamedTuple):
     size: Expr
     rule: str
     shape: tuple[Expr, ...] = ()
+    read: Expr | None = None
 
 
 class Inner(NamedTuple):
@@ -83,6 +85,7 @@ class Cost(NamedTuple):
         inner: the feature maps inside it, which count as its output does.
         axes: of each axis of the output the axis of the input whose places it has, None where it
             has none of them; not given, the places of all or of none are the same (see `keeps`).
+        tied: the learnable tensors that another layer owns.
     """
 
     output: Output
@@ -91,6 +94,7 @@ class Cost(NamedTuple):
     sizes: tuple[Formula, ...] = ()
     inner: tuple[Inner, ...] = ()
     axes: tuple[int | None, ...] | None = None
+    tied: tuple[Parameter, ...] = ()
 
     @property
     def slides(self) -> bool:

@@ -72,7 +72,7 @@ def _totals(analysis: Analysis) -> Explanation:
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
         parts = [
             analysis.of_input(metric.name),
-            *metric.parts(analysis.counted, analysis.convention),
+            *metric.parts(analysis.counted, analysis.basis),
         ]
         terms = [show_number(value) for value in map(evaluate, parts) if value]
         total = show_number(analysis.value(metric.name))

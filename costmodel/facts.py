@@ -12,6 +12,7 @@ from archspec.header import Fact, Rounding
 from costmodel.analysis import Analysis, analyze_architecture
 from costmodel.conventions import find_convention
 from costmodel.metrics import find_metric
+from costmodel.scenario import Scenario
 
 
 class Finding(NamedTuple):
@@ -70,7 +71,7 @@ def check_facts(spec: str) -> Iterator[Finding]:
             continue
         name = f"{path}@{fact.variant}" if fact.variant else path
         try:
-            about = (fact.variant, fact.convention, *fact.at.items())
+            about = (fact.variant, fact.convention, *fact.at.items(), str(fact.precision))
             if about not in analyses:
                 analyses[about] = _analyzed(asked.varied(fact.variant), fact)
             value = analyses[about].value(find_metric(fact.metric).name)
@@ -83,7 +84,8 @@ def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
     """The analysis at the numbers that a fact is about."""
     settings = architecture.header.defaults | fact.at
     convention = find_convention(fact.convention or "lecture")
-    return analyze_architecture(architecture, convention, settings)
+    scenario = Scenario(fact.precision)
+    return analyze_architecture(architecture, convention, settings, (), scenario)
 
 
 def rounded(value: Rational, rounding: Rounding | None) -> Rational:

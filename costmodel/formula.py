@@ -14,6 +14,35 @@ def show_number(value: Rational) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+_PREFIXES = {12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f"}
+"""Power of ten → its prefix."""
+
+_BINARY = ("KiB", "MiB", "GiB", "TiB")
+
+
+def show_quantity(value: Rational, unit: str) -> str:
+    """``1.234 ms``: four digits of a quantity, with the prefix that leaves one to three before."""
+    if value == 0:
+        return f"0 {unit}"
+    digits, exponent = f"{float(value):.3e}".split("e")
+    power = max(min(int(exponent) // 3 * 3, max(_PREFIXES)), min(_PREFIXES))
+    shown = float(digits) * 10.0 ** (int(exponent) - power)
+    return f"{shown:.4g} {_PREFIXES[power]}{unit}"
+
+
+def show_bytes(value: Rational) -> str:
+    """``243,818,624 bytes = 243.8 MB = 232.5 MiB``: exact, then in decimal and binary units."""
+    if value < 1000:
+        return f"{show_number(value)} bytes"
+    binary, size = "", float(value)
+    for unit in _BINARY:
+        size /= 1024
+        binary = f"{size:.4g} {unit}"
+        if size < 1000:
+            break
+    return f"{show_number(value)} bytes = {show_quantity(value, 'B')} = {binary}"
+
+
 class Formula(NamedTuple):
     """``h_o = ⌊(h_i + 2·p − k_h)/s⌋ + 1``.
 

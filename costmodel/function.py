@@ -20,7 +20,8 @@ from archspec.errors import did_you_mean
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.functions import FloorDiv, Quotient, RoundTo, plain
 from costmodel.algebra.printing import Numpy
-from costmodel.analysis import Analysis, to_rational
+from costmodel.analysis import Analysis
+from costmodel.settings import to_rational
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -3,8 +3,8 @@
 A feature map is in memory from the layer that makes it to the last that reads it; the network's
 inputs from the start, its outputs to the end. A view lies where what it is a view of lies. What
 works in place takes the memory of an input that nothing reads any more, if there is one of its
-size. Feature maps inside a layer are in memory while the layer works. Of a repeat the first turn
-and a later one are worked out: all later ones are alike.
+size and type. Feature maps inside a layer are in memory while the layer works. Of a repeat the
+first turn and a later one are worked out: all later ones are alike. All sizes are in bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +14,14 @@ from sympy import Add, Expr, S
 
 from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
+from archspec.precision import TYPES
 from archspec.trees import Tensor
 from costmodel.algebra.sums import Turns, at_turn, largest_turn, where_it_happens
+from costmodel.basis import Basis
 from costmodel.cost import Output
+from costmodel.precision import in_bytes
 from costmodel.propagation import GroupCost, LayerCost, Part
-from costmodel.rules.base import Shape, elements
+from costmodel.rules.base import elements
 from costmodel.rules.merge import agree
 
 Place = tuple[str, Tensor]
@@ -45,7 +48,9 @@ class Event(NamedTuple):
     Attributes:
         layer: it.
         reads: what it reads.
-        writes: what it makes, with the elements of each.
+        writes: what it makes, with the bytes of each.
+        inside: the bytes of the feature maps inside it.
+        reuses: which of what it reads has the form of what it makes, so that it may lie there.
         within: the turns that it is in, the innermost last.
     """
 
@@ -53,22 +58,25 @@ class Event(NamedTuple):
     reads: tuple[Place, ...]
     writes: Mapping[Place, Expr]
     within: tuple[Turn, ...]
+    inside: tuple[Expr, ...] = ()
+    reuses: tuple[Place, ...] = ()
 
 
 def memory(
-    parts: Iterable[Part], inputs: Mapping[Tensor, Expr], outputs: Iterable[Tensor]
+    parts: Iterable[Part], inputs: Mapping[Tensor, Expr], outputs: Iterable[Tensor], basis: Basis
 ) -> Iterator[tuple[LayerCost, Expr]]:
-    """Every layer with the most elements that are in memory while it works.
+    """Every layer with the most bytes that are in memory while it works.
 
     Args:
         parts: the tree of the network.
         inputs: its inputs with their elements.
         outputs: what leaves it.
+        basis: the types of all tensors.
     """
-    walk = _Unrolled()
+    walk = _Unrolled(basis)
     scope = {tensor: ("", tensor) for tensor in inputs}
     walk.parts(parts, scope, "", ())
-    sizes = {scope[tensor]: size for tensor, size in inputs.items()}
+    sizes = {scope[tensor]: basis.bytes_of(tensor, size) for tensor, size in inputs.items()}
     kept = [scope[tensor] for tensor in outputs]
     for event, alive in _alive(walk.events, sizes, kept):
         if event.layer is not None:
@@ -78,7 +86,8 @@ def memory(
 class _Unrolled:
     """The layers in the order in which they work, one turn or two of every repeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
         self.events: list[Event] = []
 
     def parts(
@@ -102,14 +111,29 @@ class _Unrolled:
     def _layer(
         self, layer: LayerCost, scope: dict[Tensor, Place], tag: str, within: tuple[Turn, ...]
     ) -> None:
-        several = len(layer.outputs) > 1
-        writes: dict[Place, Expr] = {}
-        for i, shape in enumerate(layer.outputs):
-            tensor = Tensor(layer.node.path, i if several else None)
-            scope[tensor] = tag, tensor
-            writes[tag, tensor] = elements(shape)
         reads = tuple(scope[tensor] for tensor in layer.reads)
-        self.events.append(Event(layer, reads, writes, within))
+        reuses = tuple(scope[tensor] for tensor in self._alike(layer))
+        made = zip(layer.made, map(elements, layer.outputs), strict=True)
+        writes = {(tag, tensor): self.basis.bytes_of(tensor, size) for tensor, size in made}
+        scope.update({place[1]: place for place in writes})
+        dtype = self.basis.types_of(layer).activations
+        inside = tuple(in_bytes(inner.size, dtype) for inner in layer.cost.inner)
+        self.events.append(Event(layer, reads, writes, within, inside, reuses))
+
+    def _alike(self, layer: LayerCost) -> Iterator[Tensor]:
+        """The inputs in whose memory the output may lie: of its extents, and of as many bits.
+
+        A view has the elements of its input, if not its extents.
+        """
+        merged, is_view = (
+            isinstance(layer.node.layer, Elementwise),
+            layer.cost.output is Output.VIEW,
+        )
+        bits = TYPES[self.basis.types_of(layer).activations]
+        for tensor, own in zip(layer.reads, layer.inputs, strict=True):
+            fits = is_view or own == layer.output or (merged and agree(own, layer.output))
+            if fits and TYPES[self.basis.type_of(tensor)] == bits:
+                yield tensor
 
     def _turns(
         self, group: GroupCost, scope: dict[Tensor, Place], tag: str, within: tuple[Turn, ...]
@@ -165,8 +189,7 @@ def _alive(
             _place(store, event, i)
         for place, size in event.writes.items() if event.layer is None else ():
             store.make(place, size, i)
-        inside = event.layer.cost.inner if event.layer else ()
-        yield event, [*store.sizes.values(), *(inner.size for inner in inside)]
+        yield event, [*store.sizes.values(), *event.inside]
         store.free(i)
 
 
@@ -174,16 +197,13 @@ def _place(store: "_Store", event: Event, now: int) -> None:
     """Where a layer's outputs lie."""
     assert event.layer is not None
     layer, kind = event.layer, event.layer.cost.output
-    for (place, size), shape in zip(event.writes.items(), layer.outputs, strict=True):
-        if kind is Output.VIEW and event.reads:
-            store.share(place, event.reads[0], now, is_part=isinstance(layer.node.layer, _PARTS))
+    is_part = isinstance(layer.node.layer, _PARTS)
+    for place, size in event.writes.items():
+        if kind is Output.VIEW and event.reuses:
+            store.share(place, event.reuses[0], now, is_part=is_part)
             continue
-        alike = (
-            source
-            for source, own in zip(event.reads, layer.inputs, strict=True)
-            if kind is Output.IN_PLACE and _fits(layer, own, shape) and store.is_free(source, now)
-        )
-        source = next(alike, None)
+        reusable = event.reuses if kind is Output.IN_PLACE else ()
+        source = next((source for source in reusable if store.is_free(source, now)), None)
         if source is not None:
             store.share(place, source, now)
         else:
@@ -192,12 +212,6 @@ def _place(store: "_Store", event: Event, now: int) -> None:
 
 _PARTS = (Slice, Split, Chunk, Select, Crop)
 """Views of some of the elements of what they are views of."""
-
-
-def _fits(layer: LayerCost, own: Shape, shape: Shape) -> bool:
-    """Whether an input has the output's extents; of several inputs they agree by a condition."""
-    merged = isinstance(layer.node.layer, Elementwise)
-    return own == shape or (merged and agree(own, shape))
 
 
 class _Store:

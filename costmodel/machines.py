@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple, get_args
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError, did_you_mean, find_named
 from archspec.hardware import (
-    TYPES,
     AccessFigure,
     EnergyTable,
     Figure,
@@ -22,6 +21,7 @@ from archspec.hardware import (
     RateFigure,
     read_profile,
 )
+from archspec.precision import TYPES
 
 HARDWARE = Path(__file__).parent / "hardware"
 """The folder of the profiles that come with the package."""

@@ -9,14 +9,14 @@ from sympy import Add, Expr, Integer, S
 from archspec.errors import SpecError, find_named
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.sums import closed_sum, largest_turn, where_it_happens
+from costmodel.basis import Basis
 from costmodel.conventions import Convention
+from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
+from costmodel.traffic import traffic
 
-WEIGHT_BITS = 32
-"""Bits of a weight, where nothing else is said."""
-
-PerLayer = Callable[[LayerCost, Convention], Expr]
+PerLayer = Callable[[LayerCost, Basis], Expr]
 
 
 class Metric(NamedTuple):
@@ -31,6 +31,9 @@ class Metric(NamedTuple):
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
         of_places: whether it is about what is seen of the input, and 0 where nothing is.
+        quantity: the sign of its unit where it is no count: s of seconds.
+        of_device: whether it depends on the device, and is shown where there is one.
+        on_request: whether it is shown only where it is asked for.
     """
 
     name: str
@@ -41,14 +44,17 @@ class Metric(NamedTuple):
     of_input: bool = False
     per: Literal["run", "copy"] = "run"
     of_places: bool = False
+    quantity: str | None = None
+    of_device: bool = False
+    on_request: bool = False
 
-    def parts(self, layers: Iterable[Counted], convention: Convention) -> list[Expr]:
+    def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
         """The count of each layer, times how often it counts where counts add up."""
-        return [self._part(counted, convention) for counted in layers]
+        return [self._part(counted, basis) for counted in layers]
 
-    def _part(self, counted: Counted, convention: Convention) -> Expr:
+    def _part(self, counted: Counted, basis: Basis) -> Expr:
         assert self.per_layer is not None
-        count = self.per_layer(counted.layer, convention)
+        count = self.per_layer(counted.layer, basis)
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
         for each in reversed(turns):
@@ -60,49 +66,59 @@ class Metric(NamedTuple):
         often = copies if self.per == "copy" else runs
         return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
-    def of(self, layers: Iterable[Counted], convention: Convention) -> Expr:
+    def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
         """The count of some layers together."""
-        parts = self.parts(layers, convention) or [Integer(0)]
+        parts = self.parts(layers, basis) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
 
-def count_params(layer: LayerCost, convention: Convention) -> Expr:
+def params_of(layer: LayerCost, basis: Basis) -> list[Expr]:
+    """The sizes of the learnable tensors that count."""
+    return [p.size for p in layer.cost.parameters if p.role in basis.convention.roles]
+
+
+def count_params(layer: LayerCost, basis: Basis) -> Expr:
     """Elements of the learnable tensors that count."""
-    counted = (p.size for p in layer.cost.parameters if p.role in convention.roles)
-    return sum(counted, Integer(0))
+    return Add(*params_of(layer, basis))
 
 
-def count_model_size(layer: LayerCost, convention: Convention) -> Expr:
-    """Bytes of the params at 32 bits each: ``params·32/8``."""
-    return count_params(layer, convention) * WEIGHT_BITS / 8
+def count_model_size(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the params, ``params·bits/8``; each tensor begins at a whole byte."""
+    dtype = basis.types_of(layer).weights
+    return Add(*(in_bytes(size, dtype) for size in params_of(layer, basis)))
 
 
-def count_macs(layer: LayerCost, convention: Convention) -> Expr:
+def count_macs(layer: LayerCost, basis: Basis) -> Expr:
     """Multiply-accumulates of the products, and of the bias where that counts."""
-    return layer.cost.macs + (layer.cost.biased if convention.counts_bias else 0)
+    return layer.cost.macs + (layer.cost.biased if basis.convention.counts_bias else 0)
 
 
-def count_flops(layer: LayerCost, convention: Convention) -> Expr:
+def count_flops(layer: LayerCost, basis: Basis) -> Expr:
     """Floating-point operations: two per MAC."""
-    return 2 * count_macs(layer, convention)
+    return 2 * count_macs(layer, basis)
 
 
-def count_activations(layer: LayerCost, convention: Convention) -> Expr:
+def count_activations(layer: LayerCost, basis: Basis) -> Expr:
     """Elements of the output and of what is inside, where it counts as a feature map."""
-    if not _is_feature_map(layer, convention):
+    if not _is_feature_map(layer, basis.convention):
         return Integer(0)
-    inside = (i.size for i in layer.cost.inner if i.output in convention.feature_maps)
+    inside = (i.size for i in layer.cost.inner if i.output in basis.convention.feature_maps)
     return Add(layer.output_elements, *inside)
 
 
-def count_activations_peak(layer: LayerCost, convention: Convention) -> Expr:
+def count_activations_peak(layer: LayerCost, basis: Basis) -> Expr:
     """Elements of input and output of a layer that makes a new feature map.
 
     Of a layer with several products it is the largest input and output of one of them.
     """
-    if not _is_feature_map(layer, convention):
+    if not _is_feature_map(layer, basis.convention):
         return Integer(0)
     return Maximum(*(step.elements for step in layer.steps))
+
+
+def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of weights, inputs and outputs that are moved at least (see `traffic`)."""
+    return traffic(layer, basis).total
 
 
 def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
@@ -111,7 +127,7 @@ def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     0 where it sees the whole input, or sees it in no affine way.
     """
 
-    def measured(layer: LayerCost, convention: Convention) -> Expr:  # noqa: ARG001
+    def measured(layer: LayerCost, basis: Basis) -> Expr:  # noqa: ARG001
         fields = dict.fromkeys(fields_of(layer.reach))
         return Maximum(*map(measure, fields)) if fields else Integer(0)
 
@@ -138,7 +154,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 count_activations_peak,
                 combine="max",
             ),
-            Metric("memory_peak", "peak memory", "elements", None, combine="max"),
+            Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
+            Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
             Metric(
                 "receptive_field",
                 "receptive field",

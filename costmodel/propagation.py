@@ -88,6 +88,14 @@ class LayerCost(NamedTuple):
         return sum(map(elements, self.inputs), exact(0))
 
     @property
+    def made(self) -> tuple[Tensor, ...]:
+        """The tensors that leave."""
+        path = self.node.path
+        if len(self.outputs) == 1:
+            return (Tensor(path),)
+        return tuple(Tensor(path, i) for i in range(len(self.outputs)))
+
+    @property
     def output_elements(self) -> Expr:
         """Elements of all outputs."""
         return sum(map(elements, self.outputs), exact(0))
@@ -356,7 +364,7 @@ class _Walk:
             site.require(Equal(theirs, ours), rule, {"theirs": theirs, "ours": ours}, "weight")
         self.weights[node.path] = shared
         others = tuple(parameter for parameter in cost.parameters if parameter is not own)
-        return cost._replace(parameters=others)
+        return cost._replace(parameters=others, tied=(own,))
 
     def repeat(self, item: Repeat) -> GroupCost:
         """A repeat: its body once where it keeps the shape, else turn by turn until it does.

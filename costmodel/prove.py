@@ -67,7 +67,7 @@ class Count(NamedTuple):
             cause = f"the network '{self.network}' has no layer '{self.part.id}'"
             raise ExpressionError(cause, self.part.position, hint)
         found = find_metric(self.metric)
-        return analysis.assumed.shown(found.of(inside, analysis.convention))
+        return analysis.assumed.shown(found.of(inside, analysis.basis))
 
 
 class Derivation(NamedTuple):

@@ -10,9 +10,9 @@ from sympy import Add, Expr, Integer, S
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
-from costmodel.algebra.functions import Maximum
+from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis import Analysis
-from costmodel.formula import show_number
+from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
 from costmodel.reach import Limit, fields_of
@@ -84,8 +84,15 @@ class Report:
     @property
     def totals(self) -> tuple[Metric, ...]:
         """The metrics of the whole network."""
-        asked = tuple(METRICS[name] for name in self.metrics or METRICS)
-        return tuple(m for m in asked if self.metrics or not (m.of_places and self._sees_nothing))
+        if self.metrics:
+            return tuple(METRICS[name] for name in self.metrics)
+        return tuple(metric for metric in METRICS.values() if self._is_usual(metric))
+
+    def _is_usual(self, metric: Metric) -> bool:
+        """Whether a metric is shown where none is asked for."""
+        missing = metric.of_device and self.analysis.scenario.device is None
+        blind = metric.of_places and self._sees_nothing
+        return not (metric.on_request or missing or blind)
 
     @cached_property
     def _sees_nothing(self) -> bool:
@@ -101,6 +108,19 @@ class Report:
     def convention(self) -> str:
         """What counts, in one line."""
         return str(self.analysis.convention)
+
+    @property
+    def types(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The types that its weights, its activations and the sums of its products have."""
+        basis, layers = self.analysis.basis, self.analysis.layers
+        learned = (basis.types_of(x).weights for x in layers if x.cost.parameters or x.cost.tied)
+        summed = (basis.types_of(x).accumulators for x in layers if x.cost.macs != 0)
+        found = {
+            "weights": learned,
+            "activations": basis.typed.tensors.values(),
+            "accumulators": summed,
+        }
+        return tuple((name, tuple(sorted(set(types)))) for name, types in found.items())
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -178,11 +198,11 @@ class Report:
         yield from inner
 
     def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
-        counts = [row.counts[metric.name] for row in rows]
+        counts = [amount_of(row.counts[metric.name]) for row in rows]
         if metric.combine == "max":
             largest = [count for count in counts if count != 0]
             return Maximum(*largest) if largest else Integer(0)
-        return self.analysis.law(self.analysis.by_resolution(Add(*counts)))
+        return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
 
     def _row(self, counted: Counted, level: int) -> Row:
         layer = counted.layer
@@ -196,7 +216,9 @@ class Report:
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
             shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
             counts={
-                metric.name: law(self.analysis.of_all_runs(metric, counted))
+                metric.name: self.analysis.law_of(
+                    metric, self.analysis.of_all_runs(metric, counted)
+                )
                 for metric in self.columns
             },
             sharing="" if output.is_feature_map else output.value,
@@ -219,10 +241,16 @@ class Report:
     def show(self, expression: Expr, printer: "PythonText | None" = None) -> str:
         """An expression as law or as number, whichever the report shows."""
         if not self.symbolic:
-            return show_number(self.number(expression))
+            return self.show_value(expression)
         from costmodel.algebra.printing import PythonText
 
         return (printer or PythonText())(expression)
+
+    def show_value(self, expression: Expr) -> str:
+        """The value of a count, or of a quantity with its unit."""
+        if isinstance(expression, Quantity):
+            return show_quantity(self.number(expression), str(expression.args[1]))
+        return show_number(self.number(expression))
 
     def law_text(self, expression: Expr) -> str:
         """A count of the network as a law."""
@@ -230,13 +258,18 @@ class Report:
 
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed."""
-        return self.analysis.law(self.analysis.total(name))
+        return self.analysis.law_of(METRICS[name], self.analysis.total(name))
 
     def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
         """A metric of the network as law or as number."""
         if self.symbolic:
             return self.show(self.total(metric.name), printer)
-        return show_number(self.analysis.value(metric.name))
+        return self.value_text(metric)
+
+    def value_text(self, metric: Metric) -> str:
+        """A metric of the network as a number."""
+        value = self.analysis.value(metric.name)
+        return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
 
     @property
     def limits(self) -> tuple[Limit, ...]:

@@ -12,12 +12,14 @@ from os import PathLike, fspath
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from costmodel.analysis import Analysis, Number, analyze_architecture, to_rational
+from costmodel.analysis import Analysis, analyze_architecture
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
 from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
+from costmodel.scenario import NOWHERE, Scenario
 from costmodel.search import Grid, Line
+from costmodel.settings import Number, to_rational
 
 
 def ask(
@@ -30,6 +32,7 @@ def ask(
     convention: str = "lecture",
     settings: Mapping[str, Number] | None = None,
     assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
 ) -> tuple[Question, Answer]:
     """Ask for a symbol's value: ``ask("specs/resnet.yaml", "width", ["macs <= 300e6"])``.
 
@@ -43,12 +46,13 @@ def ask(
         convention: what counts.
         settings: values of other symbols.
         assume: what else holds of the symbols, as ``w == h``.
+        scenario: types of numbers and the device.
 
     Raises:
         SpecError: the spec, a constraint or an option breaks a rule.
     """
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    analysis = _open(load(fspath(spec)), symbol, given, tuple(assume), convention)
+    analysis = _open(load(fspath(spec)), symbol, given, tuple(assume), convention, scenario)
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
@@ -64,6 +68,7 @@ def _open(
     given: Mapping[str, Rational],
     assumed: tuple[str, ...],
     convention: str,
+    scenario: Scenario,
 ) -> Analysis:
     """The network with one symbol open: the others have values, or equal one that has."""
     declared = architecture.header.symbols
@@ -77,9 +82,8 @@ def _open(
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
     defaults = architecture.header.defaults.items()
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
-    return analyze_architecture(
-        architecture, find_convention(convention), {**fixed, **given}, assumed
-    )
+    counts = find_convention(convention)
+    return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
 
 
 def _positive(step: Number) -> Rational:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from archspec.errors import SpecError
-from archspec.hardware import TYPES, EnergyTable, Level, Profile, ProfileFields, read_profile
+from archspec.hardware import EnergyTable, Level, Profile, ProfileFields, read_profile
+from archspec.precision import TYPES
 from archspec.quantities import (
     BANDWIDTH,
     CAPACITY,

@@ -17,9 +17,12 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.printing import text
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis, analyze
+from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.metrics import count_macs, count_params
+from costmodel.precision import Typed
 from costmodel.propagation import LayerCost, propagate
+from costmodel.scenario import NOWHERE
 
 ALEXNET = str(Path(__file__).parent.parent / "specs" / "alexnet.yaml")
 
@@ -242,5 +245,5 @@ def test_formulas(source: str, shape: str, params: int, macs: int) -> None:
     spec = f"archspec: 1\nname: one\nsymbols: {{{symbols}}}\ninput: {shape}\nlayers: [{source}]\n"
     layer = propagate(build_graph(read_architecture(parse_document(spec)))).layers[0]
     at = Evaluator({symbol(name): size for name, size in SIZES.items()})
-    lecture = find_convention("lecture")
+    lecture = Basis(find_convention("lecture"), NOWHERE, Typed({}, {}))
     assert [at(count(layer, lecture)) for count in (count_params, count_macs)] == [params, macs]

@@ -24,9 +24,12 @@ from costmodel.algebra.functions import FloorDiv
 from costmodel.algebra.printing import text
 from costmodel.algebra.reduction import reduced
 from costmodel.algebra.symbols import symbol
+from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.metrics import find_metric
+from costmodel.precision import Typed
 from costmodel.propagation import LayerCost, Propagation, propagate
+from costmodel.scenario import NOWHERE
 from tests import oracle
 from tests.oracle import Axis, Conv, Count, Pool, Sizes
 from tests.test_algebra import run
@@ -153,7 +156,7 @@ def propagated(shape: Iterable[str], entries: Iterable[str], values: Iterable[st
 def metric(name: str, layer: LayerCost, convention: str) -> Expr:
     count = find_metric(name).per_layer
     assert count is not None
-    return count(layer, find_convention(convention))
+    return count(layer, Basis(find_convention(convention), NOWHERE, Typed({}, {})))
 
 
 def evaluator(writer: Writer) -> Evaluator:

@@ -16,8 +16,10 @@ from costmodel.algebra.functions import (
     Log2,
     Maximum,
     Minimum,
+    Quantity,
     Quotient,
     RoundTo,
+    amount_of,
     plain,
 )
 
@@ -80,6 +82,8 @@ class Evaluator:
             raise KeyError(expression.name)
         if isinstance(expression, LargestTurn):
             return self._largest(*expression.args)
+        if isinstance(expression, Quantity):
+            return self(amount_of(expression))
         arguments = [self(arg) for arg in expression.args]
         if isinstance(expression, Pow):
             return _power(*arguments)

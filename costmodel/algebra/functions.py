@@ -9,6 +9,7 @@ from math import gcd
 from typing import Any
 
 from sympy import Add, Expr, Integer, Mul, Number, Rational, S, sympify
+from sympy.core.symbol import Str
 
 from archspec import arithmetic
 
@@ -311,6 +312,19 @@ class Minimum(Extremum):
     """``min(a, b, …)``."""
 
     sign = -1
+
+
+class Quantity(Operation):
+    """A real number of a unit, as seconds: no count, so that a quotient in it is a true one."""
+
+    def __new__(cls, x: Expr, unit: Str) -> Expr:
+        """Nothing of a unit is nothing."""
+        return x if x is S.Zero else Expr.__new__(cls, x, unit)
+
+
+def amount_of(expression: Expr) -> Expr:
+    """A quantity without its unit; a count as it is."""
+    return expression.args[0] if isinstance(expression, Quantity) else expression
 
 
 class LargestTurn(Operation):

@@ -110,9 +110,16 @@ def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
     return Add(*firm, loose if under is S.One else _reduced(over, under))
 
 
-def unfloored(expression: Expr, whole: Whole) -> Expr:
-    """The same with every ``x//q`` that is known to cut nothing off as ``x/q``."""
-    quotients = {floor: floor.args[0] / floor.args[1] for floor in expression.atoms(FloorDiv)}
+def unfloored(expression: Expr, whole: Whole, *, of_quotients: bool = False) -> Expr:
+    """The same with every ``x//q`` that is known to cut nothing off as ``x/q``.
+
+    Args:
+        expression: what has floors.
+        whole: what is known to be an integer.
+        of_quotients: whether only those floors are meant whose ``x`` is no integer by its form.
+    """
+    floors = (f for f in expression.atoms(FloorDiv) if not (of_quotients and is_whole(f.args[0])))
+    quotients = {floor: floor.args[0] / floor.args[1] for floor in floors}
     return expression.xreplace({floor: q for floor, q in quotients.items() if whole(q)})
 
 

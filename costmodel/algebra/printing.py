@@ -18,6 +18,7 @@ from costmodel.algebra.functions import (
     Maximum,
     Minimum,
     Operation,
+    Quantity,
     Quotient,
     RoundTo,
     is_whole,
@@ -67,6 +68,7 @@ class PythonText:
             Ceiling: lambda x: self.rounded_up(x.args[0]),
             Quotient: self.exact_quotient,
             LargestTurn: self.largest_turn,
+            Quantity: lambda x: (self.real(x.args[0]), SUM),
             **dict.fromkeys(self.names, self.call),
         }
 

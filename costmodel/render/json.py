@@ -6,6 +6,7 @@ from typing import Any
 from sympy import Expr
 
 from archspec.arithmetic import Rational
+from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.report import Report, Row, show_decimal
 
@@ -27,6 +28,7 @@ def head(report: Report) -> dict[str, Any]:
         "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
+        "types": {of: list(types) for of, types in report.types},
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
     }
@@ -99,7 +101,9 @@ def _counts(report: Report, row: Row) -> dict[str, Any]:
 
 
 def _quantity(report: Report, expression: Expr) -> dict[str, Any]:
-    return {"expr": text(expression), "value": plain_number(report.number(expression))}
+    number = report.number(expression)
+    value = float(number) if isinstance(expression, Quantity) else plain_number(number)
+    return {"expr": text(expression), "value": value}
 
 
 def plain_number(value: Rational) -> int | float | str:

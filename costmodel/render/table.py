@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.formula import show_number
+from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import Metric
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -68,7 +68,7 @@ def _numbers(report: Report, console: Console) -> None:
     table.add_column("layer", "total", no_wrap=True)
     table.add_column("output shape", no_wrap=True)
     for metric in report.columns:
-        total = _footer(report, metric)
+        total = report.value_text(metric)
         table.add_column(metric.title, total, justify="right", no_wrap=True)
     if shares:
         title = f"% {report.shared.title}"
@@ -93,12 +93,8 @@ def print_whole(table: Table, console: Console) -> None:
 
 
 def _count(report: Report, row: Row, metric: Metric) -> str:
-    number = report.number(row.counts[metric.name])
-    return show_number(number) if number else NOTHING
-
-
-def _footer(report: Report, metric: Metric) -> str:
-    return show_number(report.analysis.value(metric.name))
+    count = row.counts[metric.name]
+    return report.show_value(count) if report.number(count) else NOTHING
 
 
 def _laws(report: Report, console: Console) -> None:
@@ -167,6 +163,8 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
+    types = (f"{of} {' '.join(names)}" for of, names in report.types if names)
+    shown.append(("types", ", ".join(types)))
     return [*shown, ("convention", report.convention)]
 
 
@@ -182,7 +180,7 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "memory_peak":
             alive = report.analysis.memory
             path = max(alive, key=lambda path: report.number(alive[path]))
-            lines.append(("memory", f"{show_number(number)} (alive at once, at {path})"))
+            lines.append(("memory", f"{show_bytes(number)} (at {path})"))
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
             lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
@@ -191,10 +189,5 @@ def _totals(report: Report) -> list[tuple[str, str]]:
             ]
             lines += [("", note) for note in report.field_notes]
         if metric.name == "model_size":
-            lines.append(("model size", _sizes(number)))
+            lines.append(("model size", show_bytes(number)))
     return lines
-
-
-def _sizes(number: object) -> str:
-    assert isinstance(number, int)
-    return f"{show_number(number)} bytes at 32 bits, {show_number(number // 4)} bytes at 8 bits"

@@ -28,7 +28,7 @@ def embedding_shape(layer: Embedding, site: Site) -> Shape:
 def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
     """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
     shape = (site.size("num_embeddings", layer.num_embeddings), output[-1])
-    weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape)
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape, elements(output))
     return Cost(Output.LOOKUP, parameters=(weight,))
 
 
@@ -50,7 +50,8 @@ def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
 def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cost:
     """Weights ``max_length·d``, added in place. Source: Radford et al., 2018."""
     shape = (site.size("max_length", layer.max_length), output[-1])
-    weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape)
+    used = elements(output[-2:])
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape, used)
     return Cost(Output.IN_PLACE, parameters=(weight,))
 
 

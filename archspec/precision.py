@@ -1,0 +1,124 @@
+"""Types of numbers, and what a spec says of the types of a layer's weights and activations."""
+
+from functools import reduce
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from archspec.document import Document
+from archspec.errors import SpecError, did_you_mean
+from archspec.fields import Read, refused, show
+from archspec.layers import KINDS, find_kind
+from archspec.validation import STRICT
+
+TYPES = {
+    "fp64": 64,
+    "fp32": 32,
+    "tf32": 32,
+    "bf16": 16,
+    "fp16": 16,
+    "fp8": 8,
+    "fp6": 6,
+    "fp4": 4,
+    "int32": 32,
+    "int16": 16,
+    "int8": 8,
+    "int4": 4,
+    "int1": 1,
+}
+"""Type of a number → the bits of one in memory (a tf32 is an fp32 whose product is rounded)."""
+
+
+def _type(value: Any) -> str:
+    """The name of a type of numbers."""
+    if isinstance(value, str) and value in TYPES:
+        return value
+    raise refused(f"{show(value)} is no type of numbers", did_you_mean(str(value), TYPES))
+
+
+Type = Annotated[str | None, Read(_type, {"enum": list(TYPES)})]
+
+
+class Precision(BaseModel):
+    """The types of a layer's numbers, as far as they are said.
+
+    Units: none; the bits of a number follow from its type.
+    """
+
+    model_config = STRICT
+
+    weights: Type = Field(default=None, description="of its learnable tensors; fp32 if never said")
+    activations: Type = Field(
+        default=None,
+        description="of the feature maps that it makes; if never said, what works in place or is a "
+        "view has the type of its input, other layers fp32",
+    )
+    accumulators: Type = Field(
+        default=None,
+        description="in which its products are summed; if never said, int32 for integers, fp32 for "
+        "floating point of up to 32 bits",
+    )
+    cache: Type = Field(
+        default=None,
+        description="of the keys and values that an attention keeps; as activations if never said",
+    )
+
+    def over(self, other: "Precision") -> "Precision":
+        """What is said here, and what the other says of the rest."""
+        if self == UNSAID:
+            return other
+        said = {name: getattr(self, name) for name in Precision.model_fields}
+        update = {name: dtype for name, dtype in said.items() if dtype is not None}
+        return other.model_copy(update=update)
+
+
+UNSAID = Precision()
+"""Nothing is said."""
+
+
+def of_one_type(value: Any) -> Any:
+    """``int8`` as ``{weights: int8, activations: int8}``."""
+    return {"weights": value, "activations": value} if isinstance(value, str) else value
+
+
+Said = Annotated[Precision, BeforeValidator(of_one_type)]
+"""A type alone is that of weights and activations."""
+
+
+class NetworkPrecision(Precision):
+    """The types of a whole network's numbers, and of those of some kinds."""
+
+    kinds: dict[str, Said] = Field(
+        default_factory=dict, description="kind → the types of all layers of that kind"
+    )
+
+    def of_kind(self, kind: str) -> Precision:
+        """What is said of a kind."""
+        return self.kinds.get(kind, UNSAID)
+
+    @property
+    def of_all(self) -> Precision:
+        """What is said of every layer."""
+        return self.over(UNSAID)
+
+
+def innermost(*said: Precision) -> Precision:
+    """What several places say, the nearest first: each type is that of the first that says one."""
+    return reduce(lambda near, far: near.over(far), said)
+
+
+def known_kinds(precision: NetworkPrecision, document: Document) -> NetworkPrecision:
+    """The same with every kind under its usual name.
+
+    Raises:
+        SpecError: there is no such kind.
+    """
+    kinds: dict[str, Precision] = {}
+    for name, said in precision.kinds.items():
+        try:
+            kinds[find_kind(name).kind] = said
+        except SpecError as error:
+            hint = did_you_mean(name, KINDS)
+            origin = document.key_origin(("precision", "kinds", name))
+            raise SpecError(error.cause, hint=hint, origin=origin, entry="precision") from None
+    return precision.model_copy(update={"kinds": kinds})

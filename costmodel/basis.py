@@ -1,0 +1,52 @@
+"""What metrics are computed from, beside the layers: the convention, the types, the device."""
+
+from typing import NamedTuple
+
+from sympy import Expr
+
+from archspec.errors import SpecError
+from archspec.trees import Tensor
+from costmodel.conventions import Convention
+from costmodel.precision import Typed, Types, in_bytes
+from costmodel.propagation import LayerCost
+from costmodel.scenario import Device, Scenario
+
+
+class Basis(NamedTuple):
+    """What a count is made from.
+
+    Attributes:
+        convention: what counts.
+        scenario: what is said beside the spec.
+        typed: the types of all layers and tensors.
+    """
+
+    convention: Convention
+    scenario: Scenario
+    typed: Typed
+
+    @property
+    def device(self) -> Device:
+        """The device.
+
+        Raises:
+            SpecError: none is given.
+        """
+        if self.scenario.device is None:
+            raise SpecError(
+                "this depends on the device, and none is given",
+                hint="name one with --hardware; archcost hardware lists them",
+            )
+        return self.scenario.device
+
+    def types_of(self, layer: LayerCost) -> Types:
+        """The types of a layer's numbers."""
+        return self.typed.layers[layer.node.path]
+
+    def type_of(self, tensor: Tensor) -> str:
+        """The type of a tensor's elements."""
+        return self.typed.tensors[tensor]
+
+    def bytes_of(self, tensor: Tensor, elements: Expr) -> Expr:
+        """The bytes of some elements of a tensor."""
+        return in_bytes(elements, self.type_of(tensor))

@@ -1,0 +1,147 @@
+"""What commands share: their options, and the analysis that these ask for."""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.analysis import Analysis, analyze
+from costmodel.scenario import Scenario, scenario
+
+Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
+Symbolic = Annotated[
+    bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
+]
+Metrics = Annotated[
+    list[str] | None,
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="What to show: params, model_size, macs, flops, activations, activations_peak, "
+        "memory_peak, bytes_moved, receptive_field, effective_stride, effective_padding.",
+    ),
+]
+Depth = Annotated[
+    int | None, Parameter(help="How many groups to open within each other; 0 shows the outermost.")
+]
+ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
+
+
+def _type(what: str) -> Parameter:
+    return Parameter(help=f"The type of {what}: fp32, tf32, bf16, fp16, fp8, int8, int4, …")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Given:
+    """What is said of a network beside its spec."""
+
+    settings: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set",
+            consume_multiple=True,
+            negative=(),
+            help="Fix symbols to numbers, as h=192 width=0.5; the others stay symbols.",
+        ),
+    ] = None
+    assume: Annotated[
+        list[str] | None,
+        Parameter(
+            consume_multiple=True,
+            negative=(),
+            help="What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.",
+        ),
+    ] = None
+    convention: Annotated[
+        str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
+    ] = "lecture"
+    dtype: Annotated[str | None, _type("weights and activations")] = None
+    weights: Annotated[str | None, _type("weights")] = None
+    activations: Annotated[str | None, _type("activations")] = None
+    accumulators: Annotated[str | None, _type("the sums of products")] = None
+    cache: Annotated[str | None, _type("cached keys and values")] = None
+    hardware: Annotated[
+        str | None, Parameter(help="The device: a name, or the path of a profile (.yaml).")
+    ] = None
+    energy: Annotated[
+        str | None, Parameter(help="The profile whose energies the device takes, as horowitz-45nm.")
+    ] = None
+    efficiency: Annotated[
+        str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
+    ] = None
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """The symbols that ``--set`` fixes, each to one number."""
+        fixed: dict[str, str] = {}
+        require_values("--set", self.settings)
+        for text in self.settings or ():
+            name, value = _setting(text)
+            if name in fixed:
+                raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
+            fixed[name] = value
+        return fixed
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What ``--assume`` says."""
+        require_values("--assume", self.assume)
+        return tuple(self.assume or ())
+
+    @property
+    def scenario(self) -> Scenario:
+        """The types of numbers, and the device."""
+        return scenario(
+            dtype=self.dtype,
+            weights=self.weights,
+            activations=self.activations,
+            accumulators=self.accumulators,
+            cache=self.cache,
+            hardware=self.hardware,
+            energy=self.energy,
+            efficiency=self.efficiency,
+        )
+
+    def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
+        """The analysis of a spec; what the spec says without effect is told on stderr."""
+        analysis = analyze(
+            spec,
+            convention=self.convention,
+            settings=self.fixed,
+            assume=self.assumed,
+            scenario=self.scenario,
+            numbers_suffice=numbers_suffice,
+        )
+        for warning in analysis.warnings:
+            print(f"archcost: warning: {warning}", file=sys.stderr)
+        return analysis
+
+
+NOTHING_GIVEN = Given()
+"""The spec's own defaults."""
+
+
+def require_values(option: str, values: list[str] | None) -> None:
+    """An option that takes values was given some, or was not given.
+
+    Raises:
+        SpecError: it was given none.
+    """
+    if values == []:
+        raise SpecError(f"{option} needs a value")
+
+
+def chosen(metrics: list[str] | None) -> tuple[str, ...]:
+    """The metrics that ``--metric`` names, each once."""
+    require_values("--metric", metrics)
+    return tuple(dict.fromkeys(metrics or ()))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise SpecError(f"--set takes name=number, not '{text}'", hint="as in --set h=192 n=8")
+    return name.strip(), value.strip()

@@ -1,0 +1,56 @@
+"""Commands that hold networks against what is published."""
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.options import ViewFormat, require_values
+
+
+@app.command
+def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
+    """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
+    from costmodel.facts import Finding, check_facts, spec_files
+    from costmodel.render.findings import render
+
+    findings: list[Finding] = []
+    errors: list[SpecError] = []
+    for spec in spec_files(specs):
+        try:
+            findings += check_facts(spec)
+        except SpecError as error:
+            errors.append(error)
+    if not (findings or errors):
+        raise SpecError("these specs expect nothing", hint="write facts under expect")
+    if findings:
+        print(render(findings), end="")
+    for bad in errors:
+        print(f"archcost: {bad}", file=sys.stderr)
+    return 2 if errors else int(not all(finding.passes for finding in findings))
+
+
+@app.command
+def prove(
+    files: Annotated[list[str] | None, Parameter(help="Files of laws; else the built-in.")] = None,
+    /,
+    *,
+    law: Annotated[
+        list[str] | None,
+        Parameter(consume_multiple=True, negative=(), help="Laws by name; all where not given."),
+    ] = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+) -> int:
+    """Derive published formulas from networks; exit status 1 where one is not as published."""
+    from archspec.laws import read_laws
+    from costmodel.prove import built_in_files, prove, select
+    from costmodel.render.proofs import find_renderer
+
+    render = find_renderer(format)
+    require_values("--law", law)
+    laws = [each for file in files or built_in_files() for each in read_laws(file)]
+    proofs = [prove(each) for each in select(laws, law or ())]
+    print(render(proofs), end="")
+    return int(not all(proof.holds for proof in proofs))

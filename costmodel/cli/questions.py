@@ -1,0 +1,56 @@
+"""Commands that ask a network's laws backwards."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, require_values
+
+Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
+Constraints = Annotated[
+    list[str],
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
+    ),
+]
+
+
+@app.command
+def solve(
+    spec: Spec,
+    /,
+    *,
+    for_: Wanted,
+    where: Constraints,
+    largest: Annotated[bool, Parameter(negative=(), help="Ask for the largest value.")] = False,
+    smallest: Annotated[bool, Parameter(negative=(), help="Ask for the smallest value.")] = False,
+    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    format: Annotated[str, Parameter(help="How to show it: table or json.")] = "table",  # noqa: A002
+    given: Given = NOTHING_GIVEN,
+) -> int:
+    """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
+    from costmodel.questions import Verdict
+    from costmodel.render.solution import find_renderer
+    from costmodel.solve import ask
+
+    if largest and smallest:
+        raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
+    require_values("--where", where)
+    render = find_renderer(format)
+    question, answer = ask(
+        spec,
+        for_,
+        where,
+        end="largest" if largest else "smallest" if smallest else None,
+        step=step,
+        convention=given.convention,
+        settings=given.fixed,
+        assume=given.assumed,
+        scenario=given.scenario,
+    )
+    print(render(question, answer), end="")
+    return int(answer.verdict is Verdict.INFEASIBLE)

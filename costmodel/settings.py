@@ -1,0 +1,34 @@
+"""Numbers as a person gives them, read exactly."""
+
+import numbers
+from fractions import Fraction
+
+from archspec import trees
+from archspec.arithmetic import Rational, tidy
+from archspec.errors import SpecError
+from archspec.expressions import ExpressionError, parse
+from archspec.scope import Scope, resolve
+
+Number = int | float | str | Rational
+
+
+def to_rational(name: str, value: Number) -> Rational:
+    """A setting as an exact number; a float stands for the decimal that prints it.
+
+    Args:
+        name: the symbol, for the error.
+        value: a number, or a text that is one: ``192``, ``0.35``, ``1/3``, ``7*32``.
+
+    Raises:
+        SpecError: it is no number.
+    """
+    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
+        return tidy(Fraction(int(value.numerator), int(value.denominator)))
+    text = float.__repr__(value) if isinstance(value, float) else str(value)
+    try:
+        number = resolve(parse(text), Scope({}))
+    except ExpressionError:
+        number = None
+    if not isinstance(number, trees.Number):
+        raise SpecError(f"{name} = {value} is no number")
+    return number.value

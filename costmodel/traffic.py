@@ -1,0 +1,85 @@
+"""The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
+
+What works in place is done on the way of the layer before it, and reads only its other inputs; a
+view moves nothing; what is made and used inside a layer stays there.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sympy import Add, Expr, S
+
+from costmodel.basis import Basis
+from costmodel.cost import Output, Role
+from costmodel.precision import in_bytes
+from costmodel.propagation import LayerCost
+from costmodel.rules.base import elements
+
+
+class Traffic(NamedTuple):
+    """The bytes of one run of a layer.
+
+    Attributes:
+        weights: of learnable tensors, read.
+        reads: of feature maps, read.
+        writes: of feature maps, written.
+    """
+
+    weights: Expr
+    reads: Expr
+    writes: Expr
+
+    @property
+    def activations(self) -> Expr:
+        """Feature maps, read and written."""
+        return self.reads + self.writes
+
+    @property
+    def total(self) -> Expr:
+        """All together."""
+        return self.weights + self.activations
+
+
+def traffic(layer: LayerCost, basis: Basis) -> Traffic:
+    """What one run of a layer moves.
+
+    Source: MIT 6.5940, lecture 2: weights, input and output activations.
+    """
+    return Traffic(weights_read(layer, basis), _reads(layer, basis), _writes(layer, basis))
+
+
+def weights_read(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the learnable tensors that count and that one run reads."""
+    dtype = basis.types_of(layer).weights
+    return Add(*(in_bytes(size, dtype) for size in _weights(layer, basis)))
+
+
+def _weights(layer: LayerCost, basis: Basis) -> Iterator[Expr]:
+    """Elements of every learnable tensor, one that another layer owns included."""
+    cost = layer.cost
+    learned = {o.name: nest.size(o) for nest in cost.nests for o in nest.operands if o.learnable}
+    if Role.WEIGHT in basis.convention.roles:
+        yield from learned.values()
+    for parameter in (*cost.parameters, *cost.tied):
+        if parameter.role in basis.convention.roles and parameter.name not in learned:
+            yield parameter.size if parameter.read is None else parameter.read
+
+
+def _reads(layer: LayerCost, basis: Basis) -> Expr:
+    kind = layer.cost.output
+    if kind in (Output.VIEW, Output.PARAMETER):
+        return S.Zero
+    read = {
+        tensor: elements(shape) for tensor, shape in zip(layer.reads, layer.inputs, strict=True)
+    }
+    if kind is Output.IN_PLACE:
+        place = next((t for t, size in read.items() if size == layer.output_elements), None)
+        read.pop(place or next(iter(read)))
+    return Add(*(basis.bytes_of(tensor, size) for tensor, size in read.items()))
+
+
+def _writes(layer: LayerCost, basis: Basis) -> Expr:
+    if not layer.cost.output.is_feature_map:
+        return S.Zero
+    made = zip(layer.made, map(elements, layer.outputs), strict=True)
+    return Add(*(basis.bytes_of(tensor, size) for tensor, size in made))
