@@ -14,7 +14,7 @@ from costmodel.conventions import Convention
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
-from costmodel.traffic import traffic
+from costmodel.traffic import in_out, traffic
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
 
@@ -153,6 +153,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "elements",
                 count_activations_peak,
                 combine="max",
+            ),
+            Metric(
+                "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
             ),
             Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),

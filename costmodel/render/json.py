@@ -57,7 +57,7 @@ def document(report: Report) -> dict[str, Any]:
                 {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
                 for peak in report.peaks(name)
             ]
-            for name in ("activations_peak", "memory_peak")
+            for name in ("activations_peak", "in_out_peak", "memory_peak")
         },
     }
 

@@ -16,7 +16,7 @@ from costmodel.rules.base import show_shape
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
 
-PEAKS = ("activations_peak", "memory_peak")
+PEAKS = ("activations_peak", "in_out_peak", "memory_peak")
 """The metrics whose terms are shown with their layers."""
 
 NOTHING = "–"
