@@ -56,8 +56,9 @@ def _grid(profile: Profile, width: int | None) -> Table:
     grid.add_column("alive", justify="right", no_wrap=True)
     if width is not None:
         grid.add_column("█ in + out  ░ kept beside", no_wrap=True)
+    shown = {row.path for row in profile.layers}
     for row in profile.rows:
-        bar = [] if width is None else [Text() if row.is_group else _bar(profile, row, width)]
+        bar = [_bar(profile, row, width)] if width is not None and row.path in shown else []
         cells = [_size(profile.number(row, metric)) for metric in (IN_OUT, ALIVE)]
         style = "bold" if row.is_group else ""
         grid.add_row(profile.report.label(row), *cells, *bar, style=style)
