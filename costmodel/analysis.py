@@ -196,6 +196,18 @@ class Analysis:
         said = (self.scenario.precision, self.graph.precision)
         return Basis(self.convention, self.scenario, typed(self.propagation, *said))
 
+    @property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        """The types of its weights, its activations and the sums of its products, where any are."""
+        learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
+        summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
+        found = {
+            "weights": {types.weights for types in learned},
+            "activations": set(self.basis.typed.tensors.values()),
+            "accumulators": {types.accumulators for types in summed},
+        }
+        return {of: tuple(sorted(types)) for of, types in found.items() if types}
+
     @cached_property
     def counted(self) -> tuple[Counted, ...]:
         """The layers in order, with how often each counts."""

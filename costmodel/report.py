@@ -110,19 +110,6 @@ class Report:
         return str(self.analysis.convention)
 
     @property
-    def types(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The types that its weights, its activations and the sums of its products have."""
-        basis, layers = self.analysis.basis, self.analysis.layers
-        learned = (basis.types_of(x).weights for x in layers if x.cost.parameters or x.cost.tied)
-        summed = (basis.types_of(x).accumulators for x in layers if x.cost.macs != 0)
-        found = {
-            "weights": learned,
-            "activations": basis.typed.tensors.values(),
-            "accumulators": summed,
-        }
-        return tuple((name, tuple(sorted(set(types)))) for name, types in found.items())
-
-    @property
     def conditions(self) -> tuple[str, ...]:
         """What must hold of the symbols."""
         return tuple(condition_text(condition) for condition in self.analysis.conditions)

@@ -8,6 +8,7 @@ from sympy import Expr
 from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
+from costmodel.render.scenario import scenario_fields
 from costmodel.report import Report, Row, show_decimal
 
 VERSION = 1
@@ -28,7 +29,7 @@ def head(report: Report) -> dict[str, Any]:
         "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
-        "types": {of: list(types) for of, types in report.types},
+        **scenario_fields(analysis),
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
     }

@@ -47,7 +47,7 @@ def _paint(profile: Profile, axes: "Axes", width: float) -> None:
 def _title(profile: Profile, width: float) -> str:
     """The network, then the types and values, broken to the width in inches."""
     report, variant = profile.report, profile.analysis.graph.variant
-    types = " ".join(dict(report.types)["activations"])
+    types = " ".join(profile.analysis.types["activations"])
     name = f"{report.title}@{variant}" if variant else report.title
     unbroken = report.setting.replace(" = ", "\u00a0=\u00a0")
     about = wrap(f"activations in {types}; {unbroken}", int(13 * width))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import Metric
+from costmodel.render.scenario import scenario_notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
@@ -163,9 +164,7 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
-    types = (f"{of} {' '.join(names)}" for of, names in report.types if names)
-    shown.append(("types", ", ".join(types)))
-    return [*shown, ("convention", report.convention)]
+    return [*shown, *scenario_notes(report.analysis), ("convention", report.convention)]
 
 
 def _totals(report: Report) -> list[tuple[str, str]]:
