@@ -44,6 +44,8 @@ from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
+    from costmodel.liveness import Run
+    from costmodel.ordering import BestOrder
 
 
 def analyze(
@@ -299,7 +301,7 @@ class Analysis:
         """A metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.per_layer is None:
-            return self.memory[layer.node.path]
+            return self.by_layer(found)[layer.node.path]
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
@@ -308,23 +310,47 @@ class Analysis:
             return self.of_layer(metric.name, counted.layer)
         return metric.of([counted], self.basis)
 
+    def by_layer(self, metric: Metric) -> Mapping[str, Expr]:
+        """What takes the whole graph: every layer's path, with its count."""
+        return self.memory if metric.order == "given" else self.best_order.memory
+
     @cached_property
     def memory(self) -> dict[str, Expr]:
         """Every layer's path, with the most bytes in memory while it works."""
-        from costmodel.liveness import memory
+        return self._memory_of(self._run)
+
+    @cached_property
+    def best_order(self) -> "BestOrder":
+        """The order of the layers with the least peak memory at the symbols' values.
+
+        The laws are those of that order, and hold at all values.
+        """
+        from costmodel.ordering import best_order
+
+        order = best_order(self._run, self.evaluator)
+        return order.with_memory(self._memory_of(order.run), self.evaluator)
+
+    @cached_property
+    def _run(self) -> "Run":
+        from costmodel.liveness import unrolled
 
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
         outputs = (self.graph.output, *self.graph.sides)
-        for layer, size in memory(self.propagation.parts, sizes, outputs, self.basis):
+        return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+
+    def _memory_of(self, run: "Run") -> dict[str, Expr]:
+        from costmodel.liveness import memory
+
+        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
+        for layer, size in memory(run):
             found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
         if metric.per_layer is None:
-            return list(self.memory.values())
+            return list(self.by_layer(metric).values())
         return metric.parts(self.counted, self.basis)
 
     def of_input(self, metric: str) -> Expr:

@@ -33,6 +33,7 @@ class Metric(NamedTuple):
         of_places: whether it is about what is seen of the input, and 0 where nothing is.
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
+        order: of what takes the whole graph, the order in which the layers work.
         on_request: whether it is shown only where it is asked for.
     """
 
@@ -46,6 +47,7 @@ class Metric(NamedTuple):
     of_places: bool = False
     quantity: str | None = None
     of_device: bool = False
+    order: Literal["given", "best"] = "given"
     on_request: bool = False
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
@@ -158,6 +160,15 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
             ),
             Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
+            Metric(
+                "memory_peak_best",
+                "least peak memory over the orders of execution",
+                "bytes",
+                None,
+                combine="max",
+                order="best",
+                on_request=True,
+            ),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
             Metric(
                 "receptive_field",

@@ -259,6 +259,16 @@ class Report:
         return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
 
     @property
+    def order_note(self) -> str:
+        """Whether the best order is proved to be the best."""
+        found = self.analysis.best_order
+        if not found.unsearched:
+            return "the least of all orders of execution"
+        first, last = found.unsearched[0], found.unsearched[-1]
+        kept = f"{len(found.unsearched)} layers between {first} and {last} were not searched"
+        return f"{kept}, which does not matter" if found.is_best else f"{kept}, it may be less"
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """From where on convolutions and pooling see no field of the input."""
         layers = (x for x in self.analysis.layers if x.cost.slides)

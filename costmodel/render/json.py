@@ -60,7 +60,17 @@ def document(report: Report) -> dict[str, Any]:
             ]
             for name in ("activations_peak", "in_out_peak", "memory_peak")
         },
+        **_order(report),
     }
+
+
+def _order(report: Report) -> dict[str, Any]:
+    """The best order of the layers, where its memory is asked for."""
+    if all(metric.order == "given" for metric in report.totals):
+        return {}
+    found = report.analysis.best_order
+    shown = {"layers": found.layers, "unsearched": found.unsearched, "is_best": found.is_best}
+    return {"best_order": shown}
 
 
 def _group(report: Report, row: Row) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from costmodel.rules.base import show_shape
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
 
-PEAKS = ("activations_peak", "in_out_peak", "memory_peak")
+PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
 
 NOTHING = "–"
@@ -176,10 +176,12 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "activations_peak":
             layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
-        if metric.name == "memory_peak":
-            alive = report.analysis.memory
+        if metric.per_layer is None:
+            alive = report.analysis.by_layer(metric)
             path = max(alive, key=lambda path: report.number(alive[path]))
             lines.append(("memory", f"{show_bytes(number)} (at {path})"))
+        if metric.order == "best":
+            lines.append(("", report.order_note))
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
             lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
