@@ -319,6 +319,11 @@ class Analysis:
         """Every layer's path, with the most bytes in memory while it works."""
         return self._memory_of(self._run)
 
+    @property
+    def given_order(self) -> tuple[str, ...]:
+        """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
+        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
+
     @cached_property
     def best_order(self) -> "BestOrder":
         """The order of the layers with the least peak memory at the symbols' values.

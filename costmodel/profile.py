@@ -1,31 +1,59 @@
 """What is in memory layer by layer: input and output of each, and all that is alive beside them."""
 
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from functools import cached_property
+from typing import NamedTuple
 
 from archspec.arithmetic import Rational
+from archspec.errors import find_named
 from costmodel.analysis import Analysis
 from costmodel.machines import main_memory
 from costmodel.report import Report, Row
 
-IN_OUT, ALIVE = "in_out_peak", "memory_peak"
-"""The largest input + output of one layer, and the most that is alive at once."""
+IN_OUT = "in_out_peak"
+"""The largest input + output of one layer."""
+
+ALIVE = {"given": "memory_peak", "best": "memory_peak_best"}
+"""Order of the layers → the most that is alive at once."""
+
+
+class Move(NamedTuple):
+    """Layers that work at another place in the best order.
+
+    Attributes:
+        layers: their paths, in the order in which they work.
+        before: the path of the layer that follows them; None where none does.
+    """
+
+    layers: tuple[str, ...]
+    before: str | None
 
 
 class Profile:
-    """What a network has in memory, in the order in which its layers work.
+    """What a network has in memory while its layers work.
 
     Args:
         analysis: the network.
+        order: the order in which they work: ``given``, or ``best``.
         symbolic: whether laws are shown, or numbers.
         depth: how many groups are opened within each other; None opens all.
+
+    Raises:
+        SpecError: there is no such order.
     """
 
     def __init__(
-        self, analysis: Analysis, *, symbolic: bool = False, depth: int | None = None
+        self,
+        analysis: Analysis,
+        *,
+        order: str = "given",
+        symbolic: bool = False,
+        depth: int | None = None,
     ) -> None:
         self.analysis = analysis
-        self.report = Report(analysis, (IN_OUT, ALIVE), symbolic, depth)
+        self.alive = find_named("order", order, ALIVE)
+        self.report = Report(analysis, (IN_OUT, self.alive), symbolic, depth)
 
     def number(self, row: Row, metric: str) -> Rational:
         """The bytes of a line, the most of any of its runs."""
@@ -42,7 +70,7 @@ class Profile:
             if row.is_group:
                 yield row
                 continue
-            alive = self.number(row, ALIVE)
+            alive = self.number(row, self.alive)
             if self.number(row, IN_OUT) or alive > before:
                 yield row
             before = alive
@@ -60,7 +88,18 @@ class Profile:
     @property
     def most(self) -> Rational:
         """The most that is alive at once."""
-        return self.analysis.value(ALIVE)
+        return self.analysis.value(self.alive)
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """How the best order differs from the given one."""
+        given, best = self.analysis.given_order, self.analysis.best_order.layers
+        changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
+        return tuple(
+            Move(best[first:last], best[last] if last < len(best) else None)
+            for change, _, _, first, last in changes
+            if change in ("insert", "replace")
+        )
 
     @property
     def capacity(self) -> Rational | None:

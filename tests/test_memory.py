@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from costmodel import SpecError, analyze
-from costmodel.profile import ALIVE, IN_OUT, Profile
+from costmodel.profile import IN_OUT, Profile
 from costmodel.render import memory_plot
 from costmodel.render.plots import plot
 from costmodel.scenario import scenario
@@ -25,7 +25,9 @@ def profile(spec: str, **said: str) -> Profile:
 def test_alexnet_by_hand() -> None:
     """In fp16: 3·224² + 96·55² at conv1; 96·55² + 96·27² at the first pooling; two bytes each."""
     shown = profile("alexnet.yaml", dtype="fp16")
-    sizes = {row.path: (shown.number(row, IN_OUT), shown.number(row, ALIVE)) for row in shown.rows}
+    sizes = {
+        row.path: (shown.number(row, IN_OUT), shown.number(row, shown.alive)) for row in shown.rows
+    }
     assert sizes["conv2d_1"] == (2 * (3 * 224**2 + 96 * 55**2),) * 2
     assert sizes["maxpool2d_1"] == (2 * (96 * 55**2 + 96 * 27**2),) * 2
     assert "relu_1" not in sizes  # in place: it adds nothing
@@ -37,13 +39,13 @@ def test_a_residual_keeps_its_input_beside() -> None:
     path = "foreach_1/row_2/repeat_1/residual_1/inverted_bottleneck_1/conv_bn_2/conv2d_1"
     (row,) = (row for row in shown.rows if row.path == path)
     assert shown.number(row, IN_OUT) == 2 * 144 * 56**2
-    assert shown.number(row, ALIVE) == 2 * 144 * 56**2 + 24 * 56**2
+    assert shown.number(row, shown.alive) == 2 * 144 * 56**2 + 24 * 56**2
 
 
 def test_lines_add_up_to_the_peaks() -> None:
     for spec in ("googlenet.yaml", "gpt2.yaml", "densenet.yaml"):
         shown = profile(spec)
-        for metric in (IN_OUT, ALIVE):
+        for metric in (IN_OUT, shown.alive):
             most = max(shown.number(row, metric) for row in shown.layers)
             assert most == shown.analysis.value(metric)
 
@@ -74,6 +76,20 @@ def test_json_and_laws(archcost: Run) -> None:
     assert report["totals"]["in_out_peak"]["value"] == 440_928
     law = archcost("memory", ALEXNET, "--symbolic", "--dtype", "int8").stdout
     assert "of conv2d_1     n*(c*h*w + 96*((h - 7)//4 + 1)*((w - 7)//4 + 1))" in law
+
+
+def test_the_best_order_says_what_moves() -> None:
+    """MaxViT halves the shortcut's map before the wide branch is worked out beside it."""
+    analysis = analyze(ROOT / "specs" / "maxvit.yaml")
+    best = Profile(analysis, order="best")
+    assert best.most < Profile(analysis).most
+    stage = "foreach_1/row_1/residual_1"
+    first = best.moves[0]
+    assert first.layers == (f"{stage}/shortcut/avgpool2d_1", f"{stage}/shortcut/conv2d_1")
+    assert first.before == f"{stage}/mbconv_1/conv_bn_gelu_1/conv2d_1"
+    assert Profile(analyze(ROOT / "specs" / "alexnet.yaml"), order="best").moves == ()
+    with pytest.raises(SpecError, match="unknown order 'bst'"):
+        Profile(analysis, order="bst")
 
 
 def texts(figure: Figure) -> list[Text]:

@@ -12,6 +12,11 @@ PlotFile = Annotated[
 ]
 
 
+Order = Annotated[
+    str, Parameter(help="The order of the layers: given, or best, which needs the least memory.")
+]
+
+
 @app.command
 def memory(
     spec: Spec,
@@ -19,6 +24,7 @@ def memory(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
+    order: Order = "given",
     plot: PlotFile = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
@@ -29,7 +35,7 @@ def memory(
 
     render = find_renderer(format)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    profile = Profile(analysis, symbolic=symbolic, depth=depth)
+    profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
     if plot is not None:
         from costmodel.render.memory_plot import draw
 

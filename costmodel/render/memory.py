@@ -59,7 +59,7 @@ def _grid(profile: Profile, width: int | None) -> Table:
     shown = {row.path for row in profile.layers}
     for row in profile.rows:
         bar = [_bar(profile, row, width)] if width is not None and row.path in shown else []
-        cells = [_size(profile.number(row, metric)) for metric in (IN_OUT, ALIVE)]
+        cells = [_size(profile.number(row, metric)) for metric in (IN_OUT, profile.alive)]
         style = "bold" if row.is_group else ""
         grid.add_row(profile.report.label(row), *cells, *bar, style=style)
     return grid
@@ -71,7 +71,7 @@ def _size(size: Rational) -> str:
 
 def _bar(profile: Profile, row: Row, width: int) -> Text:
     """What is alive against the most that is; over the device's memory it is red."""
-    alive, own = profile.number(row, ALIVE), profile.number(row, IN_OUT)
+    alive, own = profile.number(row, profile.alive), profile.number(row, IN_OUT)
     unit = Fraction(profile.most, width)
     eighths = round(min(own, alive) / unit * 8)
     full = "█" * (eighths // 8) + EIGHTHS[eighths % 8]
@@ -85,9 +85,15 @@ def _peaks(profile: Profile) -> Iterator[tuple[str, str]]:
     size, row = profile.analysis.value(IN_OUT), profile.peak(IN_OUT)
     yield "input + output", f"{show_bytes(size)} (at {row.path})"
     if profile.capacity is not None:
-        over = sum(profile.number(row, ALIVE) > profile.capacity for row in profile.layers)
+        over = sum(profile.number(row, profile.alive) > profile.capacity for row in profile.layers)
         of = f"{over} of {len(profile.layers)} layers over it" if over else "all layers within it"
         yield "capacity", f"{show_bytes(profile.capacity)}; {of}"
+    if profile.alive == ALIVE["best"]:
+        given = profile.analysis.value(ALIVE["given"])
+        yield "in given order", show_bytes(given)
+        for move in profile.moves:
+            place = f"before {move.before}" if move.before else "last"
+            yield "best order", f"{', '.join(move.layers)} {place}"
 
 
 FORMATS: dict[str, Renderer] = {

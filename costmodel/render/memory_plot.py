@@ -5,7 +5,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from costmodel.formula import show_quantity
-from costmodel.profile import ALIVE, IN_OUT, Profile
+from costmodel.profile import IN_OUT, Profile
 from costmodel.render.plots import BLUE, GREY, ORANGE, plot
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def draw(profile: Profile, path: str) -> None:
 def _paint(profile: Profile, axes: "Axes", width: float) -> None:
     size, unit = next((s, u) for s, u in UNITS.items() if profile.most >= s or s == 1)
     numbers = range(1, len(profile.layers) + 1)
-    alive = [float(profile.number(row, ALIVE) / size) for row in profile.layers]
+    alive = [float(profile.number(row, profile.alive) / size) for row in profile.layers]
     own = [float(profile.number(row, IN_OUT) / size) for row in profile.layers]
     own = list(map(min, own, alive))
     rest = [top - low for top, low in zip(alive, own, strict=True)]
@@ -89,7 +89,7 @@ def _mark_capacity(profile: Profile, axes: "Axes", size: int) -> None:
 
 def _mark_peak(profile: Profile, axes: "Axes", alive: list[float]) -> None:
     """The largest bar with its layer and bytes, on the side where there is room."""
-    row = profile.peak(ALIVE)
+    row = profile.peak(profile.alive)
     number = profile.layers.index(row) + 1
     is_left = number <= len(alive) / 2
     text = f"{show_quantity(profile.most, 'B')} at {_short(row.path)}"
