@@ -17,6 +17,7 @@ from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
 from costmodel.reach import Limit, fields_of
 from costmodel.rules.base import Shape, elements
+from costmodel.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
+
+
+CACHES = ("kv_cache", "kv_cache_per_token")
+"""The metrics that are about cached keys and values."""
 
 
 class Row(NamedTuple):
@@ -111,7 +116,10 @@ class Report:
 
     @property
     def types(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The types that its weights, its activations and the sums of its products have."""
+        """The types that its weights, its activations and the sums of its products have.
+
+        And those of its cache, where that is shown or used.
+        """
         basis, layers = self.analysis.basis, self.analysis.layers
         learned = (basis.types_of(x).weights for x in layers if x.cost.parameters or x.cost.tied)
         summed = (basis.types_of(x).accumulators for x in layers if x.cost.macs != 0)
@@ -120,6 +128,8 @@ class Report:
             "activations": basis.typed.tensors.values(),
             "accumulators": summed,
         }
+        if self.analysis.scenario.past is not None or {*CACHES} & {*self.metrics}:
+            found["cache"] = (basis.types_of(x).cache for x in layers if x.cost.cache)
         return tuple((name, tuple(sorted(set(types)))) for name, types in found.items())
 
     @property
@@ -135,8 +145,14 @@ class Report:
     @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
-        values = self.analysis.graph.values
-        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in values.items())
+        return ", ".join(f"{name} = {show_decimal(v)}" for name, v in self.values.items())
+
+    @property
+    def values(self) -> dict[str, Rational]:
+        """The value of every symbol, and how many tokens came before where that is a number."""
+        past = self.analysis.scenario.past
+        known = {} if past is None or isinstance(past, str) else {PAST: past}
+        return {**self.analysis.graph.values, **known}
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -20,7 +20,7 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, bytes_moved, receptive_field, effective_stride, effective_padding.",
+        "memory_peak, bytes_moved, kv_cache, kv_cache_per_token, receptive_field, effective_stride, effective_padding.",
     ),
 ]
 Depth = Annotated[
@@ -73,6 +73,13 @@ class Given:
         str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
     ] = None
 
+    past: Annotated[
+        str | None,
+        Parameter(
+            help="How many tokens came before, their keys and values cached; past leaves it open."
+        ),
+    ] = None
+
     @property
     def fixed(self) -> dict[str, str]:
         """The symbols that ``--set`` fixes, each to one number."""
@@ -103,6 +110,7 @@ class Given:
             hardware=self.hardware,
             energy=self.energy,
             efficiency=self.efficiency,
+            past=self.past,
         )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
