@@ -148,10 +148,15 @@ def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
     from costmodel.rules.attention import extends
 
     if not any(extends(node.layer) for node in graph.nodes):
-        raise SpecError(
-            "past is of causal self-attention, and this network has none that takes it",
-            hint="a self_attention takes it that says causal: true, and no kv_length",
-        )
+        raise no_token_before()
+
+
+def no_token_before() -> SpecError:
+    """The error of a network that is asked what tokens before its own cost."""
+    return SpecError(
+        "no layer here meets tokens that came before: there is no causal self_attention",
+        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+    )
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:

@@ -123,13 +123,18 @@ class Given:
             scenario=self.scenario,
             numbers_suffice=numbers_suffice,
         )
-        for warning in analysis.warnings:
-            print(f"archcost: warning: {warning}", file=sys.stderr)
+        warn(analysis)
         return analysis
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
+
+
+def warn(analysis: Analysis) -> None:
+    """Tell on stderr what a spec says without effect."""
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)
 
 
 def require_values(option: str, values: list[str] | None) -> None:

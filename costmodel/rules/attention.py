@@ -126,9 +126,7 @@ def _before(layer: SelfAttention, site: Site) -> Expr | None:
     return site.past if extends(layer) else None
 
 
-def _own_cache(
-    layer: SelfAttention, site: Site, before: Expr | None, length: Expr
-) -> Cache | None:
+def _own_cache(layer: SelfAttention, site: Site, before: Expr | None, length: Expr) -> Cache | None:
     """What is kept of the tokens themselves: ``min(s, window)`` of them.
 
     Before the first of the tokens that enter, a window has ``window - 1`` others.
