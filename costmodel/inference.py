@@ -1,11 +1,11 @@
 """Transformers at inference: prefill and decode as two uses of one spec.
 
-Prefill takes the whole prompt and fills the cache of keys and values; every step of decode takes one
-token per sequence and meets all that came before. Times are lower bounds: all products at the
+Prefill takes the whole prompt and fills the cache of keys and values; every step of decode takes
+one token per sequence and meets all that came before. Times are lower bounds: all products at the
 device's peak, all bytes at its full bandwidth, the longer of the two.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -77,9 +77,9 @@ class Work(NamedTuple):
     Attributes:
         macs: multiply-accumulates.
         weights: bytes of weights, read.
-        activations: bytes of feature maps, read and written.
         cache_reads: bytes of cached keys and values, read.
         cache_writes: bytes of keys and values, written into the cache.
+        activations: bytes of feature maps, read and written.
         cache: bytes of the cache after it.
         compute: seconds of its products at the device's peak; None without a device.
         memory: seconds of its bytes at the device's bandwidth; None without a device.
@@ -87,9 +87,9 @@ class Work(NamedTuple):
 
     macs: Expr
     weights: Expr
-    activations: Expr
     cache_reads: Expr
     cache_writes: Expr
+    activations: Expr
     cache: Expr
     compute: Expr | None
     memory: Expr | None
@@ -104,9 +104,10 @@ class Work(NamedTuple):
             return None
         return Maximum(self.compute, self.memory)
 
-    def map(self, change: Callable[[Expr], Expr]) -> "Work":
-        """The same with every law changed."""
-        return Work(*(None if law is None else change(law) for law in self))
+    @property
+    def known(self) -> Iterator[tuple[str, Expr]]:
+        """Everything by name, but what takes a device where there is none."""
+        return ((name, law) for name, law in self._asdict().items() if law is not None)
 
 
 def work_of(analysis: Analysis) -> Work:
@@ -120,9 +121,9 @@ def work_of(analysis: Analysis) -> Work:
     return Work(
         total(count_macs),
         total(lambda layer, basis: traffic(layer, basis).weights),
-        total(lambda layer, basis: traffic(layer, basis).activations),
         total(lambda layer, basis: traffic(layer, basis).cache_reads),
         total(lambda layer, basis: traffic(layer, basis).cache_writes),
+        total(lambda layer, basis: traffic(layer, basis).activations),
         analysis.total("kv_cache"),
         total(_compute_time) if on_device else None,
         total(_memory_time) if on_device else None,
@@ -259,7 +260,7 @@ class Inference:
 
     def _figures(self, name: str, of: Analysis, work: Work, tokens: int, past: int) -> Figures:
         evaluate = of.laws_at(self._at(of, past))
-        values = {name: evaluate(law) for name, law in _known(work)}
+        values = {name: evaluate(law) for name, law in work.known}
         latency = None if work.latency is None else evaluate(work.latency)
         return Figures(name, tokens, past, values, latency)
 
@@ -276,7 +277,7 @@ class Inference:
         return values
 
     def _all_steps(self, step: Work, tokens: int) -> Figures:
-        values = {name: self._over_steps(law) for name, law in _known(step) if name != "cache"}
+        values = {name: self._over_steps(law) for name, law in step.known if name != "cache"}
         latency = None if step.latency is None else self._over_steps(step.latency)
         return Figures("all steps", tokens, None, values, latency)
 
@@ -361,13 +362,9 @@ class Inference:
             return None
 
 
-def _known(work: Work) -> Iterator[tuple[str, Expr]]:
-    return ((name, law) for name, law in work._asdict().items() if law is not None)
-
-
 def _parts_of_memory(analysis: Analysis) -> tuple[Expr, Expr, Expr]:
     """Weights, cache, and the peak of activations."""
-    return tuple(map(analysis.total, ("model_size", "kv_cache", "memory_peak")))  # type: ignore[return-value]
+    return analysis.total("model_size"), analysis.total("kv_cache"), analysis.total("memory_peak")
 
 
 def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
@@ -450,18 +447,15 @@ def _axes(architecture: Architecture) -> Axes:
     if not any(extends(node.layer) for node in nodes):
         raise no_token_before()
     if len(header.input) > 1:
-        cause = (
-            f"{len(header.input)} inputs, {' and '.join(header.input)}; only one grows by tokens"
-        )
+        names = " and ".join(header.input)
+        cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
         hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
         raise SpecError(cause, hint=hint, origin=origin, entry="input")
     ((_, sizes),) = header.input.items()
-    names = [size.tree.id for size in sizes[:2] if isinstance(size.tree, Name)]
-    symbols = [name for name in names if name in header.symbols]
+    named = [size.tree.id for size in sizes[:2] if isinstance(size.tree, Name)]
+    symbols = [name for name in named if name in header.symbols]
     if len(set(symbols)) < 2:
         hint = "as in symbols: {n: 1, t: 128} and input: [n, t]"
-        cause = (
-            "batch and tokens, the first two axes, must be symbols, as prefill and decode differ"
-        )
+        cause = "the first two axes are batch and tokens, and must be two symbols here"
         raise SpecError(cause, hint=hint, origin=origin, entry="input")
     return Axes(*symbols)

@@ -1,8 +1,8 @@
 """The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
 
 What works in place is done on the way of the layer before it, and reads only its other inputs; a
-view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and values
-is kept, those of tokens before are read once, and those of new ones written once.
+view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and
+values is kept, those of tokens before are read once, and those of new ones written once.
 """
 
 from collections.abc import Iterator

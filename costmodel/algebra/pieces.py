@@ -74,7 +74,7 @@ def _is_innermost(bend: Expr) -> bool:
 
 
 def _crossings(bend: Expr, index: Symbol) -> set[int]:
-    """The last whole values of the index before two of the terms are equal, or at which they are."""
+    """The last whole values of the index up to where two of the terms are equal."""
     found = set()
     for i, left in enumerate(bend.args):
         for right in bend.args[i + 1 :]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,11 +18,12 @@ from costmodel.algebra.printing import text
 from costmodel.analysis import Analysis
 from costmodel.formula import show_bytes, show_number, show_quantity
 from costmodel.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.precision import is_floating
 from costmodel.render.hardware import shown_bytes
 from costmodel.render.json import head, plain_number
 from costmodel.render.markdown import code, escaped, line_of
 from costmodel.render.table import drawn, entry, heading, notes, print_whole
-from costmodel.report import Report
+from costmodel.report import Report, show_decimal
 from costmodel.roofs import LinearRoof, NoLine, Roof, linear_roofs, longest, roofs
 
 Note = tuple[str, str]
@@ -38,6 +39,9 @@ WORK = {
     "memory": ("bytes", "s"),
 }
 """What a run does → its title and unit."""
+
+TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per token", "B")}
+"""The same of all laws."""
 
 
 def _report(found: Inference) -> Report:
@@ -151,21 +155,21 @@ def _fit(found: Inference) -> Iterator[Note]:
 def _roofs(found: Inference) -> Iterator[Note]:
     name = found.axes.batch
     for linear in linear_roofs(found):
-        yield "memory roof", f"linear layers alone: left from {_linear(linear, name)}"
+        yield "memory roof", f"linear layers alone are under it below {_linear(linear, name)}"
     for roof in roofs(found):
         yield "", f"decode after {show_number(roof.past)} tokens: {_roof(roof, name)}"
     end = longest(found)
     if end is not None:
-        told = f"after up to {show_number(end)} tokens" if end else "after no token"
-        yield "", f"a batch that leaves it is there {told}"
+        told = f"after up to {show_number(end)} tokens" if end else "after none"
+        yield "", f"there is a batch that leaves it {told}"
 
 
 def _linear(roof: LinearRoof, name: str) -> str:
-    size = f"{float(roof.weight_bytes):g} B"
-    rate, speed = show_quantity(roof.rate, "OP/s"), show_quantity(roof.bandwidth, "B/s")
-    value = f"{float(roof.batch):.4g}"
+    unit = "FLOP/s" if is_floating(roof.operations) else "OP/s"
+    rate, speed = show_quantity(roof.rate, unit), show_quantity(roof.bandwidth, "B/s")
+    value, size = f"{float(roof.batch):.5g}", f"{float(roof.weight_bytes):g} B"
     types = f"products in {roof.operations}, weights in {roof.weights}"
-    return f"{name} = {value} on, {rate}·{size}/(2·{speed}) ({types})"
+    return f"{name} = {value} = {rate}·{size}/(2·{speed}) ({types})"
 
 
 def _roof(roof: Roof | NoLine, name: str) -> str:
@@ -173,34 +177,37 @@ def _roof(roof: Roof | NoLine, name: str) -> str:
         return f"not decided: {roof.reason}"
     moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
     if roof.batch is None:
-        return f"never left: each further sequence takes {moved} to move and {computed} to compute"
+        return (
+            f"under it with any {name}, as a sequence takes {moved} to move, {computed} to compute"
+        )
     if roof.batch == 1:
-        return f"left at {name} = 1 already"
-    return f"left from {name} = {show_number(roof.batch)} on, {shared}/({computed} - {moved})"
+        return f"not under it with any {name}"
+    below = f"under it below {name} = {show_number(roof.batch)}"
+    return f"{below} = ceil({shared} of all/({computed} - {moved} of each))"
 
 
 def _notes(found: Inference) -> Iterator[Note]:
     """Where this holds, and what counts."""
     if found.has_experts:
-        yield (
-            "experts",
-            (
-                "a run reads the weights of top_k experts at least; tokens that choose others read more"
-            ),
-        )
+        yield "experts", "weights read are those of top_k, at least: tokens may choose others"
     if found.device is not None:
-        yield (
-            "at least",
-            "all products at the peak, all bytes at full bandwidth, the longer of both",
-        )
+        yield "at least", "products at the peak, bytes at full bandwidth, the longer of both"
     for label, note in notes(_report(found)):
         if label == "at":
             yield "at", _setting(found)
         elif label != "valid when":
             yield label, note
-    for use, analysis in _uses(found):
-        if conditions := Report(analysis).conditions:
-            yield f"{use} valid when", " and ".join(conditions)
+    yield from _conditions(found)
+
+
+def _conditions(found: Inference) -> Iterator[Note]:
+    """Once, where both ask for the same."""
+    asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
+    if len(set(asked.values())) == 1:
+        asked = {"": asked["prefill"]}
+    for use, conditions in asked.items():
+        if conditions:
+            yield f"{use} valid when".strip(), conditions
 
 
 def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
@@ -210,10 +217,11 @@ def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
 def _setting(found: Inference) -> str:
     """The values of all symbols; where numbers are asked for, the plan in place of its own."""
     if found.plan is None:
-        return Report(found.prefill).setting
+        symbols = found.prefill.graph.values.items()
+        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
     plan = ", ".join(f"{name} = {number}" for name, number in found.plan._asdict().items())
     others = [
-        f"{name} = {value}"
+        f"{name} = {show_decimal(value)}"
         for name, value in found.decode.graph.values.items()
         if name not in found.own_symbols
     ]
@@ -222,47 +230,57 @@ def _setting(found: Inference) -> str:
 
 def _draw_laws(found: Inference, console: Console) -> None:
     console.print()
-    for title, laws in _laws(found).items():
-        console.print(Text(title, style="bold"), soft_wrap=True)
-        for label, law in laws.items():
-            entry(f"  {label}", law, console)
+    for use in _laws(found):
+        console.print(Text(use.title, style="bold"), soft_wrap=True)
+        for label, law in use.lines:
+            entry(f"  {label}", law or OPEN, console)
     console.print()
 
 
-def _laws(found: Inference) -> dict[str, dict[str, str]]:
-    """Use → what it does → its law."""
-    prefill, step = found.works
+OPEN = "no closed form in these symbols: it bends or steps"
+"""What stands for a law that has none."""
+
+
+class Use(NamedTuple):
+    """The laws of prefill, of a step, or of all steps.
+
+    Attributes:
+        key: what it is called.
+        title: what its symbols mean.
+        laws: what it does → the law; None without a closed form.
+    """
+
+    key: str
+    title: str
+    laws: Mapping[str, str | None]
+
+    @property
+    def lines(self) -> Iterator[tuple[str, str | None]]:
+        """The laws with their titles."""
+        return ((TITLES[name][0], law) for name, law in self.laws.items())
+
+
+def _laws(found: Inference) -> tuple[Use, Use, Use]:
+    (prefill, step), decode = found.works, found.decode
     tokens = found.axes.tokens
-    one = _law(found.decode, found.decode.total("kv_cache_per_token"), "B")
-    sums = {name: None if law is None else found.sum_of_steps(law) for name, law in _items(step)}
-    summed = {
-        name: "no closed form: it bends" if law is None else _law(found.decode, law, WORK[name][1])
-        for name, law in sums.items()
-        if name in WORK and getattr(step, name) is not None
-    }
+    one = {"kv_cache_per_token": _law(decode, decode.total("kv_cache_per_token"), "B")}
+    return (
+        Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
+        Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
+        Use("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
+    )
+
+
+def _of(analysis: Analysis, work: Work) -> dict[str, str]:
+    return {name: _law(analysis, law, TITLES[name][1]) for name, law in work.known}
+
+
+def _sums(found: Inference, step: Work) -> dict[str, str | None]:
+    sums = {name: found.sum_of_steps(law) for name, law in step.known if name != "cache"}
     return {
-        f"prefill: {tokens} tokens, none before": _laws_of(found.prefill, prefill),
-        "step of decode: 1 token, past before": {
-            **_laws_of(found.decode, step),
-            "cache per token": one,
-        },
-        f"all steps: {STEPS} of them, {tokens} tokens before the first": {
-            WORK[name][0]: law for name, law in summed.items()
-        },
+        name: None if law is None else _law(found.decode, law, TITLES[name][1])
+        for name, law in sums.items()
     }
-
-
-def _items(work: Work) -> Iterator[tuple[str, Expr | None]]:
-    return iter(work._asdict().items())
-
-
-def _laws_of(analysis: Analysis, work: Work) -> dict[str, str]:
-    shown = {
-        title: _law(analysis, law, unit)
-        for name, (title, unit) in WORK.items()
-        if (law := getattr(work, name)) is not None
-    }
-    return {**shown, "cache": _law(analysis, work.cache, "B")}
 
 
 def _law(analysis: Analysis, law: Expr, unit: str) -> str:
@@ -274,18 +292,15 @@ def markdown(found: Inference) -> str:
     """The same as GitHub's Markdown."""
     lines = [f"**{escaped(found.decode.graph.name)}**", ""]
     lines += _law_lists(found) if found.plan is None else _number_lines(found)
-    lines += [
-        f"- {escaped(label)}: {escaped(note)}".replace("- : ", "  - ")
-        for label, note in _notes(found)
-    ]
+    lines += [f"- {escaped(label)}: {escaped(note)}" for label, note in _notes(found)]
     return "\n".join(lines) + "\n"
 
 
 def _law_lists(found: Inference) -> Iterator[str]:
-    for title, laws in _laws(found).items():
-        yield f"- {title}"
-        for label, law in laws.items():
-            yield f"  - {label}: {code(law)}"
+    for use in _laws(found):
+        yield f"- {use.title}"
+        for label, law in use.lines:
+            yield f"  - {label}: {code(law) if law else OPEN}"
     yield ""
 
 
@@ -313,7 +328,7 @@ def _document(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
-        return {**start, "laws": _laws(found)}
+        return {**start, "laws": {use.key: use.laws for use in _laws(found)}}
     numbers = {
         "plan": found.plan._asdict(),
         "runs": [_run(figures) for figures in found.figures],

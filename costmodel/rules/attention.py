@@ -6,6 +6,7 @@ from sympy import Expr, S
 
 from archspec.layers import Layer
 from archspec.layers.attention import Attention, CrossAttention, SelfAttention
+from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Minimum
 from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, weight_of
@@ -138,8 +139,14 @@ def _own_cache(layer: SelfAttention, site: Site, before: Expr | None, length: Ex
         read = written = S.Zero
     elif layer.window is not None:
         window = site.size("window", layer.window)
-        read, written = Minimum(before, window - 1), Minimum(written, window)
+        read, written = _up_to(before, window - 1, site), _up_to(written, window, site)
     return _cache(layer, site, length)._replace(read=read, written=written)
+
+
+def _up_to(tokens: Expr, bound: Expr, site: Site) -> Expr:
+    """``min(tokens, bound)``, or the tokens where they are proved to be no more."""
+    fits = is_at_least(bound - tokens, 0, site.least)
+    return tokens if fits else Minimum(tokens, bound)
 
 
 def _cache(layer: Attention, site: Site, held: Expr, *, grows: bool = True) -> Cache:
