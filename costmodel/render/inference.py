@@ -155,13 +155,13 @@ def _fit(found: Inference) -> Iterator[Note]:
 def _roofs(found: Inference) -> Iterator[Note]:
     name = found.axes.batch
     for linear in linear_roofs(found):
-        yield "memory roof", f"linear layers alone are under it below {_linear(linear, name)}"
+        yield "memory roof", f"linear layers alone: bound by memory below {_linear(linear, name)}"
     for roof in roofs(found):
         yield "", f"decode after {show_number(roof.past)} tokens: {_roof(roof, name)}"
     end = longest(found)
     if end is not None:
-        told = f"after up to {show_number(end)} tokens" if end else "after none"
-        yield "", f"there is a batch that leaves it {told}"
+        told = f"up to {show_number(end)} tokens" if end else "no token"
+        yield "", f"a batch that is bound by compute is there after {told}"
 
 
 def _linear(roof: LinearRoof, name: str) -> str:
@@ -177,12 +177,11 @@ def _roof(roof: Roof | NoLine, name: str) -> str:
         return f"not decided: {roof.reason}"
     moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
     if roof.batch is None:
-        return (
-            f"under it with any {name}, as a sequence takes {moved} to move, {computed} to compute"
-        )
+        each = f"each sequence takes {moved} to move, {computed} to compute"
+        return f"bound by memory with any {name}: {each}"
     if roof.batch == 1:
-        return f"not under it with any {name}"
-    below = f"under it below {name} = {show_number(roof.batch)}"
+        return f"bound by compute with any {name}"
+    below = f"bound by memory below {name} = {show_number(roof.batch)}"
     return f"{below} = ceil({shared} of all/({computed} - {moved} of each))"
 
 
