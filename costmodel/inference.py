@@ -403,6 +403,9 @@ def infer(
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     _check(plan, axes, given)
+    if plan is None and STEPS in architecture.header.symbols:
+        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
+        raise SpecError(cause, hint="call it by another name")
     numbers = {} if plan is None else _numbers(architecture, axes, assume)
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:

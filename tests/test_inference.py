@@ -528,6 +528,13 @@ def test_a_spec_with_a_past_of_its_own(written: Callable[[str], str]) -> None:
             analyze(path, scenario=scenario(past=past))
 
 
+def test_a_spec_with_a_number_of_steps_of_its_own(written: Callable[[str], str]) -> None:
+    path = written(SMALL.replace("{n: 2", "{generate: 4, n: 2").replace("4*d", "generate*d"))
+    assert infer(path).figures[0].tokens == 512
+    with pytest.raises(SpecError, match="the spec says itself what 'generate' is"):
+        infer(path, None)
+
+
 def test_past_without_a_layer_that_takes_it() -> None:
     with pytest.raises(SpecError, match="no layer here meets tokens that came before"):
         analyze(SPECS / "bert.yaml", scenario=scenario(past=3))

@@ -98,6 +98,9 @@ def _or_nothing(value: Any, show: Callable[[Any], str]) -> str:
 
 
 def _quantity(value: Rational, unit: str) -> str:
+    """With a prefix; of less than a byte there is none."""
+    if unit == "B" and value < 1:
+        return f"{float(value):.4g} B"
     return show_quantity(value, unit).strip()
 
 
