@@ -281,6 +281,7 @@ def test_where_compute_and_memory_change_places() -> None:
     found = infer(LLAMA3, Plan(500, 100, 600), scenario=A100)
     first, last, steps = found.figures[1:]
     assert (first.bound, last.bound) == ("compute", "memory")
+    assert steps.latency is not None
     assert steps.latency > max(steps.work["compute"], steps.work["memory"])
 
 
