@@ -39,7 +39,7 @@ from costmodel.propagation import (
     show_way,
 )
 from costmodel.rules.base import Requirement, Shape, elements
-from costmodel.scenario import NOWHERE, Scenario
+from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, counts = load(fspath(spec)), find_convention(convention)
+    architecture, counts = with_past(load(fspath(spec)), scenario), find_convention(convention)
     assumed = tuple(assume)
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
@@ -84,18 +84,18 @@ def analyze(
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
-            raise _with_conditions(error, architecture, counts) from None
+            raise _with_conditions(error, architecture, counts, scenario) from None
         if numbers_suffice:
             return numeric
         raise
 
 
 def _with_conditions(
-    error: SpecError, architecture: Architecture, convention: Convention
+    error: SpecError, architecture: Architecture, convention: Convention, scenario: Scenario
 ) -> SpecError:
     """The same error with the conditions under which the network is valid, where they are known."""
     try:
-        free = unchecked(architecture, convention, {})
+        free = unchecked(architecture, convention, {}, (), scenario)
     except SpecError:
         return error
     if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
@@ -112,7 +112,7 @@ def analyze_architecture(
     scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    assumed = tuple(assume)
+    assumed, architecture = tuple(assume), with_past(architecture, scenario)
     analysis = unchecked(architecture, convention, settings, assumed, scenario)
     try:
         return analysis.checked()
@@ -134,11 +134,31 @@ def unchecked(
     scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    architecture = with_past(architecture, scenario)
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    propagation = propagate(graph, assumed)
+    _require_past_to_matter(graph, scenario)
+    propagation = propagate(graph, assumed, scenario.past)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
+
+
+def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
+    """Tokens before are said only of a network that meets them."""
+    if scenario.past is None:
+        return
+    from costmodel.rules.attention import extends
+
+    if not any(extends(node.layer) for node in graph.nodes):
+        raise no_token_before()
+
+
+def no_token_before() -> SpecError:
+    """The error of a network that is asked what tokens before its own cost."""
+    return SpecError(
+        "no layer here meets tokens that came before: there is no causal self_attention",
+        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+    )
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
@@ -200,13 +220,15 @@ class Analysis:
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
-        """The types of its weights, its activations and the sums of its products, where any are."""
+        """The types of its weights, activations, sums of products and cache, where any are."""
         learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
         summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
+        caching = (self.basis.types_of(x) for x in self.layers if x.cost.cache)
         found = {
             "weights": {types.weights for types in learned},
             "activations": set(self.basis.typed.tensors.values()),
             "accumulators": {types.accumulators for types in summed},
+            "cache": {types.cache for types in caching},
         }
         return {of: tuple(sorted(types)) for of, types in found.items() if types}
 

@@ -14,7 +14,7 @@ from costmodel.conventions import Convention
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
-from costmodel.traffic import in_out, traffic
+from costmodel.traffic import cached_bytes, in_out, traffic
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
 
@@ -123,6 +123,25 @@ def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
     return traffic(layer, basis).total
 
 
+def count_kv_cache(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
+    cache = layer.cost.cache
+    if cache is None:
+        return Integer(0)
+    return cached_bytes(cache, cache.held, basis.types_of(layer).cache)
+
+
+def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the keys and values that a further token of a sequence adds, till a window is full.
+
+    Those of a cross attention are of its source, to which no further token adds.
+    """
+    cache = layer.cost.cache
+    if cache is None or not cache.grows:
+        return Integer(0)
+    return cached_bytes(cache._replace(rows=S.One), S.One, basis.types_of(layer).cache)
+
+
 def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
 
@@ -170,6 +189,14 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 on_request=True,
             ),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
+            Metric("kv_cache", "KV cache", "bytes", count_kv_cache, on_request=True),
+            Metric(
+                "kv_cache_per_token",
+                "KV cache per token",
+                "bytes",
+                count_kv_cache_per_token,
+                on_request=True,
+            ),
             Metric(
                 "receptive_field",
                 "receptive field",

@@ -17,6 +17,7 @@ from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
 from costmodel.reach import Limit, fields_of
 from costmodel.rules.base import Shape, elements
+from costmodel.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -122,8 +123,14 @@ class Report:
     @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
-        values = self.analysis.graph.values
-        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in values.items())
+        return ", ".join(f"{name} = {show_decimal(v)}" for name, v in self.values.items())
+
+    @property
+    def values(self) -> dict[str, Rational]:
+        """The value of every symbol, and how many tokens came before where that is a number."""
+        past = self.analysis.scenario.past
+        known = {} if past is None or isinstance(past, str) else {PAST: past}
+        return {**self.analysis.graph.values, **known}
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

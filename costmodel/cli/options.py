@@ -20,8 +20,8 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, bytes_moved, receptive_field, effective_stride, "
-        "effective_padding.",
+        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, "
+        "receptive_field, effective_stride, effective_padding.",
     ),
 ]
 Depth = Annotated[
@@ -74,6 +74,13 @@ class Given:
         str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
     ] = None
 
+    past: Annotated[
+        str | None,
+        Parameter(
+            help="How many tokens came before, their keys and values cached; past leaves it open."
+        ),
+    ] = None
+
     @property
     def fixed(self) -> dict[str, str]:
         """The symbols that ``--set`` fixes, each to one number."""
@@ -104,6 +111,7 @@ class Given:
             hardware=self.hardware,
             energy=self.energy,
             efficiency=self.efficiency,
+            past=self.past,
         )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
@@ -116,13 +124,18 @@ class Given:
             scenario=self.scenario,
             numbers_suffice=numbers_suffice,
         )
-        for warning in analysis.warnings:
-            print(f"archcost: warning: {warning}", file=sys.stderr)
+        warn(analysis)
         return analysis
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
+
+
+def warn(analysis: Analysis) -> None:
+    """Tell on stderr what a spec says without effect."""
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)
 
 
 def require_values(option: str, values: list[str] | None) -> None:

@@ -27,7 +27,7 @@ def head(report: Report) -> dict[str, Any]:
         "archcost": VERSION,
         "name": report.title,
         "variant": analysis.graph.variant,
-        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
+        "symbols": {name: plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,
         **scenario_fields(analysis),
         "conditions": list(report.conditions),
