@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
@@ -16,7 +16,11 @@ from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
 from costmodel.traffic import traffic
 
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+
 PerLayer = Callable[[LayerCost, Basis], Expr]
+OfNetwork = Callable[["Analysis"], PerLayer]
 
 
 class Metric(NamedTuple):
@@ -34,6 +38,7 @@ class Metric(NamedTuple):
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
         on_request: whether it is shown only where it is asked for.
+        of_network: what the count of a layer is in a network, where it takes the whole of that.
     """
 
     name: str
@@ -47,6 +52,13 @@ class Metric(NamedTuple):
     quantity: str | None = None
     of_device: bool = False
     on_request: bool = False
+    of_network: OfNetwork | None = None
+
+    def within(self, analysis: "Analysis") -> "Metric":
+        """The same with the count of a layer known, where that takes the whole network."""
+        if self.of_network is None:
+            return self
+        return self._replace(per_layer=self.of_network(analysis))
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
         """The count of each layer, times how often it counts where counts add up."""
@@ -121,6 +133,28 @@ def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
     return traffic(layer, basis).total
 
 
+def of_energy(part: str) -> OfNetwork:
+    """A part of what a layer takes, in joules (see `energy`)."""
+
+    def within(analysis: "Analysis") -> PerLayer:
+        return lambda layer, _: getattr(analysis.energies.of_layer(layer), part)
+
+    return within
+
+
+def _energy(name: str, title: str, part: str) -> Metric:
+    return Metric(
+        name,
+        title,
+        "joules",
+        None,
+        quantity="J",
+        of_device=True,
+        on_request=True,
+        of_network=of_energy(part),
+    )
+
+
 def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
 
@@ -156,6 +190,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
+            _energy("energy", "energy", "total"),
+            _energy("energy_arithmetic", "arithmetic", "arithmetic"),
+            _energy("energy_weights", "weights", "weights"),
+            _energy("energy_activations", "activations", "activations"),
             Metric(
                 "receptive_field",
                 "receptive field",
