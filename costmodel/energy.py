@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sympy import Add, Expr, S
 
 from archspec.errors import SpecError
-from archspec.hardware import Profile
+from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
 from costmodel.machines import operation_energy
 from costmodel.metrics import count_macs
 from costmodel.propagation import LayerCost
-from costmodel.storage import Chains, Rung, chains, per_byte, rungs, unknown
+from costmodel.storage import Bounds, Chains, Rung, Storage, chains, chosen, per_byte, rungs, unknown
 from costmodel.traffic import traffic
 
 if TYPE_CHECKING:
@@ -44,6 +44,18 @@ class LayerEnergy(NamedTuple):
         return Add(*self)
 
 
+class Origin(NamedTuple):
+    """Where a layer's bytes come from, at numbers; None where it moves none.
+
+    Attributes:
+        weights: the memory of its weights.
+        activations: the memory of its feature maps.
+    """
+
+    weights: Storage | None
+    activations: Storage | None
+
+
 class Energies:
     """What the layers of a network take on its device.
 
@@ -62,6 +74,9 @@ class Energies:
             hint = "take them from a table, as with --energy horowitz-45nm"
             raise SpecError(f"{self.profile.key} states no energies", hint=hint)
         self.chains: Chains = chains(self.profile)
+        self.known = Bounds(analysis.least, analysis.evaluator)
+        self._layers: dict[str, LayerEnergy] = {}
+        self._ladders: dict[str, tuple[Rung, ...]] = {}
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
         """What one run of a layer takes.
@@ -69,6 +84,12 @@ class Energies:
         Raises:
             SpecError: a figure is not known.
         """
+        path = layer.node.path
+        if path not in self._layers:
+            self._layers[path] = self._of_layer(layer)
+        return self._layers[path]
+
+    def _of_layer(self, layer: LayerCost) -> LayerEnergy:
         moved = traffic(layer, self.basis)
         return LayerEnergy(
             self._arithmetic(layer),
@@ -103,8 +124,41 @@ class Energies:
 
     def activations(self, layer: LayerCost) -> tuple[Rung, ...]:
         """Where the feature maps of a layer may lie."""
-        alive = self.analysis.memory[layer.node.path]
-        return rungs(self.chains.activations, alive, self.analysis.least)
+        path = layer.node.path
+        if path not in self._ladders:
+            alive = self.analysis.memory[path]
+            self._ladders[path] = rungs(self.chains.activations, alive, self.known)
+        return self._ladders[path]
+
+    def origin(self, layer: LayerCost) -> Origin:
+        """Where the layer's bytes come from at the symbols' values."""
+        taken, evaluate = self.of_layer(layer), self.analysis.evaluator
+        return Origin(
+            None if taken.weights == 0 else chosen(self.weights, evaluate),
+            None if taken.activations == 0 else chosen(self.activations(layer), evaluate),
+        )
+
+    @property
+    def figures(self) -> dict[str, EnergyFigure]:
+        """What is counted with, by name: operations, then accesses from the nearest memory on."""
+        operations: dict[str, EnergyFigure] = {}
+        reached: set[Storage] = set()
+        for layer in self.analysis.layers:
+            taken = self.of_layer(layer)
+            if taken.arithmetic != 0:
+                operations |= self._operations(layer)
+            ladders = (self.weights, taken.weights), (self.activations(layer), taken.activations)
+            reached |= {rung.storage for ladder, moved in ladders if moved != 0 for rung in ladder}
+        ordered = dict.fromkeys((*self.chains.activations, *self.chains.weights))
+        return operations | {s.name: s.figure for s in ordered if s in reached and s.figure}
+
+    def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
+        types, table = self.basis.types_of(layer), self.profile.fields.energy
+        assert table is not None
+        return {
+            f"multiply {types.operations}": table.multiply[types.operations],
+            f"add {types.accumulators}": table.add[types.accumulators],
+        }
 
     @cached_property
     def resident(self) -> Expr:
@@ -116,4 +170,4 @@ class Energies:
     @cached_property
     def weights(self) -> tuple[Rung, ...]:
         """Where all weights may lie."""
-        return rungs(self.chains.weights, self.resident, self.analysis.least)
+        return rungs(self.chains.weights, self.resident, self.known)

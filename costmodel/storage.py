@@ -114,23 +114,35 @@ def _figures(profile: Profile) -> dict[str, AccessFigure]:
     return profile.fields.energy.access if profile.fields.energy else {}
 
 
-def exceeds(size: Expr, capacity: Rational, least: Least) -> Expr:
+class Bounds(NamedTuple):
+    """What is known of the symbols.
+
+    Attributes:
+        least: the smallest value of each.
+        example: what everything is at some valid values, so that not all has to be proved.
+    """
+
+    least: Least
+    example: Evaluator
+
+
+def exceeds(size: Expr, capacity: Rational, known: Bounds) -> Expr:
     """``min(1, size//(capacity + 1))``: 1 where so many bytes are more than a capacity, else 0.
 
     Where bounds show that they always are, it is 1.
     """
     whole = int(capacity) + 1
     terms = terms_of(size)
-    if any(is_at_least(term, whole, least) for term in terms):
+    if any(known.example(t) >= whole and is_at_least(t, whole, known.least) for t in terms):
         return S.One
     return Minimum(S.One, Maximum(*(floor_div(term, whole) for term in terms)))
 
 
-def rungs(chain: Chain, size: Expr, least: Least) -> tuple[Rung, ...]:
+def rungs(chain: Chain, size: Expr, known: Bounds) -> tuple[Rung, ...]:
     """The memories of a chain that may be the nearest to hold some bytes."""
     found = [Rung(chain[0], S.One)]
     for near, far in pairwise(chain):
-        step = S.One if near.capacity is None else exceeds(size, near.capacity, least)
+        step = S.One if near.capacity is None else exceeds(size, near.capacity, known)
         if step is S.Zero:
             break
         if step is S.One:

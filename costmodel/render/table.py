@@ -48,7 +48,7 @@ def drawn(draw: Callable[[Console], None]) -> str:
 def _report(report: Report, console: Console) -> None:
     heading(report, console)
     if report.symbolic:
-        _laws(report, console)
+        laws(report, console)
     else:
         _numbers(report, console)
     for label, note in notes(report):
@@ -97,7 +97,8 @@ def _count(report: Report, row: Row, metric: Metric) -> str:
     return report.show_value(count) if report.number(count) else NOTHING
 
 
-def _laws(report: Report, console: Console) -> None:
+def laws(report: Report, console: Console) -> None:
+    """Every line with its counts as laws, then those of the network."""
     wrap = console.is_terminal
     console.print()
     for row in report.rows:
