@@ -150,15 +150,17 @@ def _figure(figure: EnergyFigure, energies: Energies) -> str:
 def _places(report: Report) -> Iterator[tuple[str, str]]:
     """The rule by which memories are chosen."""
     activations, weights = report.analysis.energies.chains
-    first = "that holds all that is in memory while the layer works"
-    yield "activations", f"from the first of {_chain(activations)} {first}"
-    yield "weights", f"from the first of {_chain(weights)} that holds model_size + memory_peak"
+    alive = "all that is in memory while the layer works"
+    yield "activations", f"from {_chain(activations, alive)}"
+    yield "weights", f"from {_chain(weights, 'model_size + memory_peak')}"
 
 
-def _chain(chain: Chain) -> str:
+def _chain(chain: Chain, held: str) -> str:
     *near, last = chain
-    names = [*(f"{s.name} ({shown_bytes(s.capacity or 0)})" for s in near), f"else {last.name}"]
-    return ", ".join(names)
+    if not near:
+        return f"{last.name}, the only memory"
+    names = ", ".join(f"{s.name} ({shown_bytes(s.capacity or 0)})" for s in near)
+    return f"the first of {names} that holds {held}, else from {last.name}"
 
 
 def _places_at(report: Report) -> Iterator[tuple[str, str]]:

@@ -164,9 +164,12 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
-    types = (f"{of} {' '.join(names)}" for of, names in report.types if names)
-    shown.append(("types", ", ".join(types)))
-    return [*shown, ("convention", report.convention)]
+    return [*shown, ("types", types_of(report)), ("convention", report.convention)]
+
+
+def types_of(report: Report) -> str:
+    """The types of numbers in one line."""
+    return ", ".join(f"{of} {' '.join(names)}" for of, names in report.types if names)
 
 
 def _totals(report: Report) -> list[tuple[str, str]]:
