@@ -18,7 +18,17 @@ from costmodel.algebra.functions import Maximum, exact, terms_of
 from costmodel.machines import operation_energy
 from costmodel.metrics import count_macs
 from costmodel.propagation import LayerCost
-from costmodel.storage import Bounds, Chains, Rung, Storage, chains, chosen, per_byte, rungs, unknown
+from costmodel.storage import (
+    Bounds,
+    Chains,
+    Rung,
+    Storage,
+    chains,
+    chosen,
+    per_byte,
+    rungs,
+    unknown,
+)
 from costmodel.traffic import traffic
 
 if TYPE_CHECKING:

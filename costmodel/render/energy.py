@@ -2,7 +2,8 @@
 
 import json as json_text
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational
 from archspec.errors import find_named
 from archspec.hardware import AccessFigure, EnergyFigure
-from costmodel.energy import Energies
 from costmodel.formula import show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import head, quantity
@@ -93,18 +93,22 @@ def _grid(report: Report) -> Table:
 
 def markdown(report: Report) -> str:
     """One line per layer as Markdown; or the laws as code."""
-    titles, cells, totals = TITLES, _cells, _totals(report)
+    titles: tuple[str, ...] = TITLES
+    cells, totals = _cells, _totals(report)
     if report.symbolic:
         titles = ("layer", *(metric.title for metric in report.columns))
         cells, totals = _law_cells, [code(report.show_total(m)) for m in report.columns]
-    aligned = ["---" if title in ("layer", "from") else "---:" for title in titles]
+    left = titles if report.symbolic else ("layer", "from")
+    aligned = ["---" if title in left else "---:" for title in titles]
     lines = [f"**{escaped(report.title)}**", "", line_of(titles), line_of(aligned)]
-    for row in _lines(report):
-        name = "&emsp;" * row.level + report.label(row).strip().replace("*", r"\*")
-        lines.append(line_of([name, *cells(report, row)]))
+    lines += (line_of([_name(report, row), *cells(report, row)]) for row in _lines(report))
     lines += [line_of(["**total**", *totals]), ""]
     lines += [f"- {label}: {escaped(note)}" for label, note in _notes(report)]
     return "\n".join(lines) + "\n"
+
+
+def _name(report: Report, row: Row) -> str:
+    return "&emsp;" * row.level + report.label(row).strip().replace("*", r"\*")
 
 
 def _law_cells(report: Report, row: Row) -> list[str]:
@@ -113,18 +117,30 @@ def _law_cells(report: Report, row: Row) -> list[str]:
 
 def _notes(report: Report) -> Iterator[tuple[str, str]]:
     """What is counted with, where it lies and why, then what stands below every report."""
-    energies = report.analysis.energies
     yield from _places(report) if report.symbolic else _places_at(report)
-    cited = dict.fromkeys((f.source, f.read) for f in energies.figures.values())
+    figures = _counted_with(report)
+    cited = dict.fromkeys((f.source, f.read) for f in figures.values())
     numbers = {source: number for number, source in enumerate(cited, 1)}
-    for name, figure in energies.figures.items():
+    for name, figure in figures.items():
         number = numbers[figure.source, figure.read]
-        yield name, f"{_figure(figure, energies)} [{number}]"
+        yield name, f"{_figure(figure, figures)} [{number}]"
     for (source, read), number in numbers.items():
         yield f"[{number}] {read}", source
     yield "not counted", NOT_COUNTED
     yield "device", device(report)
     yield from notes(report)
+
+
+def _counted_with(report: Report) -> dict[str, EnergyFigure]:
+    """The figures of the laws, or of the numbers alone."""
+    analysis, energies = report.analysis, report.analysis.energies
+    found = energies.figures
+    if report.symbolic:
+        return found
+    used = {s.name for layer in analysis.layers for s in energies.origin(layer) if s}
+    accesses = (name for name, figure in found.items() if isinstance(figure, AccessFigure))
+    unused = set(accesses) - used
+    return {name: figure for name, figure in found.items() if name not in unused}
 
 
 def device(report: Report) -> str:
@@ -134,16 +150,17 @@ def device(report: Report) -> str:
     return f"{said.profile.key}: {said.profile.fields.name}{taken}"
 
 
-def _figure(figure: EnergyFigure, energies: Energies) -> str:
+def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
     """A figure; of an access also a bit, and to how many operations that comes."""
     if not isinstance(figure, AccessFigure):
         return shown(figure, "")
-    told = f"{shown(figure, '')}, {show_quantity(tidy(figure.value / figure.bits), 'J')} per bit"
-    multiplied = [(n, f) for n, f in energies.figures.items() if n.startswith("multiply")]
+    bit = Fraction(figure.value) / figure.bits
+    told = f"{shown(figure, '')}, {show_quantity(bit, 'J')} per bit"
+    multiplied = [(n, f) for n, f in figures.items() if n.startswith("multiply")]
     if not multiplied:
         return told
     name, operation = multiplied[0]
-    ratio = float(32 * figure.value / figure.bits / operation.value)
+    ratio = float(32 * bit / operation.value)
     return f"{told}; 32 bits as much as {ratio:,.4g} times {name}"
 
 
