@@ -346,6 +346,17 @@ def test_a_device_of_ones_own(tmp_path: Path, archcost: Run) -> None:
     assert "more than the 1,000 of near, though it has but 100,000" in done.stdout
 
 
+def test_the_table_of_the_docs(tmp_path: Path, archcost: Run) -> None:
+    """A token of Llama-2-7B reads 6,607,077,376 weights and a row of its table, at 3.9 pJ a bit."""
+    page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
+    table = profile(tmp_path, page.split("```yaml\n")[1].split("```")[0])
+    given = ("--hardware", "a100-80gb", "--energy", table, "--dtype", "fp16", "--set", "t=1")
+    shown = archcost("energy", "specs/llama.yaml", *given, "--format", "json")
+    assert shown.returncode == 0, shown.stderr
+    weights = json.loads(shown.stdout)["totals"]["energy_weights"]["value"]
+    assert weights == pytest.approx((6_607_077_376 + 4096) * 16 * 3.9e-12)
+
+
 def test_lines_add_up_and_laws_give_values(archcost: Run) -> None:
     shown = json.loads(archcost(*MCUNET, "--format", "json").stdout)
     for part in ("energy", "energy_arithmetic", "energy_weights", "energy_activations"):
