@@ -26,7 +26,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention, find_convention
-from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.metrics import METRICS, Metric, Order, find_metric
 from costmodel.precision import typed
 from costmodel.propagation import (
     Counted,
@@ -43,6 +43,7 @@ from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
+    from costmodel.energy import Energies
     from costmodel.function import Vectorised
     from costmodel.liveness import Run
     from costmodel.ordering import BestOrder
@@ -284,6 +285,11 @@ class Analysis:
     def _least(self) -> Least:
         return self.assumed.raised(least_values(self.graph))
 
+    @cached_property
+    def least(self) -> Least:
+        """The smallest values of the symbols where the conditions hold."""
+        return raised(self._least, self.conditions)
+
     @property
     def _given(self) -> Iterator[Condition]:
         """What the symbols' own rules say: what divides each of them."""
@@ -321,20 +327,17 @@ class Analysis:
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
         """A metric of one run of one layer, as a product of its loops."""
-        found = find_metric(metric)
-        if found.per_layer is None:
-            return self.by_layer(found)[layer.node.path]
+        found = find_metric(metric).within(self)
+        assert found.per_layer is not None
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
         """A metric of one layer, all of its runs together."""
-        if metric.per_layer is None:
-            return self.of_layer(metric.name, counted.layer)
-        return metric.of([counted], self.basis)
+        return metric.within(self).of([counted], self.basis)
 
-    def by_layer(self, metric: Metric) -> Mapping[str, Expr]:
-        """What takes the whole graph: every layer's path, with its count."""
-        return self.memory if metric.order == "given" else self.best_order.memory
+    def alive(self, order: Order) -> Mapping[str, Expr]:
+        """Every layer's path, with the most bytes in memory while it works in an order."""
+        return self.memory if order == "given" else self.best_order.memory
 
     @cached_property
     def memory(self) -> dict[str, Expr]:
@@ -376,9 +379,14 @@ class Analysis:
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
-        if metric.per_layer is None:
-            return list(self.by_layer(metric).values())
-        return metric.parts(self.counted, self.basis)
+        return metric.within(self).parts(self.counted, self.basis)
+
+    @cached_property
+    def energies(self) -> "Energies":
+        """What the layers take on the device (see `energy`)."""
+        from costmodel.energy import Energies
+
+        return Energies(self)
 
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
@@ -451,10 +459,9 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
         from costmodel.peaks import winners
 
-        least = raised(self._least, self.conditions)
         several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], least, self.evaluator))
+        kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
         return Maximum(*winners(self, kept))
 
     @cached_property

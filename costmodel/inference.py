@@ -135,14 +135,14 @@ def _compute_time(layer: LayerCost, basis: Basis) -> Expr:
     macs = count_macs(layer, basis)
     if macs == 0:
         return macs
-    profile, efficiency = basis.device
+    profile, efficiency, _ = basis.device
     rate = operations_per_second(profile, basis.types_of(layer).operations)
     return 2 * macs / exact(tidy(Fraction(rate) * efficiency))
 
 
 def _memory_time(layer: LayerCost, basis: Basis) -> Expr:
     """``bytes/bandwidth`` of all that is moved."""
-    profile, efficiency = basis.device
+    profile, efficiency, _ = basis.device
     return traffic(layer, basis).total / exact(tidy(Fraction(bandwidth(profile)) * efficiency))
 
 

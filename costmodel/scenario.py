@@ -17,10 +17,12 @@ class Device(NamedTuple):
     Attributes:
         profile: its figures.
         efficiency: the part of its peaks and bandwidth that is reached, from 0 to 1.
+        energies: the profile whose energies it takes, where they are not its own.
     """
 
     profile: Profile
     efficiency: Rational = 1
+    energies: str | None = None
 
 
 class Scenario(NamedTuple):
@@ -129,7 +131,7 @@ def _device(name: str | None, energy: str | None, efficiency: Number | None) -> 
     profile = find_profile(name)
     if energy is not None:
         profile = with_energy_of(profile, find_profile(energy))
-    return Device(profile, _part("efficiency", efficiency))
+    return Device(profile, _part("efficiency", efficiency), energy)
 
 
 def _part(name: str, value: Number | None) -> Rational:

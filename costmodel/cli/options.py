@@ -20,7 +20,7 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, "
+        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, energy, "
         "receptive_field, effective_stride, effective_padding.",
     ),
 ]
@@ -146,6 +146,16 @@ def require_values(option: str, values: list[str] | None) -> None:
     """
     if values == []:
         raise SpecError(f"{option} needs a value")
+
+
+def require_depth(depth: int | None) -> None:
+    """``--depth`` opens some groups, or none.
+
+    Raises:
+        SpecError: it is negative.
+    """
+    if depth is not None and depth < 0:
+        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
 
 
 def chosen(metrics: list[str] | None) -> tuple[str, ...]:

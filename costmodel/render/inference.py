@@ -145,9 +145,7 @@ def _fit(found: Inference) -> Iterator[Note]:
     assert found.device is not None
     last, batch = max(memory.total for memory in found.memories), found.largest_batch
     fits = "it fits" if last <= found.capacity else "it does not fit"
-    profile, efficiency = found.device
-    part = "" if efficiency == 1 else f", {float(100 * efficiency):g} % of its peaks reached"
-    yield "device", f"{profile.fields.name}{part}: {shown_bytes(found.capacity)}; {fits}"
+    yield "capacity", f"{shown_bytes(found.capacity)}; {fits}"
     if batch is None:
         yield "largest batch", "not decided: no form proves that more sequences take more"
     else:
