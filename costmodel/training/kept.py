@@ -102,9 +102,9 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     Raises:
         SpecError: a kind does not say what it keeps.
     """
-    worked = [event for event in events if event.takes_part]
     if checkpoint is Checkpoint.BLOCKS:
-        return _by_blocks(worked)
+        return _by_blocks(list(events))
+    worked = [event for event in events if event.takes_part]
     asked = _Asked()
     for event in worked:
         asked.by(event)
@@ -113,41 +113,42 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     return Kept((*asked.held, *inside), () if whole else tuple(_cores(worked)))
 
 
-def _by_blocks(worked: list[Event]) -> Kept:
+def _by_blocks(events: list[Event]) -> Kept:
     """What enters blocks, and what is kept outside of them; what each block makes again."""
-    outside = [event for event in worked if event.block is None]
-    blocks = _blocks(worked)
+    outside = [event for event in events if event.block is None and event.takes_part]
+    blocks = _blocks(events)
     asked = _Asked()
     for event in outside:
         asked.by(event)
-    for block, events in blocks.items():
-        for event in events:
+    for block, inside in blocks.items():
+        for event in inside:
             asked.entering(event, block)
-    inside = (held for event in outside for held in _inside(event, asked))
-    again = (_made_again(block, events, asked) for block, events in blocks.items())
-    return Kept((*asked.held, *inside), tuple(again))
+    made = (held for event in outside for held in _inside(event, asked))
+    again = (_made_again(block, inside, asked) for block, inside in blocks.items())
+    return Kept((*asked.held, *made), tuple(again))
 
 
-def _blocks(worked: Iterable[Event]) -> dict[Block, list[Event]]:
+def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
     """The blocks that keep something, each with its layers."""
     found: dict[Block, list[Event]] = defaultdict(list)
-    for event in worked:
+    for event in events:
         if event.block is not None:
             found[event.block].append(event)
-    return {block: events for block, events in found.items() if any(map(keeps, events))}
+    return {block: inside for block, inside in found.items() if any(map(keeps, inside))}
 
 
 def keeps(event: Event) -> bool:
     """Whether a layer keeps anything."""
-    return any(True for _ in _asks(event)) or any(True for _ in _wanted(event))
+    return event.takes_part and any(True for part in (_asks, _wanted) for _ in part(event))
 
 
 def _made_again(block: Block, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
     """What a block keeps beside what is kept anyway."""
     own = _Asked(kept_anyway)
-    for event in events:
+    worked = [event for event in events if event.takes_part]
+    for event in worked:
         own.by(event)
-    inside = (held for event in events for held in _inside(event, own))
+    inside = (held for event in worked for held in _inside(event, own))
     depth = len(block.within)
     held = (held._replace(within=held.within[depth:]) for held in (*own.held, *inside))
     return Again(block.path, tuple(held), block.within)

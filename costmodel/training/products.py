@@ -47,7 +47,7 @@ def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> I
         SpecError: a kind does not say what it keeps, and so what must be made again.
     """
     listed = [event for event in events if event.layer is not None]
-    blocks = {event.block for event in listed if event.takes_part and keeps(event)}
+    blocks = {event.block for event in listed if keeps(event)}
     for event in listed:
         assert event.layer is not None
         nests = event.layer.cost.nests
