@@ -7,23 +7,15 @@ Korthikanti et al., 2022, section 5 (selective recomputation).
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, S
 
 from costmodel.backward import Inside
 from costmodel.propagation import LayerCost
+from costmodel.training.setup import Checkpoint
 from costmodel.training.turns import Turn, Which, largest, summed, times
 from costmodel.training.walk import Block, Case, Event, Value
-
-
-class Checkpoint(Enum):
-    """What is made again in the backward pass instead of being kept."""
-
-    NONE = "none"
-    BLOCKS = "blocks"
-    ATTENTION = "attention"
 
 
 class Held(NamedTuple):

@@ -13,7 +13,8 @@ from sympy import Add, Expr, Integer, S
 
 from costmodel.nests import LoopNest
 from costmodel.propagation import LayerCost
-from costmodel.training.kept import Checkpoint, keeps
+from costmodel.training.kept import keeps
+from costmodel.training.setup import Checkpoint
 from costmodel.training.turns import Turn, summed, times
 from costmodel.training.walk import Event
 
