@@ -19,6 +19,13 @@ class Checkpoint(Enum):
     ATTENTION = "attention"
 
 
+_MADE_AGAIN = {
+    Checkpoint.NONE: "nothing made again",
+    Checkpoint.BLOCKS: "blocks made again",
+    Checkpoint.ATTENTION: "the core of attention made again",
+}
+
+
 class Optimizer(NamedTuple):
     """What updates the weights.
 
@@ -72,6 +79,19 @@ class Training(NamedTuple):
     optimizer: Optimizer
     checkpoint: Checkpoint = Checkpoint.NONE
     keeps_master: bool = True
+
+    def __str__(self) -> str:
+        """As it is printed with every number that depends on it."""
+        optimizer = f"{self.optimizer.name} (remembers {self.optimizer.summary})"
+        copy = "a copy of weights below 32 bits in fp32" if self.keeps_master else "no master copy"
+        return f"{optimizer}, {copy}, {_MADE_AGAIN[self.checkpoint]}"
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The same as plain data, named as on the command line."""
+        master = "fp32" if self.keeps_master else "none"
+        names = self.optimizer.name, self.checkpoint.value, master
+        return dict(zip(("optimizer", "checkpoint", "master"), names, strict=True))
 
 
 MASTERS = {"fp32": True, "none": False}

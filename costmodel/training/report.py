@@ -1,0 +1,137 @@
+"""What is shown of a step of training: what is kept, the parts of its memory, its products."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from sympy import Add, Expr
+
+from costmodel.analysis import Analysis
+from costmodel.report import Report
+from costmodel.training.kept import Held, elements_of, over_turns
+from costmodel.training.setup import Checkpoint
+
+METRICS = ("training_memory", "training_macs")
+
+
+class Line(NamedTuple):
+    """Something that is kept, in all turns together.
+
+    Attributes:
+        path: the layer that makes it, or the group that is closed.
+        what: which of its tensors; of a closed group all of them.
+        elements: how many.
+        bytes: of them.
+    """
+
+    path: str
+    what: str
+    elements: Expr
+    bytes: Expr
+
+
+class Sum(NamedTuple):
+    """A part of what a step takes.
+
+    Attributes:
+        key: its name in JSON.
+        title: what it is.
+        count: how much.
+        note: how it comes to be.
+    """
+
+    key: str
+    title: str
+    count: Expr
+    note: str = ""
+
+
+class TrainingReport:
+    """A step of training, as it is shown.
+
+    Args:
+        analysis: the network.
+        symbolic: whether laws are shown, or numbers.
+        depth: how many groups are opened within each other; None opens all.
+    """
+
+    def __init__(
+        self, analysis: Analysis, *, symbolic: bool = False, depth: int | None = None
+    ) -> None:
+        self.analysis = analysis
+        self.depth = depth
+        self.report = Report(analysis, METRICS, symbolic, depth)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """What is kept, in the order of the layers; of a closed group in one line."""
+        step = self.analysis.step
+        lines: dict[tuple[str, str], Line] = {}
+        for held in sorted(step.kept.held, key=self._place):
+            path, what = self._shown(held)
+            line = lines.get((path, what), Line(path, what, Add(), Add()))
+            elements = Add(line.elements, over_turns(held, elements_of))
+            size = Add(line.bytes, step.in_all(held))
+            lines[path, what] = Line(path, what, elements, size)
+        law = self._law
+        return tuple(
+            Line(path, what, law(count), law(size)) for path, what, count, size in lines.values()
+        )
+
+    def _shown(self, held: Held) -> tuple[str, str]:
+        """The line that a tensor is in."""
+        parts = held.path.split("/")
+        if self.depth is None or len(parts) <= self.depth + 1:
+            return held.path, held.what
+        return "/".join(parts[: self.depth + 1]), "all of it"
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
+
+    def _place(self, held: Held) -> int:
+        """The layer's number; an input comes before all, experts' sum where their last layer is."""
+        if held.layer is None:
+            return -1
+        return self._places[held.layer.node.path]
+
+    def _law(self, count: Expr) -> Expr:
+        return self.analysis.law(self.analysis.by_resolution(count))
+
+    def _sum(self, key: str, title: str, counts: Iterable[Expr], note: str = "") -> Sum:
+        return Sum(key, title, self._law(Add(*counts)), note)
+
+    def _of(self, metric: str, note: str = "") -> Sum:
+        total = self.analysis.law(self.analysis.total(metric))
+        return Sum(metric, metric.replace("_", " "), total, note)
+
+    @property
+    def memory(self) -> Iterator[Sum]:
+        """The parts of the memory, then all together."""
+        analysis, setup = self.analysis, self.analysis.step.setup
+        types = dict(self.report.types)["weights"]
+        yield self._of("model_size", " ".join(types))._replace(key="parameters", title="parameters")
+        yield self._of("gradients", " ".join(types))
+        yield self._of("optimizer_state", self._state_note)
+        yield self._sum("activations_kept", "activations kept", analysis.step.activations.values())
+        if setup.checkpoint is not Checkpoint.NONE:
+            again = analysis.law(analysis.made_again)
+            what = "block" if setup.checkpoint is Checkpoint.BLOCKS else "attention"
+            yield Sum("made_again", "made again", again, f"the most of one {what}")
+        yield self._of("training_memory")._replace(title="memory")
+
+    @property
+    def _state_note(self) -> str:
+        """``12 bytes per parameter``."""
+        state, params = map(self.analysis.value, ("optimizer_state", "params"))
+        return f"{float(state) / float(params):.4g} bytes per parameter" if params else ""
+
+    @property
+    def products(self) -> Iterator[Sum]:
+        """The multiply-accumulates of the passes, then of all together."""
+        done = self.analysis.step.work
+        yield self._sum("forward", "forward MACs", (w.over_turns(w.forward) for w in done))
+        yield self._sum("backward", "backward MACs", (w.over_turns(w.backward) for w in done))
+        if self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
+            yield self._sum("again", "MACs made again", (w.over_turns(w.again) for w in done))
+        yield self._of("training_macs")._replace(title="MACs")
