@@ -59,8 +59,7 @@ def _grid(step: TrainingReport) -> Table:
 
 
 def _cells(step: TrainingReport, line: Line) -> tuple[str, str, str, str]:
-    show = step.report.show
-    return line.path, line.what, show(line.elements), show(line.bytes)
+    return line.path, line.what, step.show(line.elements), step.show(line.bytes)
 
 
 def _laws(step: TrainingReport, console: Console) -> None:
@@ -82,7 +81,7 @@ def _sums(step: TrainingReport) -> Iterator[tuple[str, str]]:
 
 def _shown(step: TrainingReport, each: Sum, number: Callable[[Any], str]) -> str:
     report = step.report
-    shown = report.show(each.count) if report.symbolic else number(report.number(each.count))
+    shown = step.show(each.count) if report.symbolic else number(report.number(each.count))
     return f"{shown} ({each.note})" if each.note else shown
 
 
@@ -100,7 +99,7 @@ def _markdown(step: TrainingReport) -> str:
 
 def _json(step: TrainingReport) -> str:
     def count(expression: Expr) -> dict[str, Any]:
-        return quantity(step.report, expression)
+        return quantity(step.report, step.law(expression))
 
     document = {
         **head(step.report),

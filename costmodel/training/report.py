@@ -1,12 +1,13 @@
 """What is shown of a step of training: what is kept, the parts of its memory, its products."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 from sympy import Add, Expr
 
 from costmodel.analysis import Analysis
+from costmodel.metrics import find_metric
 from costmodel.report import Report
 from costmodel.training.kept import Held, elements_of, over_turns
 from costmodel.training.setup import Checkpoint
@@ -73,10 +74,7 @@ class TrainingReport:
             elements = Add(line.elements, over_turns(held, elements_of))
             size = Add(line.bytes, step.in_all(held))
             lines[path, what] = Line(path, what, elements, size)
-        law = self._law
-        return tuple(
-            Line(path, what, law(count), law(size)) for path, what, count, size in lines.values()
-        )
+        return tuple(lines.values())
 
     def _shown(self, held: Held) -> tuple[str, str]:
         """The line that a tensor is in."""
@@ -95,30 +93,33 @@ class TrainingReport:
             return -1
         return self._places[held.layer.node.path]
 
-    def _law(self, count: Expr) -> Expr:
+    def law(self, count: Expr) -> Expr:
+        """A count as a law."""
         return self.analysis.law(self.analysis.by_resolution(count))
 
-    def _sum(self, key: str, title: str, counts: Iterable[Expr], note: str = "") -> Sum:
-        return Sum(key, title, self._law(Add(*counts)), note)
+    def show(self, count: Expr) -> str:
+        """A count as law or as number, whichever the report shows."""
+        return self.report.show(self.law(count) if self.report.symbolic else count)
 
-    def _of(self, metric: str, note: str = "") -> Sum:
-        total = self.analysis.law(self.analysis.total(metric))
-        return Sum(metric, metric.replace("_", " "), total, note)
+    def _of(self, metric: str, title: str, note: str = "") -> Sum:
+        found = find_metric(metric)
+        parts = self.analysis.parts(found)
+        return Sum(metric, title, Add(*parts, self.analysis.beside_layers(found)), note)
 
     @property
     def memory(self) -> Iterator[Sum]:
         """The parts of the memory, then all together."""
         analysis, setup = self.analysis, self.analysis.step.setup
         types = dict(self.report.types)["weights"]
-        yield self._of("model_size", " ".join(types))._replace(key="parameters", title="parameters")
-        yield self._of("gradients", " ".join(types))
-        yield self._of("optimizer_state", self._state_note)
-        yield self._sum("activations_kept", "activations kept", analysis.step.activations.values())
+        yield self._of("model_size", "parameters", " ".join(types))._replace(key="parameters")
+        yield self._of("gradients", "gradients", " ".join(types))
+        yield self._of("optimizer_state", "optimizer state", self._state_note)
+        kept = Add(*analysis.step.activations.values())
+        yield Sum("activations_kept", "activations kept", kept)
         if setup.checkpoint is not Checkpoint.NONE:
-            again = analysis.law(analysis.made_again)
             what = "block" if setup.checkpoint is Checkpoint.BLOCKS else "attention"
-            yield Sum("made_again", "made again", again, f"the most of one {what}")
-        yield self._of("training_memory")._replace(title="memory")
+            yield Sum("made_again", "made again", analysis.made_again, f"the most of one {what}")
+        yield self._of("training_memory", "memory")
 
     @property
     def _state_note(self) -> str:
@@ -130,8 +131,8 @@ class TrainingReport:
     def products(self) -> Iterator[Sum]:
         """The multiply-accumulates of the passes, then of all together."""
         done = self.analysis.step.work
-        yield self._sum("forward", "forward MACs", (w.over_turns(w.forward) for w in done))
-        yield self._sum("backward", "backward MACs", (w.over_turns(w.backward) for w in done))
+        yield Sum("forward", "forward MACs", Add(*(w.over_turns(w.forward) for w in done)))
+        yield Sum("backward", "backward MACs", Add(*(w.over_turns(w.backward) for w in done)))
         if self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
-            yield self._sum("again", "MACs made again", (w.over_turns(w.again) for w in done))
-        yield self._of("training_macs")._replace(title="MACs")
+            yield Sum("again", "MACs made again", Add(*(w.over_turns(w.again) for w in done)))
+        yield self._of("training_macs", "MACs")
