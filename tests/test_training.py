@@ -18,8 +18,9 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
 from costmodel.rules.base import elements, find_backward_rule
-from costmodel.training.kept import Checkpoint, Held, Kept, kept
+from costmodel.training.kept import Held, Kept, kept
 from costmodel.training.products import work
+from costmodel.training.setup import Checkpoint
 from costmodel.training.walk import Event, walk
 
 ROOT = Path(__file__).parent.parent

@@ -82,7 +82,8 @@ def torch_says(spec: dict[str, Any]) -> tuple[int, int]:
         with frame.network.counter:
             with hooks:
                 frame.body(spec["layers"])
-            loss = sum(x.sum() for x in frame.tensors.values() if x.requires_grad)
+            made = [x for x in frame.tensors.values() if isinstance(x, torch.Tensor)]
+            loss = sum(x.sum() for x in made if x.requires_grad)
             if not isinstance(loss, int):
                 loss.backward()
     learned = {tensor.untyped_storage()._cdata for tensor in frame.network.seen}
