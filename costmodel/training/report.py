@@ -110,7 +110,7 @@ class TrainingReport:
     def memory(self) -> Iterator[Sum]:
         """The parts of the memory, then all together."""
         analysis, setup = self.analysis, self.analysis.step.setup
-        types = dict(self.report.types)["weights"]
+        types = analysis.types.get("weights", ())
         yield self._of("model_size", "parameters", " ".join(types))._replace(key="parameters")
         yield self._of("gradients", "gradients", " ".join(types))
         yield self._of("optimizer_state", "optimizer state", self._state_note)
