@@ -93,12 +93,8 @@ class Metric(NamedTuple):
 
     def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
         """The count of some layers together."""
-        return self.together(self.parts(layers, basis))
-
-    def together(self, counts: Iterable[Expr]) -> Expr:
-        """Some counts as one."""
-        found = list(counts) or [Integer(0)]
-        return Maximum(*found) if self.combine == "max" else Add(*found)
+        parts = self.parts(layers, basis) or [Integer(0)]
+        return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
 
 def params_of(layer: LayerCost, basis: Basis) -> list[Expr]:

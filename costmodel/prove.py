@@ -67,10 +67,7 @@ class Count(NamedTuple):
             hint = did_you_mean(self.part.id, {name for path in paths.values() for name in path})
             cause = f"the network '{self.network}' has no layer '{self.part.id}'"
             raise ExpressionError(cause, self.part.position, hint)
-        found = find_metric(self.metric)
-        if found.per_layer is None:
-            counts = (analysis.of_all_runs(found, each) for each in inside)
-            return analysis.assumed.shown(found.together(counts))
+        found = find_metric(self.metric).within(analysis)
         return analysis.assumed.shown(found.of(inside, analysis.basis))
 
 

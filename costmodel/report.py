@@ -157,7 +157,7 @@ class Report:
                 counted = metric.of_input and self.analysis.convention.counts_input
                 counts[metric.name] = elements(shape) if counted else Integer(0)
                 if metric.of_step:
-                    kept = self.analysis.by_layer(metric).get(name, Integer(0))
+                    kept = self.analysis.step.by_path(metric.name).get(name, Integer(0))
                     counts[metric.name] = self.analysis.law(kept)
             yield Row(name, "input", name, 0, (), (shape,), counts)
 
