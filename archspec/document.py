@@ -124,12 +124,22 @@ def _sibling(path: Path) -> str | None:
 def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Document:
     """Parse YAML text whose top level is a mapping (see `read_document`)."""
     _refuse_signs(text, file)
-    builder = _Builder(file, text)
-    loader = _LOADER(text)
     try:
-        top = builder.build(_events(loader))
+        top = _top(text, file, _LOADER)
     except yaml.YAMLError as error:
-        raise _broken_yaml(error, text, file) from None
+        if "nesting depth" not in str(error):
+            raise _broken_yaml(error, text, file) from None
+        top = _top(text, file, yaml.SafeLoader)  # libyaml looks ahead, past our own limit
+    if top is None or top.value is None:
+        raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
+    return _locate(top, file, form)
+
+
+def _top(text: str, file: str, loads: Any) -> "_Marked | None":
+    """The value of the whole text, read with one of PyYAML's loaders."""
+    loader = loads(text)
+    try:
+        return _Builder(file, text).build(_events(loader))
     except (ValueError, OverflowError) as error:
         if isinstance(error, SpecError):
             raise
@@ -138,9 +148,6 @@ def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Documen
         raise SpecError(f"not YAML: {error}", origin=origin) from None
     finally:
         loader.dispose()
-    if top is None or top.value is None:
-        raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
-    return _locate(top, file, form)
 
 
 def _events(loader: Any) -> Iterator[Any]:
@@ -166,8 +173,6 @@ def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     origin = Origin(file, line + 1, column + 1)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    if "maximum nesting depth" in problem:
-        return SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=origin)
     lines = text.splitlines()
     at = lines[line] if line < len(lines) else ""
     hint = None
