@@ -29,6 +29,7 @@ from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.precision import typed
 from costmodel.propagation import (
+    ONCE,
     Counted,
     LayerCost,
     Propagation,
@@ -286,13 +287,15 @@ class Analysis:
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
         """A metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
-        if found.per_layer is None:
+        if found.of_graph:
             return self.memory[layer.node.path]
+        if found.per_layer is None:
+            return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
         """A metric of one layer, all of its runs together."""
-        if metric.per_layer is None:
+        if metric.of_graph:
             return self.of_layer(metric.name, counted.layer)
         return metric.of([counted], self.basis)
 
@@ -311,7 +314,7 @@ class Analysis:
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
-        if metric.per_layer is None:
+        if metric.of_graph:
             return list(self.memory.values())
         return metric.parts(self.counted, self.basis)
 
@@ -335,6 +338,8 @@ class Analysis:
         parts = self.parts(metric)
         if metric.combine == "max":
             return self._largest(parts)
+        if metric.quantity is not None:
+            parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.of_input(metric.name)))
 
     def by_resolution(self, expression: Expr) -> Expr:
@@ -386,11 +391,28 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
         from costmodel.peaks import winners
 
-        least = raised(self._least, self.conditions)
+        least = self._least_valid
         several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
         kept = terms_of(maximum(candidates or [Integer(0)], least, self.evaluator))
         return Maximum(*winners(self, kept))
+
+    def decided(self, expression: Expr) -> Expr:
+        """A sum of maxima, each without the terms that are proved never to be it."""
+        from costmodel.algebra.maxima import maximum
+
+        for each in expression.atoms(Maximum) - self._decided.keys():
+            self._decided[each] = maximum(each.args, self._least_valid, self.evaluator)
+        return expression.xreplace(self._decided)
+
+    @cached_property
+    def _decided(self) -> dict[Expr, Expr]:
+        return {}
+
+    @cached_property
+    def _least_valid(self) -> Least:
+        """The smallest values of the symbols at which the network is valid."""
+        return raised(self._least, self.conditions)
 
     @cached_property
     def _values(self) -> dict[str, Rational]:

@@ -8,9 +8,10 @@ from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, find_named
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.sums import closed_sum, largest_turn, where_it_happens
+from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, where_it_happens
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
+from costmodel.latency import computation_time, larger, memory_time
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
@@ -26,7 +27,8 @@ class Metric(NamedTuple):
         name: as ``--metric`` takes it.
         title: the column's head.
         unit: what one of it is.
-        per_layer: the count of a layer; None where it takes the whole graph (see `liveness`).
+        per_layer: the count of a layer; None where it takes the whole graph (see `liveness`), or is
+            the larger of other metrics.
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
@@ -34,6 +36,7 @@ class Metric(NamedTuple):
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
         on_request: whether it is shown only where it is asked for.
+        larger_of: the metrics of which it is the larger one, each summed over all layers before.
     """
 
     name: str
@@ -47,9 +50,21 @@ class Metric(NamedTuple):
     quantity: str | None = None
     of_device: bool = False
     on_request: bool = False
+    larger_of: tuple["Metric", ...] = ()
+
+    @property
+    def of_graph(self) -> bool:
+        """Whether it takes the whole graph (see `liveness`)."""
+        return self.per_layer is None and not self.larger_of
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
-        """The count of each layer, times how often it counts where counts add up."""
+        """The count of each layer, times how often it counts where counts add up.
+
+        Of the larger of several metrics, these.
+        """
+        if self.larger_of:
+            layers = tuple(layers)
+            return [metric.of(layers, basis) for metric in self.larger_of]
         return [self._part(counted, basis) for counted in layers]
 
     def _part(self, counted: Counted, basis: Basis) -> Expr:
@@ -57,8 +72,13 @@ class Metric(NamedTuple):
         count = self.per_layer(counted.layer, basis)
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
-        for each in reversed(turns):
-            count = over(count, each)
+        try:
+            for each in reversed(turns):
+                count = over(count, each)
+        except OpenFormError as error:
+            cause = f"{self.name} over an open number of turns has no closed form: {error}"
+            hint = "fix the symbols in times with --set"
+            raise counted.layer.node.error(cause, hint) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
@@ -121,6 +141,28 @@ def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
     return traffic(layer, basis).total
 
 
+def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of the operations at the device's peak: ``2·MACs/peak``."""
+    return computation_time(count_flops(layer, basis), layer, basis)
+
+
+def count_latency(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of operations or of moving bytes, whichever takes longer."""
+    return larger(count_compute_time(layer, basis), memory_time(layer, basis))
+
+
+COMPUTE_TIME = Metric(
+    "compute_time",
+    "T computation",
+    "seconds",
+    count_compute_time,
+    quantity="s",
+    of_device=True,
+    on_request=True,
+)
+MEMORY_TIME = COMPUTE_TIME._replace(name="memory_time", title="T memory", per_layer=memory_time)
+
+
 def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
 
@@ -156,6 +198,22 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
+            Metric(
+                "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True
+            ),
+            Metric(
+                "latency_network",
+                "least latency of the whole",
+                "seconds",
+                None,
+                combine="max",
+                quantity="s",
+                of_device=True,
+                on_request=True,
+                larger_of=(COMPUTE_TIME, MEMORY_TIME),
+            ),
+            COMPUTE_TIME,
+            MEMORY_TIME,
             Metric(
                 "receptive_field",
                 "receptive field",
