@@ -427,7 +427,7 @@ class Analysis:
     def _value(self, found: Metric) -> Rational:
         parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
-            return max(parts)
+            return max(parts, default=0)
         return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))
 
     @property

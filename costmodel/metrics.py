@@ -64,7 +64,8 @@ class Metric(NamedTuple):
         """
         if self.larger_of:
             layers = tuple(layers)
-            return [metric.of(layers, basis) for metric in self.larger_of]
+            sums = [metric.of(layers, basis) for metric in self.larger_of]
+            return [each for each in sums if each != 0]
         return [self._part(counted, basis) for counted in layers]
 
     def _part(self, counted: Counted, basis: Basis) -> Expr:

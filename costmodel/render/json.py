@@ -29,8 +29,24 @@ def head(report: Report) -> dict[str, Any]:
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
         "types": {of: list(types) for of, types in report.types},
+        **device_of(report),
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
+    }
+
+
+def device_of(report: Report) -> dict[str, Any]:
+    """Where it runs, and what that device's figures do not give; nothing without one."""
+    device = report.analysis.scenario.device
+    if device is None:
+        return {}
+    return {
+        "device": {
+            "key": device.profile.key,
+            "name": device.profile.fields.name,
+            "efficiency": plain_number(device.efficiency),
+        },
+        "missing": report.missing,
     }
 
 

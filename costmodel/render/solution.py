@@ -6,10 +6,11 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
-from costmodel.formula import show_number
+from costmodel.formula import show_number, show_quantity
+from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
-from costmodel.render.json import VERSION, plain_number
-from costmodel.report import show_decimal
+from costmodel.render.json import VERSION, device_of, plain_number
+from costmodel.report import Report, show_decimal
 
 INDENT = 16
 """Where what belongs to a label begins."""
@@ -39,7 +40,10 @@ def _table(question: Question, answer: Answer) -> str:
         rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
     if analysis.assumed.texts:
         rows.append(("assuming", " and ".join(analysis.assumed.texts)))
-    rows.append(("convention", str(analysis.convention)))
+    report = Report(analysis)
+    if report.device is not None:
+        rows += [("types", report.shown_types), ("device", report.device)]
+    rows.append(("convention", report.convention))
     return "\n".join([*lines, *(f"{label:<{INDENT - 1}} {text}" for label, text in rows)]) + "\n"
 
 
@@ -80,13 +84,15 @@ def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
 
 
 def _sample(question: Question, sample: Sample) -> str:
-    numbers = [f"{name} = {_count(value)}" for name, value in sample.numbers.items()]
+    numbers = [f"{name} = {_count(METRICS[name], value)}" for name, value in sample.numbers.items()]
     at = f"at {question.name} = {_number(sample.value)}"
     facts = f"{at}: {', '.join(numbers)}" if numbers else at
     return f"{facts}; breaks {' and '.join(sample.broken)}" if sample.broken else facts
 
 
-def _count(value: Rational) -> str:
+def _count(metric: Metric, value: Rational) -> str:
+    if metric.quantity is not None:
+        return show_quantity(value, metric.quantity)
     return show_number(value) if isinstance(value, int) else _number(value)
 
 
@@ -118,6 +124,7 @@ def _json(question: Question, answer: Answer) -> str:
         "symbols": {name: plain_number(value) for name, value in _fixed(question).items()},
         "assumptions": list(analysis.assumed.texts),
         "convention": analysis.convention.name,
+        **device_of(Report(analysis)),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
@@ -129,7 +136,10 @@ def _plain(value: Rational | None) -> int | float | str | None:
 def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
     if sample is None:
         return None
-    numbers = {name: plain_number(value) for name, value in sample.numbers.items()}
+    numbers = {
+        name: plain_number(value) if METRICS[name].quantity is None else float(value)
+        for name, value in sample.numbers.items()
+    }
     return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.formula import show_bytes, show_number
+from costmodel.formula import show_bytes, show_number, show_quantity
 from costmodel.metrics import Metric
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -163,8 +163,10 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
-    types = (f"{of} {' '.join(names)}" for of, names in report.types if names)
-    shown.append(("types", ", ".join(types)))
+    shown.append(("types", report.shown_types))
+    if report.device is not None:
+        shown += [(f"no {name}", why) for name, why in report.missing.items()]
+        shown.append(("device", report.device))
     return [*shown, ("convention", report.convention)]
 
 
@@ -188,6 +190,8 @@ def _totals(report: Report) -> list[tuple[str, str]]:
                 ("", f"before {limit.path}, which {limit.why}") for limit in report.limits[:1]
             ]
             lines += [("", note) for note in report.field_notes]
+        if metric.name == "latency":
+            lines.append(("latency", f"at least {show_quantity(number, 's')}"))
         if metric.name == "model_size":
             lines.append(("model size", show_bytes(number)))
     return lines
