@@ -30,13 +30,14 @@ def head(report: Report) -> dict[str, Any]:
         "convention": analysis.convention.name,
         "types": {of: list(types) for of, types in report.types},
         **device_of(report),
+        **({"missing": report.missing} if report.missing else {}),
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
     }
 
 
 def device_of(report: Report) -> dict[str, Any]:
-    """Where it runs, and what that device's figures do not give; nothing without one."""
+    """Where it runs; nothing without a device."""
     device = report.analysis.scenario.device
     if device is None:
         return {}
@@ -45,8 +46,7 @@ def device_of(report: Report) -> dict[str, Any]:
             "key": device.profile.key,
             "name": device.profile.fields.name,
             "efficiency": plain_number(device.efficiency),
-        },
-        "missing": report.missing,
+        }
     }
 
 

@@ -25,7 +25,7 @@ NOTHING = "–"
 
 def render(report: Report) -> str:
     """The report as it looks on this terminal; piped, without colour, and formulas on one line."""
-    return drawn(lambda console: _report(report, console))
+    return drawn(lambda console: report_on(report, console))
 
 
 def drawn(draw: Callable[[Console], None]) -> str:
@@ -45,7 +45,8 @@ def drawn(draw: Callable[[Console], None]) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
-def _report(report: Report, console: Console) -> None:
+def report_on(report: Report, console: Console) -> None:
+    """All of a report."""
     heading(report, console)
     if report.symbolic:
         _laws(report, console)
