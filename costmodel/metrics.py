@@ -76,8 +76,8 @@ class Metric(NamedTuple):
         try:
             for each in reversed(turns):
                 count = over(count, each)
-        except OpenFormError as error:
-            cause = f"{self.name} over an open number of turns has no closed form: {error}"
+        except OpenFormError:
+            cause = f"{self.name} has no closed form in an open number of turns that each differ"
             hint = "fix the symbols in times with --set"
             raise counted.layer.node.error(cause, hint) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):

@@ -164,8 +164,12 @@ class Report:
     @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
-        values = self.analysis.graph.values
-        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in values.items())
+        return self.setting_without()
+
+    def setting_without(self, *names: str) -> str:
+        """The value of every symbol but some."""
+        values = self.analysis.graph.values.items()
+        return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -1,5 +1,6 @@
 """How long a network takes at least on a device."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -9,6 +10,7 @@ from costmodel.cli.app import app
 from costmodel.cli.options import NOTHING_GIVEN, Depth, Given, Spec, Symbolic, ViewFormat
 
 if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
     from costmodel.crossover import Crossovers
 
 Open = Annotated[
@@ -44,18 +46,35 @@ def latency(
     require_sense(for_, step, depth, given.hardware, symbolic=symbolic)
     if plot is not None:
         require_plot(plot)
-    if for_ is None:
-        found, analysis = None, given.analysis(spec, numbers_suffice=not symbolic)
-    else:
+    if for_ is not None:
         found = crossovers(spec, for_, step, given)
-        analysis = found.analysis
-    roofline = Roofline(analysis, depth)
-    shown = views.laws(roofline) if symbolic else views.numbers(roofline)
-    if found is not None:
+        roofline = Roofline(found.analysis, depth)
         shown = views.crossovers(roofline, found)
+    else:
+        laws = symbolic or format == "json"
+        roofline = Roofline(analysis_of(spec, given, laws=laws), depth)
+        shown = views.laws(roofline) if symbolic else views.numbers(roofline)
     if plot is not None:
         draw(roofline, plot)
     print(shown, end="")
+
+
+def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":
+    """The network; all in numbers where these suffice and its latency has no law.
+
+    Raises:
+        SpecError: the spec or what is given breaks a rule, or the device lacks a figure.
+    """
+    analysis = given.analysis(spec, numbers_suffice=not laws)
+    if laws or given.assume:
+        return analysis
+    try:
+        analysis.value("latency")
+    except SpecError:
+        values = analysis.graph.values.items()
+        settings = [f"{name}={value}" for name, value in values]
+        return replace(given, settings=settings or None).analysis(spec, numbers_suffice=True)
+    return analysis
 
 
 def require_sense(

@@ -209,7 +209,12 @@ def crossing_notes(roofline: Roofline, found: Crossovers) -> list[Note]:
         shown.append(("", f"no time depends on {found.name}"))
     kept = ("ridge", "peak", "bandwidth")
     shown += [note for note in roof_notes(roofline) if note[0].startswith(kept)]
-    return [*shown, *notes(roofline.about)]
+    for label, note in notes(roofline.about):
+        if label != "at":
+            shown.append((label, note))
+        elif others := roofline.about.setting_without(found.name):
+            shown.append((label, others))
+    return shown
 
 
 def crossing_table(roofline: Roofline, found: Crossovers) -> str:
@@ -244,6 +249,10 @@ def crossing_json(roofline: Roofline, found: Crossovers) -> str:
     """The same as JSON: every layer's parts, the last without end where it is null."""
     document = {
         **head(roofline.about),
+        "symbols": {
+            name: value for name, value in head(roofline.about)["symbols"].items()
+            if name != found.name
+        },
         **_figures(roofline),
         "for": found.name,
         "layers": [{"path": path, **_parts(each)} for path, each in found.layers.items()],
