@@ -1,8 +1,8 @@
 """A law as a NumPy function: vectorised, and exact whatever the size of the numbers.
 
 Counts are computed in 64-bit integers where a bound shows that no intermediate result can leave
-them, and in Python's integers otherwise; nothing wraps around and nothing is rounded. Quantities, as
-seconds, are computed as exact fractions and rounded once, to the nearest float64.
+them, and in Python's integers otherwise; nothing wraps around and nothing is rounded. Quantities,
+as seconds, are computed as exact fractions and rounded once, to the nearest float64.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -132,9 +132,7 @@ class Race:
         is_over: whether that is all values of the symbol.
     """
 
-    def __init__(
-        self, course: Course, terms: Sequence[Expr], *, first_leads: bool = False
-    ) -> None:
+    def __init__(self, course: Course, terms: Sequence[Expr], *, first_leads: bool = False) -> None:
         """Compare some terms.
 
         Args:

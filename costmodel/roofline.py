@@ -40,7 +40,7 @@ class Line(NamedTuple):
         computation: seconds of the operations alone.
         memory: seconds of the moving alone.
         time: the seconds that it takes at least; of a group the sum of its layers'.
-        bound: what bounds it; ``mixed`` where layers of a group differ, None where nothing takes time.
+        bound: what bounds it; ``mixed`` where layers of a group differ, None where no time.
         share: its part of the network's time.
     """
 
@@ -62,6 +62,20 @@ class Line(NamedTuple):
     def performance(self) -> Rational:
         """Operations per second at most: what the roof is at its intensity."""
         return ratio(self.operations, self.time)
+
+
+class Roof(NamedTuple):
+    """What is attained at most in some types of numbers, all with the same peak.
+
+    Attributes:
+        types: they.
+        peak: the operations per second, efficiency included.
+        ridge: the operations per byte from which on layers are compute-bound.
+    """
+
+    types: tuple[str, ...]
+    peak: Rational
+    ridge: Rational
 
 
 class Used(NamedTuple):
@@ -165,23 +179,22 @@ class Roofline:
         found = (typed[line.row.path].operations for line in self.layers if line.operations)
         return tuple(dict.fromkeys(found))
 
-    @property
-    def peaks(self) -> Mapping[str, Rational]:
-        """Type → the operations per second that are reached at most, efficiency included."""
+    @cached_property
+    def roofs(self) -> tuple[Roof, ...]:
+        """One per peak of the types in which products are made."""
         profile, efficiency = self.analysis.basis.device
-        return {t: operations_per_second(profile, t) * efficiency for t in self.types}
+        peaks = {t: operations_per_second(profile, t) for t in self.types}
+        found = []
+        for value in dict.fromkeys(peaks.values()):
+            types = tuple(t for t in peaks if peaks[t] == value)
+            found.append(Roof(types, value * efficiency, ridge_point(profile, types[0])))
+        return tuple(found)
 
     @property
     def bandwidth(self) -> Rational:
         """The bytes per second that are reached at most, efficiency included."""
         profile, efficiency = self.analysis.basis.device
         return bandwidth(profile) * efficiency
-
-    @property
-    def ridges(self) -> Mapping[str, Rational]:
-        """Type → the operations per byte from which on layers are compute-bound."""
-        profile = self.analysis.basis.device.profile
-        return {dtype: ridge_point(profile, dtype) for dtype in self.types} if self.moves else {}
 
     @property
     def moves(self) -> bool:

@@ -17,9 +17,7 @@ Open = Annotated[
     str | None,
     Parameter(name="--for", help="Show over which values of a symbol each layer is bound by what."),
 ]
-Step = Annotated[
-    str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")
-]
+Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]
 
 
@@ -104,7 +102,5 @@ def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossov
     from costmodel.solve import open_for, positive
 
     settings = {n: to_rational(n, value) for n, value in given.fixed.items()}
-    analysis = open_for(
-        load(spec), name, settings, given.assumed, given.convention, given.scenario
-    )
+    analysis = open_for(load(spec), name, settings, given.assumed, given.convention, given.scenario)
     return Crossovers(analysis, name, None if step is None else positive(step))

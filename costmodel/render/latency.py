@@ -33,7 +33,9 @@ Note = tuple[str, str]
 
 def cells(roofline: Roofline, line: Line) -> list[str]:
     """A line of the table; nothing where there is nothing."""
-    counts = (show_number(count) if count else NOTHING for count in (line.operations // 2, line.moved))
+    counts = (
+        show_number(count) if count else NOTHING for count in (line.operations // 2, line.moved)
+    )
     return [
         roofline.report.label(line.row),
         *counts,
@@ -56,13 +58,17 @@ def roof_notes(roofline: Roofline) -> Iterator[Note]:
     time = show_quantity(roofline.time, "s")
     yield "latency", f"at least {time}: the sum of max(T computation, T memory) of every layer"
     yield "network", network_note(roofline)
-    for dtype, ridge in roofline.ridges.items():
-        yield "ridge point", f"{float(ridge):.4g} op/byte in {dtype}: from there on compute-bound"
+    for roof in roofline.roofs:
+        types = " and ".join(roof.types)
+        shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
+        yield "ridge point", f"{shown_ridge}: from there on compute-bound"
     for used in roofline.used:
         value, figure = shown(used.figure, used.place), used.figure
         yield used.label, f"{value} ({figure.read}: {figure.source})"
     efficiency = roofline.analysis.basis.device.efficiency
-    part = "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
+    part = (
+        "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
+    )
     yield "efficiency", part
 
 
@@ -88,8 +94,8 @@ def table(roofline: Roofline) -> str:
         heading(roofline.report, console)
         grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
         for title, total in zip(HEAD, foot(roofline), strict=True):
-            justify = "left" if title in ("layer", "bound") else "right"
-            grid.add_column(title, total, justify=justify, no_wrap=True)
+            left = title in ("layer", "bound")
+            grid.add_column(title, total, justify="left" if left else "right", no_wrap=True)
         for line in roofline.lines:
             grid.add_row(*cells(roofline, line), style=_style(line))
         print_whole(grid, console)
@@ -147,7 +153,7 @@ def _figures(roofline: Roofline) -> dict[str, Any]:
             | {"source": used.figure.source}
             for used in roofline.used
         ],
-        "ridge": {dtype: float(ridge) for dtype, ridge in roofline.ridges.items()},
+        "ridge": {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types},
     }
 
 
@@ -250,7 +256,8 @@ def crossing_json(roofline: Roofline, found: Crossovers) -> str:
     document = {
         **head(roofline.about),
         "symbols": {
-            name: value for name, value in head(roofline.about)["symbols"].items()
+            name: value
+            for name, value in head(roofline.about)["symbols"].items()
             if name != found.name
         },
         **_figures(roofline),

@@ -64,6 +64,12 @@ def _cell(report: Report, shown: str) -> str:
 def escaped(shown: str) -> str:
     """Text whose signs LaTeX would take for its own; signs beyond ASCII are written as commands."""
     plain = "".join(_SPECIAL.get(sign, sign) for sign in shown)
-    for sign, command in (("·", r"$\cdot$"), ("×", r"$\times$"), ("−", "$-$"), ("–", "--"), ("µ", r"$\mu$")):
+    for sign, command in (
+        ("·", r"$\cdot$"),
+        ("×", r"$\times$"),
+        ("−", "$-$"),
+        ("–", "--"),
+        ("µ", r"$\mu$"),
+    ):
         plain = plain.replace(sign, command)
     return plain

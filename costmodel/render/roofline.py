@@ -1,17 +1,17 @@
 """The roofline as a plot: what a device can do at most, and where each layer stands under it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import pi, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from costmodel.formula import show_quantity
 from costmodel.render.plots import BLUE, GREY, ORANGE, plot
-from costmodel.roofline import Line, Roofline
+from costmodel.render.words import LEADER, SMALL, Place, Words
+from costmodel.roofline import Line, Roof, Roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.transforms import Bbox
 
 COLOURS = {"compute": ORANGE, "memory": BLUE}
 """What bounds a layer → its colour."""
@@ -25,29 +25,8 @@ MOST_NUMBERS = 8
 LONGEST = 40
 """The longest name that the key has."""
 
-SMALL = 8
-"""The size of all words but the axes', in points."""
-
-PIECES = 80
-"""Into how many pieces a line is cut, to see what it crosses."""
-
-
-class Place(NamedTuple):
-    """Where a word may stand.
-
-    Attributes:
-        at: the point that it belongs to, in data.
-        offset: how far from it, in points.
-        side: which end of the word is there.
-    """
-
-    at: tuple[float, float]
-    offset: tuple[float, float]
-    side: str
-
-
 WAYS = ((0.7, -0.7), (-0.7, 0.7), (0.3, -1.0), (-0.3, 1.0), (1.0, -0.3), (-1.0, 0.3), (0.3, 1.0))
-"""Where from a point its number is tried: below the roof and above it, which rises from the left."""
+"""Where from a point its number is tried: below the roof, which rises from the left, and above."""
 
 REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
 """How far from a point its number is tried, in points."""
@@ -89,9 +68,9 @@ def _scales(roofline: Roofline, points: Sequence[Line], axes: "Axes") -> None:
     """Both logarithmic, with room for the words around what is drawn."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    across = [*map(_x, points), *map(float, roofline.ridges.values())]
+    across = [*map(_x, points), *(float(roof.ridge) for roof in roofline.roofs)]
     axes.set_xlim(min(across) / 4, max(across) * 6)
-    heights = [*map(float, roofline.peaks.values()), *map(_y, points)]
+    heights = [*map(_y, points), *(float(roof.peak) for roof in roofline.roofs)]
     axes.set_ylim(min(min(heights) / 6, max(heights) / 50), max(heights) * 8)
 
 
@@ -99,15 +78,10 @@ def _roofs(roofline: Roofline, axes: "Axes") -> None:
     """A line per peak: up to the ridge as the bandwidth allows, then flat."""
     rate = float(roofline.bandwidth)
     (left, right), (floor, _) = axes.get_xlim(), axes.get_ylim()
-    for ridge, height in dict.fromkeys(_corners(roofline)):
+    for roof in roofline.roofs:
+        ridge, height = float(roof.ridge), float(roof.peak)
         axes.plot([left, ridge, right], [left * rate, height, height], color="black", zorder=1)
         axes.plot([ridge, ridge], [floor, height], ":", color=GREY, zorder=0)
-
-
-def _corners(roofline: Roofline) -> Iterator[tuple[float, float]]:
-    """Ridge point and peak of each type."""
-    for dtype, peak in roofline.peaks.items():
-        yield float(roofline.ridges[dtype]), float(peak)
 
 
 def _points(points: Sequence[Line], axes: "Axes") -> None:
@@ -215,93 +189,47 @@ def shortened(name: str) -> str:
 def _words(
     roofline: Roofline, points: Sequence[Line], numbered: Sequence[Line], axes: "Axes"
 ) -> None:
-    """What is written within the axes, each where it hides nothing; else it is left out."""
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    axes.figure.set_layout_engine("none")  # type: ignore[union-attr]
-    taken = [*_discs(points, axes), *_strokes(axes), axes.get_legend().get_window_extent()]  # type: ignore[union-attr]
+    """The numbers of layers, then the figures of the roofs."""
+    words = Words(axes)
+    for line in points:
+        words.keep_free(_x(line), _y(line), sqrt(_area(line) / pi))
     for i, line in enumerate(numbered, 1):
-        places = _around((_x(line), _y(line)))
-        taken += _write(str(i), places, axes, taken, {"arrowprops": _LEADER})
-    for word, places in _roof_words(roofline, axes):
-        taken += _write(word, places, axes, taken, {})
+        words.write(str(i), _around(line), LEADER)
+    for roof in roofline.roofs:
+        words.write(f"{show_quantity(roof.peak, 'op/s')} {' '.join(roof.types)}", _flat(roof, axes))
+        words.write(f"ridge {float(roof.ridge):.4g}", _upright(roof, axes))
+    words.write(show_quantity(roofline.bandwidth, "B/s"), _rising(roofline, axes))
 
 
-_LEADER = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0}
-
-
-def _around(at: tuple[float, float]) -> Iterator[Place]:
+def _around(line: Line) -> Iterator[Place]:
+    """Near a point, then further away."""
     for far in REACHES:
         for x, y in WAYS:
-            yield Place(at, (x * far, y * far), "left" if x > 0 else "right")
+            yield Place((_x(line), _y(line)), (x * far, y * far), "left" if x > 0 else "right")
 
 
-def _roof_words(roofline: Roofline, axes: "Axes") -> Iterator[tuple[str, Iterable[Place]]]:
-    """The figures of the roof, each with the places along its line."""
-    (left, right), (floor, _) = axes.get_xlim(), axes.get_ylim()
-    peaks, rate = roofline.peaks, float(roofline.bandwidth)
-    for ridge, height in dict.fromkeys(_corners(roofline)):
-        types = " ".join(dtype for dtype in peaks if float(peaks[dtype]) == height)
-        flat = [right * (ridge / right) ** (i / 8) for i in range(8)]
-        places = [Place((x, height), (-4, y), "right") for y in (9, -9) for x in flat]
-        yield f"{show_quantity(height, 'op/s')} {types}", places
-        up = [(side, i) for i in range(6) for side in ("left", "right")]
-        yield (
-            f"ridge {ridge:.4g}",
-            [Place((ridge, floor), (4 if s == "left" else -4, 8 + 11 * i), s) for s, i in up],
-        )
-    start, end = max(left, floor / rate), max(ridge for ridge, _ in _corners(roofline))
-    rising = [start * (end / start) ** (i / 12) for i in (2, 3, 4, 5, 6, 7, 8, 9, 10, 1)]
-    yield show_quantity(roofline.bandwidth, "B/s"), [
-        Place((x, x * rate), (10, -8), "left") for x in rising
-    ]
+def _flat(roof: Roof, axes: "Axes") -> Iterator[Place]:
+    """Over and under the flat part, from the right."""
+    right, ridge = axes.get_xlim()[1], float(roof.ridge)
+    for height in (9, -9):
+        for i in range(8):
+            x = right * (ridge / right) ** (i / 8)
+            yield Place((x, float(roof.peak)), (-4, height), "right")
 
 
-def _discs(points: Sequence[Line], axes: "Axes") -> Iterator["Bbox"]:
-    """The boxes of the points, a little smaller than their corners."""
-    from matplotlib.transforms import Bbox
-
-    scale = axes.figure.dpi / 72
-    for line in points:
-        x, y = axes.transData.transform((_x(line), _y(line)))
-        radius = 0.8 * scale * sqrt(_area(line) / pi)
-        yield Bbox([[x - radius, y - radius], [x + radius, y + radius]])
+def _upright(roof: Roof, axes: "Axes") -> Iterator[Place]:
+    """Beside the ridge, from the bottom."""
+    foot = float(roof.ridge), axes.get_ylim()[0]
+    for i in range(6):
+        yield Place(foot, (4, 8 + 11 * i), "left")
+        yield Place(foot, (-4, 8 + 11 * i), "right")
 
 
-def _strokes(axes: "Axes") -> Iterator["Bbox"]:
-    """The boxes of the pieces of all lines."""
-    from matplotlib.transforms import Bbox
-
-    for drawn in axes.lines:
-        corners = axes.transData.transform(drawn.get_xydata())
-        for a, b in zip(corners, corners[1:], strict=False):
-            steps = [a + (b - a) * i / PIECES for i in range(PIECES + 1)]
-            for near, far in zip(steps, steps[1:], strict=False):
-                yield Bbox([near, far]).padded(1)
-
-
-def _write(
-    word: str,
-    places: Iterable[Place],
-    axes: "Axes",
-    taken: Sequence["Bbox"],
-    style: dict[str, dict[str, object]],
-) -> list["Bbox"]:
-    """Write a word at the first place where it is free, and tell its box; else write nothing."""
-    from matplotlib.text import Text
-
-    inside = axes.get_window_extent()
-    for at, offset, side in places:
-        written = axes.annotate(
-            word, at, offset, textcoords="offset points", ha=side, va="center", fontsize=SMALL, **style
-        )
-        written.set_in_layout(False)
-        written.get_window_extent()  # moves it; this is of the line to its point too
-        box = Text.get_window_extent(written)
-        if _is_within(box, inside) and not any(box.padded(2).overlaps(other) for other in taken):
-            return [box]
-        written.remove()
-    return []
-
-
-def _is_within(box: "Bbox", outer: "Bbox") -> bool:
-    return bool(outer.x0 < box.x0 and box.x1 < outer.x1 and outer.y0 < box.y0 and box.y1 < outer.y1)
+def _rising(roofline: Roofline, axes: "Axes") -> Iterator[Place]:
+    """Under the part that rises, from near its lower end."""
+    rate = float(roofline.bandwidth)
+    start = max(axes.get_xlim()[0], axes.get_ylim()[0] / rate)
+    end = max(float(roof.ridge) for roof in roofline.roofs)
+    for i in range(2, 12):
+        x = start * (end / start) ** (i / 12)
+        yield Place((x, x * rate), (10, -8), "left")
