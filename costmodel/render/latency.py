@@ -24,8 +24,8 @@ from costmodel.roofline import Line, Roofline, bound_of
 
 HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", "at least", "%")
 
-SHOWN = ("macs", "bytes_moved", "latency", "latency_network")
-"""The metrics whose laws are shown."""
+SHOWN = ("macs", "bytes_moved", "latency")
+"""The metrics whose laws are shown layer by layer."""
 
 Note = tuple[str, str]
 """A label and what it stands for."""
@@ -183,7 +183,7 @@ def laws_table(roofline: Roofline) -> str:
 
     def draw(console: Console) -> None:
         report_on(_laws(roofline), console)
-        for label, note in roof_notes(roofline):
+        for label, note in _law_notes(roofline):
             entry(label, note, console)
 
     return drawn(draw)
@@ -191,8 +191,14 @@ def laws_table(roofline: Roofline) -> str:
 
 def laws_markdown(roofline: Roofline) -> str:
     """The same as Markdown."""
-    lines = (f"- {label}: {escaped(note)}\n" for label, note in roof_notes(roofline))
+    lines = (f"- {label}: {escaped(note)}\n" for label, note in _law_notes(roofline))
     return markdown_laws(_laws(roofline)) + "".join(lines)
+
+
+def _law_notes(roofline: Roofline) -> Iterator[Note]:
+    """The law of the network as a whole, then the numbers."""
+    yield "latency_network", text(_laws(roofline).total("latency_network"))
+    yield from roof_notes(roofline)
 
 
 def _laws(roofline: Roofline) -> Report:

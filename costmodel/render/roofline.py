@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import pi, sqrt
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from costmodel.formula import show_quantity
@@ -24,6 +25,9 @@ MOST_NUMBERS = 8
 
 LONGEST = 40
 """The longest name that the key has."""
+
+WIDEST = 76
+"""The most signs on a line of the title, beside the widest key."""
 
 WAYS = ((0.7, -0.7), (-0.7, 0.7), (0.3, -1.0), (-0.3, 1.0), (1.0, -0.3), (-1.0, 0.3), (0.3, 1.0))
 """Where from a point its number is tried: below the roof, which rises from the left, and above."""
@@ -111,7 +115,7 @@ def _titles(roofline: Roofline, axes: "Axes") -> None:
     title = f"{name} on {device.profile.fields.name}, {' '.join(roofline.types)}"
     below = f"upper bound of performance; at least {show_quantity(roofline.time, 's')} in all"
     part = "" if device.efficiency == 1 else f"; efficiency {float(device.efficiency):g}"
-    axes.set_title(f"{title}\n{below}{part}", fontsize=9)
+    axes.set_title(f"{fill(title, WIDEST)}\n{below}{part}", fontsize=9)
     axes.set_xlabel("arithmetic intensity (operations per byte moved)")
     axes.set_ylabel("attainable performance (operations per second)")
 
