@@ -45,6 +45,8 @@ from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
     from costmodel.function import Vectorised
+    from costmodel.liveness import Run
+    from costmodel.ordering import BestOrder
 
 
 def analyze(
@@ -197,6 +199,18 @@ class Analysis:
         said = (self.scenario.precision, self.graph.precision)
         return Basis(self.convention, self.scenario, typed(self.propagation, *said))
 
+    @property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        """The types of its weights, its activations and the sums of its products, where any are."""
+        learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
+        summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
+        found = {
+            "weights": {types.weights for types in learned},
+            "activations": set(self.basis.typed.tensors.values()),
+            "accumulators": {types.accumulators for types in summed},
+        }
+        return {of: tuple(sorted(types)) for of, types in found.items() if types}
+
     @cached_property
     def counted(self) -> tuple[Counted, ...]:
         """The layers in order, with how often each counts."""
@@ -288,7 +302,7 @@ class Analysis:
         """A metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.of_graph:
-            return self.memory[layer.node.path]
+            return self.by_layer(found)[layer.node.path]
         if found.per_layer is None:
             return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
@@ -299,23 +313,52 @@ class Analysis:
             return self.of_layer(metric.name, counted.layer)
         return metric.of([counted], self.basis)
 
+    def by_layer(self, metric: Metric) -> Mapping[str, Expr]:
+        """What takes the whole graph: every layer's path, with its count."""
+        return self.memory if metric.order == "given" else self.best_order.memory
+
     @cached_property
     def memory(self) -> dict[str, Expr]:
         """Every layer's path, with the most bytes in memory while it works."""
-        from costmodel.liveness import memory
+        return self._memory_of(self._run)
+
+    @property
+    def given_order(self) -> tuple[str, ...]:
+        """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
+        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
+
+    @cached_property
+    def best_order(self) -> "BestOrder":
+        """The order of the layers with the least peak memory at the symbols' values.
+
+        The laws are those of that order, and hold at all values.
+        """
+        from costmodel.ordering import best_order
+
+        order = best_order(self._run, self.evaluator)
+        return order.with_memory(self._memory_of(order.run), self.evaluator)
+
+    @cached_property
+    def _run(self) -> "Run":
+        from costmodel.liveness import unrolled
 
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
         outputs = (self.graph.output, *self.graph.sides)
-        for layer, size in memory(self.propagation.parts, sizes, outputs, self.basis):
+        return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+
+    def _memory_of(self, run: "Run") -> dict[str, Expr]:
+        from costmodel.liveness import memory
+
+        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
+        for layer, size in memory(run):
             found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
         if metric.of_graph:
-            return list(self.memory.values())
+            return list(self.by_layer(metric).values())
         return metric.parts(self.counted, self.basis)
 
     def of_input(self, metric: str) -> Expr:

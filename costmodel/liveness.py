@@ -1,10 +1,11 @@
 """What is in memory while each layer works: exact liveness over the graph, in its order.
 
 A feature map is in memory from the layer that makes it to the last that reads it; the network's
-inputs from the start, its outputs to the end. A view lies where what it is a view of lies. What
-works in place takes the memory of an input that nothing reads any more, if there is one of its
-size and type. Feature maps inside a layer are in memory while the layer works. Of a repeat the
-first turn and a later one are worked out: all later ones are alike. All sizes are in bytes.
+inputs from the start to the last that reads them, its outputs to the end. A view lies where what
+it is a view of lies. What works in place takes the memory of an input that nothing reads any more,
+if there is one of its size and type. Feature maps inside a layer are in memory while the layer
+works. Of a repeat the first turn and a later one are worked out: all later ones are alike. All
+sizes are in bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,11 +33,13 @@ class Turn(NamedTuple):
     """One of the turns of a repeat that are told apart.
 
     Attributes:
+        group: the path of the repeat.
         runs: how many there are of it and after it.
         turns: the index of a repeat whose maps grow, with the number of turns; or None.
         is_first: whether it is the first, else any later one.
     """
 
+    group: str
     runs: Expr
     turns: Turns | None
     is_first: bool
@@ -62,10 +65,24 @@ class Event(NamedTuple):
     reuses: tuple[Place, ...] = ()
 
 
-def memory(
+class Run(NamedTuple):
+    """A network at work.
+
+    Attributes:
+        events: its layers in the order in which they work.
+        inputs: what is there from the start, with its bytes.
+        outputs: what stays to the end.
+    """
+
+    events: tuple[Event, ...]
+    inputs: Mapping[Place, Expr]
+    outputs: tuple[Place, ...]
+
+
+def unrolled(
     parts: Iterable[Part], inputs: Mapping[Tensor, Expr], outputs: Iterable[Tensor], basis: Basis
-) -> Iterator[tuple[LayerCost, Expr]]:
-    """Every layer with the most bytes that are in memory while it works.
+) -> Run:
+    """A network at work in the order of its graph.
 
     Args:
         parts: the tree of the network.
@@ -77,8 +94,12 @@ def memory(
     scope = {tensor: ("", tensor) for tensor in inputs}
     walk.parts(parts, scope, "", ())
     sizes = {scope[tensor]: basis.bytes_of(tensor, size) for tensor, size in inputs.items()}
-    kept = [scope[tensor] for tensor in outputs]
-    for event, alive in _alive(walk.events, sizes, kept):
+    return Run(tuple(walk.events), sizes, tuple(scope[tensor] for tensor in outputs))
+
+
+def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
+    """Every layer with the most bytes that are in memory while it works, in that order."""
+    for event, alive in _alive(run):
         if event.layer is not None:
             yield event.layer, _largest(alive, event)
 
@@ -145,7 +166,7 @@ class _Unrolled:
         turns = None if group.turn is None else Turns(group.turn, group.runs)
         entering, results = scope[flow.source], []
         for i in range(1 if group.runs is S.One else 2):
-            turn = Turn(group.runs - i, turns, i == 0)
+            turn = Turn(group.path, group.runs - i, turns, i == 0)
             if turns is not None and i == 1:
                 entering = self._handed_over(entering, group, turns.index - 1, (*within, turn))
             inner = {**scope, flow.entry: entering}
@@ -155,11 +176,11 @@ class _Unrolled:
             entering = scope[flow.source] if flow.chosen_by else results[-1]
         result = results[-1]
         if turns is not None:
-            result = self._handed_over(result, group, turns.last, within)
+            result = self._handed_over(result, group, turns.last, (*within, turn))
         scope[Tensor(group.path)] = result
         if flow.chosen_by is not None:
             weighed = (*results, scope[flow.chosen_by])
-            self.events.append(Event(None, weighed, {}, within))
+            self.events.append(Event(None, weighed, {}, (*within, turn)))
 
     def _handed_over(
         self, place: Place, group: GroupCost, turn: Expr, within: tuple[Turn, ...]
@@ -173,41 +194,54 @@ class _Unrolled:
         return passed
 
 
-def _alive(
-    events: list[Event], inputs: Mapping[Place, Expr], outputs: Iterable[Place]
-) -> Iterator[tuple[Event, list[Expr]]]:
+class Spot(NamedTuple):
+    """Where something that is made lies.
+
+    Attributes:
+        place: it.
+        size: its bytes, where it takes memory of its own.
+        view_of: what it is a view of, if it is one.
+        homes: the inputs in whose memory it may lie once nothing reads them any more.
+        is_shared: whether its memory is not its own to be written: a part of it, or learned.
+    """
+
+    place: Place
+    size: Expr
+    view_of: Place | None = None
+    homes: tuple[Place, ...] = ()
+    is_shared: bool = False
+
+
+def spots(event: Event) -> Iterator[Spot]:
+    """Where the outputs of a layer may lie."""
+    kind = event.layer.cost.output if event.layer else None
+    is_part = event.layer is not None and isinstance(event.layer.node.layer, _PARTS)
+    for place, size in event.writes.items():
+        if kind is Output.VIEW and event.reads[0] in event.reuses:
+            yield Spot(place, S.Zero, view_of=event.reads[0], is_shared=is_part)
+        elif kind is Output.IN_PLACE:
+            yield Spot(place, size, homes=event.reuses)
+        elif kind is Output.PARAMETER:
+            yield Spot(place, S.Zero, is_shared=True)
+        else:
+            yield Spot(place, size)
+
+
+def _alive(run: Run) -> Iterator[tuple[Event, list[Expr]]]:
     """Every event with the sizes of what is in memory then."""
-    last = {place: len(events) for place in outputs}
-    for i, event in enumerate(events):
+    last = {place: len(run.events) for place in run.outputs}
+    for i, event in enumerate(run.events):
         for place in event.reads:
             last[place] = max(last.get(place, i), i)
     store = _Store(last)
-    for place, size in inputs.items():
-        store.make(place, size, 0)
-    for i, event in enumerate(events):
-        if event.layer is not None:
-            _place(store, event, i)
-        for place, size in event.writes.items() if event.layer is None else ():
-            store.make(place, size, i)
+    for place, size in run.inputs.items():
+        if place in last:
+            store.place(Spot(place, size), 0)
+    for i, event in enumerate(run.events):
+        for spot in spots(event):
+            store.place(spot, i)
         yield event, [*store.sizes.values(), *event.inside]
         store.free(i)
-
-
-def _place(store: "_Store", event: Event, now: int) -> None:
-    """Where a layer's outputs lie."""
-    assert event.layer is not None
-    layer, kind = event.layer, event.layer.cost.output
-    is_part = isinstance(layer.node.layer, _PARTS)
-    for place, size in event.writes.items():
-        if kind is Output.VIEW and event.reuses:
-            store.share(place, event.reuses[0], now, is_part=is_part)
-            continue
-        reusable = event.reuses if kind is Output.IN_PLACE else ()
-        source = next((source for source in reusable if store.is_free(source, now)), None)
-        if source is not None:
-            store.share(place, source, now)
-        else:
-            store.make(place, S.Zero if kind is Output.PARAMETER else size, now)
 
 
 _PARTS = (Slice, Split, Chunk, Select, Crop)
@@ -220,35 +254,33 @@ class _Store:
     Attributes:
         last: place → the last event that reads it.
         sizes: number of a piece of memory → its elements.
-        parts: the places that are but a part of their piece.
+        shared: the places whose piece is not their own to be written.
     """
 
     def __init__(self, last: Mapping[Place, int]) -> None:
         self.last = last
         self.sizes: dict[int, Expr] = {}
         self.piece: dict[Place, int] = {}
-        self.parts: set[Place] = set()
+        self.shared: set[Place] = set()
         self.until: dict[int, int] = {}
         self.count = 0
 
-    def make(self, place: Place, size: Expr, now: int) -> None:
-        """A new piece of memory."""
-        self.count += 1
-        self.piece[place] = self.count
-        self.sizes[self.count] = size
-        self.until[self.count] = self.last.get(place, now)
-
-    def share(self, place: Place, source: Place, now: int, *, is_part: bool = False) -> None:
-        """A place that lies where another does."""
-        if is_part or source in self.parts:
-            self.parts.add(place)
-        piece = self.piece[source]
-        self.piece[place] = piece
-        self.until[piece] = max(self.until[piece], self.last.get(place, now))
+    def place(self, spot: Spot, now: int) -> None:
+        """Something that is made, in another's memory or a new piece."""
+        free = (home for home in spot.homes if self.is_free(home, now))
+        source = spot.view_of or next(free, None)
+        if source is None:
+            self.count += 1
+            self.sizes[self.count] = spot.size
+        piece = self.piece[source] if source else self.count
+        self.piece[spot.place] = piece
+        self.until[piece] = max(self.until.get(piece, now), self.last.get(spot.place, now))
+        if spot.is_shared or source in self.shared:
+            self.shared.add(spot.place)
 
     def is_free(self, place: Place, now: int) -> bool:
-        """Whether all of a place's memory is its own, and read for the last time now."""
-        return place not in self.parts and self.until[self.piece[place]] <= now
+        """Whether a place's memory may be written, and is read for the last time now."""
+        return place not in self.shared and self.until[self.piece[place]] <= now
 
     def free(self, now: int) -> None:
         """What nothing reads any more."""
@@ -259,7 +291,7 @@ class _Store:
 def _largest(sizes: Iterable[Expr], event: Event) -> Expr:
     """The sum of the sizes, the largest over the turns that the event is in."""
     total: Expr = Add(*sizes)
-    for runs, turns, is_first in reversed(event.within):
+    for _, runs, turns, is_first in reversed(event.within):
         if turns is not None and is_first:
             total = at_turn(total, turns.index, S.Zero)
         elif turns is not None:

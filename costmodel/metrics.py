@@ -15,7 +15,7 @@ from costmodel.latency import computation_time, larger, memory_time
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
-from costmodel.traffic import traffic
+from costmodel.traffic import in_out, traffic
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
 
@@ -35,6 +35,7 @@ class Metric(NamedTuple):
         of_places: whether it is about what is seen of the input, and 0 where nothing is.
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
+        order: of what takes the whole graph, the order in which the layers work.
         on_request: whether it is shown only where it is asked for.
         larger_of: the metrics of which it is the larger one, each summed over all layers before.
     """
@@ -49,6 +50,7 @@ class Metric(NamedTuple):
     of_places: bool = False
     quantity: str | None = None
     of_device: bool = False
+    order: Literal["given", "best"] = "given"
     on_request: bool = False
     larger_of: tuple["Metric", ...] = ()
 
@@ -197,7 +199,19 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 count_activations_peak,
                 combine="max",
             ),
+            Metric(
+                "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
+            ),
             Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
+            Metric(
+                "memory_peak_best",
+                "least peak memory over the orders of execution",
+                "bytes",
+                None,
+                combine="max",
+                order="best",
+                on_request=True,
+            ),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
             Metric(
                 "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True

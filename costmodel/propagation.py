@@ -456,9 +456,10 @@ class _Walk:
         Raises:
             SpecError: the second turn changes the shape again.
         """
-        asked = len(self.requirements)
-        second = self._turn(item, shapes[1])[1]
+        asked, left = len(self.requirements), self.reaches[item.result]
+        second = self._turn(item, shapes[1], item.result)[1]
         del self.requirements[asked:]
+        self.reaches[item.result] = left
         if not same_shape(shapes[1], second):
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(_changing(*shapes, second), hint)

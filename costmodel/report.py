@@ -90,24 +90,16 @@ class Report:
 
     def _is_usual(self, metric: Metric) -> bool:
         """Whether a metric is shown where none is asked for."""
-        missing = metric.of_device and (self.device is None or metric.name in self.missing)
+        nowhere = self.analysis.scenario.device is None
+        missing = metric.of_device and (nowhere or metric.name in self.missing)
         blind = metric.of_places and self._sees_nothing
         return not (metric.on_request or missing or blind)
-
-    @property
-    def device(self) -> str | None:
-        """``a100-80gb: NVIDIA A100 80 GB (SXM4), efficiency 0.5``, where there is a device."""
-        device = self.analysis.scenario.device
-        if device is None:
-            return None
-        part = "" if device.efficiency == 1 else f", efficiency {show_decimal(device.efficiency)}"
-        return f"{device.profile.key}: {device.profile.fields.name}{part}"
 
     @cached_property
     def missing(self) -> dict[str, str]:
         """What nobody asked for and the device's figures do not give, and why."""
         found: dict[str, str] = {}
-        if self.device is None or self.metrics:
+        if self.analysis.scenario.device is None or self.metrics:
             return found
         for metric in METRICS.values():
             if metric.of_device and not metric.on_request:
@@ -132,24 +124,6 @@ class Report:
     def convention(self) -> str:
         """What counts, in one line."""
         return str(self.analysis.convention)
-
-    @property
-    def types(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The types that its weights, its activations and the sums of its products have."""
-        basis, layers = self.analysis.basis, self.analysis.layers
-        learned = (basis.types_of(x).weights for x in layers if x.cost.parameters or x.cost.tied)
-        summed = (basis.types_of(x).accumulators for x in layers if x.cost.macs != 0)
-        found = {
-            "weights": learned,
-            "activations": basis.typed.tensors.values(),
-            "accumulators": summed,
-        }
-        return tuple((name, tuple(sorted(set(types)))) for name, types in found.items())
-
-    @property
-    def shown_types(self) -> str:
-        """The types in one line."""
-        return ", ".join(f"{of} {' '.join(names)}" for of, names in self.types if names)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -318,6 +292,16 @@ class Report:
         """A metric of the network as a number."""
         value = self.analysis.value(metric.name)
         return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
+
+    @property
+    def order_note(self) -> str:
+        """Whether the best order is proved to be the best."""
+        found = self.analysis.best_order
+        if not found.unsearched:
+            return "the least of all orders of execution"
+        first, last = found.unsearched[0], found.unsearched[-1]
+        kept = f"{len(found.unsearched)} layers between {first} and {last} were not searched"
+        return f"{kept}, which does not matter" if found.is_best else f"{kept}, it may be less"
 
     @property
     def limits(self) -> tuple[Limit, ...]:

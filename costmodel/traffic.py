@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
+from costmodel.algebra.functions import Maximum
 from costmodel.basis import Basis
 from costmodel.cost import Output, Role
 from costmodel.precision import in_bytes
@@ -76,6 +77,20 @@ def _reads(layer: LayerCost, basis: Basis) -> Expr:
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
     return Add(*(basis.bytes_of(tensor, size) for tensor, size in read.items()))
+
+
+def in_out(layer: LayerCost, basis: Basis) -> Expr:
+    """The bytes of input and output of a layer that makes a new feature map.
+
+    Of a layer with several products it is the largest input and output of one of them.
+    Source: MIT 6.5940, lecture 2 (peak activation).
+    """
+    if not layer.cost.output.is_feature_map:
+        return S.Zero
+    if layer.cost.inner:
+        dtype = basis.types_of(layer).activations
+        return Maximum(*(in_bytes(s.reads, dtype) + in_bytes(s.writes, dtype) for s in layer.steps))
+    return _reads(layer, basis) + _writes(layer, basis)
 
 
 def _writes(layer: LayerCost, basis: Basis) -> Expr:

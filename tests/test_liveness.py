@@ -1,5 +1,6 @@
 """What is in memory, against a simulation that keeps sets of tensors, and repeats written out."""
 
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,40 +45,61 @@ def programs(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-def spec_of(steps: list[Step]) -> str:
+def spec_of(steps: list[Step], order: Sequence[int] = ()) -> str:
+    """The steps as entries in an order; the last step's is what leaves the network."""
     fields = {
         "conv": "conv2d: {{out_channels: {}, kernel_size: 1}}",
         "concat": "concat: {{axis: 1}}",
     }
     lines = []
-    for i, (kind, reads, channels) in enumerate(steps[1:], 1):
+    for i in order or range(1, len(steps)):
+        kind, reads, channels = steps[i]
         entry = fields.get(kind, f"{kind}: {{{{}}}}").format(channels)
         names = ", ".join("input" if r == 0 else f"s{r}" for r in reads)
         lines.append(f"  - {entry}\n    name: s{i}\n    from: [{names}]\n")
+    if order:
+        lines.append(f"  - identity: {{}}\n    from: [s{len(steps) - 1}]\n")
     return f"input: [1, {steps[0].channels}, {SIDE}, {SIDE}]\nlayers:\n{''.join(lines)}"
 
 
-def simulated(steps: list[Step]) -> int:
+class Memory(NamedTuple):
+    """A piece of memory: the steps whose outputs lie in it, and its channels."""
+
+    tensors: frozenset[int]
+    channels: int
+
+
+def at_work(
+    steps: list[Step], memories: Sequence[Memory], now: int, rest: Set[int]
+) -> tuple[list[Memory], int]:
+    """A step works, others being left: what is in memory after it, and how much while it works."""
+
+    def is_needed(memory: Memory, left: Set[int]) -> bool:
+        leaves = len(steps) - 1 in memory.tensors
+        return leaves or any(memory.tensors & {*steps[t].reads} for t in left)
+
+    kind, reads, channels = steps[now]
+    home = None
+    for read in reads:
+        memory = next(m for m in memories if read in m.tensors)
+        fits = kind in ("relu", "dropout", "add") and memory.channels == channels
+        if home is None and (kind == "identity" or (fits and not is_needed(memory, rest))):
+            home = memory
+    others = [memory for memory in memories if memory is not home]
+    here = home or Memory(frozenset(), channels)
+    now_there = [*others, here._replace(tensors=here.tensors | {now})]
+    size = sum(memory.channels for memory in now_there) * SIDE * SIDE
+    return [memory for memory in now_there if is_needed(memory, rest)], size
+
+
+def simulated(steps: list[Step], order: Sequence[int] = ()) -> int:
     """Step by step with sets: which tensors lie in which memory, and who still needs it."""
-    readers = {i: [t for t, s in enumerate(steps) if i in s.reads] for i in range(len(steps))}
-    readers[len(steps) - 1].append(len(steps))  # the output leaves the network
-    memories = [({0}, steps[0].channels)]
-    peak = 0
-    for now, (kind, reads, channels) in enumerate(steps[1:], 1):
-        home = None
-        for read in reads:
-            tensors, size = next(m for m in memories if read in m[0])
-            last = max(max(readers[t], default=0) for t in tensors)
-            fits = kind in ("relu", "dropout", "add") and last <= now and size == channels
-            if home is None and (kind == "identity" or fits):
-                home = tensors
-        if home is None:
-            memories.append(({now}, channels))
-        else:
-            home.add(now)
-        alive = [m for m in memories if any(max(readers[t], default=t) >= now for t in m[0])]
-        peak = max(peak, sum(size for _, size in alive) * SIDE * SIDE)
-        memories = [m for m in memories if any(max(readers[t], default=t) > now for t in m[0])]
+    memories, peak = [Memory(frozenset({0}), steps[0].channels)], 0
+    left = list(order or range(1, len(steps)))
+    while left:
+        now = left.pop(0)
+        memories, size = at_work(steps, memories, now, set(left))
+        peak = max(peak, size)
     return peak
 
 
@@ -151,6 +173,15 @@ def test_experts_take_turns() -> None:
     experts = "[{linear: {out_features: 8}}, {linear: {out_features: 4}}]"
     net = read(f"input: [9, 4]\nlayers: [{{moe: {{experts: 3, top_k: 2, layers: {experts}}}}}]")
     assert net.value("memory_peak") == 36 + 72 + 36 + 27
+
+
+def test_nothing_is_written_over_what_is_learned() -> None:
+    """A relu of a parameter of 12 makes 12 beside the input's 12; the sum lies in one of them."""
+    net = read(
+        "input: [3, 4]\nlayers: [{parameter: {shape: [3, 4]}, name: p}, relu, "
+        "{add: , from: [input, relu_1]}]"
+    )
+    assert [int(size) for size in net.memory.values()] == [12, 24, 24]
 
 
 def test_views_and_outputs_stay() -> None:

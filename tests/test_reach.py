@@ -196,3 +196,18 @@ def test_fields_move_with_their_axes() -> None:
     measures = ("receptive_field", "effective_stride", "effective_padding")
     assert [analysis.value(measure) for measure in measures] == [7, 2, 0]
     assert not Report(analysis).limits
+
+
+def test_a_first_turn_that_adds_an_axis() -> None:
+    """Two axes enter the first turn, three every later one; the fields follow."""
+    text = (
+        "archspec: 1\nname: n\nsymbols: {L: 3}\ninput: [1, 3]\nlayers: [{repeat: {times: L, "
+        "layers: [{linear: {out_features: 3}}, {reshape: {shape: [1, 1, 3]}}]}}]\n"
+    )
+    architecture = read_architecture(parse_document(text))
+    analysis = analyze_architecture(architecture, find_convention("lecture"), {})
+    assert analysis.at(L=5).macs == 5 * 9
+    assert [len(layer.inputs[0]) for layer in analysis.layers if layer.node.kind == "linear"] == [
+        2,
+        3,
+    ]

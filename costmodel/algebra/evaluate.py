@@ -62,7 +62,12 @@ class Evaluator:
     """
 
     def __init__(self, values: Mapping[Symbol, Value]) -> None:
+        self.values = values
         self.known: dict[Any, Value] = dict(values)
+
+    def at_turn(self, index: Symbol, turn: int) -> "Evaluator":
+        """The same assignment in a turn of a repeat."""
+        return Evaluator({**self.values, index: turn})
 
     def __call__(self, expression: Expr) -> Value:
         """The exact value.
@@ -98,8 +103,7 @@ class Evaluator:
         turns = self(count)
         if turns > MAX_TURNS:
             raise ExpressionError(f"more than {MAX_TURNS:,} turns to compare")
-        known = {s: v for s, v in self.known.items() if isinstance(s, Symbol)}
-        values = (Evaluator({**known, index: i})(expression) for i in range(int(turns)))
+        values = (self.at_turn(index, i)(expression) for i in range(int(turns)))
         return max(values, default=0)
 
 

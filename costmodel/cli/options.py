@@ -20,8 +20,9 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, bytes_moved, receptive_field, effective_stride, effective_padding; with "
-        "--hardware also latency, latency_network, compute_time, memory_time.",
+        "memory_peak, memory_peak_best, bytes_moved, receptive_field, effective_stride, "
+        "effective_padding; with --hardware also latency, latency_network, compute_time, "
+        "memory_time.",
     ),
 ]
 Depth = Annotated[

@@ -8,6 +8,7 @@ from sympy import Expr
 from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
+from costmodel.render.scenario import scenario_fields
 from costmodel.report import Report, Row, show_decimal
 
 VERSION = 1
@@ -28,25 +29,10 @@ def head(report: Report) -> dict[str, Any]:
         "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "convention": analysis.convention.name,
-        "types": {of: list(types) for of, types in report.types},
-        **device_of(report),
+        **scenario_fields(analysis),
         **({"missing": report.missing} if report.missing else {}),
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
-    }
-
-
-def device_of(report: Report) -> dict[str, Any]:
-    """Where it runs; nothing without a device."""
-    device = report.analysis.scenario.device
-    if device is None:
-        return {}
-    return {
-        "device": {
-            "key": device.profile.key,
-            "name": device.profile.fields.name,
-            "efficiency": plain_number(device.efficiency),
-        }
     }
 
 
@@ -73,9 +59,19 @@ def document(report: Report) -> dict[str, Any]:
                 {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
                 for peak in report.peaks(name)
             ]
-            for name in ("activations_peak", "memory_peak")
+            for name in ("activations_peak", "in_out_peak", "memory_peak")
         },
+        **_order(report),
     }
+
+
+def _order(report: Report) -> dict[str, Any]:
+    """The best order of the layers, where its memory is asked for."""
+    if all(metric.order == "given" for metric in report.totals):
+        return {}
+    found = report.analysis.best_order
+    shown = {"layers": found.layers, "unsearched": found.unsearched, "is_best": found.is_best}
+    return {"best_order": shown}
 
 
 def _group(report: Report, row: Row) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from archspec.errors import find_named
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
-from costmodel.render.json import VERSION, device_of, plain_number
-from costmodel.report import Report, show_decimal
+from costmodel.render.json import VERSION, plain_number
+from costmodel.render.scenario import scenario_fields, scenario_notes
+from costmodel.report import show_decimal
 
 INDENT = 16
 """Where what belongs to a label begins."""
@@ -40,10 +41,7 @@ def _table(question: Question, answer: Answer) -> str:
         rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
     if analysis.assumed.texts:
         rows.append(("assuming", " and ".join(analysis.assumed.texts)))
-    report = Report(analysis)
-    if report.device is not None:
-        rows += [("types", report.shown_types), ("device", report.device)]
-    rows.append(("convention", report.convention))
+    rows += [*scenario_notes(analysis), ("convention", str(analysis.convention))]
     return "\n".join([*lines, *(f"{label:<{INDENT - 1}} {text}" for label, text in rows)]) + "\n"
 
 
@@ -124,7 +122,7 @@ def _json(question: Question, answer: Answer) -> str:
         "symbols": {name: plain_number(value) for name, value in _fixed(question).items()},
         "assumptions": list(analysis.assumed.texts),
         "convention": analysis.convention.name,
-        **device_of(Report(analysis)),
+        **scenario_fields(analysis),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

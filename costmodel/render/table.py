@@ -10,13 +10,14 @@ from rich.text import Text
 
 from costmodel.formula import show_bytes, show_number, show_quantity
 from costmodel.metrics import Metric
+from costmodel.render.scenario import scenario_notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
 
-PEAKS = ("activations_peak", "memory_peak")
+PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
 
 NOTHING = "–"
@@ -164,11 +165,8 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
-    shown.append(("types", report.shown_types))
-    if report.device is not None:
-        shown += [(f"no {name}", why) for name, why in report.missing.items()]
-        shown.append(("device", report.device))
-    return [*shown, ("convention", report.convention)]
+    shown += [(f"no {name}", why) for name, why in report.missing.items()]
+    return [*shown, *scenario_notes(report.analysis), ("convention", report.convention)]
 
 
 def _totals(report: Report) -> list[tuple[str, str]]:
@@ -180,10 +178,12 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         if metric.name == "activations_peak":
             layer = report.analysis.peak[0].node.path
             lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
-        if metric.name == "memory_peak":
-            alive = report.analysis.memory
+        if metric.of_graph:
+            alive = report.analysis.by_layer(metric)
             path = max(alive, key=lambda path: report.number(alive[path]))
             lines.append(("memory", f"{show_bytes(number)} (at {path})"))
+        if metric.order == "best":
+            lines.append(("", report.order_note))
         if metric.name == "receptive_field" and number:
             stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
             lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
