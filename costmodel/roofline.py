@@ -114,11 +114,6 @@ class Roofline:
         """What says of which network, where, and what counts."""
         return Report(self.analysis, ("bytes_moved",))
 
-    @property
-    def device_name(self) -> str:
-        """The device's name in full."""
-        return self.analysis.basis.device.profile.fields.name
-
     @cached_property
     def time(self) -> Rational:
         """The sum of what each layer takes at least."""
