@@ -26,7 +26,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention, find_convention
-from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.metrics import METRICS, Metric, Order, find_metric
 from costmodel.precision import typed
 from costmodel.propagation import (
     ONCE,
@@ -40,10 +40,11 @@ from costmodel.propagation import (
     show_way,
 )
 from costmodel.rules.base import Requirement, Shape, elements
-from costmodel.scenario import NOWHERE, Scenario
+from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
+    from costmodel.energy import Energies
     from costmodel.function import Vectorised
     from costmodel.liveness import Run
     from costmodel.ordering import BestOrder
@@ -73,7 +74,7 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, counts = load(fspath(spec)), find_convention(convention)
+    architecture, counts = with_past(load(fspath(spec)), scenario), find_convention(convention)
     assumed = tuple(assume)
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
@@ -85,18 +86,18 @@ def analyze(
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
-            raise _with_conditions(error, architecture, counts) from None
+            raise _with_conditions(error, architecture, counts, scenario) from None
         if numbers_suffice:
             return numeric
         raise
 
 
 def _with_conditions(
-    error: SpecError, architecture: Architecture, convention: Convention
+    error: SpecError, architecture: Architecture, convention: Convention, scenario: Scenario
 ) -> SpecError:
     """The same error with the conditions under which the network is valid, where they are known."""
     try:
-        free = unchecked(architecture, convention, {})
+        free = unchecked(architecture, convention, {}, (), scenario)
     except SpecError:
         return error
     if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
@@ -113,7 +114,7 @@ def analyze_architecture(
     scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec (see `analyze`)."""
-    assumed = tuple(assume)
+    assumed, architecture = tuple(assume), with_past(architecture, scenario)
     analysis = unchecked(architecture, convention, settings, assumed, scenario)
     try:
         return analysis.checked()
@@ -135,11 +136,31 @@ def unchecked(
     scenario: Scenario = NOWHERE,
 ) -> "Analysis":
     """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    architecture = with_past(architecture, scenario)
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    propagation = propagate(graph, assumed)
+    _require_past_to_matter(graph, scenario)
+    propagation = propagate(graph, assumed, scenario.past)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
+
+
+def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
+    """Tokens before are said only of a network that meets them."""
+    if scenario.past is None:
+        return
+    from costmodel.rules.attention import extends
+
+    if not any(extends(node.layer) for node in graph.nodes):
+        raise no_token_before()
+
+
+def no_token_before() -> SpecError:
+    """The error of a network that is asked what tokens before its own cost."""
+    return SpecError(
+        "no layer here meets tokens that came before: there is no causal self_attention",
+        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+    )
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
@@ -201,13 +222,15 @@ class Analysis:
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
-        """The types of its weights, its activations and the sums of its products, where any are."""
+        """The types of its weights, activations, sums of products and cache, where any are."""
         learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
         summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
+        caching = (self.basis.types_of(x) for x in self.layers if x.cost.cache)
         found = {
             "weights": {types.weights for types in learned},
             "activations": set(self.basis.typed.tensors.values()),
             "accumulators": {types.accumulators for types in summed},
+            "cache": {types.cache for types in caching},
         }
         return {of: tuple(sorted(types)) for of, types in found.items() if types}
 
@@ -263,6 +286,11 @@ class Analysis:
     def _least(self) -> Least:
         return self.assumed.raised(least_values(self.graph))
 
+    @cached_property
+    def least(self) -> Least:
+        """The smallest values of the symbols where the conditions hold."""
+        return raised(self._least, self.conditions)
+
     @property
     def _given(self) -> Iterator[Condition]:
         """What the symbols' own rules say: what divides each of them."""
@@ -300,22 +328,18 @@ class Analysis:
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
         """A metric of one run of one layer, as a product of its loops."""
-        found = find_metric(metric)
-        if found.of_graph:
-            return self.by_layer(found)[layer.node.path]
+        found = find_metric(metric).within(self)
         if found.per_layer is None:
             return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
         """A metric of one layer, all of its runs together."""
-        if metric.of_graph:
-            return self.of_layer(metric.name, counted.layer)
-        return metric.of([counted], self.basis)
+        return metric.within(self).of([counted], self.basis)
 
-    def by_layer(self, metric: Metric) -> Mapping[str, Expr]:
-        """What takes the whole graph: every layer's path, with its count."""
-        return self.memory if metric.order == "given" else self.best_order.memory
+    def alive(self, order: Order) -> Mapping[str, Expr]:
+        """Every layer's path, with the most bytes in memory while it works in an order."""
+        return self.memory if order == "given" else self.best_order.memory
 
     @cached_property
     def memory(self) -> dict[str, Expr]:
@@ -357,9 +381,14 @@ class Analysis:
 
     def parts(self, metric: Metric) -> list[Expr]:
         """What the network's metric is the sum or the maximum of, layer by layer."""
-        if metric.of_graph:
-            return list(self.by_layer(metric).values())
-        return metric.parts(self.counted, self.basis)
+        return metric.within(self).parts(self.counted, self.basis)
+
+    @cached_property
+    def energies(self) -> "Energies":
+        """What the layers take on the device (see `energy`)."""
+        from costmodel.energy import Energies
+
+        return Energies(self)
 
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
@@ -434,10 +463,9 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
         from costmodel.peaks import winners
 
-        least = self._least_valid
         several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], least, self.evaluator))
+        kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
         return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
@@ -445,17 +473,12 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
 
         for each in expression.atoms(Maximum) - self._decided.keys():
-            self._decided[each] = maximum(each.args, self._least_valid, self.evaluator)
+            self._decided[each] = maximum(each.args, self.least, self.evaluator)
         return expression.xreplace(self._decided)
 
     @cached_property
     def _decided(self) -> dict[Expr, Expr]:
         return {}
-
-    @cached_property
-    def _least_valid(self) -> Least:
-        """The smallest values of the symbols at which the network is valid."""
-        return raised(self._least, self.conditions)
 
     @cached_property
     def _values(self) -> dict[str, Rational]:

@@ -74,6 +74,28 @@ class Inner(NamedTuple):
     output: Output = Output.LINEAR
 
 
+class Cache(NamedTuple):
+    """The keys and values that an attention keeps from one run to the next.
+
+    Attributes:
+        rows: sequences, each with a cache of its own.
+        keys: elements of a token's keys, ``G·d_h``.
+        values: elements of a token's values, ``G·d_v``.
+        held: tokens whose keys and values it holds after the run.
+        read: tokens whose keys and values the run reads from it.
+        written: tokens whose keys and values the run writes into it.
+        grows: whether every further token of a sequence adds to it.
+    """
+
+    rows: Expr
+    keys: Expr
+    values: Expr
+    held: Expr
+    read: Expr
+    written: Expr
+    grows: bool
+
+
 class Cost(NamedTuple):
     """A layer's products, learnable tensors and kind of output.
 
@@ -86,6 +108,7 @@ class Cost(NamedTuple):
         axes: of each axis of the output the axis of the input whose places it has, None where it
             has none of them; not given, the places of all or of none are the same (see `keeps`).
         tied: the learnable tensors that another layer owns.
+        cache: what it keeps for the next run, where it keeps something.
     """
 
     output: Output
@@ -95,6 +118,7 @@ class Cost(NamedTuple):
     inner: tuple[Inner, ...] = ()
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
+    cache: Cache | None = None
 
     @property
     def slides(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
@@ -15,9 +15,14 @@ from costmodel.latency import computation_time, larger, memory_time
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
-from costmodel.traffic import in_out, traffic
+from costmodel.traffic import cached_bytes, in_out, traffic
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
+OfNetwork = Callable[["Analysis"], PerLayer]
+Order = Literal["given", "best"]
 
 
 class Metric(NamedTuple):
@@ -27,16 +32,17 @@ class Metric(NamedTuple):
         name: as ``--metric`` takes it.
         title: the column's head.
         unit: what one of it is.
-        per_layer: the count of a layer; None where it takes the whole graph (see `liveness`), or is
-            the larger of other metrics.
+        per_layer: the count of a layer; None where it takes the whole network, or is the larger of
+            other metrics.
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
         of_places: whether it is about what is seen of the input, and 0 where nothing is.
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
-        order: of what takes the whole graph, the order in which the layers work.
         on_request: whether it is shown only where it is asked for.
+        of_network: what the count of a layer is in a network, where it takes the whole of that.
+        of_all_runs: whether the count of a layer is already that of all its runs.
         larger_of: the metrics of which it is the larger one, each summed over all layers before.
     """
 
@@ -50,14 +56,16 @@ class Metric(NamedTuple):
     of_places: bool = False
     quantity: str | None = None
     of_device: bool = False
-    order: Literal["given", "best"] = "given"
     on_request: bool = False
+    of_network: OfNetwork | None = None
+    of_all_runs: bool = False
     larger_of: tuple["Metric", ...] = ()
 
-    @property
-    def of_graph(self) -> bool:
-        """Whether it takes the whole graph (see `liveness`)."""
-        return self.per_layer is None and not self.larger_of
+    def within(self, analysis: "Analysis") -> "Metric":
+        """The same with the count of a layer known, where that takes the whole network."""
+        if self.of_network is None:
+            return self
+        return self._replace(per_layer=self.of_network(analysis))
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
         """The count of each layer, times how often it counts where counts add up.
@@ -73,6 +81,8 @@ class Metric(NamedTuple):
     def _part(self, counted: Counted, basis: Basis) -> Expr:
         assert self.per_layer is not None
         count = self.per_layer(counted.layer, basis)
+        if self.of_all_runs:
+            return count
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
         try:
@@ -166,6 +176,66 @@ COMPUTE_TIME = Metric(
 MEMORY_TIME = COMPUTE_TIME._replace(name="memory_time", title="T memory", per_layer=memory_time)
 
 
+def count_kv_cache(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
+    cache = layer.cost.cache
+    if cache is None:
+        return Integer(0)
+    return cached_bytes(cache, cache.held, basis.types_of(layer).cache)
+
+
+def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the keys and values that a further token of a sequence adds, till a window is full.
+
+    Those of a cross attention are of its source, to which no further token adds.
+    """
+    cache = layer.cost.cache
+    if cache is None or not cache.grows:
+        return Integer(0)
+    return cached_bytes(cache._replace(rows=S.One), S.One, basis.types_of(layer).cache)
+
+
+def _memory(name: str, title: str, order: Order) -> Metric:
+    """What is in memory while the layers work in an order (see `liveness`)."""
+
+    def of_network(analysis: "Analysis") -> PerLayer:
+        alive = analysis.alive(order)
+        return lambda layer, _: alive[layer.node.path]
+
+    return Metric(
+        name,
+        title,
+        "bytes",
+        None,
+        combine="max",
+        on_request=order == "best",
+        of_network=of_network,
+        of_all_runs=True,
+    )
+
+
+def of_energy(part: str) -> OfNetwork:
+    """A part of what a layer takes, in joules (see `energy`)."""
+
+    def within(analysis: "Analysis") -> PerLayer:
+        return lambda layer, _: getattr(analysis.energies.of_layer(layer), part)
+
+    return within
+
+
+def _energy(name: str, title: str, part: str) -> Metric:
+    return Metric(
+        name,
+        title,
+        "joules",
+        None,
+        quantity="J",
+        of_device=True,
+        on_request=True,
+        of_network=of_energy(part),
+    )
+
+
 def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
     """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
 
@@ -202,17 +272,21 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(
                 "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
             ),
-            Metric("memory_peak", "peak memory", "bytes", None, combine="max"),
+            _memory("memory_peak", "peak memory", "given"),
+            _memory("memory_peak_best", "least peak memory over the orders of execution", "best"),
+            Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
+            Metric("kv_cache", "KV cache", "bytes", count_kv_cache, on_request=True),
             Metric(
-                "memory_peak_best",
-                "least peak memory over the orders of execution",
+                "kv_cache_per_token",
+                "KV cache per token",
                 "bytes",
-                None,
-                combine="max",
-                order="best",
+                count_kv_cache_per_token,
                 on_request=True,
             ),
-            Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
+            _energy("energy", "energy", "total"),
+            _energy("energy_arithmetic", "arithmetic", "arithmetic"),
+            _energy("energy_weights", "weights", "weights"),
+            _energy("energy_activations", "activations", "activations"),
             Metric(
                 "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True
             ),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Mul, S, Symbol
 
+from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat
@@ -232,15 +233,22 @@ def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
             yield from counted_in(part.parts, often.within(part))
 
 
-def propagate(graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS) -> Propagation:
+def propagate(
+    graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS, past: Rational | str | None = None
+) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
 
-    Under assumptions, expressions are over the symbols that stand in for the spec's.
+    Args:
+        graph: the network.
+        assumed: assumptions, under which expressions are over the symbols that stand in for the
+            spec's.
+        past: how many tokens came before those that enter, or the symbol that says it; None where
+            no cache is kept.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are.
     """
-    walk = _Walk(graph, assumed)
+    walk = _Walk(graph, assumed, past)
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
     parts = walk.parts(graph.items)
     asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
@@ -257,7 +265,7 @@ MAX_WORKED = 30_000
 class _Walk:
     """The shapes known so far."""
 
-    def __init__(self, graph: Graph, assumed: Assumptions) -> None:
+    def __init__(self, graph: Graph, assumed: Assumptions, past: Rational | str | None) -> None:
         self.shapes: dict[Tensor, Shape] = {}
         self.reaches: dict[Tensor, Reach] = {}
         self.clashes: dict[Clash, None] = {}
@@ -270,6 +278,12 @@ class _Walk:
         own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
         self.least = assumed.raised(least_values(graph))
+        self.past = self._tokens_before(past, graph)
+
+    def _tokens_before(self, past: Rational | str | None, graph: Graph) -> Expr | None:
+        if isinstance(past, str):
+            return exact(graph.values[past]) if past in graph.fixed else self.symbols[past]
+        return None if past is None else exact(past)
 
     def lookup(self, leaf: Name | Measure) -> Expr:
         """The symbol of a name, or the extent of an axis of a tensor.
@@ -322,7 +336,7 @@ class _Walk:
             raise node.error(f"more than {MAX_WORKED:,} layers to work out", hint)
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
-        site = Site(shown, inputs, self.translate, self.least)
+        site = Site(shown, inputs, self.translate, self.least, self.past)
         kind = type(node.layer)
         try:
             found = find_shape_rule(kind)(node.layer, site)

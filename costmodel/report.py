@@ -17,6 +17,7 @@ from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.reach import Limit, fields_of
 from costmodel.rules.base import Shape, elements
+from costmodel.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
@@ -142,8 +143,15 @@ class Report:
 
     def setting_without(self, *names: str) -> str:
         """The value of every symbol but some."""
-        values = self.analysis.graph.values.items()
+        values = self.values.items()
         return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
+
+    @property
+    def values(self) -> dict[str, Rational]:
+        """The value of every symbol, and how many tokens came before where that is a number."""
+        past = self.analysis.scenario.past
+        known = {} if past is None or isinstance(past, str) else {PAST: past}
+        return {**self.analysis.graph.values, **known}
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -177,7 +177,7 @@ class Roofline:
     @cached_property
     def roofs(self) -> tuple[Roof, ...]:
         """One per peak of the types in which products are made."""
-        profile, efficiency = self.analysis.basis.device
+        profile, efficiency, _ = self.analysis.basis.device
         peaks = {t: operations_per_second(profile, t) for t in self.types}
         found = []
         for value in dict.fromkeys(peaks.values()):
@@ -188,7 +188,7 @@ class Roofline:
     @property
     def bandwidth(self) -> Rational:
         """The bytes per second that are reached at most, efficiency included."""
-        profile, efficiency = self.analysis.basis.device
+        profile, efficiency, _ = self.analysis.basis.device
         return bandwidth(profile) * efficiency
 
     @property

@@ -1,10 +1,12 @@
-"""A scenario: what is said beside the spec, of number types and of the device."""
+"""A scenario: what is said beside the spec, of number types, of the device, of tokens before."""
 
 from typing import NamedTuple
 
+from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
 from archspec.hardware import Profile
+from archspec.header import Symbol
 from archspec.precision import TYPES, UNSAID, Precision
 from costmodel.settings import Number, to_rational
 
@@ -15,10 +17,12 @@ class Device(NamedTuple):
     Attributes:
         profile: its figures.
         efficiency: the part of its peaks and bandwidth that is reached, from 0 to 1.
+        energies: the profile whose energies it takes, where they are not its own.
     """
 
     profile: Profile
     efficiency: Rational = 1
+    energies: str | None = None
 
 
 class Scenario(NamedTuple):
@@ -27,14 +31,21 @@ class Scenario(NamedTuple):
     Attributes:
         precision: the types of all numbers of which the spec says nothing nearer.
         device: where it runs, where one is given.
+        past: how many tokens came before those that enter, whose keys and values are cached; `PAST`
+            where that is a symbol, None where no cache is kept.
     """
 
     precision: Precision = UNSAID
     device: Device | None = None
+    past: Rational | str | None = None
+
+
+PAST = "past"
+"""The symbol of the tokens that came before."""
 
 
 NOWHERE = Scenario()
-"""No device; the types that the spec says, else fp32."""
+"""No device, no cache; the types that the spec says, else fp32."""
 
 
 def scenario(
@@ -47,6 +58,7 @@ def scenario(
     hardware: str | None = None,
     energy: str | None = None,
     efficiency: Number | None = None,
+    past: Number | None = None,
 ) -> Scenario:
     """A scenario from what a person says.
 
@@ -59,6 +71,7 @@ def scenario(
         hardware: a device's name, or the path of a profile.
         energy: the profile whose energies it takes, where it has none of its own.
         efficiency: the part of the device's peaks and bandwidth that is reached.
+        past: how many tokens came before, or ``past`` for a symbol.
 
     Raises:
         SpecError: an unknown type or device, or a number out of its range.
@@ -72,7 +85,39 @@ def scenario(
     for name in filter(None, said.values()):
         find_named("type", name, TYPES)
     precision = UNSAID.model_copy(update=said)
-    return Scenario(precision, _device(hardware, energy, efficiency))
+    return Scenario(precision, _device(hardware, energy, efficiency), _tokens(past))
+
+
+def _tokens(past: Number | None) -> Rational | str | None:
+    if past is None or past == PAST:
+        return past
+    tokens = to_rational(PAST, past)
+    if tokens.denominator != 1 or tokens < 0:
+        raise SpecError(
+            f"past = {past} is no number of tokens",
+            hint=f"an integer of at least 0, or {PAST} to leave it open",
+        )
+    return tokens
+
+
+def with_past(architecture: Architecture, scenario: Scenario) -> Architecture:
+    """The spec with the symbol of the tokens before, where it is left open.
+
+    Raises:
+        SpecError: the spec gives that name a meaning of its own.
+    """
+    if scenario.past is None:
+        return architecture
+    header, written = architecture.header, architecture.written
+    if PAST in written.symbols or PAST in written.let:
+        raise SpecError(
+            f"the spec says itself what '{PAST}' is",
+            hint=f"leave --past out and set it with --set {PAST}=…, or call it by another name",
+        )
+    if scenario.past != PAST or PAST in header.symbols:
+        return architecture
+    symbols = {**header.symbols, PAST: Symbol(default=1, doc="tokens in the cache")}
+    return architecture._replace(header=header.model_copy(update={"symbols": symbols}))
 
 
 def _device(name: str | None, energy: str | None, efficiency: Number | None) -> Device | None:
@@ -86,7 +131,7 @@ def _device(name: str | None, energy: str | None, efficiency: Number | None) -> 
     profile = find_profile(name)
     if energy is not None:
         profile = with_energy_of(profile, find_profile(energy))
-    return Device(profile, _part("efficiency", efficiency))
+    return Device(profile, _part("efficiency", efficiency), energy)
 
 
 def _part(name: str, value: Number | None) -> Rational:

@@ -17,7 +17,7 @@ from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
 from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
-from costmodel.scenario import NOWHERE, Scenario
+from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.search import Grid, Line
 from costmodel.settings import Number, to_rational
 
@@ -52,7 +52,8 @@ def ask(
         SpecError: the spec, a constraint or an option breaks a rule.
     """
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    analysis = open_for(load(fspath(spec)), symbol, given, tuple(assume), convention, scenario)
+    architecture = with_past(load(fspath(spec)), scenario)
+    analysis = open_for(architecture, symbol, given, tuple(assume), convention, scenario)
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')

@@ -1,7 +1,8 @@
 """The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
 
 What works in place is done on the way of the layer before it, and reads only its other inputs; a
-view moves nothing; what is made and used inside a layer stays there.
+view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and
+values is kept, those of tokens before are read once, and those of new ones written once.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from sympy import Add, Expr, S
 
 from costmodel.algebra.functions import Maximum
 from costmodel.basis import Basis
-from costmodel.cost import Output, Role
+from costmodel.cost import Cache, Output, Role
 from costmodel.precision import in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.rules.base import elements
@@ -24,11 +25,15 @@ class Traffic(NamedTuple):
         weights: of learnable tensors, read.
         reads: of feature maps, read.
         writes: of feature maps, written.
+        cache_reads: of cached keys and values, read.
+        cache_writes: of new keys and values, written into the cache.
     """
 
     weights: Expr
     reads: Expr
     writes: Expr
+    cache_reads: Expr = S.Zero
+    cache_writes: Expr = S.Zero
 
     @property
     def activations(self) -> Expr:
@@ -38,7 +43,12 @@ class Traffic(NamedTuple):
     @property
     def total(self) -> Expr:
         """All together."""
-        return self.weights + self.activations
+        return self.weights + self.activations + self.cache
+
+    @property
+    def cache(self) -> Expr:
+        """Keys and values, read and written."""
+        return self.cache_reads + self.cache_writes
 
 
 def traffic(layer: LayerCost, basis: Basis) -> Traffic:
@@ -46,7 +56,21 @@ def traffic(layer: LayerCost, basis: Basis) -> Traffic:
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
-    return Traffic(weights_read(layer, basis), _reads(layer, basis), _writes(layer, basis))
+    cache, read = layer.cost.cache, weights_read(layer, basis)
+    moved = Traffic(read, _reads(layer, basis), _writes(layer, basis))
+    if cache is None:
+        return moved
+    dtype = basis.types_of(layer).cache
+    return moved._replace(
+        cache_reads=cached_bytes(cache, cache.read, dtype),
+        cache_writes=cached_bytes(cache, cache.written, dtype),
+    )
+
+
+def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
+    """``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
+    sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
+    return Add(*(in_bytes(size, dtype) for size in sizes))
 
 
 def weights_read(layer: LayerCost, basis: Basis) -> Expr:

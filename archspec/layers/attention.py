@@ -59,7 +59,8 @@ class SelfAttention(Attention):
     )
     kv_length: OptionalSize = Field(
         default=None,
-        description="keys and values in all, s, those of a cache included; t where not given",
+        description="keys and values in all, s, those of a cache included; where not given t, and "
+        "those of --past if it is causal",
     )
 
 

@@ -1,6 +1,25 @@
 """The command line: a module for every family of commands, which registers them with `app`."""
 
-from costmodel.cli import devices, latency, memory, networks, proofs, questions
+from costmodel.cli import (
+    devices,
+    energies,
+    inference,
+    latency,
+    memory,
+    networks,
+    proofs,
+    questions,
+)
 from costmodel.cli.app import app
 
-__all__ = ["app", "devices", "latency", "memory", "networks", "proofs", "questions"]
+__all__ = [
+    "app",
+    "devices",
+    "energies",
+    "inference",
+    "latency",
+    "memory",
+    "networks",
+    "proofs",
+    "questions",
+]

@@ -98,9 +98,12 @@ def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossov
     """The network with one symbol open, and what bounds its layers over that symbol's values."""
     from archspec import load
     from costmodel.crossover import Crossovers
+    from costmodel.scenario import with_past
     from costmodel.settings import to_rational
     from costmodel.solve import open_for, positive
 
     settings = {n: to_rational(n, value) for n, value in given.fixed.items()}
-    analysis = open_for(load(spec), name, settings, given.assumed, given.convention, given.scenario)
+    scenario = given.scenario
+    architecture = with_past(load(spec), scenario)
+    analysis = open_for(architecture, name, settings, given.assumed, given.convention, scenario)
     return Crossovers(analysis, name, None if step is None else positive(step))

@@ -5,7 +5,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from costmodel.cli.app import app
-from costmodel.cli.options import NOTHING_GIVEN, Depth, Given, Spec, Symbolic, ViewFormat
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Depth,
+    Given,
+    Spec,
+    Symbolic,
+    ViewFormat,
+    require_depth,
+)
 
 PlotFile = Annotated[
     str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
@@ -34,6 +42,7 @@ def memory(
     from costmodel.render.memory import find_renderer
 
     render = find_renderer(format)
+    require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
     profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
     if plot is not None:

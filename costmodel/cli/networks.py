@@ -4,9 +4,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
 from costmodel.cli.app import app
-from costmodel.cli.options import NOTHING_GIVEN, Depth, Given, Metrics, Spec, Symbolic, chosen
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Depth,
+    Given,
+    Metrics,
+    Spec,
+    Symbolic,
+    chosen,
+    require_depth,
+)
 
 Format = Annotated[
     str,
@@ -31,8 +39,7 @@ def report(
     from costmodel.report import Report
 
     render, metrics = find_renderer(format), chosen(metric)
-    if depth is not None and depth < 0:
-        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
+    require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
     print(render(Report(analysis, metrics, symbolic, depth)), end="")
 

@@ -20,9 +20,9 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, bytes_moved, receptive_field, effective_stride, "
-        "effective_padding; with --hardware also latency, latency_network, compute_time, "
-        "memory_time.",
+        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, "
+        "receptive_field, effective_stride, effective_padding; with --hardware also energy, "
+        "latency, latency_network, compute_time, memory_time.",
     ),
 ]
 Depth = Annotated[
@@ -75,6 +75,13 @@ class Given:
         str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
     ] = None
 
+    past: Annotated[
+        str | None,
+        Parameter(
+            help="How many tokens came before, their keys and values cached; past leaves it open."
+        ),
+    ] = None
+
     @property
     def fixed(self) -> dict[str, str]:
         """The symbols that ``--set`` fixes, each to one number."""
@@ -105,6 +112,7 @@ class Given:
             hardware=self.hardware,
             energy=self.energy,
             efficiency=self.efficiency,
+            past=self.past,
         )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
@@ -117,13 +125,18 @@ class Given:
             scenario=self.scenario,
             numbers_suffice=numbers_suffice,
         )
-        for warning in analysis.warnings:
-            print(f"archcost: warning: {warning}", file=sys.stderr)
+        warn(analysis)
         return analysis
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
+
+
+def warn(analysis: Analysis) -> None:
+    """Tell on stderr what a spec says without effect."""
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)
 
 
 def require_values(option: str, values: list[str] | None) -> None:
@@ -134,6 +147,16 @@ def require_values(option: str, values: list[str] | None) -> None:
     """
     if values == []:
         raise SpecError(f"{option} needs a value")
+
+
+def require_depth(depth: int | None) -> None:
+    """``--depth`` opens some groups, or none.
+
+    Raises:
+        SpecError: it is negative.
+    """
+    if depth is not None and depth < 0:
+        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
 
 
 def chosen(metrics: list[str] | None) -> tuple[str, ...]:

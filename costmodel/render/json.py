@@ -27,7 +27,7 @@ def head(report: Report) -> dict[str, Any]:
         "archcost": VERSION,
         "name": report.title,
         "variant": analysis.graph.variant,
-        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
+        "symbols": {name: plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,
         **scenario_fields(analysis),
         **({"missing": report.missing} if report.missing else {}),
@@ -50,13 +50,13 @@ def document(report: Report) -> dict[str, Any]:
             _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
         ],
         "totals": {
-            metric.name: _quantity(report, report.total(metric.name)) for metric in report.totals
+            metric.name: quantity(report, report.total(metric.name)) for metric in report.totals
         },
         "field_ends": [limit._asdict() for limit in report.limits],
         "strides_differ": list(report.clashes),
         **{
             f"{name}s": [
-                {"layers": list(peak.layers), **_quantity(report, report.analysis.law(peak.term))}
+                {"layers": list(peak.layers), **quantity(report, report.analysis.law(peak.term))}
                 for peak in report.peaks(name)
             ]
             for name in ("activations_peak", "in_out_peak", "memory_peak")
@@ -67,7 +67,7 @@ def document(report: Report) -> dict[str, Any]:
 
 def _order(report: Report) -> dict[str, Any]:
     """The best order of the layers, where its memory is asked for."""
-    if all(metric.order == "given" for metric in report.totals):
+    if all(metric.name != "memory_peak_best" for metric in report.totals):
         return {}
     found = report.analysis.best_order
     shown = {"layers": found.layers, "unsearched": found.unsearched, "is_best": found.is_best}
@@ -79,8 +79,8 @@ def _group(report: Report, row: Row) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "path": row.path,
-        "runs": _quantity(report, row.runs),
-        "copies": _quantity(report, row.copies),
+        "runs": quantity(report, row.runs),
+        "copies": quantity(report, row.copies),
         **_counts(report, row),
     }
 
@@ -109,10 +109,11 @@ def _shapes(report: Report, row: Row) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report, row: Row) -> dict[str, Any]:
-    return {name: _quantity(report, expression) for name, expression in row.counts.items()}
+    return {name: quantity(report, expression) for name, expression in row.counts.items()}
 
 
-def _quantity(report: Report, expression: Expr) -> dict[str, Any]:
+def quantity(report: Report, expression: Expr) -> dict[str, Any]:
+    """An expression and its value."""
     number = report.number(expression)
     value = float(number) if isinstance(expression, Quantity) else plain_number(number)
     return {"expr": text(expression), "value": value}

@@ -15,7 +15,8 @@ def scenario_notes(analysis: Analysis) -> Iterator[tuple[str, str]]:
     if device is not None:
         reached = device.efficiency
         part = "" if reached == 1 else f", {show_decimal(reached)} of its peaks reached"
-        yield "device", f"{device.profile.fields.name}{part}"
+        taken = f", with the energies of {device.energies}" if device.energies else ""
+        yield "device", f"{device.profile.key}: {device.profile.fields.name}{part}{taken}"
 
 
 def scenario_fields(analysis: Analysis) -> dict[str, Any]:

@@ -30,9 +30,15 @@ def find_renderer(name: str) -> Renderer:
 
 
 def _table(question: Question, answer: Answer) -> str:
-    analysis = question.analysis
     held = " and ".join(dict.fromkeys(c.text for c in question.constraints))
-    lines = [f"{analysis.graph.name}: the {answer.end} {question.name} with {held}", ""]
+    asked = f"{question.analysis.graph.name}: the {answer.end} {question.name} with {held}"
+    lines = (f"{label:<{INDENT - 1}} {text}" for label, text in told(question, answer))
+    return "\n".join([asked, "", *lines]) + "\n"
+
+
+def told(question: Question, answer: Answer) -> list[tuple[str, str]]:
+    """The answer as labels and what they stand for."""
+    analysis = question.analysis
     rows = [(question.name, _value(answer)), *_samples(question, answer)]
     rows.append(("searched", _searched(question, answer)))
     rows += [("proved" if note.endswith("by its form") else "tried", note) for note in answer.notes]
@@ -41,8 +47,7 @@ def _table(question: Question, answer: Answer) -> str:
         rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
     if analysis.assumed.texts:
         rows.append(("assuming", " and ".join(analysis.assumed.texts)))
-    rows += [*scenario_notes(analysis), ("convention", str(analysis.convention))]
-    return "\n".join([*lines, *(f"{label:<{INDENT - 1}} {text}" for label, text in rows)]) + "\n"
+    return [*rows, *scenario_notes(analysis), ("convention", str(analysis.convention))]
 
 
 def _fixed(question: Question) -> dict[str, Rational]:
@@ -104,8 +109,13 @@ def _searched(question: Question, answer: Answer) -> str:
 
 
 def _json(question: Question, answer: Answer) -> str:
+    return json.dumps(document(question, answer), indent=1, ensure_ascii=False) + "\n"
+
+
+def document(question: Question, answer: Answer) -> dict[str, Any]:
+    """The answer as plain data."""
     analysis = question.analysis
-    document: dict[str, Any] = {
+    return {
         "archcost": VERSION,
         "name": analysis.graph.name,
         "variant": analysis.graph.variant,
@@ -124,7 +134,6 @@ def _json(question: Question, answer: Answer) -> str:
         "convention": analysis.convention.name,
         **scenario_fields(analysis),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Rational | None) -> int | float | str | None:

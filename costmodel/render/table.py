@@ -1,6 +1,7 @@
 """A report for the terminal: a table of numbers, or a list of laws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 
 from rich.box import SIMPLE_HEAD
@@ -8,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.formula import show_bytes, show_number, show_quantity
-from costmodel.metrics import Metric
+from costmodel.formula import show_bytes, show_number
+from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import scenario_notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -19,6 +20,9 @@ MAX_WIDTH = 10_000
 
 PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
 
 NOTHING = "–"
 """What stands for a count of nothing."""
@@ -50,7 +54,7 @@ def report_on(report: Report, console: Console) -> None:
     """All of a report."""
     heading(report, console)
     if report.symbolic:
-        _laws(report, console)
+        laws(report, console)
     else:
         _numbers(report, console)
     for label, note in notes(report):
@@ -99,7 +103,8 @@ def _count(report: Report, row: Row, metric: Metric) -> str:
     return report.show_value(count) if report.number(count) else NOTHING
 
 
-def _laws(report: Report, console: Console) -> None:
+def laws(report: Report, console: Console) -> None:
+    """Every line with its counts as laws, then those of the network."""
     wrap = console.is_terminal
     console.print()
     for row in report.rows:
@@ -169,30 +174,56 @@ def notes(report: Report) -> list[tuple[str, str]]:
     return [*shown, *scenario_notes(report.analysis), ("convention", report.convention)]
 
 
-def _totals(report: Report) -> list[tuple[str, str]]:
-    lines = []
-    for metric in report.totals:
-        number = report.analysis.value(metric.name)
-        if metric.name == "flops":
-            lines.append(("FLOPs", f"{show_number(number)} (2 per MAC)"))
-        if metric.name == "activations_peak":
-            layer = report.analysis.peak[0].node.path
-            lines.append(("peak", f"{show_number(number)} (input + output of {layer})"))
-        if metric.of_graph:
-            alive = report.analysis.by_layer(metric)
-            path = max(alive, key=lambda path: report.number(alive[path]))
-            lines.append(("memory", f"{show_bytes(number)} (at {path})"))
-        if metric.order == "best":
-            lines.append(("", report.order_note))
-        if metric.name == "receptive_field" and number:
-            stride, padding = map(report.analysis.value, ("effective_stride", "effective_padding"))
-            lines.append(("receptive field", f"{number} (stride {stride}, padding {padding})"))
-            lines += [
-                ("", f"before {limit.path}, which {limit.why}") for limit in report.limits[:1]
-            ]
-            lines += [("", note) for note in report.field_notes]
-        if metric.name == "latency":
-            lines.append(("latency", f"at least {show_quantity(number, 's')}"))
-        if metric.name == "model_size":
-            lines.append(("model size", show_bytes(number)))
-    return lines
+def _totals(report: Report) -> list[Note]:
+    """What is said below a table of the totals that have more to say than a number."""
+    return [note for metric in report.totals if metric.name in _TOLD
+            for note in _TOLD[metric.name](report)]  # fmt: skip
+
+
+def _model_size(report: Report) -> Iterator[Note]:
+    yield "model size", show_bytes(report.analysis.value("model_size"))
+
+
+def _flops(report: Report) -> Iterator[Note]:
+    yield "FLOPs", f"{show_number(report.analysis.value('flops'))} (2 per MAC)"
+
+
+def _peak(report: Report) -> Iterator[Note]:
+    number, layer = report.analysis.value("activations_peak"), report.analysis.peak[0]
+    yield "peak", f"{show_number(number)} (input + output of {layer.node.path})"
+
+
+def _memory(report: Report, order: Order) -> Iterator[Note]:
+    alive = report.analysis.alive(order)
+    path = max(alive, key=lambda path: report.number(alive[path]))
+    yield "memory", f"{show_bytes(report.number(alive[path]))} (at {path})"
+    if order == "best":
+        yield "", report.order_note
+
+
+def _field(report: Report) -> Iterator[Note]:
+    size, stride, padding = map(
+        report.analysis.value, ("receptive_field", "effective_stride", "effective_padding")
+    )
+    if size:
+        yield "receptive field", f"{size} (stride {stride}, padding {padding})"
+        for limit in report.limits[:1]:
+            yield "", f"before {limit.path}, which {limit.why}"
+        for note in report.field_notes:
+            yield "", note
+
+
+def _latency(report: Report) -> Iterator[Note]:
+    yield "latency", f"at least {report.value_text(METRICS['latency'])}"
+
+
+_TOLD: dict[str, Callable[[Report], Iterator[Note]]] = {
+    "model_size": _model_size,
+    "flops": _flops,
+    "activations_peak": _peak,
+    "memory_peak": partial(_memory, order="given"),
+    "memory_peak_best": partial(_memory, order="best"),
+    "receptive_field": _field,
+    "latency": _latency,
+}
+"""Metric → what is said of its total."""

@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
-from sympy import Expr
+from sympy import Expr, S
 
+from archspec.layers import Layer
 from archspec.layers.attention import Attention, CrossAttention, SelfAttention
+from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Minimum
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
+from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
 from costmodel.rules.linear import linear_nest
@@ -101,22 +103,69 @@ def _heads(layer: Attention, site: Site) -> Heads:
 def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost:
     """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
 
+    s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it.
+
     Source: Vaswani et al., NeurIPS 2017; the mask of a causal attention saves no product.
     """
-    length = output[-2] if layer.kv_length is None else site.size("kv_length", layer.kv_length)
+    before = _before(layer, site)
+    length = output[-2] + (S.Zero if before is None else before)
     if layer.window is not None:
         length = Minimum(length, site.size("window", layer.window))
-    return _attention(layer, site, Sources(output, output, output, length))
+    cost = _attention(layer, site, Sources(output, output, output, length))
+    return cost._replace(cache=_own_cache(layer, site, before, length))
+
+
+def extends(layer: Layer) -> bool:
+    """Whether a layer meets the tokens that came before: causal attention, if no kv_length says."""
+    return isinstance(layer, SelfAttention) and layer.causal.holds and layer.kv_length is None
+
+
+def _before(layer: SelfAttention, site: Site) -> Expr | None:
+    """The tokens whose keys and values are cached already; None where no cache is used."""
+    if layer.kv_length is not None:
+        return site.size("kv_length", layer.kv_length) - site.input[-2]
+    return site.past if extends(layer) else None
+
+
+def _own_cache(layer: SelfAttention, site: Site, before: Expr | None, length: Expr) -> Cache | None:
+    """What is kept of the tokens themselves: ``min(s, window)`` of them.
+
+    Before the first of the tokens that enter, a window has ``window - 1`` others.
+    """
+    if not (layer.causal.holds or layer.kv_length is not None):
+        return None
+    read, written = before, site.input[-2]
+    if before is None:
+        read = written = S.Zero
+    elif layer.window is not None:
+        window = site.size("window", layer.window)
+        read, written = _up_to(before, window - 1, site), _up_to(written, window, site)
+    return _cache(layer, site, length)._replace(read=read, written=written)
+
+
+def _up_to(tokens: Expr, bound: Expr, site: Site) -> Expr:
+    """``min(tokens, bound)``, or the tokens where they are proved to be no more."""
+    fits = is_at_least(bound - tokens, 0, site.least)
+    return tokens if fits else Minimum(tokens, bound)
+
+
+def _cache(layer: Attention, site: Site, held: Expr, *, grows: bool = True) -> Cache:
+    heads, rows = _heads(layer, site), elements(site.input[:-2])
+    keys, values = heads.keys * heads.size, heads.keys * heads.value
+    return Cache(rows, keys, values, held, S.Zero, S.Zero, grows)
 
 
 @cost_rule(CrossAttention)
 def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Cost:
     """Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``H·t·s·(d_h + d_v)``, times n.
 
+    Keys and values of the source are worked out once for all of its targets, and kept.
+
     Source: Vaswani et al., NeurIPS 2017.
     """
     keys, values = site.inputs[1], site.inputs[-1]
-    return _attention(layer, site, Sources(output, keys, values, keys[-2]))
+    cost = _attention(layer, site, Sources(output, keys, values, keys[-2]))
+    return cost._replace(cache=_cache(layer, site, keys[-2], grows=False))
 
 
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:

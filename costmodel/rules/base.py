@@ -72,6 +72,7 @@ class Site:
         inputs: the shapes that enter.
         translate: gives the value of a field's expression.
         least: the smallest value of each symbol.
+        past: how many tokens came before those that enter, where a cache is kept.
         requirements: what has been asked for so far.
     """
 
@@ -79,6 +80,7 @@ class Site:
     inputs: tuple[Shape, ...]
     translate: Translate
     least: Least
+    past: Expr | None = None
     requirements: list[Requirement] = field(default_factory=list)
     _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)

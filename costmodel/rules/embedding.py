@@ -34,15 +34,16 @@ def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
 
 @shape_rule(PositionalEmbedding)
 def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
-    """The input's shape, whose tokens have a position each."""
+    """The input's shape, whose tokens, and those before them, have a position each."""
     site.axis(-2)
-    positions = site.size("max_length", layer.max_length)
-    site.require(
-        AtLeast(positions - site.input[-2], 0),
-        "the input has {tokens} tokens, but there are only {positions} positions",
-        {"tokens": site.input[-2], "positions": positions},
-        "max_length",
-    )
+    positions, tokens = site.size("max_length", layer.max_length), site.input[-2]
+    rule = "the input has {tokens} tokens, but there are only {positions} positions"
+    shown = {"tokens": tokens, "positions": positions}
+    if site.past:
+        rule = rule.replace("tokens,", "tokens after {past},")
+        shown["past"] = site.past
+        tokens += site.past
+    site.require(AtLeast(positions - tokens, 0), rule, shown, "max_length")
     return site.input
 
 

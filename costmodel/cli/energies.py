@@ -1,0 +1,117 @@
+"""Commands about what a network takes of a device: energy, and memory."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from archspec.hardware import Profile
+from costmodel.cli.app import app
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Depth,
+    Given,
+    Spec,
+    Symbolic,
+    ViewFormat,
+    require_depth,
+)
+
+
+@app.command
+def energy(
+    spec: Spec,
+    /,
+    *,
+    symbolic: Symbolic = False,
+    depth: Depth = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
+    from costmodel.render.energy import METRICS, find_renderer
+    from costmodel.report import Report
+
+    render = find_renderer(format)
+    _device("energy", given)
+    require_depth(depth)
+    analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
+    print(render(Report(analysis, METRICS, symbolic, depth)), end="")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class GivenToFit(Given):
+    """What is said of a network that is to be stored: all of its parameters count."""
+
+    convention: Annotated[
+        str, Parameter(help="What counts: torch (all that is learned is stored), lecture or pycls.")
+    ] = "torch"
+
+
+ALL_STORED = GivenToFit()
+"""The spec's own defaults, all parameters counted."""
+
+
+@app.command
+def fit(
+    spec: Spec,
+    /,
+    *,
+    for_: Annotated[
+        str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
+    ] = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: GivenToFit = ALL_STORED,
+) -> int:
+    """Show whether weights and activations fit a device, and where not; exit status 1 if not."""
+    from costmodel.fit import fit as verdict
+    from costmodel.render.fit import find_views
+    from costmodel.report import Report
+
+    views, profile = find_views(format), _device("what fits", given)
+    if for_ is not None:
+        return _largest(spec, for_, profile, format, given)
+    analysis = given.analysis(spec, numbers_suffice=True)
+    found = verdict(analysis)
+    print(views.verdict(Report(analysis, ("model_size", "memory_peak")), found), end="")
+    return int(not found.fits)
+
+
+def _device(what: str, given: Given) -> Profile:
+    """The device.
+
+    Raises:
+        SpecError: none is given.
+    """
+    device = given.scenario.device
+    if device is None:
+        hint = "name one with --hardware; archcost hardware lists them"
+        raise SpecError(f"{what} depends on the device, and none is given", hint=hint)
+    return device.profile
+
+
+def _largest(spec: str, name: str, profile: Profile, view: str, given: Given) -> int:
+    """The largest value of a symbol at which a network fits; 1 if there is none."""
+    from costmodel.fit import fit as verdict
+    from costmodel.fit import memories
+    from costmodel.questions import Verdict
+    from costmodel.render.fit import Solved, find_views
+    from costmodel.solve import ask
+
+    question, answer = ask(
+        spec,
+        name,
+        [memory.constraint for memory in memories(profile)],
+        end="largest",
+        convention=given.convention,
+        settings=given.fixed,
+        assume=given.assumed,
+        scenario=given.scenario,
+    )
+    there = None
+    if answer.at is not None:
+        there = verdict(question.analysis, question.analysis.laws_at({name: answer.at.value}))
+    print(find_views(view).solved(Solved(question, answer, there)), end="")
+    return int(answer.verdict is Verdict.INFEASIBLE)

@@ -1,0 +1,48 @@
+"""The command that shows a transformer at inference."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, Symbolic, ViewFormat, warn
+
+
+@app.command
+def inference(
+    spec: Spec,
+    /,
+    *,
+    prompt: Annotated[
+        int | None, Parameter(help="Tokens that prefill takes; 512 where not given.")
+    ] = None,
+    generate: Annotated[
+        int | None, Parameter(help="Steps of decode after them; 128 where not given.")
+    ] = None,
+    batch: Annotated[
+        int | None, Parameter(help="Sequences that run together; 1 where not given.")
+    ] = None,
+    symbolic: Symbolic = False,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
+    from costmodel.inference import Plan, infer
+    from costmodel.render.inference import find_renderer
+
+    render = find_renderer(format)
+    numbers = {"prompt": prompt, "generate": generate, "batch": batch}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    if symbolic and known:
+        raise SpecError(f"--{next(iter(known))} is a number, and --symbolic leaves it open")
+    found = infer(
+        spec,
+        None if symbolic else Plan(**known),
+        convention=given.convention,
+        settings=given.fixed,
+        assume=given.assumed,
+        scenario=given.scenario,
+    )
+    warn(found.decode)
+    print(render(found), end="")

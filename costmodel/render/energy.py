@@ -1,0 +1,262 @@
+"""What layers take, in joules, and from which memory their bytes come."""
+
+import json as json_text
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from archspec.hardware import AccessFigure, EnergyFigure
+from costmodel.formula import show_number, show_quantity
+from costmodel.render.hardware import shown, shown_bytes
+from costmodel.render.json import head, quantity
+from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.table import NOTHING, drawn, entry, heading, laws, notes, print_whole
+from costmodel.report import Report, Row
+from costmodel.storage import Chain, Storage, chosen
+
+METRICS = ("energy", "energy_arithmetic", "energy_weights", "energy_activations")
+"""The metrics that are shown: the whole, of which shares are taken, and its parts."""
+
+TITLES = ("layer", "arithmetic", "weights", "from", "activations", "from", "energy", "%")
+
+NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
+
+
+def _origins(report: Report, row: Row) -> list[str]:
+    """The memories that the weights and the activations of a line come from."""
+    energies = report.analysis.energies
+    inside = f"{row.path}/" if row.is_group else None
+    found: tuple[dict[str, None], dict[str, None]] = ({}, {})
+    for layer in report.analysis.layers:
+        path = layer.node.path
+        if path.startswith(inside) if inside else path == row.path:
+            for names, storage in zip(found, energies.origin(layer), strict=True):
+                names |= {storage.name: None} if storage else {}
+    return [" ".join(names) for names in found]
+
+
+def _cells(report: Report, row: Row) -> list[str]:
+    """A line of the table, without its name."""
+    counts = [report.show_value(row.counts[name]) for name in METRICS]
+    whole, arithmetic, weights, activations = (c if c != "0" else NOTHING for c in counts)
+    lie, work = _origins(report, row)
+    share = "" if whole == NOTHING else report.share(row).removesuffix(" %")
+    return [arithmetic, weights, lie, activations, work, whole, share]
+
+
+def _totals(report: Report) -> list[str]:
+    whole, arithmetic, weights, activations = map(report.show_total, report.columns)
+    share = "100.0" if report.analysis.value("energy") else ""
+    return [arithmetic, weights, "", activations, "", whole, share]
+
+
+def _lines(report: Report) -> Iterator[Row]:
+    """All lines but the network's inputs, which take nothing."""
+    return (row for row in report.rows if row.kind != "input")
+
+
+def table(report: Report) -> str:
+    """One line per layer, what is counted with below; or the laws."""
+    return drawn(lambda console: _draw(report, console))
+
+
+def _draw(report: Report, console: Console) -> None:
+    heading(report, console)
+    if report.symbolic:
+        laws(report, console)
+    else:
+        print_whole(_grid(report), console)
+    for label, note in _notes(report):
+        entry(label, note, console)
+
+
+def _grid(report: Report) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    for title, total in zip(TITLES, ["total", *_totals(report)], strict=True):
+        left = title in ("layer", "from")
+        justify: Any = "left" if left else "right"
+        grid.add_column(title, Text(total), justify=justify, no_wrap=True)
+    for row in _lines(report):
+        style = "dim" if row.sharing else "bold" if row.is_group else ""
+        grid.add_row(report.label(row), *_cells(report, row), style=style)
+    return grid
+
+
+def markdown(report: Report) -> str:
+    """One line per layer as Markdown; or the laws as code."""
+    titles: tuple[str, ...] = TITLES
+    cells, totals = _cells, _totals(report)
+    if report.symbolic:
+        titles = ("layer", *(metric.title for metric in report.columns))
+        cells, totals = _law_cells, [code(report.show_total(m)) for m in report.columns]
+    left = titles if report.symbolic else ("layer", "from")
+    aligned = ["---" if title in left else "---:" for title in titles]
+    lines = [f"**{escaped(report.title)}**", "", line_of(titles), line_of(aligned)]
+    lines += (line_of([_name(report, row), *cells(report, row)]) for row in _lines(report))
+    lines += [line_of(["**total**", *totals]), ""]
+    lines += [f"- {label}: {escaped(note)}" for label, note in _notes(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _name(report: Report, row: Row) -> str:
+    return "&emsp;" * row.level + report.label(row).strip().replace("*", r"\*")
+
+
+def _law_cells(report: Report, row: Row) -> list[str]:
+    return [code(report.show(row.counts[name])) for name in METRICS]
+
+
+def _notes(report: Report) -> Iterator[tuple[str, str]]:
+    """What is counted with, where it lies and why, then what stands below every report."""
+    yield from _places(report) if report.symbolic else _places_at(report)
+    figures = _counted_with(report)
+    cited = dict.fromkeys((f.source, f.read) for f in figures.values())
+    numbers = {source: number for number, source in enumerate(cited, 1)}
+    for name, figure in figures.items():
+        number = numbers[figure.source, figure.read]
+        yield name, f"{_figure(figure, figures)} [{number}]"
+    for (source, read), number in numbers.items():
+        yield f"[{number}] {read}", source
+    yield "not counted", NOT_COUNTED
+    yield from notes(report)
+
+
+def _counted_with(report: Report) -> dict[str, EnergyFigure]:
+    """The figures of the laws, or of the numbers alone."""
+    analysis, energies = report.analysis, report.analysis.energies
+    found = energies.figures
+    if report.symbolic:
+        return found
+    used = {s.name for layer in analysis.layers for s in energies.origin(layer) if s}
+    accesses = (name for name, figure in found.items() if isinstance(figure, AccessFigure))
+    unused = set(accesses) - used
+    return {name: figure for name, figure in found.items() if name not in unused}
+
+
+def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
+    """A figure; of an access also a bit, and to how many operations that comes."""
+    if not isinstance(figure, AccessFigure):
+        return shown(figure, "")
+    bit = Fraction(figure.value) / figure.bits
+    told = f"{shown(figure, '')}, {show_quantity(bit, 'J')} per bit"
+    multiplied = [(n, f) for n, f in figures.items() if n.startswith("multiply")]
+    if not multiplied:
+        return told
+    name, operation = multiplied[0]
+    ratio = float(32 * bit / operation.value)
+    return f"{told}; 32 bits as much as {ratio:,.4g} times {name}"
+
+
+def _places(report: Report) -> Iterator[tuple[str, str]]:
+    """The rule by which memories are chosen."""
+    activations, weights = report.analysis.energies.chains
+    alive = "all that is in memory while the layer works"
+    yield "activations", f"from {_chain(activations, alive)}"
+    yield "weights", f"from {_chain(weights, 'model_size + memory_peak')}"
+
+
+def _chain(chain: Chain, held: str) -> str:
+    *near, last = chain
+    if not near:
+        return f"{last.name}, the only memory"
+    names = ", ".join(f"{s.name} ({shown_bytes(s.capacity or 0)})" for s in near)
+    return f"the first of {names} that holds {held}, else from {last.name}"
+
+
+def _places_at(report: Report) -> Iterator[tuple[str, str]]:
+    """Which memory holds what at the values, and why."""
+    analysis, energies = report.analysis, report.analysis.energies
+    sizes: dict[Storage, list[Rational]] = defaultdict(list)
+    for layer in analysis.layers:
+        if storage := energies.origin(layer).activations:
+            sizes[storage].append(report.number(analysis.memory[layer.node.path]))
+    for storage in energies.chains.activations:
+        if found := sizes[storage]:
+            held = f"{len(found)} layers that work with {_range(found)} bytes"
+            why = _why(storage, energies.chains.activations, max(found))
+            yield "activations", f"from {storage.name}: {held}, {why}"
+    where = chosen(energies.weights, analysis.evaluator)
+    model, peak = map(analysis.value, ("model_size", "memory_peak"))
+    held = f"the model's {show_number(model)} bytes beside {show_number(peak)} at the peak"
+    why = _why(where, energies.chains.weights, model + peak)
+    yield "weights", f"from {where.name}: {held}, {why}"
+
+
+def _range(sizes: list[Rational]) -> str:
+    low, high = map(show_number, (min(sizes), max(sizes)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _why(storage: Storage, chain: Chain, most: Rational) -> str:
+    """Why something is there: it is more than the memory before has, and what this one has."""
+    before = next((near for near, far in pairwise(chain) if far == storage), None)
+    told = []
+    if before is not None and before.capacity is not None:
+        told.append(f"more than the {show_number(before.capacity)} of {before.name}")
+    if storage.capacity is not None:
+        fits = "of its" if most <= storage.capacity else "though it has but"
+        told.append(f"{fits} {show_number(storage.capacity)}")
+    return ", ".join(told) or "the only memory"
+
+
+def json(report: Report) -> str:
+    """Every part as an expression and as its value in joules, with where its bytes come from."""
+    energies, said = report.analysis.energies, report.analysis.basis.device
+    document = {
+        **head(report),
+        "hardware": said.profile.key,
+        "energies": said.energies or said.profile.key,
+        "layers": [_layer(report, row) for row in _lines(report) if not row.is_group],
+        "groups": [_layer(report, row) for row in _lines(report) if row.is_group],
+        "totals": {name: quantity(report, report.total(name)) for name in METRICS},
+        "memories": {
+            of: list(map(_storage, chain)) for of, chain in energies.chains._asdict().items()
+        },
+        "figures": [
+            {"name": name, "joules": float(f.value), "source": f.source, "read": f.read}
+            for name, f in energies.figures.items()
+        ],
+    }
+    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _layer(report: Report, row: Row) -> dict[str, Any]:
+    weights, activations = (names.split() for names in _origins(report, row))
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        **{name: quantity(report, row.counts[name]) for name in METRICS},
+        "weights_from": weights,
+        "activations_from": activations,
+    }
+
+
+def _storage(storage: Storage) -> dict[str, Any]:
+    return {
+        "name": storage.name,
+        "kind": storage.kind,
+        "capacity": None if storage.capacity is None else int(storage.capacity),
+        "joules_per_bit": float(storage.per_bit) if storage.figure else None,
+    }
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {"table": table, "markdown": markdown, "json": json}
+
+
+def find_renderer(name: str) -> Callable[[Report], str]:
+    """The function that renders a format.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)

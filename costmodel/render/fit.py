@@ -1,0 +1,254 @@
+"""Whether a network fits a device: every memory, and the layers that break."""
+
+import json as json_text
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from archspec.hardware import Profile
+from costmodel.fit import Fit, Need
+from costmodel.formula import show_bytes, show_number
+from costmodel.questions import Answer, Question
+from costmodel.render.json import head, plain_number
+from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.solution import document, told
+from costmodel.render.table import drawn, entry, heading, notes, print_whole
+from costmodel.report import Report
+
+NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
+BREAKS = ("breaks at", "in memory", "over")
+
+NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
+
+
+class Solved(NamedTuple):
+    """The largest value at which a network fits.
+
+    Attributes:
+        question: what was asked.
+        answer: the value, with its certificate.
+        there: the memories at that value, where there is one.
+    """
+
+    question: Question
+    answer: Answer
+    there: Fit | None
+
+    @property
+    def profile(self) -> Profile:
+        """The device."""
+        return self.question.analysis.basis.device.profile
+
+
+def _verdict(need: Need) -> str:
+    return f"{show_number(need.over)} bytes over" if need.over else "fits"
+
+
+def _share(need: Need) -> str:
+    return f"{float(100 * need.needed / need.memory.capacity):.1f} %"
+
+
+def _needs(fit: Fit) -> Iterator[tuple[str, ...]]:
+    for need in fit.needs:
+        sizes = map(show_number, (need.needed, need.memory.capacity))
+        yield need.memory.name, need.memory.holds, *sizes, _share(need), _verdict(need)
+
+
+def _breaks(fit: Fit) -> Iterator[tuple[str, ...]]:
+    """The layers that break, unless the model alone is too much."""
+    for path, needed, over in fit.breaks if fit.room >= 0 else ():
+        yield path, show_number(needed), show_number(over)
+
+
+def _notes(fit: Fit, profile: Profile) -> Iterator[tuple[str, str]]:
+    """What is to be said of the verdict, of the memories and of the device."""
+    for need in fit.needs:
+        if need.passes:
+            what = f"its {show_number(need.memory.capacity)} bytes are full at the weights of"
+            yield need.memory.name, f"{what} {need.passes}"
+        if fit.room < 0 and "memory_peak" in need.memory.metrics:
+            lacking = show_number(-fit.room)
+            yield need.memory.name, f"lacks {lacking} bytes for the weights alone: no layer works"
+        level = profile.fields.memory[need.memory.name]
+        yield need.memory.name, f"{show_bytes(need.memory.capacity)}: {level.capacity.source}"
+    yield "not counted", NOT_COUNTED
+    if profile.fields.doc:
+        yield "of the device", profile.fields.doc
+
+
+def _headline(fit: Fit, profile: Profile) -> str:
+    return f"{'fits' if fit.fits else 'does not fit'} {profile.key}"
+
+
+def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]], texts: int) -> Table:
+    """A table whose first columns are texts, and the others numbers."""
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for i, title in enumerate(titles):
+        grid.add_column(title, justify="left" if i < texts or not title else "right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _tables(fit: Fit, console: Console) -> None:
+    console.print()
+    print_whole(_grid(NEEDS, _needs(fit), 2), console)
+    console.print()
+    if fit.breaks and fit.room >= 0:
+        print_whole(_grid(BREAKS, _breaks(fit), 1), console)
+        console.print()
+
+
+def table(report: Report, fit: Fit) -> str:
+    """Every memory, then the layers that break."""
+
+    def draw(console: Console) -> None:
+        profile = report.analysis.basis.device.profile
+        heading(report, console)
+        console.print(_headline(fit, profile))
+        _tables(fit, console)
+        _entries((*_notes(fit, profile), *notes(report)), console)
+
+    return drawn(draw)
+
+
+def _markdown_table(
+    titles: tuple[str, ...], rows: Iterator[tuple[str, ...]], texts: int
+) -> Iterator[str]:
+    yield line_of(titles)
+    yield line_of(["---" if i < texts or not t else "---:" for i, t in enumerate(titles)])
+    for first, *rest in rows:
+        yield line_of([code(first), *rest])
+    yield ""
+
+
+def _markdown_tables(fit: Fit) -> Iterator[str]:
+    yield from _markdown_table(NEEDS, _needs(fit), 2)
+    if fit.breaks and fit.room >= 0:
+        yield from _markdown_table(BREAKS, _breaks(fit), 1)
+
+
+def markdown(report: Report, fit: Fit) -> str:
+    """The same as Markdown."""
+    profile = report.analysis.basis.device.profile
+    lines = [f"**{escaped(report.title)}** {_headline(fit, profile)}", "", *_markdown_tables(fit)]
+    lines += _listed((*_notes(fit, profile), *notes(report)))
+    return "\n".join(lines) + "\n"
+
+
+def json(report: Report, fit: Fit) -> str:
+    """The same as data, in bytes."""
+    profile = report.analysis.basis.device.profile
+    return _text({**head(report), "hardware": profile.key, **_document(fit)})
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _document(fit: Fit) -> dict[str, Any]:
+    return {
+        "fits": fit.fits,
+        "memories": list(map(_need, fit.needs)),
+        "room": plain_number(fit.room),
+        "breaks": [
+            {"path": path, "needed": plain_number(needed), "over": plain_number(over)}
+            for path, needed, over in fit.breaks
+        ],
+    }
+
+
+def _need(need: Need) -> dict[str, Any]:
+    numbers: dict[str, Rational] = {
+        "needed": need.needed,
+        "capacity": need.memory.capacity,
+        "over": need.over,
+    }
+    return {
+        "name": need.memory.name,
+        "holds": list(need.memory.metrics),
+        **{name: plain_number(value) for name, value in numbers.items()},
+        "full_at": need.passes,
+    }
+
+
+def _asked(solved: Solved) -> str:
+    network, name = solved.question.analysis.graph.name, solved.question.name
+    return f"{network}: the largest {name} that fits {solved.profile.key}"
+
+
+def _entries(rows: Iterable[tuple[str, str]], console: Console) -> None:
+    for label, note in rows:
+        entry(label, note, console)
+
+
+def solved_table(solved: Solved) -> str:
+    """The largest value and its certificate, then every memory there."""
+
+    def draw(console: Console) -> None:
+        console.print(Text(_asked(solved), style="bold"), soft_wrap=True)
+        console.print()
+        _entries(_told(solved), console)
+        if solved.there is not None:
+            _tables(solved.there, console)
+            _entries(_notes(solved.there, solved.profile), console)
+
+    return drawn(draw)
+
+
+def _told(solved: Solved) -> list[tuple[str, str]]:
+    return told(solved.question, solved.answer)
+
+
+def solved_markdown(solved: Solved) -> str:
+    """The same as Markdown."""
+    lines = [f"**{escaped(_asked(solved))}**", "", *_listed(_told(solved)), ""]
+    if solved.there is not None:
+        notes_there = _notes(solved.there, solved.profile)
+        lines += [*_markdown_tables(solved.there), *_listed(notes_there)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _listed(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"- {label or 'note'}: {escaped(note)}" for label, note in rows]
+
+
+def solved_json(solved: Solved) -> str:
+    """The same as data, in bytes."""
+    there = None if solved.there is None else _document(solved.there)
+    found = document(solved.question, solved.answer)
+    return _text({**found, "hardware": solved.profile.key, "there": there})
+
+
+class Views(NamedTuple):
+    """How a format shows a verdict.
+
+    Attributes:
+        verdict: of a network at its values.
+        solved: of the largest value of a symbol.
+    """
+
+    verdict: Callable[[Report, Fit], str]
+    solved: Callable[[Solved], str]
+
+
+FORMATS: Mapping[str, Views] = {
+    "table": Views(table, solved_table),
+    "markdown": Views(markdown, solved_markdown),
+    "json": Views(json, solved_json),
+}
+
+
+def find_views(name: str) -> Views:
+    """How a format shows a verdict.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)

@@ -1,0 +1,394 @@
+"""A transformer at inference: for the terminal, as Markdown, as JSON; as numbers or as laws."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sympy import Expr
+from sympy.core.symbol import Str
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from costmodel.algebra.functions import Quantity
+from costmodel.algebra.printing import text
+from costmodel.analysis import Analysis
+from costmodel.formula import show_bytes, show_number, show_quantity
+from costmodel.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.precision import is_floating
+from costmodel.render.hardware import shown_bytes
+from costmodel.render.json import head, plain_number
+from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.table import drawn, entry, heading, notes, print_whole
+from costmodel.report import Report, show_decimal
+from costmodel.roofs import LinearRoof, NoLine, Roof, linear_roofs, longest, roofs
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
+
+WORK = {
+    "macs": ("MACs", ""),
+    "weights": ("weights read", "B"),
+    "cache_reads": ("cache read", "B"),
+    "cache_writes": ("cache written", "B"),
+    "activations": ("activations moved", "B"),
+    "compute": ("products", "s"),
+    "memory": ("bytes", "s"),
+}
+"""What a run does → its title and unit."""
+
+TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per token", "B")}
+"""The same of all laws."""
+
+
+def _report(found: Inference) -> Report:
+    """What says of which network, and what counts."""
+    return Report(found.decode, symbolic=True)
+
+
+def table(found: Inference) -> str:
+    """A column for prefill, the first step, the last, and all; or the laws of each."""
+    return drawn(lambda console: _draw(found, console))
+
+
+def _draw(found: Inference, console: Console) -> None:
+    heading(_report(found), console)
+    if found.plan is None:
+        _draw_laws(found, console)
+    else:
+        _draw_numbers(found, console)
+    for label, note in _notes(found):
+        entry(label, note, console)
+
+
+def _draw_numbers(found: Inference, console: Console) -> None:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("", no_wrap=True)
+    for figures in found.figures:
+        grid.add_column(figures.name, justify="right", no_wrap=True)
+    for title, cells in _rows(found):
+        grid.add_row(title, *cells)
+    print_whole(grid, console)
+    for label, note in _answers(found):
+        entry(label, note, console)
+    console.print()
+
+
+def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
+    """A title, and a cell for each run."""
+    runs = found.figures
+    yield "tokens", [show_number(run.tokens) for run in runs]
+    yield "tokens before", [_or_nothing(run.past, show_number) for run in runs]
+    for name, (title, unit) in WORK.items():
+        if name in runs[0].work:
+            yield title, [_quantity(run.work[name], unit) for run in runs]
+        if name == "weights":
+            yield "  per token", [_quantity(run.weights_per_token, "B") for run in runs]
+    if found.device is not None:
+        yield "latency, at least", [_or_nothing(run.latency, _seconds) for run in runs]
+        yield "bound by", [run.bound or "" for run in runs]
+        yield "tokens/s, at most", [_or_nothing(run.rate, _rate) for run in runs]
+
+
+def _or_nothing(value: Any, show: Callable[[Any], str]) -> str:
+    return "" if value is None else show(value)
+
+
+def _quantity(value: Rational, unit: str) -> str:
+    """With a prefix; of less than a byte there is none."""
+    if unit == "B" and value < 1:
+        return f"{float(value):.4g} B"
+    return show_quantity(value, unit).strip()
+
+
+def _seconds(value: Rational) -> str:
+    return show_quantity(value, "s")
+
+
+def _rate(value: Rational) -> str:
+    return f"{float(value):,.4g}" if value < 1000 else f"{float(value):,.0f}"
+
+
+def _answers(found: Inference) -> Iterator[Note]:
+    """What the cache takes, what fits, and where the roof is."""
+    yield "cache per token", f"{show_bytes(found.cache_per_token)}, of one sequence"
+    yield from _sizes(found)
+    if found.device is not None:
+        yield from _fit(found)
+        yield from _roofs(found)
+
+
+def _sizes(found: Inference) -> Iterator[Note]:
+    prompt, generate, batch = found.asked
+    last = found.memories[-1]
+    of_one = show_bytes(last.cache // batch) if last.cache % batch == 0 else ""
+    yield "cache per sequence", f"{of_one}, after {show_number(prompt + generate)} tokens"
+    for memory in found.memories:
+        yield f"memory, {memory.name}", _sum(memory, batch)
+
+
+def _sum(memory: Memory, batch: int) -> str:
+    parts = (memory.weights, memory.cache, memory.activations)
+    weights, cache, activations = (_quantity(part, "B") for part in parts)
+    sequences = "1 sequence" if batch == 1 else f"{show_number(batch)} sequences"
+    return (
+        f"{_quantity(memory.total, 'B')} = weights {weights} + cache {cache} of {sequences}"
+        f" + activations {activations} at their peak"
+    )
+
+
+def _fit(found: Inference) -> Iterator[Note]:
+    assert found.capacity is not None
+    assert found.device is not None
+    last, batch = max(memory.total for memory in found.memories), found.largest_batch
+    fits = "it fits" if last <= found.capacity else "it does not fit"
+    yield "capacity", f"{shown_bytes(found.capacity)}; {fits}"
+    if batch is None:
+        yield "largest batch", "not decided: no form proves that more sequences take more"
+    else:
+        none = "none: not even one sequence fits"
+        yield "largest batch", f"{show_number(batch)} sequences fit" if batch else none
+
+
+def _roofs(found: Inference) -> Iterator[Note]:
+    name = found.axes.batch
+    for linear in linear_roofs(found):
+        yield "memory roof", f"linear layers alone: bound by memory below {_linear(linear, name)}"
+    for roof in roofs(found):
+        yield "", f"decode after {show_number(roof.past)} tokens: {_roof(roof, name)}"
+    end = longest(found)
+    if end is not None:
+        told = f"up to {show_number(end)} tokens" if end else "no token"
+        yield "", f"a batch that is bound by compute is there after {told}"
+
+
+def _linear(roof: LinearRoof, name: str) -> str:
+    unit = "FLOP/s" if is_floating(roof.operations) else "OP/s"
+    rate, speed = show_quantity(roof.rate, unit), show_quantity(roof.bandwidth, "B/s")
+    value, size = f"{float(roof.batch):.5g}", f"{float(roof.weight_bytes):g} B"
+    types = f"products in {roof.operations}, weights in {roof.weights}"
+    return f"{name} = {value} = {rate}·{size}/(2·{speed}) ({types})"
+
+
+def _roof(roof: Roof | NoLine, name: str) -> str:
+    if isinstance(roof, NoLine):
+        return f"not decided: {roof.reason}"
+    moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
+    if roof.batch is None:
+        each = f"each sequence takes {moved} to move, {computed} to compute"
+        return f"bound by memory with any {name}: {each}"
+    if roof.batch == 1:
+        return f"bound by compute with any {name}"
+    below = f"bound by memory below {name} = {show_number(roof.batch)}"
+    return f"{below} = ceil({shared} of all/({computed} - {moved} of each))"
+
+
+def _notes(found: Inference) -> Iterator[Note]:
+    """Where this holds, and what counts."""
+    if found.has_experts:
+        yield "experts", "weights read are those of top_k, at least: tokens may choose others"
+    if found.device is not None:
+        yield "at least", "products at the peak, bytes at full bandwidth, the longer of both"
+    for label, note in notes(_report(found)):
+        if label == "at":
+            yield "at", _setting(found)
+        elif label != "valid when":
+            yield label, note
+    yield from _conditions(found)
+
+
+def _conditions(found: Inference) -> Iterator[Note]:
+    """Once, where both ask for the same."""
+    asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
+    if len(set(asked.values())) == 1:
+        asked = {"": asked["prefill"]}
+    for use, conditions in asked.items():
+        if conditions:
+            yield f"{use} valid when".strip(), conditions
+
+
+def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
+    return ("prefill", found.prefill), ("decode", found.decode)
+
+
+def _setting(found: Inference) -> str:
+    """The values of all symbols; where numbers are asked for, the plan in place of its own."""
+    if found.plan is None:
+        symbols = found.prefill.graph.values.items()
+        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
+    plan = ", ".join(f"{name} = {number}" for name, number in found.plan._asdict().items())
+    others = [
+        f"{name} = {show_decimal(value)}"
+        for name, value in found.decode.graph.values.items()
+        if name not in found.own_symbols
+    ]
+    return ", ".join([plan, *others])
+
+
+def _draw_laws(found: Inference, console: Console) -> None:
+    console.print()
+    for use in _laws(found):
+        console.print(Text(use.title, style="bold"), soft_wrap=True)
+        for label, law in use.lines:
+            entry(f"  {label}", law or OPEN, console)
+    console.print()
+
+
+OPEN = "no closed form in these symbols: it bends or steps"
+"""What stands for a law that has none."""
+
+
+class Use(NamedTuple):
+    """The laws of prefill, of a step, or of all steps.
+
+    Attributes:
+        key: what it is called.
+        title: what its symbols mean.
+        laws: what it does → the law; None without a closed form.
+    """
+
+    key: str
+    title: str
+    laws: Mapping[str, str | None]
+
+    @property
+    def lines(self) -> Iterator[tuple[str, str | None]]:
+        """The laws with their titles."""
+        return ((TITLES[name][0], law) for name, law in self.laws.items())
+
+
+def _laws(found: Inference) -> tuple[Use, Use, Use]:
+    (prefill, step), decode = found.works, found.decode
+    tokens = found.axes.tokens
+    one = {"kv_cache_per_token": _law(decode, decode.total("kv_cache_per_token"), "B")}
+    return (
+        Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
+        Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
+        Use("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
+    )
+
+
+def _of(analysis: Analysis, work: Work) -> dict[str, str]:
+    return {name: _law(analysis, law, TITLES[name][1]) for name, law in work.known}
+
+
+def _sums(found: Inference, step: Work) -> dict[str, str | None]:
+    sums = {name: found.sum_of_steps(law) for name, law in step.known if name != "cache"}
+    return {
+        name: None if law is None else _law(found.decode, law, TITLES[name][1])
+        for name, law in sums.items()
+    }
+
+
+def _law(analysis: Analysis, law: Expr, unit: str) -> str:
+    grouped = analysis.by_resolution(law)
+    return text(Quantity(grouped, Str(unit)) if unit == "s" else analysis.law(grouped))
+
+
+def markdown(found: Inference) -> str:
+    """The same as GitHub's Markdown."""
+    lines = [f"**{escaped(found.decode.graph.name)}**", ""]
+    lines += _law_lists(found) if found.plan is None else _number_lines(found)
+    lines += [f"- {escaped(label)}: {escaped(note)}" for label, note in _notes(found)]
+    return "\n".join(lines) + "\n"
+
+
+def _law_lists(found: Inference) -> Iterator[str]:
+    for use in _laws(found):
+        yield f"- {use.title}"
+        for label, law in use.lines:
+            yield f"  - {label}: {code(law) if law else OPEN}"
+    yield ""
+
+
+def _number_lines(found: Inference) -> Iterator[str]:
+    yield line_of(["", *(figures.name for figures in found.figures)])
+    yield line_of(["---", *["---:"] * len(found.figures)])
+    for title, cells in _rows(found):
+        yield line_of([title.strip(), *cells])
+    yield ""
+    for label, note in _answers(found):
+        yield f"- {escaped(label)}: {escaped(note)}" if label else f"  - {escaped(note)}"
+
+
+def as_json(found: Inference) -> str:
+    """The same as JSON: counts and bytes exactly, times in seconds."""
+    return json.dumps(_document(found), indent=1, ensure_ascii=False) + "\n"
+
+
+def _document(found: Inference) -> dict[str, Any]:
+    start = head(_report(found))
+    start["symbols"] = {
+        name: value for name, value in start["symbols"].items() if name not in found.own_symbols
+    }
+    start["conditions"] = {use: list(Report(of).conditions) for use, of in _uses(found)}
+    device = None if found.device is None else found.device.profile.key
+    start |= {"device": device, "axes": found.axes._asdict()}
+    if found.plan is None:
+        return {**start, "laws": {use.key: use.laws for use in _laws(found)}}
+    numbers = {
+        "plan": found.plan._asdict(),
+        "runs": [_run(figures) for figures in found.figures],
+        "kv_cache_per_token": plain_number(found.cache_per_token),
+        "memory": [_plain({**m._asdict(), "total": m.total}) for m in found.memories],
+        "experts": found.has_experts,
+    }
+    return {**start, **numbers, **(_device_part(found) if found.device else {})}
+
+
+def _run(figures: Figures) -> dict[str, Any]:
+    work = {
+        name: float(value) if name in ("compute", "memory") else plain_number(value)
+        for name, value in figures.work.items()
+    }
+    return {
+        "name": figures.name,
+        "tokens": figures.tokens,
+        "past": figures.past,
+        **work,
+        "weights_per_token": plain_number(figures.weights_per_token),
+        "latency": None if figures.latency is None else float(figures.latency),
+        "bound": figures.bound,
+        "tokens_per_second": None if figures.rate is None else float(figures.rate),
+    }
+
+
+def _device_part(found: Inference) -> dict[str, Any]:
+    assert found.capacity is not None
+    return {
+        "capacity": plain_number(found.capacity),
+        "largest_batch": found.largest_batch,
+        "linear_roofs": [_floats(roof) for roof in linear_roofs(found)],
+        "roofs": [_floats(roof) for roof in roofs(found)],
+        "longest": longest(found),
+    }
+
+
+def _floats(roof: Roof | NoLine | LinearRoof) -> dict[str, Any]:
+    return {
+        name: value if value is None or isinstance(value, int | str) else float(value)
+        for name, value in roof._asdict().items()
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: v if isinstance(v, str) else plain_number(v) for n, v in values.items()}
+
+
+FORMATS: dict[str, Callable[[Inference], str]] = {
+    "table": table,
+    "json": as_json,
+    "markdown": markdown,
+}
+
+
+def find_renderer(name: str) -> Callable[[Inference], str]:
+    """The function that renders a format.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)

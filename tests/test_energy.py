@@ -1,0 +1,390 @@
+"""Energy: arithmetic by type, and bytes from the memory that what fits decides; all by hand."""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import pytest
+from sympy import Integer, Symbol
+
+from archspec.architecture import read_architecture
+from archspec.arithmetic import Rational
+from archspec.document import parse_document
+from archspec.errors import SpecError
+from costmodel import Analysis, analyze
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Maximum
+from costmodel.analysis import analyze_architecture
+from costmodel.conventions import find_convention
+from costmodel.scenario import scenario
+from costmodel.storage import Bounds, exceeds
+from costmodel.traffic import traffic
+from tests.conftest import ROOT, Run
+
+Golden = Callable[[str, str], None]
+
+PICO = Fraction(1, 10**12)
+
+CHIP = """\
+archspec: 1
+name: A chip of a test
+memory:
+  near: {kind: sram, capacity: {value: 1000 B, source: the test itself, read: vendor}}
+  far: {kind: dram, capacity: {value: 100 kB, source: the test itself, read: vendor}}
+energy:
+  add: {int32: {value: 3 pJ, source: the test itself, read: vendor}}
+  multiply: {int8: {value: 5 pJ, source: the test itself, read: vendor}}
+  access:
+    near: {kind: sram, bits: 16, value: 8 pJ, source: the test itself, read: vendor}
+    far: {kind: dram, bits: 32, value: 320 pJ, source: the test itself, read: vendor}
+"""
+"""A multiply-accumulate of int8 is 8 pJ; a byte 4 pJ from near and 80 pJ from far."""
+
+FLASH = "  flash: {kind: flash, capacity: {value: 1 MB, source: the test itself, read: vendor}}\n"
+FLASH_ACCESS = (
+    "    flash: {kind: flash, bits: 8, value: 30 pJ, source: the test itself, read: vendor}\n"
+)
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> str:
+    return profile(tmp_path, CHIP)
+
+
+def profile(folder: Path, text: str) -> str:
+    path = folder / "chip.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def read(text: str, hardware: str, *, numbers: bool = True, **said: str) -> Analysis:
+    architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
+    values = architecture.header.defaults if numbers else {}
+    given = scenario(hardware=hardware, **said)
+    return analyze_architecture(architecture, find_convention("lecture"), values, (), given)
+
+
+def linear(inputs: int, outputs: int) -> str:
+    return f"input: [1, {inputs}]\nlayers: [{{linear: {{out_features: {outputs}, bias: false}}}}]"
+
+
+def parts(analysis: Analysis) -> tuple[Rational, ...]:
+    """Arithmetic, weights, activations and the whole, in picojoules."""
+    names = ("energy_arithmetic", "energy_weights", "energy_activations", "energy")
+    return tuple(Fraction(analysis.value(name)) / PICO for name in names)
+
+
+def test_one_linear_layer_with_horowitz() -> None:
+    """64 → 32 in int8: 2,048·(0.2 + 0.1) pJ; all of 2,048 + 96 bytes fit the SRAM of 8 KiB.
+
+    That takes 10 pJ for 64 bits, so that a byte is 1.25 pJ: 614.4 + 2,560 + 120.
+    """
+    taken = parts(read(linear(64, 32), "horowitz-45nm", dtype="int8"))
+    assert taken == (Fraction("614.4"), 2560, 120, Fraction("3294.4"))
+
+
+def test_types_of_products_and_sums() -> None:
+    """fp16 products summed in fp32: 6·(1.1 + 0.9); int8 by fp32 is multiplied in fp32."""
+    net = read(linear(3, 2), "horowitz-45nm", dtype="fp16")
+    assert parts(net)[0] == 6 * 2
+    net = read(linear(3, 2), "horowitz-45nm", weights="int8", activations="fp32")
+    assert parts(net)[0] == 6 * (Fraction("3.7") + Fraction("0.9"))
+    net = read(linear(3, 2), "horowitz-45nm", dtype="fp16", accumulators="fp16")
+    assert parts(net)[0] == 6 * Fraction("1.5")
+
+
+def test_weights_at_the_capacity_and_one_byte_over(chip: str) -> None:
+    """76·12 + 76 + 12 = 1,000 bytes stay near; 5·166 + 5 + 166 = 1,001 do not.
+
+    The activations are 88 and 171 bytes, and near in both.
+    """
+    assert parts(read(linear(76, 12), chip, dtype="int8")) == (7296, 912 * 4, 88 * 4, 11296)
+    assert parts(read(linear(5, 166), chip, dtype="int8"))[:3] == (6640, 830 * 80, 171 * 4)
+
+
+def test_activations_at_the_capacity_and_one_byte_over(chip: str) -> None:
+    """999 + 1 and 999 + 2 bytes; the weights beside them are far in both."""
+    assert parts(read(linear(999, 1), chip, dtype="int8"))[1:3] == (999 * 80, 1000 * 4)
+    assert parts(read(linear(999, 2), chip, dtype="int8"))[1:3] == (1998 * 80, 1001 * 80)
+
+
+def test_a_branch_that_waits_takes_its_place(chip: str) -> None:
+    """300 wait while 300 → 500 → 300 works: 1,100 bytes are in memory, though 800 move.
+
+    In the second layer 300 + 500 + 300, as many; the sum works in place and reads the 300.
+    """
+    text = (
+        "input: [1, 300]\nlayers: [{residual: [{linear: {out_features: 500, bias: false}}, "
+        "{linear: {out_features: 300, bias: false}}]}]"
+    )
+    net = read(text, chip, dtype="int8")
+    (first, second, total) = (net.evaluator(net.memory[layer.node.path]) for layer in net.layers)
+    assert (first, second, total) == (800, 1100, 600)
+    taken = [net.evaluator(net.of_layer("energy_activations", x)) / PICO for x in net.layers]
+    assert taken == [800 * 4, 800 * 80, 300 * 4]
+
+
+def test_flash_holds_what_does_not_stay_in_memory(tmp_path: Path) -> None:
+    """5·166 weights come from flash at 30 pJ a byte; 76·12 stay in SRAM."""
+    text = CHIP.replace("energy:\n", f"{FLASH}energy:\n") + FLASH_ACCESS
+    text = text.replace(
+        "  far: {kind: dram, capacity: {value: 100 kB, source: the test itself, read: vendor}}\n",
+        "",
+    )
+    path = profile(tmp_path, text)
+    assert parts(read(linear(5, 166), path, dtype="int8"))[1] == 830 * 30
+    assert parts(read(linear(76, 12), path, dtype="int8"))[1] == 912 * 4
+
+
+def test_what_fits_dram_does_not_come_from_flash(tmp_path: Path) -> None:
+    path = profile(tmp_path, CHIP.replace("energy:\n", f"{FLASH}energy:\n") + FLASH_ACCESS)
+    assert parts(read(linear(5, 166), path, dtype="int8"))[1] == 830 * 80
+
+
+def test_flash_without_a_figure(tmp_path: Path) -> None:
+    """An error only where weights come from it."""
+    text = CHIP.replace("energy:\n", f"{FLASH}energy:\n").replace("value: 100 kB", "value: 1000 B")
+    path = profile(tmp_path, text)
+    assert parts(read(linear(76, 12), path, dtype="int8"))[1] == 912 * 4
+    with pytest.raises(
+        SpecError, match="no energy per access of flash, where the weights lie"
+    ) as e:
+        read(linear(5, 166), path, dtype="int8").value("energy")
+    assert e.value.entry == "linear_1"
+    assert "it has sram, dram; write energy.access with kind: flash" in str(e.value.hint)
+
+
+def test_a_memory_without_a_figure_is_passed_over(tmp_path: Path) -> None:
+    """Without one for SRAM all bytes come from DRAM, whose figure there is."""
+    near = "    near: {kind: sram, bits: 16, value: 8 pJ, source: the test itself, read: vendor}\n"
+    path = profile(tmp_path, CHIP.replace(near, ""))
+    assert parts(read(linear(76, 12), path, dtype="int8"))[1:3] == (912 * 80, 88 * 80)
+
+
+def test_more_than_the_furthest_comes_from_there(chip: str) -> None:
+    assert parts(read(linear(1000, 200), chip, dtype="int8"))[1] == 200_000 * 80
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 999, 327_680])
+def test_the_step_is_exact(capacity: int) -> None:
+    """``min(1, x//(C + 1))`` is 1 where x is more than C."""
+    x = Symbol("x", integer=True, positive=True)
+    known = Bounds({x: 1}, Evaluator({x: 1}))
+    step = exceeds(Maximum(3 * x, x + 5), capacity, known)
+    for value in (
+        *range(1, 12),
+        capacity // 3,
+        capacity // 3 + 1,
+        capacity - 5,
+        capacity - 4,
+        10**9,
+    ):
+        if value > 0:
+            assert Evaluator({x: value})(step) == (max(3 * value, value + 5) > capacity)
+
+
+def test_where_bounds_decide_there_is_no_step() -> None:
+    x = Symbol("x", integer=True, positive=True)
+    known = Bounds({x: 10}, Evaluator({x: 12}))
+    assert exceeds(8 * x, 79, known) == 1
+    assert exceeds(8 * x, 80, known) not in (0, 1)
+    assert exceeds(Integer(80), 80, known) == 0
+    assert exceeds(Integer(81), 80, known) == 1
+
+
+HOROWITZ = {8192: Fraction(10, 64), 32768: Fraction(20, 64), 2**20: Fraction(100, 64)}
+"""Capacity → picojoules of a bit; DRAM: 640/32."""
+
+OPERATION = {"int8": Fraction("0.3"), "fp16": Fraction(2), "fp32": Fraction("4.6")}
+
+
+def by_hand(net: Analysis, dtype: str) -> Fraction:
+    """The whole of a network of numbers, with plain comparisons, in picojoules."""
+
+    def per_byte(size: int) -> Fraction:
+        return 8 * next((e for c, e in HOROWITZ.items() if size <= c), Fraction(20))
+
+    def of(metric: str, layer: object) -> int:
+        return int(net.evaluator(net.of_layer(metric, layer)))  # type: ignore[arg-type]
+
+    total = Fraction(0)
+    weights = per_byte(int(net.value("model_size") + net.value("memory_peak")))
+    for counted in net.counted:
+        layer, runs = counted.layer, int(net.evaluator(counted.often.runs))
+        moved = traffic(layer, net.basis)
+        lies, works = int(net.evaluator(moved.weights)), int(net.evaluator(moved.activations))
+        alive = int(net.evaluator(net.memory[layer.node.path]))
+        once = of("macs", layer) * OPERATION[dtype] + lies * weights + works * per_byte(alive)
+        total += runs * once
+    return total
+
+
+@pytest.mark.parametrize(
+    ("spec", "dtype", "ranges"),
+    [
+        ("mlp", "int8", {"n": (1, 400), "d": (16, 2000)}),
+        ("alexnet", "fp32", {"n": (1, 3), "h": (63, 300), "w": (63, 300)}),
+        ("mobilenetv2", "int8", {"h": (16, 260), "w": (16, 260)}),
+        ("mcunet", "int8", {"h": (16, 260), "n": (1, 3)}),
+        ("resnet", "fp16", {"h": (32, 260)}),
+        ("gpt2", "fp16", {"t": (1, 600), "L": (1, 15)}),
+    ],
+)
+def test_laws_agree_with_plain_comparisons(
+    spec: str, dtype: str, ranges: dict[str, tuple[int, int]]
+) -> None:
+    path, given = ROOT / "specs" / f"{spec}.yaml", scenario(hardware="horowitz-45nm", dtype=dtype)
+    law, random = analyze(path, scenario=given), Random(spec)
+    for _ in range(5):
+        point = {name: random.randint(*ends) for name, ends in ranges.items()}
+        values = {**law.graph.values, **point}
+        numeric = analyze(path, scenario=given, settings=values)
+        assert law.at(**point).energy / PICO == by_hand(numeric, dtype), point
+
+
+def test_on_both_sides_of_a_step() -> None:
+    """n rows of 64 → 32 in int8: 96·n bytes work, and 2,048 + 96·n lie in memory.
+
+    85·96 = 8,160 and 86·96 = 8,256 straddle 8,192; with the weights 64·96 = 6,144 and 65·96 = 6,240
+    do.
+    """
+    text = "symbols: {n: 1}\n" + linear(64, 32).replace("[1, 64]", "[n, 64]")
+    law = read(text, "horowitz-45nm", numbers=False, dtype="int8")
+    for n, weights, activations in ((64, 10, 10), (65, 20, 10), (85, 20, 10), (86, 20, 20)):
+        by_rows = n * 2048 * Fraction("0.3")
+        bits = 2048 * Fraction(weights, 8) + 96 * n * Fraction(activations, 8)
+        assert law.at(n=n).energy / PICO == by_rows + bits
+
+
+def test_growing_turns() -> None:
+    """Turn i adds 4 to 4·(i + 1) channels; every turn's bytes come from where the last's do.
+
+    int8, 2 turns: reads 4 and 8, writes 4 and 4, the concatenations write 8 and 12 and read as
+    much; the most in memory is far below 1,000 bytes. 48 weights.
+    """
+    text = (
+        "symbols: {L: 2}\ninput: [1, 4]\nlayers: [{repeat: {times: L, layers: [{parallel: "
+        "{branches: [[], [{linear: {out_features: 4, bias: false}}]], merge: concat, axis: -1}}]}}]"
+    )
+    law = read(text, "horowitz-45nm", numbers=False, dtype="int8")
+    for turns in (1, 2, 3, 50, 200):
+        numeric = read(text.replace("L: 2", f"L: {turns}"), "horowitz-45nm", dtype="int8")
+        assert law.at(L=turns).energy == numeric.value("energy")
+    assert law.at(L=2).energy / PICO == 48 * (Fraction("0.3") + Fraction(10, 8)) + (
+        (4 + 4) + (8 + 4) + (8 + 8) + (12 + 12)
+    ) * Fraction(10, 8)
+
+
+def test_llama_comes_from_dram_token_by_token() -> None:
+    """At t = 1 Llama-2-7B reads 6,607,077,376 weights of products and 4,096 of its table in fp16.
+
+    They come from DRAM at 20 pJ a bit: 32·(4·4096² + 3·4096·11008) + 32000·4096 + 4096 of 2 bytes.
+    """
+    given = scenario(hardware="horowitz-45nm", dtype="fp16")
+    net = analyze(ROOT / "specs" / "llama.yaml", scenario=given, settings={"t": 1})
+    weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096 + 4096
+    assert net.value("energy_weights") / PICO == weights * 16 * 20
+
+
+BAD = [
+    ((), "energy depends on the device, and none is given"),
+    (("--hardware", "a100-80gb"), "a100-80gb states no energies"),
+    (("--hardware", "no-such"), "unknown device 'no-such'"),
+    (("--hardware", "t4", "--energy", "t4"), "t4 states no energies"),
+    (("--hardware", "horowitz-45nm", "--dtype", "int9"), "unknown type 'int9'"),
+    (("--hardware", "horowitz-45nm", "--dtype", "bf16"), "no energy for multiply of bf16"),
+    (("--hardware", "horowitz-45nm", "--dtype", "int4"), "it has int8, int32, fp16, fp32"),
+    (("--hardware", "horowitz-45nm", "--dtype", "fp16", "--accumulators", "bf16"), "add of bf16"),
+    (("--hardware", "horowitz-45nm", "--depth", "-1"), "--depth -1 opens less than nothing"),
+    (("--hardware", "horowitz-45nm", "--format", "yaml"), "unknown format 'yaml'"),
+    (("--hardware", "v100", "--energy", "horowitz-45nm"), "no energy per access of hbm"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), BAD, ids=lambda v: str(v)[:50])
+def test_bad_input_is_one_clear_error(options: tuple[str, ...], words: str, archcost: Run) -> None:
+    done = archcost("energy", "specs/mlp.yaml", *options)
+    assert done.returncode == 2
+    assert not done.stdout
+    assert words in done.stderr
+    assert done.stderr.count("archcost:") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_layer_of_an_unknown_type_is_named(archcost: Run) -> None:
+    done = archcost("energy", "specs/mlp.yaml", "--hardware", "horowitz-45nm", "--dtype", "int4")
+    assert (
+        "foreach_1/row_1/linear_1: horowitz-45nm has no energy for multiply of int4" in done.stderr
+    )
+
+
+MCUNET = ("energy", "specs/mcunet.yaml", "--hardware", "horowitz-45nm", "--dtype", "int8")
+
+
+@pytest.mark.parametrize("name", ["table", "markdown", "json"])
+def test_formats(name: str, archcost: Run, golden: Golden) -> None:
+    suffix = {"table": "txt", "markdown": "md", "json": "json"}[name]
+    shown = archcost("energy", "specs/mlp.yaml", *MCUNET[2:], "--format", name)
+    assert shown.returncode == 0
+    golden(f"energy.{suffix}", shown.stdout)
+
+
+def test_laws(archcost: Run, golden: Golden) -> None:
+    pi = ("--hardware", "raspberry-pi-4", "--energy", "horowitz-45nm", "--symbolic")
+    golden("energy-symbolic.txt", archcost("energy", "specs/mlp.yaml", *pi).stdout)
+    shown = archcost("energy", "specs/mlp.yaml", *pi, "--format", "markdown").stdout
+    golden("energy-symbolic.md", shown)
+
+
+def test_a_device_of_ones_own(tmp_path: Path, archcost: Run) -> None:
+    done = archcost(
+        "energy", "specs/mlp.yaml", "--hardware", profile(tmp_path, CHIP), "--dtype", "int8"
+    )
+    assert done.returncode == 0
+    assert "more than the 1,000 of near, though it has but 100,000" in done.stdout
+
+
+def test_the_table_of_the_docs(tmp_path: Path, archcost: Run) -> None:
+    """A token of Llama-2-7B reads 6,607,077,376 weights and a row of its table, at 3.9 pJ a bit."""
+    page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
+    table = profile(tmp_path, page.split("```yaml\n")[1].split("```")[0])
+    given = ("--hardware", "a100-80gb", "--energy", table, "--dtype", "fp16", "--set", "t=1")
+    shown = archcost("energy", "specs/llama.yaml", *given, "--format", "json")
+    assert shown.returncode == 0, shown.stderr
+    weights = json.loads(shown.stdout)["totals"]["energy_weights"]["value"]
+    assert weights == pytest.approx((6_607_077_376 + 4096) * 16 * 3.9e-12)
+
+
+def test_lines_add_up_and_laws_give_values(archcost: Run) -> None:
+    shown = json.loads(archcost(*MCUNET, "--format", "json").stdout)
+    for part in ("energy", "energy_arithmetic", "energy_weights", "energy_activations"):
+        outermost = [x for x in shown["layers"] if "/" not in x["path"]]
+        outermost += [x for x in shown["groups"] if "/" not in x["path"]]
+        total = shown["totals"][part]
+        assert sum(x[part]["value"] for x in outermost) == pytest.approx(total["value"])
+        names = {**shown["symbols"], "ceil": lambda x: -(-x // 1), "min": min, "max": max}
+        value = eval(total["expr"], {"__builtins__": {}}, names)
+        assert value == pytest.approx(total["value"])
+
+
+def test_the_point_of_the_lecture(archcost: Run) -> None:
+    """An access to DRAM of 640 pJ is about 200 times a multiplication of 3.7 pJ."""
+    shown = archcost("energy", "specs/alexnet.yaml", "--hardware", "horowitz-45nm").stdout
+    assert "32 bits as much as 173 times multiply fp32" in shown
+
+
+def test_no_line_is_broken(archcost: Run) -> None:
+    narrow, wide = (archcost(*MCUNET, columns=width).stdout for width in (80, 200))
+    assert narrow.split("layer", 1)[1] == wide.split("layer", 1)[1]
+
+
+def test_energy_is_a_metric(archcost: Run) -> None:
+    options = ("--hardware", "horowitz-45nm", "--dtype", "int8", "--metric", "energy")
+    assert "202.4 µJ" in archcost("specs/mcunet.yaml", *options).stdout
+    assert "energy" not in archcost("specs/mcunet.yaml", *options[:4]).stdout
+    solved = archcost(
+        "solve", "specs/mcunet.yaml", "--for", "h", "--where", "energy <= 1e-4", *options[:4]
+    )
+    assert solved.returncode == 0, solved.stderr
