@@ -31,6 +31,24 @@ NETWORK_FIELDS = ("let", "input", "blocks", "layers")
 """What a network of a law has of the top level of a spec."""
 
 
+class Said(BaseModel):
+    """What a law says beside its networks: types of numbers, and how they are trained."""
+
+    model_config = STRICT
+
+    dtype: str | None = Field(default=None, description="type of weights and activations")
+    weights: str | None = Field(default=None, description="type of weights alone")
+    activations: str | None = Field(default=None, description="type of activations alone")
+    optimizer: str | None = Field(default=None, description="what trains the networks")
+    checkpoint: str | None = Field(default=None, description="what is made again in training")
+    master: str | None = Field(default=None, description="the copy of narrow weights in training")
+
+    def __str__(self) -> str:
+        """``dtype fp16, optimizer adam``: what is said, or nothing."""
+        said = self.model_dump(exclude_none=True)
+        return ", ".join(f"{name} {value}" for name, value in said.items())
+
+
 class LawFields(BaseModel):
     """One published law."""
 
@@ -39,6 +57,9 @@ class LawFields(BaseModel):
     doc: str = Field(default="", description="what the law says; nothing where not given")
     source: str = Field(min_length=1, description="paper, year, equation or table or section")
     convention: str = Field(default="lecture", description="what counts")
+    scenario: Said = Field(
+        default_factory=Said, description="types of numbers, and how the networks are trained"
+    )
     symbols: Symbols = Field(
         default_factory=dict, description="what the formulas and all networks are about"
     )

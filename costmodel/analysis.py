@@ -6,7 +6,7 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, S, Symbol
 from sympy.core.symbol import Str
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from costmodel.function import Vectorised
     from costmodel.liveness import Run
     from costmodel.ordering import BestOrder
+    from costmodel.training.step import TrainingStep
 
 
 def analyze(
@@ -390,6 +391,32 @@ class Analysis:
 
         return Energies(self)
 
+    @cached_property
+    def step(self) -> "TrainingStep":
+        """A step of training.
+
+        Raises:
+            SpecError: nothing is said of how the network is trained.
+        """
+        from costmodel.training.step import TrainingStep
+
+        return TrainingStep(self.propagation, self.basis)
+
+    @cached_property
+    def made_again(self) -> Expr:
+        """The most bytes that a step of training makes again at a time."""
+        return self._largest(self.step.made_again())
+
+    def beside_layers(self, metric: Metric) -> Expr:
+        """What is no layer's: the inputs' part, a sum of experts, and what is made again."""
+        if not metric.of_step:
+            return self.of_input(metric.name)
+        paths = {layer.node.path for layer in self.layers}
+        counts = self.step.by_path(metric.name)
+        others = (count for path, count in counts.items() if path not in paths)
+        again = S.Zero if metric.name == "training_macs" else self.made_again
+        return Add(*others, again)
+
     def of_input(self, metric: str) -> Expr:
         """What the network's inputs add to a metric."""
         if not (find_metric(metric).of_input and self.convention.counts_input):
@@ -412,7 +439,7 @@ class Analysis:
             return self._largest(parts)
         if metric.quantity is not None:
             parts = list(map(self.decided, parts))
-        return self.by_resolution(Add(*parts, self.of_input(metric.name)))
+        return self.by_resolution(Add(*parts, self.beside_layers(metric)))
 
     def by_resolution(self, expression: Expr) -> Expr:
         """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
@@ -494,7 +521,7 @@ class Analysis:
         parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
             return max(parts, default=0)
-        return tidy(sum(parts) + self.evaluator(self.of_input(found.name)))
+        return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
 
     @property
     def peak(self) -> tuple[LayerCost, Step]:

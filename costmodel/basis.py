@@ -10,6 +10,7 @@ from costmodel.conventions import Convention
 from costmodel.precision import Typed, Types, in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.scenario import Device, Scenario
+from costmodel.training.setup import Training
 
 
 class Basis(NamedTuple):
@@ -38,6 +39,18 @@ class Basis(NamedTuple):
                 hint="name one with --hardware; archcost hardware lists them",
             )
         return self.scenario.device
+
+    @property
+    def training(self) -> Training:
+        """How the network is trained.
+
+        Raises:
+            SpecError: nothing is said of it.
+        """
+        if self.scenario.training is None:
+            hint = "name an optimizer with --optimizer: sgd, momentum, adam, adamw or adafactor"
+            raise SpecError("this depends on how the network is trained", hint=hint)
+        return self.scenario.training
 
     def types_of(self, layer: LayerCost) -> Types:
         """The types of a layer's numbers."""

@@ -16,6 +16,7 @@ from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
 from costmodel.traffic import cached_bytes, in_out, traffic
+from costmodel.training.state import count_gradients, count_optimizer_state
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -44,6 +45,7 @@ class Metric(NamedTuple):
         of_network: what the count of a layer is in a network, where it takes the whole of that.
         of_all_runs: whether the count of a layer is already that of all its runs.
         larger_of: the metrics of which it is the larger one, each summed over all layers before.
+        of_training: whether it depends on how the network is trained.
     """
 
     name: str
@@ -60,6 +62,12 @@ class Metric(NamedTuple):
     of_network: OfNetwork | None = None
     of_all_runs: bool = False
     larger_of: tuple["Metric", ...] = ()
+    of_training: bool = False
+
+    @property
+    def of_step(self) -> bool:
+        """Whether it takes a whole step of training (see `training`)."""
+        return self.of_training and self.of_network is not None
 
     def within(self, analysis: "Analysis") -> "Metric":
         """The same with the count of a layer known, where that takes the whole network."""
@@ -253,6 +261,39 @@ def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:
     return layer.cost.output in convention.feature_maps
 
 
+def _of_weights(name: str, title: str, per_layer: PerLayer) -> Metric:
+    """What training adds to every weight, in bytes."""
+    return Metric(name, title, "bytes", per_layer, per="copy", on_request=True, of_training=True)
+
+
+def _of_step(name: str, title: str, unit: str = "bytes") -> Metric:
+    """What a step of training takes, of which a layer's part hangs on the layers around it."""
+
+    def within(analysis: "Analysis") -> PerLayer:
+        counts = analysis.step.by_path(name)
+        return lambda layer, basis: counts.get(layer.node.path, S.Zero)  # noqa: ARG005
+
+    return Metric(
+        name,
+        title,
+        unit,
+        None,
+        on_request=True,
+        of_network=within,
+        of_all_runs=True,
+        of_training=True,
+    )
+
+
+_OF_TRAINING = (
+    _of_weights("gradients", "gradients", count_gradients),
+    _of_weights("optimizer_state", "optimizer state", count_optimizer_state),
+    _of_step("activations_kept", "activations kept"),
+    _of_step("training_memory", "training memory"),
+    _of_step("training_macs", "training MACs", "multiply-accumulates"),
+)
+"""What a step of training takes; see docs/training.md."""
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
@@ -287,6 +328,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _energy("energy_arithmetic", "arithmetic", "arithmetic"),
             _energy("energy_weights", "weights", "weights"),
             _energy("energy_activations", "activations", "activations"),
+            *_OF_TRAINING,
             Metric(
                 "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True
             ),

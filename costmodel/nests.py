@@ -85,6 +85,7 @@ class Operand(NamedTuple):
         learnable: whether it is a parameter.
         axes: the affine maps of its axes, where loops share one.
         size: its elements, where they are not the product of its loops, as windows overlap.
+        source: the number of the layer's input that it is; None of what is learned or made inside.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Operand(NamedTuple):
     learnable: bool = False
     axes: tuple[Axis, ...] = ()
     size: Expr | None = None
+    source: int | None = None
 
 
 class LoopNest(NamedTuple):

@@ -49,7 +49,11 @@ class Typed(NamedTuple):
 
 def in_bytes(count: Expr, dtype: str) -> Expr:
     """``ceil(count·bits/8)``: the bytes of a tensor, which begins at a whole one."""
-    bits = TYPES[dtype]
+    return whole_bytes(count, TYPES[dtype])
+
+
+def whole_bytes(count: Expr, bits: int) -> Expr:
+    """The bytes of a tensor whose elements have so many bits."""
     return count * (bits // 8) if bits % 8 == 0 else ceil_div(count * bits, 8)
 
 

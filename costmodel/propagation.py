@@ -25,6 +25,7 @@ from costmodel.algebra.sums import (
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
+from costmodel.backward import Backward
 from costmodel.cost import Cost, Role
 from costmodel.reach import Clash, Reach, clashes, later, of_input, through
 from costmodel.rules.base import (
@@ -34,6 +35,7 @@ from costmodel.rules.base import (
     Site,
     Way,
     elements,
+    find_backward_rule,
     find_cost_rule,
     find_shape_rule,
     show_shape,
@@ -69,6 +71,7 @@ class LayerCost(NamedTuple):
         reach: what an element of the output sees of the network's input, in a repeat in its last
             turn.
         reads: the tensors that enter, what enters each turn of a repeat under its own name.
+        backward: what it keeps for its backward pass; None of a kind that does not say.
     """
 
     node: Node
@@ -77,6 +80,7 @@ class LayerCost(NamedTuple):
     cost: Cost
     reach: Reach
     reads: tuple[Tensor, ...]
+    backward: Backward | None = None
 
     @property
     def output(self) -> Shape:
@@ -343,6 +347,7 @@ class _Walk:
             outputs = found.shapes if isinstance(found, Several) else (found,)
             cost = find_cost_rule(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
+            backward = _backward(node, site, outputs[0])
             site.read_others(node.layer)
         except SpecError as error:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
@@ -360,7 +365,7 @@ class _Walk:
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
-        return LayerCost(shown, inputs, outputs, cost, reach, node.inputs)
+        return LayerCost(shown, inputs, outputs, cost, reach, node.inputs, backward)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""
@@ -565,6 +570,15 @@ class _Walk:
             before = self.sources.get(tensor, ())
             tensor = before[0] if before else None
         return tuple(reversed(steps))
+
+
+def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
+    """What a layer keeps for its backward pass, where its kind says it."""
+    try:
+        rule = find_backward_rule(type(node.layer))
+    except LookupError:
+        return None
+    return rule(node.layer, site, output)
 
 
 def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:

@@ -26,6 +26,7 @@ from costmodel.analysis import Analysis, analyze_architecture
 from costmodel.assumptions import Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, find_metric
+from costmodel.scenario import Scenario, scenario
 
 PUBLISHED = Path(__file__).parent / "published"
 """The folder of the laws that come with the package."""
@@ -66,7 +67,7 @@ class Count(NamedTuple):
             hint = did_you_mean(self.part.id, {name for path in paths.values() for name in path})
             cause = f"the network '{self.network}' has no layer '{self.part.id}'"
             raise ExpressionError(cause, self.part.position, hint)
-        found = find_metric(self.metric)
+        found = find_metric(self.metric).within(analysis)
         return analysis.assumed.shown(found.of(inside, analysis.basis))
 
 
@@ -187,7 +188,9 @@ def prove(law: Law) -> Proof:
     assumed = _assumed(law)
     with law.place("convention"):
         convention = find_convention(law.fields.convention)
-    analyses = {name: _analyzed(name, law, convention) for name in law.networks}
+    with law.place("scenario"):
+        asked = scenario(**law.fields.scenario.model_dump())
+    analyses = {name: _analyzed(name, law, convention, asked) for name in law.networks}
     with law.place("derived"):
         counts = {
             name: count.of(analyses[count.network]) for name, count in derivation.counts.items()
@@ -219,9 +222,9 @@ def _assumed(law: Law) -> Assumptions:
     return assumed
 
 
-def _analyzed(name: str, law: Law, convention: Convention) -> Analysis:
+def _analyzed(name: str, law: Law, convention: Convention, asked: Scenario) -> Analysis:
     with law.place("networks", name):
-        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume)
+        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, asked)
 
 
 def _conditions(analyses: Iterable[Analysis]) -> tuple[str, ...]:

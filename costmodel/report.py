@@ -177,6 +177,9 @@ class Report:
             for metric in self.columns:
                 counted = metric.of_input and self.analysis.convention.counts_input
                 counts[metric.name] = elements(shape) if counted else Integer(0)
+                if metric.of_step:
+                    kept = self.analysis.step.by_path(metric.name).get(name, Integer(0))
+                    counts[metric.name] = self.analysis.law(kept)
             yield Row(name, "input", name, 0, (), (shape,), counts)
 
     def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:

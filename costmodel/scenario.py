@@ -1,4 +1,4 @@
-"""A scenario: what is said beside the spec, of number types, of the device, of tokens before."""
+"""A scenario: what is said beside the spec: types, the device, tokens before, training."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from archspec.hardware import Profile
 from archspec.header import Symbol
 from archspec.precision import TYPES, UNSAID, Precision
 from costmodel.settings import Number, to_rational
+from costmodel.training.setup import Training, training
 
 
 class Device(NamedTuple):
@@ -33,11 +34,13 @@ class Scenario(NamedTuple):
         device: where it runs, where one is given.
         past: how many tokens came before those that enter, whose keys and values are cached; `PAST`
             where that is a symbol, None where no cache is kept.
+        training: how it is trained, where that is said.
     """
 
     precision: Precision = UNSAID
     device: Device | None = None
     past: Rational | str | None = None
+    training: Training | None = None
 
 
 PAST = "past"
@@ -59,6 +62,9 @@ def scenario(
     energy: str | None = None,
     efficiency: Number | None = None,
     past: Number | None = None,
+    optimizer: str | None = None,
+    checkpoint: str | None = None,
+    master: str | None = None,
 ) -> Scenario:
     """A scenario from what a person says.
 
@@ -72,9 +78,12 @@ def scenario(
         energy: the profile whose energies it takes, where it has none of its own.
         efficiency: the part of the device's peaks and bandwidth that is reached.
         past: how many tokens came before, or ``past`` for a symbol.
+        optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
+        checkpoint: what is made again in the backward pass: none, blocks or attention.
+        master: the copy of weights narrower than 32 bits: fp32 or none.
 
     Raises:
-        SpecError: an unknown type or device, or a number out of its range.
+        SpecError: an unknown type, device or way to train, or a number out of its range.
     """
     said = {
         "weights": weights or dtype,
@@ -85,7 +94,10 @@ def scenario(
     for name in filter(None, said.values()):
         find_named("type", name, TYPES)
     precision = UNSAID.model_copy(update=said)
-    return Scenario(precision, _device(hardware, energy, efficiency), _tokens(past))
+    trained, tokens = training(optimizer, checkpoint, master), _tokens(past)
+    if trained is not None and tokens is not None:
+        raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
+    return Scenario(precision, _device(hardware, energy, efficiency), tokens, trained)
 
 
 def _tokens(past: Number | None) -> Rational | str | None:

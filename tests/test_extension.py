@@ -73,6 +73,14 @@ def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
     assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
 
 
+def test_what_says_nothing_of_training_has_none(elsewhere: Path, archcost: Run) -> None:
+    """Without a backward rule its cost is known, what it keeps is not: no silent nothing."""
+    done = archcost("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
+    assert done.returncode == 2
+    assert "haar_1: the kind 'haar' says not what it keeps for training" in done.stderr
+    assert "hint: it needs a backward rule beside its cost rule" in done.stderr
+
+
 def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:
     done = archcost(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
     assert done.returncode == 2

@@ -13,12 +13,13 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics import METRICS
+from costmodel.scenario import scenario
 from tests.conftest import ROOT
 
 SPEC = ROOT / "specs" / "alexnet.yaml"
 
 
-ALEXNET = analyze(SPEC)
+ALEXNET = analyze(SPEC, scenario=scenario(optimizer="adam"))
 
 
 @pytest.fixture

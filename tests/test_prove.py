@@ -23,6 +23,7 @@ from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
 from costmodel.prove import built_in_files, prove, read_derivation, shown
 from costmodel.render.proofs import FORMATS
+from costmodel.scenario import scenario
 from tests.conftest import ROOT, Run
 
 LAWS = {law.name: law for file in built_in_files() for law in read_laws(file)}
@@ -94,8 +95,9 @@ def derived_at(law: Law, values: dict[str, Rational]) -> Rational:
         SpecError: the numbers make no valid network.
     """
     derivation, convention = read_derivation(law), find_convention(law.fields.convention)
+    asked = scenario(**law.fields.scenario.model_dump())
     analyses = {
-        name: analyze_architecture(network, convention, values)
+        name: analyze_architecture(network, convention, values, (), asked)
         for name, network in law.networks.items()
     }
     counts: dict[str, Rational] = {

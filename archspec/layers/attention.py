@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalFlag, OptionalSize, Size, flag
+from archspec.fields import Flag, OptionalFlag, OptionalSize, Size, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -39,6 +39,11 @@ class Attention(Layer):
     relative_positions: OptionalSize = Field(
         default=None,
         description="rows of a learned table that gives every head a bias of its scores",
+    )
+    dropout: Size = Field(
+        default=constant(0),
+        description="probability with which a score is dropped while training; training memory "
+        "alone depends on it",
     )
 
 

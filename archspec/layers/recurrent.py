@@ -29,7 +29,8 @@ class Recurrent(Layer):
         default=flag(True), description="(n, t, c) or (t, n, c); no cost depends on it"
     )
     dropout: Size = Field(
-        default=constant(0), description="between layers while training; no cost depends on it"
+        default=constant(0),
+        description="between layers while training; training memory alone depends on it",
     )
     bidirectional: Flag = Field(
         default=flag(False), description="whether a second direction is read, D = 2"

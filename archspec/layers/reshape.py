@@ -24,7 +24,8 @@ class Dropout(Layer):
     """
 
     p: Size = Field(
-        default=constant("0.5"), description="probability of a zero; no cost depends on it"
+        default=constant("0.5"),
+        description="probability of a zero; training memory alone depends on it",
     )
 
 
@@ -36,7 +37,8 @@ class DropPath(Layer):
     """
 
     p: Size = Field(
-        default=constant("0.1"), description="probability of a drop; no cost depends on it"
+        default=constant("0.1"),
+        description="probability of a drop; training memory alone depends on it",
     )
 
 

@@ -9,6 +9,7 @@ from costmodel.cli import (
     networks,
     proofs,
     questions,
+    training,
 )
 from costmodel.cli.app import app
 
@@ -22,4 +23,5 @@ __all__ = [
     "networks",
     "proofs",
     "questions",
+    "training",
 ]

@@ -20,9 +20,10 @@ Metrics = Annotated[
         consume_multiple=True,
         negative=(),
         help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, "
-        "receptive_field, effective_stride, effective_padding; with --hardware also energy, "
-        "latency, latency_network, compute_time, memory_time.",
+        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, gradients, "
+        "optimizer_state, activations_kept, training_memory, training_macs, receptive_field, "
+        "effective_stride, effective_padding; with --hardware also energy, latency, "
+        "latency_network, compute_time, memory_time.",
     ),
 ]
 Depth = Annotated[
@@ -81,6 +82,18 @@ class Given:
             help="How many tokens came before, their keys and values cached; past leaves it open."
         ),
     ] = None
+    optimizer: Annotated[
+        str | None,
+        Parameter(help="What trains it: sgd, momentum, adam, adamw or adafactor."),
+    ] = None
+    checkpoint: Annotated[
+        str | None,
+        Parameter(help="What is made again in training: none, blocks or attention."),
+    ] = None
+    master: Annotated[
+        str | None,
+        Parameter(help="The copy of weights narrower than 32 bits in training: fp32 or none."),
+    ] = None
 
     @property
     def fixed(self) -> dict[str, str]:
@@ -113,6 +126,9 @@ class Given:
             energy=self.energy,
             efficiency=self.efficiency,
             past=self.past,
+            optimizer=self.optimizer,
+            checkpoint=self.checkpoint,
+            master=self.master,
         )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:

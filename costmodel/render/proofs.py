@@ -63,6 +63,8 @@ def _notes(proof: Proof) -> Iterator[tuple[str, str]]:
         yield "assuming", " and ".join(fields.assume)
     if proof.conditions:
         yield "valid when", " and ".join(proof.conditions)
+    if str(fields.scenario):
+        yield "scenario", str(fields.scenario)
     yield "convention", proof.convention.name
     yield "source", fields.source
 
@@ -95,7 +97,7 @@ def _row(proof: Proof) -> str:
             ", ".join(map(code, fields.assume)),
             code(shown(proof.residual)) + because,
             verdict(proof),
-            proof.convention.name,
+            ", ".join(filter(None, (proof.convention.name, str(fields.scenario)))),
             escaped(fields.source),
         ]
     )

@@ -3,20 +3,51 @@
 from sympy import S
 
 from archspec.fields import Expression
+from archspec.layers import Layer
 from archspec.layers.activation import (
     CELU,
+    ELU,
+    GELU,
     GLU,
+    SELU,
     Activation,
+    HardShrink,
+    HardSigmoid,
+    HardSwish,
     HardTanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
     OverAxis,
     PReLU,
+    ReLU,
+    ReLU6,
     RReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmin,
+    Softplus,
     SoftShrink,
+    Softsign,
+    Tanh,
+    TanhShrink,
+    Threshold,
 )
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
+from costmodel.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
 from costmodel.cost import Cost, Output, Parameter, Role
-from costmodel.rules.base import Shape, Site, cost_rule, replaced, shape_rule
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    replaced,
+    shape_rule,
+)
 
 
 @shape_rule(Activation)
@@ -106,3 +137,50 @@ def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
     return Cost(Output.IN_PLACE, parameters=(slope,))
+
+
+@backward_rule(
+    *(SiLU, HardSwish, GELU, ELU, CELU, SELU, Softplus, Softsign, Mish, LogSigmoid, TanhShrink),
+    *(PReLU, GLU),
+)
+def curve_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The input: the derivative is a function of it. Source: ``torch.nn.GELU`` and others."""
+    return INPUT
+
+
+@backward_rule(Sigmoid, Tanh, Softmax, Softmin, LogSoftmax)
+def saturating_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The output: ``σ' = σ·(1 − σ)``, ``tanh' = 1 − tanh²``; softmax likewise.
+
+    Source: ``torch.nn.Sigmoid``, ``Tanh`` and ``Softmax``.
+    """
+    return OUTPUT
+
+
+@backward_rule(ReLU, ReLU6, HardTanh, HardSigmoid, HardShrink, SoftShrink)
+def bend_backward(layer: Activation, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """A bit per element: on which side of a bend it is; the output says it, too.
+
+    Source: Cai et al., NeurIPS 2020 (TinyTL), section 3.1.
+    """
+    return mask("mask", elements(output), BIT, follows=True)
+
+
+@backward_rule(LeakyReLU)
+def leaky_backward(layer: LeakyReLU, site: Site, output: Shape) -> Backward:
+    """A bit per element; the output has the input's sign where no slope is negative."""
+    slope = site.value("negative_slope", layer.negative_slope)
+    return mask("mask", elements(output), BIT, follows=bool(slope.is_nonnegative))
+
+
+@backward_rule(Threshold)
+def threshold_backward(layer: Threshold, site: Site, output: Shape) -> Backward:
+    """A bit per element; the output says it where what is put in is below the threshold, too."""
+    room = site.value("threshold", layer.threshold) - site.value("value", layer.value)
+    return mask("mask", elements(output), BIT, follows=bool(room.is_nonnegative))
+
+
+@backward_rule(RReLU)
+def random_slopes_backward(layer: RReLU, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The slope of each element, 1 above 0: it is random. Source: ``torch.nn.RReLU``."""
+    return Backward(inside=(Inside("slopes", elements(output)),))

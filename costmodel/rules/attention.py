@@ -9,11 +9,22 @@ from archspec.layers.attention import Attention, CrossAttention, SelfAttention
 from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Minimum
+from costmodel.backward import BYTE, Backward, Entered, Inside
 from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    find_cost_rule,
+    shape_rule,
+    show_shape,
+)
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.merge import require_equal, require_same_rank
+from costmodel.rules.sliding import require_probability
 
 
 class Heads(NamedTuple):
@@ -83,6 +94,7 @@ def _require_tokens(site: Site) -> None:
 
 
 def _require_heads(layer: Attention, site: Site) -> None:
+    require_probability(site, "dropout", layer.dropout)
     heads = _heads(layer, site)
     if layer.kv_heads is not None:
         site.require_divisible("heads", heads.queries, "kv_heads", heads.keys)
@@ -172,11 +184,12 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     """Four linear layers and two products, in the order in which they work."""
     heads = _heads(layer, site)
     width = sources.queries[-1]
+    keys, values = min(1, len(site.inputs) - 1), len(site.inputs) - 1
     projections = {
-        "q": _projection("q", sources.queries, width, heads.queries * heads.size),
-        "k": _projection("k", sources.keys, sources.keys[-1], heads.keys * heads.size),
-        "v": _projection("v", sources.values, sources.values[-1], heads.keys * heads.value),
-        "out": _projection("out", sources.queries, heads.queries * heads.value, width),
+        "q": _projection("q", sources.queries, width, heads.queries * heads.size, 0),
+        "k": _projection("k", sources.keys, sources.keys[-1], heads.keys * heads.size, keys),
+        "v": _projection("v", sources.values, sources.values[-1], heads.keys * heads.value, values),
+        "out": _projection("out", sources.queries, heads.queries * heads.value, width, None),
     }
     last = layer.bias if layer.out_bias is None else layer.out_bias
     q, k, v, out = (
@@ -193,10 +206,10 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     )
 
 
-def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr) -> LoopNest:
-    """A linear layer over every token."""
+def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | None) -> LoopNest:
+    """A linear layer over every token of the input of a number, or of what is made inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
-    return linear_nest(rows, c_i, c_o, f"{name}_proj.weight")._replace(name=name)
+    return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
 
 
 def _is_biased(nest: LoopNest) -> bool:
@@ -243,3 +256,25 @@ def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:
         LoopNest((*outer, d_h, t_k), scores, name="scores"),
         LoopNest((*outer, t_k, d_v), summed, name="sum"),
     )
+
+
+CORE = ("scores", "sum")
+"""The products that selective recomputation makes again, with the softmax between them."""
+
+
+@backward_rule(Attention)
+def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
+    """The inputs, q, k, v, the scores after their softmax, and the weighted sum.
+
+    With dropout also a byte per score and the scores that are left, which the values are weighed
+    with. Source: Korthikanti et al., 2022, section 4.1: ``11·s·b·h + 5·a·s²·b`` bytes in fp16, one
+    byte of ``s·b·h`` being the mask of a dropout after it.
+    """
+    made = find_cost_rule(type(layer))(layer, site, output).inner
+    inside = [Inside(name, size, is_core=name == "scores") for name, size, _ in made]
+    if site.value("dropout", layer.dropout) != 0:
+        scores = next(each.size for each in inside if each.is_core)
+        inside.append(Inside("mask", scores, BYTE, is_core=True))
+        inside.append(Inside("dropped scores", scores, is_core=True))
+    entered = tuple(map(Entered, range(len(site.inputs))))
+    return Backward(entered, inside=tuple(inside), core=frozenset(CORE))

@@ -16,6 +16,7 @@ from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import absorbed, is_whole
+from costmodel.backward import Backward
 from costmodel.cost import Cost
 
 Shape = tuple[Expr, ...]
@@ -270,9 +271,11 @@ def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
 
 ShapeRule = Callable[[Any, Site], Shape | Several]
 CostRule = Callable[[Any, Site, Shape], Cost]
+BackwardRule = Callable[[Any, Site, Shape], Backward]
 
 _SHAPE_RULES: dict[type[Layer], ShapeRule] = {}
 _COST_RULES: dict[type[Layer], CostRule] = {}
+_BACKWARD_RULES: dict[type[Layer], BackwardRule] = {}
 _R = TypeVar("_R", bound=Callable[..., Any])
 
 
@@ -288,6 +291,11 @@ def shape_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
 def cost_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
     """Register the function that gives the cost of these classes (see `shape_rule`)."""
     return _register(_COST_RULES, layers)
+
+
+def backward_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
+    """Register what these classes keep for their backward pass (see `shape_rule`)."""
+    return _register(_BACKWARD_RULES, layers)
 
 
 def _register(rules: dict[type[Layer], Any], layers: tuple[type[Layer], ...]) -> Callable[[_R], _R]:
@@ -316,6 +324,12 @@ def find_cost_rule(layer: type[Layer]) -> CostRule:
         LookupError: there is none; the message names the file where it belongs.
     """
     rule: CostRule = _find(_COST_RULES, layer, "cost")
+    return rule
+
+
+def find_backward_rule(layer: type[Layer]) -> BackwardRule:
+    """The backward rule of a class (see `find_cost_rule`)."""
+    rule: BackwardRule = _find(_BACKWARD_RULES, layer, "backward")
     return rule
 
 

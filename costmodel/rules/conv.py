@@ -8,9 +8,10 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
+from costmodel.backward import INPUT, Backward
 from costmodel.cost import Cost, Output, weight_and_bias
 from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
 from costmodel.windows import AXES, Window
 
@@ -95,7 +96,9 @@ def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
     c_i, c_o = Loop("c_i", site.input[1], share), Loop("c_o", output[1])
     operands = (
-        Operand("input", (BATCH, "c_i"), axes=tap_axes(windows), size=elements(site.input)),
+        Operand(
+            "input", (BATCH, "c_i"), axes=tap_axes(windows), size=elements(site.input), source=0
+        ),
         Operand("weight", _names([c_o, c_i, *kernel]), learnable=True),
         Operand("output", (BATCH, *_names([c_o, *spatial]))),
     )
@@ -180,10 +183,16 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
         Axis((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
     )
     operands = (
-        Operand("input", (BATCH, *_names([c_i, *spatial]))),
+        Operand("input", (BATCH, *_names([c_i, *spatial])), source=0),
         Operand("weight", _names([c_i, c_o, *kernel]), learnable=True),
         Operand("output", (BATCH, "c_o"), axes=taps, size=elements(output)),
     )
     nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
     nest = nest._replace(biased=layer.bias.holds)
     return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))
+
+
+@backward_rule(Conv, ConvTranspose)
+def convolution_backward(layer: Conv | ConvTranspose, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The input, for the gradient of the weight. Source: LeCun et al., 1989."""
+    return INPUT

@@ -2,6 +2,7 @@
 
 from sympy import Integer
 
+from archspec.layers import Layer
 from archspec.layers.embedding import (
     ClassToken,
     Embedding,
@@ -11,10 +12,11 @@ from archspec.layers.embedding import (
     RotaryEmbedding,
 )
 from costmodel.algebra.conditions import AtLeast, Divides
+from costmodel.backward import INPUT, NOTHING, Backward
 from costmodel.cost import Cost, Output, Role
 from costmodel.cost import Parameter as Learned
 from costmodel.formula import Formula
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 
 
 @shape_rule(Embedding)
@@ -106,3 +108,15 @@ def parameter_cost(layer: Parameter, site: Site, output: Shape) -> Cost:  # noqa
     """As many weights as it has elements; no feature map. Source: ``torch.nn.Parameter``."""
     weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape", output)
     return Cost(Output.PARAMETER, parameters=(weight,))
+
+
+@backward_rule(Embedding)
+def embedding_backward(layer: Embedding, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The indices: which rows of the table the gradient is of."""
+    return INPUT
+
+
+@backward_rule(PositionalEmbedding, PositionalEncoding, RotaryEmbedding, ClassToken, Parameter)
+def placed_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Nothing: what is added or put in gets the gradient as it is, or turned back."""
+    return NOTHING

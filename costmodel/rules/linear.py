@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from archspec.layers.linear import Linear
+from costmodel.backward import INPUT, Backward
 from costmodel.cost import Cost, Output, axes_but, weight_and_bias
 from costmodel.formula import Formula
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, shape_rule
+from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, shape_rule
 
 
 @shape_rule(Linear)
@@ -38,11 +39,13 @@ def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
     )
 
 
-def linear_nest(rows: Sequence[Loop], c_i: Expr, c_o: Expr, weight: str = "weight") -> LoopNest:
+def linear_nest(
+    rows: Sequence[Loop], c_i: Expr, c_o: Expr, weight: str = "weight", source: int | None = 0
+) -> LoopNest:
     """A matrix over every row: the loops over rows, ``c_i`` and ``c_o``."""
     names = tuple(loop.name for loop in rows)
     operands = (
-        Operand("input", (*names, "c_i")),
+        Operand("input", (*names, "c_i"), source=source),
         Operand(weight, ("c_o", "c_i"), learnable=True),
         Operand("output", (*names, "c_o")),
     )
@@ -55,3 +58,9 @@ def row_loops(output: Shape) -> list[Loop]:
         [BATCH, "t"] if len(output) == 3 else [BATCH, *(f"t_{i}" for i in range(1, len(output)))]
     )
     return [Loop(name, size) for name, size in zip(names, output[:-1], strict=False)]
+
+
+@backward_rule(Linear)
+def linear_backward(layer: Linear, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986."""
+    return INPUT

@@ -7,9 +7,18 @@ from sympy import Expr
 from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
+from costmodel.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
 from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    shape_rule,
+    show_shape,
+)
 from costmodel.rules.linear import row_loops
 from costmodel.rules.merge import broadcast, require_equal, require_same_rank
 
@@ -37,8 +46,8 @@ def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG0
     rows = [Loop(name, size) for name, size in zip(names, output[:-2], strict=True)]
     loops = (*rows, Loop("m", left[-2]), Loop("k", left[-1]), Loop("p", right[-1]))
     operands = (
-        Operand("input", (*names, "m", "k"), size=elements(left)),
-        Operand("other", (*names, "k", "p"), size=elements(right)),
+        Operand("input", (*names, "m", "k"), size=elements(left), source=0),
+        Operand("other", (*names, "k", "p"), size=elements(right), source=1),
         Operand("output", (*names, "m", "p")),
     )
     return Cost(Output.MATMUL, (LoopNest(loops, operands),))
@@ -65,13 +74,13 @@ def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
     c_1, c_2 = Loop("c_1", site.inputs[0][-1]), Loop("c_2", site.inputs[1][-1])
     c_o = Loop("c_o", output[-1])
     first = (
-        Operand("input", (*names, "c_1")),
+        Operand("input", (*names, "c_1"), source=0),
         Operand("weight", ("c_o", "c_1", "c_2"), learnable=True),
         Operand("output", (*names, "c_o", "c_2")),
     )
     second = (
         Operand("input", (*names, "c_o", "c_2")),
-        Operand("other", (*names, "c_2")),
+        Operand("other", (*names, "c_2"), source=1),
         Operand("output", (*names, "c_o")),
     )
     nests = (
@@ -148,7 +157,8 @@ def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG0
     parameters: list[Parameter] = []
     if learned:
         axes = equation.operands[-1]
-        parameters.append(Parameter("weight", Role.WEIGHT, _size(axes, extents), "·".join(axes)))
+        shape = tuple(extents[name] for name in axes)
+        parameters.append(Parameter("weight", Role.WEIGHT, elements(shape), "·".join(axes), shape))
     if not equation.shared_sums:
         kind = Output.BROADCAST if equation.lone_sums or len(equation.operands) > 1 else Output.VIEW
         return Cost(kind, parameters=tuple(parameters), axes=_kept_axes(equation, site.inputs))
@@ -174,10 +184,10 @@ def _einsum_nest(
         tuple(name for name in axes if name not in equation.lone_sums) for axes in equation.operands
     )
     operands = (
-        Operand("input", first, size=elements(inputs[0])),
+        Operand("input", first, size=elements(inputs[0]), source=0),
         Operand("weight", second, learnable=True, size=_size(equation.operands[1], extents))
         if learned
-        else Operand("other", second, size=elements(inputs[1])),
+        else Operand("other", second, size=elements(inputs[1]), source=1),
         Operand("output", equation.output),
     )
     return LoopNest(tuple(loops), operands)
@@ -185,3 +195,25 @@ def _einsum_nest(
 
 def _size(axes: Axes, extents: Mapping[str, Expr]) -> Expr:
     return elements(tuple(extents[name] for name in axes))
+
+
+@backward_rule(MatMul)
+def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Each input for the other's gradient: ``dA = dC·Bᵀ``, ``dB = Aᵀ·dC``."""
+    return factors(2)
+
+
+@backward_rule(Bilinear)
+def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
+    """Both inputs for the gradient of the weight; ``xᵀW`` for that of ``z``."""
+    inner = bilinear_cost(layer, site, output).inner
+    inside = tuple(Inside(name, size, asked_by=frozenset({1})) for name, size, _ in inner)
+    return Backward((Entered(0), Entered(1)), inside=inside)
+
+
+@backward_rule(Einsum)
+def einsum_backward(layer: Einsum, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Of two inputs each for the other's gradient; beside a weight the input; of one nothing."""
+    if len(site.inputs) == 2:
+        return factors(2)
+    return INPUT if len(layer.equation.operands) == 2 else NOTHING

@@ -5,10 +5,32 @@ from itertools import pairwise
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.layers.merge import Concat, Elementwise, Merge, Stack
+from archspec.layers.merge import (
+    Add as Sum,
+)
+from archspec.layers.merge import (
+    Concat,
+    Divide,
+    Elementwise,
+    Largest,
+    Merge,
+    Multiply,
+    Stack,
+    Subtract,
+)
 from costmodel.algebra.conditions import Equal
+from costmodel.backward import BIT, NOTHING, Backward, Entered, factors, mask
 from costmodel.cost import Cost, Output, axes_but
-from costmodel.rules.base import Shape, Site, cost_rule, replaced, shape_rule, show_shape
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    replaced,
+    shape_rule,
+    show_shape,
+)
 
 
 @shape_rule(Elementwise)
@@ -111,3 +133,27 @@ def agree(one: Shape, other: Shape) -> bool:
     return len(one) == len(other) and all(
         a == b or (a is not S.One and b is not S.One) for a, b in zip(one, other, strict=True)
     )
+
+
+@backward_rule(Sum, Subtract, Concat, Stack)
+def joined_backward(layer: Merge, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Nothing: a gradient passes to each input as it is, or its part of it."""
+    return NOTHING
+
+
+@backward_rule(Multiply)
+def product_backward(layer: Multiply, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Each input for the others' gradients: ``d(a·b) = b·da + a·db``."""
+    return factors(len(site.inputs))
+
+
+@backward_rule(Divide)
+def quotient_backward(layer: Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
+    return Backward((Entered(0, frozenset({1})), Entered(1)))
+
+
+@backward_rule(Largest)
+def largest_backward(layer: Largest, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """A bit per element and comparison: which of two inputs was the larger."""
+    return mask("mask", (len(site.inputs) - 1) * elements(output), BIT)

@@ -1,5 +1,6 @@
 """Normalisation: in place, with a scale and a shift."""
 
+from archspec.layers import Layer
 from archspec.layers.norm import (
     BatchNorm,
     GroupNorm,
@@ -8,8 +9,17 @@ from archspec.layers.norm import (
     LocalResponseNorm,
     RMSNorm,
 )
+from costmodel.backward import INPUT, Backward
 from costmodel.cost import Cost, Output, Parameter, Role
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    shape_rule,
+    show_shape,
+)
 
 
 def in_place(*names: str, shape: Shape, learned: bool) -> Cost:
@@ -103,3 +113,12 @@ def layernorm_cost(layer: LayerNorm, site: Site, output: Shape) -> Cost:
     shape = output[-site.integer("axes", layer.axes) :]
     names = ("weight", "bias") if layer.bias.holds else ("weight",)
     return in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)
+
+
+@backward_rule(BatchNorm, InstanceNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm)
+def norm_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The input, of a batch that trains. Source: Ioffe and Szegedy, ICML 2015, section 3.
+
+    The two statistics of each row or channel are left out, as in Korthikanti et al., 2022.
+    """
+    return INPUT

@@ -2,12 +2,28 @@
 
 from sympy import Expr, S
 
-from archspec.layers.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool, Reduction
+from archspec.layers import Layer
+from archspec.layers.pool import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AdaptivePool,
+    Amax,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GlobalPool,
+    MaxPool,
+    Mean,
+    Pool,
+    Reduction,
+    Sum,
+)
 from costmodel.algebra.conditions import AtLeast
+from costmodel.backward import BYTE, INDEX, NOTHING, Backward, mask
 from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
 from costmodel.nests import BATCH, Body, Loop, LoopNest, Operand
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule
+from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.windows import AXES, Window
 
@@ -64,7 +80,7 @@ def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     written = [*outer, *spatial]
     operands = (
-        Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input)),
+        Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input), source=0),
         Operand("output", tuple(loop.name for loop in written)),
     )
     return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
@@ -110,3 +126,24 @@ def reduced_shape(layer: Reduction, site: Site) -> Shape:
 def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014."""
     return Cost(Output.GLOBAL_POOL)
+
+
+@backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)
+def mean_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Nothing: each element of a window gets its share of the gradient."""
+    return NOTHING
+
+
+@backward_rule(MaxPool)
+def maxpool_backward(layer: MaxPool, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """A byte per output: which element of its window was the largest.
+
+    PyTorch keeps the input, and an index of 8 bytes per output.
+    """
+    return mask("places", elements(output), BYTE)
+
+
+@backward_rule(AdaptiveMaxPool, GlobalMaxPool, Amax)
+def largest_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """An index of 4 bytes per output: where in the feature map its largest element was."""
+    return mask("places", elements(output), INDEX)

@@ -1,16 +1,25 @@
 """Recurrent layers: two matrices per layer and direction, over every step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 
 from sympy import Expr, Integer
 
 from archspec.fields import Expression
-from archspec.layers.recurrent import LSTM, Recurrent
+from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
+from costmodel.backward import BYTE, Backward, Entered, Inside
 from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest
-from costmodel.rules.base import Shape, Site, cost_rule, elements, shape_rule, show_shape
+from costmodel.rules.base import (
+    Shape,
+    Site,
+    backward_rule,
+    cost_rule,
+    elements,
+    shape_rule,
+    show_shape,
+)
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.sliding import require_probability
 
@@ -77,10 +86,11 @@ def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNe
     sizes = {"ih": (c_i, layer.gates * hidden), "hh": (state, layer.gates * hidden)}
     if _projection(layer):
         sizes["hr"] = (hidden, state)
+    source = 0 if name.removesuffix("_reverse") == "l0" else None
     for which, (features, made) in sizes.items():
         weight = f"weight_{which}_{name}"
         biased = layer.bias.holds and which != "hr"
-        nest = linear_nest(rows, features, made, weight)
+        nest = linear_nest(rows, features, made, weight, source if which == "ih" else None)
         yield nest._replace(name=f"{which}_{name}", biased=biased)
 
 
@@ -89,3 +99,41 @@ def _biases(layer: Recurrent, site: Site, name: str) -> Iterator[Parameter]:
         shape = (Integer(layer.gates), site.size("hidden_size", layer.hidden_size))
         for which in ("ih", "hh"):
             yield Parameter(f"bias_{which}_{name}", Role.BIAS, elements(shape), "G·h", shape)
+
+
+_MADE: Mapping[type[Recurrent], Mapping[str, int]] = {
+    LSTM: {"gates": 4, "cells": 1, "tanh of the cells": 1},
+    GRU: {"gates": 3, "new state's share": 1},
+    RNN: {},
+}
+"""Of each step and feature of the state: what is kept beside the states themselves."""
+
+
+@backward_rule(Recurrent)
+def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
+    """The input, the states of every step, and of each cell what its products and functions need.
+
+    LSTM, ``c' = f·c + i·g, h = o·tanh(c')``: the gates i, f, g, o for each other's gradients and
+    their own slopes, c' and its tanh. GRU, ``h' = (1 − z)·n + z·h, n = tanh(x + r·m)``: r, z, n and
+    m, which r multiplies. RNN: its state is enough. The last layer's states are the output; those
+    between layers are made inside, and dropped out of the next layer's input. A projection keeps
+    its input. Source: the formulas of ``torch.nn.LSTM``, ``GRU`` and ``RNN``, step by step.
+    """
+    rows, layers = output[0] * output[1], site.integer("num_layers", layer.num_layers)
+    hidden = site.size("hidden_size", layer.hidden_size)
+    made = dict(_MADE[next(kind for kind in _MADE if isinstance(layer, kind))])
+    if _projection(layer):
+        made["before the projection"] = 1
+    cells = layers * _directions(layer) * hidden
+    inside = [Inside(name, rows * count * cells) for name, count in made.items()]
+    if layers > 1:
+        inside += _between(layer, site, (layers - 1) * rows * output[2])
+    return Backward((Entered(0),), output=True, inside=tuple(inside))
+
+
+def _between(layer: Recurrent, site: Site, size: Expr) -> Iterator[Inside]:
+    """The states that one layer hands to the next, dropped out where that is asked for."""
+    yield Inside("states between", size)
+    if site.value("dropout", layer.dropout) != 0:
+        yield Inside("mask", size, BYTE)
+        yield Inside("dropped states", size)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sympy import Add, Expr, Integer, Mul, S
 
 from archspec.fields import Expression
+from archspec.layers import Layer
 from archspec.layers.reshape import (
     ChannelShuffle,
     Chunk,
@@ -29,12 +30,14 @@ from archspec.layers.reshape import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
+from costmodel.backward import BYTE, NOTHING, Backward, mask
 from costmodel.cost import Cost, Output, axes_but
 from costmodel.formula import Formula
 from costmodel.rules.base import (
     Several,
     Shape,
     Site,
+    backward_rule,
     cost_rule,
     elements,
     replaced,
@@ -108,8 +111,10 @@ def unsqueeze_cost(layer: Unsqueeze, site: Site, output: Shape) -> Cost:
 
 
 @cost_rule(Dropout, DropPath)
-def dropout_cost(layer: Dropout | DropPath, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing that is counted; it works in place."""
+def dropout_cost(layer: Dropout | DropPath, site: Site, output: Shape) -> Cost:
+    """Nothing that is counted; it works in place, and passes its input on where p is 0."""
+    if site.value("p", layer.p) == 0:
+        return Cost(Output.VIEW, axes=axes_but(len(output)))
     return Cost(Output.IN_PLACE)
 
 
@@ -407,3 +412,28 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
     return Cost(Output.RESAMPLE)
+
+
+@backward_rule(
+    *(Identity, ChannelShuffle, Flatten, Reshape, Permute, Transpose, Squeeze, Unsqueeze),
+    *(Pad, Crop, Slice, Select, Split, Chunk, Roll, PixelShuffle, PixelUnshuffle, Upsample),
+)
+def moved_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """Nothing: a gradient goes back to where its element came from, or is spread over several."""
+    return NOTHING
+
+
+@backward_rule(Dropout)
+def dropout_backward(layer: Dropout, site: Site, output: Shape) -> Backward:
+    """A byte per element: whether it was dropped. Source: Korthikanti et al., 2022, section 4.1."""
+    if site.value("p", layer.p) == 0:
+        return NOTHING
+    return mask("mask", elements(output), BYTE)
+
+
+@backward_rule(DropPath)
+def drop_path_backward(layer: DropPath, site: Site, output: Shape) -> Backward:
+    """A byte per sample: whether its branch was dropped."""
+    if site.value("p", layer.p) == 0:
+        return NOTHING
+    return mask("mask", output[0], BYTE)

@@ -1,0 +1,89 @@
+"""What a layer keeps from its forward pass until its backward pass.
+
+The gradient of a product needs the other factor, that of a function its derivative; what follows
+from something that is kept anyway is not kept again. Source: reverse-mode differentiation
+(Linnainmaa, 1970); Korthikanti et al., 2022, section 4.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sympy import Expr
+
+BIT = 1
+BYTE = 8
+INDEX = 32
+"""Bits of a place in a whole feature map."""
+
+
+class Entered(NamedTuple):
+    """One of the layer's inputs.
+
+    Attributes:
+        number: which of them.
+        asked_by: the inputs whose gradients need it; None where every gradient does.
+    """
+
+    number: int
+    asked_by: frozenset[int] | None = None
+
+
+class Inside(NamedTuple):
+    """Something that is made inside a layer.
+
+    Attributes:
+        name: what it is: ``scores``, ``mask``.
+        size: its elements.
+        bits: of each of them; None where they have the type of the layer's activations.
+        asked_by: as of `Entered`.
+        is_core: whether selective recomputation makes it again.
+        follows: whether it can be read off the layer's output, where that is kept anyway.
+    """
+
+    name: str
+    size: Expr
+    bits: int | None = None
+    asked_by: frozenset[int] | None = None
+    is_core: bool = False
+    follows: bool = False
+
+
+class Backward(NamedTuple):
+    """What a layer keeps.
+
+    Attributes:
+        inputs: those of its inputs that are kept.
+        output: whether its output is.
+        inside: what is made inside it.
+        core: the products that are made again with what is the core.
+    """
+
+    inputs: tuple[Entered, ...] = ()
+    output: bool = False
+    inside: tuple[Inside, ...] = ()
+    core: frozenset[str] = frozenset()
+
+
+NOTHING = Backward()
+"""Of what is linear in its input and multiplies by nothing."""
+
+INPUT = Backward((Entered(0),))
+"""Of a product with something learned; of a function whose derivative is one of its input."""
+
+OUTPUT = Backward(output=True)
+"""Of a function whose derivative follows from its value, as ``σ' = σ·(1 − σ)``."""
+
+
+def factors(count: int) -> Backward:
+    """Of a product of so many inputs: each, for the gradients of the others."""
+    return Backward(tuple(_factors(count)))
+
+
+def _factors(count: int) -> Iterator[Entered]:
+    for number in range(count):
+        yield Entered(number, frozenset(range(count)) - {number})
+
+
+def mask(name: str, size: Expr, bits: int, *, follows: bool = False) -> Backward:
+    """Of a choice: what was chosen, a few bits of each element."""
+    return Backward(inside=(Inside(name, size, bits, follows=follows),))

@@ -1,0 +1,46 @@
+"""The command that shows what a step of training takes."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from costmodel.cli.app import app
+from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Trained(Given):
+    """What is said of a network that is trained: every learnable parameter counts, Adam trains."""
+
+    convention: Annotated[
+        str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
+    ] = "torch"
+    optimizer: Annotated[
+        str | None,
+        Parameter(help="What trains it: sgd, momentum, adam, adamw or adafactor."),
+    ] = "adam"
+
+
+USUAL = Trained()
+"""Adam, nothing made again, every learnable parameter."""
+
+
+@app.command
+def training(
+    spec: Spec,
+    /,
+    *,
+    symbolic: Symbolic = False,
+    depth: Depth = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Trained = USUAL,
+) -> None:
+    """Show what training takes: what is kept for the backward pass, state, forward and backward."""
+    from costmodel.render.training import find_renderer
+    from costmodel.training.report import TrainingReport
+
+    render = find_renderer(format)
+    analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
+    print(render(TrainingReport(analysis, symbolic=symbolic, depth=depth)), end="")

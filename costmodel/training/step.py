@@ -1,0 +1,123 @@
+"""One step of training a network: its memory and its products, layer by layer and in all."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Add, Expr
+
+from archspec.errors import SpecError
+from archspec.trees import Tensor
+from costmodel.algebra.sums import OpenFormError
+from costmodel.basis import Basis
+from costmodel.metrics import METRICS, count_macs
+from costmodel.precision import in_bytes, whole_bytes
+from costmodel.propagation import Propagation
+from costmodel.rules.base import elements
+from costmodel.training.kept import Held, Kept, kept, over_turns
+from costmodel.training.products import Work, work
+from costmodel.training.setup import Training
+from costmodel.training.walk import Event, walk
+
+PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
+"""The metrics that make up a training's memory beside its activations."""
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One step of training.
+
+    Attributes:
+        propagation: the network.
+        basis: what counts are made from.
+    """
+
+    propagation: Propagation
+    basis: Basis
+
+    @property
+    def setup(self) -> Training:
+        """How it is trained."""
+        return self.basis.training
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The layers at work."""
+        inputs = self.propagation.inputs.items()
+        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
+        return walk(self.propagation.parts, sizes)
+
+    @cached_property
+    def kept(self) -> Kept:
+        """What is kept for the backward pass."""
+        return kept(self.events, self.setup.checkpoint)
+
+    @cached_property
+    def work(self) -> tuple[Work, ...]:
+        """The products of each layer; of the forward pass those that the convention counts."""
+        done = work(self.events, self.setup.checkpoint)
+        return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
+
+    def bytes_of(self, held: Held) -> Expr:
+        """The bytes of a tensor that is kept, in one turn."""
+        if held.bits is not None:
+            return whole_bytes(held.size, held.bits)
+        if held.layer is None:
+            return self.basis.bytes_of(Tensor(held.path), held.size)
+        return in_bytes(held.size, self.basis.types_of(held.layer).activations)
+
+    def in_all(self, held: Held) -> Expr:
+        """The bytes of a tensor that is kept, in all turns."""
+        with _closed(held.path):
+            return over_turns(held, self.bytes_of)
+
+    @cached_property
+    def activations(self) -> dict[str, Expr]:
+        """The bytes that are kept, by the path of the layer, group or input that makes them."""
+        return _added((held.path, self.in_all(held)) for held in self.kept.held)
+
+    def made_again(self) -> list[Expr]:
+        """Bytes that are made again together, of which the most are in memory at a time."""
+        with _closed("what is made again"):
+            return self.kept.most_again(self.bytes_of)
+
+    @cached_property
+    def macs(self) -> dict[str, Expr]:
+        """The products of a step by the path of the layer."""
+        return _added(
+            (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
+            for each in self.work
+        )
+
+    def by_path(self, metric: str) -> Mapping[str, Expr]:
+        """What a metric of training counts, by the path of what it counts it of."""
+        if metric == "training_macs":
+            return self.macs
+        if metric == "activations_kept":
+            return self.activations
+        counted = tuple(self.propagation.counted)
+        paths = [each.layer.node.path for each in counted]
+        columns = [METRICS[name].parts(counted, self.basis) for name in PER_WEIGHT]
+        pairs = ((path, part) for c in columns for path, part in zip(paths, c, strict=True))
+        return _added((*self.activations.items(), *pairs))
+
+
+def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
+    """The sum of what stands under each name."""
+    found: dict[str, list[Expr]] = defaultdict(list)
+    for name, count in pairs:
+        found[name].append(count)
+    return {name: Add(*counts) for name, counts in found.items()}
+
+
+@contextmanager
+def _closed(entry: str) -> Iterator[None]:
+    """Bytes that turn by turn are rounded up have no closed sum."""
+    try:
+        yield
+    except OpenFormError as error:
+        cause = f"the bytes of all turns have no closed form: {error}"
+        hint = "fix the symbols in times with --set, or take types of whole bytes"
+        raise SpecError(cause, hint=hint, entry=entry) from None
