@@ -20,6 +20,11 @@ def tidy(value: Rational) -> Rational:
     return value
 
 
+def ratio(over: Rational, under: Rational) -> Rational:
+    """One number over another, exactly."""
+    return tidy(Fraction(over) / Fraction(under))
+
+
 def common_multiple(units: Iterable[Rational]) -> Rational:
     """The least number that all of them divide."""
     parts = [Fraction(unit) for unit in units]

@@ -29,6 +29,7 @@ from costmodel.conventions import Convention, find_convention
 from costmodel.metrics import METRICS, Metric, Order, find_metric
 from costmodel.precision import typed
 from costmodel.propagation import (
+    ONCE,
     Counted,
     LayerCost,
     Propagation,
@@ -329,7 +330,8 @@ class Analysis:
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
         """A metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric).within(self)
-        assert found.per_layer is not None
+        if found.per_layer is None:
+            return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
@@ -435,6 +437,8 @@ class Analysis:
         parts = self.parts(metric)
         if metric.combine == "max":
             return self._largest(parts)
+        if metric.quantity is not None:
+            parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.beside_layers(metric)))
 
     def by_resolution(self, expression: Expr) -> Expr:
@@ -491,6 +495,18 @@ class Analysis:
         kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
         return Maximum(*winners(self, kept))
 
+    def decided(self, expression: Expr) -> Expr:
+        """A sum of maxima, each without the terms that are proved never to be it."""
+        from costmodel.algebra.maxima import maximum
+
+        for each in expression.atoms(Maximum) - self._decided.keys():
+            self._decided[each] = maximum(each.args, self.least, self.evaluator)
+        return expression.xreplace(self._decided)
+
+    @cached_property
+    def _decided(self) -> dict[Expr, Expr]:
+        return {}
+
     @cached_property
     def _values(self) -> dict[str, Rational]:
         return {}
@@ -504,7 +520,7 @@ class Analysis:
     def _value(self, found: Metric) -> Rational:
         parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
-            return max(parts)
+            return max(parts, default=0)
         return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
 
     @property

@@ -1,7 +1,8 @@
 """A law as a NumPy function: vectorised, and exact whatever the size of the numbers.
 
 Counts are computed in 64-bit integers where a bound shows that no intermediate result can leave
-them, and in Python's integers otherwise; nothing wraps around and nothing is rounded.
+them, and in Python's integers otherwise; nothing wraps around and nothing is rounded. Quantities,
+as seconds, are computed as exact fractions and rounded once, to the nearest float64.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,9 +19,10 @@ from sympy.core.numbers import Rational
 from archspec import SpecError, arithmetic
 from archspec.errors import did_you_mean
 from costmodel.algebra.conditions import Condition, condition_text
-from costmodel.algebra.functions import FloorDiv, Quotient, RoundTo, plain
+from costmodel.algebra.functions import FloorDiv, Quantity, Quotient, RoundTo, plain
 from costmodel.algebra.printing import Numpy
 from costmodel.analysis import Analysis
+from costmodel.metrics import find_metric
 from costmodel.settings import to_rational
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Vectorised:
 
         Returns:
             an int for scalars, else an array of int64, or of Python integers where int64 is too
-            small.
+            small; of a quantity a float, or an array of float64.
 
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or one that makes the
@@ -84,6 +86,8 @@ class Vectorised:
                     f"invalid where not {condition_text(condition)}, as at {_first(holds, arrays)}"
                 )
         scalar = all(np.ndim(given.get(name, 0)) == 0 for name in self.defaults)
+        if isinstance(self.law, Quantity):
+            return float(result.item()) if scalar else result.astype(np.float64)
         return int(result.item()) if scalar else _tidy(result)
 
     def _named(self, values: tuple["ArrayLike", ...], named: "Named") -> "Named":
@@ -116,7 +120,7 @@ class Vectorised:
             raise SpecError(f"{name} = {value} {broken}")
 
     def _fits(self, arrays: list[Any]) -> bool:
-        if any(array.dtype != np.int64 for array in arrays):
+        if isinstance(self.law, Quantity) or any(array.dtype != np.int64 for array in arrays):
             return False
         largest = {
             self.symbols[name]: int(array.max(initial=1))
@@ -168,7 +172,7 @@ def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
 
 def vectorise(analysis: Analysis, metric: str) -> Vectorised:
     """Compile a metric's law and the network's conditions, each floor computed once."""
-    law = analysis.law(analysis.total(metric))
+    law = analysis.law_of(find_metric(metric), analysis.total(metric))
     symbols = analysis.symbols
     safe = {
         symbol: Symbol(f"s{i}", integer=symbol.is_integer, positive=True)

@@ -8,9 +8,10 @@ from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, find_named
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.sums import closed_sum, largest_turn, where_it_happens
+from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, where_it_happens
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
+from costmodel.latency import computation_time, larger, memory_time
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
 from costmodel.reach import Field, fields_of
@@ -32,7 +33,8 @@ class Metric(NamedTuple):
         name: as ``--metric`` takes it.
         title: the column's head.
         unit: what one of it is.
-        per_layer: the count of a layer; None where it takes the whole network.
+        per_layer: the count of a layer; None where it takes the whole network, or is the larger of
+            other metrics.
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
@@ -42,6 +44,7 @@ class Metric(NamedTuple):
         on_request: whether it is shown only where it is asked for.
         of_network: what the count of a layer is in a network, where it takes the whole of that.
         of_all_runs: whether the count of a layer is already that of all its runs.
+        larger_of: the metrics of which it is the larger one, each summed over all layers before.
         of_training: whether it depends on how the network is trained.
     """
 
@@ -58,6 +61,7 @@ class Metric(NamedTuple):
     on_request: bool = False
     of_network: OfNetwork | None = None
     of_all_runs: bool = False
+    larger_of: tuple["Metric", ...] = ()
     of_training: bool = False
 
     @property
@@ -72,7 +76,14 @@ class Metric(NamedTuple):
         return self._replace(per_layer=self.of_network(analysis))
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
-        """The count of each layer, times how often it counts where counts add up."""
+        """The count of each layer, times how often it counts where counts add up.
+
+        Of the larger of several metrics, these.
+        """
+        if self.larger_of:
+            layers = tuple(layers)
+            sums = [metric.of(layers, basis) for metric in self.larger_of]
+            return [each for each in sums if each != 0]
         return [self._part(counted, basis) for counted in layers]
 
     def _part(self, counted: Counted, basis: Basis) -> Expr:
@@ -82,8 +93,13 @@ class Metric(NamedTuple):
             return count
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
-        for each in reversed(turns):
-            count = over(count, each)
+        try:
+            for each in reversed(turns):
+                count = over(count, each)
+        except OpenFormError:
+            cause = f"{self.name} has no closed form in an open number of turns that each differ"
+            hint = "fix the symbols in times with --set"
+            raise counted.layer.node.error(cause, hint) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
@@ -144,6 +160,28 @@ def count_activations_peak(layer: LayerCost, basis: Basis) -> Expr:
 def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of weights, inputs and outputs that are moved at least (see `traffic`)."""
     return traffic(layer, basis).total
+
+
+def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of the operations at the device's peak: ``2·MACs/peak``."""
+    return computation_time(count_flops(layer, basis), layer, basis)
+
+
+def count_latency(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of operations or of moving bytes, whichever takes longer."""
+    return larger(count_compute_time(layer, basis), memory_time(layer, basis))
+
+
+COMPUTE_TIME = Metric(
+    "compute_time",
+    "T computation",
+    "seconds",
+    count_compute_time,
+    quantity="s",
+    of_device=True,
+    on_request=True,
+)
+MEMORY_TIME = COMPUTE_TIME._replace(name="memory_time", title="T memory", per_layer=memory_time)
 
 
 def count_kv_cache(layer: LayerCost, basis: Basis) -> Expr:
@@ -291,6 +329,22 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _energy("energy_weights", "weights", "weights"),
             _energy("energy_activations", "activations", "activations"),
             *_OF_TRAINING,
+            Metric(
+                "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True
+            ),
+            Metric(
+                "latency_network",
+                "least latency of the whole",
+                "seconds",
+                None,
+                combine="max",
+                quantity="s",
+                of_device=True,
+                on_request=True,
+                larger_of=(COMPUTE_TIME, MEMORY_TIME),
+            ),
+            COMPUTE_TIME,
+            MEMORY_TIME,
             Metric(
                 "receptive_field",
                 "receptive field",

@@ -1,11 +1,12 @@
 """Which layer is the peak of activations, and where: the maximum's terms with their layers."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import NamedTuple
 
 from sympy import Expr
+from sympy import Rational as Fraction
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
@@ -20,6 +21,9 @@ METRIC = "activations_peak"
 
 MAX_VALUES = 512
 """The most values of a symbol at which terms are compared one by one."""
+
+A_HAIR_LESS = Fraction(10**9 - 1, 10**9)
+"""A positive number times this is still as much as another only where it is more."""
 
 
 class Peak(NamedTuple):
@@ -92,7 +96,29 @@ def _race_of(analysis: Analysis, terms: Sequence[Expr]) -> "Race | None":
         return None
     (name,) = analysis.symbols
     domain = domain_of(analysis, name)
-    return None if domain.step is None else Race(analysis, terms, name, domain)
+    return None if domain.step is None else Race(Course(analysis, name, domain), terms)
+
+
+class Course:
+    """A network along the values of its one open symbol, each worked out once.
+
+    Attributes:
+        domain: the values, multiples of a step.
+    """
+
+    def __init__(self, analysis: Analysis, name: str, domain: Domain) -> None:
+        self.analysis = analysis
+        self.name = name
+        self.domain = domain
+        self.symbol = analysis.symbols[name]
+        self.at = cache(self._at)
+        self.is_valid_at = cache(self._is_valid_at)
+
+    def _at(self, value: Rational) -> Evaluator:
+        return self.analysis.laws_at({self.name: value})
+
+    def _is_valid_at(self, value: Rational) -> bool:
+        return self.analysis.is_valid_at({self.name: value})
 
 
 class Race:
@@ -106,13 +132,17 @@ class Race:
         is_over: whether that is all values of the symbol.
     """
 
-    def __init__(
-        self, analysis: Analysis, terms: Sequence[Expr], name: str, domain: Domain
-    ) -> None:
-        self.analysis = analysis
-        self.terms = [analysis.assumed.shown(term) for term in terms]
-        self.name = name
-        self.domain = domain
+    def __init__(self, course: Course, terms: Sequence[Expr], *, first_leads: bool = False) -> None:
+        """Compare some terms.
+
+        Args:
+            course: over which values.
+            terms: what is compared.
+            first_leads: whether of equals the first leads, else the one that has led before.
+        """
+        self.course = course
+        self.terms = [course.analysis.assumed.shown(term) for term in terms]
+        self.first_leads = first_leads
         self.is_over = False
         self.stretches = tuple(_joined(self._run()))
 
@@ -121,23 +151,20 @@ class Race:
         """Whether nothing is left open: all values are met, or the last term leads for good."""
         return bool(self.stretches) and (self.is_over or self.stretches[-1].last is None)
 
-    def _at(self, value: Rational) -> Evaluator:
-        return self.analysis.laws_at({self.name: value})
-
     def _run(self) -> Iterator[Stretch]:
-        steps = self.domain.steps
+        domain, steps = self.course.domain, self.course.domain.steps
         first = steps.first
         for _ in range(MAX_VALUES):
             if steps.last is not None and first > steps.last:
                 self.is_over = True
                 return
-            value = self.domain.value(first)
-            if not self.analysis.is_valid_at({self.name: value}):
+            value = domain.value(first)
+            if not self.course.is_valid_at(value):
                 first += 1
                 continue
-            winner = max(self.terms, key=self._at(value))
+            winner = max(self.terms, key=self.course.at(value))
             last = self._lead(winner, steps._replace(first=first))
-            yield Stretch(winner, value, None if last is None else self.domain.value(last))
+            yield Stretch(winner, value, None if last is None else domain.value(last))
             if last is None:
                 return
             first = last + 1
@@ -145,11 +172,12 @@ class Race:
 
     def _lead(self, winner: Expr, span: Span) -> int | None:
         """The last number of steps to which a term that leads is not overtaken, if it ever is."""
-        symbol, value = self.analysis.symbols[self.name], self.domain.value(span.first)
-        lasts: list[int] = []
+        symbol, value = self.course.symbol, self.course.domain.value(span.first)
+        evaluate, lasts = self.course.at(value), list[int]()
         for term in self.terms:
             way = trend(term - winner, symbol, value)
-            if way is None and not has_one_root(term - winner, symbol, value):
+            is_behind = term == winner or evaluate(term) < evaluate(winner)
+            if way is None and not (is_behind and has_one_root(term - winner, symbol, value)):
                 return span.first
             if way is None or way > 0:
                 last = last_of(partial(self._is_ahead, winner, term), span)
@@ -157,15 +185,18 @@ class Race:
         return min(lasts, default=span.last)
 
     def _is_ahead(self, winner: Expr, term: Expr, steps: int) -> bool:
-        evaluate = self._at(self.domain.value(steps))
+        evaluate = self.course.at(self.course.domain.value(steps))
+        if self.first_leads and evaluate(winner) == evaluate(term):
+            return self.terms.index(winner) <= self.terms.index(term)
         return evaluate(winner) >= evaluate(term)
 
     def _rest(self, first: int) -> Iterator[Stretch]:
         """What leads after all values that are compared one by one, if it does so for good."""
-        value = self.domain.value(first)
-        winner = max(self.terms, key=self._at(value))
-        least = {self.analysis.symbols[self.name]: value}
-        if all(dominates(winner, term, least) for term in self.terms if term != winner):
+        value = self.course.domain.value(first)
+        winner = max(self.terms, key=self.course.at(value))
+        least = {self.course.symbol: value}
+        led = winner * A_HAIR_LESS if self.first_leads else winner
+        if all(dominates(led, term, least) for term in self.terms if term != winner):
             yield Stretch(winner, value, None)
 
 

@@ -14,7 +14,7 @@ from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric, find_metric
-from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part
+from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.reach import Limit, fields_of
 from costmodel.rules.base import Shape, elements
 from costmodel.scenario import PAST
@@ -91,9 +91,25 @@ class Report:
 
     def _is_usual(self, metric: Metric) -> bool:
         """Whether a metric is shown where none is asked for."""
-        missing = metric.of_device and self.analysis.scenario.device is None
+        nowhere = self.analysis.scenario.device is None
+        missing = metric.of_device and (nowhere or metric.name in self.missing)
         blind = metric.of_places and self._sees_nothing
         return not (metric.on_request or missing or blind)
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """What nobody asked for and the device's figures do not give, and why."""
+        found: dict[str, str] = {}
+        if self.analysis.scenario.device is None or self.metrics:
+            return found
+        for metric in METRICS.values():
+            if metric.of_device and not metric.on_request:
+                try:
+                    self.analysis.value(metric.name)
+                except SpecError as error:
+                    entry = f"{error.entry}: " if error.entry else ""
+                    found[metric.name] = f"{entry}{error.cause}"
+        return found
 
     @cached_property
     def _sees_nothing(self) -> bool:
@@ -123,7 +139,12 @@ class Report:
     @property
     def setting(self) -> str:
         """``n = 1, c = 3``: the value of every symbol."""
-        return ", ".join(f"{name} = {show_decimal(v)}" for name, v in self.values.items())
+        return self.setting_without()
+
+    def setting_without(self, *names: str) -> str:
+        """The value of every symbol but some."""
+        values = self.values.items()
+        return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
 
     @property
     def values(self) -> dict[str, Rational]:
@@ -187,12 +208,29 @@ class Report:
             level=level,
             inputs=(),
             shapes=(tuple(map(self.analysis.law, output)),),
-            counts={metric.name: self._together(metric, direct) for metric in self.columns},
+            counts={
+                metric.name: self._of_group(metric, group, often, direct) for metric in self.columns
+            },
             runs=own,
             copies=held,
             is_group=True,
         )
         yield from inner
+
+    def _of_group(
+        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[Row]
+    ) -> Expr:
+        """What is said of a group: of its lines together, or of all layers in it."""
+        if not metric.larger_of:
+            return self._together(metric, rows)
+        held = counted_in(group.parts, often)
+        return self._law_of(metric, metric.of(held, self.analysis.basis))
+
+    def _law_of(self, metric: Metric, expression: Expr) -> Expr:
+        """Some of a metric as it is printed; among laws, maxima are decided."""
+        if self.symbolic and metric.quantity is not None:
+            expression = self.analysis.decided(expression)
+        return self.analysis.law_of(metric, expression)
 
     def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
         counts = [amount_of(row.counts[metric.name]) for row in rows]
@@ -213,9 +251,7 @@ class Report:
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
             shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
             counts={
-                metric.name: self.analysis.law_of(
-                    metric, self.analysis.of_all_runs(metric, counted)
-                )
+                metric.name: self._law_of(metric, self.analysis.of_all_runs(metric, counted))
                 for metric in self.columns
             },
             sharing="" if output.is_feature_map else output.value,

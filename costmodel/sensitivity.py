@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
 from sympy import Expr, Mul, Symbol
 
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational, ratio
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
@@ -201,7 +200,7 @@ class Sensitivity:
         if value == 0 and self._depends(metric, change):
             return Unknown(f"{metric.name} is 0 here")
         even = any(obstacle(law, symbol) for symbol in change.symbols)
-        return Elasticity(_ratio(rise, value) if rise else 0, even)
+        return Elasticity(ratio(rise, value) if rise else 0, even)
 
     def _doubled(self, metric: Metric, there: Point | Unknown) -> Doubled | Unknown:
         if isinstance(there, Unknown):
@@ -214,7 +213,7 @@ class Sensitivity:
             return Doubled(after, 1)
         if before == 0:
             return Unknown(f"{metric.name} is 0 here")
-        return Doubled(after, _ratio(after, before))
+        return Doubled(after, ratio(after, before))
 
     @cached_property
     def twice(self) -> Mapping[Change, Point | Unknown]:
@@ -227,10 +226,6 @@ class Sensitivity:
             return self.analysis.at(**{s.name: 2 * values[s.name] for s in change.symbols})
         except SpecError as error:
             return Unknown(error.cause)
-
-
-def _ratio(over: Rational, under: Rational) -> Rational:
-    return tidy(Fraction(over) / Fraction(under))
 
 
 def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:

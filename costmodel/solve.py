@@ -53,17 +53,17 @@ def ask(
     """
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture = with_past(load(fspath(spec)), scenario)
-    analysis = _open(architecture, symbol, given, tuple(assume), convention, scenario)
+    analysis = open_for(architecture, symbol, given, tuple(assume), convention, scenario)
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    size = None if step is None else _positive(step)
+    size = None if step is None else positive(step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
     return question, answer(question)
 
 
-def _open(
+def open_for(
     architecture: Architecture,
     symbol: str,
     given: Mapping[str, Rational],
@@ -87,7 +87,12 @@ def _open(
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
 
 
-def _positive(step: Number) -> Rational:
+def positive(step: Number) -> Rational:
+    """A step as a number.
+
+    Raises:
+        SpecError: it is none above 0.
+    """
     size = to_rational("step", step)
     if size <= 0:
         raise SpecError(f"step = {size} must be positive")

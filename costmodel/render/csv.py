@@ -3,6 +3,9 @@
 import csv
 from io import StringIO
 
+from sympy import Expr
+
+from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.report import Report, Row
 from costmodel.rules.base import Shape
@@ -24,12 +27,19 @@ def render(report: Report) -> str:
 
 
 def _plain(report: Report, row: Row, name: str) -> str:
-    expression = row.counts[name]
-    return text(expression) if report.symbolic else str(report.number(expression))
+    return _shown(report, row.counts[name])
 
 
 def _total(report: Report, name: str) -> str:
-    return text(report.total(name)) if report.symbolic else str(report.analysis.value(name))
+    return _shown(report, report.total(name))
+
+
+def _shown(report: Report, expression: Expr) -> str:
+    """A law, a count, or a quantity in its base unit as a decimal."""
+    if report.symbolic:
+        return text(expression)
+    number = report.number(expression)
+    return str(float(number) if isinstance(expression, Quantity) else number)
 
 
 def _shapes(report: Report, row: Row) -> str:

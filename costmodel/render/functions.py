@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sympy import Symbol
 
+from archspec.errors import SpecError
 from costmodel.algebra.code import Language, Parameters, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.printing import text
@@ -65,6 +66,11 @@ def program(report: Report, language: Language) -> Program:
 
 def _functions(report: Report, writer: Writer) -> Iterator[Function]:
     for metric in report.totals:
+        if metric.quantity is not None:
+            if metric.name in report.metrics:
+                cause = f"{metric.name} is in {metric.unit}, and these functions are of integers"
+                raise SpecError(cause, hint="--format json has its law")
+            continue
         law = report.total(metric.name)
         about = (f"{metric.title} in {metric.unit}:", text(law))
         yield Function(metric.name, about, writer.law(law))

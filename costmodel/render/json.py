@@ -30,6 +30,7 @@ def head(report: Report) -> dict[str, Any]:
         "symbols": {name: plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,
         **scenario_fields(analysis),
+        **({"missing": report.missing} if report.missing else {}),
         "conditions": list(report.conditions),
         "assumptions": list(report.assumptions),
     }

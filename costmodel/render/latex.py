@@ -58,12 +58,18 @@ def _shape(report: Report, shape: Shape) -> str:
 
 
 def _cell(report: Report, shown: str) -> str:
-    return f"${shown}$" if report.symbolic else shown
+    return f"${shown}$" if report.symbolic else escaped(shown)
 
 
 def escaped(shown: str) -> str:
     """Text whose signs LaTeX would take for its own; signs beyond ASCII are written as commands."""
     plain = "".join(_SPECIAL.get(sign, sign) for sign in shown)
-    for sign, command in (("·", r"$\cdot$"), ("×", r"$\times$"), ("−", "$-$"), ("–", "--")):
+    for sign, command in (
+        ("·", r"$\cdot$"),
+        ("×", r"$\times$"),
+        ("−", "$-$"),
+        ("–", "--"),
+        ("µ", r"$\mu$"),
+    ):
         plain = plain.replace(sign, command)
     return plain

@@ -6,7 +6,8 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
-from costmodel.formula import show_number
+from costmodel.formula import show_number, show_quantity
+from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
 from costmodel.render.json import VERSION, plain_number
 from costmodel.render.scenario import scenario_fields, scenario_notes
@@ -86,13 +87,15 @@ def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
 
 
 def _sample(question: Question, sample: Sample) -> str:
-    numbers = [f"{name} = {_count(value)}" for name, value in sample.numbers.items()]
+    numbers = [f"{name} = {_count(METRICS[name], value)}" for name, value in sample.numbers.items()]
     at = f"at {question.name} = {_number(sample.value)}"
     facts = f"{at}: {', '.join(numbers)}" if numbers else at
     return f"{facts}; breaks {' and '.join(sample.broken)}" if sample.broken else facts
 
 
-def _count(value: Rational) -> str:
+def _count(metric: Metric, value: Rational) -> str:
+    if metric.quantity is not None:
+        return show_quantity(value, metric.quantity)
     return show_number(value) if isinstance(value, int) else _number(value)
 
 
@@ -140,7 +143,10 @@ def _plain(value: Rational | None) -> int | float | str | None:
 def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
     if sample is None:
         return None
-    numbers = {name: plain_number(value) for name, value in sample.numbers.items()}
+    numbers = {
+        name: plain_number(value) if METRICS[name].quantity is None else float(value)
+        for name, value in sample.numbers.items()
+    }
     return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
 
 

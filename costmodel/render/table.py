@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from costmodel.formula import show_bytes, show_number
-from costmodel.metrics import Metric, Order
+from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import scenario_notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
@@ -30,7 +30,7 @@ NOTHING = "–"
 
 def render(report: Report) -> str:
     """The report as it looks on this terminal; piped, without colour, and formulas on one line."""
-    return drawn(lambda console: _report(report, console))
+    return drawn(lambda console: report_on(report, console))
 
 
 def drawn(draw: Callable[[Console], None]) -> str:
@@ -50,7 +50,8 @@ def drawn(draw: Callable[[Console], None]) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
-def _report(report: Report, console: Console) -> None:
+def report_on(report: Report, console: Console) -> None:
+    """All of a report."""
     heading(report, console)
     if report.symbolic:
         laws(report, console)
@@ -169,6 +170,7 @@ def notes(report: Report) -> list[tuple[str, str]]:
             shown.append((name, told))
     if report.conditions:
         shown.append(("valid when", " and ".join(report.conditions)))
+    shown += [(f"no {name}", why) for name, why in report.missing.items()]
     return [*shown, *scenario_notes(report.analysis), ("convention", report.convention)]
 
 
@@ -211,6 +213,10 @@ def _field(report: Report) -> Iterator[Note]:
             yield "", note
 
 
+def _latency(report: Report) -> Iterator[Note]:
+    yield "latency", f"at least {report.value_text(METRICS['latency'])}"
+
+
 _TOLD: dict[str, Callable[[Report], Iterator[Note]]] = {
     "model_size": _model_size,
     "flops": _flops,
@@ -218,5 +224,6 @@ _TOLD: dict[str, Callable[[Report], Iterator[Note]]] = {
     "memory_peak": partial(_memory, order="given"),
     "memory_peak_best": partial(_memory, order="best"),
     "receptive_field": _field,
+    "latency": _latency,
 }
 """Metric → what is said of its total."""

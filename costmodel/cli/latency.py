@@ -1,0 +1,109 @@
+"""How long a network takes at least on a device."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.options import NOTHING_GIVEN, Depth, Given, Spec, Symbolic, ViewFormat
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+    from costmodel.crossover import Crossovers
+
+Open = Annotated[
+    str | None,
+    Parameter(name="--for", help="Show over which values of a symbol each layer is bound by what."),
+]
+Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
+Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]
+
+
+@app.command
+def latency(
+    spec: Spec,
+    /,
+    *,
+    for_: Open = None,
+    step: Step = None,
+    plot: Plot = None,
+    symbolic: Symbolic = False,
+    depth: Depth = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show how long every layer takes at least, and whether operations or memory bound it."""
+    from costmodel.render.latency import find_views
+    from costmodel.render.plots import require_plot
+    from costmodel.render.roofline import draw
+    from costmodel.roofline import Roofline
+
+    views = find_views(format)
+    require_sense(for_, step, depth, given.hardware, symbolic=symbolic)
+    if plot is not None:
+        require_plot(plot)
+    if for_ is not None:
+        found = crossovers(spec, for_, step, given)
+        roofline = Roofline(found.analysis, depth)
+        shown = views.crossovers(roofline, found)
+    else:
+        laws = symbolic or format == "json"
+        roofline = Roofline(analysis_of(spec, given, laws=laws), depth)
+        shown = views.laws(roofline) if symbolic else views.numbers(roofline)
+    if plot is not None:
+        draw(roofline, plot)
+    print(shown, end="")
+
+
+def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":
+    """The network; all in numbers where these suffice and its latency has no law.
+
+    Raises:
+        SpecError: the spec or what is given breaks a rule, or the device lacks a figure.
+    """
+    analysis = given.analysis(spec, numbers_suffice=not laws)
+    if laws or given.assume:
+        return analysis
+    try:
+        analysis.value("latency")
+    except SpecError:
+        values = analysis.graph.values.items()
+        settings = [f"{name}={value}" for name, value in values]
+        return replace(given, settings=settings or None).analysis(spec, numbers_suffice=True)
+    return analysis
+
+
+def require_sense(
+    name: str | None, step: str | None, depth: int | None, hardware: str | None, *, symbolic: bool
+) -> None:
+    """The options go together.
+
+    Raises:
+        SpecError: they do not.
+    """
+    if hardware is None:
+        hint = "name a device with --hardware; archcost hardware lists them"
+        raise SpecError("a latency is of a device", hint=hint)
+    if name is not None and symbolic:
+        raise SpecError("--for and --symbolic are two views", hint="ask one at a time")
+    if step is not None and name is None:
+        raise SpecError("--step is of a symbol", hint="name one with --for")
+    if depth is not None and depth < 0:
+        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
+
+
+def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossovers":
+    """The network with one symbol open, and what bounds its layers over that symbol's values."""
+    from archspec import load
+    from costmodel.crossover import Crossovers
+    from costmodel.scenario import with_past
+    from costmodel.settings import to_rational
+    from costmodel.solve import open_for, positive
+
+    settings = {n: to_rational(n, value) for n, value in given.fixed.items()}
+    scenario = given.scenario
+    architecture = with_past(load(spec), scenario)
+    analysis = open_for(architecture, name, settings, given.assumed, given.convention, scenario)
+    return Crossovers(analysis, name, None if step is None else positive(step))

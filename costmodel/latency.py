@@ -1,0 +1,56 @@
+"""How long a layer takes at least: ``max(T_computation, T_memory)``.
+
+Source: MIT 6.5940, lecture 2; the roofline of Williams, Waterman and Patterson, 2009. It is a lower
+bound: every operation runs at the device's peak, every byte is moved once at the full bandwidth of
+the main memory, and the two go on at the same time.
+"""
+
+from fractions import Fraction
+
+from sympy import Expr, S
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.algebra.functions import Maximum, exact
+from costmodel.basis import Basis
+from costmodel.machines import bandwidth, operations_per_second
+from costmodel.propagation import LayerCost
+from costmodel.traffic import traffic
+
+
+def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
+    """``T_computation = operations / (peak · efficiency)``, the peak being the products' type's.
+
+    Raises:
+        SpecError: the device has no peak for it; of no operation none is asked for.
+    """
+    if operations is S.Zero:
+        return S.Zero
+    dtype = basis.types_of(layer).operations
+    try:
+        peak = operations_per_second(basis.device.profile, dtype)
+    except SpecError as error:
+        raise layer.node.error(error.cause, error.hint) from None
+    return operations * _seconds_per(peak, basis)
+
+
+def memory_time(layer: LayerCost, basis: Basis) -> Expr:
+    """``T_memory = (weights + input and output activations) / (bandwidth · efficiency)``.
+
+    Raises:
+        SpecError: the device states no bandwidth of its main memory.
+    """
+    moved = traffic(layer, basis).total
+    if moved is S.Zero:
+        return S.Zero
+    return moved * _seconds_per(bandwidth(basis.device.profile), basis)
+
+
+def _seconds_per(rate: Rational, basis: Basis) -> Expr:
+    return exact(1 / (Fraction(rate) * basis.device.efficiency))
+
+
+def larger(computation: Expr, memory: Expr) -> Expr:
+    """The larger of two times, neither of which is negative."""
+    times = [time for time in (computation, memory) if time is not S.Zero]
+    return Maximum(*times) if times else S.Zero

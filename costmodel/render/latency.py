@@ -1,0 +1,317 @@
+"""A network under a device's roofline: for the terminal, as Markdown, as JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from costmodel.algebra.printing import text
+from costmodel.crossover import Crossover, Crossovers
+from costmodel.formula import show_number, show_quantity
+from costmodel.metrics import METRICS
+from costmodel.render.hardware import shown
+from costmodel.render.json import head, plain_number
+from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.markdown import render as markdown_laws
+from costmodel.render.table import NOTHING, drawn, entry, heading, notes, print_whole, report_on
+from costmodel.report import Report
+from costmodel.roofline import Line, Roofline, bound_of
+
+HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", "at least", "%")
+
+SHOWN = ("macs", "bytes_moved", "latency")
+"""The metrics whose laws are shown layer by layer."""
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
+
+
+def cells(roofline: Roofline, line: Line) -> list[str]:
+    """A line of the table; nothing where there is nothing."""
+    counts = (
+        show_number(count) if count else NOTHING for count in (line.operations // 2, line.moved)
+    )
+    return [
+        roofline.report.label(line.row),
+        *counts,
+        NOTHING if line.intensity is None else f"{float(line.intensity):.4g}",
+        line.bound or NOTHING,
+        show_quantity(line.time, "s") if line.time else NOTHING,
+        f"{float(100 * line.share):.1f}" if line.time else "",
+    ]
+
+
+def foot(roofline: Roofline) -> list[str]:
+    """The sums."""
+    values = (roofline.analysis.value(name) for name in ("macs", "bytes_moved"))
+    whole = "100.0" if roofline.time else ""
+    return ["total", *map(show_number, values), "", "", show_quantity(roofline.time, "s"), whole]
+
+
+def roof_notes(roofline: Roofline) -> Iterator[Note]:
+    """What the times are, and from which figures they come."""
+    time = show_quantity(roofline.time, "s")
+    yield "latency", f"at least {time}: the sum of max(T computation, T memory) of every layer"
+    yield "network", network_note(roofline)
+    for roof in roofline.roofs:
+        types = " and ".join(roof.types)
+        shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
+        yield "ridge point", f"{shown_ridge}: from there on compute-bound"
+    for used in roofline.used:
+        value, figure = shown(used.figure, used.place), used.figure
+        yield used.label, f"{value} ({figure.read}: {figure.source})"
+    efficiency = roofline.analysis.basis.device.efficiency
+    part = (
+        "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
+    )
+    yield "efficiency", part
+
+
+def network_note(roofline: Roofline) -> str:
+    """The lecture's maximum over the whole network, with both sides."""
+    computation, memory = roofline.sides
+    least = show_quantity(max(computation, memory), "s")
+    bound = bound_of(computation, memory)
+    sides = (f"{show_quantity(side, 's')}" for side in (computation, memory))
+    reads = "T computation {}, T memory {} of all layers together".format(*sides)
+    return f"at least {least}: max of {reads}" + (f"; {bound}-bound" if bound else "")
+
+
+def all_notes(roofline: Roofline) -> list[Note]:
+    """What stands below the lines."""
+    return [*roof_notes(roofline), *notes(roofline.about)]
+
+
+def table(roofline: Roofline) -> str:
+    """One row per layer or group."""
+
+    def draw(console: Console) -> None:
+        heading(roofline.report, console)
+        grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
+        for title, total in zip(HEAD, foot(roofline), strict=True):
+            left = title in ("layer", "bound")
+            grid.add_column(title, total, justify="left" if left else "right", no_wrap=True)
+        for line in roofline.lines:
+            grid.add_row(*cells(roofline, line), style=_style(line))
+        print_whole(grid, console)
+        for label, note in all_notes(roofline):
+            entry(label, note, console)
+
+    return drawn(draw)
+
+
+def _style(line: Line) -> str:
+    return "bold" if line.row.is_group else "" if line.time else "dim"
+
+
+def markdown(roofline: Roofline) -> str:
+    """The same as GitHub's Markdown."""
+    align = ["---:" if title not in ("layer", "bound") else "---" for title in HEAD]
+    lines = [f"**{escaped(roofline.report.title)}**", "", line_of(HEAD), line_of(align)]
+    for line in roofline.lines:
+        label, *rest = cells(roofline, line)
+        indent = "&emsp;" * line.row.level
+        lines.append(line_of([indent + escaped(label.strip()), *rest]))
+    lines += [line_of(f"**{cell}**" if cell else "" for cell in foot(roofline)), ""]
+    lines += [f"- {label}: {escaped(note)}" for label, note in all_notes(roofline)]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(roofline: Roofline) -> str:
+    """The same as JSON: counts, bytes, seconds as laws and values."""
+    return json.dumps(_document(roofline), indent=1, ensure_ascii=False) + "\n"
+
+
+def _document(roofline: Roofline) -> dict[str, Any]:
+    report = roofline.report
+    names = ("macs", "bytes_moved", "latency", "latency_network", "compute_time", "memory_time")
+    return {
+        **head(roofline.about),
+        **_figures(roofline),
+        "groups": [_line(roofline, line) for line in roofline.lines if line.row.is_group],
+        "layers": [_line(roofline, line) for line in roofline.lines if not line.row.is_group],
+        "totals": {
+            name: {
+                "expr": text(report.total(name)),
+                "value": _value(name, roofline.analysis.value(name)),
+            }
+            for name in names
+        },
+        "bound": bound_of(*roofline.sides),
+    }
+
+
+def _figures(roofline: Roofline) -> dict[str, Any]:
+    return {
+        "figures": [
+            {"name": used.label, "value": plain_number(used.figure.value), "read": used.figure.read}
+            | {"source": used.figure.source}
+            for used in roofline.used
+        ],
+        "ridge": {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types},
+    }
+
+
+def _line(roofline: Roofline, line: Line) -> dict[str, Any]:
+    row, report = line.row, roofline.report
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "runs": plain_number(report.number(row.runs)),
+        **{
+            name: {"expr": text(law), "value": _value(name, report.number(law))}
+            for name, law in row.counts.items()
+        },
+        "intensity": None if line.intensity is None else float(line.intensity),
+        "bound": line.bound,
+        "share": float(line.share),
+    }
+
+
+def _value(name: str, value: Rational) -> int | float | str:
+    return plain_number(value) if METRICS[name].quantity is None else float(value)
+
+
+def laws_table(roofline: Roofline) -> str:
+    """The laws of every layer and of the network."""
+
+    def draw(console: Console) -> None:
+        report_on(_laws(roofline), console)
+        for label, note in _law_notes(roofline):
+            entry(label, note, console)
+
+    return drawn(draw)
+
+
+def laws_markdown(roofline: Roofline) -> str:
+    """The same as Markdown."""
+    lines = (f"- {label}: {escaped(note)}\n" for label, note in _law_notes(roofline))
+    return markdown_laws(_laws(roofline)) + "".join(lines)
+
+
+def _law_notes(roofline: Roofline) -> Iterator[Note]:
+    """The law of the network as a whole, then the numbers."""
+    yield "latency_network", text(_laws(roofline).total("latency_network"))
+    yield from roof_notes(roofline)
+
+
+def _laws(roofline: Roofline) -> Report:
+    return Report(roofline.analysis, SHOWN, symbolic=True, depth=roofline.depth)
+
+
+def crossings(roofline: Roofline, found: Crossovers) -> Iterator[tuple[str, str]]:
+    """A layer's label, and what bounds it where."""
+    for line in roofline.lines:
+        crossover = found.layers.get(line.row.path) if not line.row.is_group else None
+        told = "" if crossover is None else crossover.told(found.name)
+        yield roofline.report.label(line.row), NOTHING if told == "takes no time" else told
+
+
+def crossing_notes(roofline: Roofline, found: Crossovers) -> list[Note]:
+    """What stands below the crossovers."""
+    whole = f"{found.network.told(found.name)} (all layers together)"
+    shown = [("network", whole)]
+    if not found.matters:
+        shown.append(("", f"no time depends on {found.name}"))
+    kept = ("ridge", "peak", "bandwidth")
+    shown += [note for note in roof_notes(roofline) if note[0].startswith(kept)]
+    for label, note in notes(roofline.about):
+        if label != "at":
+            shown.append((label, note))
+        elif others := roofline.about.setting_without(found.name):
+            shown.append((label, others))
+    return shown
+
+
+def crossing_table(roofline: Roofline, found: Crossovers) -> str:
+    """One row per layer: what bounds it over the values of a symbol."""
+
+    def draw(console: Console) -> None:
+        heading(roofline.report, console)
+        grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for title in ("layer", f"over {found.name}"):
+            grid.add_column(title, no_wrap=True)
+        for label, told in crossings(roofline, found):
+            grid.add_row(label, told, style="dim" if told == NOTHING else "")
+        print_whole(grid, console)
+        for label, note in crossing_notes(roofline, found):
+            entry(label, note, console)
+
+    return drawn(draw)
+
+
+def crossing_markdown(roofline: Roofline, found: Crossovers) -> str:
+    """The same as Markdown."""
+    lines = [f"**{escaped(roofline.report.title)}**", ""]
+    lines += [line_of(["layer", f"over {code(found.name)}"]), line_of(["---", "---"])]
+    for label, told in crossings(roofline, found):
+        indent = "&emsp;" * ((len(label) - len(label.lstrip())) // 2)
+        lines.append(line_of([indent + escaped(label.strip()), told]))
+    lines += ["", *(f"- {k}: {escaped(v)}" for k, v in crossing_notes(roofline, found))]
+    return "\n".join(lines) + "\n"
+
+
+def crossing_json(roofline: Roofline, found: Crossovers) -> str:
+    """The same as JSON: every layer's parts, the last without end where it is null."""
+    document = {
+        **head(roofline.about),
+        "symbols": {
+            name: value
+            for name, value in head(roofline.about)["symbols"].items()
+            if name != found.name
+        },
+        **_figures(roofline),
+        "for": found.name,
+        "layers": [{"path": path, **_parts(each)} for path, each in found.layers.items()],
+        "network": _parts(found.network),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _parts(crossover: Crossover) -> dict[str, Any]:
+    def plain(value: Rational | None) -> int | float | str | None:
+        return None if value is None else plain_number(value)
+
+    return {
+        "parts": [
+            {"bound": part.bound, "first": plain(part.first), "last": plain(part.last)}
+            for part in crossover.parts
+        ],
+        "decided": crossover.is_decided,
+    }
+
+
+class Views(NamedTuple):
+    """How a format shows a roofline.
+
+    Attributes:
+        numbers: one line per layer or group.
+        laws: the laws of each.
+        crossovers: what bounds each layer over the values of a symbol.
+    """
+
+    numbers: Callable[[Roofline], str]
+    laws: Callable[[Roofline], str]
+    crossovers: Callable[[Roofline, Crossovers], str]
+
+
+FORMATS = {
+    "table": Views(table, laws_table, crossing_table),
+    "markdown": Views(markdown, laws_markdown, crossing_markdown),
+    "json": Views(as_json, as_json, crossing_json),
+}
+
+
+def find_views(name: str) -> Views:
+    """How a format shows a roofline.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)
