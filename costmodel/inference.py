@@ -28,8 +28,9 @@ from costmodel.assumptions import read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.domains import domain_of, last_of
-from costmodel.machines import bandwidth, main_memory, operations_per_second
-from costmodel.metrics import Metric, PerLayer, count_macs
+from costmodel.latency import computation_time, memory_time
+from costmodel.machines import main_memory
+from costmodel.metrics import Metric, PerLayer, count_flops, count_macs
 from costmodel.propagation import GroupCost, LayerCost, Part, on_the_way
 from costmodel.rules.attention import extends
 from costmodel.scenario import NOWHERE, PAST, Device, Scenario
@@ -126,24 +127,12 @@ def work_of(analysis: Analysis) -> Work:
         total(lambda layer, basis: traffic(layer, basis).activations),
         analysis.total("kv_cache"),
         total(_compute_time) if on_device else None,
-        total(_memory_time) if on_device else None,
+        total(memory_time) if on_device else None,
     )
 
 
 def _compute_time(layer: LayerCost, basis: Basis) -> Expr:
-    """``2·MACs/peak`` of the type in which the products are made."""
-    macs = count_macs(layer, basis)
-    if macs == 0:
-        return macs
-    profile, efficiency, _ = basis.device
-    rate = operations_per_second(profile, basis.types_of(layer).operations)
-    return 2 * macs / exact(tidy(Fraction(rate) * efficiency))
-
-
-def _memory_time(layer: LayerCost, basis: Basis) -> Expr:
-    """``bytes/bandwidth`` of all that is moved."""
-    profile, efficiency, _ = basis.device
-    return traffic(layer, basis).total / exact(tidy(Fraction(bandwidth(profile)) * efficiency))
+    return computation_time(count_flops(layer, basis), layer, basis)
 
 
 class Figures(NamedTuple):
