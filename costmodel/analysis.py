@@ -71,11 +71,25 @@ def analyze(
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture, counts = load(fspath(spec)), find_convention(convention)
-    assumed = tuple(assume)
+    asked = tuple(assume)
+    return analyze_loaded(
+        architecture, counts, fixed, asked, scenario, numbers_suffice=numbers_suffice
+    )
+
+
+def analyze_loaded(
+    architecture: Architecture,
+    counts: Convention,
+    fixed: Mapping[str, Rational],
+    assumed: tuple[str, ...],
+    scenario: Scenario,
+    *,
+    numbers_suffice: bool,
+) -> "Analysis":
+    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
     except SpecError:
-        # What is broken in numbers too is said in numbers.
         if assumed:
             raise
         numbers = architecture.header.defaults | fixed
