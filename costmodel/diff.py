@@ -1,7 +1,7 @@
 """What a change of a spec does: to its metrics, laws, conditions, symbols and layers."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fractions import Fraction
@@ -20,8 +20,10 @@ from costmodel.algebra.functions import Maximum
 from costmodel.algebra.laws import settled, unfloored
 from costmodel.analysis import Analysis
 from costmodel.budgets import Balance, Budget
+from costmodel.formula import show_number
 from costmodel.metrics import METRICS, Metric
-from costmodel.report import Report, Row
+from costmodel.report import Report, Row, show_decimal
+from costmodel.revisions import Loaded, Source
 from costmodel.rules.base import Shape
 
 COUNTS = ("params", "macs")
@@ -90,6 +92,10 @@ class Alteration(NamedTuple):
     new: str | None
 
 
+def _said(value: Rational | str | None) -> str | None:
+    return value if value is None or isinstance(value, str) else show_decimal(value)
+
+
 class SymbolChange(NamedTuple):
     """A symbol that is added (no ``old``), removed (no ``new``) or declared otherwise."""
 
@@ -101,7 +107,7 @@ class SymbolChange(NamedTuple):
     def alterations(self) -> tuple[Alteration, ...]:
         """What its declaration says otherwise."""
         return tuple(
-            Alteration(rule, *(None if v is None else str(v) for v in values))
+            Alteration(rule, *map(_said, values))
             for rule in SYMBOL_RULES
             if len(set(values := [getattr(side, rule, None) for side in (self.old, self.new)])) > 1
         )
@@ -257,8 +263,27 @@ class Diff:
         """The types of numbers that change."""
         sides = (self.old.types, self.new.types)
         names = dict.fromkeys((*sides[0], *sides[1]))
-        every = (Alteration(n, *(" ".join(side.get(n, ())) or None for side in sides)) for n in names)
+        said = ([" ".join(side.get(name, ())) or None for side in sides] for name in names)
+        every = (Alteration(name, *both) for name, both in zip(names, said, strict=True))
         return tuple(each for each in every if each.old != each.new)
+
+    @property
+    def repeats(self) -> tuple[Alteration, ...]:
+        """The groups of the same path that are run another number of times."""
+        old, new = ({row.path: row for row in side.rows if row.is_group} for side in self._reports)
+        changed = (
+            path
+            for path in new
+            if path in old and old[path].runs != self.in_old_symbols(new[path].runs)
+        )
+        return tuple(
+            Alteration(
+                path,
+                show_number(self.old.evaluator(old[path].runs)),
+                show_number(self.new.evaluator(new[path].runs)),
+            )
+            for path in changed
+        )
 
     @cached_property
     def layers(self) -> Layers:
@@ -282,6 +307,68 @@ class Diff:
         found = (*self.symbols, *self.types, *self.conditions[0], *self.conditions[1])
         same = all(change.is_none for change in self.changes)
         return same and not found and not any(self.layers)
+
+
+class Differences(NamedTuple):
+    """Two versions of a spec.
+
+    Attributes:
+        old: where the one before stands.
+        new: where the one after stands.
+        diffs: of every variant that both have; a spec without is its own only one.
+        added: the variants that only the new one has.
+        removed: the variants that only the old one has.
+    """
+
+    old: Source
+    new: Source
+    diffs: tuple[Diff, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that is compared differs."""
+        return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
+
+    @property
+    def broken(self) -> Iterator[tuple[Diff, Balance]]:
+        """The budgets that are broken, with the network that breaks each."""
+        for diff in self.diffs:
+            yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)
+
+
+Analyse = Callable[[Architecture], Analysis]
+"""What makes an analysis of a loaded spec."""
+
+
+def differences(
+    before: Loaded,
+    after: Loaded,
+    analyse: Analyse,
+    asked: tuple[str, ...] = (),
+    budgets: tuple[Budget, ...] = (),
+) -> Differences:
+    """What differs between two versions of a spec; several variants are compared by name.
+
+    Raises:
+        SpecError: one of them breaks a rule.
+    """
+    old, new = ({spec.variant: spec for spec in side.specs} for side in (before, after))
+    if len(old) == len(new) == 1:
+        old = dict(zip(new, old.values(), strict=True))
+    shared = [name for name in new if name in old]
+    return Differences(
+        before.source,
+        after.source,
+        tuple(Diff(analyse(old[name]), analyse(new[name]), asked, budgets) for name in shared),
+        tuple(name or NO_VARIANT for name in new if name not in old),
+        tuple(name or NO_VARIANT for name in old if name not in new),
+    )
+
+
+NO_VARIANT = "(the spec itself)"
+"""What a spec without variants is called beside one with them."""
 
 
 def is_renamed(change: LayerChange) -> bool:
@@ -327,7 +414,8 @@ def _comparable(value: Any) -> Any:
         case Measure(_, axis):
             return ("size of axis", axis)
         case tuple():
-            return tuple(map(_comparable, value))
+            parts = map(_comparable, value)
+            return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
     return value
 
 
@@ -386,7 +474,7 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
         if 0 <= closed < row.level:
             continue
         closed = -1
-        if row.is_group and found[row.path] == sizes[row.path]:
+        if row.is_group and 0 < found[row.path] == sizes[row.path]:
             closed = row.level
             yield Layer(row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path])
         elif row.path in here and not row.is_group:

@@ -5,7 +5,6 @@ Git is only read, by ``git cat-file blob`` without a shell; nothing is checked o
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,18 +82,23 @@ def read_sources(old: str, new: str) -> tuple[Source, Source]:
     return first, second
 
 
-def load_all(source: Source) -> Iterator[Architecture]:
+class Loaded(NamedTuple):
+    """A source with what stands there: one network, or all variants."""
+
+    source: Source
+    specs: tuple[Architecture, ...]
+
+
+def load_source(source: Source) -> Loaded:
     """The network of a source, or all variants; a spec without variants is its only one.
 
     Raises:
         SpecError: the spec cannot be read, or breaks a rule.
     """
     if source.variant != ALL:
-        yield read_architecture(_document(source), source.variant)
-        return
+        return Loaded(source, (read_architecture(_document(source), source.variant),))
     spec = read_architecture(_document(source))
-    for variant in spec.header.variants or (None,):
-        yield spec.varied(variant)
+    return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
 
 
 def _document(source: Source) -> Document:
