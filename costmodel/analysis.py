@@ -92,7 +92,7 @@ def analyze_loaded(
     except SpecError:
         if assumed:
             raise
-        numbers = architecture.header.defaults | fixed
+        numbers = {**architecture.header.defaults, **fixed}
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:

@@ -225,8 +225,8 @@ class Diff:
         gain = settled(unfloored(gain, whole, of_quotients=True), whole)
         if gain == 0:
             return None
-        laws = (side.law_of(metric, side.total(metric.name)) for side in (self.old, self.new))
-        return LawChange(*laws, None if gain.has(Maximum) else gain)
+        before, after = (report.total(metric.name) for report in self._reports)
+        return LawChange(before, after, None if gain.has(Maximum) else gain)
 
     def in_old_symbols(self, expression: Expr) -> Expr:
         """An expression of the new spec, whose symbols of another domain are the old ones'."""
@@ -304,7 +304,13 @@ class Diff:
     @property
     def is_empty(self) -> bool:
         """Whether nothing that is compared differs."""
-        found = (*self.symbols, *self.types, *self.conditions[0], *self.conditions[1])
+        found = (
+            *self.symbols,
+            *self.types,
+            *self.repeats,
+            *self.conditions[0],
+            *self.conditions[1],
+        )
         same = all(change.is_none for change in self.changes)
         return same and not found and not any(self.layers)
 
@@ -456,8 +462,8 @@ def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pai
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     first = [layer for layer in old if layer.path not in before]
     second = [layer for layer in new if layer.path not in after]
-    sides = ([layer.signature for layer in side] for side in (first, second))
-    for i, j, size in SequenceMatcher(None, *sides, autojunk=False).get_matching_blocks():
+    said, then = ([layer.signature for layer in side] for side in (first, second))
+    for i, j, size in SequenceMatcher(None, said, then, autojunk=False).get_matching_blocks():
         pairs += zip(first[i : i + size], second[j : j + size], strict=True)
     return pairs
 

@@ -24,9 +24,7 @@ from costmodel.settings import to_rational
 
 Version = Annotated[
     str,
-    Parameter(
-        help="PATH or REVISION:PATH as git has it; REVISION: of the other's file; @VARIANT, @*."
-    ),
+    Parameter(help="PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*."),
 ]
 Budgets = Annotated[
     list[str] | None,

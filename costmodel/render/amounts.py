@@ -22,7 +22,7 @@ def show_gain(metric: Metric, gain: Rational) -> str:
     """``+1,024`` or ``−3 µs``; a dash where nothing changes."""
     if not gain:
         return "–"
-    return f"{'+' if gain > 0 else '−'}{show_amount(metric, abs(gain))}"
+    return f"{'+' if gain > 0 else '−'}{show_amount(metric, max(gain, -gain))}"
 
 
 def show_part(part: Fraction | None, gain: Rational = 0) -> str:

@@ -212,8 +212,7 @@ def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
     if change.old.shapes != change.new.shapes:
         yield f"shape {_moved(*(_dimensions(*side) for side in sides))}"
     for name in change.counts:
-        values = [_count(layer, name, analysis) for layer, analysis in sides]
-        yield f"{METRICS[name].title} {_moved(*values)}"
+        yield f"{METRICS[name].title} {_moved(*(_count(x, name, at) for x, at in sides))}"
 
 
 def _moved(old: str, new: str) -> str:
