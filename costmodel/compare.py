@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, common_multiple
@@ -42,9 +42,7 @@ class Network(NamedTuple):
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
         said = (analysis.assumed.texts, analysis.scenario)
         try:
-            return analyze_architecture(
-                analysis.architecture, analysis.convention, others, *said
-            )
+            return analyze_architecture(analysis.architecture, analysis.convention, others, *said)
         except SpecError:
             return None
 

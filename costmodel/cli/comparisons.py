@@ -20,7 +20,7 @@ from costmodel.cli.options import (
     require_values,
 )
 from costmodel.conventions import find_convention
-from costmodel.settings import to_rational
+from costmodel.settings import positive, to_rational
 
 Version = Annotated[
     str,
@@ -68,6 +68,43 @@ def diff(
         name = network.new.graph.variant or network.new.graph.name
         print(f"archcost: {name}: {show_balance(balance)}", file=sys.stderr)
     return int(any(found.broken))
+
+
+@app.command
+def compare(
+    specs: Annotated[list[str], Parameter(help="Two or more: PATH, REVISION:PATH; @VARIANT, @*.")],
+    /,
+    *,
+    metric: Metrics = None,
+    for_: Annotated[
+        str | None, Parameter(name="--for", help="The symbol along which to look; else each.")
+    ] = None,
+    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show networks side by side, and from which value of a symbol on their order is another."""
+    from costmodel.compare import Comparison, Network, labels
+    from costmodel.render.compare import find_renderer
+    from costmodel.revisions import load_source, read_source
+
+    render, metrics = find_renderer(format), chosen(metric)
+    loaded = [
+        (side.source._replace(variant=spec.variant), spec)
+        for side in map(load_source, map(read_source, specs))
+        for spec in side.specs
+    ]
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    size = None if step is None else positive("step", step)
+    analyse, fixed = analyser(given, [spec for _, spec in loaded]), frozenset(given.fixed)
+    names = labels([source for source, _ in loaded])
+    analyses = [analyse(spec) for _, spec in loaded]
+    networks = (Network(name, each, fixed) for name, each in zip(names, analyses, strict=True))
+    found = Comparison(tuple(networks), metrics, for_, size)
+    for analysis in analyses:
+        warn(analysis)
+    print(render(found), end="")
 
 
 def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
