@@ -20,6 +20,9 @@ from costmodel.ranking import Ranking, rank
 from costmodel.report import Report
 from costmodel.revisions import Source
 
+MAX_NETWORKS = 4
+"""The most networks whose order is looked at along every symbol, where none is asked for."""
+
 
 class Network(NamedTuple):
     """One of the networks.
@@ -127,12 +130,14 @@ class Comparison:
 
     @cached_property
     def orders(self) -> tuple[Along, ...]:
-        """The orders along the symbol that is asked for, or along each that is shared.
+        """The orders along the symbol that is asked for, or of few networks along each.
 
         Raises:
             SpecError: they do not share the symbol.
         """
         if self.along is None:
+            if len(self.networks) > MAX_NETWORKS:
+                return ()
             every = map(self._order, self.shared)
             return tuple(along for along in every if along.closed or _moves(along))
         if self.along not in self.shared:

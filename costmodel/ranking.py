@@ -19,7 +19,6 @@ from archspec.expressions import ExpressionError
 from costmodel.algebra.bounds import is_never_negative, polynomial_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
-from costmodel.algebra.maxima import dominates
 from costmodel.algebra.trends import Steps, has_one_root, linear, trend
 from costmodel.domains import Domain, Span, last_of
 
@@ -31,6 +30,12 @@ MAX_PLACES = 4_000
 
 MAX_DOUBLINGS = 12
 """How often a value is doubled to find from where on one law exceeds another."""
+
+CROSSES_ONCE = 2
+"""What a difference does that is not proved to rise or fall, but to be 0 at most once."""
+
+STAYS_AHEAD = 3
+"""What a difference does that is proved to be positive."""
 
 Order = tuple[tuple[int, ...], ...]
 """The numbers of the laws, the least first; equal ones together."""
@@ -136,6 +141,7 @@ class _Grid:
         self.limit: Rational | None = None
         self.values = cache(self._values)
         self.good_from = cache(self._good_from)
+        self.way = cache(self._way)
 
     def ranking(self) -> Ranking:
         """The stretches, from the domain's first value on."""
@@ -180,7 +186,7 @@ class _Grid:
     def _pair(self, low: int, high: int, span: Span) -> int | None:
         """The same of two neighbours; None where they stay so for good."""
         sign = self._sign(low, high, span.first)
-        good = self.good_from(low, high) if sign else None
+        good: int | None = self.good_from(low, high) if sign else None
         if good is not None and good <= span.first:
             return None
         proved = self._proved(low, high, sign, span)
@@ -190,12 +196,11 @@ class _Grid:
         """To where the sign stays by the form of the laws; the first itself if it says nothing."""
         (small, end), (large, other) = self._leading(low, span), self._leading(high, span)
         ends = [last for last in (end, other) if last is not None]
-        value, difference = self.domain.value(span.first), (large - small).expand()
-        way = trend(difference, self.symbol, value)
-        if not (way == 0 or (way == 1 and sign)):
-            if way is None and not (sign and has_one_root(difference, self.symbol, value)):
+        way = self.way(large, small, self._octave(span.first))
+        if way not in (0, STAYS_AHEAD) and not (way == 1 and sign):
+            if way is None or (way == CROSSES_ONCE and not sign):
                 return span.first
-            last = last_of(partial(self._keeps, difference, sign), span)
+            last = last_of(partial(self._keeps, (large, small), sign), span)
             ends += [] if last is None else [last]
         return min(ends, default=None)
 
@@ -205,25 +210,43 @@ class _Grid:
         winner = max(terms, key=Evaluator({self.symbol: value}))
         ends: list[int] = []
         for term in terms:
-            lead = (winner - term).expand()
-            way = trend(lead, self.symbol, value)
-            if way in (0, 1) or dominates(winner, term, {self.symbol: value}):
+            way = self.way(winner, term, self._octave(span.first))
+            if way in (0, 1, STAYS_AHEAD):
                 continue
-            if way is None and not has_one_root(lead, self.symbol, value):
+            if way is None:
                 return winner, span.first
-            last = last_of(partial(self._is_ahead, lead), span)
+            last = last_of(partial(self._is_ahead, (winner, term)), span)
             ends += [] if last is None else [last]
         return winner, min(ends, default=None)
 
-    def _at(self, difference: Expr, steps: int) -> Rational:
-        return Evaluator({self.symbol: self.domain.value(steps)})(difference)
+    def _octave(self, steps: int) -> int:
+        """The first value doubled as often as leaves it below: what is proved from there on holds.
 
-    def _is_ahead(self, difference: Expr, steps: int) -> bool:
-        return self._at(difference, steps) >= 0
+        So that of every pair of terms a few proofs are tried, not one at every value.
+        """
+        first = self.domain.steps.first
+        return first << ((steps // first).bit_length() - 1)
 
-    def _keeps(self, difference: Expr, sign: int | None, steps: int) -> bool:
-        value = self._at(difference, steps)
-        return (value > 0) - (value < 0) == sign
+    def _way(self, large: Expr, small: Expr, steps: int) -> int | None:
+        """How a difference goes from a value on: as its trend, or with one change of its sign."""
+        value, difference = self.domain.value(steps), (large - small).expand()
+        way = trend(difference, self.symbol, value)
+        if way is None and exceeds(large, small, self.symbol, value):
+            return STAYS_AHEAD
+        once = way is None and has_one_root(difference, self.symbol, value)
+        return CROSSES_ONCE if once else way
+
+    def _gap(self, pair: tuple[Expr, Expr], steps: int) -> Rational:
+        """How much one law is more than another."""
+        large, small = map(Evaluator({self.symbol: self.domain.value(steps)}), pair)
+        return large - small
+
+    def _is_ahead(self, pair: tuple[Expr, Expr], steps: int) -> bool:
+        return self._gap(pair, steps) >= 0
+
+    def _keeps(self, pair: tuple[Expr, Expr], sign: int | None, steps: int) -> bool:
+        gap = self._gap(pair, steps)
+        return (gap > 0) - (gap < 0) == sign
 
     def _scanned(
         self, low: int, high: int, sign: int | None, span: Span, good: int | None
@@ -242,7 +265,7 @@ class _Grid:
         numbers = self.values(steps)
         if numbers is None:
             return None
-        return (numbers[high] > numbers[low]) - (numbers[high] < numbers[low])
+        return int(numbers[high] > numbers[low]) - int(numbers[high] < numbers[low])
 
     def _good_from(self, low: int, high: int) -> int | None:
         """From where on one law is proved to exceed another, about."""

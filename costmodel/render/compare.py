@@ -12,7 +12,7 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
 from costmodel.algebra.printing import text
-from costmodel.compare import Along, Comparison, Crossing, ratios
+from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
 from costmodel.metrics import Metric
 from costmodel.ranking import Order, Ranking, Stretch
 from costmodel.render.amounts import show_amount
@@ -27,9 +27,6 @@ Note = tuple[str, str]
 
 Rows = list[list[str]]
 """The cells of a table, its heads first."""
-
-MAX_COLUMNS = 4
-"""The most networks that are columns; of more each is a line."""
 
 MAX_STRETCHES = 6
 """The most stretches that are told; JSON has all."""
@@ -50,8 +47,8 @@ def _draw(found: Comparison, console: Console) -> None:
     print_whole(grid, console)
     for heading, notes in _orders(found):
         console.print(Text(heading, style="bold"), soft_wrap=True)
-        for label, note in notes:
-            entry(f"  {label}", note, console)
+        for told, names in notes:
+            console.print(Text.assemble(f"  {told}: ", (names, "dim")), soft_wrap=True)
     for label, note in _notes(found):
         entry(label, note, console)
 
@@ -66,7 +63,7 @@ def _rows(found: Comparison) -> Rows:
         columns.append([label, *numbers])
         if i:
             columns.append([f"× {first}" if len(labels) == 2 else "×", *times])
-    if len(labels) <= MAX_COLUMNS:
+    if len(labels) <= MAX_NETWORKS:
         return [list(row) for row in zip(*columns, strict=True)]
     return _by_networks(found, labels)
 
@@ -92,7 +89,7 @@ def show_ratio(ratio: float | None) -> str:
 
 
 def _orders(found: Comparison) -> Iterator[tuple[str, list[Note]]]:
-    """For each symbol who has less, for which of its values."""
+    """For each symbol the order for its values, with the metrics that have it."""
     for along in found.orders:
         if along.closed:
             closed = ", ".join(along.closed)
@@ -100,8 +97,8 @@ def _orders(found: Comparison) -> Iterator[tuple[str, list[Note]]]:
             continue
         said: dict[str, list[str]] = {}
         for crossing in along.crossings:
-            said.setdefault(_told(crossing, along, found), []).append(crossing.metric.name)
-        yield _heading(along), [(", ".join(names), told) for told, names in said.items()]
+            said.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
+        yield _heading(along), [(told, ", ".join(names)) for told, names in said.items()]
 
 
 def _heading(along: Along) -> str:
@@ -112,7 +109,7 @@ def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
     """``a < b for h <= 191, b < a for h >= 192``."""
     ranking, name = crossing.ranking, along.name
     if ranking is None:
-        return f"does not depend on {name}"
+        return f"the same for every {name}"
     if not ranking.stretches:
         return f"not compared: no value of {name} was found at which it could be"
     shown = ranking.stretches[:MAX_STRETCHES]
@@ -146,8 +143,12 @@ def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
 
 def _notes(found: Comparison) -> Iterator[Note]:
     """The symbols that are not shared, the values, what counts."""
+    if len(found.networks) > MAX_NETWORKS and not found.orders:
+        yield "order", "--for SYMBOL tells where it changes"
+    if found.shared:
+        yield "shared", f"{', '.join(found.shared)}: by name"
     for name, has in found.own.items():
-        yield "not shared", f"{name}, which only {', '.join(has)} has"
+        yield "not shared", f"{name}, of {', '.join(has)}"
     settings = {network.label: _setting(found, i) for i, network in enumerate(found.networks)}
     if len(set(settings.values())) == 1:
         yield "at", next(iter(settings.values()))
