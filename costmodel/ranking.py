@@ -270,7 +270,7 @@ class _Grid:
     def _good_from(self, low: int, high: int) -> int | None:
         """From where on one law is proved to exceed another, about."""
         first = self.domain.steps.first
-        for steps in (first, *(first * 2**k for k in range(1, MAX_DOUBLINGS))):
+        for steps in (first << k for k in range(MAX_DOUBLINGS)):
             value = self.domain.value(steps)
             if exceeds(self.laws[high], self.laws[low], self.symbol, value):
                 return steps

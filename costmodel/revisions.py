@@ -34,10 +34,13 @@ class Source(NamedTuple):
     @property
     def name(self) -> str:
         """``main:specs/net.yaml``: the file as errors and titles show it."""
-        shown = self.path
-        if self.folder != ".":
-            shown = str(Path(self.folder) / self.path.removeprefix("./"))
-        return shown if self.revision is None else f"{self.revision}:{shown}"
+        if self.revision is None:
+            return self.path
+        folder = Path(self.folder)
+        if folder == Path():
+            return f"{self.revision}:{self.path}"
+        start = "" if folder.is_absolute() else "./"
+        return f"{self.revision}:{start}{folder / self.path}"
 
     def beside(self, other: "Source") -> "Source":
         """This revision of the other's file and variant, where it names no file of its own."""
@@ -95,9 +98,12 @@ def load_source(source: Source) -> Loaded:
     Raises:
         SpecError: the spec cannot be read, or breaks a rule.
     """
-    if source.variant != ALL:
-        return Loaded(source, (read_architecture(_document(source), source.variant),))
     spec = read_architecture(_document(source))
+    if source.variant != ALL:
+        try:
+            return Loaded(source, (spec.varied(source.variant),))
+        except SpecError as error:
+            raise error.placed(None, source.name) from None
     return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
 
 
@@ -144,5 +150,7 @@ def _refused(source: Source, complaint: str) -> SpecError:
     if first.endswith("bad file"):
         first = "it is no file there"
     hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-    hint = " ".join(hints) or "a path behind a revision begins at the repository's root"
+    hint = " ".join(hints)
+    if "does not exist" in first:
+        hint = hint or "a path behind a revision begins at the repository's root"
     return SpecError(f"cannot read {source.name}: {first}", hint=hint)
