@@ -154,9 +154,11 @@ def _notes(found: Comparison) -> Iterator[Note]:
         yield "at", next(iter(settings.values()))
     else:
         yield from ((f"{label} at", setting) for label, setting in settings.items())
+    conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
         if report.conditions:
-            yield f"{network.label} valid when", " and ".join(report.conditions)
+            conditions.setdefault(" and ".join(report.conditions), []).append(network.label)
+    yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
     first = found.analyses[0]
     if first.assumed.texts:
         yield "assuming", " and ".join(first.assumed.texts)
