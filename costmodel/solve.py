@@ -19,7 +19,7 @@ from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
 from costmodel.scenario import NOWHERE, Scenario
 from costmodel.search import Grid, Line
-from costmodel.settings import Number, positive, to_rational
+from costmodel.settings import Number, to_rational
 
 
 def ask(
@@ -56,7 +56,7 @@ def ask(
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    size = None if step is None else positive("step", step)
+    size = None if step is None else _positive(step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
     return question, answer(question)
@@ -84,6 +84,13 @@ def _open(
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
     counts = find_convention(convention)
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
+
+
+def _positive(step: Number) -> Rational:
+    size = to_rational("step", step)
+    if size <= 0:
+        raise SpecError(f"step = {size} must be positive")
+    return size
 
 
 def answer(question: Question) -> Answer:
