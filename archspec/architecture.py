@@ -49,10 +49,14 @@ def load(spec: str) -> Architecture:
     Raises:
         SpecError: it breaks a rule of YAML or of the language.
     """
+    path, variant = split_variant(spec)
+    return read_architecture(read_document(path), variant)
+
+
+def split_variant(spec: str) -> tuple[str, str | None]:
+    """``PATH@VARIANT`` as its two parts."""
     path, at, variant = spec.rpartition("@")
-    if not at or "/" in variant:
-        path, variant = spec, ""
-    return read_architecture(read_document(path), variant or None)
+    return (path, variant or None) if at and "/" not in variant else (spec, None)
 
 
 def read_architecture(document: Document, variant: str | None = None) -> Architecture:

@@ -97,12 +97,17 @@ def _read_text(path: Path) -> str:
         raise SpecError(f"no such file: {path}", hint=_sibling(path)) from None
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    return decode(raw, str(path))
+
+
+def decode(raw: bytes, file: str) -> str:
+    """The text of a file's bytes.
+
+    Raises:
+        SpecError: they are more than a spec may have, or no UTF-8.
+    """
     if len(raw) > MAX_BYTES:
-        raise SpecError(f"{path} is larger than {MAX_BYTES:,} bytes, the most a spec may have")
-    return _decode(raw, str(path))
-
-
-def _decode(raw: bytes, file: str) -> str:
+        raise SpecError(f"{file} is larger than {MAX_BYTES:,} bytes, the most a spec may have")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -75,15 +75,30 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, counts = with_past(load(fspath(spec)), scenario), find_convention(convention)
-    assumed = tuple(assume)
+    architecture, counts = load(fspath(spec)), find_convention(convention)
+    asked = tuple(assume)
+    return analyze_loaded(
+        architecture, counts, fixed, asked, scenario, numbers_suffice=numbers_suffice
+    )
+
+
+def analyze_loaded(
+    architecture: Architecture,
+    counts: Convention,
+    fixed: Mapping[str, Rational],
+    assumed: tuple[str, ...],
+    scenario: Scenario,
+    *,
+    numbers_suffice: bool,
+) -> "Analysis":
+    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
+    architecture = with_past(architecture, scenario)
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
     except SpecError:
-        # What is broken in numbers too is said in numbers.
         if assumed:
             raise
-        numbers = architecture.header.defaults | fixed
+        numbers = {**architecture.header.defaults, **fixed}
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:

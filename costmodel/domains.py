@@ -110,7 +110,7 @@ def domain_under(
     step: Rational | None = None,
 ) -> Domain:
     """What a symbol's own rules and conditions on it alone leave."""
-    known = [c for c in conditions if _symbols_of(c) == {symbol}]
+    known = [c for c in conditions if symbols_of(c) == {symbol}]
     bounds = [_bounds(condition, symbol) for condition in known]
     firsts = [declared.least or 0, *(low for low, _ in bounds if low is not None)]
     lasts = [declared.max, *(high for _, high in bounds)]
@@ -124,7 +124,8 @@ def domain_under(
     )
 
 
-def _symbols_of(condition: Condition) -> set[Symbol]:
+def symbols_of(condition: Condition) -> set[Symbol]:
+    """The symbols that a condition is about."""
     return set().union(*(side.free_symbols for side in condition if isinstance(side, Expr)))
 
 

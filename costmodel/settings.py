@@ -32,3 +32,15 @@ def to_rational(name: str, value: Number) -> Rational:
     if not isinstance(number, trees.Number):
         raise SpecError(f"{name} = {value} is no number")
     return number.value
+
+
+def positive(name: str, value: Number) -> Rational:
+    """The same of a number that is more than 0.
+
+    Raises:
+        SpecError: it is no such number.
+    """
+    number = to_rational(name, value)
+    if number <= 0:
+        raise SpecError(f"{name} = {number} must be positive")
+    return number

@@ -19,7 +19,7 @@ from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
 from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.search import Grid, Line
-from costmodel.settings import Number, to_rational
+from costmodel.settings import Number, positive, to_rational
 
 
 def ask(
@@ -57,7 +57,7 @@ def ask(
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    size = None if step is None else positive(step)
+    size = None if step is None else positive("step", step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
     return question, answer(question)
@@ -85,18 +85,6 @@ def open_for(
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
     counts = find_convention(convention)
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
-
-
-def positive(step: Number) -> Rational:
-    """A step as a number.
-
-    Raises:
-        SpecError: it is none above 0.
-    """
-    size = to_rational("step", step)
-    if size <= 0:
-        raise SpecError(f"step = {size} must be positive")
-    return size
 
 
 def answer(question: Question) -> Answer:

@@ -1,6 +1,7 @@
 """The command line: a module for every family of commands, which registers them with `app`."""
 
 from costmodel.cli import (
+    comparisons,
     devices,
     energies,
     inference,
@@ -15,6 +16,7 @@ from costmodel.cli.app import app
 
 __all__ = [
     "app",
+    "comparisons",
     "devices",
     "energies",
     "inference",

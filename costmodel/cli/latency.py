@@ -99,11 +99,11 @@ def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossov
     from archspec import load
     from costmodel.crossover import Crossovers
     from costmodel.scenario import with_past
-    from costmodel.settings import to_rational
-    from costmodel.solve import open_for, positive
+    from costmodel.settings import positive, to_rational
+    from costmodel.solve import open_for
 
     settings = {n: to_rational(n, value) for n, value in given.fixed.items()}
     scenario = given.scenario
     architecture = with_past(load(spec), scenario)
     analysis = open_for(architecture, name, settings, given.assumed, given.convention, scenario)
-    return Crossovers(analysis, name, None if step is None else positive(step))
+    return Crossovers(analysis, name, None if step is None else positive("step", step))

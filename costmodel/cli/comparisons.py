@@ -1,0 +1,133 @@
+"""Commands that hold networks against each other: two versions of a spec, several specs."""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec import Architecture
+from archspec.errors import SpecError, did_you_mean
+from costmodel.analysis import Analysis, analyze_loaded
+from costmodel.cli.app import app
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Given,
+    Metrics,
+    Symbolic,
+    ViewFormat,
+    chosen,
+    require_values,
+)
+from costmodel.conventions import find_convention
+from costmodel.settings import positive, to_rational
+
+Version = Annotated[
+    str,
+    Parameter(help="PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*."),
+]
+Budgets = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--max",
+        consume_multiple=True,
+        negative=(),
+        help="What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.",
+    ),
+]
+
+
+@app.command
+def diff(
+    old: Version,
+    new: Version,
+    /,
+    *,
+    metric: Metrics = None,
+    max_: Budgets = None,
+    symbolic: Symbolic = False,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> int:
+    """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
+    from costmodel.budgets import read_budget
+    from costmodel.diff import differences
+    from costmodel.render.diff import find_renderer, show_balance
+    from costmodel.revisions import load_source, read_sources
+
+    render, metrics = find_renderer(format), chosen(metric)
+    require_values("--max", max_)
+    budgets = tuple(map(read_budget, max_ or ()))
+    before, after = map(load_source, read_sources(old, new))
+    analyse = analyser(given, (*before.specs, *after.specs))
+    found = differences(before, after, analyse, metrics, budgets)
+    for spec in found.diffs:
+        warn(spec.new)
+    print(render(found, symbolic=symbolic), end="")
+    for network, balance in found.broken:
+        name = network.new.graph.variant or network.new.graph.name
+        print(f"archcost: {name}: {show_balance(balance)}", file=sys.stderr)
+    return int(any(found.broken))
+
+
+@app.command
+def compare(
+    specs: Annotated[list[str], Parameter(help="Two or more: PATH, REVISION:PATH; @VARIANT, @*.")],
+    /,
+    *,
+    metric: Metrics = None,
+    for_: Annotated[
+        str | None, Parameter(name="--for", help="The symbol along which to look; else each.")
+    ] = None,
+    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show networks side by side, and from which value of a symbol on their order is another."""
+    from costmodel.compare import Comparison, Network, labels
+    from costmodel.render.compare import find_renderer
+    from costmodel.revisions import load_source, read_source
+
+    render, metrics = find_renderer(format), chosen(metric)
+    loaded = [
+        (side.source._replace(variant=spec.variant), spec)
+        for side in map(load_source, map(read_source, specs))
+        for spec in side.specs
+    ]
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    size = None if step is None else positive("step", step)
+    analyse, fixed = analyser(given, [spec for _, spec in loaded]), frozenset(given.fixed)
+    names = labels([source for source, _ in loaded])
+    analyses = [analyse(spec) for _, spec in loaded]
+    networks = (Network(name, each, fixed) for name, each in zip(names, analyses, strict=True))
+    found = Comparison(tuple(networks), metrics, for_, size)
+    for analysis in analyses:
+        warn(analysis)
+    print(render(found), end="")
+
+
+def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
+    """What analyses each of some specs; what is set is set of those that have the symbol.
+
+    Raises:
+        SpecError: none of them has a symbol that is set.
+    """
+    known = {name for spec in specs for name in spec.header.symbols}
+    fixed = {name: to_rational(name, value) for name, value in given.fixed.items()}
+    for name in fixed.keys() - known:
+        hint = did_you_mean(name, known)
+        raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
+
+    def analyse(spec: Architecture) -> Analysis:
+        own = {name: value for name, value in fixed.items() if name in spec.header.symbols}
+        convention, scenario = find_convention(given.convention), given.scenario
+        return analyze_loaded(spec, convention, own, given.assumed, scenario, numbers_suffice=True)
+
+    return analyse
+
+
+def warn(analysis: Analysis) -> None:
+    """What a spec says without effect, on stderr."""
+    for warning in analysis.warnings:
+        print(f"archcost: warning: {warning}", file=sys.stderr)

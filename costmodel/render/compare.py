@@ -1,0 +1,266 @@
+"""Networks side by side: for the terminal, as Markdown, as JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from costmodel.algebra.printing import text
+from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
+from costmodel.metrics import Metric
+from costmodel.ranking import Order, Ranking, Stretch
+from costmodel.render.amounts import show_amount
+from costmodel.render.json import VERSION, plain_number
+from costmodel.render.markdown import escaped, line_of
+from costmodel.render.scenario import scenario_fields, scenario_notes
+from costmodel.render.table import NOTHING, drawn, entry, print_whole
+from costmodel.report import show_decimal
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
+
+Rows = list[list[str]]
+"""The cells of a table, its heads first."""
+
+MAX_STRETCHES = 6
+"""The most stretches that are told; JSON has all."""
+
+
+def table(found: Comparison) -> str:
+    """The numbers and their ratios to the first, then where the order changes."""
+    return drawn(lambda console: _draw(found, console))
+
+
+def _draw(found: Comparison, console: Console) -> None:
+    heads, *rows = _rows(found)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for i, head in enumerate(heads):
+        grid.add_column(head, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        grid.add_row(*row)
+    print_whole(grid, console)
+    for heading, notes in _orders(found):
+        console.print(Text(heading, style="bold"), soft_wrap=True)
+        for told, names in notes:
+            console.print(Text.assemble(f"  {told}: ", (names, "dim")), soft_wrap=True)
+    for label, note in _notes(found):
+        entry(label, note, console)
+
+
+def _rows(found: Comparison) -> Rows:
+    """Metrics by lines beside few networks, else networks by lines."""
+    labels = [network.label for network in found.networks]
+    columns = [["metric", *(metric.title for metric in found.metrics)]]
+    first = labels[0]
+    for i, label in enumerate(labels):
+        numbers, times = zip(*(_cells(found, metric, i) for metric in found.metrics), strict=True)
+        columns.append([label, *numbers])
+        if i:
+            columns.append([f"× {first}" if len(labels) == 2 else "×", *times])
+    if len(labels) <= MAX_NETWORKS:
+        return [list(row) for row in zip(*columns, strict=True)]
+    return _by_networks(found, labels)
+
+
+def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
+    """A network's number, and its ratio to the first's."""
+    numbers = [analysis.value(metric.name) for analysis in found.analyses]
+    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
+
+
+def _by_networks(found: Comparison, labels: list[str]) -> Rows:
+    heads = ["network", *(head for metric in found.metrics for head in (metric.title, "×"))]
+    lines = [
+        [label, *(cell for metric in found.metrics for cell in _cells(found, metric, i))]
+        for i, label in enumerate(labels)
+    ]
+    return [heads, *lines]
+
+
+def show_ratio(ratio: float | None) -> str:
+    """Three digits of how many times as much it is."""
+    return NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
+
+
+def _orders(found: Comparison) -> Iterator[tuple[str, list[Note]]]:
+    """For each symbol the order for its values, with the metrics that have it."""
+    for along in found.orders:
+        if along.closed:
+            closed = ", ".join(along.closed)
+            yield f"by {along.name}", [("not compared", f"the structure of {closed} hangs on it")]
+            continue
+        said: dict[str, list[str]] = {}
+        for crossing in along.crossings:
+            said.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
+        yield _heading(along), [(told, ", ".join(names)) for told, names in said.items()]
+
+
+def _heading(along: Along) -> str:
+    return f"order as {along.name} grows, the other symbols as below"
+
+
+def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
+    """``a < b for h <= 191, b < a for h >= 192``."""
+    ranking, name = crossing.ranking, along.name
+    if ranking is None:
+        return f"the same for every {name}"
+    if not ranking.stretches:
+        return f"not compared: no value of {name} was found at which it could be"
+    shown = ranking.stretches[:MAX_STRETCHES]
+    told = [f"{show_order(s.order, found)} for {values(name, s, ranking)}" for s in shown]
+    if len(shown) < len(ranking.stretches):
+        told.append(f"… {len(ranking.stretches) - len(shown)} more changes")
+    if ranking.limit is not None:
+        told.append(f"not compared beyond {name} = {show_decimal(ranking.limit)}")
+    return ", ".join(told)
+
+
+def show_order(order: Order, found: Comparison) -> str:
+    """``a < b = c``."""
+    labels = [network.label for network in found.networks]
+    return " < ".join(" = ".join(labels[i] for i in group) for group in order)
+
+
+def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
+    """``h <= 191``, ``192 <= h < 200``, ``every h >= 63``."""
+    first, last = show_decimal(stretch.first), stretch.last
+    low = "" if stretch is ranking.stretches[0] and stretch.first <= 1 else first
+    if last is None:
+        sign = ">" if stretch.after else ">="
+        every = "every " if stretch is ranking.stretches[0] else ""
+        return f"{every}{name} {sign} {low}" if low else f"every {name}"
+    if last == stretch.first:
+        return f"{name} = {first}"
+    end = f"{name} {'<' if stretch.before else '<='} {show_decimal(last)}"
+    return f"{low} {'<' if stretch.after else '<='} {end}" if low else end
+
+
+def _notes(found: Comparison) -> Iterator[Note]:
+    """The symbols that are not shared, the values, what counts."""
+    if len(found.networks) > MAX_NETWORKS and not found.orders:
+        yield "order", "--for SYMBOL tells where it changes"
+    if found.shared:
+        yield "shared", f"{', '.join(found.shared)}: by name"
+    for name, has in found.own.items():
+        yield "not shared", f"{name}, of {', '.join(has)}"
+    settings = {network.label: _setting(found, i) for i, network in enumerate(found.networks)}
+    if len(set(settings.values())) == 1:
+        yield "at", next(iter(settings.values()))
+    else:
+        yield from ((f"{label} at", setting) for label, setting in settings.items())
+    conditions: dict[str, list[str]] = {}
+    for network, report in zip(found.networks, found.reports, strict=True):
+        if report.conditions:
+            conditions.setdefault(" and ".join(report.conditions), []).append(network.label)
+    yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
+    first = found.analyses[0]
+    if first.assumed.texts:
+        yield "assuming", " and ".join(first.assumed.texts)
+    yield from scenario_notes(first)
+    yield "convention", str(first.convention)
+
+
+def _setting(found: Comparison, i: int) -> str:
+    return found.reports[i].setting or "no symbols"
+
+
+def markdown(found: Comparison) -> str:
+    """The same as GitHub's Markdown."""
+    heads, *rows = _rows(found)
+    lines = [line_of(map(escaped, heads)), line_of(["---", *["---:"] * (len(heads) - 1)])]
+    lines += [line_of([escaped(first), *rest]) for first, *rest in rows]
+    lines.append("")
+    for heading, notes in _orders(found):
+        lines.append(f"- {escaped(heading)}")
+        lines += [f"  - {escaped(label)}: {escaped(note)}" for label, note in notes]
+    lines += [f"- {escaped(label)}: {escaped(note)}" for label, note in _notes(found)]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(found: Comparison) -> str:
+    """The same as JSON, with every law and every stretch."""
+    document = {
+        "archcost": VERSION,
+        "convention": found.analyses[0].convention.name,
+        "assumptions": list(found.analyses[0].assumed.texts),
+        "networks": [_network(found, i) for i in range(len(found.networks))],
+        "shared": list(found.shared),
+        "orders": [_along(along, found) for along in found.orders],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _network(found: Comparison, i: int) -> dict[str, Any]:
+    network, report = found.networks[i], found.reports[i]
+    analysis = network.analysis
+    return {
+        "label": network.label,
+        "name": analysis.graph.name,
+        "variant": analysis.graph.variant,
+        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
+        "conditions": list(report.conditions),
+        **scenario_fields(analysis),
+        "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
+    }
+
+
+def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
+    numbers = [analysis.value(metric.name) for analysis in found.analyses]
+    value = float(numbers[i]) if metric.quantity else plain_number(numbers[i])
+    law = text(found.reports[i].total(metric.name))
+    return {"expr": law, "value": value, "ratio": list(ratios(numbers))[i]}
+
+
+def _along(along: Along, found: Comparison) -> dict[str, Any]:
+    return {
+        "symbol": along.name,
+        "closed": list(along.closed),
+        "metrics": {
+            crossing.metric.name: _ranking(crossing.ranking, found)
+            for crossing in along.crossings
+            if crossing.ranking is not None
+        },
+    }
+
+
+def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
+    return {
+        "changes_at": _plain(ranking.changes_at),
+        "compared_to": _plain(ranking.limit),
+        "stretches": [
+            {
+                "order": [[found.networks[i].label for i in group] for group in each.order],
+                "first": _plain(each.first),
+                "last": _plain(each.last),
+                "without_first": each.after,
+                "without_last": each.before,
+            }
+            for each in ranking.stretches
+        ],
+    }
+
+
+def _plain(value: Rational | None) -> int | float | str | None:
+    return None if value is None else plain_number(value)
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "table": table,
+    "markdown": markdown,
+    "json": as_json,
+}
+
+
+def find_renderer(name: str) -> Callable[[Comparison], str]:
+    """The function that renders a comparison in a format.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)

@@ -1,0 +1,446 @@
+"""What a change of a spec does: for the terminal, as Markdown for a pull request, as JSON."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.arithmetic import Rational
+from archspec.errors import find_named
+from archspec.fields import Condition, Expression
+from archspec.trees import Name, Number, Truth
+from costmodel.algebra.printing import text
+from costmodel.analysis import Analysis
+from costmodel.budgets import Balance
+from costmodel.diff import (
+    COUNTS,
+    Diff,
+    Differences,
+    LawChange,
+    Layer,
+    LayerChange,
+    Layers,
+    MetricChange,
+    SymbolChange,
+)
+from costmodel.metrics import METRICS, Metric
+from costmodel.render.amounts import show_amount, show_gain, show_part
+from costmodel.render.json import VERSION, plain_number
+from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.scenario import scenario_fields, scenario_notes
+from costmodel.render.table import drawn, entry, print_whole
+from costmodel.report import Report, show_decimal
+from costmodel.revisions import Source
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
+
+HEADS = ("metric", "old", "new", "difference", "%")
+
+MAX_LAYERS = 30
+"""The most layers that are listed; JSON lists all."""
+
+MAX_NAMES = 3
+"""The most renamed layers that are listed."""
+
+MAX_LAW = 120
+"""The longest law that is shown where laws were not asked for."""
+
+NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
+
+
+def table(found: Differences, *, symbolic: bool) -> str:
+    """Every metric before and after, then what else differs."""
+    return drawn(lambda console: _draw(found, console, symbolic=symbolic))
+
+
+def _draw(found: Differences, console: Console, *, symbolic: bool) -> None:
+    console.print(Text(title(found), style="bold"), soft_wrap=True)
+    for diff in found.diffs:
+        if not diff.is_empty or len(found.diffs) == 1:
+            _draw_one(found, diff, console, symbolic=symbolic)
+        elif diff.budgets:
+            console.print(Text(f"\n{_name(diff)}", style="bold"))
+            _entries(_budgets(diff), console)
+    _entries(_closing(found), console)
+
+
+def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: bool) -> None:
+    if len(found.diffs) > 1:
+        console.print(Text(f"\n{_name(diff)}", style="bold"))
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for head in HEADS:
+        grid.add_column(head, justify="left" if head == "metric" else "right", no_wrap=True)
+    for change in diff.changes:
+        grid.add_row(*_cells(change), style="dim" if change.is_none else "")
+    print_whole(grid, console)
+    laws = _laws(diff, symbolic=symbolic)
+    for notes in (_budgets(diff), _layers(diff), _declarations(diff), laws, _settings(diff)):
+        _entries(notes, console)
+
+
+def _entries(notes: Iterable[Note], console: Console) -> None:
+    for label, note in notes:
+        entry(label, note, console)
+
+
+def title(found: Differences) -> str:
+    """``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
+    names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
+    network = found.diffs[0].new.graph.name if found.diffs else ""
+    return f"{network}: {names}" if network else names
+
+
+def _source(name: str, variant: str | None) -> str:
+    return f"{name}@{variant}" if variant else name
+
+
+def _name(diff: Diff) -> str:
+    return diff.new.graph.variant or diff.new.graph.name
+
+
+def _cells(change: MetricChange) -> list[str]:
+    metric = change.metric
+    return [
+        metric.title,
+        show_amount(metric, change.old),
+        show_amount(metric, change.new),
+        show_gain(metric, change.gain),
+        show_part(change.part, change.gain),
+    ]
+
+
+def _closing(found: Differences) -> Iterator[Note]:
+    """The variants without a difference, those of one side, and what all numbers stand on."""
+    equal = [_name(diff) for diff in found.diffs if diff.is_empty]
+    if found.is_empty:
+        yield "equal", NO_DIFFERENCE + (f" ({', '.join(equal)})" if len(equal) > 1 else "")
+    elif equal:
+        yield "equal", ", ".join(equal)
+    for label, names in (("added", found.added), ("removed", found.removed)):
+        if names:
+            yield f"variants {label}", ", ".join(names)
+    if found.diffs:
+        yield from _basis(found.diffs[0].new)
+
+
+def _settings(diff: Diff) -> Iterator[Note]:
+    """The symbols' values."""
+    old, new = (Report(side).setting for side in (diff.old, diff.new))
+    if old != new:
+        yield "old at", old or "no symbols"
+    if new or old != new:
+        yield "at" if old == new else "new at", new or "no symbols"
+
+
+def _basis(analysis: Analysis) -> Iterator[Note]:
+    if analysis.assumed.texts:
+        yield "assuming", " and ".join(analysis.assumed.texts)
+    yield from scenario_notes(analysis)
+    yield "convention", str(analysis.convention)
+
+
+def _budgets(diff: Diff) -> Iterator[Note]:
+    """Every budget, with what is left of it or how far it is exceeded."""
+    for balance in diff.balances:
+        yield "budget", show_balance(balance)
+
+
+def show_balance(balance: Balance) -> str:
+    """``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
+    metric = balance.budget.metric
+    new, limit = (show_amount(metric, value) for value in (balance.new, balance.limit))
+    if balance.is_kept:
+        return f"{balance.budget.text}: kept, {new} is at most {limit}"
+    over = show_amount(metric, balance.new - balance.limit)
+    return f"{balance.budget.text}: broken, {new} is more than {limit}, by {over}"
+
+
+def _layers(diff: Diff) -> Iterator[Note]:
+    """The layers that come, go and change, then those that have other names."""
+    lines = list(_layer_lines(diff))
+    yield from lines[:MAX_LAYERS]
+    if len(lines) > MAX_LAYERS:
+        yield "", f"… and {len(lines) - MAX_LAYERS:,} more layers; --format json lists all"
+    renamed = diff.layers.renamed
+    if renamed:
+        yield "renamed", _renamed(renamed)
+
+
+def _renamed(renamed: Sequence[LayerChange]) -> str:
+    shown = ", ".join(f"{c.old.path} → {c.new.path}" for c in renamed[:MAX_NAMES])
+    more = f", and {len(renamed) - MAX_NAMES:,} more" if len(renamed) > MAX_NAMES else ""
+    return f"{shown}{more}, the same but for the name"
+
+
+def _layer_lines(diff: Diff) -> Iterator[Note]:
+    for layer in diff.layers.removed:
+        yield "− layer", _whole(layer, diff.old)
+    for layer in diff.layers.added:
+        yield "+ layer", _whole(layer, diff.new)
+    for each in diff.repeats:
+        yield "~ repeat", f"{each.name}: {each.old} → {each.new} times"
+    for change in diff.layers.changed:
+        yield "~ layer", f"{change.new.path}: {'; '.join(_altered(change, diff))}"
+
+
+def _whole(layer: Layer, analysis: Analysis) -> str:
+    counts = (f"{METRICS[n].title} {_count(layer, n, analysis)}" for n in COUNTS)
+    kind = f"{layer.kind}, {layer.layers} layers" if layer.row.is_group else layer.kind
+    return f"{layer.path} ({kind}), {_dimensions(layer, analysis)}, {', '.join(counts)}"
+
+
+def _count(layer: Layer, name: str, analysis: Analysis) -> str:
+    return show_amount(METRICS[name], analysis.evaluator(layer.row.counts[name]))
+
+
+def _dimensions(layer: Layer, analysis: Analysis) -> str:
+    return Report(analysis).dimensions(layer.row)
+
+
+def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
+    """What a layer says otherwise, as numbers."""
+    for name in change.fields:
+        values = [show_field(side.fields.get(name)) for side in (change.old, change.new)]
+        yield name if None in values else f"{name} {values[0]} → {values[1]}"
+    sides = ((change.old, diff.old), (change.new, diff.new))
+    if change.old.shapes != change.new.shapes:
+        yield f"shape {_moved(*(_dimensions(*side) for side in sides))}"
+    for name in change.counts:
+        yield f"{METRICS[name].title} {_moved(*(_count(x, name, at) for x, at in sides))}"
+
+
+def _moved(old: str, new: str) -> str:
+    return f"{old} → {new}" if old != new else f"{new}, by another law"
+
+
+def show_field(value: Any) -> str | None:
+    """A field that is a number, a word or a list of such; None of what is longer to say."""
+    match value:
+        case None:
+            return "none"
+        case str() | int() | Fraction():
+            return str(value)
+        case Truth(truth):
+            return str(truth).lower()
+        case Number(number) | Expression(Number(number)):
+            return show_decimal(number)
+        case Name(name):
+            return name
+        case Expression(tree) | Condition(tree):
+            return show_field(tree)
+    return None
+
+
+def _declarations(diff: Diff) -> Iterator[Note]:
+    """What changes of symbols, conditions and types."""
+    for change in diff.symbols:
+        yield "symbol", _symbol(change)
+    for sign, conditions in zip("+−", diff.conditions, strict=True):
+        yield from ((f"{sign} condition", each) for each in conditions)
+    for each in diff.types:
+        yield "types", f"{each.name} {each.old or 'none'} → {each.new or 'none'}"
+
+
+def _symbol(change: SymbolChange) -> str:
+    if change.old is None or change.new is None:
+        declared = change.old or change.new
+        assert declared is not None
+        verb = "added" if change.old is None else "removed"
+        return f"{change.name} {verb}, default {show_decimal(declared.default)}"
+    altered = (f"{a.name} {a.old or 'none'} → {a.new or 'none'}" for a in change.alterations)
+    return f"{change.name}: {', '.join(altered)}"
+
+
+def _as_it_is(law: str) -> str:
+    return law
+
+
+def _laws(diff: Diff, *, symbolic: bool, show: Callable[[str], str] = _as_it_is) -> Iterator[Note]:
+    """The laws that differ, where they are short or asked for."""
+    if not diff.has_laws:
+        yield "laws", "none: the structure hangs on the values of the symbols"
+    for change in diff.changes:
+        if change.law is not None:
+            label = f"law of {change.metric.name}"
+            for name, law in _law_lines(change.law, symbolic=symbolic):
+                yield label, f"{name}: {show(law)}" if law else name
+                label = ""
+
+
+def _law_lines(change: LawChange, *, symbolic: bool) -> Iterator[tuple[str, str]]:
+    """The laws with what each is, then whether there is more to see."""
+    said = {"old": change.old, "new": change.new, "new − old": change.gain}
+    laws = {name: text(law) for name, law in said.items() if law is not None}
+    shown = {n: law for n, law in laws.items() if symbolic or len(law) <= MAX_LAW}
+    yield from shown.items()
+    if len(shown) < len(laws):
+        yield f"{'more' if shown else 'differs'}, by --symbolic", ""
+
+
+def markdown(found: Differences, *, symbolic: bool) -> str:
+    """The same as GitHub's Markdown; layers and laws are closed until one opens them."""
+    lines = [f"**{escaped(title(found))}**", ""]
+    for diff in found.diffs:
+        if not diff.is_empty or len(found.diffs) == 1:
+            lines += [f"**{escaped(_name(diff))}**", ""] if len(found.diffs) > 1 else []
+            lines += _markdown_one(diff, symbolic=symbolic)
+        elif diff.budgets:
+            lines += [f"**{escaped(_name(diff))}**", "", *_items(_budgets(diff)), ""]
+    return "\n".join([*lines, *_items(_closing(found))]) + "\n"
+
+
+def _markdown_one(diff: Diff, *, symbolic: bool) -> list[str]:
+    lines = [line_of(HEADS), line_of(["---", *["---:"] * (len(HEADS) - 1)])]
+    for change in diff.changes:
+        cells = _cells(change)
+        lines.append(line_of(cells if change.is_none else [f"**{cells[0]}**", *cells[1:]]))
+    lines.append("")
+    open_ones = _items((*_budgets(diff), *_declarations(diff), *_settings(diff)))
+    lines += [*open_ones, ""] if open_ones else []
+    lines += _details(_summary(diff), _items(_layers(diff)))
+    laws = _laws(diff, symbolic=symbolic, show=code)
+    return lines + _details("laws", _items(laws, show=_as_it_is))
+
+
+def _summary(diff: Diff) -> str:
+    """``layers: 1 removed, 2 changed``."""
+    counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
+    return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
+
+
+def _details(summary: str, items: list[str]) -> list[str]:
+    """What is closed until one opens it; nothing where there is nothing."""
+    if not items:
+        return []
+    return ["<details>", f"<summary>{summary}</summary>", "", *items, "", "</details>", ""]
+
+
+def _items(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:
+    """A list; what has no label of its own belongs to the item before it."""
+    return [
+        f"- {escaped(label)}: {show(note)}" if label else f"  - {show(note)}"
+        for label, note in notes
+    ]
+
+
+def as_json(found: Differences, *, symbolic: bool) -> str:  # noqa: ARG001 - it has all laws
+    """The same as JSON, with every law and every layer."""
+    document = {
+        "archcost": VERSION,
+        "old": _source_fields(found.old),
+        "new": _source_fields(found.new),
+        "equal": found.is_empty,
+        "networks": [_document(diff) for diff in found.diffs],
+        "variants_added": list(found.added),
+        "variants_removed": list(found.removed),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _source_fields(source: Source) -> dict[str, Any]:
+    return {"file": source.name, "revision": source.revision, "variant": source.variant}
+
+
+def _document(diff: Diff) -> dict[str, Any]:
+    added, dropped = diff.conditions
+    return {
+        "name": diff.new.graph.name,
+        "variant": diff.new.graph.variant,
+        "equal": diff.is_empty,
+        "convention": diff.new.convention.name,
+        "assumptions": list(diff.new.assumed.texts),
+        "old": _side(diff.old),
+        "new": _side(diff.new),
+        "metrics": {change.metric.name: _metric_fields(change) for change in diff.changes},
+        "budgets": [_budget_fields(balance) for balance in diff.balances],
+        "conditions": {"added": list(added), "dropped": list(dropped)},
+        "symbols": [_symbol_fields(change) for change in diff.symbols],
+        "types": [each._asdict() for each in diff.types],
+        "repeats": [each._asdict() for each in diff.repeats],
+        "layers": _layer_fields(diff),
+    }
+
+
+def _side(analysis: Analysis) -> dict[str, Any]:
+    values = {name: plain_number(value) for name, value in analysis.graph.values.items()}
+    return {"symbols": values, **scenario_fields(analysis)}
+
+
+def _metric_fields(change: MetricChange) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        name: _plain(getattr(change, name), change.metric) for name in ("old", "new", "gain")
+    }
+    fields["part"] = None if change.part is None else float(change.part)
+    if change.law is not None:
+        laws = change.law._asdict().items()
+        fields["law"] = {name: None if law is None else text(law) for name, law in laws}
+    return fields
+
+
+def _plain(value: Rational, metric: Metric) -> int | float | str:
+    return float(value) if metric.quantity else plain_number(value)
+
+
+def _budget_fields(balance: Balance) -> dict[str, Any]:
+    metric = balance.budget.metric
+    values = {name: _plain(getattr(balance, name), metric) for name in ("new", "limit")}
+    return {
+        "budget": balance.budget.text,
+        "metric": metric.name,
+        **values,
+        "kept": balance.is_kept,
+    }
+
+
+def _symbol_fields(change: SymbolChange) -> dict[str, Any]:
+    what = "added" if change.old is None else "removed" if change.new is None else "changed"
+    return {"name": change.name, what: {a.name: [a.old, a.new] for a in change.alterations}}
+
+
+def _layer_fields(diff: Diff) -> dict[str, Any]:
+    layers = diff.layers
+    return {
+        "added": [_one_layer(layer, diff.new) for layer in layers.added],
+        "removed": [_one_layer(layer, diff.old) for layer in layers.removed],
+        "changed": [
+            {
+                "fields": list(change.fields),
+                "old": _one_layer(change.old, diff.old),
+                "new": _one_layer(change.new, diff.new),
+            }
+            for change in layers.changed
+        ],
+        "renamed": [[change.old.path, change.new.path] for change in layers.renamed],
+    }
+
+
+def _one_layer(layer: Layer, analysis: Analysis) -> dict[str, Any]:
+    shapes = [[plain_number(analysis.evaluator(s)) for s in shape] for shape in layer.row.shapes]
+    counts = {n: plain_number(analysis.evaluator(layer.row.counts[n])) for n in COUNTS}
+    return {
+        "path": layer.path,
+        "kind": layer.kind,
+        "layers": layer.layers,
+        "output_shapes": shapes,
+        **counts,
+    }
+
+
+Renderer = Callable[..., str]
+
+FORMATS: dict[str, Renderer] = {"table": table, "markdown": markdown, "json": as_json}
+
+
+def find_renderer(name: str) -> Renderer:
+    """The function that renders differences in a format.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+    return find_named("format", name, FORMATS)

@@ -1,0 +1,156 @@
+"""Specs as they stand in a file or in git: ``PATH``, ``REVISION:PATH``, each with ``@VARIANT``.
+
+Git is only read, by ``git cat-file blob`` without a shell; nothing is checked out.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec import Architecture, SpecError
+from archspec.architecture import read_architecture, split_variant
+from archspec.document import MAX_BYTES, Document, decode, parse_document, read_document
+
+ALL = "*"
+"""The variant that stands for all of them."""
+
+
+class Source(NamedTuple):
+    """Where a spec stands.
+
+    Attributes:
+        path: the file; in a revision as git reads it, from the repository's root.
+        revision: the revision, ``""`` for what is staged; None for the file on disk.
+        variant: the variant's name, ``*`` for all of them, None for the spec as it is.
+        folder: where git is asked.
+    """
+
+    path: str
+    revision: str | None = None
+    variant: str | None = None
+    folder: str = "."
+
+    @property
+    def name(self) -> str:
+        """``main:specs/net.yaml``: the file as errors and titles show it."""
+        if self.revision is None:
+            return self.path
+        folder = Path(self.folder)
+        if folder == Path():
+            return f"{self.revision}:{self.path}"
+        start = "" if folder.is_absolute() else "./"
+        return f"{self.revision}:{start}{folder / self.path}"
+
+    def beside(self, other: "Source") -> "Source":
+        """This revision of the other's file and variant, where it names no file of its own."""
+        if self.path:
+            return self
+        variant = self.variant or other.variant
+        if other.revision is not None:
+            return other._replace(revision=self.revision, variant=variant)
+        path = Path(other.path)
+        return Source(f"./{path.name}", self.revision, variant, str(path.parent))
+
+
+def read_source(text: str) -> Source:
+    """Where a text says that a spec stands; a file of that very name goes before a revision.
+
+    Raises:
+        SpecError: a revision that git would take for an option.
+    """
+    path, variant = split_variant(text)
+    revision, colon, inside = text.partition(":")
+    if not colon or Path(path).exists():
+        return Source(path, None, variant)
+    if revision.startswith("-"):
+        cause = f"'{revision}' is no revision: git would take it for an option"
+        raise SpecError(cause, hint="write REVISION:PATH, as main:specs/net.yaml")
+    path, variant = split_variant(inside)
+    return Source(path, revision, variant)
+
+
+def read_sources(old: str, new: str) -> tuple[Source, Source]:
+    """Two versions of a spec; ``REVISION:`` alone means the other's file there.
+
+    Raises:
+        SpecError: neither names a file, or only one asks for all variants.
+    """
+    sources = read_source(old), read_source(new)
+    if not any(source.path for source in sources):
+        raise SpecError("neither names a file", hint="as in archcost diff main: specs/net.yaml")
+    first, second = sources[0].beside(sources[1]), sources[1].beside(sources[0])
+    if (first.variant == ALL) != (second.variant == ALL):
+        raise SpecError("@* asks for all variants of one side only", hint="write it at both")
+    return first, second
+
+
+class Loaded(NamedTuple):
+    """A source with what stands there: one network, or all variants."""
+
+    source: Source
+    specs: tuple[Architecture, ...]
+
+
+def load_source(source: Source) -> Loaded:
+    """The network of a source, or all variants; a spec without variants is its only one.
+
+    Raises:
+        SpecError: the spec cannot be read, or breaks a rule.
+    """
+    spec = read_architecture(_document(source))
+    if source.variant != ALL:
+        try:
+            return Loaded(source, (spec.varied(source.variant),))
+        except SpecError as error:
+            raise error.placed(None, source.name) from None
+    return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
+
+
+def _document(source: Source) -> Document:
+    if source.revision is None:
+        return read_document(source.path)
+    if not source.path:
+        cause = f"'{source.revision}:' names no file"
+        raise SpecError(cause, hint="write REVISION:PATH, as main:specs/net.yaml")
+    return parse_document(decode(_blob(source), source.name), source.name)
+
+
+def _blob(source: Source) -> bytes:
+    """The bytes of a file in git, no more than a spec may have and one."""
+    command = ["git", "-C", source.folder, "cat-file", "blob", f"{source.revision}:{source.path}"]
+    pipe = subprocess.PIPE
+    try:
+        git = subprocess.Popen(
+            command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=_environment()
+        )
+    except OSError as error:
+        raise SpecError(f"cannot run git to read {source.name}: {error.strerror}") from None
+    assert git.stdout is not None
+    with git:
+        raw = git.stdout.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            git.kill()
+            return raw
+        _, complaint = git.communicate()
+    if git.returncode:
+        raise _refused(source, complaint.decode("utf-8", "replace"))
+    return raw
+
+
+def _environment() -> dict[str, str]:
+    """Git's words in English, since a person reads one line of them."""
+    return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def _refused(source: Source, complaint: str) -> SpecError:
+    """What git says, in one line and its hint."""
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    first = lines[0].removeprefix("fatal: ") if lines else "git gave no reason"
+    if first.endswith("bad file"):
+        first = "it is no file there"
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    hint = " ".join(hints)
+    if "does not exist" in first:
+        hint = hint or "a path behind a revision begins at the repository's root"
+    return SpecError(f"cannot read {source.name}: {first}", hint=hint)
