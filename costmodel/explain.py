@@ -7,26 +7,12 @@ from typing import NamedTuple
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis import Analysis
 from costmodel.cost import Parameter
-from costmodel.formula import show_number
+from costmodel.formula import Step, show_number
 from costmodel.metrics import METRICS
+from costmodel.movement import movement
 from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
 from costmodel.propagation import Counted, LayerCost
-
-
-class Step(NamedTuple):
-    """One line of an explanation: ``name = rule = numbers = value``.
-
-    Attributes:
-        name: what is computed: ``h_o``, ``#params``, ``MACs``.
-        rule: the formula in names; empty where there is nothing to compute.
-        numbers: the formula with the numbers put in.
-        value: the value.
-    """
-
-    name: str
-    rule: str
-    numbers: str
-    value: str
+from costmodel.scenario import NOWHERE
 
 
 class Explanation(NamedTuple):
@@ -101,6 +87,8 @@ class _Explainer:
         outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
+        if self.analysis.scenario != NOWHERE:
+            steps += movement(self.layer, self.analysis.basis, self.evaluate)
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:

@@ -73,3 +73,19 @@ class Formula(NamedTuple):
         if self.division and evaluate(self.division[0]) % evaluate(self.division[1]) == 0:
             text = text.replace("⌊", "").replace("⌋", "")
         return text
+
+
+class Step(NamedTuple):
+    """One line of an explanation: ``name = rule = numbers = value``.
+
+    Attributes:
+        name: what is computed: ``h_o``, ``#params``, ``MACs``.
+        rule: the formula in names; empty where there is nothing to compute.
+        numbers: the formula with the numbers put in.
+        value: the value.
+    """
+
+    name: str
+    rule: str
+    numbers: str
+    value: str

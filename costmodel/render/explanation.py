@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator
 
 from costmodel.analysis import Analysis
-from costmodel.explain import Explanation, Step
+from costmodel.explain import Explanation
+from costmodel.formula import Step
+from costmodel.render.scenario import scenario_notes
+from costmodel.scenario import NOWHERE
 
 
 def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
     """The steps of every layer, below its shapes."""
     head = f"{analysis.graph.name}, convention {analysis.convention}"
+    if analysis.scenario != NOWHERE:
+        head += "".join(f"\n{label}: {note}" for label, note in scenario_notes(analysis))
     blocks = ["\n".join(_block(explanation)) for explanation in explanations]
     return "\n\n".join([head, *blocks]) + "\n"
 
