@@ -1,5 +1,6 @@
 """A table of networks: a row for each, whose cells are names, symbols and metrics."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,7 +35,8 @@ TITLES = {
 }
 """What a column can say of a network, beside its symbols and metrics → the column's head."""
 
-Value = Rational | Expr | str | None
+Value = Rational | str | None
+"""A number, a name, or nothing where a network has no such symbol."""
 
 
 class Unit(NamedTuple):
@@ -246,9 +248,11 @@ def _inputs(analysis: Analysis) -> str:
     return ", ".join("×".join(str(analysis.evaluator(size)) for size in shape) for shape in shapes)
 
 
-def _order(value: Value) -> tuple[bool, Value]:
+def _order(value: Value) -> tuple[bool, Rational, str]:
     """What is not there comes before all that is; names without regard to case."""
-    return value is not None, value.casefold() if isinstance(value, str) else value or 0
+    if isinstance(value, str):
+        return True, 0, value.casefold()
+    return value is not None, value or 0, ""
 
 
 def _unit(text: str) -> tuple[str, Unit]:
@@ -312,10 +316,9 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
         for spec, analysis in table.analyses.items():
             if found := Report(analysis).conditions:
                 yield "valid when", f"{' and '.join(found)} ({spec})"
-    told: dict[tuple[str, str], int] = {}
-    for analysis in table.analyses.values():
-        for note in scenario_notes(analysis):
-            told[note] = told.get(note, 0) + 1
+    told = Counter(
+        note for analysis in table.analyses.values() for note in scenario_notes(analysis)
+    )
     for (label, note), count in told.items():
         yield label, note if count == len(table.analyses) else f"{note} ({count} networks)"
     yield "convention", str(find_convention(table.said.convention))
