@@ -43,3 +43,16 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     if not stale:
         print(f"archcost: {markers} markers up to date", file=sys.stderr)
     return int(check and bool(stale))
+
+
+@app.command
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it."""
+    import json
+
+    from archspec.layers import load_kinds
+    from archspec.schema import language_schema
+
+    for failed in load_kinds():
+        print(f"archcost: warning: {failed}", file=sys.stderr)
+    print(json.dumps(language_schema(), indent=1, ensure_ascii=False))
