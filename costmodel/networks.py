@@ -1,10 +1,9 @@
 """Which networks a few words stand for: ``specs/*.yaml`` is all specs, ``PATH@*`` all variants."""
 
 from collections.abc import Iterable, Iterator
-from glob import glob, has_magic
-from pathlib import Path
 
-from archspec import Architecture, SpecError, load
+from archspec import Architecture, load
+from costmodel.patterns import is_pattern, matches
 
 EVERY = "@*"
 """What stands behind a path for all of its variants."""
@@ -13,7 +12,9 @@ EVERY = "@*"
 def names_several(specs: Iterable[str]) -> bool:
     """Whether some words may stand for more than one network."""
     texts = list(specs)
-    return len(texts) > 1 or any(text.endswith(EVERY) or _is_pattern(text) for text in texts)
+    return len(texts) > 1 or any(
+        text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts
+    )
 
 
 def networks(specs: Iterable[str]) -> Iterator[Architecture]:
@@ -28,7 +29,7 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     """
     for text in specs:
         path, variant = _parted(text)
-        for file in _matches(path):
+        for file in matches(path, "spec"):
             yield from _variants(load(file), variant)
 
 
@@ -44,17 +45,3 @@ def _parted(text: str) -> tuple[str, str]:
     """The path, and the variant or nothing."""
     path, at, variant = text.rpartition("@")
     return (path, variant) if at and "/" not in variant else (text, "")
-
-
-def _is_pattern(text: str) -> bool:
-    path = _parted(text)[0]
-    return has_magic(path) and not Path(path).exists()
-
-
-def _matches(path: str) -> list[str]:
-    if not _is_pattern(path):
-        return [path]
-    found = sorted(glob(path, recursive=True))
-    if not found:
-        raise SpecError(f"no spec matches '{path}'", hint=f"looked for from {Path.cwd().name}/")
-    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError
@@ -528,3 +529,84 @@ def test_the_terminal_of_a_marker_is_the_same_everywhere(folder: Path, archcost:
     assert archcost("docs", str(path), columns=200, FORCE_COLOR="1").returncode == 0
     assert "\x1b" not in path.read_text()
     assert archcost("docs", "--check", str(path), columns=60).returncode == 0
+
+
+def test_pages_are_named_by_patterns_too(folder: Path, archcost: Run) -> None:
+    for name in ("a.md", "docs/b.md", "docs/c.rst"):
+        page(folder, MARKED, name)
+    done = archcost("docs", "--check", f"{folder}/**/*.md")
+    assert done.returncode == 1
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        f"{folder}/a.md",
+        f"{folder}/docs/b.md",
+    ]
+    assert "no page matches" in archcost("docs", f"{folder}/*.tex").stderr
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "memory --help"])
+def test_help_can_be_shown(option: str, folder: Path) -> None:
+    text = refresh(page(folder, f"<!-- archcost: {option} -->\n{END}\n"))
+    assert "```text\n" in text
+    assert "nothing was printed" not in text
+
+
+def test_no_page_brings_anything_but_an_error() -> None:
+    """Random lines of markers, fences and signs: markers, or one error with a place."""
+    pieces = (
+        BEGIN,
+        END,
+        "```",
+        "~~~",
+        "> ```",
+        "- x",
+        "",
+        "% archcost: x",
+        "% /archcost",
+        "\ufeff",
+    )
+    pieces += ("<!-- archcost:", "<!-- /archcost", f"{BEGIN} x", ".. archcost:: x", "\r", "\x00")
+    random = Random(6)
+    for _ in range(5000):
+        lines = lines_of("\n".join(random.choices(pieces, k=8)))
+        try:
+            markers = find_markers(lines, styles_of(Path("a.md")), "a.md")
+        except SpecError as error:
+            assert error.origin is not None
+        else:
+            assert all(marker.first <= marker.last for marker in markers)
+
+
+# The ready files
+
+
+def test_the_hooks_are_what_pre_commit_takes() -> None:
+    hooks = yaml.safe_load((ROOT / "docs" / "pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in hooks] == [
+        "archcost-docs",
+        "archcost-docs-check",
+        "archcost-check",
+    ]
+    for hook in hooks:
+        assert hook.keys() >= {"id", "name", "entry", "language", "files", "description"}
+        assert re.compile(hook["files"]).search("specs/a.yaml")
+        words = [*hook["entry"].split()[1:], *hook.get("args", ["specs/alexnet.yaml"])]
+        app.parse_args(words)
+
+
+def test_the_workflow_runs_commands_that_there_are() -> None:
+    workflow = yaml.safe_load((ROOT / "docs" / "workflow.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    lines = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+    commands = [line for line in lines if line.startswith("archcost ")]
+    assert len(commands) == 2
+    for command in commands:
+        app.parse_args(command.split()[1:])
+
+
+def test_the_zoo_is_made_by_markers() -> None:
+    """All families and all variants by pattern, so that a new one cannot be left out."""
+    text = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    assert "<!-- archcost: specs/*.yaml --" in text
+    assert "<!-- archcost: specs/*.yaml@* --" in text
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert [table.count("\n") - 2 for table in tables[:2]] == [38, 219]

@@ -9,7 +9,9 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from costmodel.cli.app import app
 
-Pages = Annotated[list[str], Parameter(help="Pages: Markdown, MyST, LaTeX, reStructuredText.")]
+Pages = Annotated[
+    list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
+]
 Check = Annotated[
     bool,
     Parameter(negative=(), help="Change nothing; show what is stale, with exit status 1."),

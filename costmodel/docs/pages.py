@@ -12,6 +12,7 @@ from archspec.errors import Origin, SpecError
 from costmodel.docs.commands import Answer, answer
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import Style, styles_of
+from costmodel.patterns import matches
 
 MAX_BYTES = 20_000_000
 """The largest page."""
@@ -67,15 +68,14 @@ def refreshed(paths: Iterable[str], root: Path | None = None) -> list[Change]:
     """Every page with its markers filled, and every file that its markers write.
 
     Args:
-        paths: the pages.
+        paths: the pages, or patterns of them.
         root: the folder that paths in markers start from; else that of the project of each page.
 
     Raises:
         SpecError: a page cannot be read, or a marker is broken or fails.
     """
     changes: dict[Path, Change] = {}
-    for path in paths:
-        page = Path(path)
+    for page in (Path(file) for path in paths for file in matches(path, "page")):
         if page.resolve() in changes:
             continue
         for change in _refreshed(page, (root or project_of(page)).resolve()):
