@@ -1,7 +1,7 @@
 """A table of networks: a row for each, whose cells are names, symbols and metrics."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -306,8 +306,6 @@ def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     """What stands below the table: where its numbers are, conditions, types, device, convention."""
-    from costmodel.render.scenario import scenario_notes
-
     if table.said.settings:
         yield "at", ", ".join(f"{name} = {value}" for name, value in table.said.settings.items())
     if table.said.assume:
@@ -316,9 +314,22 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
         for spec, analysis in table.analyses.items():
             if found := Report(analysis).conditions:
                 yield "valid when", f"{' and '.join(found)} ({spec})"
-    told = Counter(
-        note for analysis in table.analyses.values() for note in scenario_notes(analysis)
-    )
-    for (label, note), count in told.items():
-        yield label, note if count == len(table.analyses) else f"{note} ({count} networks)"
+    yield from _scenario(table.analyses.values())
     yield "convention", str(find_convention(table.said.convention))
+
+
+def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
+    """Types and device; where networks differ, what is said of how many."""
+    from costmodel.render.scenario import scenario_notes
+
+    told = Counter(note for analysis in analyses for note in scenario_notes(analysis))
+    together: dict[str, set[str]] = {}
+    for analysis in analyses:
+        for of, names in analysis.types.items():
+            together.setdefault(of, set()).update(names)
+    if all(len(names) == 1 for names in together.values()):
+        told = Counter({note: count for note, count in told.items() if note[0] != "types"})
+        yield "types", ", ".join(f"{of} {names.pop()}" for of, names in together.items())
+    for (label, note), count in told.items():
+        of = f" ({count} network{'s' * (count > 1)})"
+        yield label, note if count == len(analyses) else note + of

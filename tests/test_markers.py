@@ -404,6 +404,32 @@ def test_where_one_file_cannot_be_replaced_none_is(
     assert len(list(folder.iterdir())) == 6
 
 
+def test_a_page_that_may_only_be_read_is_not_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page(folder, MARKED)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SpecError, match=r"cannot write .*page\.md: it may only be read"):
+        write(refreshed([str(path)]))
+    assert path.read_text() == MARKED
+
+
+def test_where_there_is_no_room_no_file_is_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page(folder, MARKED)
+    changes = refreshed([str(path)])
+
+    def failing(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(SpecError, match="No space left on device; nothing is changed"):
+        write(changes)
+    assert path.read_text() == MARKED
+    assert sorted(file.name for file in folder.iterdir()) == [".git", "docs", "mlp.yaml", "page.md"]
+
+
 def test_a_page_that_is_changed_meanwhile_is_not_overwritten(folder: Path) -> None:
     path = page(folder, MARKED)
     changes = refreshed([str(path)])

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,16 @@ def test_the_file_is_named_where_a_setting_is_of_no_symbol(archcost: Run) -> Non
     assert done.returncode == 2
     assert "specs/bert.yaml" in done.stderr
     assert "'h'" in done.stderr
+
+
+def test_types_that_differ_are_told_of_how_many_networks(archcost: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "small.yaml"
+    spec.write_text(
+        "archspec: 1\nname: small\ninput: [1, 8]\nprecision: int8\n"
+        "layers: [{linear: {out_features: 8}}]\n"
+    )
+    told = archcost(str(spec), *LECTURE, "--metric", "params").stdout.splitlines()[-4:]
+    assert [line.split(None, 1)[1] for line in told if line.startswith("types")] == [
+        "weights int8, activations int8, accumulators int32 (1 network)",
+        "weights fp32, activations fp32, accumulators fp32 (3 networks)",
+    ]

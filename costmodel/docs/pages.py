@@ -194,6 +194,9 @@ def write(changes: Iterable[Change]) -> None:
 def _staged(path: Path, data: bytes) -> Path:
     """A file beside another, with its mode, that is to take its place."""
     target = path.resolve()
+    if target.exists() and not os.access(target, os.W_OK):
+        raise _unwritable(path, "it may only be read")
+    name = ""
     try:
         handle, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as stream:
@@ -202,6 +205,8 @@ def _staged(path: Path, data: bytes) -> Path:
             os.fsync(stream.fileno())
         os.chmod(name, stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW)
     except OSError as error:
+        if name:
+            os.unlink(name)
         raise _unwritable(path, str(error.strerror)) from None
     return Path(name)
 
