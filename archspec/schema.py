@@ -113,6 +113,10 @@ class _Generator(GenerateJsonSchema):
         default = _plain(schema.get("default"))
         return inner if default is None else {**inner, "default": default}
 
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> Schema:
+        found = super().literal_schema(schema)
+        return {key: value for key, value in found.items() if key != "enum" or "const" not in found}
+
     def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
         keys = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
         found = super().dict_schema(schema)
