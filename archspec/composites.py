@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
-from archspec.fields import Read, Size, constant, read_items, read_mapping, refused, wrong
+from archspec.fields import Read, Size, constant, form, read_items, read_mapping, refused, wrong
 from archspec.header import read_value
 from archspec.validation import STRICT
 
@@ -43,12 +43,18 @@ def _body(value: Any) -> Any:
     raise refused("[] is empty", "write at least one entry")
 
 
-_LIST = {"type": "array"}
-Body = Annotated[list[Any], Read(_body, {"type": "array", "minItems": 1})]
+_LIST = {"type": "array", "items": form("entry")}
+_ROW = {"type": "object", "propertyNames": form("name"), "additionalProperties": form("value")}
+_TABLE = {**_ROW, "minProperties": 1, "additionalProperties": form("column")}
+
+Body = Annotated[list[Any], Read(_body, {**_LIST, "minItems": 1})]
 Entries = Annotated[list[Any], Read(_entries, _LIST)]
-Branches = Annotated[list[list[Any]], Read(_branches, _LIST)]
-Columns = Annotated[dict[str, Any], Read(_columns, {"type": "object"})]
-Rows = Annotated[list[dict[str, Any]], Read(_rows, _LIST)]
+Branches = Annotated[
+    list[list[Any]], Read(_branches, {"type": "array", "minItems": 1, "items": _LIST})
+]
+Columns = Annotated[dict[str, Any], Read(_columns, _TABLE)]
+Rows = Annotated[list[dict[str, Any]], Read(_rows, {"type": "array", "minItems": 1, "items": _ROW})]
+Index = Annotated[str | None, WithJsonSchema({"anyOf": [form("name"), {"type": "null"}]})]
 
 
 class Composite(BaseModel):
@@ -57,12 +63,14 @@ class Composite(BaseModel):
     Attributes:
         bodies: the fields that are lists of entries.
         shorthand: the field that a bare list stands for, where there is one.
+        either: fields of which exactly one must stand there.
     """
 
     model_config = STRICT
 
     bodies: ClassVar[tuple[str, ...]] = ("layers",)
     shorthand: ClassVar[str | None] = None
+    either: ClassVar[tuple[str, ...]] = ()
 
 
 class Residual(Composite):
@@ -97,12 +105,14 @@ class Repeat(Composite):
     """The same entries ``times`` over, each turn with weights of its own."""
 
     times: Size = Field(description="how many turns; may be a symbol; 0 leaves them out")
-    index: str | None = Field(default=None, description="a name for the turn, from 0")
+    index: Index = Field(default=None, description="a name for the turn, from 0")
     layers: Body = Field(description="the entries of one turn")
 
 
 class Foreach(Composite):
     """The entries once for every row of a table, whose columns are names in them."""
+
+    either = ("rows", "columns")
 
     rows: Rows = Field(
         default_factory=list, description="the table: a list of mappings with the same keys"
@@ -111,7 +121,7 @@ class Foreach(Composite):
         default_factory=dict,
         description="the table by columns, instead: name → list, or a name that stands for one",
     )
-    index: str | None = Field(default=None, description="a name for the row's number, from 0")
+    index: Index = Field(default=None, description="a name for the row's number, from 0")
     layers: Body = Field(description="the entries of one row")
 
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
-from archspec.fields import Condition, Read, read_condition, show, wrong
+from archspec.fields import Condition, Read, form, read_condition, show, wrong
 from archspec.header import BlockModel, Header, check_name, read_value
 from archspec.layers import KINDS, Layer, find_kind
 from archspec.precision import UNSAID, Precision, Said
@@ -251,22 +251,26 @@ def _read_node_name(value: Any) -> str:
     raise wrong(value, "name", "letters, digits, _ and - make one")
 
 
+_SOURCE = {"type": "string"}
+_SOURCES = {"anyOf": [_SOURCE, {"type": "array", "minItems": 1, "items": _SOURCE}]}
+
+
 class Reserved(BaseModel):
     """The keys that every entry may have beside its kind."""
 
     model_config = STRICT
 
-    name: Annotated[str | None, Read(_read_node_name, {"type": "string"})] = Field(
+    name: Annotated[str | None, Read(_read_node_name, form("label"))] = Field(
         default=None, description="a name of its own; else its kind and a number, as conv2d_1"
     )
-    sources: Annotated[tuple[str, ...], Read(_read_sources, {"type": ["string", "array"]})] = Field(
+    sources: Annotated[tuple[str, ...], Read(_read_sources, _SOURCES)] = Field(
         default=("previous",),
         alias="from",
         description="where its input comes from: a name, or a list of names; previous is the "
         "entry before",
     )
-    when: Annotated[Condition | None, Read(read_condition, {"type": ["boolean", "string"]})] = (
-        Field(default=None, description="a condition; where it is false, the entry is left out")
+    when: Annotated[Condition | None, Read(read_condition, form("condition"))] = Field(
+        default=None, description="a condition; where it is false, the entry is left out"
     )
     precision: Said = Field(
         default=UNSAID,

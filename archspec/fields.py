@@ -64,6 +64,27 @@ class Read:
         return self.schema
 
 
+class Shorthand:
+    """A type annotation: what may stand for a mapping beside the mapping itself, as JSON Schema."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [self.schema, handler(core)]}
+
+
+def form(name: str) -> dict[str, Any]:
+    """The JSON Schema of a form that many fields share, by its name (see `archspec.schema`)."""
+    return {FORM: name}
+
+
+FORM = "form"
+"""The key of a schema that stands for a form."""
+
+
 def constant(value: int | str) -> Expression:
     """A literal, as a field's default; a decimal is given as its text and is exact."""
     return Expression(Number(tidy(Fraction(value))))
@@ -231,27 +252,18 @@ def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
 
 
-_NUMBER = {"anyOf": [{"type": "number"}, {"type": "string"}]}
-_FLAG = {"anyOf": [{"type": "boolean"}, {"type": "string"}]}
-_LIST = {"type": "array", "minItems": 1, "items": _NUMBER}
-_PAIRS = {
-    "type": "array",
-    "minItems": 1,
-    "items": {"anyOf": [_NUMBER, {**_LIST, "minItems": 2, "maxItems": 2}]},
-}
+_NUMBER, _SIZES, _FLAG, _NULL = form("number"), form("sizes"), form("condition"), {"type": "null"}
 
 Size = Annotated[Expression, Read(read_expression, _NUMBER)]
 """One number."""
 
 OptionalSize = Annotated[
     Expression | None,
-    Read(_optional(read_expression), {"anyOf": [*_NUMBER["anyOf"], {"type": "null"}]}),
+    Read(_optional(read_expression), {"anyOf": [_NUMBER, _NULL]}),
 ]
 """One number, or null."""
 
-SizeList = Annotated[
-    tuple[Expression, ...], Read(_list, {"anyOf": [_NUMBER, _LIST]}, lists="always")
-]
+SizeList = Annotated[tuple[Expression, ...], Read(_list, _SIZES, lists="always")]
 """A list of numbers, or the name of one; one number is a list of one."""
 
 SizeMap = Annotated[
@@ -264,18 +276,16 @@ Flag = Annotated[Condition, Read(read_condition, _FLAG)]
 
 OptionalFlag = Annotated[
     Condition | None,
-    Read(_optional(read_condition), {"anyOf": [*_FLAG["anyOf"], {"type": "null"}]}),
+    Read(_optional(read_condition), {"anyOf": [_FLAG, _NULL]}),
 ]
 """A truth value, or null."""
 
-PerAxis = Annotated[
-    Expression | tuple[Expression, ...], Read(_per_axis, {"anyOf": [_NUMBER, _LIST]}, lists="too")
-]
+PerAxis = Annotated[Expression | tuple[Expression, ...], Read(_per_axis, _SIZES, lists="too")]
 """One number for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
     Expression | tuple[Expression, ...] | None,
-    Read(_optional(_per_axis), {"anyOf": [_NUMBER, _LIST, {"type": "null"}]}, lists="too"),
+    Read(_optional(_per_axis), {"anyOf": [_SIZES, _NULL]}, lists="too"),
 ]
 """As `PerAxis`, or null."""
 
@@ -283,6 +293,6 @@ Sides = (
     Literal["same", "valid"] | Expression | tuple[Expression | tuple[Expression, Expression], ...]
 )
 
-Padding = Annotated[Sides, Read(_padding, {"anyOf": [_NUMBER, _PAIRS]}, lists="too")]
+Padding = Annotated[Sides, Read(_padding, form("padding"), lists="too")]
 """One number for every side; a list with one number, or ``[before, after]``, per axis; ``same``
 (output ``ceil(h/s)``); ``valid`` (none)."""

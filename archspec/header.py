@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from archspec.arithmetic import Rational, tidy
 from archspec.document import Document, Path_
@@ -13,6 +13,8 @@ from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
     Expression,
     Read,
+    Shorthand,
+    form,
     read_condition,
     read_expression,
     read_items,
@@ -20,7 +22,7 @@ from archspec.fields import (
     refused,
     wrong,
 )
-from archspec.precision import UNSAID, NetworkPrecision, Said, of_one_type
+from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
 from archspec.scope import RESERVED
 from archspec.validation import STRICT
 
@@ -50,6 +52,17 @@ def _unit(value: Any) -> Rational:
     raise wrong(number, "unit to round to")
 
 
+_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+
+Name = Annotated[str, WithJsonSchema(form("name"))]
+"""A name; `check_names` makes sure that it is one, and is free."""
+
+BlockName = Annotated[str, WithJsonSchema(form("block"))]
+"""A name that no kind has either."""
+
+AnEntry = Annotated[Any, WithJsonSchema(form("entry"))]
+"""An entry, which is read later (see `archspec.entries`)."""
+
 Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
 """An exact number, not an expression."""
 
@@ -62,7 +75,9 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Constant = Field(description="the value where nothing else is set")
+    default: Annotated[int | Fraction, Read(_number, _POSITIVE)] = Field(
+        description="the value where nothing else is set"
+    )
     domain: Literal["integer", "real"] = Field(
         default="integer", description="integer or real; positive in both"
     )
@@ -99,7 +114,7 @@ def _expand_symbol(value: Any) -> Any:
     return value if isinstance(value, dict | Symbol) else {"default": value}
 
 
-Symbols = dict[str, Annotated[Symbol, BeforeValidator(_expand_symbol)]]
+Symbols = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(_POSITIVE)]]
 """Symbols by name; a number alone is a default."""
 
 
@@ -108,7 +123,7 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: Annotated[int | Fraction, Read(_unit, {"type": "number", "exclusiveMinimum": 0})]
+    to: Annotated[int | Fraction, Read(_unit, _POSITIVE)]
     how: Literal["floor", "nearest"] = "nearest"
 
 
@@ -142,11 +157,15 @@ def read_value(value: Any) -> Any:
     return read_condition(value) if is_truth else read_expression(value)
 
 
-NamedValue = Annotated[Any, Read(read_value, {})]
+NamedValue = Annotated[Any, Read(read_value, form("value"))]
 
 
 def _parameter(value: Any) -> Any:
     return None if value is None else read_value(value)
+
+
+Parameter = Annotated[Any, Read(_parameter, {"anyOf": [form("value"), {"type": "null"}]})]
+"""A parameter's default; none where it is required."""
 
 
 def _sizes(value: Any) -> tuple[Expression, ...]:
@@ -163,15 +182,25 @@ def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
     return read_mapping(value, _sizes)
 
 
+_SHAPE = {"type": "array", "minItems": 1, "items": form("number")}
+_SHAPES = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": form("name"),
+    "additionalProperties": _SHAPE,
+}
+_INPUTS = {"anyOf": [_SHAPE, _SHAPES]}
+
+
 class BlockModel(BaseModel):
     """A kind of the spec's own."""
 
     model_config = STRICT
 
-    parameters: dict[str, Annotated[Any, Read(_parameter, {})]] = Field(
+    parameters: dict[Name, Parameter] = Field(
         default_factory=dict, description="name → default; one without a value is required"
     )
-    layers: list[Any] = Field(description="the entries it stands for")
+    layers: list[AnEntry] = Field(description="the entries it stands for")
 
 
 class Variant(BaseModel):
@@ -180,7 +209,7 @@ class Variant(BaseModel):
     model_config = STRICT
 
     symbols: Symbols = Field(default_factory=dict, description="symbols with another default")
-    let: dict[str, NamedValue] = Field(
+    let: dict[Name, NamedValue] = Field(
         default_factory=dict, description="derived values with another definition"
     )
 
@@ -196,20 +225,22 @@ class Header(BaseModel):
     symbols: Symbols = Field(
         default_factory=dict, description="what stays symbolic, with its default"
     )
-    let: dict[str, NamedValue] = Field(
+    let: dict[Name, NamedValue] = Field(
         default_factory=dict, description="derived values, in order; scalars or lists"
     )
-    input: Annotated[dict[str, Any], Read(_inputs, {"type": ["array", "object"]})] = Field(
+    input: Annotated[dict[str, Any], Read(_inputs, _INPUTS)] = Field(
         description="the input's shape, or a mapping of several"
     )
-    precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type)] = Field(
-        default=NetworkPrecision(),
-        description="the types of its numbers, as int8 or {weights: int4, activations: fp16}",
+    precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)] = (
+        Field(
+            default=NetworkPrecision(),
+            description="the types of its numbers, as int8 or {weights: int4, activations: fp16}",
+        )
     )
-    blocks: dict[str, BlockModel] = Field(
+    blocks: dict[BlockName, BlockModel] = Field(
         default_factory=dict, description="kinds of the spec's own, with parameters"
     )
-    layers: list[Any] = Field(min_length=1, description="the entries, in order")
+    layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
     variants: dict[str, Variant] = Field(
         default_factory=dict, description="named overrides of symbols and let, as SPEC@NAME"
     )

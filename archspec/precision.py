@@ -3,11 +3,11 @@
 from functools import reduce
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from archspec.document import Document
 from archspec.errors import SpecError, did_you_mean
-from archspec.fields import Read, refused, show
+from archspec.fields import Read, Shorthand, form, refused, show
 from archspec.layers import KINDS, find_kind
 from archspec.validation import STRICT
 
@@ -36,7 +36,10 @@ def _type(value: Any) -> str:
     raise refused(f"{show(value)} is no type of numbers", did_you_mean(str(value), TYPES))
 
 
-Type = Annotated[str | None, Read(_type, {"enum": list(TYPES)})]
+ONE_TYPE = form("type")
+"""A type's name, as JSON Schema."""
+
+Type = Annotated[str | None, Read(_type, ONE_TYPE)]
 
 
 class Precision(BaseModel):
@@ -81,14 +84,18 @@ def of_one_type(value: Any) -> Any:
     return {"weights": value, "activations": value} if isinstance(value, str) else value
 
 
-Said = Annotated[Precision, BeforeValidator(of_one_type)]
+Said = Annotated[Precision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)]
 """A type alone is that of weights and activations."""
+
+
+Kind = Annotated[str, WithJsonSchema(form("kind"))]
+"""The name of a kind; `known_kinds` makes sure that there is one."""
 
 
 class NetworkPrecision(Precision):
     """The types of a whole network's numbers, and of those of some kinds."""
 
-    kinds: dict[str, Said] = Field(
+    kinds: dict[Kind, Said] = Field(
         default_factory=dict, description="kind → the types of all layers of that kind"
     )
 

@@ -13,7 +13,7 @@ from archspec.layers import (
     recurrent,
     reshape,
 )
-from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind
+from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind, load_kinds
 
 __all__ = [
     "KINDS",
@@ -26,6 +26,7 @@ __all__ = [
     "find_kind",
     "kind",
     "linear",
+    "load_kinds",
     "matmul",
     "merge",
     "norm",

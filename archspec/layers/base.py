@@ -186,14 +186,14 @@ def find_kind(name: str) -> type[Layer]:
     Raises:
         SpecError: there is no such kind.
     """
-    failed = [] if name in KINDS else list(_load_kinds())
+    failed = [] if name in KINDS else list(load_kinds())
     if name not in KINDS:
         hint = did_you_mean(name, KINDS)
         raise SpecError(f"unknown kind '{name}'", hint="; ".join([*filter(None, [hint]), *failed]))
     return KINDS[name]
 
 
-def _load_kinds() -> Iterator[str]:
+def load_kinds() -> Iterator[str]:
     """Import what installed distributions add; what fails is told, and stops nothing."""
     from importlib.metadata import entry_points
 

@@ -3,6 +3,7 @@
 from costmodel.cli import (
     comparisons,
     devices,
+    documents,
     energies,
     inference,
     latency,
@@ -10,6 +11,7 @@ from costmodel.cli import (
     networks,
     proofs,
     questions,
+    tables,
     training,
 )
 from costmodel.cli.app import app
@@ -18,6 +20,7 @@ __all__ = [
     "app",
     "comparisons",
     "devices",
+    "documents",
     "energies",
     "inference",
     "latency",
@@ -25,5 +28,6 @@ __all__ = [
     "networks",
     "proofs",
     "questions",
+    "tables",
     "training",
 ]

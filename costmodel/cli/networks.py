@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from archspec.errors import SpecError
 from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
@@ -11,34 +12,61 @@ from costmodel.cli.options import (
     Given,
     Metrics,
     Spec,
+    Specs,
     Symbolic,
     chosen,
     require_depth,
 )
+from costmodel.cli.tables import PLAIN, Layout, print_table, require_one
 
 Format = Annotated[
     str,
-    Parameter(help="How to show it: table, json, csv, markdown, latex, python, c or javascript."),
+    Parameter(
+        help="How to show it: table, json, csv, markdown or latex; one network also as python, c "
+        "or javascript, several also as rst."
+    ),
 ]
 SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
 @app.default
 def report(
-    spec: Spec,
+    spec: Specs,
     /,
     *,
     symbolic: Symbolic = False,
     metric: Metrics = None,
     depth: Depth = None,
     format: Format = "table",  # noqa: A002 - the option's name
+    layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:
-    """Show what every layer and the whole network cost."""
+    """Show what every layer and the whole network cost; of several networks, a row for each."""
+    from costmodel.networks import names_several
+
+    if not names_several(spec):
+        require_one(layout)
+        _print_report(spec[0], chosen(metric), depth, given, format=format, symbolic=symbolic)
+    elif depth is not None:
+        raise SpecError("--depth is of one network, and these are several")
+    else:
+        print_table(spec, chosen(metric), layout, given, format=format, symbolic=symbolic)
+
+
+def _print_report(
+    spec: str,
+    metrics: tuple[str, ...],
+    depth: int | None,
+    given: Given,
+    *,
+    format: str,  # noqa: A002 - the option's name
+    symbolic: bool,
+) -> None:
+    """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.report import Report
 
-    render, metrics = find_renderer(format), chosen(metric)
+    render = find_renderer(format)
     require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
     print(render(Report(analysis, metrics, symbolic, depth)), end="")

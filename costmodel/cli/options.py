@@ -11,6 +11,9 @@ from costmodel.analysis import Analysis, analyze
 from costmodel.scenario import Scenario, scenario
 
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
+Specs = Annotated[
+    list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
+]
 Symbolic = Annotated[
     bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
 ]

@@ -24,11 +24,11 @@ def render(report: Report) -> str:
         rf"\caption{{{escaped(report.title)}}}",
         rf"\begin{{tabular}}{{ll{align * len(titles)}}}",
         r"\toprule",
-        _line(["layer", "output shape", *titles]),
+        line_of(["layer", "output shape", *titles]),
         r"\midrule",
         *(_row(report, row) for row in report.rows),
         r"\midrule",
-        _line(
+        line_of(
             ["total", "", *(_cell(report, report.show_total(m, Latex())) for m in report.columns)]
         ),
         r"\bottomrule",
@@ -40,7 +40,8 @@ def render(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: list[str]) -> str:
+def line_of(cells: list[str]) -> str:
+    """A row of a table."""
     return " & ".join(cells) + r" \\"
 
 
@@ -48,7 +49,7 @@ def _row(report: Report, row: Row) -> str:
     counts = [_cell(report, report.show(row.counts[m.name], Latex())) for m in report.columns]
     shapes = ", ".join(_shape(report, shape) for shape in row.shapes)
     indent = rf"\hspace{{{row.level}em}}" if row.level else ""
-    return _line([indent + escaped(report.label(row).strip()), shapes, *counts])
+    return line_of([indent + escaped(report.label(row).strip()), shapes, *counts])
 
 
 def _shape(report: Report, shape: Shape) -> str:

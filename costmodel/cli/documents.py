@@ -1,0 +1,60 @@
+"""Commands about documents: pages whose tables are generated, and the language's schema."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+
+Pages = Annotated[
+    list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
+]
+Check = Annotated[
+    bool,
+    Parameter(negative=(), help="Change nothing; show what is stale, with exit status 1."),
+]
+Root = Annotated[
+    str | None,
+    Parameter(help="The folder that paths in markers start from; else the project's."),
+]
+
+
+@app.command
+def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
+    """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
+    from costmodel.docs.pages import refreshed, write
+
+    if root is not None and not Path(root).is_dir():
+        raise SpecError(f"--root {root} is no folder")
+    changes = refreshed(pages, Path(root) if root is not None else None)
+    stale = [change for change in changes if change.is_stale]
+    if check:
+        for change in stale:
+            print(change.diff(), end="")
+    else:
+        write(changes)
+    for change in stale:
+        told = f"{change.stale} of {change.markers} markers" if change.markers else "a file"
+        print(
+            f"archcost: {change.path}: {told} {'stale' if check else 'refreshed'}", file=sys.stderr
+        )
+    markers = sum(change.markers for change in changes)
+    if not stale:
+        print(f"archcost: {markers} markers up to date", file=sys.stderr)
+    return int(check and bool(stale))
+
+
+@app.command
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it."""
+    import json
+
+    from archspec.layers import load_kinds
+    from archspec.schema import language_schema
+
+    for failed in load_kinds():
+        print(f"archcost: warning: {failed}", file=sys.stderr)
+    print(json.dumps(language_schema(), indent=1, ensure_ascii=False))

@@ -1,0 +1,108 @@
+"""The command that shows networks one below the other, and the options of its table."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Given,
+    Metrics,
+    Specs,
+    Symbolic,
+    chosen,
+    require_values,
+)
+
+TableFormat = Annotated[
+    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
+]
+
+
+def _several(text: str) -> Parameter:
+    return Parameter(consume_multiple=True, negative=(), help=text)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Layout:
+    """How a table of networks looks."""
+
+    columns: Annotated[
+        list[str] | None,
+        _several("What stands before the metrics: name, variant, spec, source, input, a symbol."),
+    ] = None
+    unit: Annotated[
+        list[str] | None, _several("Show a metric in a unit, as macs=M memory_peak=MiB.")
+    ] = None
+    digits: Annotated[
+        int | None, Parameter(help="Digits after the point of numbers with a unit; else 2.")
+    ] = None
+    sort: Annotated[
+        list[str] | None, _several("Columns to sort by, as macs, or macs:desc; else as they come.")
+    ] = None
+    caption: Annotated[str, Parameter(help="What stands above a table of networks.")] = ""
+
+
+PLAIN = Layout()
+"""Names and metrics in full, in the order of the specs."""
+
+
+def require_one(layout: Layout) -> None:
+    """Make sure that nothing is said of a table of networks where only one is shown.
+
+    Raises:
+        SpecError: something is.
+    """
+    for name, value in vars(layout).items():
+        if value != getattr(PLAIN, name):
+            raise SpecError(
+                f"--{name} is of a table of networks, and this is one network",
+                hint="archcost table SPEC has a row for it",
+            )
+
+
+@app.command
+def table(
+    specs: Specs,
+    /,
+    *,
+    symbolic: Symbolic = False,
+    metric: Metrics = None,
+    format: TableFormat = "table",  # noqa: A002 - the option's name
+    layout: Layout = PLAIN,
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants."""
+    print_table(specs, chosen(metric), layout, given, format=format, symbolic=symbolic)
+
+
+def print_table(
+    specs: list[str],
+    metrics: tuple[str, ...],
+    layout: Layout,
+    given: Given,
+    *,
+    format: str,  # noqa: A002 - the option's name
+    symbolic: bool,
+) -> None:
+    """Print the table of some networks."""
+    from costmodel.render.tabulation import find_renderer
+    from costmodel.tabulation import Choice, Said, tabulate
+
+    render = find_renderer(format)
+    for name in ("columns", "unit", "sort"):
+        require_values(f"--{name}", getattr(layout, name))
+    choice = Choice(
+        metrics,
+        tuple(layout.columns or ()),
+        tuple(layout.unit or ()),
+        layout.digits,
+        tuple(layout.sort or ()),
+        layout.caption,
+    )
+    said = Said(given.convention, given.fixed, given.assumed, given.scenario)
+    print(render(tabulate(specs, choice, said, symbolic=symbolic)), end="")

@@ -1,0 +1,1 @@
+"""Documents whose tables are generated: markers, the commands in them, and pages on disk."""

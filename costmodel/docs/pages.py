@@ -1,0 +1,234 @@
+"""Pages on disk: read as they are, refreshed as a whole, written all or not at all."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from difflib import unified_diff
+from pathlib import Path
+from tempfile import mkstemp
+from typing import NamedTuple
+
+from archspec.errors import Origin, SpecError
+from costmodel.docs.commands import Answer, answer
+from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
+from costmodel.docs.styles import Style, styles_of
+from costmodel.patterns import matches
+
+MAX_BYTES = 20_000_000
+"""The largest page."""
+
+NEW = 0o644
+"""The mode of a new file."""
+
+ROOTS = (".git", "pyproject.toml")
+"""What the folder of a project holds."""
+
+
+class Change(NamedTuple):
+    """A file as it is and as it should be.
+
+    Attributes:
+        path: the file, as it was named.
+        before: its bytes, or None where there is no such file.
+        after: what its bytes should be.
+        markers: how many markers it has.
+        stale: how many of them are not up to date.
+        is_drawn: whether it is a figure; its bytes depend on what draws it, so that only its
+            absence makes it stale.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes
+    markers: int = 0
+    stale: int = 0
+    is_drawn: bool = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the file is not as it should be."""
+        return self.before is None if self.is_drawn else self.before != self.after
+
+    def diff(self) -> str:
+        """What would change, as a unified diff."""
+        if self.before is None:
+            return f"{self.path} is missing\n"
+        try:
+            old, new = (lines_of(data.decode()) for data in (self.before, self.after))
+        except UnicodeDecodeError:
+            return f"{self.path} differs\n"
+        changes = unified_diff(old, new, str(self.path), f"{self.path} (generated)")
+        return "".join(
+            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+            for line in changes
+        )
+
+
+def refreshed(paths: Iterable[str], root: Path | None = None) -> list[Change]:
+    """Every page with its markers filled, and every file that its markers write.
+
+    Args:
+        paths: the pages, or patterns of them.
+        root: the folder that paths in markers start from; else that of the project of each page.
+
+    Raises:
+        SpecError: a page cannot be read, or a marker is broken or fails.
+    """
+    changes: dict[Path, Change] = {}
+    for page in (Path(file) for path in paths for file in matches(path, "page")):
+        if page.resolve() in changes:
+            continue
+        for change in _refreshed(page, (root or project_of(page)).resolve()):
+            if change.path.resolve() in changes:
+                raise SpecError(f"two markers write {change.path}")
+            changes[change.path.resolve()] = change
+    return list(changes.values())
+
+
+def project_of(page: Path) -> Path:
+    """The nearest folder around a page that holds a project, else the page's own folder."""
+    around = page.resolve().parents
+    return next((f for f in around if any((f / name).exists() for name in ROOTS)), around[0])
+
+
+def _refreshed(page: Path, root: Path) -> Iterator[Change]:
+    raw = _read(page)
+    styles = styles_of(page)
+    lines = lines_of(_decoded(raw, page))
+    markers = find_markers(lines, styles, str(page))
+    answers = [answer(marker, root) for marker in markers]
+    texts = [_between(m, a, styles, page, root) for m, a in zip(markers, answers, strict=True)]
+    stale = sum("".join(lines[m.first : m.last]) != t for m, t in zip(markers, texts, strict=True))
+    for marker, text in zip(reversed(markers), reversed(texts), strict=True):
+        lines[marker.first : marker.last] = [text]
+    yield Change(page, raw, "".join(lines).encode(), len(markers), stale)
+    for found in answers:
+        for name, data in found.files.items():
+            file = root / name
+            before = file.read_bytes() if file.is_file() else None
+            yield Change(_shown(file), before, data, is_drawn=name == found.figure)
+
+
+def _read(page: Path) -> bytes:
+    try:
+        raw = page.read_bytes()
+    except OSError as error:
+        raise SpecError(f"cannot read {page}: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise SpecError(f"{page} is larger than {MAX_BYTES:,} bytes, the most a page may have")
+    return raw
+
+
+def _decoded(raw: bytes, page: Path) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        column = len(before) - before.rfind("\n")
+        origin = Origin(str(page), before.count("\n") + 1, column)
+        cause = f"byte 0x{raw[error.start]:02x} is not UTF-8; pages are UTF-8 text"
+        raise SpecError(cause, origin=origin) from None
+
+
+def _between(
+    marker: Marker, found: Answer, styles: tuple[Style, ...], page: Path, root: Path
+) -> str:
+    """What stands between the comments of a marker.
+
+    Raises:
+        SpecError: a line of it would be read as a marker.
+    """
+    style = marker.style
+    text = _shape(style, found, page, root) or style.comment("nothing was printed")
+    for line in lines_of(text):
+        if looks_like_marker(bare(line), styles):
+            cause = f"the command prints a line that looks like a marker: {line.strip()}"
+            raise SpecError(cause, origin=marker.origin, entry=marker.command)
+    space = "\n" * style.is_spaced
+    return f"{space}{text}{space}".replace("\n", marker.newline)
+
+
+def _shape(style: Style, found: Answer, page: Path, root: Path) -> str:
+    """The figure, the text in the page's own format, or the text as code."""
+    if found.figure is not None:
+        path = os.path.relpath(root / found.figure, page.resolve().parent)
+        shown = found.text.partition("\n")[0]
+        numbers = style.comment(f"numbers {found.digest}")
+        return f"{style.figure(Path(path).as_posix(), shown)}{numbers}"
+    if found.shape == style.own or not found.text:
+        return found.text
+    return style.code(found.text, found.shape if found.shape not in ("", "table") else "text")
+
+
+def _shown(file: Path) -> Path:
+    """A path from here, where it is below."""
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+def write(changes: Iterable[Change]) -> None:
+    """Write what has changed: all of it, or, where one file cannot be written, nothing.
+
+    A file is replaced as a whole and keeps its mode; a link stays one, and leads to the new text.
+
+    Raises:
+        SpecError: a file cannot be written, or was changed since it was read.
+    """
+    staged: list[tuple[Change, Path]] = []
+    done: list[Change] = []
+    try:
+        for change in changes:
+            if change.before != change.after:
+                staged.append((change, _staged(change.path, change.after)))
+        for change, temporary in staged:
+            _put(change, temporary)
+            done.append(change)
+    except BaseException:
+        for change in done:
+            _restore(change)
+        raise
+    finally:
+        for _, temporary in staged:
+            temporary.unlink(missing_ok=True)
+
+
+def _staged(path: Path, data: bytes) -> Path:
+    """A file beside another, with its mode, that is to take its place."""
+    target = path.resolve()
+    if target.exists() and not os.access(target, os.W_OK):
+        raise _unwritable(path, "it may only be read")
+    name = ""
+    try:
+        handle, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW)
+    except OSError as error:
+        if name:
+            os.unlink(name)
+        raise _unwritable(path, str(error.strerror)) from None
+    return Path(name)
+
+
+def _put(change: Change, temporary: Path) -> None:
+    """Replace a file, if it is still what was read."""
+    now = change.path.read_bytes() if change.path.is_file() else None
+    if now != change.before:
+        raise _unwritable(change.path, "it was changed meanwhile")
+    try:
+        os.replace(temporary, change.path.resolve())
+    except OSError as error:
+        raise _unwritable(change.path, str(error.strerror)) from None
+
+
+def _unwritable(path: Path, cause: str) -> SpecError:
+    return SpecError(f"cannot write {path}: {cause}; nothing is changed")
+
+
+def _restore(change: Change) -> None:
+    """Put back what was there."""
+    if change.before is None:
+        change.path.unlink()
+    else:
+        os.replace(_staged(change.path, change.before), change.path.resolve())

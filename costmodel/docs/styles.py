@@ -1,0 +1,134 @@
+"""How a document writes comments, and how text, code and figures stand in it."""
+
+import re
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from costmodel.render.latex import escaped as escaped_latex
+
+
+class Style(NamedTuple):
+    """The comments of a document that are markers, and what stands between them.
+
+    Attributes:
+        name: what the style is called.
+        begin: a line that begins a marker, with its ``command``.
+        end: a line that ends one.
+        marker: what looks like either; a line that does and is neither is an error.
+        own: the format whose text stands as it is; all other text stands as code.
+        is_spaced: whether what stands between markers is parted from them by empty lines.
+        code: a text and the language that it is in → how it stands.
+        figure: a path and what it shows → how it stands.
+        comment: a text that no reader sees.
+    """
+
+    name: str
+    begin: re.Pattern[str]
+    end: re.Pattern[str]
+    marker: re.Pattern[str]
+    own: str
+    is_spaced: bool
+    code: Callable[[str, str], str]
+    figure: Callable[[str, str], str]
+    comment: Callable[[str], str]
+
+
+def _fenced(text: str, language: str) -> str:
+    """A fence that is longer than any in the text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}{fence}\n"
+
+
+def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
+    return f"\\begin{{verbatim}}\n{text}\\end{{verbatim}}\n"
+
+
+def _code_block(text: str, language: str) -> str:
+    lines = "".join(f"   {line}\n" if line else "\n" for line in text.splitlines())
+    return f".. code-block:: {language}\n\n{lines}"
+
+
+def _preformatted(text: str, language: str) -> str:
+    return f'<pre><code class="language-{language}">{escape(text, quote=False)}</code></pre>\n'
+
+
+def _markdown_figure(path: str, shown: str) -> str:
+    alternative = re.sub(r"([\\\[\]])", r"\\\1", shown)
+    return f"![{alternative}]({quote(path)})\n"
+
+
+def _html_figure(path: str, shown: str) -> str:
+    return f'<img src="{quote(path)}" alt="{escape(shown)}">\n'
+
+
+def _latex_figure(path: str, shown: str) -> str:
+    return f"\\includegraphics[width=\\linewidth]{{{path}}} % {escaped_latex(shown)}\n"
+
+
+def _rst_figure(path: str, shown: str) -> str:
+    return f".. image:: {path}\n   :alt: {shown}\n"
+
+
+_HTML = (
+    re.compile(r" {0,3}<!--\s*archcost\s*:(?P<command>(?:(?!-->).)*)-->\s*"),
+    re.compile(r" {0,3}<!--\s*/\s*archcost\s*-->\s*"),
+    re.compile(r" {0,3}<!--\s*(?:archcost\s*:|/\s*archcost\b)"),
+)
+_PERCENT = (
+    re.compile(r"\s*%+\s*archcost\s*:(?P<command>.*)"),
+    re.compile(r"\s*%+\s*/\s*archcost\s*"),
+    re.compile(r"\s*%+\s*(?:archcost\s*:|/\s*archcost\b)"),
+)
+_DOTS = (
+    re.compile(r"\.\.\s+archcost\s*:(?!:)(?P<command>.*)"),
+    re.compile(r"\.\.\s+/\s*archcost\s*"),
+    re.compile(r"\.\.\s+(?:archcost\s*:|/\s*archcost\b)"),
+)
+_MYST = (
+    re.compile(r" {0,3}%\s*archcost\s*:(?P<command>.*)"),
+    re.compile(r" {0,3}%\s*/\s*archcost\s*"),
+    re.compile(r" {0,3}%\s*(?:archcost\s*:|/\s*archcost\b)"),
+)
+
+
+def _html_comment(text: str) -> str:
+    return f"<!-- {text} -->\n"
+
+
+def _percent_comment(text: str) -> str:
+    return f"% {text}\n"
+
+
+MARKDOWN = Style("Markdown", *_HTML, "markdown", True, _fenced, _markdown_figure, _html_comment)
+MYST = Style("MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _percent_comment)
+HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _html_comment)
+LATEX = Style("LaTeX", *_PERCENT, "latex", False, _verbatim, _latex_figure, _percent_comment)
+RST = Style(
+    "reStructuredText",
+    *_DOTS,
+    "rst",
+    True,
+    _code_block,
+    _rst_figure,
+    lambda text: f".. {text}\n",
+)
+
+BY_SUFFIX = {
+    **dict.fromkeys((".md", ".markdown", ".qmd", ".rmd"), (MARKDOWN, MYST)),
+    **dict.fromkeys((".html", ".htm"), (HTML,)),
+    **dict.fromkeys((".tex", ".latex", ".ltx", ".sty"), (LATEX,)),
+    **dict.fromkeys((".rst", ".rest"), (RST,)),
+}
+"""The end of a path → the styles that its comments may have."""
+
+OTHER = (MARKDOWN, LATEX, RST)
+"""The styles of all other files."""
+
+
+def styles_of(path: Path) -> tuple[Style, ...]:
+    """The styles that may be found in a file."""
+    return BY_SUFFIX.get(path.suffix.lower(), OTHER)

@@ -1,0 +1,47 @@
+"""Which networks a few words stand for: ``specs/*.yaml`` is all specs, ``PATH@*`` all variants."""
+
+from collections.abc import Iterable, Iterator
+
+from archspec import Architecture, load
+from costmodel.patterns import is_pattern, matches
+
+EVERY = "@*"
+"""What stands behind a path for all of its variants."""
+
+
+def names_several(specs: Iterable[str]) -> bool:
+    """Whether some words may stand for more than one network."""
+    texts = list(specs)
+    return len(texts) > 1 or any(
+        text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts
+    )
+
+
+def networks(specs: Iterable[str]) -> Iterator[Architecture]:
+    """The networks that some words stand for, each with its variant; patterns in sorted order.
+
+    Args:
+        specs: each ``PATH``, ``PATH@VARIANT`` or ``PATH@*``; in a path, ``*``, ``?`` and ``[…]``
+            stand for what they stand for in a shell.
+
+    Raises:
+        SpecError: nothing has such a path, or a spec breaks a rule.
+    """
+    for text in specs:
+        path, variant = _parted(text)
+        for file in matches(path, "spec"):
+            yield from _variants(load(file), variant)
+
+
+def _variants(architecture: Architecture, variant: str) -> Iterator[Architecture]:
+    if variant == "*":
+        for name in architecture.header.variants or (None,):
+            yield architecture.varied(name)
+    else:
+        yield architecture.varied(variant or None)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The path, and the variant or nothing."""
+    path, at, variant = text.rpartition("@")
+    return (path, variant) if at and "/" not in variant else (text, "")

@@ -1,0 +1,29 @@
+"""Patterns of paths, as a shell expands them where there is one: ``specs/*.yaml``, ``docs/**``."""
+
+from glob import glob, has_magic
+from pathlib import Path
+
+from archspec.errors import SpecError
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path stands for the files that it matches; a file of that name is itself."""
+    return has_magic(path) and not Path(path).exists()
+
+
+def matches(path: str, what: str) -> list[str]:
+    """The files that a path stands for, sorted; without a pattern the path itself.
+
+    Args:
+        path: a path, or a pattern.
+        what: what is looked for, for the error.
+
+    Raises:
+        SpecError: nothing matches the pattern.
+    """
+    if not is_pattern(path):
+        return [path]
+    found = sorted(glob(path, recursive=True))
+    if not found:
+        raise SpecError(f"no {what} matches '{path}'", hint=f"looked for from {Path.cwd().name}/")
+    return found

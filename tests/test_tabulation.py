@@ -1,0 +1,155 @@
+"""Tables of networks: which rows, which columns, in which units and order."""
+
+import csv
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from archspec import SpecError
+from costmodel.metrics import METRICS
+from costmodel.networks import names_several, networks
+from costmodel.tabulation import Unit, in_unit, units_of
+from tests.conftest import ROOT, Run
+
+Golden = Callable[[str, str], None]
+
+LECTURE = ("specs/alexnet.yaml", "specs/vgg.yaml", "specs/resnet.yaml@resnet50")
+"""The networks of MIT 6.5940, lecture 2."""
+
+STYLED = (
+    "table",
+    *LECTURE,
+    *("--metric", "params", "macs", "memory_peak"),
+    *("--columns", "name", "variant", "h"),
+    *("--unit", "params=M", "macs=G", "memory_peak=MiB"),
+    *("--digits", "1", "--sort", "macs:desc", "--caption", "The lecture's networks_"),
+)
+
+
+@pytest.mark.parametrize("shape", ["table", "markdown", "latex", "rst", "csv", "json"])
+def test_golden(shape: str, archcost: Run, golden: Golden) -> None:
+    done = archcost(*STYLED, "--format", shape)
+    assert (done.returncode, done.stderr) == (0, "")
+    golden(f"tabulation.{shape}", done.stdout)
+
+
+def test_golden_laws(archcost: Run, golden: Golden) -> None:
+    done = archcost("specs/mlp.yaml", "specs/vgg.yaml", "--symbolic", "--format", "markdown")
+    golden("tabulation-symbolic.md", done.stdout)
+
+
+def rows(archcost: Run, *arguments: str) -> list[dict[str, str]]:
+    """The rows of a table, by the heads of its columns."""
+    done = archcost(*arguments, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(StringIO(done.stdout)))
+
+
+def test_several_specs_have_a_row_each(archcost: Run) -> None:
+    """The lecture's params and MACs of AlexNet; VGG-16's: Simonyan and Zisserman, 138 M."""
+    found = rows(archcost, *LECTURE[:2], "--metric", "params", "macs")
+    assert [row["name"] for row in found] == ["AlexNet", "VGG"]
+    assert [row["params"] for row in found] == ["60954656", "138344128"]
+    assert found[0]["macs"] == "724406816"
+    assert {row["convention"] for row in found} == {"lecture"}
+
+
+def test_a_pattern_is_expanded_in_order_and_a_star_is_all_variants(archcost: Run) -> None:
+    found = rows(archcost, "specs/*net*.yaml", "--columns", "spec", "--metric", "params")
+    specs = [row["spec"] for row in found]
+    assert specs == sorted(
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("specs/*net*.yaml")
+    )
+    varied = rows(archcost, "specs/vgg.yaml@*", "--metric", "params")
+    assert [row["variant"] for row in varied][:2] == ["vgg11", "vgg13"]
+
+
+def test_settings_and_conventions_are_of_all(archcost: Run) -> None:
+    one = json.loads(
+        archcost(LECTURE[1], "--set", "h=192", "--convention", "torch", "--format", "json").stdout
+    )
+    both = rows(archcost, *LECTURE[:2], "--set", "h=192", "--convention", "torch", "--columns", "h")
+    assert both[1]["macs"] == str(one["totals"]["macs"]["value"])
+    assert [row["h"] for row in both] == ["192", "192"]
+    assert both[0]["convention"] == "torch"
+
+
+@pytest.mark.parametrize("sort", [("macs",), ("macs:desc",), ("name",), ("classes", "macs:desc")])
+def test_rows_are_sorted(sort: tuple[str, ...], archcost: Run) -> None:
+    """Numbers as numbers; a network without such a symbol comes first; the first key first."""
+    found = rows(archcost, *LECTURE, "--columns", "name", "classes", "--sort", *sort)
+    keys = [
+        [
+            row[key].casefold() if key == "name" else int(row[key] or -1) * (-1 if down else 1)
+            for key, _, down in (text.partition(":") for text in sort)
+        ]
+        for row in found
+    ]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [
+        (724_406_816, 2, "724.41"),
+        (724_405_000, 2, "724.41"),
+        (724_404_999, 2, "724.40"),
+        (724_406_816, 0, "724"),
+        (999_995_000_000, 2, "999,995.00"),
+        (999_999_999_999, 2, "1,000,000.00"),
+        (1, 2, "0.00"),
+        (2**200, 3, f"{round(2**200, -3) // 10**6:,}.{round(2**200, -3) // 1000 % 1000}"),
+        (Fraction(12_345_678, 10), 2, "1.23"),
+    ],
+)
+def test_numbers_in_a_unit_are_rounded_exactly(
+    value: int | Fraction, digits: int, shown: str
+) -> None:
+    """Also where a float would not hold them: 2**200 is rounded as a whole number."""
+    assert in_unit(value, Unit("M", 10**6), digits, grouped=True) == shown
+
+
+def test_units_are_those_of_the_metric() -> None:
+    assert units_of(METRICS["macs"])["M"] == 10**6
+    assert units_of(METRICS["macs"])["Ki"] == 1024
+    assert units_of(METRICS["memory_peak"])["MiB"] == 2**20
+    assert "M" not in units_of(METRICS["memory_peak"])
+
+
+def test_which_words_name_several() -> None:
+    assert not names_several(["specs/alexnet.yaml"])
+    assert not names_several(["specs/resnet.yaml@resnet50"])
+    assert names_several(["specs/*.yaml"])
+    assert names_several(["specs/alexnet.yaml@*"])
+    assert names_several(["specs/alexnet.yaml", "specs/vgg.yaml"])
+
+
+def test_a_spec_without_variants_is_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert [found.variant for found in networks(["specs/alexnet.yaml@*"])] == [None]
+    with pytest.raises(SpecError, match=r"no spec matches 'specs/x\*'"):
+        list(networks(["specs/x*"]))
+
+
+def test_the_file_is_named_where_a_setting_is_of_no_symbol(archcost: Run) -> None:
+    done = archcost("specs/alexnet.yaml", "specs/bert.yaml", "--set", "h=192")
+    assert done.returncode == 2
+    assert "specs/bert.yaml" in done.stderr
+    assert "'h'" in done.stderr
+
+
+def test_types_that_differ_are_told_of_how_many_networks(archcost: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "small.yaml"
+    spec.write_text(
+        "archspec: 1\nname: small\ninput: [1, 8]\nprecision: int8\n"
+        "layers: [{linear: {out_features: 8}}]\n"
+    )
+    told = archcost(str(spec), *LECTURE, "--metric", "params").stdout.splitlines()[-4:]
+    assert [line.split(None, 1)[1] for line in told if line.startswith("types")] == [
+        "weights int8, activations int8, accumulators int32 (1 network)",
+        "weights fp32, activations fp32, accumulators fp32 (3 networks)",
+    ]
