@@ -1,31 +1,30 @@
 """The analysis of one network: its laws, its numbers, its conditions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Integer, S, Symbol
 from sympy.core.symbol import Str
 
-from archspec import Architecture, Graph, SpecError, build_graph, load
+from archspec import Architecture, Graph, SpecError
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
-from costmodel.algebra.conditions import Condition, Divides, WholeUnder, condition_text, whole_under
+from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
-from costmodel.algebra.reduction import is_impossible, raised, reduced
+from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
-from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions, read_assumptions
+from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.basis import Basis
-from costmodel.conventions import Convention, find_convention
+from costmodel.conventions import Convention
 from costmodel.metrics import METRICS, Metric, Order, find_metric
 from costmodel.precision import typed
 from costmodel.propagation import (
@@ -36,11 +35,10 @@ from costmodel.propagation import (
     Step,
     least_values,
     on_the_way,
-    propagate,
     show_way,
 )
 from costmodel.rules.base import Requirement, Shape, elements
-from costmodel.scenario import NOWHERE, Scenario, with_past
+from costmodel.scenario import NOWHERE, Scenario
 from costmodel.settings import Number, to_rational
 
 if TYPE_CHECKING:
@@ -49,148 +47,6 @@ if TYPE_CHECKING:
     from costmodel.liveness import Run
     from costmodel.ordering import BestOrder
     from costmodel.training.step import TrainingStep
-
-
-def analyze(
-    spec: str | PathLike[str],
-    *,
-    convention: str = "lecture",
-    settings: Mapping[str, Number] | None = None,
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-    numbers_suffice: bool = False,
-) -> "Analysis":
-    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
-
-    Args:
-        spec: path of a YAML spec.
-        convention: what counts: ``lecture``, ``torch`` or ``pycls``.
-        settings: symbols fixed to numbers; the others stay symbols.
-        assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
-        scenario: types of numbers and the device (see `costmodel.scenario.scenario`).
-        numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
-            of them fixed to their defaults will do.
-
-    Raises:
-        SpecError: the spec or a setting breaks a rule.
-    """
-    fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, counts = load(fspath(spec)), find_convention(convention)
-    asked = tuple(assume)
-    return analyze_loaded(
-        architecture, counts, fixed, asked, scenario, numbers_suffice=numbers_suffice
-    )
-
-
-def analyze_loaded(
-    architecture: Architecture,
-    counts: Convention,
-    fixed: Mapping[str, Rational],
-    assumed: tuple[str, ...],
-    scenario: Scenario,
-    *,
-    numbers_suffice: bool,
-) -> "Analysis":
-    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
-    architecture = with_past(architecture, scenario)
-    try:
-        return analyze_architecture(architecture, counts, fixed, assumed, scenario)
-    except SpecError:
-        if assumed:
-            raise
-        numbers = {**architecture.header.defaults, **fixed}
-        try:
-            numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
-        except SpecError as error:
-            raise _with_conditions(error, architecture, counts, scenario) from None
-        if numbers_suffice:
-            return numeric
-        raise
-
-
-def _with_conditions(
-    error: SpecError, architecture: Architecture, convention: Convention, scenario: Scenario
-) -> SpecError:
-    """The same error with the conditions under which the network is valid, where they are known."""
-    try:
-        free = unchecked(architecture, convention, {}, (), scenario)
-    except SpecError:
-        return error
-    if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
-        return error
-    conditions = " and ".join(map(condition_text, free.conditions))
-    return on_the_way(error, f"valid when {conditions}") if conditions else error
-
-
-def analyze_architecture(
-    architecture: Architecture,
-    convention: Convention,
-    settings: Mapping[str, Rational],
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-) -> "Analysis":
-    """The analysis of a loaded spec (see `analyze`)."""
-    assumed, architecture = tuple(assume), with_past(architecture, scenario)
-    analysis = unchecked(architecture, convention, settings, assumed, scenario)
-    try:
-        return analysis.checked()
-    except SpecError as error:
-        if not assumed:
-            raise
-        near = _near_defaults(architecture, analysis.demands)
-        try:
-            return unchecked(near, convention, settings, assumed, scenario).checked()
-        except SpecError:
-            raise error from None
-
-
-def unchecked(
-    architecture: Architecture,
-    convention: Convention,
-    settings: Mapping[str, Rational],
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-) -> "Analysis":
-    """The analysis of a loaded spec whose symbols' values may make no valid network."""
-    architecture = with_past(architecture, scenario)
-    assumed = read_assumptions(assume, architecture.header.symbols, settings)
-    near = _near_defaults(architecture, assumed.conditions)
-    graph = build_graph(near, settings, assumed.derived)
-    _require_past_to_matter(graph, scenario)
-    propagation = propagate(graph, assumed, scenario.past)
-    return Analysis(graph, propagation, convention, architecture, assumed, scenario)
-
-
-def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
-    """Tokens before are said only of a network that meets them."""
-    if scenario.past is None:
-        return
-    from costmodel.rules.attention import extends
-
-    if not any(extends(node.layer) for node in graph.nodes):
-        raise no_token_before()
-
-
-def no_token_before() -> SpecError:
-    """The error of a network that is asked what tokens before its own cost."""
-    return SpecError(
-        "no layer here meets tokens that came before: there is no causal self_attention",
-        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
-    )
-
-
-def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
-    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
-    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
-    if not asked:
-        return architecture
-    from costmodel.domains import domain_under
-
-    for name, declared in symbols.items():
-        domain = domain_under(declared, symbol(name, declared.domain), asked)
-        symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
-    header = architecture.header.model_copy(update={"symbols": symbols})
-    return architecture._replace(header=header)
 
 
 def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:

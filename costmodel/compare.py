@@ -13,8 +13,9 @@ from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import did_you_mean
 from costmodel.algebra.functions import exact
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.domains import Domain, domain_of, symbols_of
+from costmodel.loading import analyze_architecture
 from costmodel.metrics import METRICS, Metric
 from costmodel.ranking import Ranking, rank
 from costmodel.report import Report

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational, tidy
 from archspec.header import Fact, Rounding
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.metrics import find_metric
 from costmodel.scenario import Scenario
 

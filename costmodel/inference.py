@@ -23,12 +23,13 @@ from costmodel.algebra.pieces import summed
 from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.trends import trend
-from costmodel.analysis import Analysis, analyze_architecture, no_token_before
+from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.domains import domain_of, last_of
 from costmodel.latency import computation_time, memory_time
+from costmodel.loading import analyze_architecture, no_token_before
 from costmodel.machines import main_memory
 from costmodel.metrics import Metric, PerLayer, count_flops, count_macs
 from costmodel.propagation import GroupCost, LayerCost, Part, on_the_way

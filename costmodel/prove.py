@@ -22,9 +22,10 @@ from costmodel.algebra.functions import separated
 from costmodel.algebra.printing import real_text
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.assumptions import Assumptions, read_assumptions
 from costmodel.conventions import Convention, find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.metrics import METRICS, find_metric
 from costmodel.scenario import Scenario, scenario
 

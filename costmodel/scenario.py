@@ -1,5 +1,7 @@
 """A scenario: what is said beside the spec: types, the device, tokens before, training."""
 
+from collections.abc import Mapping
+from inspect import signature
 from typing import NamedTuple
 
 from archspec.architecture import Architecture
@@ -98,6 +100,20 @@ def scenario(
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
     return Scenario(precision, _device(hardware, energy, efficiency), tokens, trained)
+
+
+def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
+    """A scenario, or one from words (see `scenario`).
+
+    Raises:
+        SpecError: a word is none of a scenario's.
+    """
+    if isinstance(said, Scenario):
+        return said
+    known = signature(scenario).parameters
+    for name in said:
+        find_named("word of a scenario", name, known)
+    return scenario(**said)  # type: ignore[arg-type]
 
 
 def _tokens(past: Number | None) -> Rational | str | None:

@@ -12,9 +12,10 @@ from os import PathLike, fspath
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
 from costmodel.scenario import NOWHERE, Scenario, with_past

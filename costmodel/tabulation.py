@@ -14,9 +14,10 @@ from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean, find_named
 from archspec.quantities import BINARY, DECIMAL
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.formula import show_number, show_quantity
+from costmodel.loading import analyze_architecture
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.networks import networks
 from costmodel.report import COLUMNS, Report, show_decimal

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from archspec.errors import SpecError
-from costmodel.analysis import analyze
+from costmodel.loading import analyze
 from tests.conftest import ROOT
 
 ALEXNET = "specs/alexnet.yaml"

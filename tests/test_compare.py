@@ -17,9 +17,9 @@ from costmodel import ranking as ranking_module
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, RoundTo, floor_div
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis import analyze
 from costmodel.compare import Comparison, Network, labels
 from costmodel.domains import Domain
+from costmodel.loading import analyze
 from costmodel.ranking import Order, Ranking, order_of, rank
 from costmodel.revisions import Source
 from tests.conftest import ROOT, Run

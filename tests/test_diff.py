@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from archspec import SpecError
-from costmodel.analysis import Analysis, analyze
+from costmodel.analysis import Analysis
 from costmodel.budgets import read_budget
 from costmodel.diff import Diff
+from costmodel.loading import analyze
 from costmodel.revisions import Source, read_source, read_sources
 from tests.conftest import ROOT, Run
 

@@ -16,8 +16,8 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.scenario import scenario
 from costmodel.storage import Bounds, exceeds
 from costmodel.traffic import traffic

@@ -19,9 +19,9 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.pieces import summed
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
 from costmodel.inference import Inference, Plan, infer
+from costmodel.loading import analyze_architecture
 from costmodel.roofs import Roof, linear_roofs, longest, roofs
 from costmodel.scenario import Scenario, scenario
 from tests.conftest import ROOT, Run

@@ -21,9 +21,9 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
 from costmodel.crossover import Crossover, Crossovers, Part
+from costmodel.loading import analyze_architecture
 from costmodel.render.roofline import draw, paint, short_names, shortened
 from costmodel.roofline import Line, Roof, Roofline
 from costmodel.scenario import Scenario, scenario

@@ -16,9 +16,10 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.printing import text
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis import Analysis, analyze
+from costmodel.analysis import Analysis
 from costmodel.basis import Basis
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze
 from costmodel.metrics import count_macs, count_params
 from costmodel.precision import Typed
 from costmodel.propagation import LayerCost, propagate

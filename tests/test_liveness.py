@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel import Analysis, analyze
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.scenario import scenario
 
 ROOT = Path(__file__).parent.parent

@@ -30,8 +30,9 @@ from archspec.document import parse_document
 from archspec.graph import Node
 from archspec.layers import KINDS
 from costmodel.algebra.printing import text
-from costmodel.analysis import Analysis, analyze, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze, analyze_architecture
 from tests.conftest import ROOT
 from tests.test_algebra import run
 

@@ -8,8 +8,8 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.precision import Types, widest
 from costmodel.scenario import scenario
 

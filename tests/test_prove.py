@@ -19,8 +19,8 @@ from archspec.expressions import parse
 from archspec.laws import Law, LawFields, read_laws
 from archspec.scope import Scope, resolve
 from archspec.trees import Binary, Name, Number, Tree, Truth
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.prove import built_in_files, prove, read_derivation, shown
 from costmodel.render.proofs import FORMATS
 from costmodel.scenario import scenario

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel import analyze
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.reach import Limit, fields_of
 from costmodel.report import Report
 from tests.conftest import ROOT

@@ -15,8 +15,8 @@ from archspec.layers import KINDS
 from archspec.trees import Tensor
 from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.analysis import analyze_architecture
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.rules.base import elements, find_backward_rule
 from costmodel.training.kept import Held, Kept, kept
 from costmodel.training.products import work

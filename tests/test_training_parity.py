@@ -16,8 +16,9 @@ torch = pytest.importorskip(
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from costmodel.analysis import Analysis, analyze_architecture
+from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_architecture
 from costmodel.scenario import scenario
 from tests import twin
 

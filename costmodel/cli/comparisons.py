@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from archspec import Architecture
 from archspec.errors import SpecError, did_you_mean
-from costmodel.analysis import Analysis, analyze_loaded
+from costmodel.analysis import Analysis
 from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
@@ -20,6 +20,7 @@ from costmodel.cli.options import (
     require_values,
 )
 from costmodel.conventions import find_convention
+from costmodel.loading import analyze_loaded
 from costmodel.settings import positive, to_rational
 
 Version = Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.analysis import Analysis, analyze
+from costmodel.analysis import Analysis
+from costmodel.loading import analyze
 from costmodel.scenario import Scenario, scenario
 
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]

@@ -1,0 +1,157 @@
+"""From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+
+from archspec import Architecture, Graph, SpecError, build_graph, load
+from archspec.arithmetic import Rational
+from costmodel.algebra.conditions import Condition, condition_text
+from costmodel.algebra.reduction import is_impossible
+from costmodel.algebra.symbols import symbol
+from costmodel.analysis import Analysis
+from costmodel.assumptions import read_assumptions
+from costmodel.conventions import Convention, find_convention
+from costmodel.propagation import least_values, on_the_way, propagate
+from costmodel.scenario import NOWHERE, Scenario, as_scenario, with_past
+from costmodel.settings import Number, to_rational
+
+
+def analyze(
+    spec: str | PathLike[str],
+    *,
+    convention: str = "lecture",
+    settings: Mapping[str, Number] | None = None,
+    assume: Iterable[str] = (),
+    scenario: Scenario | Mapping[str, Number] = NOWHERE,
+    numbers_suffice: bool = False,
+) -> Analysis:
+    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+
+    Args:
+        spec: path of a YAML spec.
+        convention: what counts: ``lecture``, ``torch`` or ``pycls``.
+        settings: symbols fixed to numbers; the others stay symbols.
+        assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
+        scenario: types of numbers, the device and what else is said beside the spec, as
+            ``{"dtype": "fp16", "hardware": "a100-80gb"}`` (see `costmodel.scenario.scenario`).
+        numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
+            of them fixed to their defaults will do.
+
+    Raises:
+        SpecError: the spec or a setting breaks a rule.
+    """
+    fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    architecture, counts = load(fspath(spec)), find_convention(convention)
+    asked, said = tuple(assume), as_scenario(scenario)
+    return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)
+
+
+def analyze_loaded(
+    architecture: Architecture,
+    counts: Convention,
+    fixed: Mapping[str, Rational],
+    assumed: tuple[str, ...],
+    scenario: Scenario,
+    *,
+    numbers_suffice: bool,
+) -> Analysis:
+    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
+    architecture = with_past(architecture, scenario)
+    try:
+        return analyze_architecture(architecture, counts, fixed, assumed, scenario)
+    except SpecError:
+        if assumed:
+            raise
+        numbers = {**architecture.header.defaults, **fixed}
+        try:
+            numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
+        except SpecError as error:
+            raise _with_conditions(error, architecture, counts, scenario) from None
+        if numbers_suffice:
+            return numeric
+        raise
+
+
+def _with_conditions(
+    error: SpecError, architecture: Architecture, convention: Convention, scenario: Scenario
+) -> SpecError:
+    """The same error with the conditions under which the network is valid, where they are known."""
+    try:
+        free = unchecked(architecture, convention, {}, (), scenario)
+    except SpecError:
+        return error
+    if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
+        return error
+    conditions = " and ".join(map(condition_text, free.conditions))
+    return on_the_way(error, f"valid when {conditions}") if conditions else error
+
+
+def analyze_architecture(
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
+) -> Analysis:
+    """The analysis of a loaded spec (see `analyze`)."""
+    assumed, architecture = tuple(assume), with_past(architecture, scenario)
+    analysis = unchecked(architecture, convention, settings, assumed, scenario)
+    try:
+        return analysis.checked()
+    except SpecError as error:
+        if not assumed:
+            raise
+        near = _near_defaults(architecture, analysis.demands)
+        try:
+            return unchecked(near, convention, settings, assumed, scenario).checked()
+        except SpecError:
+            raise error from None
+
+
+def unchecked(
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
+) -> Analysis:
+    """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    architecture = with_past(architecture, scenario)
+    assumed = read_assumptions(assume, architecture.header.symbols, settings)
+    near = _near_defaults(architecture, assumed.conditions)
+    graph = build_graph(near, settings, assumed.derived)
+    _require_past_to_matter(graph, scenario)
+    propagation = propagate(graph, assumed, scenario.past)
+    return Analysis(graph, propagation, convention, architecture, assumed, scenario)
+
+
+def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
+    """Tokens before are said only of a network that meets them."""
+    if scenario.past is None:
+        return
+    from costmodel.rules.attention import extends
+
+    if not any(extends(node.layer) for node in graph.nodes):
+        raise no_token_before()
+
+
+def no_token_before() -> SpecError:
+    """The error of a network that is asked what tokens before its own cost."""
+    return SpecError(
+        "no layer here meets tokens that came before: there is no causal self_attention",
+        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+    )
+
+
+def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
+    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
+    if not asked:
+        return architecture
+    from costmodel.domains import domain_under
+
+    for name, declared in symbols.items():
+        domain = domain_under(declared, symbol(name, declared.domain), asked)
+        symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
+    header = architecture.header.model_copy(update={"symbols": symbols})
+    return architecture._replace(header=header)
