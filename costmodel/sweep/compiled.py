@@ -1,0 +1,295 @@
+"""Integer programs over arrays: in floating point, in 64-bit integers or in Python's, as is proved.
+
+Bounds of every intermediate value, from the bounds of the inputs, decide: float64 computes integers
+exactly while none leaves 2⁵³, int64 while none leaves 2⁶³; Python's integers compute the rest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from archspec.expressions import ExpressionError
+from costmodel.algebra.evaluate import Evaluator
+
+if TYPE_CHECKING:
+    from sympy import Expr, Symbol
+
+    from costmodel.sweep.lowering import Node, Program
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MAX_FLOAT = 2**53
+"""Up to here every integer is a float64."""
+
+MAX_INT64 = 2**63 - 1
+
+Bounds = tuple[int, int] | None
+"""The least and the largest value, or None where they are not known."""
+
+
+class Mode(Enum):
+    """What a program computes in."""
+
+    FLOAT = "float64"
+    INT = "int64"
+    OBJECT = "object"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of its arrays."""
+        return np.dtype(self.value)
+
+
+class Operation(NamedTuple):
+    """What a node does.
+
+    Attributes:
+        number: of Python's numbers.
+        array: of arrays, into ``out`` where that is given.
+        bounds: of the arguments' bounds.
+        text: in Python for numba, of the arguments' texts.
+        is_truth: whether it says true or false.
+    """
+
+    number: Callable[..., int]
+    array: Callable[..., Array]
+    bounds: Callable[..., tuple[int, int]]
+    text: str
+    is_truth: bool = False
+
+
+Pair = tuple[int, int]
+
+
+def _sum_bounds(a: Pair, b: Pair) -> Pair:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _product_bounds(a: Pair, b: Pair) -> Pair:
+    corners = [x * y for x in a for y in b]
+    return min(corners), max(corners)
+
+
+def _floor_bounds(a: Pair, b: Pair) -> Pair:
+    """``a//b`` is monotone in each, for a positive ``b``; else no larger than ``a``, nor by 1."""
+    if b[0] >= 1:
+        corners = [x // y for x in a for y in b]
+        return min(corners), max(corners)
+    largest = max(map(abs, a)) + 1
+    return -largest, largest
+
+
+def _truth_bounds(*_args: Pair) -> Pair:
+    return 0, 1
+
+
+def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
+    """``a//b``; of float64 the floor of the rounded quotient (see `_is_float`)."""
+    if np.result_type(a, b) != np.float64:
+        return np.asarray(np.floor_divide(a, b, out=out))
+    quotient = np.multiply(a, 1 / b, out=out) if _is_power(b) else np.divide(a, b, out=out)
+    return np.floor(quotient, out=quotient)
+
+
+def _is_power(b: Any) -> bool:
+    """Whether it is a number that is a power of two, whose inverse is exact."""
+    return isinstance(b, int) and b > 0 and b & (b - 1) == 0
+
+
+def _divides(b: Any, a: Any, out: Array | None = None) -> Array:  # noqa: ARG001 - another type
+    return np.asarray(np.equal(np.remainder(a, b), 0))
+
+
+def _truth(compare: Callable[..., Any]) -> Callable[..., Array]:
+    return lambda a, b, out=None: np.asarray(compare(a, b), bool)  # noqa: ARG005 - another type
+
+
+def _comparison(number: Callable[..., int], compare: Callable[..., Any], text: str) -> Operation:
+    return Operation(number, _truth(compare), _truth_bounds, text, is_truth=True)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "add": Operation(lambda a, b: a + b, np.add, _sum_bounds, "{} + {}"),
+    "mul": Operation(lambda a, b: a * b, np.multiply, _product_bounds, "{} * {}"),
+    "floor": Operation(lambda a, b: a // b, _floor, _floor_bounds, "{} // {}"),
+    "max": Operation(
+        max, np.maximum, lambda a, b: (max(a[0], b[0]), max(a[1], b[1])), "max({}, {})"
+    ),
+    "min": Operation(
+        min, np.minimum, lambda a, b: (min(a[0], b[0]), min(a[1], b[1])), "min({}, {})"
+    ),
+    "eq": _comparison(lambda a, b: a == b, np.equal, "{} == {}"),
+    "ne": _comparison(lambda a, b: a != b, np.not_equal, "{} != {}"),
+    "ge": _comparison(lambda a, b: a >= b, np.greater_equal, "{} >= {}"),
+    "lt": _comparison(lambda a, b: a < b, np.less, "{} < {}"),
+    "le": _comparison(lambda a, b: a <= b, np.less_equal, "{} <= {}"),
+    "gt": _comparison(lambda a, b: a > b, np.greater, "{} > {}"),
+    "divides": Operation(
+        lambda b, a: a % b == 0, _divides, _truth_bounds, "{1} % {0} == 0", is_truth=True
+    ),
+    "and": _comparison(lambda a, b: bool(a and b), np.logical_and, "({}) and ({})"),
+}
+
+
+def bounds_of(node: "Node", args: list[Bounds]) -> Bounds:
+    """The bounds of an operation's value."""
+    known = [arg for arg in args if arg is not None]
+    if node.name == "opaque":
+        return None
+    if OPERATIONS[node.name].is_truth:
+        return 0, 1
+    return OPERATIONS[node.name].bounds(*known) if len(known) == len(args) else None
+
+
+class Tape:
+    """The nodes that some outputs of a program need, in order.
+
+    Args:
+        program: the nodes.
+        outputs: the nodes that are wanted.
+        given: nodes whose values come from outside, beside the inputs.
+    """
+
+    def __init__(
+        self, program: "Program", outputs: Iterable[int], given: Iterable[int] = ()
+    ) -> None:
+        self.nodes = program.nodes
+        self.outputs = tuple(dict.fromkeys(outputs))
+        leaves = set(given)
+        needed: set[int] = set()
+        stack = list(self.outputs)
+        while stack:
+            place = stack.pop()
+            if place not in needed:
+                needed.add(place)
+                stack.extend(() if place in leaves else self.nodes[place].args)
+        order = sorted(needed)
+        self.given = tuple(p for p in order if p in leaves or self.nodes[p].name == "input")
+        outside = set(self.given)
+        self.order = tuple(p for p in order if p not in outside and self.nodes[p].name != "const")
+        self.consts = {p: self.nodes[p].value for p in order if self.nodes[p].name == "const"}
+
+    @cached_property
+    def last_use(self) -> dict[int, list[int]]:
+        """Step → what no later one needs."""
+        last: dict[int, int] = {}
+        for place in self.order:
+            last.update(dict.fromkeys(self.nodes[place].args, place))
+        free: dict[int, list[int]] = {}
+        kept = {*self.outputs, *self.given, *self.consts}
+        for place, step in last.items():
+            if place not in kept:
+                free.setdefault(step, []).append(place)
+        return free
+
+    def bounds(self, given: Mapping[int, Bounds]) -> dict[int, Bounds]:
+        """What no value leaves, from the bounds of what is given."""
+        known: dict[int, Bounds] = {p: given[p] for p in self.given}
+        known.update({p: (n, n) for p, n in self.consts.items()})  # type: ignore[misc]
+        for place in self.order:
+            node = self.nodes[place]
+            known[place] = bounds_of(node, [known[arg] for arg in node.args])
+        return known
+
+    def mode(self, given: Mapping[int, Bounds]) -> Mode:
+        """The fastest way that is proved to be exact."""
+        known = self.bounds(given)
+        if any(pair is None for pair in known.values()):
+            return Mode.OBJECT
+        pairs = {p: pair for p, pair in known.items() if pair is not None}
+        largest = max((max(abs(a), abs(b)) for a, b in pairs.values()), default=0)
+        if largest <= MAX_FLOAT and self._is_float(pairs):
+            return Mode.FLOAT
+        return Mode.INT if largest <= MAX_INT64 else Mode.OBJECT
+
+    def _is_float(self, pairs: Mapping[int, Pair]) -> bool:
+        """Whether no floor of a rounded quotient is wrong: ``|a| + |b| <= 2⁵³``.
+
+        The quotient of ``a = k·b − r`` is less than ``k`` by ``r/b``; it is rounded to ``k`` only
+        where ``b·k >= 2⁵³``, and ``b·k <= a + b``.
+        """
+        floors = (self.nodes[p] for p in self.order if self.nodes[p].name == "floor")
+        largest = (sum(max(map(abs, pairs[arg])) for arg in node.args) for node in floors)
+        return all(sum_ <= MAX_FLOAT for sum_ in largest)
+
+    def run(self, given: Mapping[int, Array], mode: Mode) -> dict[int, Array]:
+        """The outputs, from arrays that broadcast against each other."""
+        values: dict[int, Any] = {p: in_mode(given[p], mode) for p in self.given}
+        values.update(self.consts)
+        shape = np.broadcast_shapes(*(values[p].shape for p in self.given))
+        spare: list[Array] = []
+        for place in self.order:
+            values[place] = self._step(self.nodes[place], values, shape, mode, spare)
+            for dead in self.last_use.get(place, ()):
+                array = values.pop(dead)
+                if array.shape == shape and array.dtype == mode.dtype:
+                    spare.append(array)
+        return {p: np.asarray(values[p]) for p in self.outputs}
+
+    def _step(
+        self, node: "Node", values: Mapping[int, Any], shape: Any, mode: Mode, spare: list[Array]
+    ) -> Array:
+        args = [values[arg] for arg in node.args]
+        if node.name == "opaque":
+            return _opaque(node.value, args)
+        operation = OPERATIONS[node.name]
+        fills = spare and not operation.is_truth and _fills(args, shape, mode)
+        out = spare.pop() if fills else None
+        return operation.array(*args, out=out)
+
+
+def _fills(args: list[Any], shape: Any, mode: Mode) -> bool:
+    """Whether the result is as large, and of the type, as the arrays that are reused."""
+    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
+    types = all(a.dtype == mode.dtype for a in arrays)
+    return types and np.broadcast_shapes(*(a.shape for a in arrays)) == shape
+
+
+def in_mode(array: Array, mode: Mode) -> Array:
+    """An array in the type of a mode; truth values stay what they are."""
+    if array.dtype == bool or array.dtype == mode.dtype:
+        return array
+    if mode is Mode.OBJECT and array.dtype == np.float64:
+        return array.astype(np.int64).astype(object)
+    return array.astype(mode.dtype)
+
+
+def whole(array: Array) -> Array:
+    """An integer array as int64, or as Python's integers where that is too small."""
+    if array.dtype == np.float64:
+        return array.astype(np.int64)
+    if array.dtype == object and bounds_in(array) is not None:
+        low, high = bounds_in(array) or (0, 0)
+        return array.astype(np.int64) if -MAX_INT64 <= low and high <= MAX_INT64 else array
+    return array
+
+
+def bounds_in(array: Array) -> Bounds:
+    """The least and the largest of some integers; of none 0."""
+    if array.size == 0:
+        return 0, 0
+    if array.dtype == bool:
+        return 0, 1
+    return int(array.min()), int(array.max())
+
+
+def _opaque(value: Any, args: list[Array]) -> Array:
+    """One part of an expression's value at numbers over denominators; 0 where it has none."""
+    expression, symbols, denominators, part = value
+
+    def at(*overs: int) -> int:
+        known = zip(symbols, overs, denominators, strict=True)
+        return _part(expression, {s: Fraction(int(o), d) for s, o, d in known}, part)
+
+    return np.asarray(np.frompyfunc(at, len(args), 1)(*args), object)
+
+
+def _part(expression: "Expr", values: "Mapping[Symbol, Fraction]", part: str) -> int:
+    try:
+        return int(getattr(Evaluator(values)(expression), part))
+    except ExpressionError:
+        return 0
