@@ -13,7 +13,7 @@ import numpy as np
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.trees import Tree
-from costmodel.sweep.exact import (
+from costmodel.sweep.arithmetic import (
     MAX_EXACT_FLOAT,
     MAX_INT64,
     Numbers,
@@ -22,7 +22,7 @@ from costmodel.sweep.exact import (
     evaluate,
     holds,
 )
-from costmodel.sweep.rows import Array, Chunk, Rows, joined, length, taken
+from costmodel.sweep.frame import Array, Chunk, Rows, joined, length, taken
 
 MAX_KEPT = 10_000_000
 """The most rows that are kept at once: of a front, of the best, of what is sorted."""
@@ -143,7 +143,7 @@ def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally)
 
 def _rough(keys: Numbers) -> tuple[Array, bool]:
     """Keys that are quick to compare, and whether they are exact."""
-    if keys.is_real or keys.is_whole:
+    if keys.is_whole:
         return keys.over, True
     if max(_span(keys.over), _span(keys.under)) <= MAX_EXACT_FLOAT:
         return np.asarray(as_floats(keys)), False

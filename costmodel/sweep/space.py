@@ -21,8 +21,8 @@ from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
-from costmodel.sweep.exact import Numbers, as_fractions, evaluate
-from costmodel.sweep.rows import Array, Chunk, column_of
+from costmodel.sweep.arithmetic import Numbers, compare, constant_of, evaluate, numbers_of
+from costmodel.sweep.frame import Array, Chunk, column_of
 from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
 
 MAX_POINTS = 10**12
@@ -134,24 +134,25 @@ class Space:
         generator = np.random.default_rng([self.seed, axis, block])
         return self.axes[axis].drawn(generator, BLOCK)
 
-    def linked(self, points: Chunk) -> tuple[dict[str, Array], Array | None]:
-        """The values of the linked symbols at points, and where all of them are allowed.
+    def linked(self, points: Chunk) -> Any:
+        """Where the linked symbols' values keep their rules."""
+        fits: Any = True
+        for name in self.open_links:
+            fits = fits & _allowed(self.declared[name], numbers_of(points[name]))
+        return fits
 
-        The mask is None where they are everywhere.
-        """
-        columns: dict[str, Array] = {}
-        allowed: Any = True
-        for name, tree in self.links.items():
-            numbers = evaluate(tree, points)
-            fits = _allowed(self.declared[name], numbers)
-            columns[name] = _linked_column(numbers, fits, len(next(iter(points.values()), [0])))
-            allowed = allowed & fits
-        everywhere = bool(np.all(allowed))
-        return columns, None if everywhere else np.broadcast_to(allowed, _shape(columns))
+    @cached_property
+    def open_links(self) -> tuple[str, ...]:
+        """The linked symbols whose values may break their rules at some points."""
+        return tuple(name for name, tree in self.links.items() if not self._fits(name, tree))
 
-
-def _shape(columns: Chunk) -> tuple[int, ...]:
-    return next(iter(columns.values())).shape
+    def _fits(self, name: str, tree: Tree) -> bool:
+        """Whether all values keep the rules, where they hang on one axis of a grid."""
+        axes = [axis for axis in self.axes if axis.name in free_names(tree)]
+        if len(axes) > 1 or any(axis.interval for axis in axes):
+            return False
+        numbers = evaluate(tree, {axis.name: axis.column for axis in axes})
+        return bool(np.all(_allowed(self.declared[name], numbers)))
 
 
 def _allowed(declared: Declared, numbers: Numbers) -> Any:
@@ -161,24 +162,12 @@ def _allowed(declared: Declared, numbers: Numbers) -> Any:
     if declared.domain == "integer":
         fits = fits & (over % under == 0)
     if declared.min is not None:
-        fits = fits & (as_fractions(numbers) >= declared.min)
+        fits = fits & compare(">=", numbers, constant_of(declared.min))
     if declared.max is not None:
-        fits = fits & (as_fractions(numbers) <= declared.max)
+        fits = fits & compare("<=", numbers, constant_of(declared.max))
     if declared.multiple_of is not None:
         fits = fits & (over % (under * declared.multiple_of) == 0)
     return fits
-
-
-def _linked_column(numbers: Numbers, fits: Any, count: int) -> Array:
-    """The values as a column; where one is not allowed, anything."""
-    if numbers.is_whole:
-        found = numbers.over
-    elif np.all(numbers.over % numbers.under == 0):
-        found = numbers.over // numbers.under
-    else:
-        found = as_fractions(numbers)
-    array = np.asarray(found, object if isinstance(found, Fraction) else None)
-    return array if array.shape else np.full(count, found, array.dtype)
 
 
 def read_space(

@@ -1,7 +1,8 @@
 """Expressions over whole columns, exactly: ratios stay pairs of integers until they are shown.
 
-A column is an array of int64, of Python's integers and fractions, of text, or of float64 (seconds
-and joules, which are real). Where a bound on a result leaves 64 bits, Python's integers take over.
+A column is an array of int64, or of Python's integers, fractions and texts. Of a real metric (seconds,
+joules) the numerators and denominators are columns beside it. Where a bound on a result leaves 64
+bits, Python's integers take over.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from archspec import arithmetic
 from archspec.arithmetic import RELATIONS, Rational, tidy
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.trees import Binary, Call, Name, Number, Tree, Truth, Unary, Value
-from costmodel.sweep.rows import Array, Chunk
+from costmodel.sweep.frame import Array, Chunk
 
 MAX_INT64 = 2**63 - 1
 MAX_EXACT_FLOAT = 2**53
@@ -27,22 +28,21 @@ class Numbers(NamedTuple):
     """Numbers ``over/under``, of which ``under`` is positive.
 
     Attributes:
-        over: integers as one or as an array; or an array of float64.
-        under: integers as one or as an array; 1 below floats.
+        over: integers as one or as an array.
+        under: integers as one or as an array.
     """
 
     over: Any
     under: Any = 1
 
     @property
-    def is_real(self) -> bool:
-        """Whether these are floats."""
-        return getattr(self.over, "dtype", None) == np.float64
-
-    @property
     def is_whole(self) -> bool:
         """Whether nothing stands below."""
         return isinstance(self.under, int) and self.under == 1
+
+    def whole(self) -> Any:
+        """The integers that these are."""
+        return self.over if self.is_whole else self.over // self.under
 
 
 def numbers_of(column: Array) -> Numbers:
@@ -57,9 +57,12 @@ def numbers_of(column: Array) -> Numbers:
         raise ExpressionError("this column is text")
     if all(isinstance(value, int) for value in column):
         return Numbers(column)
-    if any(isinstance(value, float) for value in column):
-        return Numbers(column.astype(np.float64))
     return Numbers(_narrowed(_OVER(column)), _narrowed(_UNDER(column)))
+
+
+def constant_of(value: Rational) -> Numbers:
+    """One number for all rows."""
+    return Numbers(value.numerator, value.denominator)
 
 
 _OVER = np.frompyfunc(lambda value: value.numerator, 1, 1)
@@ -100,8 +103,6 @@ def _plus(x: Any, y: Any) -> Any:
 
 def as_floats(x: Numbers) -> Any:
     """The nearest floats."""
-    if x.is_real:
-        return x.over
     if max(_largest(x.over), _largest(x.under)) <= MAX_EXACT_FLOAT:
         return x.over / x.under
     exact = as_fractions(x)
@@ -115,13 +116,7 @@ def as_fractions(x: Numbers) -> Any:
     return _FRACTION(x.over, x.under)
 
 
-def _real(x: Numbers, y: Numbers) -> bool:
-    return x.is_real or y.is_real
-
-
 def _add(x: Numbers, y: Numbers) -> Numbers:
-    if _real(x, y):
-        return Numbers(as_floats(x) + as_floats(y))
     over = _plus(_times(x.over, y.under), _times(y.over, x.under))
     return Numbers(over, _times(x.under, y.under))
 
@@ -131,16 +126,12 @@ def _negative(x: Numbers) -> Numbers:
 
 
 def _multiply(x: Numbers, y: Numbers) -> Numbers:
-    if _real(x, y):
-        return Numbers(as_floats(x) * as_floats(y))
     return Numbers(_times(x.over, y.over), _times(x.under, y.under))
 
 
 def _divide(x: Numbers, y: Numbers) -> Numbers:
     if np.any(y.over == 0):
         raise ExpressionError("a division by zero")
-    if _real(x, y):
-        return Numbers(as_floats(x) / as_floats(y))
     over, under = _times(x.over, y.under), _times(x.under, y.over)
     if np.any(under < 0):
         sign = np.where(under < 0, -1, 1)
@@ -149,8 +140,6 @@ def _divide(x: Numbers, y: Numbers) -> Numbers:
 
 
 def _floor(x: Numbers) -> Numbers:
-    if x.is_real:
-        return Numbers(np.floor(x.over))
     return x if x.is_whole else Numbers(x.over // x.under)
 
 
@@ -178,8 +167,6 @@ def _power(x: Numbers, y: Numbers) -> Numbers:
 def compare(relation: str, x: Numbers, y: Numbers) -> Any:
     """Where a relation holds, by cross-multiplication."""
     holds: Callable[[Any, Any], Any] = RELATIONS[relation]
-    if _real(x, y):
-        return holds(as_floats(x), as_floats(y))
     return holds(_times(x.over, y.under), _times(y.over, x.under))
 
 
@@ -188,11 +175,9 @@ def _extreme(relation: str) -> Callable[..., Numbers]:
         best, *others = several
         for other in others:
             first = compare(relation, best, other)
-            if _real(best, other):
-                best = Numbers(np.where(first, as_floats(best), as_floats(other)))
-            else:
-                over, under = _chosen(first, best.over, other.over), (best.under, other.under)
-                best = Numbers(over, 1 if under == (1, 1) else _chosen(first, *under))
+            whole = best.is_whole and other.is_whole
+            under = 1 if whole else _chosen(first, best.under, other.under)
+            best = Numbers(_chosen(first, best.over, other.over), under)
         return best
 
     return chosen
@@ -238,6 +223,16 @@ _FUNCTIONS: dict[str, Callable[..., Numbers]] = {
 }
 
 
+OVER, UNDER = "over ", "under "
+"""What begins the names of the columns that are a real metric's numerators and denominators."""
+
+
+def _named(name: str, chunk: Chunk) -> Numbers:
+    if f"{OVER}{name}" in chunk:
+        return Numbers(chunk[f"{OVER}{name}"], chunk[f"{UNDER}{name}"])
+    return numbers_of(chunk[name])
+
+
 def evaluate(tree: Value, chunk: Chunk) -> Numbers:
     """The numbers of an expression in every row.
 
@@ -246,9 +241,9 @@ def evaluate(tree: Value, chunk: Chunk) -> Numbers:
     """
     match tree:
         case Number(value):
-            return Numbers(value.numerator, value.denominator)
+            return constant_of(value)
         case Name(name):
-            return numbers_of(chunk[name])
+            return _named(name, chunk)
         case Unary("-", operand):
             return _negative(evaluate(operand, chunk))
         case Binary(operator, left, right) if operator in _OPERATORS:
