@@ -18,17 +18,18 @@ the row means anything.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
 from typing import Any
 
-import numpy as np
-
 from archspec.arithmetic import Rational
+from archspec.errors import SpecError
 from costmodel.analysis import Analysis
-from costmodel.sweep.chunk import Chunk, Make
+from costmodel.sweep.chunk import Chunk
 from costmodel.sweep.columns import Column, Rule, read_column
-from costmodel.sweep.compiled import Array, Tape, bounds_in, whole
+from costmodel.sweep.compiled import Array
+from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered
+from costmodel.sweep.points import Scatter
+from costmodel.sweep.rows import chunk_of, wanted
 
 Factory = Callable[[Mapping[str, Any]], Analysis]
 """The analysis at some settings of what decides structure."""
@@ -68,16 +69,10 @@ class Engine:
     ) -> Iterator[Chunk]:
         """Every combination of the axes' values, the last axis fastest."""
         read = {name: read_column(name, values) for name, values in axes.items()}
-        shape = [len(column) for column in read.values()]
-        total = prod(shape)
-        for start in range(0, total, ROWS):
-            rows = np.arange(start, min(start + ROWS, total))
-            places = np.unravel_index(rows, shape) if shape else ()
-            chosen = {
-                name: column[place]
-                for (name, column), place in zip(read.items(), places, strict=True)
-            }
-            yield from self._points(chosen, links or {})
+        low = self._lowered(read, links or {})
+        grid = Grid(low, read, wanted(low), ROWS)
+        for block in grid.blocks():
+            yield chunk_of(low, block, [*read, *low.links])
 
     def points(
         self,
@@ -86,78 +81,29 @@ class Engine:
     ) -> Iterator[Chunk]:
         """The rows of some columns, which are all of one length."""
         read = {name: read_column(name, values) for name, values in columns.items()}
-        total = max(map(len, read.values()), default=1)
-        for start in range(0, total, ROWS):
-            chosen = {name: column[start : start + ROWS] for name, column in read.items()}
-            yield from self._points(chosen, links or {})
+        total = _length(read)
+        low = self._lowered(read, links or {})
+        batch = Scatter(low, wanted(low)).batch(read, total)
+        for first in range(0, total, ROWS):
+            rows = batch.rows(first, min(first + ROWS, total))
+            yield chunk_of(low, rows, [*read, *low.links])
 
-    def _points(self, columns: Mapping[str, Column], links: Mapping[str, Link]) -> Iterator[Chunk]:
+    def _lowered(self, columns: Mapping[str, Column], links: Mapping[str, Link]) -> Lowered:
         laws = self.laws({})
         for name, column in columns.items():
             laws.check_symbol(name)
             Rule(name, laws.analysis.graph.symbols[name]).check(column)
-        low = lowered(laws, {name: column.under for name, column in columns.items()}, links)
-        rows = max(map(len, columns.values()), default=1)
-        yield _chunk(low, columns, rows)
+        return lowered(laws, {name: column.under for name, column in columns.items()}, links)
 
 
-def _chunk(low: Lowered, columns: Mapping[str, Column], rows: int) -> Chunk:
-    given = {low.inputs[name]: column for name, column in columns.items()}
-    wanted = [
-        *(node for part in (*low.columns.values(), *low.links.values()) for node in part),
-        *low.valid,
-        *low.met,
-    ]
-    tape = Tape(low.program, wanted)
-    mode = tape.mode({p: column.bounds for p, column in given.items()})
-    found = tape.run({p: given[p].overs for p in tape.given}, mode)
-    full = {p: np.broadcast_to(whole(a), rows) for p, a in found.items()}
+def _length(columns: Mapping[str, Column]) -> int:
+    """The length of all columns.
 
-    def make(array: Array) -> Make:
-        return lambda index: array[index]
-
-    def every(nodes: tuple[int, ...]) -> Array:
-        return np.logical_and.reduce([np.ones(rows, bool), *(full[n] for n in nodes)])
-
-    makers = {name: make(column.shown()) for name, column in columns.items()}
-    for name, (over, under) in low.links.items():
-        makers[name] = make(_quotients(full[over], full[under]))
-    valid = every(low.valid)
-    hidden: dict[str, Make] = {}
-    for name, (over, under) in low.columns.items():
-        counts = name in low.counts
-        makers[name] = make((_counts if counts else _reals)(full[over], full[under]))
-        hidden[f"over {name}"], hidden[f"under {name}"] = make(full[over]), make(full[under])
-    makers["valid"] = make(valid)
-    if low.met:
-        makers["met"] = make(valid & every(low.met))
-    return Chunk(rows, makers, {"met": make(valid), **hidden})
-
-
-def _counts(over: Array, under: Array) -> Array:
-    """Quotients that are integers; where one is none, the network is not valid."""
-    if bounds_in(under) == (1, 1):
-        return over
-    return np.asarray(over // np.where(under == 0, 1, under))
-
-
-def _quotients(over: Array, under: Array) -> Array:
-    from fractions import Fraction
-
-    from archspec.arithmetic import tidy
-
-    if bounds_in(under) == (1, 1):
-        return over
-    values = np.empty(len(over), object)
-    values[:] = [tidy(Fraction(int(a), int(b))) for a, b in zip(over, under, strict=True)]
-    return values
-
-
-def _reals(over: Array, under: Array) -> Array:
-    """The float64 nearest to each quotient; none where there is none."""
-    bounds = (bounds_in(over) or (0, 0)) + (bounds_in(under) or (0, 0))
-    if over.dtype != object and under.dtype != object and max(map(abs, bounds)) <= 2**53:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return over / under
-    divide = np.frompyfunc(lambda a, b: int(a) / int(b) if b else float("nan"), 2, 1)
-    return np.asarray(divide(over, under), np.float64)
+    Raises:
+        SpecError: they differ.
+    """
+    lengths = {len(column) for column in columns.values()} or {1}
+    if len(lengths) > 1:
+        said = ", ".join(f"{name}: {len(column)}" for name, column in columns.items())
+        raise SpecError(f"columns of points differ in length ({said})")
+    return lengths.pop()

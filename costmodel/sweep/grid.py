@@ -1,0 +1,368 @@
+"""A grid: every factor once along its axis, combined as a matrix product or by broadcasting.
+
+The axes are parted in two, the last ones, whose points are one row of a matrix, and those before
+them, whose points are its rows; a chunk is some of the rows. A count that is a sum of products of
+factors is a matrix product of a few columns; what is none is computed on the grid from the largest
+parts that are of one side alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from costmodel.sweep.chunk import EVERY
+from costmodel.sweep.columns import Column
+from costmodel.sweep.compiled import (
+    MAX_FLOAT,
+    MAX_INT64,
+    Array,
+    Bounds,
+    Mode,
+    Tape,
+    bounds_in,
+    in_mode,
+    whole,
+)
+from costmodel.sweep.factors import Factors, Pair
+from costmodel.sweep.laws import Lowered
+from costmodel.sweep.lowering import Program
+
+LONG = 2**52
+"""Added to an integer that is smaller, it shows the integer in the last bits of the float64."""
+
+LONG_BITS = int(np.float64(LONG).view(np.int64))
+
+MAX_RANK = 64
+"""A sum of more products than this is computed from its parts instead."""
+
+THICK = 16
+"""The rows that a matrix has at least, where there are as many."""
+
+LONG_ROW = 256
+"""From here on a row is long enough."""
+
+MAX_ROWS = 2**20
+"""No block has more."""
+
+
+class Side:
+    """The points of some axes, in grid order, and the nodes that are of these axes alone.
+
+    Args:
+        columns: the axes.
+        factors: the program.
+        inputs: axis → its input.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, Column], factors: Factors, inputs: Mapping[str, int]
+    ) -> None:
+        self.columns = columns
+        self.factors = factors
+        self.inputs = inputs
+        self.shape = [len(column) for column in columns.values()]
+        self.points = prod(self.shape)
+        self.symbols = frozenset(columns)
+        self._tables: dict[int, Array] = {}
+        self._axis_of: dict[int, str] = {}
+
+    def prepare(self, nodes: Iterable[int]) -> None:
+        """Compute, along each axis, what some nodes take of it."""
+        self.nodes = tuple(dict.fromkeys(nodes))
+        sides = [frozenset({name}) for name in self.columns]
+        leaves = self.factors.frontier(self.nodes, sides)
+        for i, (name, column) in enumerate(self.columns.items()):
+            own = [leaf for leaf, side in leaves.items() if side == i]
+            tape = Tape(self.factors.program, own)
+            given = {self.inputs[name]: column}
+            mode = tape.mode({p: given[p].bounds for p in tape.given})
+            found = tape.run({p: given[p].overs for p in tape.given}, mode) if own else {}
+            self._tables.update({p: whole(array) for p, array in found.items()})
+            self._axis_of.update(dict.fromkeys(own, name))
+        self.tape = Tape(self.factors.program, self.nodes, self._tables)
+        table_bounds = {p: bounds_in(table) for p, table in self._tables.items()}
+        self.mode = self.tape.mode(table_bounds)
+        self.bounds: dict[int, Bounds] = self.tape.bounds(table_bounds)
+
+    def places(self, first: int, last: int) -> dict[str, Any]:
+        """Where along each axis some points are."""
+        if len(self.columns) == 1:
+            return {name: slice(first, last) for name in self.columns}
+        found = np.unravel_index(np.arange(first, last), self.shape) if self.shape else ()
+        return dict(zip(self.columns, found, strict=True))
+
+    def arrays(self, places: Mapping[str, Any], points: int) -> dict[int, Array]:
+        """The values of the nodes at some points."""
+        given = {p: self._tables[p][places[self._axis_of[p]]] for p in self.tape.given}
+        found = self.tape.run(given, self.mode) if self.tape.order else {**given, **self.numbers}
+        return {p: np.broadcast_to(whole(np.asarray(found[p])), points) for p in self.nodes}
+
+    @property
+    def numbers(self) -> Mapping[int, Any]:
+        """The nodes that are numbers."""
+        return self.tape.consts
+
+
+class Block(NamedTuple):
+    """Some rows of the grid: points of the left side times points of the right.
+
+    Attributes:
+        grid: all of it.
+        lefts: node → its values at the left points.
+        rights: node → its values at the right points.
+        left: where the left points are along each axis.
+        right: where the right points are.
+        start: of how many right points before them.
+        shape: how many of each.
+    """
+
+    grid: "Grid"
+    lefts: Mapping[int, Array]
+    rights: Mapping[int, Array]
+    left: Mapping[str, Any]
+    right: Mapping[str, Any]
+    start: int
+    shape: tuple[int, int]
+
+    @property
+    def rows(self) -> int:
+        """How many points."""
+        return self.shape[0] * self.shape[1]
+
+    def spread(self, array: Array, side: int, index: Any) -> Array:
+        """What is of one side, at rows of the block."""
+        if index is EVERY:
+            lines = array[:, None] if side == 0 else array[None, :]
+            return np.broadcast_to(lines, self.shape).reshape(-1)
+        places = index // self.shape[1] if side == 0 else index % self.shape[1]
+        found: Array = array[places]
+        return found
+
+    def symbol(self, name: str, index: Any) -> Array:
+        """A symbol's values."""
+        side = 0 if name in self.left else 1
+        shown = self.grid.shown[name][(self.left, self.right)[side][name]]
+        return self.spread(shown, side, index)
+
+    def node(self, place: int, index: Any) -> Array:
+        """A node's values."""
+        for side, known in enumerate((self.lefts, self.rights)):
+            if place in known:
+                return self.spread(known[place], side, index)
+        full = self.grid.joint(place, self)
+        return full if index is EVERY else full[index]
+
+
+class Grid:
+    """The nodes of a sweep on a grid.
+
+    Args:
+        low: the laws.
+        columns: the axes, the last fastest.
+        wanted: the nodes that rows are made of.
+        rows: of a block, at most.
+    """
+
+    def __init__(
+        self, low: Lowered, columns: Mapping[str, Column], wanted: Iterable[int], rows: int
+    ) -> None:
+        self.rows = rows
+        self.columns = columns
+        self.shown = {name: column.shown() for name, column in columns.items()}
+        factors = Factors(low.program)
+        right = _last_axes(columns, rows)
+        self.sides = (
+            Side({n: c for n, c in columns.items() if n not in right}, factors, low.inputs),
+            Side({n: c for n, c in columns.items() if n in right}, factors, low.inputs),
+        )
+        self._plan(factors, tuple(wanted), frozenset(right))
+
+    def _plan(self, factors: Factors, wanted: tuple[int, ...], right: frozenset[str]) -> None:
+        """What is a matrix product, what is broadcast, and what both take of each side."""
+        ones = [place for place in wanted if self._side_of(factors, place) is not None]
+        others = [place for place in wanted if self._side_of(factors, place) is None]
+        self.pairs: dict[int, list[Pair]] = {}
+        for place in others:
+            found = factors.pairs(place, right)
+            if found is not None and len(found) <= MAX_RANK:
+                self.pairs[place] = found
+        joint = [place for place in others if place not in self.pairs]
+        taken = factors.frontier(joint, [side.symbols for side in self.sides])
+        self.tapes = {place: Tape(factors.program, [place], taken) for place in joint}
+        factor_nodes = [node for pairs in self.pairs.values() for pair in pairs for node in pair]
+        for number, side in enumerate(self.sides):
+            own = [p for p in (*ones, *factor_nodes) if self._side_of(factors, p) == number]
+            side.prepare([*own, *(p for p, at in taken.items() if at == number)])
+        self.program = factors.program
+
+    def _side_of(self, factors: Factors, place: int) -> int | None:
+        symbols = factors.symbols(place)
+        if symbols <= self.sides[1].symbols:
+            return 1
+        return 0 if symbols <= self.sides[0].symbols else None
+
+    @cached_property
+    def bounds(self) -> dict[int, Bounds]:
+        """Of every node that is of one side."""
+        return {**self.sides[0].bounds, **self.sides[1].bounds}
+
+    def blocks(self) -> Iterator[Block]:
+        """All rows, in grid order."""
+        left, right = self.sides
+        if left.points * right.points == 0:
+            return
+        height, width = self._extent(left.points, right.points)
+        places = right.places(0, right.points)
+        rights = right.arrays(places, right.points)
+        for first in range(0, left.points, height):
+            last = min(first + height, left.points)
+            at = left.places(first, last)
+            lefts = left.arrays(at, last - first)
+            for start in range(0, right.points, width):
+                stop = min(start + width, right.points)
+                part = {p: array[start:stop] for p, array in rights.items()}
+                there = {n: _part(place, start, stop) for n, place in places.items()}
+                yield Block(self, lefts, part, at, there, start, (last - first, stop - start))
+
+    def _extent(self, lefts: int, rights: int) -> tuple[int, int]:
+        """How many points of each side a block has; a thin matrix is slow."""
+        most = max(self.rows, min(THICK * rights, MAX_ROWS))
+        return min(max(most // rights, 1), lefts), min(rights, most)
+
+    def joint(self, place: int, block: Block) -> Array:
+        """A node that is of both sides, at all rows of a block."""
+        if place in self.pairs:
+            return self.products[place](block).reshape(-1)
+        tape, mode = self.tapes[place], self.modes[place]
+        given = {
+            p: block.lefts[p][:, None] if p in block.lefts else block.rights[p][None, :]
+            for p in tape.given
+        }
+        return np.broadcast_to(whole(tape.run(given, mode)[place]), block.shape).reshape(-1)
+
+    @cached_property
+    def modes(self) -> dict[int, Mode]:
+        """In what each node that is no matrix product is computed."""
+        return {
+            p: tape.mode({g: self.bounds[g] for g in tape.given}) for p, tape in self.tapes.items()
+        }
+
+    @cached_property
+    def products(self) -> dict[int, Callable[[Block], Array]]:
+        """How each matrix product is computed."""
+        return {
+            place: MatrixProduct(pairs, self.bounds, self.program)
+            for place, pairs in self.pairs.items()
+        }
+
+
+def _part(place: Any, start: int, stop: int) -> Any:
+    return slice(start, stop) if isinstance(place, slice) else place[start:stop]
+
+
+def _last_axes(columns: Mapping[str, Column], rows: int) -> list[str]:
+    """The last axis, and those before it while a row stays short."""
+    right: list[str] = []
+    points = 1
+    for name, column in reversed(columns.items()):
+        if right and (points >= LONG_ROW or points * len(column) > rows // THICK):
+            break
+        right.append(name)
+        points *= len(column)
+    return right
+
+
+class MatrixProduct:
+    """``Σ_k left_k ⊗ right_k``: by BLAS where no product and no partial sum can leave 2⁵³.
+
+    Args:
+        pairs: the factors.
+        bounds: of each factor.
+        program: says which are numbers.
+    """
+
+    def __init__(self, pairs: list[Pair], bounds: Mapping[int, Bounds], program: Program) -> None:
+        self.pairs = pairs
+        self.numbers = {p.left: program.number(p.left) for p in pairs}
+        self.largest = _largest_sum(pairs, bounds)
+        self.low_bits = _low_bits(pairs, bounds) if self.largest > MAX_FLOAT else 0
+        self._rights: tuple[int, Array] | None = None
+
+    def __call__(self, block: Block) -> Array:
+        """The matrix at the block's points."""
+        if self.largest < LONG:
+            return self._by_last_bits(block)
+        if self.largest <= MAX_FLOAT:
+            lefts, rights = self._lefts(block, Mode.FLOAT), self._of_right(block, Mode.FLOAT)
+            return np.asarray((lefts @ rights).astype(np.int64))
+        if self.largest <= MAX_INT64:
+            return self._in_parts(block) if self.low_bits else self._in(block, Mode.INT)
+        return self._in(block, Mode.OBJECT)
+
+    def _by_last_bits(self, block: Block) -> Array:
+        """``2⁵² + x`` in float64, whose bits less those of 2⁵² are x in int64."""
+        lefts = self._lefts(block, Mode.FLOAT, last=LONG)
+        found = lefts @ self._of_right(block, Mode.FLOAT, last=1)
+        bits = found.view(np.int64)
+        bits -= LONG_BITS
+        return bits
+
+    def _in_parts(self, block: Block) -> Array:
+        """``left = high·2ᵇ + low``, each part's product by BLAS; their sum is below 2⁶³."""
+        lefts, rights = self._lefts(block, Mode.INT), self._of_right(block, Mode.FLOAT)
+        high, low = lefts >> self.low_bits, lefts & ((1 << self.low_bits) - 1)
+        found = (high.astype(np.float64) @ rights).astype(np.int64)
+        found <<= self.low_bits
+        found += (low.astype(np.float64) @ rights).astype(np.int64)
+        return found
+
+    def _in(self, block: Block, mode: Mode) -> Array:
+        return np.asarray(self._lefts(block, mode) @ self._of_right(block, mode))
+
+    def _lefts(self, block: Block, mode: Mode, last: int | None = None) -> Array:
+        """The left factors as columns, and a number as the last one."""
+        height, rank = block.shape[0], len(self.pairs)
+        found = np.empty((height, rank + (last is not None)), mode.dtype)
+        for k, pair in enumerate(self.pairs):
+            number = self.numbers[pair.left]
+            found[:, k] = block.lefts[pair.left] if number is None else number
+        found[:, rank:] = last if last is not None else 0
+        return found
+
+    def _of_right(self, block: Block, mode: Mode, last: int | None = None) -> Array:
+        """The right factors as rows, and a number as the last one; kept for the next block."""
+        if self._rights is None or self._rights[0] != block.start:
+            rank = len(self.pairs)
+            found = np.empty((rank + (last is not None), block.shape[1]), mode.dtype)
+            for k, pair in enumerate(self.pairs):
+                found[k] = block.rights[pair.right]
+            found[rank:] = last if last is not None else 0
+            self._rights = block.start, found
+        return self._rights[1]
+
+
+def _largest(bounds: Bounds) -> int:
+    """The largest absolute value; more than any where it is not known."""
+    return MAX_INT64 + 1 if bounds is None else max(map(abs, bounds))
+
+
+def _largest_sum(pairs: list[Pair], bounds: Mapping[int, Bounds]) -> int:
+    """What no partial sum and no factor exceeds."""
+    sizes = [(_largest(bounds[p.left]), _largest(bounds[p.right])) for p in pairs]
+    return max(sum(a * b for a, b in sizes), *(max(pair) for pair in sizes))
+
+
+def _low_bits(pairs: list[Pair], bounds: Mapping[int, Bounds]) -> int:
+    """How many low bits of the left factors make two products that each stay below 2⁵³, or 0."""
+    sizes = [(_largest(bounds[p.left]), _largest(bounds[p.right])) for p in pairs]
+    if max(max(pair) for pair in sizes) > MAX_INT64 or max(b for _, b in sizes) > MAX_FLOAT:
+        return 0
+    for bits in range(1, 63):
+        low = sum(((1 << bits) - 1) * b for _, b in sizes)
+        high = sum(((a >> bits) + 1) * b for a, b in sizes)
+        if max(low, high, *((a >> bits) + 1 for a, _ in sizes)) <= MAX_FLOAT:
+            return bits
+    return 0
