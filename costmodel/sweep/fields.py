@@ -21,6 +21,9 @@ Kind = Literal["text", "whole", "decimal", "fraction", "float"]
 
 KINDS: tuple[Kind, ...] = ("whole", "decimal", "fraction")
 
+MAX_DECIMALS = 18
+"""The most decimal places of a column of decimals."""
+
 
 class Field(NamedTuple):
     """A column of the result.
@@ -99,7 +102,10 @@ def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
     places = [decimal_places(value) for value in broken]
     if None in places:
         return "fraction", 0
-    return ("decimal", max(filter(None, places), default=0)) if places else ("whole", 0)
+    most = max(filter(None, places), default=0)
+    if most > MAX_DECIMALS:
+        return "fraction", 0
+    return ("decimal", most) if places else ("whole", 0)
 
 
 def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:

@@ -1,18 +1,15 @@
 """Rows of a sweep as columns, each made when it is first read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from costmodel.sweep.chunk import EVERY, Make
+from costmodel.sweep.compiled import Array
+
 Chunk = Mapping[str, Array]
 """Column name → its values; all columns are of one length."""
-
-Make = Callable[[Any], Array]
-"""A column's values at some rows: an index array, or a slice of them all."""
-
-EVERY = slice(None)
 
 
 class Rows(Mapping[str, Array]):

@@ -79,6 +79,7 @@ class Tally:
         invalid: at which the network is none.
         unmatched: to which nothing is joined.
         refused: that break a condition.
+        front: on the front.
         kept: of all others.
     """
 
@@ -86,6 +87,7 @@ class Tally:
     invalid: int = 0
     unmatched: int = 0
     refused: int = 0
+    front: int = 0
     kept: int = 0
 
 
@@ -291,11 +293,14 @@ def check_kept(count: int, what: str) -> None:
         )
 
 
-def front(chunks: Iterable[Chunk], objectives: Sequence[Objective]) -> Iterator[Chunk]:
+def front(
+    chunks: Iterable[Chunk], objectives: Sequence[Objective], tally: Tally
+) -> Iterator[Chunk]:
     """The rows that no other beats (see `Front`)."""
     kept = Front(objectives)
     for chunk in chunks:
         kept.take(chunk)
+    tally.front = length(kept.rows)
     if kept.rows:
         yield kept.found
 

@@ -21,7 +21,7 @@ from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
-from costmodel.sweep.arithmetic import Numbers, compare, constant_of, evaluate, numbers_of
+from costmodel.sweep.arithmetic import Numbers, as_fractions, compare, constant_of, evaluate, numbers_of
 from costmodel.sweep.frame import Array, Chunk, column_of
 from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
 
@@ -116,6 +116,13 @@ class Space:
         numbers = np.unravel_index(np.arange(start, stop), self.lengths or (1,))
         return {axis.name: self._columns[axis.name][n] for axis, n in zip(self.axes, numbers)}  # noqa: B905 - a grid without an axis has a number too
 
+    @property
+    def first(self) -> dict[str, Value]:
+        """The values of everything that varies at the first point."""
+        points = self.points(0, 1)
+        links = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
+        return {n: column.flat[0] for n, column in {**points, **_arrays(links)}.items()}
+
     @cached_property
     def _columns(self) -> dict[str, Array]:
         return {axis.name: axis.column for axis in self.axes}
@@ -153,6 +160,10 @@ class Space:
             return False
         numbers = evaluate(tree, {axis.name: axis.column for axis in axes})
         return bool(np.all(_allowed(self.declared[name], numbers)))
+
+
+def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: np.atleast_1d(np.asarray(value, object)) for name, value in values.items()}
 
 
 def _allowed(declared: Declared, numbers: Numbers) -> Any:

@@ -19,7 +19,7 @@ from costmodel.sweep.engine import Engine
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.query import Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
-from costmodel.sweep.frame import Chunk, Make, Rows, constant
+from costmodel.sweep.frame import Chunk, Make, Rows, constant, length
 from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.vary import Value, Varied, read_varied
 
@@ -83,6 +83,17 @@ class Case:
         counts = find_convention(self.setup.convention)
         given = {**self.fixed, **numbers}
         return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
+
+    def typical(self) -> Analysis:
+        """The analysis at all points, or at the first where there is none at all.
+
+        Raises:
+            SpecError: the first point makes no network.
+        """
+        try:
+            return self.analysis({})
+        except SpecError:
+            return self.analysis(self.space.first)
 
     def evaluated(self, metrics: Sequence[str]) -> Iterator[Evaluated]:
         """All points, evaluated chunk by chunk."""
@@ -185,13 +196,13 @@ class Sweep:
         if self.behind is not None:
             chunks = self.behind.passing(chunks)
         if self.query.pareto:
-            chunks = front(chunks, self.query.pareto)
+            chunks = front(chunks, self.query.pareto, self.tally)
         if self.query.top is not None and self.query.by is not None:
             chunks = top(chunks, self.query.top, self.query.by)
         if self.query.sort is not None:
             chunks = ordered(chunks, self.query.sort)
         for chunk in chunks:
-            self.tally.kept += len(next(iter(chunk.values()))) if chunk else 0
+            self.tally.kept += length(chunk)
             yield chunk
 
     def _evaluated(self, watch: Callable[[int], None]) -> Iterator[Rows]:

@@ -53,12 +53,14 @@ class Varied(NamedTuple):
         values: they, in order; empty where it is an interval or a link.
         interval: what samples are drawn from, where that is said.
         link: what decides its value, where it is linked.
+        said: the text.
     """
 
     name: str
     values: tuple[Value, ...] = ()
     interval: Interval | None = None
     link: Tree | None = None
+    said: str = ""
 
 
 def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
@@ -72,7 +74,7 @@ def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
         one = _read(text)
         if one.name in varied:
             raise SpecError(f"--vary {text}: '{one.name}' is varied twice")
-        varied[one.name] = one
+        varied[one.name] = one._replace(said=text)
     return tuple(varied.values())
 
 

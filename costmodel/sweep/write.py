@@ -7,7 +7,6 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 import csv
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -33,7 +32,6 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".md": "markdown",
     ".tex": "latex",
-    ".txt": "table",
 }
 """End of a path → the format that it stands for."""
 
@@ -54,6 +52,8 @@ def find_format(name: str | None, path: str | None) -> str:
     found = find_named("format", name, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
+    if found == "table" and path is not None:
+        raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
     return found
 
 
@@ -313,7 +313,3 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
         return arrow.array([show_value(value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
 
-
-def to_screen(text: str) -> None:
-    """Print what is for people beside the data."""
-    print(text, file=sys.stderr)
