@@ -33,8 +33,8 @@ FIRST_SLICE = 4096
 SLICE = 2**16
 """How many rows are looked at together."""
 
-PROBES, CHAMPIONS = 256, 6
-"""On how many rows points of a front are tried, and how many of them are asked first."""
+PROBES, CHAMPIONS = 128, 6
+"""How many points of a front are tried on how many rows, and how many of them are asked first."""
 
 
 class Objective(NamedTuple):
@@ -173,19 +173,40 @@ def _beaten(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -
 
     Where keys are rounded, they must be better.
     """
+    if len(rows) == 2 and len(by[0]) > CHAMPIONS:
+        return _under_stairs(rows, by, exact)
     beaten = np.zeros(len(rows[0]), bool)
     alive = np.arange(len(rows[0]))
     for start in range(0, len(by[0]), 32):
-        if not alive.size:
-            break
-        hit: Any = True
-        for column, other, is_exact in zip(rows, by, exact, strict=True):
-            less = np.less_equal if is_exact else np.less
-            hit = hit & less(other[start : start + 32, None], column[None, alive]).astype(bool)
-        dead = hit.any(axis=0)
+        some = [column[start : start + 32] for column in by]
+        dead = _beats(some, [column[alive] for column in rows], exact).any(axis=0)
         beaten[alive[dead]] = True
         alive = alive[~dead]
     return beaten
+
+
+def _beats(by: Sequence[Array], rows: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """Which of some rows beat which of others."""
+    beats = np.ones((len(by[0]), len(rows[0])), bool)
+    for other, column, is_exact in zip(by, rows, exact, strict=True):
+        beats &= _less(is_exact)(other[:, None], column[None, :]).astype(bool)
+    return beats
+
+
+def _less(is_exact: bool) -> Any:
+    return np.less_equal if is_exact else np.less
+
+
+def _under_stairs(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """The same of two objectives: is the least second one, of those with a first as good, as good?
+
+    Along the first objective that least second one is a stair.
+    """
+    order = np.argsort(by[0], kind="stable")
+    stair = np.minimum.accumulate(by[1][order])
+    place = np.searchsorted(by[0][order], rows[0], side="right" if exact[0] else "left") - 1
+    found: Array = _less(exact[1])(stair[place], rows[1]).astype(bool) & (place >= 0)
+    return found
 
 
 def _unbeaten(ranks: Sequence[Array]) -> Array:
@@ -246,7 +267,7 @@ class Front:
         known = [_rough(objective.keys(self.rows)) for objective in self.objectives]
         exact = [one[1] and other[1] for one, other in zip(rough, known, strict=True)]
         keys, front = [one for one, _ in rough], [one for one, _ in known]
-        for which in _champions(keys, front, exact):
+        for which in (_champions(keys, front, exact), slice(None)):
             beaten = _beaten([k[alive] for k in keys], [f[which] for f in front], exact)
             alive = alive[~beaten]
         return alive
@@ -260,25 +281,23 @@ class Front:
         return taken(self.rows, np.lexsort(tuple(reversed(ranks))))
 
 
-def _champions(
-    keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]
-) -> tuple[Array, Array]:
-    """The few points of a front that beat most rows, and all others."""
-    probes = np.linspace(0, len(keys[0]) - 1, min(PROBES, len(keys[0]))).astype(np.int64)
-    beats: Any = True
-    for column, other, is_exact in zip(keys, front, exact, strict=True):
-        less = np.less_equal if is_exact else np.less
-        beats = beats & less(other[:, None], column[None, probes]).astype(bool)
+def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """A few points of a front that together beat most rows."""
+    rows, points = _probes(len(keys[0])), _probes(len(front[0]))
+    beats = _beats([f[points] for f in front], [k[rows] for k in keys], exact)
     chosen: list[int] = []
-    for _ in range(min(CHAMPIONS, len(front[0]))):
-        counts = beats.sum(axis=1)
-        best = int(counts.argmax())
-        if not counts[best]:
+    for _ in range(CHAMPIONS):
+        best = int(beats.sum(axis=1).argmax())
+        if not beats[best].any():
             break
-        chosen.append(best)
+        chosen.append(points[best])
         beats = beats & ~beats[best]
-    others = np.setdiff1d(np.arange(len(front[0])), chosen)
-    return np.array(chosen, np.int64), others
+    return np.array(chosen, np.int64)
+
+
+def _probes(count: int) -> Array:
+    """Some numbers below a count, evenly spaced."""
+    return np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64)
 
 
 def check_kept(count: int, what: str) -> None:
