@@ -1,6 +1,5 @@
 """The values of a symbol as arrays: exact integers over one denominator."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
@@ -65,6 +64,11 @@ class Column:
         return Column(overs * factor, under)
 
 
+def is_column(values: object) -> bool:
+    """Whether values have been read already."""
+    return isinstance(values, Column)
+
+
 def _fractions(overs: Array, under: int) -> Array:
     values = np.empty(len(overs), object)
     values[:] = [tidy(Fraction(int(over), under)) for over in overs]
@@ -77,6 +81,8 @@ def read_column(name: str, values: Any) -> Column:
     Raises:
         SpecError: one is no number.
     """
+    if isinstance(values, Column):
+        return values
     array = values if isinstance(values, np.ndarray) else None
     if array is not None and np.issubdtype(array.dtype, np.integer):
         return Column(whole(array.astype(object)) if array.dtype == np.uint64 else _as_int(array))
@@ -129,9 +135,8 @@ class Rule(NamedTuple):
             return
         declared, (least, largest) = self.declared, column.bounds
         suspects = {least, largest}
-        step = column.under if declared.domain == "integer" else 1
-        multiple = declared.multiple_of
-        step = lcm(step, multiple * column.under) if multiple else step
+        multiple = declared.multiple_of or 1
+        step = column.under * multiple if declared.domain == "integer" or multiple > 1 else 1
         if step > 1:
             wrong = np.flatnonzero(column.overs % step != 0)
             suspects.update(int(column.overs[i]) for i in wrong[:1])
@@ -140,8 +145,3 @@ class Rule(NamedTuple):
             broken = declared.broken_rule(value)
             if broken:
                 raise SpecError(f"{self.name} = {value} {broken}")
-
-
-def as_axis(name: str, values: Sequence[Any]) -> Column:
-    """An axis of a grid (see `read_column`)."""
-    return read_column(name, values)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archspec.arithmetic import round_to
 from archspec.expressions import ExpressionError
 from costmodel.algebra.evaluate import Evaluator
 
@@ -41,7 +42,10 @@ class Mode(Enum):
     @property
     def dtype(self) -> np.dtype[Any]:
         """That of its arrays."""
-        return np.dtype(self.value)
+        return _TYPES[self.value]
+
+
+_TYPES = {name: np.dtype(name) for name in ("float64", "int64", "object")}
 
 
 class Operation(NamedTuple):
@@ -53,6 +57,7 @@ class Operation(NamedTuple):
         bounds: of the arguments' bounds.
         text: in Python for numba, of the arguments' texts.
         is_truth: whether it says true or false.
+        within: what no intermediate value exceeds, of the arguments' bounds.
     """
 
     number: Callable[..., int]
@@ -60,6 +65,7 @@ class Operation(NamedTuple):
     bounds: Callable[..., tuple[int, int]]
     text: str
     is_truth: bool = False
+    within: Callable[..., int] = lambda *_bounds: 0
 
 
 Pair = tuple[int, int]
@@ -88,7 +94,7 @@ def _truth_bounds(*_args: Pair) -> Pair:
 
 
 def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
-    """``a//b``; of float64 the floor of the rounded quotient (see `_is_float`)."""
+    """``a//b``; of float64 the floor of the rounded quotient (see `_floor_within`)."""
     if np.result_type(a, b) != np.float64:
         return np.asarray(np.floor_divide(a, b, out=out))
     quotient = np.multiply(a, 1 / b, out=out) if _is_power(b) else np.divide(a, b, out=out)
@@ -98,6 +104,38 @@ def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
 def _is_power(b: Any) -> bool:
     """Whether it is a number that is a power of two, whose inverse is exact."""
     return isinstance(b, int) and b > 0 and b & (b - 1) == 0
+
+
+def _round(a: Array, b: int, d: int, out: Array | None = None) -> Array:
+    """``round_to(a/b, d)`` for numbers b and d (see `lowering`)."""
+    half = np.multiply(a, 2, out=None if out is a else out)
+    half = np.add(half, b * d, out=half)
+    rounded = _floor(half, 2 * b * d, out=half)
+    rounded = np.multiply(rounded, d, out=rounded)
+    rounded = np.maximum(rounded, d, out=rounded)
+    if a.size and a.min() < 5 * d * b:
+        rounded += d * np.asarray(np.less(10 * b * rounded, 9 * a), bool)
+    return rounded
+
+
+def _round_bounds(a: Pair, b: Pair, d: Pair) -> Pair:
+    """``round_to`` grows with what is rounded."""
+    low, high = (round_to(Fraction(x, b[0]), d[0]) for x in a)
+    return low, high
+
+
+def _round_within(a: Pair, b: Pair, d: Pair) -> int:
+    """``2a + d·b``, ``10·r·b``; in floating point the floor's sum (see `_floor_within`)."""
+    return 20 * max(map(abs, a)) + 20 * b[0] * d[0]
+
+
+def _floor_within(a: Pair, b: Pair) -> int:
+    """``|a| + |b|``: within 2⁵³ the floor of the rounded quotient is not wrong.
+
+    The quotient of ``a = k·b − r`` is less than ``k`` by ``r/b``; it is rounded to ``k`` only where
+    ``b·k >= 2⁵³``, and ``b·k <= a + b``.
+    """
+    return max(map(abs, a)) + max(map(abs, b))
 
 
 def _divides(b: Any, a: Any, out: Array | None = None) -> Array:  # noqa: ARG001 - another type
@@ -115,12 +153,21 @@ def _comparison(number: Callable[..., int], compare: Callable[..., Any], text: s
 OPERATIONS: Mapping[str, Operation] = {
     "add": Operation(lambda a, b: a + b, np.add, _sum_bounds, "{} + {}"),
     "mul": Operation(lambda a, b: a * b, np.multiply, _product_bounds, "{} * {}"),
-    "floor": Operation(lambda a, b: a // b, _floor, _floor_bounds, "{} // {}"),
+    "floor": Operation(
+        lambda a, b: a // b, _floor, _floor_bounds, "floor_of({}, {})", within=_floor_within
+    ),
+    "round": Operation(
+        lambda a, b, d: round_to(Fraction(a, b), d),
+        _round,
+        _round_bounds,
+        "round_to({}, {}, {})",
+        within=_round_within,
+    ),
     "max": Operation(
-        max, np.maximum, lambda a, b: (max(a[0], b[0]), max(a[1], b[1])), "max({}, {})"
+        max, np.maximum, lambda a, b: (max(a[0], b[0]), max(a[1], b[1])), "larger({}, {})"
     ),
     "min": Operation(
-        min, np.minimum, lambda a, b: (min(a[0], b[0]), min(a[1], b[1])), "min({}, {})"
+        min, np.minimum, lambda a, b: (min(a[0], b[0]), min(a[1], b[1])), "smaller({}, {})"
     ),
     "eq": _comparison(lambda a, b: a == b, np.equal, "{} == {}"),
     "ne": _comparison(lambda a, b: a != b, np.not_equal, "{} != {}"),
@@ -129,7 +176,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "le": _comparison(lambda a, b: a <= b, np.less_equal, "{} <= {}"),
     "gt": _comparison(lambda a, b: a > b, np.greater, "{} > {}"),
     "divides": Operation(
-        lambda b, a: a % b == 0, _divides, _truth_bounds, "{1} % {0} == 0", is_truth=True
+        lambda b, a: a % b == 0, _divides, _truth_bounds, "remainder({1}, {0}) == 0", is_truth=True
     ),
     "and": _comparison(lambda a, b: bool(a and b), np.logical_and, "({}) and ({})"),
 }
@@ -201,52 +248,44 @@ class Tape:
         if any(pair is None for pair in known.values()):
             return Mode.OBJECT
         pairs = {p: pair for p, pair in known.items() if pair is not None}
-        largest = max((max(abs(a), abs(b)) for a, b in pairs.values()), default=0)
-        if largest <= MAX_FLOAT and self._is_float(pairs):
+        largest = max((max(-a, b) for a, b in pairs.values()), default=0)
+        largest = max(largest, *(self._within(place, pairs) for place in self.order), 0)
+        if largest <= MAX_FLOAT:
             return Mode.FLOAT
         return Mode.INT if largest <= MAX_INT64 else Mode.OBJECT
 
-    def _is_float(self, pairs: Mapping[int, Pair]) -> bool:
-        """Whether no floor of a rounded quotient is wrong: ``|a| + |b| <= 2⁵³``.
-
-        The quotient of ``a = k·b − r`` is less than ``k`` by ``r/b``; it is rounded to ``k`` only
-        where ``b·k >= 2⁵³``, and ``b·k <= a + b``.
-        """
-        floors = (self.nodes[p] for p in self.order if self.nodes[p].name == "floor")
-        largest = (sum(max(map(abs, pairs[arg])) for arg in node.args) for node in floors)
-        return all(sum_ <= MAX_FLOAT for sum_ in largest)
+    def _within(self, place: int, pairs: Mapping[int, Pair]) -> int:
+        """What no intermediate value of a node exceeds."""
+        node = self.nodes[place]
+        return OPERATIONS[node.name].within(*(pairs[arg] for arg in node.args))
 
     def run(self, given: Mapping[int, Array], mode: Mode) -> dict[int, Array]:
         """The outputs, from arrays that broadcast against each other."""
         values: dict[int, Any] = {p: in_mode(given[p], mode) for p in self.given}
         values.update(self.consts)
-        shape = np.broadcast_shapes(*(values[p].shape for p in self.given))
+        shapes = {values[p].shape for p in self.given}
         spare: list[Array] = []
+        dtype = mode.dtype
+        reuse = len(shapes) == 1 and mode is not Mode.OBJECT
         for place in self.order:
-            values[place] = self._step(self.nodes[place], values, shape, mode, spare)
+            node = self.nodes[place]
+            args = [values[arg] for arg in node.args]
             for dead in self.last_use.get(place, ()):
                 array = values.pop(dead)
-                if array.shape == shape and array.dtype == mode.dtype:
+                if reuse and array.dtype is dtype:
                     spare.append(array)
+            values[place] = _step(node, args, spare)
         return {p: np.asarray(values[p]) for p in self.outputs}
 
-    def _step(
-        self, node: "Node", values: Mapping[int, Any], shape: Any, mode: Mode, spare: list[Array]
-    ) -> Array:
-        args = [values[arg] for arg in node.args]
-        if node.name == "opaque":
-            return _opaque(node.value, args)
-        operation = OPERATIONS[node.name]
-        fills = spare and not operation.is_truth and _fills(args, shape, mode)
-        out = spare.pop() if fills else None
-        return operation.array(*args, out=out)
 
-
-def _fills(args: list[Any], shape: Any, mode: Mode) -> bool:
-    """Whether the result is as large, and of the type, as the arrays that are reused."""
-    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
-    types = all(a.dtype == mode.dtype for a in arrays)
-    return types and np.broadcast_shapes(*(a.shape for a in arrays)) == shape
+def _step(node: "Node", args: list[Any], spare: list[Array]) -> Array:
+    """A node's value, in an array that is no longer needed where there is one."""
+    if node.name == "opaque":
+        return _opaque(node.value, args)
+    operation = OPERATIONS[node.name]
+    if operation.is_truth or not spare:
+        return operation.array(*args)
+    return operation.array(*args, out=spare.pop())
 
 
 def in_mode(array: Array, mode: Mode) -> Array:
@@ -264,7 +303,7 @@ def whole(array: Array) -> Array:
         return array.astype(np.int64)
     if array.dtype == object and bounds_in(array) is not None:
         low, high = bounds_in(array) or (0, 0)
-        return array.astype(np.int64) if -MAX_INT64 <= low and high <= MAX_INT64 else array
+        return array if max(-low, high) > MAX_INT64 else array.astype(np.int64)
     return array
 
 

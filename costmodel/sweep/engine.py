@@ -18,13 +18,16 @@ the row means anything.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
-from archspec.arithmetic import Rational
+import numpy as np
+
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
-from costmodel.sweep.chunk import Chunk
-from costmodel.sweep.columns import Column, Rule, read_column
+from costmodel.sweep.chunk import Chunk, joined, with_settings
+from costmodel.sweep.columns import Column, Rule, is_column, read_column
 from costmodel.sweep.compiled import Array
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered
@@ -33,6 +36,8 @@ from costmodel.sweep.rows import chunk_of, wanted
 
 Factory = Callable[[Mapping[str, Any]], Analysis]
 """The analysis at some settings of what decides structure."""
+
+Names = tuple[str, ...]
 
 ROWS = 2**16
 """Rows of a chunk, at most."""
@@ -54,49 +59,183 @@ class Engine:
         self.where = tuple(where)
         self._analysis = analysis
         self._laws: dict[tuple[Any, ...], Laws] = {}
+        self._scatters: dict[tuple[Any, ...], Scatter] = {}
+
+    def analysis(self, settings: Mapping[str, Any]) -> Analysis:
+        """The network at some settings of what decides structure."""
+        given = self._analysis
+        return given if isinstance(given, Analysis) else given(settings)
 
     def laws(self, settings: Mapping[str, Any]) -> Laws:
         """The laws at some settings of what decides structure."""
         key = tuple(settings.items())
         if key not in self._laws:
-            given = self._analysis
-            analysis = given if isinstance(given, Analysis) else given(settings)
-            self._laws[key] = laws_of(analysis, self.columns, self.where)
+            self._laws[key] = laws_of(self.analysis(settings), self.columns, self.where)
         return self._laws[key]
 
+    def structural(self, first: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names that decide structure, of those that vary, at their first values.
+
+        A name that is no symbol is one; where the structure is open, so is each symbol without
+        whose value it stays open.
+
+        Raises:
+            SpecError: the spec has no such name, or is invalid at all those values.
+        """
+        if isinstance(self._analysis, Analysis):
+            return ()
+        fixed = self._needed(first)
+        symbols = self.laws({name: first[name] for name in fixed}).analysis.symbols
+        return tuple(name for name in first if name in fixed or name not in symbols)
+
+    def _needed(self, first: Mapping[str, Any]) -> list[str]:
+        if self._works({}):
+            return []
+        self.analysis(first)
+        needed = list(first)
+        for name in first:
+            fewer = [each for each in needed if each != name]
+            if self._works({each: first[each] for each in fewer}):
+                needed = fewer
+        return needed
+
+    def _works(self, settings: Mapping[str, Any]) -> bool:
+        try:
+            self.analysis(settings)
+        except SpecError:
+            return False
+        return True
+
     def grid(
-        self, axes: Mapping[str, Sequence[Rational]], links: Mapping[str, Link] | None = None
+        self, axes: Mapping[str, Sequence[Any]], links: Mapping[str, Link] | None = None
     ) -> Iterator[Chunk]:
         """Every combination of the axes' values, the last axis fastest."""
-        read = {name: read_column(name, values) for name, values in axes.items()}
-        low = self._lowered(read, links or {})
-        grid = Grid(low, read, wanted(low), ROWS)
-        for block in grid.blocks():
-            yield chunk_of(low, block, [*read, *low.links])
+        if not all(map(len, axes.values())):
+            return
+        linked = links or {}
+        structural = self.structural({name: values[0] for name, values in axes.items()})
+        if tuple(axes)[: len(structural)] != structural:
+            yield from self._mixed_grid(axes, structural, linked)
+            return
+        inner = {n: read_column(n, values) for n, values in axes.items() if n not in structural}
+        for values in product(*(axes[name] for name in structural)):
+            settings = dict(zip(structural, values, strict=True))
+            low = self._lowered(settings, inner, linked)
+            for block in Grid(low, inner, wanted(low), ROWS).blocks():
+                yield with_settings(chunk_of(low, block, [*inner, *low.links]), settings)
+
+    def _mixed_grid(
+        self, axes: Mapping[str, Sequence[Any]], structural: Names, links: Mapping[str, Link]
+    ) -> Iterator[Chunk]:
+        """A grid in whose inner axes the structure changes, as points."""
+        shape = [len(values) for values in axes.values()]
+        read = {n: read_column(n, v) for n, v in axes.items() if n not in structural}
+        total = prod(shape)
+        for first in range(0, total, ROWS):
+            places = np.unravel_index(np.arange(first, min(first + ROWS, total)), shape)
+            at = dict(zip(axes, places, strict=True))
+            settings = {name: _chosen(axes[name], at[name]) for name in structural}
+            columns = {name: column[at[name]] for name, column in read.items()}
+            yield from self._grouped(settings, columns, links, total, list(axes))
 
     def points(
         self,
-        columns: Mapping[str, Sequence[Rational] | Array],
+        columns: Mapping[str, Sequence[Any] | Array | Column],
         links: Mapping[str, Link] | None = None,
+        expected: int | None = None,
     ) -> Iterator[Chunk]:
-        """The rows of some columns, which are all of one length."""
-        read = {name: read_column(name, values) for name, values in columns.items()}
-        total = _length(read)
-        low = self._lowered(read, links or {})
-        batch = Scatter(low, wanted(low)).batch(read, total)
+        """The rows of some columns, which are all of one length.
+
+        Where they come in several calls, ``expected`` says how many there will be in all.
+        """
+        total = _length(columns)
+        if total == 0:
+            return
+        first = {name: values[0] for name, values in columns.items() if not is_column(values)}
+        structural = self.structural(first)
+        read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
+        many = max(total, expected or 0)
+        if not structural:
+            yield from self._scattered({}, read, links or {}, total, many)
+            return
+        for start in range(0, total, ROWS):
+            part = slice(start, min(start + ROWS, total))
+            settings = {name: list(columns[name][part]) for name in structural}
+            inner = {name: column[part] for name, column in read.items()}
+            yield from self._grouped(settings, inner, links or {}, many, list(columns))
+
+    def _scattered(
+        self,
+        settings: Mapping[str, Any],
+        columns: Mapping[str, Column],
+        links: Mapping[str, Link],
+        total: int,
+        expected: int,
+    ) -> Iterator[Chunk]:
+        """The rows of points of one structure."""
+        scatter = self._scatter(settings, columns, links)
+        batch = scatter.batch(columns, expected)
         for first in range(0, total, ROWS):
             rows = batch.rows(first, min(first + ROWS, total))
-            yield chunk_of(low, rows, [*read, *low.links])
+            yield chunk_of(scatter.low, rows, [*columns, *scatter.low.links])
 
-    def _lowered(self, columns: Mapping[str, Column], links: Mapping[str, Link]) -> Lowered:
-        laws = self.laws({})
+    def _grouped(
+        self,
+        settings: Mapping[str, list[Any]],
+        columns: Mapping[str, Column],
+        links: Mapping[str, Link],
+        expected: int,
+        order: list[str],
+    ) -> Iterator[Chunk]:
+        """The rows of points of several structures, each structure's together."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for row, values in enumerate(zip(*settings.values(), strict=True)):
+            groups.setdefault(values, []).append(row)
+        parts = []
+        for values, rows in groups.items():
+            own, index = dict(zip(settings, values, strict=True)), np.array(rows)
+            inner = {name: column[index] for name, column in columns.items()}
+            (chunk,) = self._scattered(own, inner, links, len(index), expected)
+            parts.append((index, with_settings(chunk, own)))
+        yield joined(parts, order)
+
+    def _scatter(
+        self,
+        settings: Mapping[str, Any],
+        columns: Mapping[str, Column],
+        links: Mapping[str, Link],
+    ) -> Scatter:
+        """The compiled laws, kept for further points of the same kind."""
+        unders = tuple((name, column.under) for name, column in columns.items())
+        key = (tuple(settings.items()), unders, tuple(links.items()))
+        if key not in self._scatters:
+            low = self._lowered(settings, columns, links)
+            self._scatters[key] = Scatter(low, wanted(low))
+        else:
+            self._check(self.laws(settings), columns)
+        return self._scatters[key]
+
+    def _lowered(
+        self,
+        settings: Mapping[str, Any],
+        columns: Mapping[str, Column],
+        links: Mapping[str, Link],
+    ) -> Lowered:
+        laws = self.laws(settings)
+        self._check(laws, columns)
+        return lowered(laws, {name: column.under for name, column in columns.items()}, links)
+
+    def _check(self, laws: Laws, columns: Mapping[str, Column]) -> None:
         for name, column in columns.items():
             laws.check_symbol(name)
             Rule(name, laws.analysis.graph.symbols[name]).check(column)
-        return lowered(laws, {name: column.under for name, column in columns.items()}, links)
 
 
-def _length(columns: Mapping[str, Column]) -> int:
+def _chosen(values: Sequence[Any], places: Array) -> list[Any]:
+    return [values[place] for place in places]
+
+
+def _length(columns: Mapping[str, Any]) -> int:
     """The length of all columns.
 
     Raises:

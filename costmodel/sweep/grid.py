@@ -23,12 +23,12 @@ from costmodel.sweep.compiled import (
     Mode,
     Tape,
     bounds_in,
-    in_mode,
     whole,
 )
 from costmodel.sweep.factors import Factors, Pair
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Program
+from costmodel.sweep.memory import POOL
 
 LONG = 2**52
 """Added to an integer that is smaller, it shows the integer in the last bits of the float64."""
@@ -135,11 +135,11 @@ class Block(NamedTuple):
     def spread(self, array: Array, side: int, index: Any) -> Array:
         """What is of one side, at rows of the block."""
         if index is EVERY:
-            lines = array[:, None] if side == 0 else array[None, :]
-            return np.broadcast_to(lines, self.shape).reshape(-1)
+            found = POOL.take(self.rows, array.dtype)
+            found.reshape(self.shape)[...] = array[:, None] if side == 0 else array[None, :]
+            return found
         places = index // self.shape[1] if side == 0 else index % self.shape[1]
-        found: Array = array[places]
-        return found
+        return np.asarray(array[places])
 
     def symbol(self, name: str, index: Any) -> Array:
         """A symbol's values."""
@@ -305,7 +305,8 @@ class MatrixProduct:
     def _by_last_bits(self, block: Block) -> Array:
         """``2⁵² + x`` in float64, whose bits less those of 2⁵² are x in int64."""
         lefts = self._lefts(block, Mode.FLOAT, last=LONG)
-        found = lefts @ self._of_right(block, Mode.FLOAT, last=1)
+        found = POOL.take(block.rows, np.float64).reshape(block.shape)
+        np.matmul(lefts, self._of_right(block, Mode.FLOAT, last=1), out=found)
         bits = found.view(np.int64)
         bits -= LONG_BITS
         return bits

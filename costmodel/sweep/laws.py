@@ -1,15 +1,15 @@
 """What a sweep computes of one network, as one integer program: columns, conditions, questions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sympy import Expr, Symbol
 
-from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError, parse
+from archspec.header import Symbol as Declared
 from archspec.scope import Scope, resolve
-from archspec.trees import Measure, Name, Tree
+from archspec.trees import Items, Measure, Name, Number, Tree, Value
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.algebra.translate import translate
@@ -54,25 +54,43 @@ class Laws(NamedTuple):
                 laws[free] = exact(analysis.graph.values[name])
         return laws
 
-    def link(self, name: str, said: Link) -> Expr:
-        """What a symbol is linked to, as an expression of the others.
+    def links(self, said: Mapping[str, Link]) -> dict[str, Expr]:
+        """What symbols are linked to, as expressions of the axes alone.
 
         Raises:
-            SpecError: it is none.
+            SpecError: a link is no expression, or names itself or a later one.
         """
+        found: dict[str, Expr] = {}
         symbols = self.analysis.symbols
+        for name, link in said.items():
+            self.check_symbol(name)
+            known = {symbols[each]: expression for each, expression in found.items()}
+            found[name] = self._link(name, link).xreplace(known)
+            for other in said:
+                if symbols.get(other) in found[name].free_symbols:
+                    raise SpecError(f"{name} is linked to {other}, which is linked itself later")
+        return found
+
+    def _link(self, name: str, said: Link) -> Expr:
+        analysis = self.analysis
 
         def lookup(leaf: Name | Measure) -> Expr:
             assert isinstance(leaf, Name)
-            return symbols[leaf.id]
+            return analysis.symbols[leaf.id]
 
+        scope: dict[str, Value] = {
+            each: Name(each) if each in analysis.symbols else Number(value)
+            for each, value in analysis.graph.values.items()
+        }
         try:
             tree = parse(said) if isinstance(said, str) else said
-            found = resolve(tree, Scope({each: Name(each) for each in symbols}))
-            return translate(found, lookup)  # type: ignore[arg-type]
+            found = resolve(tree, Scope(scope))
+            if isinstance(found, Items):
+                raise ExpressionError("a list is no number")
+            return translate(found, lookup)
         except (ExpressionError, ValueError) as error:
             cause = getattr(error, "cause", str(error))
-            raise SpecError(f"{name}={said}: {cause}", hint="as in w=h or w=2*h") from None
+            raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
 
     def check_symbol(self, name: str) -> None:
         """Make sure that a symbol can be varied.
@@ -132,23 +150,40 @@ def lowered(
 ) -> Lowered:
     """The program of some laws, the given symbols being integers over denominators."""
     symbols = laws.analysis.symbols
-    linked = {name: laws.link(name, said) for name, said in (links or {}).items()}
+    linked = laws.links(links or {})
     values = laws.values(denominators, linked)
     program = Program({symbols[name]: under for name, under in denominators.items()}, values)
     inputs = {name: program.lower(symbols[name]).over for name in denominators}
     columns = {name: program.lower(stated.expression) for name, stated in laws.columns.items()}
     columns = {name: _shown(program, part, laws.columns[name]) for name, part in columns.items()}
+    shown = {name: program.signed(program.lower(symbols[name])) for name in linked}
     conditions = [program.condition(condition) for condition in laws.conditions]
+    declared = laws.analysis.graph.symbols
+    conditions += [node for name, p in shown.items() for node in _rules(program, p, declared[name])]
     met = [_asked(program, constraint) for constraint in laws.constraints]
     return Lowered(
         program,
         inputs,
-        {name: program.lower(symbols[name]) for name in linked},
+        shown,
         columns,
         frozenset(name for name, stated in laws.columns.items() if stated.is_count),
         (*program.defined, *conditions),
         tuple(met),
     )
+
+
+def _rules(program: Program, part: Part, declared: Declared) -> Iterator[int]:
+    """What a linked symbol's value must keep: positive, in its range, a multiple."""
+    step = (declared.multiple_of or 1) if declared.domain == "integer" else declared.multiple_of
+    zero = Part(program.zero, program.one)
+    if not program.is_positive(part.over):
+        yield program.compare("gt", part, zero)
+    for name, bound in (("ge", declared.min), ("le", declared.max)):
+        if bound is not None:
+            yield program.compare(name, part, program.lower(exact(bound)))
+    if step and (step > 1 or part.under != program.one):
+        by = program.divisor(program.mul(part.under, program.const(step)))
+        yield program.op("divides", by, part.over)
 
 
 def _shown(program: Program, part: Part, stated: Stated) -> Part:
@@ -159,6 +194,3 @@ def _shown(program: Program, part: Part, stated: Stated) -> Part:
 def _asked(program: Program, constraint: Constraint) -> int:
     left, right = program.lower(constraint.left), program.lower(constraint.right)
     return program.compare("lt" if constraint.strict else "le", left, right)
-
-
-Number = Rational

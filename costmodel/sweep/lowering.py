@@ -240,7 +240,7 @@ class Program:
             return value > 0  # type: ignore[operator,no-any-return]
         if name in ("add", "mul", "max", "min"):
             return all(map(self.is_positive, args))
-        return name == "input"
+        return name in ("input", "round")
 
 
 def _sum(program: Program, expression: Expr) -> Part:
@@ -293,6 +293,8 @@ def _rounded(program: Program, expression: Expr) -> Part:
     d = by.over
     if by.under != program.one:
         raise SpecError(f"{expression} rounds to a multiple that may be no integer")
+    if program.number(b) is not None and program.number(d) is not None:
+        return Part(program.op("round", a, b, d), program.one)
     half = program.add(program.mul(a, program.const(2)), program.mul(d, b))
     steps = program.op("floor", half, program.mul(program.const(2), d, b))
     rounded = program.op("max", d, program.mul(steps, d))

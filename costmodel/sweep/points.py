@@ -8,7 +8,7 @@ computed once for each combination. What is neither is computed point by point.
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
 from costmodel.sweep.compiled import Array, Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
 from costmodel.sweep.factors import Factors
+from costmodel.sweep.fused import WORTH, Inputs, Loop, is_installed, outputs_of
+from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Lowered
+from costmodel.sweep.memory import POOL
 
 CACHED = 2**13
 """Points that are computed at a time."""
@@ -24,7 +27,13 @@ CACHED = 2**13
 MAX_TABLE = 2**16
 """The most values of a symbol that are tabulated."""
 
-MAX_LATTICE = 2**18
+SMALL_LATTICE = 2**16
+"""Combinations that stay in the cache."""
+
+MAX_PAIRS = 16
+"""A sum of more products is computed as the law has it."""
+
+MAX_LATTICE = 2**22
 """The most combinations that are tabulated."""
 
 
@@ -63,33 +72,59 @@ class Scatter:
         self.wanted = tuple(dict.fromkeys(wanted))
         self.factors = Factors(low.program)
         self.names = {place: name for name, place in low.inputs.items()}
+        self.seen = 0
         self._tables: dict[str, Table] = {}
         self._lattice: Lattice | None = None
         self._tapes: dict[frozenset[str], Tape] = {}
+        self._loops: dict[tuple[frozenset[str], Mode], Loop] = {}
 
-    def batch(self, columns: Mapping[str, Column], total: int) -> "Batch":
-        """Some points, all of whose columns are of one length."""
-        return Batch(self, columns, total)
+    def batch(self, columns: Mapping[str, Column], expected: int) -> "Batch":
+        """Some points, all of whose columns are of one length; so many points are expected."""
+        return Batch(self, columns, expected)
 
     def tape(self, tabulated: frozenset[str]) -> Tape:
         """What is computed of each point, where some symbols are tabulated."""
         if tabulated not in self._tapes:
             leaves = self.leaves(tabulated)
-            self._tapes[tabulated] = Tape(self.factors.program, self.wanted, leaves)
+            outputs = self.outputs(tabulated).values()
+            self._tapes[tabulated] = Tape(self.factors.program, outputs, leaves)
         return self._tapes[tabulated]
+
+    def outputs(self, tabulated: frozenset[str]) -> Mapping[int, int]:
+        """Wanted node → what is computed for it: with tables, a sum of few products of factors."""
+        return self._short if tabulated else {place: place for place in self.wanted}
+
+    @cached_property
+    def _short(self) -> dict[int, int]:
+        return {place: self._as_sum(place) for place in self.wanted}
+
+    def _as_sum(self, place: int) -> int:
+        program, symbols = self.factors.program, self.factors.symbols(place)
+        if len(symbols) < 2:
+            return place
+        ways = [self.factors.pairs(place, frozenset({name})) for name in sorted(symbols)]
+        best = min((way for way in ways if way), key=len, default=None)
+        if best is None or len(best) > MAX_PAIRS:
+            return place
+        return program.add(*(program.mul(*pair) for pair in best))
 
     def leaves(self, tabulated: frozenset[str]) -> dict[int, str]:
         """The largest nodes of one tabulated symbol alone → the symbol."""
         order = sorted(tabulated)
-        found = self.factors.frontier(self.wanted, [frozenset({name}) for name in order])
+        sides = [frozenset({name}) for name in order]
+        found = self.factors.frontier(self.outputs(tabulated).values(), sides)
         return {place: order[side] for place, side in found.items()}
 
     def table(self, name: str, bounds: Pair) -> Table:
         """The table of a symbol, made anew where values are beyond it."""
         known = self._tables.get(name)
         if known is None or not known.holds(bounds):
-            nodes = self.factors.frontier(self.wanted, [frozenset({name})])
-            self._tables[name] = Table(self.factors, self.low.inputs[name], nodes, bounds)
+            outputs = {*self._short.values(), *self.wanted}
+            nodes = self.factors.frontier(sorted(outputs), [frozenset({name})])
+            reach = (
+                (min(known.least, bounds[0]), max(known.largest, bounds[1])) if known else bounds
+            )
+            self._tables[name] = Table(self.factors, self.low.inputs[name], nodes, reach)
         return self._tables[name]
 
     def lattice(self, bounds: Mapping[str, Pair]) -> "Lattice":
@@ -98,6 +133,23 @@ class Scatter:
             self._lattice = Lattice(self, bounds)
         return self._lattice
 
+    def loop(self, tabulated: frozenset[str], mode: Mode) -> Loop:
+        """The compiled loop, where some symbols are tabulated."""
+        if (tabulated, mode) not in self._loops:
+            tape = self.tape(tabulated)
+            leaves = self.leaves(tabulated)
+            columns: dict[str, int] = {}
+            places = {}
+            for place in tape.given:
+                if place in leaves:
+                    name = leaves[place]
+                    places[place] = (name, columns.get(name, 0))
+                    columns[name] = columns.get(name, 0) + 1
+            direct = {p: self.names[p] for p in tape.given if p not in places}
+            inputs = Inputs(tuple(self.low.inputs), direct, places)
+            self._loops[tabulated, mode] = Loop(tape, inputs, mode)
+        return self._loops[tabulated, mode]
+
 
 class Batch:
     """Points of one call.
@@ -105,47 +157,71 @@ class Batch:
     Args:
         scatter: the program.
         columns: symbol → its values.
-        total: how many points there are.
+        expected: how many points there will be in all.
     """
 
-    def __init__(self, scatter: Scatter, columns: Mapping[str, Column], total: int) -> None:
+    def __init__(self, scatter: Scatter, columns: Mapping[str, Column], expected: int) -> None:
         self.scatter = scatter
         self.columns = columns
-        self.total = total
+        self.expected = expected
         self.bounds = {name: column.bounds for name, column in columns.items()}
-        sizes = {name: high - low + 1 for name, (low, high) in self.bounds.items()}
-        self.tabulated = frozenset(
-            name for name, size in sizes.items() if size <= min(MAX_TABLE, max(total // 4, 1))
-        )
-        combinations = prod(sizes.values())
-        self.is_lattice = combinations <= min(MAX_LATTICE, total // 4)
+        self.sizes = {name: high - low + 1 for name, (low, high) in self.bounds.items()}
 
     @cached_property
-    def tables(self) -> dict[str, Table]:
-        """Of the symbols that are tabulated."""
-        return {name: self.scatter.table(name, self.bounds[name]) for name in self.tabulated}
+    def way(self) -> "Way":
+        """How the nodes are computed: the fastest way that is worth its preparation."""
+        combinations = prod(self.sizes.values())
+        if combinations <= min(SMALL_LATTICE, self.expected // 4):
+            return self.scatter.lattice(self.bounds)
+        if self.expected >= WORTH and is_installed():
+            for tabulated in (frozenset[str](), self._narrow):
+                plain = Plain(self, tabulated)
+                if plain.mode is Mode.FLOAT or (tabulated and plain.mode is Mode.INT):
+                    return Fused(plain)
+        if combinations <= min(MAX_LATTICE, self.expected // 4):
+            return self.scatter.lattice(self.bounds)
+        return Plain(self, self._narrow)
 
-    @cached_property
-    def tape(self) -> Tape:
-        """What is computed of each point."""
-        return self.scatter.tape(self.tabulated)
+    @property
+    def _narrow(self) -> frozenset[str]:
+        """The symbols whose values are few enough for a table."""
+        most = min(MAX_TABLE, max(self.expected // 4, 1))
+        return frozenset(name for name, size in self.sizes.items() if size <= most)
 
-    @cached_property
-    def leaves(self) -> dict[int, str]:
-        """What is read from tables."""
-        found = self.scatter.leaves(self.tabulated)
-        return {place: found[place] for place in self.tape.given if place in found}
+    def rows(self, first: int, last: int) -> "Rows":
+        """Some of the points."""
+        return Rows(self, first, last)
 
-    @cached_property
-    def mode(self) -> Mode:
-        """What is exact for all of the points."""
-        given: dict[int, Bounds] = {}
-        for place in self.tape.given:
-            if place in self.leaves:
-                given[place] = bounds_in(self.tables[self.leaves[place]].values[place])
-            else:
-                given[place] = self.bounds[self.scatter.names[place]]
-        return self.tape.mode(given)
+
+class Way(Protocol):
+    """How the wanted nodes are computed."""
+
+    def at(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
+        """The wanted nodes at some points."""
+
+
+class Plain:
+    """By NumPy, chunk by chunk.
+
+    Args:
+        batch: the points.
+        tabulated: the symbols of which tables are made.
+    """
+
+    def __init__(self, batch: Batch, tabulated: frozenset[str]) -> None:
+        self.scatter = batch.scatter
+        self.tabulated = tabulated
+        self.tape = self.scatter.tape(tabulated)
+        self.tables = {name: self.scatter.table(name, batch.bounds[name]) for name in tabulated}
+        leaves = self.scatter.leaves(tabulated)
+        self.leaves = {place: leaves[place] for place in self.tape.given if place in leaves}
+        self.outputs = self.scatter.outputs(tabulated)
+        self.mode = self.tape.mode({place: self._bounds(place, batch) for place in self.tape.given})
+
+    def _bounds(self, place: int, batch: Batch) -> Bounds:
+        if place in self.leaves:
+            return bounds_in(self.tables[self.leaves[place]].values[place])
+        return batch.bounds[self.scatter.names[place]]
 
     @cached_property
     def prepared(self) -> dict[int, Array]:
@@ -155,39 +231,63 @@ class Batch:
             for place, name in self.leaves.items()
         }
 
-    def rows(self, first: int, last: int) -> "Rows":
-        """Some of the points."""
-        return Rows(self, first, last)
-
-    def values(self, first: int, last: int) -> dict[int, Array]:
-        """The wanted nodes at some points."""
-        if self.is_lattice:
-            return self.scatter.lattice(self.bounds).at(self.columns, first, last)
-        parts = [
-            self._computed(start, min(start + CACHED, last)) for start in range(first, last, CACHED)
-        ]
+    def at(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
+        """The wanted nodes, computed where they stay in the cache."""
+        starts = range(first, last, CACHED)
+        parts = [self._computed(columns, s, min(s + CACHED, last)) for s in starts]
         if len(parts) == 1:
             return parts[0]
         return {place: np.concatenate([part[place] for part in parts]) for place in parts[0]}
 
-    def _computed(self, first: int, last: int) -> dict[int, Array]:
-        columns = {name: column.overs[first:last] for name, column in self.columns.items()}
+    def _computed(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
+        overs = {name: column.overs[first:last] for name, column in columns.items()}
         at = {
-            name: (columns[name] - table.least).astype(np.intp, copy=False)
+            name: (overs[name] - table.least).astype(np.intp, copy=False)
             for name, table in self.tables.items()
         }
         given = {
             place: self.prepared[place][at[self.leaves[place]]]
             if place in self.leaves
-            else columns[self.scatter.names[place]]
+            else overs[self.scatter.names[place]]
             for place in self.tape.given
         }
         found = self.tape.run(given, self.mode)
-        return {p: np.broadcast_to(whole(array), last - first) for p, array in found.items()}
+        return {
+            place: np.broadcast_to(whole(found[p]), last - first)
+            for place, p in self.outputs.items()
+        }
+
+
+class Fused:
+    """By a compiled loop.
+
+    Args:
+        plain: the same by NumPy.
+    """
+
+    def __init__(self, plain: Plain) -> None:
+        self.outputs = plain.outputs
+        self.loop = plain.scatter.loop(plain.tabulated, plain.mode)
+        self.names = tuple(plain.scatter.low.inputs)
+        self.arguments: list[Any] = []
+        for name in self.names:
+            own = [plain.prepared[p] for p, n in plain.leaves.items() if n == name]
+            table = np.column_stack(own) if own else np.empty((0, 0), plain.mode.dtype)
+            least = plain.tables[name].least if name in plain.tables else 0
+            self.arguments += [np.ascontiguousarray(table, plain.mode.dtype), least]
+
+    def at(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
+        """The wanted nodes."""
+        tape = self.loop.tape
+        outputs = outputs_of(tape, last - first, POOL.take)
+        given = [columns[name].overs[first:last] for name in self.names]
+        self.loop.run(*given, *self.arguments, *outputs)
+        found = dict(zip(tape.outputs, outputs, strict=True))
+        return {place: found[p] for place, p in self.outputs.items()}
 
 
 class Lattice:
-    """Every combination of values between bounds, computed once.
+    """Every combination of values between bounds, computed once as a grid.
 
     Args:
         scatter: the program.
@@ -196,17 +296,21 @@ class Lattice:
 
     def __init__(self, scatter: Scatter, bounds: Mapping[str, Pair]) -> None:
         self.bounds = dict(bounds)
-        ranges = [np.arange(low, high + 1) for low, high in bounds.values()]
-        self.strides = [prod(len(r) for r in ranges[i + 1 :]) for i in range(len(ranges))]
-        mesh = np.meshgrid(*ranges, indexing="ij") if ranges else []
-        columns = {
-            name: Column(np.ascontiguousarray(axis.reshape(-1)))
-            for name, axis in zip(bounds, mesh, strict=True)
+        axes = {name: Column(np.arange(low, high + 1)) for name, (low, high) in bounds.items()}
+        lengths = [len(axis) for axis in axes.values()]
+        self.strides = [prod(lengths[i + 1 :]) for i in range(len(lengths))]
+        self.tables: dict[int, tuple[str, int, Array]] = {}
+        self.inputs = {p: name for p, name in scatter.names.items() if p in scatter.wanted}
+        for place in scatter.wanted:
+            symbols = sorted(scatter.factors.symbols(place))
+            if len(symbols) == 1 and place not in self.inputs:
+                table = scatter.table(symbols[0], bounds[symbols[0]])
+                self.tables[place] = (symbols[0], table.least, table.values[place])
+        joint = [p for p in scatter.wanted if p not in self.tables and p not in self.inputs]
+        blocks = list(Grid(scatter.low, axes, joint, MAX_TABLE).blocks())
+        self.values = {
+            place: np.concatenate([block.node(place, EVERY) for block in blocks]) for place in joint
         }
-        total = prod(map(len, ranges))
-        batch = Batch(scatter, columns, total)
-        batch.is_lattice = False
-        self.values = batch.values(0, total)
 
     def holds(self, bounds: Mapping[str, Pair]) -> bool:
         """Whether values between some bounds are in it."""
@@ -217,10 +321,29 @@ class Lattice:
 
     def at(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
         """The values at some points."""
-        place: Any = np.zeros(last - first, np.intp)
+        kept = {**self.values, **{p: values for p, (_, _, values) in self.tables.items()}}
+        found = {p: POOL.take(last - first, values.dtype) for p, values in kept.items()}
+        for start in range(first, last, CACHED):
+            stop = min(start + CACHED, last)
+            rows = slice(start - first, stop - first)
+            for p, (name, least, values) in self.tables.items():
+                at = np.subtract(columns[name].overs[start:stop], least, dtype=np.int64)
+                np.take(values, at, out=found[p][rows], mode="clip")
+            places = self._places(columns, start, stop) if self.values else None
+            for p, values in self.values.items():
+                np.take(values, places, out=found[p][rows], mode="clip")
+        found.update({p: columns[name].overs[first:last] for p, name in self.inputs.items()})
+        return found
+
+    def _places(self, columns: Mapping[str, Column], start: int, stop: int) -> Array:
+        """Where the combinations are: none is beyond the ends."""
+        places: Array | int = 0
         for (name, (low, _)), stride in zip(self.bounds.items(), self.strides, strict=True):
-            place += (columns[name].overs[first:last] - low) * stride
-        return {p: values[place] for p, values in self.values.items()}
+            steps = np.subtract(columns[name].overs[start:stop], low, dtype=np.int64)
+            steps *= stride
+            steps += places
+            places = steps
+        return np.asarray(places)
 
 
 class Rows:
@@ -245,7 +368,7 @@ class Rows:
     @cached_property
     def values(self) -> dict[int, Array]:
         """The wanted nodes."""
-        return self.batch.values(self.first, self.last)
+        return self.batch.way.at(self.batch.columns, self.first, self.last)
 
     def symbol(self, name: str, index: Any) -> Array:
         """A symbol's values."""
