@@ -82,7 +82,8 @@ def points_note(sweep: Sweep) -> str:
     tally = sweep.tally
     parts = [f"{tally.points:,}"]
     if tally.invalid:
-        parts.append(f"{tally.invalid:,} make no valid network")
+        why = f" (as {tally.refusal.cause})" if tally.refusal else ""
+        parts.append(f"{tally.invalid:,} make no valid network{why}")
     if tally.unmatched and sweep.join:
         parts.append(f"{tally.unmatched:,} have no line in {sweep.join.file}")
     if tally.refused:
@@ -93,7 +94,7 @@ def points_note(sweep: Sweep) -> str:
         parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
         kind = "largest" if sweep.query.by.largest else "least"
-        parts.append(f"the {tally.kept:,} of the {kind} {sweep.query.by.text} are kept")
+        parts.append(f"the {tally.kept:,} with the {kind} {sweep.query.by.text} are kept")
     if sweep.join and sweep.join.unused:
         parts.append(f"{sweep.join.unused:,} lines of {sweep.join.file} are of no point")
     return "; ".join(parts)

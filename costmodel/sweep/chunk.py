@@ -50,10 +50,6 @@ class Chunk(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.makers)
 
-    def column(self, name: str, rows: Any) -> Array:
-        """A column at some rows, made of these alone where it is not there yet."""
-        return self._made[name][rows] if name in self._made else self._make(name, rows)
-
     @property
     def valid(self) -> Array:
         """Where the network is valid."""

@@ -32,6 +32,7 @@ from costmodel.sweep.compiled import Array
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered
 from costmodel.sweep.points import Scatter
+from costmodel.sweep.refused import no_network
 from costmodel.sweep.rows import chunk_of, wanted
 
 Factory = Callable[[Mapping[str, Any]], Analysis]
@@ -41,6 +42,9 @@ Names = tuple[str, ...]
 
 ROWS = 2**16
 """Rows of a chunk, at most."""
+
+MAX_KEPT = 256
+"""Of how many structures the laws are kept."""
 
 
 class Engine:
@@ -60,6 +64,7 @@ class Engine:
         self._analysis = analysis
         self._laws: dict[tuple[Any, ...], Laws] = {}
         self._scatters: dict[tuple[Any, ...], Scatter] = {}
+        self.refused: SpecError | None = None
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
         """The network at some settings of what decides structure."""
@@ -70,8 +75,20 @@ class Engine:
         """The laws at some settings of what decides structure."""
         key = tuple(settings.items())
         if key not in self._laws:
+            if len(self._laws) >= MAX_KEPT:
+                self._laws.clear()
+                self._scatters.clear()
             self._laws[key] = laws_of(self.analysis(settings), self.columns, self.where)
         return self._laws[key]
+
+    def _is_network(self, settings: Mapping[str, Any]) -> bool:
+        """Whether settings make a network; why the first that make none do not is ``refused``."""
+        try:
+            self.laws(settings)
+        except SpecError as error:
+            self.refused = self.refused or error
+            return False
+        return True
 
     def structural(self, first: Mapping[str, Any]) -> tuple[str, ...]:
         """The names that decide structure, of those that vary, at their first values.
@@ -120,9 +137,17 @@ class Engine:
         inner = {n: read_column(n, values) for n, values in axes.items() if n not in structural}
         for values in product(*(axes[name] for name in structural)):
             settings = dict(zip(structural, values, strict=True))
+            if not self._is_network(settings):
+                yield from self._refused(prod(map(len, inner.values())), [*axes, *linked])
+                continue
             low = self._lowered(settings, inner, linked)
             for block in Grid(low, inner, wanted(low), ROWS).blocks():
                 yield with_settings(chunk_of(low, block, [*inner, *low.links]), settings)
+
+    def _refused(self, rows: int, names: Sequence[str]) -> Iterator[Chunk]:
+        """The rows of settings that make no network."""
+        for first in range(0, rows, ROWS):
+            yield no_network(min(ROWS, rows - first), names, self.columns)
 
     def _mixed_grid(
         self, axes: Mapping[str, Sequence[Any]], structural: Names, links: Mapping[str, Link]
@@ -195,7 +220,10 @@ class Engine:
         for values, rows in groups.items():
             own, index = dict(zip(settings, values, strict=True)), np.array(rows)
             inner = {name: column[index] for name, column in columns.items()}
-            (chunk,) = self._scattered(own, inner, links, len(index), expected)
+            if self._is_network(own):
+                (chunk,) = self._scattered(own, inner, links, len(index), expected)
+            else:
+                (chunk,) = self._refused(len(index), [*inner, *links])
             parts.append((index, with_settings(chunk, own)))
         yield joined(parts, order)
 

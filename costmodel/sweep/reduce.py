@@ -81,6 +81,7 @@ class Tally:
         refused: that break a condition.
         front: on the front.
         kept: of all others.
+        refusal: why the first structure that makes no network does not.
     """
 
     points: int = 0
@@ -89,6 +90,7 @@ class Tally:
     refused: int = 0
     front: int = 0
     kept: int = 0
+    refusal: SpecError | None = None
 
 
 @dataclass

@@ -21,7 +21,7 @@ from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
-from costmodel.sweep.arithmetic import Numbers, as_fractions, compare, constant_of, evaluate, numbers_of
+from costmodel.sweep.arithmetic import as_fractions, evaluate
 from costmodel.sweep.frame import Array, Chunk, column_of
 from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
 
@@ -118,10 +118,8 @@ class Space:
 
     @property
     def first(self) -> dict[str, Value]:
-        """The values of everything that varies at the first point."""
-        points = self.points(0, 1)
-        links = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
-        return {n: column.flat[0] for n, column in {**points, **_arrays(links)}.items()}
+        """The values of the axes at the first point."""
+        return {name: column.tolist()[0] for name, column in self.points(0, 1).items()}
 
     @cached_property
     def _columns(self) -> dict[str, Array]:
@@ -141,44 +139,15 @@ class Space:
         generator = np.random.default_rng([self.seed, axis, block])
         return self.axes[axis].drawn(generator, BLOCK)
 
-    def linked(self, points: Chunk) -> Any:
-        """Where the linked symbols' values keep their rules."""
-        fits: Any = True
-        for name in self.open_links:
-            fits = fits & _allowed(self.declared[name], numbers_of(points[name]))
-        return fits
-
-    @cached_property
-    def open_links(self) -> tuple[str, ...]:
-        """The linked symbols whose values may break their rules at some points."""
-        return tuple(name for name, tree in self.links.items() if not self._fits(name, tree))
-
-    def _fits(self, name: str, tree: Tree) -> bool:
-        """Whether all values keep the rules, where they hang on one axis of a grid."""
-        axes = [axis for axis in self.axes if axis.name in free_names(tree)]
-        if len(axes) > 1 or any(axis.interval for axis in axes):
-            return False
-        numbers = evaluate(tree, {axis.name: axis.column for axis in axes})
-        return bool(np.all(_allowed(self.declared[name], numbers)))
-
-
-def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:
-    return {name: np.atleast_1d(np.asarray(value, object)) for name, value in values.items()}
-
-
-def _allowed(declared: Declared, numbers: Numbers) -> Any:
-    """Where numbers keep the rules of a symbol (see `Symbol.broken_rule`)."""
-    over, under = numbers
-    fits = over > 0
-    if declared.domain == "integer":
-        fits = fits & (over % under == 0)
-    if declared.min is not None:
-        fits = fits & compare(">=", numbers, constant_of(declared.min))
-    if declared.max is not None:
-        fits = fits & compare("<=", numbers, constant_of(declared.max))
-    if declared.multiple_of is not None:
-        fits = fits & (over % (under * declared.multiple_of) == 0)
-    return fits
+    def linked_defaults(self, settings: Mapping[str, Any]) -> dict[str, Declared]:
+        """The linked symbols with their values at some settings as defaults."""
+        points = {name: column_of([value]) for name, value in settings.items()}
+        values = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
+        columns = {name: np.atleast_1d(np.asarray(v, object)) for name, v in values.items()}
+        return {
+            name: self.declared[name].model_copy(update={"default": column.item()})
+            for name, column in columns.items()
+        }
 
 
 def read_space(

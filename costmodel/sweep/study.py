@@ -19,7 +19,7 @@ from costmodel.sweep.engine import Engine
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.query import Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
-from costmodel.sweep.frame import Chunk, Make, Rows, constant, length
+from costmodel.sweep.frame import Chunk, Rows, constant, length
 from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.vary import Value, Varied, read_varied
 
@@ -72,12 +72,15 @@ class Case:
         Raises:
             SpecError: they leave the structure open, or make no network.
         """
-        missing = [name for name in self.space.names if name not in settings]
+        missing = [axis.name for axis in self.space.axes if axis.name not in settings]
         if self.searched and missing:
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
         lets = {n: _meaning(n, v) for n, v in settings.items() if n in header.let}
-        header = header.model_copy(update={"let": header.let | lets})
+        symbols = header.symbols
+        if self.searched:
+            symbols = symbols | self.space.linked_defaults(settings)
+        header = header.model_copy(update={"let": header.let | lets, "symbols": symbols})
         numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
         architecture = self.architecture._replace(header=header)
         counts = find_convention(self.setup.convention)
@@ -95,16 +98,19 @@ class Case:
         except SpecError:
             return self.analysis(self.space.first)
 
-    def evaluated(self, metrics: Sequence[str]) -> Iterator[Evaluated]:
+    def engine(self, metrics: Sequence[str]) -> Engine:
+        """What evaluates metrics of it."""
+        return Engine(self.analysis, {name: name for name in metrics})
+
+    def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """All points, evaluated chunk by chunk."""
-        engine = Engine(self.analysis, {name: name for name in metrics})
         if self.space.sample is None:
             axes = {axis.name: axis.values for axis in self.space.axes}
             yield from engine.grid(axes, links=self.space.links)  # type: ignore[arg-type]
             return
         for start in range(0, self.space.size, DRAWN):
             points = self.space.points(start, min(start + DRAWN, self.space.size))
-            yield from engine.points(points, links=self.space.links)
+            yield from engine.points(points, self.space.links, expected=self.space.size)
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
         """The points that make a network; ``names`` are those of fixed symbols that are asked for.
@@ -112,17 +118,18 @@ class Case:
         Columns are the labels, what varies, the fixed symbols and the metrics.
         """
         known = {name: self._fixed(name) for name in names if name not in self.space.names}
-        for chunk in self.evaluated(metrics):
+        engine = self.engine(metrics)
+        for chunk in self._evaluated(engine):
             tally.points += chunk.rows
             makers = {n: constant(v, chunk.rows) for n, v in (*self.labels.items(), *known.items())}
-            makers |= {name: _maker(chunk, name) for name in (*self.space.names, *metrics)}
+            makers |= {name: chunk.makers[name] for name in (*self.space.names, *metrics)}
             for name in metrics:
                 if METRICS[name].quantity is not None:
-                    over, under = chunk.parts(name)
-                    makers |= {OVER + name: _taking(over), UNDER + name: _taking(under)}
+                    makers |= {part + name: chunk.hidden[part + name] for part in (OVER, UNDER)}
             rows = Rows(chunk.rows, makers)
-            valid = chunk.valid & self.space.linked(rows)
+            valid = chunk.valid
             tally.invalid += chunk.rows - int(valid.sum())
+            tally.refusal = tally.refusal or engine.refused
             if valid.any():
                 yield rows if valid.all() else rows.select(valid)
 
@@ -131,14 +138,6 @@ class Case:
             said = self.architecture.document.file
             raise SpecError(f"{said} has no symbol '{name}'")
         return self.fixed[name]
-
-
-def _maker(chunk: Evaluated, name: str) -> Make:
-    return lambda rows: chunk.column(name, rows)
-
-
-def _taking(column: Any) -> Make:
-    return lambda rows: column[rows]
 
 
 def _meaning(name: str, value: Value) -> Any:
@@ -204,6 +203,8 @@ class Sweep:
         for chunk in chunks:
             self.tally.kept += length(chunk)
             yield chunk
+        if self.tally.refusal is not None and self.tally.points == self.tally.invalid:
+            raise self.tally.refusal
 
     def _evaluated(self, watch: Callable[[int], None]) -> Iterator[Rows]:
         needed = self.query.names | set(self.join.keys if self.join else ())
