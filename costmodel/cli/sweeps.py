@@ -36,7 +36,9 @@ Pareto = Annotated[
     list[str] | None,
     _several("Keep the front, what no other point beats in all of these: macs:min accuracy:max."),
 ]
-Top = Annotated[int | None, Parameter(help="Keep so many of the best, of which --by says the best.")]
+Top = Annotated[
+    int | None, Parameter(help="Keep so many of the best, of which --by says the best.")
+]
 By = Annotated[str | None, Parameter(help="What is best: macs, or macs:max for the largest.")]
 Sort = Annotated[str | None, Parameter(help="The order of the rows: macs, or macs:max.")]
 Join = Annotated[
@@ -80,7 +82,12 @@ def sweep(
     from costmodel.sweep.study import sweep as planned
     from costmodel.sweep.write import find_format
 
-    for option, values in (("vary", vary), ("metric", metric), ("where", where), ("pareto", pareto)):
+    for option, values in (
+        ("vary", vary),
+        ("metric", metric),
+        ("where", where),
+        ("pareto", pareto),
+    ):
         require_values(f"--{option}", values)
     form = find_format(format, output)
     said = Said(
@@ -178,7 +185,7 @@ def _drawing(study: "Sweep", plot: str | None) -> "Drawing | None":
 def _progress(size: int, *, shows: bool) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, if that is a terminal and nothing else is being written to it."""
     if not (shows and sys.stderr.isatty()):
-        yield lambda count: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn

@@ -120,4 +120,3 @@ def typical(sweep: Sweep) -> Analysis | None:
         return sweep.cases[0].typical()
     except SpecError:
         return None
-

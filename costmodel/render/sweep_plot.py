@@ -8,8 +8,9 @@ import numpy as np
 
 from archspec.errors import SpecError
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, plot, require_plot
+from costmodel.sweep.compiled import Array
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.frame import Array, Chunk, joined, length, taken
+from costmodel.sweep.frame import Chunk, joined, length, taken
 from costmodel.sweep.reduce import Thinned
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
@@ -161,9 +162,10 @@ def _scaled(field: Field, rows: Chunk) -> Scaled:
 
 def _panels(axes: "Axes", rows: int, columns: int, **shared: Any) -> tuple["Figure", list["Axes"]]:
     """A figure's panels in place of its only one."""
-    figure = axes.figure
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     axes.remove()
-    return figure, list(figure.subplots(rows, columns, squeeze=False, **shared).flat)  # type: ignore[union-attr, return-value]
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
 
 
 def _title(drawing: Drawing, figure: "Figure") -> None:
@@ -295,7 +297,8 @@ def _maps(drawing: Drawing, rows: Chunk, axes: "Axes") -> None:
         if drawing.sweep.cases[0].space.sample is None:
             mesh = _mesh(panel, sides, scaled.numbers)
         else:
-            mesh = panel.scatter(*sides, c=scaled.numbers, s=6, cmap="viridis", rasterized=True)
+            x, y = sides
+            mesh = panel.scatter(x, y, 6, scaled.numbers, cmap="viridis", rasterized=True)
         for which, values, symbol in zip("xy", sides, drawing.symbols, strict=True):
             _scale(panel, which, values)
             getattr(panel, f"set_{which}label")(_symbol_label(drawing, symbol))
@@ -321,9 +324,10 @@ def _mesh(panel: "Axes", sides: Sequence[Array], numbers: Array) -> Any:
 def _edges(values: Array) -> Array:
     """The ends of cells around values: half-way in steps, or in factors."""
     if len(values) == 1:
-        return values[0] * np.array([0.9, 1.1])
+        return np.array([0.9 * values[0], 1.1 * values[0]])
     if _is_geometric(values):
-        return np.exp2(_edges(np.log2(values)))
+        powers: Array = np.exp2(_edges(np.log2(values)))
+        return powers
     middles = (values[1:] + values[:-1]) / 2
     return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
 
@@ -447,7 +451,7 @@ def _label(
 
 def _spread(count: int) -> Iterator[int]:
     """All numbers below a count, the ends first, each next one far from those before."""
-    seen = set()
+    seen: set[int] = set()
     parts = 1
     while len(seen) < count:
         for i in range(parts + 1):

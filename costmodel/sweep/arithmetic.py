@@ -1,8 +1,8 @@
 """Expressions over whole columns, exactly: ratios stay pairs of integers until they are shown.
 
-A column is an array of int64, or of Python's integers, fractions and texts. Of a real metric (seconds,
-joules) the numerators and denominators are columns beside it. Where a bound on a result leaves 64
-bits, Python's integers take over.
+A column is an array of int64, or of Python's integers, fractions and texts. Of a real metric, as
+seconds, the numerators and denominators are columns beside it. Where a bound on a result leaves
+64 bits, Python's integers take over.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,8 @@ from archspec import arithmetic
 from archspec.arithmetic import RELATIONS, Rational, tidy
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.trees import Binary, Call, Name, Number, Tree, Truth, Unary, Value
-from costmodel.sweep.frame import Array, Chunk
+from costmodel.sweep.compiled import Array
+from costmodel.sweep.frame import Chunk
 
 MAX_INT64 = 2**63 - 1
 MAX_EXACT_FLOAT = 2**53

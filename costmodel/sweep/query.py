@@ -1,4 +1,4 @@
-"""What is asked of a sweep: columns, conditions, what is best; in metrics, symbols and the joined."""
+"""What is asked of a sweep: columns, conditions, what is best; of metrics, symbols, the joined."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -67,6 +67,9 @@ class Said(NamedTuple):
     top: int | None = None
     by: str | None = None
     sort: str | None = None
+
+
+NOTHING_ASKED = Said()
 
 
 def read_query(

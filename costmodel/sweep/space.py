@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
 from costmodel.sweep.arithmetic import as_fractions, evaluate
-from costmodel.sweep.frame import Array, Chunk, column_of
+from costmodel.sweep.columns import Column, read_column
+from costmodel.sweep.compiled import Array
+from costmodel.sweep.frame import column_of
 from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
 
 MAX_POINTS = 10**12
@@ -35,7 +37,8 @@ RESOLUTION = Fraction(1, 10**6)
 """What the drawn values of a real symbol are multiples of."""
 
 
-class Axis(NamedTuple):
+@dataclass(frozen=True)
+class Axis:
     """A name and the values that it takes.
 
     Attributes:
@@ -50,20 +53,30 @@ class Axis(NamedTuple):
     interval: Interval | None = None
     step: Rational = 1
 
-    @property
-    def column(self) -> Array:
-        """The values as an array."""
-        return column_of(self.values)
-
-    def drawn(self, generator: np.random.Generator, count: int) -> Array:
-        """Some values by chance."""
+    def numbers(self, generator: np.random.Generator, count: int) -> Array:
+        """Places among the values, or numbers of steps, by chance."""
         if self.interval is None:
-            return self.column[generator.integers(0, len(self.values), count)]
-        steps = _steps(self.interval, generator, count)
-        if isinstance(self.step, int) and int(self.interval.last) * self.step < 2**63:
-            return steps * self.step
-        found: Array = np.frompyfunc(lambda k: tidy(k * self.step), 1, 1)(steps.astype(object))
-        return found
+            return generator.integers(0, len(self.values), count)
+        return _steps(self.interval, generator, count)
+
+    def at(self, numbers: Array) -> Column | Array:
+        """The values at places, or of numbers of steps."""
+        if self.interval is None:
+            return self._column[numbers]
+        return Column(numbers * self.step.numerator, self.step.denominator)
+
+    @cached_property
+    def _column(self) -> Column | Array:
+        if any(isinstance(value, str) for value in self.values):
+            return column_of(self.values)
+        return read_column(self.name, self.values)
+
+    @property
+    def first(self) -> Value:
+        """The value where it begins."""
+        if self.interval is None:
+            return self.values[0]
+        return tidy(Fraction(self.interval.first * self.step))
 
 
 def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
@@ -73,7 +86,8 @@ def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Ar
         return generator.integers(first, last, count, np.int64, endpoint=True)
     low, high = np.log(first), np.log(last + 1)
     found = np.floor(np.exp(low + (high - low) * generator.random(count)))
-    return np.clip(found.astype(np.int64), first, last)
+    clipped: Array = np.clip(found.astype(np.int64), first, last)
+    return clipped
 
 
 @dataclass(frozen=True)
@@ -109,35 +123,24 @@ class Space:
         """What varies, linked symbols included."""
         return (*(axis.name for axis in self.axes), *self.links)
 
-    def points(self, start: int, stop: int) -> dict[str, Array]:
-        """The values of the axes at some points."""
-        if self.sample is not None:
-            return self._drawn(start, stop)
-        numbers = np.unravel_index(np.arange(start, stop), self.lengths or (1,))
-        return {axis.name: self._columns[axis.name][n] for axis, n in zip(self.axes, numbers)}  # noqa: B905 - a grid without an axis has a number too
-
     @property
     def first(self) -> dict[str, Value]:
-        """The values of the axes at the first point."""
-        return {name: column.tolist()[0] for name, column in self.points(0, 1).items()}
+        """The values of the axes where they begin."""
+        return {axis.name: axis.first for axis in self.axes}
 
-    @cached_property
-    def _columns(self) -> dict[str, Array]:
-        return {axis.name: axis.column for axis in self.axes}
-
-    def _drawn(self, start: int, stop: int) -> dict[str, Array]:
+    def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
+        """The values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
+        rows = slice(first, first + stop - start)
         return {
-            axis.name: np.concatenate([self._block(i, block) for block in blocks])[
-                first : first + stop - start
-            ]
+            axis.name: axis.at(np.concatenate([self._block(i, each) for each in blocks])[rows])
             for i, axis in enumerate(self.axes)
         }
 
     def _block(self, axis: int, block: int) -> Array:
         generator = np.random.default_rng([self.seed, axis, block])
-        return self.axes[axis].drawn(generator, BLOCK)
+        return self.axes[axis].numbers(generator, BLOCK)
 
     def linked_defaults(self, settings: Mapping[str, Any]) -> dict[str, Declared]:
         """The linked symbols with their values at some settings as defaults."""
@@ -173,7 +176,7 @@ def read_space(
     for one in varied:
         _check_name(one, header, fixed)
     axes = tuple(_axis(one, header, sample is not None) for one in varied if one.link is None)
-    numbers = {n: Number(v) for n, v in (header.defaults | fixed).items()}
+    numbers = {n: Number(v) for n, v in {**header.defaults, **fixed}.items()}
     trees = {one.name: one.link for one in varied if one.link is not None}
     names = {axis.name: Name(axis.name) for axis in axes if axis.name in header.symbols}
     links = dict(_links(trees, {**numbers, **names}))

@@ -11,15 +11,15 @@ from archspec.header import read_value
 from costmodel.analysis import Analysis, unchecked
 from costmodel.conventions import find_convention
 from costmodel.metrics import METRICS
-from costmodel.scenario import Scenario
+from costmodel.scenario import NOWHERE, Scenario
 from costmodel.settings import Number, to_rational
 from costmodel.sweep.arithmetic import OVER, UNDER
 from costmodel.sweep.chunk import Chunk as Evaluated
 from costmodel.sweep.engine import Engine
-from costmodel.sweep.join import Join, read_join
-from costmodel.sweep.query import Query, Said, read_query
-from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.frame import Chunk, Rows, constant, length
+from costmodel.sweep.join import Join, read_join
+from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
+from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.vary import Value, Varied, read_varied
 
@@ -43,7 +43,10 @@ class Setup(NamedTuple):
     convention: str = "lecture"
     settings: Mapping[str, Number] = {}
     assume: tuple[str, ...] = ()
-    scenario: Scenario = Scenario()
+    scenario: Scenario = NOWHERE
+
+
+NOTHING_SAID = Setup()
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,10 @@ class Case:
         """All points, evaluated chunk by chunk."""
         if self.space.sample is None:
             axes = {axis.name: axis.values for axis in self.space.axes}
-            yield from engine.grid(axes, links=self.space.links)  # type: ignore[arg-type]
+            yield from engine.grid(axes, links=self.space.links)
             return
         for start in range(0, self.space.size, DRAWN):
-            points = self.space.points(start, min(start + DRAWN, self.space.size))
+            points = self.space.drawn(start, min(start + DRAWN, self.space.size))
             yield from engine.points(points, self.space.links, expected=self.space.size)
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
@@ -151,6 +154,10 @@ def _meaning(name: str, value: Value) -> Any:
         raise SpecError(f"--vary {name}: {error.cause}", hint="as in [2, 2, 2, 2]") from None
 
 
+def _unwatched(count: int) -> None:
+    """Nobody looks."""
+
+
 @dataclass
 class Sweep:
     """A sweep: networks, what is asked, and what became of the points so far.
@@ -186,7 +193,7 @@ class Sweep:
         """The columns before those that are asked for: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
-    def rows(self, watch: Callable[[int], None] = lambda count: None) -> Iterator[Chunk]:
+    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Chunk]:
         """The rows that are kept, in their order; ``watch`` is told of every points looked at."""
         chunks: Iterator[Any] = self._evaluated(watch)
         if self.join is not None:
@@ -219,9 +226,9 @@ class Sweep:
 def sweep(
     specs: Sequence[str],
     vary: Sequence[str],
-    said: Said = Said(),
+    said: Said = NOTHING_ASKED,
     *,
-    setup: Setup = Setup(),
+    setup: Setup = NOTHING_SAID,
     join: str | None = None,
     sample: int | None = None,
     seed: int = 0,
@@ -311,4 +318,3 @@ def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
             label["variant"] = architecture.variant or ""
         labels.append(label)
     return labels
-

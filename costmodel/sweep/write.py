@@ -18,8 +18,9 @@ import numpy as np
 from archspec.errors import SpecError, find_named
 from costmodel.formula import show_number, show_quantity
 from costmodel.render import latex, markdown
+from costmodel.sweep.compiled import Array
 from costmodel.sweep.fields import Field
-from costmodel.sweep.frame import Array, Chunk
+from costmodel.sweep.frame import Chunk
 from costmodel.sweep.vary import show_value
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def beside(path: str) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def _exact(field: Field, value: Any) -> str:
+def _exact(_: Field, value: Any) -> str:
     """A number so that nothing of it is lost; text as it is."""
     return repr(value) if isinstance(value, float) else show_value(value)
 
@@ -312,4 +313,3 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
     if kind == arrow.string():
         return arrow.array([show_value(value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
-
