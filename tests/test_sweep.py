@@ -283,7 +283,10 @@ def test_links_hang_on_links() -> None:
         (["h=[1,2]"], r"\[1,2\] is a list; a symbol is a number"),
         (["h=1:10**9:1"], "1,000,000,000 values of one symbol; at most 1,000,000 are swept"),
         (["h=1:10**9"], "1,000,000,000 values; at most 1,000,000 are swept"),
-        (["h=1:10**6", "w=1:10**6", "n=1,2"], "2,000,000,000,000 points; at most 1,000,000,000,000"),
+        (
+            ["h=1:10**6", "w=1:10**6", "n=1,2"],
+            "2,000,000,000,000 points; at most 1,000,000,000,000",
+        ),
         (["width=0.5:1"], "has no step, and width is real"),
         (["h=32:64:log"], "is what a sample draws from"),
         (["head=640:1280"], "--vary head: a let name takes a list of values"),

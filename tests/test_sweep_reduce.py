@@ -136,7 +136,9 @@ def test_conditions_are_exact(table: list[Row], text: str, cuts: list[int]) -> N
     wanted = [
         i
         for i, row in enumerate(table)
-        if eval(said, {**known, "Fraction": Fraction}, dict(zip("abc", map(Fraction, row), strict=True)))
+        if eval(
+            said, {**known, "Fraction": Fraction}, dict(zip("abc", map(Fraction, row), strict=True))
+        )
     ]
     tally = Tally()
     kept = numbers(reduce.where(parts_of(table, cuts), [Condition(text, tree(text))], tally))
@@ -244,7 +246,9 @@ def test_fronts_with_a_joined_column(tmp_path: Path) -> None:
 
 def test_joins_by_variants_and_by_what_is_fixed(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    file.write_text('variant,n,top1,source\nresnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n')
+    file.write_text(
+        'variant,n,top1,source\nresnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n'
+    )
     spec = str(ROOT / "specs" / "resnet.yaml@*")
     study = sweep([spec], [], Said(metrics=("macs",), sort="top1:max"), join=str(file))
     (found,) = study.rows()

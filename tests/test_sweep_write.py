@@ -146,7 +146,11 @@ BIG = (Field("n", "n", "whole"), Field("x", "x", "fraction"), Field("t", "t", "t
 
 def big_chunks() -> list[dict[str, Any]]:
     return [
-        {"n": column_of([1, 2]), "x": column_of([Fraction(1, 3), 2]), "t": column_of(['a,"b', "c"])},
+        {
+            "n": column_of([1, 2]),
+            "x": column_of([Fraction(1, 3), 2]),
+            "t": column_of(['a,"b', "c"]),
+        },
         {"n": column_of([2**70, -(2**70)]), "x": column_of([1, 1]), "t": column_of(["", "d"])},
     ]
 

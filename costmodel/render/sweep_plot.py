@@ -11,7 +11,7 @@ from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, plot, require_plot
 from costmodel.sweep.compiled import Array
 from costmodel.sweep.fields import Field, fields_of
 from costmodel.sweep.frame import Chunk, joined, length, taken
-from costmodel.sweep.reduce import Thinned
+from costmodel.sweep.reduce import Objective, Thinned
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
@@ -136,7 +136,7 @@ class Drawing:
             width = 3 + 2.8 * len(self.measures)
             plot(path, lambda axes: _bars(self, rows, axes), width=width, height=height)
         elif len(self.symbols) == 1:
-            height = 1.2 + 2.1 * len(self.measures)
+            height = max(3.6, 1.2 + 2.1 * len(self.measures))
             plot(path, lambda axes: _lines(self, rows, axes), height=height)
         else:
             width = 1 + 5 * len(self.measures)
@@ -195,7 +195,10 @@ def _groups(drawing: Drawing, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
         return
     names = list(zip(*(rows[name].tolist() for name in drawing.groups), strict=True))
     for name in dict.fromkeys(names):
-        yield " ".join(map(str, name)), taken(rows, np.array([each == name for each in names]))
+        yield (
+            " ".join(filter(None, map(str, name))),
+            taken(rows, np.array([each == name for each in names])),
+        )
 
 
 def _is_geometric(values: Array) -> bool:
@@ -359,40 +362,46 @@ def _is_wide(numbers: Array) -> bool:
 
 
 def _front(drawing: Drawing, rows: Chunk, axes: "Axes") -> None:
-    """The front's first two objectives, all points behind it in grey."""
+    """The front's first two objectives, all points behind it in grey; a third one is a colour."""
     assert drawing.sweep.behind is not None
-    goals = [_goal(drawing, i) for i in (0, 1)]
     behind = joined(drawing.sweep.behind.rows)
     together = joined([_needed(behind, rows), rows])
     count = length(behind)
-    x, y = (_scaled(field, together) for field in goals)
-    axes.scatter(
-        x.numbers[:count], y.numbers[:count], s=5, color="#bbbbbb", label="points", rasterized=True
-    )
-    order = np.argsort(x.numbers[count:], kind="stable")
-    fx, fy = x.numbers[count:][order], y.numbers[count:][order]
-    line = "-" if len(drawing.sweep.query.pareto) == 2 else ""
-    label = f"front ({len(fx)})"
-    axes.plot(fx, fy, line, marker="o", markersize=4, color=ORANGE, linewidth=0.8, label=label)
-    for which, scaled, goal in zip("xy", (x, y), drawing.sweep.query.pareto, strict=False):
-        better = "more" if goal.largest else "less"
-        getattr(axes, f"set_{which}label")(f"{scaled.label}: {better} is better")
-        if _is_wide(scaled.numbers):
+    goals = drawing.sweep.query.pareto[:3]
+    scaled = [_scaled(drawing.fields[goal.text], together) for goal in goals]
+    x, y = (each.numbers for each in scaled[:2])
+    axes.scatter(x[:count], y[:count], 5, "#bbbbbb", label="points", rasterized=True)
+    order = count + np.argsort(x[count:], kind="stable")
+    label = f"front ({len(order)})"
+    if len(goals) == 2:
+        style: dict[str, Any] = {"markersize": 4, "linewidth": 0.8, "color": ORANGE}
+        axes.plot(x[order], y[order], marker="o", label=label, **style)
+    else:
+        colours = scaled[2].numbers[order]
+        dots = axes.scatter(x[order], y[order], 16, colours, cmap="viridis", label=label)
+        axes.get_figure(root=True).colorbar(dots, label=_said(scaled[2], goals[2]))  # type: ignore[union-attr]
+    for which, column, goal in zip("xy", scaled, goals, strict=False):
+        getattr(axes, f"set_{which}label")(_said(column, goal))
+        if _is_wide(column.numbers):
             getattr(axes, f"set_{which}scale")("log")
+    _finish_front(drawing, axes)
+    names = _point_names(drawing, taken(rows, order - count))
+    _label_points(axes, list(zip(x[order], y[order], names, strict=True)))
+
+
+def _said(scaled: Scaled, goal: Objective) -> str:
+    return f"{scaled.label}: {'more' if goal.largest else 'less'} is better"
+
+
+def _finish_front(drawing: Drawing, axes: "Axes") -> None:
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
     _title(drawing, axes.figure)  # type: ignore[arg-type]
-    names = _point_names(drawing, taken(rows, order))
-    _label_points(axes, list(zip(fx, fy, names, strict=True)))
 
 
 def _needed(behind: Chunk, rows: Chunk) -> Chunk:
     return {name: behind[name] for name in rows}
-
-
-def _goal(drawing: Drawing, number: int) -> Field:
-    return drawing.fields[drawing.sweep.query.pareto[number].text]
 
 
 def _point_names(drawing: Drawing, rows: Chunk) -> list[str]:
