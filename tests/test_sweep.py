@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise, product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from archspec.arithmetic import Rational
 from costmodel import SpecError, analyze
 from costmodel.scenario import scenario
 from costmodel.sweep.columns import Column
+from costmodel.sweep.fields import fields_of
 from costmodel.sweep.query import Said
 from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.study import Setup, Sweep, sweep
@@ -65,8 +67,6 @@ def test_every_row_is_a_single_analysis(spec: str, vary: list[str]) -> None:
 
 def grid(study: Sweep) -> Iterator[dict[str, Rational]]:
     """The points of a grid, links by Python."""
-    from itertools import product
-
     links = {one.name: one.said.partition("=")[2] for one in study.varied if one.link is not None}
     axes = study.cases[0].space.axes
     for values in product(*(axis.values for axis in axes)):
@@ -133,8 +133,8 @@ def test_the_resnet_family_by_one_sweep() -> None:
 
 
 def test_several_specs_have_their_names() -> None:
-    study = sweep([str(SPECS / "alexnet.yaml"), str(SPECS / "vgg.yaml@vgg16")], ["h=224,256", "w=h"],
-                  Said(metrics=("macs",)))  # fmt: skip
+    specs = [str(SPECS / "alexnet.yaml"), str(SPECS / "vgg.yaml@vgg16")]
+    study = sweep(specs, ["h=224,256", "w=h"], Said(metrics=("macs",)))
     found = [(row["spec"], row["variant"], row["h"]) for row in rows(study)]
     assert found == [(s, v, h) for s, v in (("alexnet", ""), ("vgg", "vgg16")) for h in (224, 256)]
 
@@ -217,7 +217,7 @@ def test_a_sample_is_the_same_however_it_is_read() -> None:
     drawn = space(["h=32:512", "width=0.5,0.75,1", "n=1:10**6:log", "c=1,3"], 200_000, seed=7)
     whole = {name: plain(column) for name, column in drawn.drawn(0, 200_000).items()}
     cuts = [0, 1, 65_535, 65_536, 70_001, 140_000, 200_000]
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         part = drawn.drawn(start, stop)
         assert {n: plain(c) for n, c in part.items()} == {
             name: column[start:stop] for name, column in whole.items()
@@ -327,13 +327,14 @@ def test_set_and_varied() -> None:
     ],
 )
 def test_bad_questions(said: Said, cause: str) -> None:
-    with pytest.raises(SpecError, match=cause):
+    def asked() -> None:
         study = sweep([str(SPECS / "mobilenetv2.yaml")], ["h=96,128"], said)
-        from costmodel.sweep.fields import fields_of
-
         for chunk in study.rows():
             for field in fields_of(study):
                 field.values(chunk)
+
+    with pytest.raises(SpecError, match=cause):
+        asked()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def tree(text: str) -> Any:
 def parts_of(table: Sequence[Row], cuts: Iterable[int]) -> Iterator[Rows]:
     """The rows a, b, c with their numbers i, in several chunks."""
     ends = [0, *sorted(cut % (len(table) + 1) for cut in cuts), len(table)]
-    for start, stop in zip(ends, ends[1:], strict=False):
+    for start, stop in pairwise(ends):
         if stop > start:
             columns = zip(*table[start:stop], strict=True)
             chunk = {n: column_of(c) for n, c in zip("abc", columns, strict=True)}
@@ -157,7 +158,7 @@ def test_a_ratio_is_compared_where_floats_are_equal() -> None:
 
 def test_a_ratio_of_equal_numbers_is_met() -> None:
     study = sweep([MOBILENET], ["h=96,128,160"], Said(metrics=("macs", "params")))
-    (row,) = [chunk for chunk in study.rows()]
+    (row,) = study.rows()
     macs, params = int(row["macs"][1]), int(row["params"][1])
     for relation, kept in (("<=", [96, 128]), ("<", [96]), ("==", [128]), (">", [160])):
         said = Said(where=(f"macs/params {relation} {macs}/{params}",))
@@ -232,7 +233,8 @@ def test_fronts_with_a_joined_column(tmp_path: Path) -> None:
     """By hand: more MACs are worth it only where they are more accurate than all before."""
     file = tmp_path / "accuracy.csv"
     file.write_text(
-        "h, width, accuracy\n96, 0.5, 60.3\n128, 0.50, 63.1\n160, 1/2, 63.1\n96, 1, 62.0\n224, 9, 1\n"
+        "h, width, accuracy\n96, 0.5, 60.3\n128, 0.50, 63.1\n160, 1/2, 63.1\n96, 1, 62.0\n"
+        "224, 9, 1\n"
     )
     study = sweep([MOBILENET], ["width=0.5,1", "h=96,128,160", "w=h"],
                   Said(pareto=("macs", "accuracy:max")), join=str(file))  # fmt: skip
@@ -247,7 +249,8 @@ def test_fronts_with_a_joined_column(tmp_path: Path) -> None:
 def test_joins_by_variants_and_by_what_is_fixed(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(
-        'variant,n,top1,source\nresnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n'
+        "variant,n,top1,source\n"
+        'resnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n'
     )
     spec = str(ROOT / "specs" / "resnet.yaml@*")
     study = sweep([spec], [], Said(metrics=("macs",), sort="top1:max"), join=str(file))
