@@ -235,6 +235,9 @@ class Law:
 
 
 BOUNDARIES = [
+    2**51 - 1,
+    2**51,
+    2**51 + 1,
     2**52 - 1,
     2**52,
     2**52 + 1,
@@ -252,11 +255,13 @@ BOUNDARIES = [
 @pytest.mark.parametrize("edge", BOUNDARIES)
 def test_a_matrix_product_is_exact_at_the_edges_of_its_numbers(edge: int) -> None:
     """``x·y + z`` reaches exactly the edge: ``1·(edge − 1) + 1``, and passes it at ``x = 3``."""
-    law = Law(x * y + z, {"x": [1, 3], "z": [1, 2], "y": [edge - 1, edge // 2, 1]})
-    assert law.grid(1) == law.by_hand()
-    assert law.product is not None
-    assert law.grid() == law.by_hand()
-    assert max(law.by_hand()) == 3 * (edge - 1) + 2
+    for sign in (1, -1):
+        axes = {"x": [1, 3], "z": [1, 2], "y": [edge - 1, edge // 2, 1]}
+        law = Law(sign * (x * y + z), axes)
+        assert law.grid(1) == law.by_hand()
+        assert law.product is not None
+        assert law.grid() == law.by_hand()
+        assert max(map(abs, law.by_hand())) == 3 * (edge - 1) + 2
 
 
 @pytest.mark.parametrize("edge", BOUNDARIES)
@@ -285,7 +290,7 @@ def test_the_mode_is_the_fastest_that_is_proved(edge: int, mode: Mode) -> None:
 def test_products_leave_their_ways_exactly_at_the_bounds() -> None:
     """The largest sums of ``x·y``, and whether BLAS computes them as one product or as two."""
     ways = {}
-    for largest in (2**52 - 1, 2**52, 2**53, 2**53 + 1, 2**62, MAX_INT64, MAX_INT64 + 1):
+    for largest in (2**51 - 1, 2**51, 2**52 - 1, 2**52, 2**53, 2**53 + 1, 2**62, MAX_INT64, MAX_INT64 + 1):
         law = Law(x * y, {"x": [1], "y": [largest]})
         assert law.grid(1) == [largest]
         assert law.product is not None
