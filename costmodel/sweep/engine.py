@@ -36,7 +36,10 @@ from costmodel.sweep.refused import no_network
 from costmodel.sweep.rows import chunk_of, wanted
 
 Factory = Callable[[Mapping[str, Any]], Analysis]
-"""The analysis at some settings of what decides structure."""
+"""The analysis at some settings of what decides structure.
+
+It raises a SpecError, or a KeyError, where it cannot do without one that is not given.
+"""
 
 Names = tuple[str, ...]
 
@@ -119,7 +122,7 @@ class Engine:
     def _works(self, settings: Mapping[str, Any]) -> bool:
         try:
             self.analysis(settings)
-        except SpecError:
+        except (SpecError, KeyError):
             return False
         return True
 

@@ -23,7 +23,7 @@ MAX_NODES = 1_000
 """A longer program takes too long to compile."""
 
 _HEAD = '''"""Written by archcost; may be deleted."""
-from math import floor
+from numpy import floor
 from numba import njit
 
 @njit(inline="always")

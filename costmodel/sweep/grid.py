@@ -30,10 +30,15 @@ from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Program
 from costmodel.sweep.memory import POOL
 
-LONG = 2**52
-"""Added to an integer that is smaller, it shows the integer in the last bits of the float64."""
+LONG = 3 * 2**51
+"""Added to an integer of less than 2⁵¹, it shows the integer in the last bits of the float64.
+
+All sums are between 2⁵² and 2⁵³, where a float64 is an integer and its last bits count.
+"""
 
 LONG_BITS = int(np.float64(LONG).view(np.int64))
+
+MAX_LAST_BITS = 2**51
 
 MAX_RANK = 64
 """A sum of more products than this is computed from its parts instead."""
@@ -46,6 +51,9 @@ LONG_ROW = 256
 
 MAX_ROWS = 2**20
 """No block has more."""
+
+SLAB = 2**16
+"""Left points of which everything is computed together."""
 
 
 class Side:
@@ -98,7 +106,7 @@ class Side:
         """The values of the nodes at some points."""
         given = {p: self._tables[p][places[self._axis_of[p]]] for p in self.tape.given}
         found = self.tape.run(given, self.mode) if self.tape.order else {**given, **self.numbers}
-        return {p: np.broadcast_to(whole(np.asarray(found[p])), points) for p in self.nodes}
+        return {p: _full(whole(np.asarray(found[p])), points) for p in self.nodes}
 
     @property
     def numbers(self) -> Mapping[int, Any]:
@@ -106,52 +114,81 @@ class Side:
         return self.tape.consts
 
 
+def _full(array: Array, points: int) -> Array:
+    """A number as one for each point."""
+    return array if array.shape == (points,) else np.broadcast_to(array, points)
+
+
+class Slab(NamedTuple):
+    """Some left points with all that is known of them, and all right points.
+
+    Attributes:
+        lefts: node → its values at the left points.
+        rights: node → its values at all right points.
+        left: where the left points are along each axis.
+        right: where all right points are.
+    """
+
+    lefts: Mapping[int, Array]
+    rights: Mapping[int, Array]
+    left: Mapping[str, Any]
+    right: Mapping[str, Any]
+
+
 class Block(NamedTuple):
     """Some rows of the grid: points of the left side times points of the right.
 
     Attributes:
         grid: all of it.
-        lefts: node → its values at the left points.
-        rights: node → its values at the right points.
-        left: where the left points are along each axis.
-        right: where the right points are.
-        start: of how many right points before them.
-        shape: how many of each.
+        slab: what is known of the points of each side.
+        lines: its left points, of those of the slab.
+        places: its right points.
     """
 
     grid: "Grid"
-    lefts: Mapping[int, Array]
-    rights: Mapping[int, Array]
-    left: Mapping[str, Any]
-    right: Mapping[str, Any]
-    start: int
-    shape: tuple[int, int]
+    slab: Slab
+    lines: slice
+    places: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many points of each side."""
+        return self.lines.stop - self.lines.start, self.places.stop - self.places.start
 
     @property
     def rows(self) -> int:
         """How many points."""
-        return self.shape[0] * self.shape[1]
+        lines, places = self.shape
+        return lines * places
 
-    def spread(self, array: Array, side: int, index: Any) -> Array:
-        """What is of one side, at rows of the block."""
+    def side(self, place: int) -> Array | None:
+        """A node of one side as a column, or as a row."""
+        if place in self.slab.lefts:
+            return self.slab.lefts[place][self.lines, None]
+        known = self.slab.rights.get(place)
+        return None if known is None else known[None, self.places]
+
+    def spread(self, line: Array, index: Any) -> Array:
+        """A column or a row at rows of the block."""
         if index is EVERY:
-            found = POOL.take(self.rows, array.dtype)
-            found.reshape(self.shape)[...] = array[:, None] if side == 0 else array[None, :]
+            found = POOL.take(self.rows, line.dtype)
+            found.reshape(self.shape)[...] = line
             return found
-        places = index // self.shape[1] if side == 0 else index % self.shape[1]
-        return np.asarray(array[places])
+        across = np.broadcast_to(line, self.shape)
+        return np.asarray(across[index // self.shape[1], index % self.shape[1]])
 
     def symbol(self, name: str, index: Any) -> Array:
         """A symbol's values."""
-        side = 0 if name in self.left else 1
-        shown = self.grid.shown[name][(self.left, self.right)[side][name]]
-        return self.spread(shown, side, index)
+        shown = self.grid.shown[name]
+        if name in self.slab.left:
+            return self.spread(shown[self.slab.left[name]][self.lines, None], index)
+        return self.spread(shown[self.slab.right[name]][None, self.places], index)
 
     def node(self, place: int, index: Any) -> Array:
         """A node's values."""
-        for side, known in enumerate((self.lefts, self.rights)):
-            if place in known:
-                return self.spread(known[place], side, index)
+        line = self.side(place)
+        if line is not None:
+            return self.spread(line, index)
         full = self.grid.joint(place, self)
         return full if index is EVERY else full[index]
 
@@ -171,7 +208,6 @@ class Grid:
     ) -> None:
         self.rows = rows
         self.columns = columns
-        self.shown = {name: column.shown() for name, column in columns.items()}
         factors = Factors(low.program)
         right = _last_axes(columns, rows)
         self.sides = (
@@ -179,6 +215,11 @@ class Grid:
             Side({n: c for n, c in columns.items() if n in right}, factors, low.inputs),
         )
         self._plan(factors, tuple(wanted), frozenset(right))
+
+    @cached_property
+    def shown(self) -> dict[str, Array]:
+        """The axes' values."""
+        return {name: column.shown() for name, column in self.columns.items()}
 
     def _plan(self, factors: Factors, wanted: tuple[int, ...], right: frozenset[str]) -> None:
         """What is a matrix product, what is broadcast, and what both take of each side."""
@@ -215,17 +256,16 @@ class Grid:
         if left.points * right.points == 0:
             return
         height, width = self._extent(left.points, right.points)
-        places = right.places(0, right.points)
-        rights = right.arrays(places, right.points)
-        for first in range(0, left.points, height):
-            last = min(first + height, left.points)
-            at = left.places(first, last)
-            lefts = left.arrays(at, last - first)
-            for start in range(0, right.points, width):
-                stop = min(start + width, right.points)
-                part = {p: array[start:stop] for p, array in rights.items()}
-                there = {n: _part(place, start, stop) for n, place in places.items()}
-                yield Block(self, lefts, part, at, there, start, (last - first, stop - start))
+        there = right.places(0, right.points)
+        rights = right.arrays(there, right.points)
+        for begin in range(0, left.points, SLAB):
+            lines = min(SLAB, left.points - begin)
+            at = left.places(begin, begin + lines)
+            slab = Slab(left.arrays(at, lines), rights, at, there)
+            for first in range(0, lines, height):
+                rows = slice(first, min(first + height, lines))
+                for start in range(0, right.points, width):
+                    yield Block(self, slab, rows, slice(start, min(start + width, right.points)))
 
     def _extent(self, lefts: int, rights: int) -> tuple[int, int]:
         """How many points of each side a block has; a thin matrix is slow."""
@@ -237,10 +277,7 @@ class Grid:
         if place in self.pairs:
             return self.products[place](block).reshape(-1)
         tape, mode = self.tapes[place], self.modes[place]
-        given = {
-            p: block.lefts[p][:, None] if p in block.lefts else block.rights[p][None, :]
-            for p in tape.given
-        }
+        given = {p: line for p in tape.given if (line := block.side(p)) is not None}
         return np.broadcast_to(whole(tape.run(given, mode)[place]), block.shape).reshape(-1)
 
     @cached_property
@@ -257,10 +294,6 @@ class Grid:
             place: MatrixProduct(pairs, self.bounds, self.program)
             for place, pairs in self.pairs.items()
         }
-
-
-def _part(place: Any, start: int, stop: int) -> Any:
-    return slice(start, stop) if isinstance(place, slice) else place[start:stop]
 
 
 def _last_axes(columns: Mapping[str, Column], rows: int) -> list[str]:
@@ -286,34 +319,35 @@ class MatrixProduct:
 
     def __init__(self, pairs: list[Pair], bounds: Mapping[int, Bounds], program: Program) -> None:
         self.pairs = pairs
-        self.numbers = {p.left: program.number(p.left) for p in pairs}
+        self.numbers = [program.number(pair.left) for pair in pairs]
         self.largest = _largest_sum(pairs, bounds)
         self.low_bits = _low_bits(pairs, bounds) if self.largest > MAX_FLOAT else 0
-        self._rights: tuple[int, Array] | None = None
+        self._left: tuple[Slab, Array] | None = None
+        self._right: Array | None = None
 
     def __call__(self, block: Block) -> Array:
         """The matrix at the block's points."""
-        if self.largest < LONG:
+        if self.largest < MAX_LAST_BITS:
             return self._by_last_bits(block)
         if self.largest <= MAX_FLOAT:
-            lefts, rights = self._lefts(block, Mode.FLOAT), self._of_right(block, Mode.FLOAT)
+            lefts, rights = self._lefts(block, Mode.FLOAT), self._rights(block, Mode.FLOAT)
             return np.asarray((lefts @ rights).astype(np.int64))
         if self.largest <= MAX_INT64:
             return self._in_parts(block) if self.low_bits else self._in(block, Mode.INT)
         return self._in(block, Mode.OBJECT)
 
     def _by_last_bits(self, block: Block) -> Array:
-        """``2⁵² + x`` in float64, whose bits less those of 2⁵² are x in int64."""
+        """``LONG + x`` in float64, whose bits less those of LONG are x in int64."""
         lefts = self._lefts(block, Mode.FLOAT, last=LONG)
         found = POOL.take(block.rows, np.float64).reshape(block.shape)
-        np.matmul(lefts, self._of_right(block, Mode.FLOAT, last=1), out=found)
+        np.matmul(lefts, self._rights(block, Mode.FLOAT, last=1), out=found)
         bits = found.view(np.int64)
         bits -= LONG_BITS
         return bits
 
     def _in_parts(self, block: Block) -> Array:
         """``left = high·2ᵇ + low``, each part's product by BLAS; their sum is below 2⁶³."""
-        lefts, rights = self._lefts(block, Mode.INT), self._of_right(block, Mode.FLOAT)
+        lefts, rights = self._lefts(block, Mode.INT), self._rights(block, Mode.FLOAT)
         high, low = lefts >> self.low_bits, lefts & ((1 << self.low_bits) - 1)
         found = (high.astype(np.float64) @ rights).astype(np.int64)
         found <<= self.low_bits
@@ -321,28 +355,36 @@ class MatrixProduct:
         return found
 
     def _in(self, block: Block, mode: Mode) -> Array:
-        return np.asarray(self._lefts(block, mode) @ self._of_right(block, mode))
+        return np.asarray(self._lefts(block, mode) @ self._rights(block, mode))
 
     def _lefts(self, block: Block, mode: Mode, last: int | None = None) -> Array:
-        """The left factors as columns, and a number as the last one."""
-        height, rank = block.shape[0], len(self.pairs)
-        found = np.empty((height, rank + (last is not None)), mode.dtype)
-        for k, pair in enumerate(self.pairs):
-            number = self.numbers[pair.left]
-            found[:, k] = block.lefts[pair.left] if number is None else number
-        found[:, rank:] = last if last is not None else 0
-        return found
+        """The left factors as columns, and a number as the last; kept for the slab's next block."""
+        slab = block.slab
+        if self._left is None or self._left[0] is not slab:
+            columns = [
+                slab.lefts[pair.left] if number is None else number
+                for pair, number in zip(self.pairs, self.numbers, strict=True)
+            ]
+            lines = max((len(c) for c in columns if isinstance(c, np.ndarray)), default=1)
+            found = np.empty((lines, self.rank(last)), mode.dtype)
+            for k, column in enumerate([*columns, last][: self.rank(last)]):
+                found[:, k] = column
+            self._left = slab, found
+        return self._left[1][block.lines]
 
-    def _of_right(self, block: Block, mode: Mode, last: int | None = None) -> Array:
-        """The right factors as rows, and a number as the last one; kept for the next block."""
-        if self._rights is None or self._rights[0] != block.start:
-            rank = len(self.pairs)
-            found = np.empty((rank + (last is not None), block.shape[1]), mode.dtype)
-            for k, pair in enumerate(self.pairs):
-                found[k] = block.rights[pair.right]
-            found[rank:] = last if last is not None else 0
-            self._rights = block.start, found
-        return self._rights[1]
+    def _rights(self, block: Block, mode: Mode, last: int | None = None) -> Array:
+        """The right factors as rows, and a number as the last; kept for the next block."""
+        if self._right is None:
+            rows = [block.slab.rights[pair.right] for pair in self.pairs]
+            found = np.empty((self.rank(last), len(rows[0])), mode.dtype)
+            for k, row in enumerate([*rows, last][: self.rank(last)]):
+                found[k] = row
+            self._right = found
+        return self._right[:, block.places]
+
+    def rank(self, last: int | None) -> int:
+        """The products, and what is added at last."""
+        return len(self.pairs) + (last is not None)
 
 
 def _largest(bounds: Bounds) -> int:
