@@ -7,7 +7,7 @@ Everything runs on one core in one process, in turn, and the best of some rounds
     by hand     the same numbers by a person who knows the network: NumPy, C, numba
     counters    what counts a PyTorch module, which is built anew for every point
 
-A grid has 10,501 widths and 8,192 resolutions. Scattered points have widths in thousandths and
+A grid has 42,001 widths and 8,192 resolutions. Scattered points have widths in thousandths and
 resolutions of 32 to 1055, so that values return; or widths in millionths and resolutions up to
 65,567, so that nothing does. Every count is compared with every other.
 
@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from costmodel import Analysis, analyze
-from costmodel.sweep import points as scattered
 from costmodel.sweep.chunk import Chunk
 from costmodel.sweep.columns import Column
 from costmodel.sweep.engine import Engine
+from costmodel.sweep.fused import is_installed
 
 SPEC = Path(__file__).parent.parent / "specs" / "mobilenetv2.yaml"
 
@@ -60,7 +60,7 @@ class Points(NamedTuple):
         return Column(self.widths, self.under)
 
 
-GRID = Points(np.arange(3_500, 14_001), 10_000, np.arange(32, 32 + 2**13))
+GRID = Points(np.arange(14_000, 56_001), 40_000, np.arange(32, 32 + 2**13))
 
 
 def sample(count: int, under: int, largest: int) -> Points:
@@ -204,7 +204,9 @@ def under_numba(under: int) -> Loop | None:
     from numba import njit
 
     lines = LOOP[LOOP.index("        int64_t c16") : LOOP.index("    }\n}")]
-    body = lines.replace("int64_t ", "").replace("\n            +", " +").replace("\n" + " " * 28, "")
+    body = (
+        lines.replace("int64_t ", "").replace("\n            +", " +").replace("\n" + " " * 28, "")
+    )
     body = body.replace(", c", "; c").replace(", head", "; head").replace("(16; c", "(16, c")
     text = f"""
 def most(a, b):
@@ -254,14 +256,9 @@ def grid_here(engine: Engine, grid: Points) -> Iterator[Counts]:
     return counts(engine.grid(axes, {"w": "h"}))
 
 
-def points_here(engine: Engine, points: Points, *, fast: bool) -> Iterator[Counts]:
-    """The scattered points, with numba or without."""
-    installed = scattered.is_installed
-    scattered.is_installed = installed if fast else lambda: False  # type: ignore[assignment]
-    try:
-        yield from counts(engine.points({"width": points.column, "h": points.sizes}, {"w": "h"}))
-    finally:
-        scattered.is_installed = installed  # type: ignore[assignment]
+def points_here(engine: Engine, points: Points) -> Iterator[Counts]:
+    columns: Any = {"width": points.column, "h": points.sizes}
+    return counts(engine.points(columns, {"w": "h"}))
 
 
 # Counters of PyTorch modules.
@@ -412,20 +409,24 @@ def rates(ways: dict[str, Way], rounds: int) -> dict[str, float]:
 
 def check(ways: dict[str, Way]) -> None:
     """Make sure that all ways count the same, at every point."""
-    sums = {}
-    for name, way in ways.items():
-        digest = np.zeros(4, np.uint64)
-        place = 0
-        for macs, params in way():
-            for i, array in enumerate((macs, params)):
-                flat = np.ascontiguousarray(array).reshape(-1).astype(np.int64).view(np.uint64)
-                weights = np.arange(place + 1, place + 1 + len(flat), dtype=np.uint64)
-                digest[2 * i] += flat.sum(dtype=np.uint64)
-                digest[2 * i + 1] += (flat * weights).sum(dtype=np.uint64)
-            place += flat.size
-        sums[name] = (place, *digest.tolist())
-    if len(set(sums.values())) > 1:
-        raise AssertionError(f"the counts differ: {sums}")
+    (first, way), *others = ways.items()
+    for name, other in others:
+        for i, (ours, theirs) in enumerate(zip(rows(way()), rows(other()), strict=True)):
+            if not all(map(np.array_equal, ours, theirs)):
+                raise AssertionError(f"{first} and {name} differ in rows {i} · 2**16 and on")
+
+
+def rows(counted: Iterator[Counts]) -> Iterator[Counts]:
+    """The same counts as int64, 2**16 at a time."""
+    held: list[tuple[Array, Array]] = []
+    for part in counted:
+        held.append(tuple(np.array(array, np.int64).reshape(-1) for array in part))  # type: ignore[arg-type]
+        while sum(len(macs) for macs, _ in held) >= 2**16:
+            macs, params = (np.concatenate(columns) for columns in zip(*held, strict=True))
+            yield macs[: 2**16], params[: 2**16]
+            held = [(macs[2**16 :], params[2**16 :])]
+    if held and len(held[0][0]):
+        yield tuple(np.concatenate(columns) for columns in zip(*held, strict=True))  # type: ignore[misc]
 
 
 def grid_ways(engine: Engine) -> dict[str, Way]:
@@ -437,12 +438,13 @@ def grid_ways(engine: Engine) -> dict[str, Way]:
 
 def point_ways(engine: Engine, points: Points, kind: str) -> dict[str, Way]:
     """The ways to count scattered points that this machine has."""
+    plain = Engine(engine.analysis({}), engine.columns, loops=False)
     found: dict[str, Way] = {
-        f"archcost, {kind}": lambda: points_here(engine, points, fast=False),
+        f"archcost, {kind}": lambda: points_here(plain, points),
         f"NumPy by hand, {kind}": lambda: points_by_hand(points),
     }
-    if scattered.is_installed():
-        found[f"archcost with numba, {kind}"] = lambda: points_here(engine, points, fast=True)
+    if is_installed():
+        found[f"archcost with numba, {kind}"] = lambda: points_here(engine, points)
     for name, loop in (("C", in_c(points.under)), ("numba", under_numba(points.under))):
         if loop is None:
             print(f"no {name} here", file=sys.stderr)
@@ -453,7 +455,9 @@ def point_ways(engine: Engine, points: Points, kind: str) -> dict[str, Way]:
 
 def show(title: str, found: dict[str, float], beside: str) -> None:
     for name, rate in found.items():
-        print(f"| {title} | {name} | {rate:,.1f} | {rate / found[beside]:.3g} × |".replace(",.", "."))
+        print(
+            f"| {title} | {name} | {rate:,.1f} | {rate / found[beside]:.3g} × |".replace(",.", ".")
+        )
 
 
 def main() -> None:
@@ -471,7 +475,11 @@ def main() -> None:
         check(ways)
         found = rates(ways, rounds)
         best = best or found["archcost, grid"]
-        show(title.strip(), found, beside or next((n for n in found if n[0] == "C"), next(iter(found))))
+        show(
+            title.strip(),
+            found,
+            beside or next((n for n in found if n[0] == "C"), next(iter(found))),
+        )
     counters = {
         name: counter_rate(counter, analysis)
         for name, (package, counter) in COUNTERS.items()

@@ -24,6 +24,7 @@ from costmodel.algebra.functions import (
 from costmodel.algebra.symbols import symbol
 from costmodel.scenario import scenario
 from costmodel.settings import to_rational
+from costmodel.sweep import fused
 from costmodel.sweep import points as scattered
 from costmodel.sweep.chunk import EVERY, Chunk
 from costmodel.sweep.columns import Column, read_column
@@ -119,7 +120,7 @@ def test_points_are_the_rows_of_the_grid(name: str) -> None:
 
 
 def test_the_order_is_that_of_the_grid() -> None:
-    axes = {"h": [224, 96], "width": ["1", "0.35"], "w": [64, 32, 33]}
+    axes: dict[str, list[Any]] = {"h": [224, 96], "width": ["1", "0.35"], "w": [64, 32, 33]}
     table = whole_table(Engine(analyze(spec("mobilenetv2")), {"macs": "macs"}).grid(axes))
     rows = [(h, w, v) for h in (224, 96) for v in (1, Fraction(7, 20)) for w in (64, 32, 33)]
     assert list(zip(table["h"], table["w"], table["width"], strict=True)) == rows
@@ -154,7 +155,7 @@ def test_the_table_of_tf_slim_is_one_sweep() -> None:
         {"macs": "macs", "params": "params"},
     )
     widths = ["1.4", "1.3", "1.0", "0.75", "0.5", "0.35"]
-    axes = {"width": widths, "h": [224, 192, 160, 128, 96]}
+    axes: dict[str, list[Any]] = {"width": widths, "h": [224, 192, 160, 128, 96]}
     table = whole_table(engine.grid(axes, {"w": "h"}))
     found = {
         (w, h): (macs // 10**6, round(int(params) / 1e6, 2))
@@ -276,8 +277,13 @@ def test_scattered_points_are_exact_at_the_edges(edge: int) -> None:
 
 @pytest.mark.parametrize(
     ("edge", "mode"),
-    [(2**52, Mode.FLOAT), (2**53, Mode.FLOAT), (2**53 + 1, Mode.INT), (2**63 - 1, Mode.INT)]
-    + [(2**63, Mode.OBJECT)],
+    [
+        (2**52, Mode.FLOAT),
+        (2**53, Mode.FLOAT),
+        (2**53 + 1, Mode.INT),
+        (2**63 - 1, Mode.INT),
+        (2**63, Mode.OBJECT),
+    ],
 )
 def test_the_mode_is_the_fastest_that_is_proved(edge: int, mode: Mode) -> None:
     program = Program({x: 1})
@@ -290,7 +296,17 @@ def test_the_mode_is_the_fastest_that_is_proved(edge: int, mode: Mode) -> None:
 def test_products_leave_their_ways_exactly_at_the_bounds() -> None:
     """The largest sums of ``x·y``, and whether BLAS computes them as one product or as two."""
     ways = {}
-    for largest in (2**51 - 1, 2**51, 2**52 - 1, 2**52, 2**53, 2**53 + 1, 2**62, MAX_INT64, MAX_INT64 + 1):
+    for largest in (
+        2**51 - 1,
+        2**51,
+        2**52 - 1,
+        2**52,
+        2**53,
+        2**53 + 1,
+        2**62,
+        MAX_INT64,
+        MAX_INT64 + 1,
+    ):
         law = Law(x * y, {"x": [1], "y": [largest]})
         assert law.grid(1) == [largest]
         assert law.product is not None
@@ -378,6 +394,13 @@ def many_points() -> dict[str, Any]:
     }
 
 
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops are compiled for any number of points."""
+    for module in (scattered, fused):
+        monkeypatch.setattr(module, "WORTH", 1)
+        monkeypatch.setattr(module, "WORTH_LOADING", 1)
+
+
 WAYS = ["lattice", "tables", "plain", "loop"]
 
 
@@ -385,13 +408,12 @@ WAYS = ["lattice", "tables", "plain", "loop"]
 def test_scattered_points_are_the_same_every_way(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "loop":
         pytest.importorskip("numba")
-        monkeypatch.setattr(scattered, "WORTH", 1)
-    else:
-        monkeypatch.setattr(scattered, "is_installed", lambda: False)
+        at_once(monkeypatch)
     expected = {"lattice": 10**9, "tables": 20_000, "plain": 1, "loop": 20_000}[way]
-    columns = {**COLUMNS, "each": "macs/params"}
+    metrics = ("macs", "params", "activations_peak")
+    columns = {**dict(zip(metrics, metrics, strict=True)), "each": "macs/params"}
     analysis = analyze(spec("mobilenetv2"))
-    engine = Engine(analysis, columns, ["macs <= 300e6"])
+    engine = Engine(analysis, columns, ["macs <= 300e6"], loops=way == "loop")
     points = many_points()
     table = whole_table(engine.points(points, {"w": "h"}, expected))
     kinds = {"lattice": scattered.Lattice, "loop": scattered.Fused}
@@ -401,10 +423,42 @@ def test_scattered_points_are_the_same_every_way(way: str, monkeypatch: pytest.M
     for row in range(0, 20_000, 1_999):
         given = {n: table[n][row] for n in ("width", "h", "w")}
         single = analysis.at(**given)
-        for metric in METRICS:
+        for metric in metrics:
             assert table[metric][row] == getattr(single, metric), (metric, given)
         assert table["each"][row] == float(Fraction(single.macs, single.params))
         assert table["met"][row] == (single.macs <= 300_000_000)
+
+
+@pytest.mark.parametrize("largest", [2**20, 2**29, 2**40])
+def test_compiled_loops_are_exact_in_float64_and_in_int64(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UNet's conditions, and counts of up to 2⁶², that is of too many images; else no loop."""
+    pytest.importorskip("numba")
+    at_once(monkeypatch)
+    analysis = analyze(spec("unet"))
+    columns = {"macs": "macs", "size": "model_size", "peak": "activations_peak"}
+    engine = Engine(analysis, columns, ["macs/params <= 10**6"])
+    generator = np.random.default_rng(largest)
+    count = 5_000
+    points = {
+        "n": generator.integers(largest // 2, largest, count),
+        "h": generator.integers(16, 128, count),
+        "base": generator.integers(1, 9, count),
+    }
+    fast = whole_table(engine.points(points))
+    (scatter,) = engine._scatters.values()
+    batch = scatter.batch({n: read_column(n, p) for n, p in points.items()}, count)
+    loop = batch.way.loop if isinstance(batch.way, scattered.Fused) else None
+    expected = {2**20: Mode.FLOAT, 2**29: Mode.INT, 2**40: None}[largest]
+    assert (loop and loop.mode) is expected
+    slow = whole_table(Engine(analysis, columns, engine.where, loops=False).points(points))
+    for name, column in fast.items():
+        assert np.array_equal(column, slow[name]), name
+    for row in range(0, count, 499):
+        given = {name: int(points[name][row]) for name in points}
+        assert fast["valid"][row] == analysis.is_valid_at(given)
+        assert fast["macs"][row] == analysis.laws_at(given)(analysis.total("macs"))
 
 
 def test_points_in_batches_keep_what_is_compiled() -> None:
@@ -434,7 +488,7 @@ def test_rounding_in_integers_is_that_of_the_language(
     tape = Tape(program, [node])
     for mode in Mode:
         overs = np.array([width.numerator] * 2, mode.dtype)
-        found = tape.run({p: overs for p in tape.given}, mode)[node]
+        found = tape.run(dict.fromkeys(tape.given, overs), mode)[node]
         assert int(found[1]) == arithmetic.round_to(channels * width, step), mode
 
 
@@ -474,7 +528,7 @@ def test_where_is_decided_in_integers() -> None:
     )
     table = whole_table(engine.grid({"n": [1, 7, 8]}))
     params = 60_954_656
-    assert table["met"].tolist() == [True, 724_406_816 * 7 < 100 * params, False]
+    assert table["met"].tolist() == [True, 100 * params > 724_406_816 * 7, False]
 
 
 def test_an_expression_of_counts_is_a_count_and_a_ratio_is_the_nearest_float() -> None:
@@ -547,7 +601,5 @@ def test_floats_stand_for_the_decimals_that_print_them() -> None:
         Fraction(7, 20),
         Fraction(7, 5),
     ]
-    assert read_column("width", np.array([1 / 3])).shown().tolist() == [
-        to_rational("width", 1 / 3)
-    ]
+    assert read_column("width", np.array([1 / 3])).shown().tolist() == [to_rational("width", 1 / 3)]
     assert read_column("width", [0.1, "1/3"]).shown().tolist() == [Fraction(1, 10), Fraction(1, 3)]

@@ -98,7 +98,7 @@ def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
     if np.result_type(a, b) != np.float64:
         return np.asarray(np.floor_divide(a, b, out=out))
     quotient = np.multiply(a, 1 / b, out=out) if _is_power(b) else np.divide(a, b, out=out)
-    return np.floor(quotient, out=quotient)
+    return np.asarray(np.floor(quotient, out=quotient))
 
 
 def _is_power(b: Any) -> bool:
@@ -176,9 +176,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "le": _comparison(lambda a, b: a <= b, np.less_equal, "{} <= {}"),
     "gt": _comparison(lambda a, b: a > b, np.greater, "{} > {}"),
     "divides": Operation(
-        lambda b, a: a % b == 0, _divides, _truth_bounds, "remainder({1}, {0}) == 0", is_truth=True
+        lambda b, a: a % b == 0,
+        _divides,
+        _truth_bounds,
+        "remainder({1}, {0}) == 0",
+        is_truth=True,
+        within=_floor_within,
     ),
-    "and": _comparison(lambda a, b: bool(a and b), np.logical_and, "({}) and ({})"),
 }
 
 

@@ -17,7 +17,7 @@ numerator over a positive denominator (see `exact.less`). Where ``valid`` is fal
 the row means anything.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -57,17 +57,29 @@ class Engine:
         analysis: the network, or what gives it for settings.
         columns: name → an expression of metrics and symbols.
         where: comparisons of such expressions, which ``met`` is about.
+        loops: whether numba may be used where it is installed.
     """
 
     def __init__(
-        self, analysis: Analysis | Factory, columns: Mapping[str, str], where: Sequence[str] = ()
+        self,
+        analysis: Analysis | Factory,
+        columns: Mapping[str, str],
+        where: Sequence[str] = (),
+        *,
+        loops: bool = True,
     ) -> None:
+        self.loops = loops
         self.columns = dict(columns)
         self.where = tuple(where)
         self._analysis = analysis
         self._laws: dict[tuple[Any, ...], Laws] = {}
+<<<<<<< HEAD
         self._scatters: dict[tuple[Any, ...], Scatter] = {}
         self.refused: SpecError | None = None
+=======
+        self._lows: dict[tuple[Any, ...], Lowered] = {}
+        self._scatters: dict[int, Scatter] = {}
+>>>>>>> sweep
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
         """The network at some settings of what decides structure."""
@@ -187,8 +199,8 @@ class Engine:
             yield from self._scattered({}, read, links or {}, total, many)
             return
         for start in range(0, total, ROWS):
-            part = slice(start, min(start + ROWS, total))
-            settings = {name: list(columns[name][part]) for name in structural}
+            part = np.arange(start, min(start + ROWS, total))
+            settings = {name: _chosen(columns[name], part) for name in structural}
             inner = {name: column[part] for name, column in read.items()}
             yield from self._grouped(settings, inner, links or {}, many, list(columns))
 
@@ -237,14 +249,10 @@ class Engine:
         links: Mapping[str, Link],
     ) -> Scatter:
         """The compiled laws, kept for further points of the same kind."""
-        unders = tuple((name, column.under) for name, column in columns.items())
-        key = (tuple(settings.items()), unders, tuple(links.items()))
-        if key not in self._scatters:
-            low = self._lowered(settings, columns, links)
-            self._scatters[key] = Scatter(low, wanted(low))
-        else:
-            self._check(self.laws(settings), columns)
-        return self._scatters[key]
+        low = self._lowered(settings, columns, links)
+        if id(low) not in self._scatters:
+            self._scatters[id(low)] = Scatter(low, wanted(low), loops=self.loops)
+        return self._scatters[id(low)]
 
     def _lowered(
         self,
@@ -254,7 +262,11 @@ class Engine:
     ) -> Lowered:
         laws = self.laws(settings)
         self._check(laws, columns)
-        return lowered(laws, {name: column.under for name, column in columns.items()}, links)
+        unders = {name: column.under for name, column in columns.items()}
+        key = tuple(map(tuple, (settings.items(), unders.items(), links.items())))
+        if key not in self._lows:
+            self._lows[key] = lowered(laws, unders, links)
+        return self._lows[key]
 
     def _check(self, laws: Laws, columns: Mapping[str, Column]) -> None:
         for name, column in columns.items():
@@ -262,7 +274,7 @@ class Engine:
             Rule(name, laws.analysis.graph.symbols[name]).check(column)
 
 
-def _chosen(values: Sequence[Any], places: Array) -> list[Any]:
+def _chosen(values: Any, places: Iterable[Any]) -> list[Any]:
     return [values[place] for place in places]
 
 

@@ -55,4 +55,4 @@ def order(parts: Parts) -> Array:
 def _sorted(rows: list[int], over: Array, under: Array) -> list[int]:
     if len(rows) == 1:
         return rows
-    return sorted(rows, key=lambda row: Fraction(over[row], under[row]))
+    return sorted(rows, key=lambda row: Fraction(int(over[row]), int(under[row])))

@@ -32,7 +32,7 @@ class Factors:
         """The symbols that a node depends on."""
         known = self._symbols
         for node in self.program.nodes[len(known) :]:
-            own = {node.value} if node.name == "input" else set()
+            own = {str(node.value)} if node.name == "input" else set()
             known.append(frozenset(own).union(*(known[arg] for arg in node.args)))
         return known[place]
 

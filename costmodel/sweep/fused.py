@@ -9,15 +9,18 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, NamedTuple
 
 from costmodel.sweep.compiled import OPERATIONS, Array, Mode, Tape
 
-WORTH = 2**22
+WORTH = 2**23
 """Points below which compiling takes longer than it saves."""
+
+WORTH_LOADING = 2**19
+"""Points below which loading what was compiled before does."""
 
 MAX_NODES = 1_000
 """A longer program takes too long to compile."""
@@ -65,7 +68,6 @@ class Inputs(NamedTuple):
         columns: symbol → its column's argument.
         direct: node → the symbol whose value it is.
         tabulated: node → its symbol, and its column in the symbol's table.
-        least: symbol → the value of the first row of its table.
     """
 
     columns: tuple[str, ...]
@@ -87,7 +89,17 @@ class Loop:
         self.inputs = inputs
         self.mode = mode
         self.source = _HEAD.format(floor=_FLOORS[mode]) + "\n".join(self._lines()) + "\n"
-        self.run: Callable[..., None] = _module(self.source).law
+
+    def pays_off(self, points: int) -> bool:
+        """Whether so many points are worth its compilation."""
+        least = WORTH_LOADING if _path(self.source).exists() else WORTH
+        return points >= least and len(self.tape.order) <= MAX_NODES
+
+    @cached_property
+    def run(self) -> Callable[..., None]:
+        """The compiled loop: of columns, tables and outputs."""
+        law: Callable[..., None] = _module(self.source).law
+        return law
 
     def _lines(self) -> list[str]:
         columns = [f"s{i}" for i in range(len(self.inputs.columns))]
@@ -138,8 +150,8 @@ def _shift(divisor: object) -> int | None:
 @cache
 def _module(source: str) -> Any:
     """The module of a source, in a file whose compiled form numba keeps beside it."""
-    name = f"archcost_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
-    path = _folder() / f"{name}.py"
+    path = _path(source)
+    name = path.stem
     if not path.exists():
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(source, encoding="utf-8")
@@ -153,6 +165,11 @@ def _module(source: str) -> Any:
     return module
 
 
+def _path(source: str) -> Path:
+    return _folder() / f"archcost_{hashlib.sha256(source.encode()).hexdigest()[:24]}.py"
+
+
+@cache
 def _folder() -> Path:
     """Where compiled loops are kept: the user's cache, or a folder for temporary files."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

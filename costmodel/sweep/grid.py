@@ -6,7 +6,7 @@ factors is a matrix product of a few columns; what is none is computed on the gr
 parts that are of one side alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
@@ -288,7 +288,7 @@ class Grid:
         }
 
     @cached_property
-    def products(self) -> dict[int, Callable[[Block], Array]]:
+    def products(self) -> dict[int, "MatrixProduct"]:
         """How each matrix product is computed."""
         return {
             place: MatrixProduct(pairs, self.bounds, self.program)
@@ -300,7 +300,7 @@ def _last_axes(columns: Mapping[str, Column], rows: int) -> list[str]:
     """The last axis, and those before it while a row stays short."""
     right: list[str] = []
     points = 1
-    for name, column in reversed(columns.items()):
+    for name, column in reversed(list(columns.items())):
         if right and (points >= LONG_ROW or points * len(column) > rows // THICK):
             break
         right.append(name)

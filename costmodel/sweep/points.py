@@ -16,7 +16,7 @@ from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
 from costmodel.sweep.compiled import Array, Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
 from costmodel.sweep.factors import Factors
-from costmodel.sweep.fused import WORTH, Inputs, Loop, is_installed, outputs_of
+from costmodel.sweep.fused import WORTH, WORTH_LOADING, Inputs, Loop, is_installed, outputs_of
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.memory import POOL
@@ -65,14 +65,15 @@ class Scatter:
     Args:
         low: the laws.
         wanted: the nodes that rows are made of.
+        loops: whether numba may be used where it is installed.
     """
 
-    def __init__(self, low: Lowered, wanted: Iterable[int]) -> None:
+    def __init__(self, low: Lowered, wanted: Iterable[int], *, loops: bool = True) -> None:
         self.low = low
+        self.loops = loops and is_installed()
         self.wanted = tuple(dict.fromkeys(wanted))
         self.factors = Factors(low.program)
         self.names = {place: name for name, place in low.inputs.items()}
-        self.seen = 0
         self._tables: dict[str, Table] = {}
         self._lattice: Lattice | None = None
         self._tapes: dict[frozenset[str], Tape] = {}
@@ -173,14 +174,24 @@ class Batch:
         combinations = prod(self.sizes.values())
         if combinations <= min(SMALL_LATTICE, self.expected // 4):
             return self.scatter.lattice(self.bounds)
-        if self.expected >= WORTH and is_installed():
-            for tabulated in (frozenset[str](), self._narrow):
-                plain = Plain(self, tabulated)
-                if plain.mode is Mode.FLOAT or (tabulated and plain.mode is Mode.INT):
-                    return Fused(plain)
+        fused = self._fused() if self.scatter.loops else None
+        if fused is not None:
+            return fused
         if combinations <= min(MAX_LATTICE, self.expected // 4):
             return self.scatter.lattice(self.bounds)
         return Plain(self, self._narrow)
+
+    def _fused(self) -> "Fused | None":
+        """A compiled loop, if it pays off; tables save it the divisions of integers."""
+        if self.expected < min(WORTH, WORTH_LOADING) or not self.scatter.wanted:
+            return None
+        plain = Plain(self, frozenset())
+        if plain.mode is not Mode.FLOAT:
+            plain = Plain(self, self._narrow)
+        if plain.mode is Mode.OBJECT:
+            return None
+        fused = Fused(plain)
+        return fused if fused.loop.pays_off(self.expected) else None
 
     @property
     def _narrow(self) -> frozenset[str]:
@@ -329,7 +340,9 @@ class Lattice:
             for p, (name, least, values) in self.tables.items():
                 at = np.subtract(columns[name].overs[start:stop], least, dtype=np.int64)
                 np.take(values, at, out=found[p][rows], mode="clip")
-            places = self._places(columns, start, stop) if self.values else None
+            if not self.values:
+                continue
+            places = self._places(columns, start, stop)
             for p, values in self.values.items():
                 np.take(values, places, out=found[p][rows], mode="clip")
         found.update({p: columns[name].overs[first:last] for p, name in self.inputs.items()})
