@@ -17,7 +17,7 @@ from costmodel.scenario import scenario
 from costmodel.sweep.columns import Column
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.query import Said
-from costmodel.sweep.space import Space, read_space
+from costmodel.sweep.space import Space, plain_values, read_space
 from costmodel.sweep.study import Setup, Sweep, sweep
 from costmodel.sweep.vary import read_varied, show_value
 from tests.conftest import ROOT
@@ -209,8 +209,7 @@ def space(vary: Sequence[str], sample: int | None = None, seed: int = 0, **fixed
     return read_space(read_varied(vary), header, fixed, sample, seed)
 
 
-def plain(found: Any) -> list[Rational]:
-    return list((found.shown() if isinstance(found, Column) else found).tolist())
+plain = plain_values
 
 
 def test_a_sample_is_the_same_however_it_is_read() -> None:
@@ -255,6 +254,17 @@ def test_a_sampled_row_is_a_single_analysis() -> None:
     for row in found[:25]:
         point = analysis.at(width=row["width"], h=row["h"], w=row["w"])
         assert (row["macs"], row["params"]) == (point.macs, point.params)
+
+
+def test_a_sampled_structure_is_a_single_analysis() -> None:
+    study = sweep([str(SPECS / "maxvit.yaml")], ["h=224,448,100", "w=h", "n=1:3"],
+                  Said(metrics=("memory_peak_best",)), sample=6, seed=1)  # fmt: skip
+    found = rows(study)
+    assert len(found) + study.tally.invalid == 6
+    for row in found[:2]:
+        settings = {name: row[name] for name in ("h", "w", "n")}
+        single = analyze(SPECS / "maxvit.yaml", settings=settings)
+        assert row["memory_peak_best"] == single.value("memory_peak_best")
 
 
 def test_links_hang_on_links() -> None:

@@ -73,13 +73,9 @@ class Engine:
         self.where = tuple(where)
         self._analysis = analysis
         self._laws: dict[tuple[Any, ...], Laws] = {}
-<<<<<<< HEAD
-        self._scatters: dict[tuple[Any, ...], Scatter] = {}
-        self.refused: SpecError | None = None
-=======
         self._lows: dict[tuple[Any, ...], Lowered] = {}
         self._scatters: dict[int, Scatter] = {}
->>>>>>> sweep
+        self.refused: SpecError | None = None
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
         """The network at some settings of what decides structure."""
@@ -91,13 +87,15 @@ class Engine:
         key = tuple(settings.items())
         if key not in self._laws:
             if len(self._laws) >= MAX_KEPT:
-                self._laws.clear()
-                self._scatters.clear()
+                for kept in (self._laws, self._lows, self._scatters):
+                    kept.clear()  # type: ignore[attr-defined]
             self._laws[key] = laws_of(self.analysis(settings), self.columns, self.where)
         return self._laws[key]
 
     def _is_network(self, settings: Mapping[str, Any]) -> bool:
         """Whether settings make a network; why the first that make none do not is ``refused``."""
+        if not settings:
+            return True
         try:
             self.laws(settings)
         except SpecError as error:

@@ -90,6 +90,12 @@ def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Ar
     return clipped
 
 
+def plain_values(values: Column | Array) -> list[Value]:
+    """Values as Python's numbers and texts."""
+    found: list[Value] = (values.shown() if isinstance(values, Column) else values).tolist()
+    return found
+
+
 @dataclass(frozen=True)
 class Space:
     """The points of a sweep of one spec.
@@ -128,15 +134,17 @@ class Space:
         """The values of the axes where they begin."""
         return {axis.name: axis.first for axis in self.axes}
 
-    def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
-        """The values of the axes at some points of a sample."""
+    def drawn(self, start: int, stop: int, *, plain: bool = False) -> dict[str, Any]:
+        """The values of the axes at some points of a sample; ``plain`` ones are a list."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
-        return {
-            axis.name: axis.at(np.concatenate([self._block(i, each) for each in blocks])[rows])
-            for i, axis in enumerate(self.axes)
-        }
+        found: dict[str, Any] = {}
+        for i, axis in enumerate(self.axes):
+            numbers = np.concatenate([self._block(i, block) for block in blocks])
+            values = axis.at(numbers[rows])
+            found[axis.name] = plain_values(values) if plain else values
+        return found
 
     def _block(self, axis: int, block: int) -> Array:
         generator = np.random.default_rng([self.seed, axis, block])

@@ -111,9 +111,18 @@ class Case:
             axes = {axis.name: axis.values for axis in self.space.axes}
             yield from engine.grid(axes, links=self.space.links)
             return
+        is_open = self._is_open()
         for start in range(0, self.space.size, DRAWN):
-            points = self.space.drawn(start, min(start + DRAWN, self.space.size))
+            points = self.space.drawn(start, min(start + DRAWN, self.space.size), plain=is_open)
             yield from engine.points(points, self.space.links, expected=self.space.size)
+
+    def _is_open(self) -> bool:
+        """Whether symbols decide structure, or it takes numbers for other reasons."""
+        try:
+            self.analysis({})
+        except SpecError:
+            return True
+        return False
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
         """The points that make a network; ``names`` are those of fixed symbols that are asked for.
