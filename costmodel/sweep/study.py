@@ -26,6 +26,9 @@ from costmodel.sweep.vary import Value, Varied, read_varied
 LABELS = ("spec", "variant")
 """The columns that say which network a row is of, where several are swept."""
 
+SEARCHED = frozenset({"memory_peak_best"})
+"""The metrics whose law is that of the values at which it is looked for."""
+
 DRAWN = 2**18
 """How many points of a sample are evaluated together."""
 
@@ -266,7 +269,7 @@ def sweep(
     _check_joined(read)
     there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
     query = read_query(said, symbols, read.columns if read else (), there)
-    searched = any(METRICS[name].order == "best" for name in query.metrics)
+    searched = not SEARCHED.isdisjoint(query.metrics)
     cases = []
     for label, (_, architecture) in zip(labels, found, strict=True):
         given = {name: to_rational(name, value) for name, value in setup.settings.items()}
