@@ -162,6 +162,12 @@ def test_structures_that_make_no_network_are_counted() -> None:
     assert {row["depths"] for row in rows(study)} == {"[3,4,6,3]"}
     assert (study.tally.points, study.tally.invalid) == (4, 2)
     assert "outside a list of 2" in str(study.tally.refusal)
+    study = sweep([str(SPECS / "gpt2.yaml")], ["d=96,128", "heads=5,2,1"],
+                  Said(metrics=("memory_peak_best",)))  # fmt: skip
+    assert [(row["d"], row["heads"]) for row in rows(study)] == [
+        (d, heads) for d in (96, 128) for heads in (2, 1)
+    ]
+    assert study.tally.invalid == 2
     with pytest.raises(SpecError, match="outside a list of 2"):
         rows(sweep([str(SPECS / "resnet.yaml")], ["depths=[2,2]"]))
 

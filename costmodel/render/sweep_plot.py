@@ -153,8 +153,6 @@ def _scaled(field: Field, rows: Chunk) -> Scaled:
     if field.counted == "bytes":
         unit = next((s for s in BYTES if largest >= s), 1)
         return Scaled(numbers / unit, f"{field.title} ({BYTES.get(unit, 'bytes')})")
-    if field.counted is None and field.kind != "whole":
-        return Scaled(numbers, field.title)
     scale = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
     said = f" ({SCALES[scale]})" if scale > 1 else ""
     return Scaled(numbers / scale, f"{field.title}{said}")

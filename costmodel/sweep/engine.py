@@ -18,6 +18,7 @@ the row means anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any
@@ -118,6 +119,21 @@ class Engine:
         symbols = self.laws({name: first[name] for name in fixed}).analysis.symbols
         return tuple(name for name in first if name in fixed or name not in symbols)
 
+    def _structural(self, axes: Mapping[str, Any]) -> Names:
+        """The same, tried at the first values, in the middle and at the last.
+
+        Raises:
+            SpecError: the spec is invalid at all of these; what it says of the first.
+        """
+        errors = []
+        for part in (Fraction(0), Fraction(1, 2), Fraction(1)):
+            at = {name: values[int(part * (len(values) - 1))] for name, values in axes.items()}
+            try:
+                return self.structural(at)
+            except SpecError as error:
+                errors.append(error)
+        raise errors[0]
+
     def _needed(self, first: Mapping[str, Any]) -> list[str]:
         if self._works({}):
             return []
@@ -143,7 +159,7 @@ class Engine:
         if not all(map(len, axes.values())):
             return
         linked = links or {}
-        structural = self.structural({name: values[0] for name, values in axes.items()})
+        structural = self._structural(axes)
         if tuple(axes)[: len(structural)] != structural:
             yield from self._mixed_grid(axes, structural, linked)
             return
@@ -189,8 +205,7 @@ class Engine:
         total = _length(columns)
         if total == 0:
             return
-        first = {name: values[0] for name, values in columns.items() if not is_column(values)}
-        structural = self.structural(first)
+        structural = self._structural({n: v for n, v in columns.items() if not is_column(v)})
         read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
         many = max(total, expected or 0)
         if not structural:
