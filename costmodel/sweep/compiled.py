@@ -93,7 +93,12 @@ def _truth_bounds(*_args: Pair) -> Pair:
 
 
 def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
-    """``a//b``; of float64 the floor of the rounded quotient (see `_floor_within`)."""
+    """``a//b``; of float64 the floor of the rounded quotient, which is exact for ``|a| <= 2⁵³``.
+
+    The quotient of ``a = k·b − r`` is ``r/b`` below ``k``, where ``2ᵉ < k <= 2ᵉ⁺¹``. It is rounded
+    to ``k`` only if ``r/b <= 2ᵉ⁻⁵³``; then ``k·b > r·2⁵³ + r`` and ``a > 2⁵³``. A negative ``k``
+    is as far from the number beyond it.
+    """
     if np.result_type(a, b) != np.float64:
         return np.asarray(np.floor_divide(a, b, out=out))
     quotient = np.multiply(a, 1 / b, out=out) if _is_power(b) else np.divide(a, b, out=out)
@@ -139,16 +144,12 @@ def _round_bounds(a: Pair, b: Pair, d: Pair) -> Pair:
 
 
 def _round_within(a: Pair, b: Pair, d: Pair) -> int:
-    """``2a + d·b``, ``10·r·b``; in floating point the floor's sum (see `_floor_within`)."""
+    """``2a + d·b`` and ``10·(r + d)·b``, where ``r <= a/b + d``."""
     return 20 * max(map(abs, a)) + 20 * b[0] * d[0]
 
 
-def _floor_within(a: Pair, b: Pair) -> int:
-    """``|a| + |b|``: within 2⁵³ the floor of the rounded quotient is not wrong.
-
-    The quotient of ``a = k·b − r`` is less than ``k`` by ``r/b``; it is rounded to ``k`` only where
-    ``b·k >= 2⁵³``, and ``b·k <= a + b``.
-    """
+def _remainder_within(b: Pair, a: Pair) -> int:
+    """``|a| + |b|``, which no ``a//b·b`` exceeds."""
     return max(map(abs, a)) + max(map(abs, b))
 
 
@@ -167,9 +168,7 @@ def _comparison(number: Callable[..., int], compare: Callable[..., Any], text: s
 OPERATIONS: Mapping[str, Operation] = {
     "add": Operation(lambda a, b: a + b, np.add, _sum_bounds, "{} + {}"),
     "mul": Operation(lambda a, b: a * b, np.multiply, _product_bounds, "{} * {}"),
-    "floor": Operation(
-        lambda a, b: a // b, _floor, _floor_bounds, "floor_of({}, {})", within=_floor_within
-    ),
+    "floor": Operation(lambda a, b: a // b, _floor, _floor_bounds, "floor_of({}, {})"),
     "round": Operation(
         lambda a, b, d: round_to(Fraction(a, b), d),
         _round,
@@ -195,7 +194,7 @@ OPERATIONS: Mapping[str, Operation] = {
         _truth_bounds,
         "remainder({1}, {0}) == 0",
         is_truth=True,
-        within=_floor_within,
+        within=_remainder_within,
     ),
 }
 

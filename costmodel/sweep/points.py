@@ -14,12 +14,12 @@ import numpy as np
 
 from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
-from costmodel.sweep.compiled import Array, Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
+from costmodel.sweep.compiled import Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
 from costmodel.sweep.factors import Factors
 from costmodel.sweep.fused import WORTH, WORTH_LOADING, Inputs, Loop, is_installed, outputs_of
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Lowered
-from costmodel.sweep.memory import POOL
+from costmodel.sweep.memory import POOL, Array
 
 CACHED = 2**14
 """Points that are computed at a time."""
