@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archspec import SpecError, arithmetic
@@ -28,7 +28,7 @@ from costmodel.sweep import fused
 from costmodel.sweep import points as scattered
 from costmodel.sweep.chunk import EVERY, Chunk
 from costmodel.sweep.columns import Column, read_column
-from costmodel.sweep.compiled import MAX_INT64, Mode, Tape, whole
+from costmodel.sweep.compiled import MAX_INT64, OPERATIONS, Mode, Tape, whole
 from costmodel.sweep.engine import Engine
 from costmodel.sweep.exact import equal, less, order
 from costmodel.sweep.factors import Factors
@@ -474,6 +474,8 @@ def test_points_in_batches_keep_what_is_compiled() -> None:
     assert len(engine._scatters) == 1
 
 
+@example(Fraction(17, 5), 8, 8)  # 27.2 is nearest to 24, which is less than 0.9 of it
+@example(Fraction(112, 25), 8, 8)  # as is 32 of 35.84
 @given(
     st.fractions(Fraction(1, 50), 60, max_denominator=200),
     st.sampled_from([8, 16, 24, 32, 320, 1280]),
@@ -492,17 +494,41 @@ def test_rounding_in_integers_is_that_of_the_language(
         assert int(found[1]) == arithmetic.round_to(channels * width, step), mode
 
 
-@given(st.integers(-(2**52), 2**52), st.integers(1, 2**52))
-def test_the_floor_of_a_rounded_quotient_is_exact_below_the_bound(a: int, b: int) -> None:
+edges = st.integers(0, 2**12).map(lambda less: 2**53 - less) | st.integers(0, 2**53)
+
+
+@given(edges, edges.filter(bool), st.integers(0, 53))
+def test_the_floor_of_a_rounded_quotient_is_exact_below_the_bound(
+    a: int, b: int, shift: int
+) -> None:
     """At ``a = k·b − 1``, where the rounded quotient is nearest to being wrong."""
     program = Program({x: 1, y: 1})
     tape = Tape(program, [program.lower(floor_div(x, y)).over])
-    for over in (a, a // b * b - 1, a // b * b):
-        given = dict(zip(tape.given, (over, b), strict=True))
-        mode = tape.mode({p: (v, v) for p, v in given.items()})
+    by = max(b >> shift, 1)
+    for over in (a, -a, a // by * by - 1, 1 - a // by * by, a // by * by):
+        given = dict(zip(tape.given, (over, by), strict=True))
+        assert tape.mode({p: (v, v) for p, v in given.items()}) is Mode.FLOAT
         arrays = {p: np.array([v], np.int64) for p, v in given.items()}
-        (found,) = tape.run(arrays, mode).values()
-        assert int(found[0]) == over // b
+        (found,) = tape.run(arrays, Mode.FLOAT).values()
+        assert int(found[0]) == over // by
+
+
+intervals = st.tuples(st.integers(-9, 9), st.integers(0, 4)).map(lambda p: (p[0], p[0] + p[1]))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@given(data=st.data())
+def test_bounds_hold_all_values(name: str, data: st.DataObject) -> None:
+    operation = OPERATIONS[name]
+    ends = [data.draw(intervals) for _ in range(2)]
+    ends = [ends[0], (3, 3), (8, 8)] if name == "round" else ends
+    values = [list(range(low, high + 1)) for low, high in ends]
+    divisor = {"floor": 1, "divides": 0}.get(name)
+    if divisor is not None:
+        values[divisor] = [value for value in values[divisor] if value]
+    found = [operation.number(*each) for each in product(*values)]
+    low, high = operation.bounds(*ends)
+    assert all(low <= value <= high for value in found)
 
 
 def test_what_has_no_value_is_not_valid() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.sweep.compiled import Array
+from costmodel.sweep.memory import Array
 
 Make = Callable[[Any], Array]
 """A column's values at some rows: an index array, or a slice of them all."""

@@ -11,7 +11,8 @@ from archspec.arithmetic import tidy
 from archspec.errors import SpecError
 from archspec.header import Symbol as Declared
 from costmodel.settings import to_rational
-from costmodel.sweep.compiled import Array, Pair, bounds_in, whole
+from costmodel.sweep.compiled import Pair, bounds_in, whole
+from costmodel.sweep.memory import Array
 
 DECIMALS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10**9)
 """Denominators that floats are read over, before each is read by itself."""

@@ -15,13 +15,12 @@ import numpy as np
 from archspec.arithmetic import round_to
 from archspec.expressions import ExpressionError
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.sweep.memory import POOL, Array
 
 if TYPE_CHECKING:
     from sympy import Expr, Symbol
 
     from costmodel.sweep.lowering import Node, Program
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_FLOAT = 2**53
 """Up to here every integer is a float64."""
@@ -94,7 +93,12 @@ def _truth_bounds(*_args: Pair) -> Pair:
 
 
 def _floor(a: Any, b: Any, out: Array | None = None) -> Array:
-    """``a//b``; of float64 the floor of the rounded quotient (see `_floor_within`)."""
+    """``a//b``; of float64 the floor of the rounded quotient, which is exact for ``|a| <= 2⁵³``.
+
+    The quotient of ``a = k·b − r`` is ``r/b`` below ``k``, where ``2ᵉ < k <= 2ᵉ⁺¹``. It is rounded
+    to ``k`` only if ``r/b <= 2ᵉ⁻⁵³``; then ``k·b > r·2⁵³ + r`` and ``a > 2⁵³``. A negative ``k``
+    is as far from the number beyond it.
+    """
     if np.result_type(a, b) != np.float64:
         return np.asarray(np.floor_divide(a, b, out=out))
     quotient = np.multiply(a, 1 / b, out=out) if _is_power(b) else np.divide(a, b, out=out)
@@ -114,8 +118,23 @@ def _round(a: Array, b: int, d: int, out: Array | None = None) -> Array:
     rounded = np.multiply(rounded, d, out=rounded)
     rounded = np.maximum(rounded, d, out=rounded)
     if a.size and a.min() < 5 * d * b:
-        rounded += d * np.asarray(np.less(10 * b * rounded, 9 * a), bool)
+        _raise_low(rounded, a, b, d)
     return rounded
+
+
+def _raise_low(rounded: Array, a: Array, b: int, d: int) -> None:
+    """Add d where ``10·b·rounded < 9·a``."""
+    least = np.multiply(rounded, 10 * b, out=_like(rounded))
+    most = np.multiply(a, 9, out=_like(rounded))
+    low = np.asarray(np.less(least, most), bool)
+    rounded += np.multiply(low, d, out=least, dtype=least.dtype)
+
+
+def _like(array: Array) -> Array | None:
+    """An array of the same kind to write to, but for objects."""
+    return (
+        None if array.dtype == object else POOL.take(array.size, array.dtype).reshape(array.shape)
+    )
 
 
 def _round_bounds(a: Pair, b: Pair, d: Pair) -> Pair:
@@ -125,16 +144,12 @@ def _round_bounds(a: Pair, b: Pair, d: Pair) -> Pair:
 
 
 def _round_within(a: Pair, b: Pair, d: Pair) -> int:
-    """``2a + d·b``, ``10·r·b``; in floating point the floor's sum (see `_floor_within`)."""
+    """``2a + d·b`` and ``10·(r + d)·b``, where ``r <= a/b + d``."""
     return 20 * max(map(abs, a)) + 20 * b[0] * d[0]
 
 
-def _floor_within(a: Pair, b: Pair) -> int:
-    """``|a| + |b|``: within 2⁵³ the floor of the rounded quotient is not wrong.
-
-    The quotient of ``a = k·b − r`` is less than ``k`` by ``r/b``; it is rounded to ``k`` only where
-    ``b·k >= 2⁵³``, and ``b·k <= a + b``.
-    """
+def _remainder_within(b: Pair, a: Pair) -> int:
+    """``|a| + |b|``, which no ``a//b·b`` exceeds."""
     return max(map(abs, a)) + max(map(abs, b))
 
 
@@ -153,9 +168,7 @@ def _comparison(number: Callable[..., int], compare: Callable[..., Any], text: s
 OPERATIONS: Mapping[str, Operation] = {
     "add": Operation(lambda a, b: a + b, np.add, _sum_bounds, "{} + {}"),
     "mul": Operation(lambda a, b: a * b, np.multiply, _product_bounds, "{} * {}"),
-    "floor": Operation(
-        lambda a, b: a // b, _floor, _floor_bounds, "floor_of({}, {})", within=_floor_within
-    ),
+    "floor": Operation(lambda a, b: a // b, _floor, _floor_bounds, "floor_of({}, {})"),
     "round": Operation(
         lambda a, b, d: round_to(Fraction(a, b), d),
         _round,
@@ -181,7 +194,7 @@ OPERATIONS: Mapping[str, Operation] = {
         _truth_bounds,
         "remainder({1}, {0}) == 0",
         is_truth=True,
-        within=_floor_within,
+        within=_remainder_within,
     ),
 }
 
@@ -268,28 +281,50 @@ class Tape:
         values: dict[int, Any] = {p: in_mode(given[p], mode) for p in self.given}
         values.update(self.consts)
         shapes = {values[p].shape for p in self.given}
-        spare: list[Array] = []
-        dtype = mode.dtype
-        reuse = len(shapes) == 1 and mode is not Mode.OBJECT
+        spare = _Spare(shapes, mode)
         for place in self.order:
             node = self.nodes[place]
             args = [values[arg] for arg in node.args]
             for dead in self.last_use.get(place, ()):
-                array = values.pop(dead)
-                if reuse and array.dtype is dtype:
-                    spare.append(array)
+                spare.put(values.pop(dead))
             values[place] = _step(node, args, spare)
         return {p: np.asarray(values[p]) for p in self.outputs}
 
 
-def _step(node: "Node", args: list[Any], spare: list[Array]) -> Array:
+class _Spare:
+    """Arrays that are no longer needed, where all are of one length.
+
+    Args:
+        shapes: those of the inputs.
+        mode: what is computed in.
+    """
+
+    def __init__(self, shapes: set[tuple[int, ...]], mode: Mode) -> None:
+        self.dtype = mode.dtype
+        self.rows = next(iter(shapes))[0] if shapes else 0
+        self.is_used = mode is not Mode.OBJECT and shapes == {(self.rows,)}
+        self._arrays: list[Array] = []
+
+    def put(self, array: Array) -> None:
+        """Give an array back."""
+        if self.is_used and array.dtype is self.dtype:
+            self._arrays.append(array)
+
+    def take(self) -> Array | None:
+        """An array to write to, if that helps."""
+        if not self.is_used:
+            return None
+        return self._arrays.pop() if self._arrays else POOL.take(self.rows, self.dtype)
+
+
+def _step(node: "Node", args: list[Any], spare: _Spare) -> Array:
     """A node's value, in an array that is no longer needed where there is one."""
     if node.name == "opaque":
         return _opaque(node.value, args)
     operation = OPERATIONS[node.name]
-    if operation.is_truth or not spare:
+    if operation.is_truth:
         return operation.array(*args)
-    return operation.array(*args, out=spare.pop())
+    return operation.array(*args, out=spare.take())
 
 
 def in_mode(array: Array, mode: Mode) -> Array:

@@ -29,9 +29,9 @@ from archspec.errors import SpecError
 from costmodel.analysis import Analysis
 from costmodel.sweep.chunk import Chunk, joined, with_settings
 from costmodel.sweep.columns import Column, Rule, is_column, read_column
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered
+from costmodel.sweep.memory import Array
 from costmodel.sweep.points import Scatter
 from costmodel.sweep.refused import no_network
 from costmodel.sweep.rows import chunk_of, wanted

@@ -5,7 +5,8 @@ from itertools import groupby
 
 import numpy as np
 
-from costmodel.sweep.compiled import MAX_INT64, Array, bounds_in
+from costmodel.sweep.compiled import MAX_INT64, bounds_in
+from costmodel.sweep.memory import Array
 
 Parts = tuple[Array, Array]
 """Numerators, and denominators that are positive, as `Chunk.parts` gives them."""

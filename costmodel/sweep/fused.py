@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, NamedTuple
 
-from costmodel.sweep.compiled import OPERATIONS, Array, Mode, Tape
+from costmodel.sweep.compiled import OPERATIONS, Mode, Tape
+from costmodel.sweep.memory import Array
 
 WORTH = 2**23
 """Points below which compiling takes longer than it saves."""

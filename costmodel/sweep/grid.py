@@ -15,20 +15,11 @@ import numpy as np
 
 from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
-from costmodel.sweep.compiled import (
-    MAX_FLOAT,
-    MAX_INT64,
-    Array,
-    Bounds,
-    Mode,
-    Tape,
-    bounds_in,
-    whole,
-)
+from costmodel.sweep.compiled import MAX_FLOAT, MAX_INT64, Bounds, Mode, Tape, bounds_in, whole
 from costmodel.sweep.factors import Factors, Pair
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Program
-from costmodel.sweep.memory import POOL
+from costmodel.sweep.memory import POOL, Array
 
 LONG = 3 * 2**51
 """Added to an integer of less than 2⁵¹, it shows the integer in the last bits of the float64.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.sweep.compiled import Array
+Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_KEPT = 2**26
 """The most elements that are kept."""
@@ -15,25 +15,32 @@ class Pool:
     """Hands out arrays of eight-byte numbers; what is given back by being forgotten is reused."""
 
     def __init__(self) -> None:
-        self._buffers: list[Array] = []
+        self._buffers: dict[int, list[Array]] = {}
+        self._kept = 0
 
     def take(self, size: int, dtype: "np.dtype[Any] | type") -> Array:
         """An array of any values."""
         if np.dtype(dtype).itemsize != ITEM or np.dtype(dtype) == object:
             return np.empty(size, dtype)
-        return self._free(size)[:size].view(dtype)
+        rounded = -(-size // PAGE) * PAGE
+        return self._free(rounded)[:size].view(dtype)
 
     def _free(self, size: int) -> Array:
-        for buffer in self._buffers:
-            if len(buffer) >= size and sys.getrefcount(buffer) == UNHELD:
+        known = self._buffers.setdefault(size, [])
+        for buffer in known:
+            if sys.getrefcount(buffer) == UNHELD:
                 return buffer
         buffer = np.empty(size, np.int64)
-        if size + sum(map(len, self._buffers)) <= MAX_KEPT:
-            self._buffers.append(buffer)
+        if size + self._kept <= MAX_KEPT:
+            self._kept += size
+            known.append(buffer)
         return buffer
 
 
 ITEM = 8
+
+PAGE = 512
+"""Sizes are multiples of so many elements, so that few differ."""
 
 UNHELD = 3
 """References to a buffer that no array is a part of: the list's, the loop's, the question's."""

@@ -14,18 +14,21 @@ import numpy as np
 
 from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
-from costmodel.sweep.compiled import Array, Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
+from costmodel.sweep.compiled import Bounds, Mode, Pair, Tape, bounds_in, in_mode, whole
 from costmodel.sweep.factors import Factors
 from costmodel.sweep.fused import WORTH, WORTH_LOADING, Inputs, Loop, is_installed, outputs_of
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.laws import Lowered
-from costmodel.sweep.memory import POOL
+from costmodel.sweep.memory import POOL, Array
 
-CACHED = 2**13
+CACHED = 2**14
 """Points that are computed at a time."""
 
-MAX_TABLE = 2**16
+MAX_TABLE = 2**14
 """The most values of a symbol that are tabulated."""
+
+ROWS_AT_ONCE = 2**16
+"""Rows of a lattice that are made together."""
 
 SMALL_LATTICE = 2**16
 """Combinations that stay in the cache."""
@@ -245,10 +248,22 @@ class Plain:
     def at(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
         """The wanted nodes, computed where they stay in the cache."""
         starts = range(first, last, CACHED)
-        parts = [self._computed(columns, s, min(s + CACHED, last)) for s in starts]
-        if len(parts) == 1:
-            return parts[0]
-        return {place: np.concatenate([part[place] for part in parts]) for place in parts[0]}
+        if len(starts) == 1 or self.mode is Mode.OBJECT:
+            parts = [self._computed(columns, s, min(s + CACHED, last)) for s in starts]
+            return {p: np.concatenate([whole(part[p]) for part in parts]) for p in parts[0]}
+        return self._filled(columns, first, last)
+
+    def _filled(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
+        """The wanted nodes, each chunk written where it belongs: truth, or int64."""
+        found: dict[int, Array] = {}
+        for start in range(first, last, CACHED):
+            stop = min(start + CACHED, last)
+            for place, part in self._computed(columns, start, stop).items():
+                if place not in found:
+                    kind = np.dtype(bool if part.dtype == bool else np.int64)
+                    found[place] = POOL.take(last - first, kind)
+                found[place][start - first : stop - first] = part
+        return found
 
     def _computed(self, columns: Mapping[str, Column], first: int, last: int) -> dict[int, Array]:
         overs = {name: column.overs[first:last] for name, column in columns.items()}
@@ -263,10 +278,7 @@ class Plain:
             for place in self.tape.given
         }
         found = self.tape.run(given, self.mode)
-        return {
-            place: np.broadcast_to(whole(found[p]), last - first)
-            for place, p in self.outputs.items()
-        }
+        return {place: np.broadcast_to(found[p], last - first) for place, p in self.outputs.items()}
 
 
 class Fused:
@@ -318,7 +330,7 @@ class Lattice:
                 table = scatter.table(symbols[0], bounds[symbols[0]])
                 self.tables[place] = (symbols[0], table.least, table.values[place])
         joint = [p for p in scatter.wanted if p not in self.tables and p not in self.inputs]
-        blocks = list(Grid(scatter.low, axes, joint, MAX_TABLE).blocks())
+        blocks = list(Grid(scatter.low, axes, joint, ROWS_AT_ONCE).blocks())
         self.values = {
             place: np.concatenate([block.node(place, EVERY) for block in blocks]) for place in joint
         }

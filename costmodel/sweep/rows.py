@@ -9,9 +9,10 @@ import numpy as np
 
 from archspec.arithmetic import tidy
 from costmodel.sweep.chunk import EVERY, Chunk, Make
-from costmodel.sweep.compiled import MAX_FLOAT, Array, bounds_in
+from costmodel.sweep.compiled import MAX_FLOAT, bounds_in
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Part
+from costmodel.sweep.memory import Array
 
 
 class Source(Protocol):
