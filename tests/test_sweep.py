@@ -239,10 +239,10 @@ def test_what_is_added_does_not_change_what_is_drawn() -> None:
 
 def test_samples_fill_their_ranges() -> None:
     drawn = space(["h=32:35", "width=0.5:0.6", "n=1:1023:log", "c=1,3"], 60_000).drawn(0, 60_000)
-    counts = np.bincount(drawn["h"].overs)  # type: ignore[union-attr]
+    counts = np.bincount(drawn["h"].overs)
     assert np.flatnonzero(counts).tolist() == [32, 33, 34, 35]
     assert abs(counts[32:] / 15_000 - 1).max() < 0.05
-    powers = np.bincount(np.log2(drawn["n"].overs).astype(int))  # type: ignore[union-attr]
+    powers = np.bincount(np.log2(drawn["n"].overs).astype(int))
     assert abs(powers / 6_000 - 1).max() < 0.08  # 2**k to 2**(k+1) are as likely for each k
     width = drawn["width"]
     assert isinstance(width, Column)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from costmodel import SpecError
-from costmodel.render.sweep_plot import Drawing, nice_levels
+from costmodel.render import sweep_plot
+from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Said
 from costmodel.sweep.study import sweep
 from tests.conftest import ROOT, Run
@@ -23,18 +24,18 @@ Draw = Callable[..., Figure]
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
     """The figure of a sweep, instead of a file."""
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    sheets: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: sheets.append(self))
 
     def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
         options = {name: said.pop(name) for name in ("join", "sample") if name in said}
         study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Said(**said), **options)
-        drawing = Drawing(study, "figure.png")
+        drawing = figures.Figure(study)
         for _ in drawing.passing(study.rows()):
             pass
-        drawing.draw("figure.png")
-        figures[-1].draw_without_rendering()
-        return figures[-1]
+        sweep_plot.draw(drawing, "figure.png")
+        sheets[-1].draw_without_rendering()
+        return sheets[-1]
 
     return drawn
 
@@ -175,7 +176,7 @@ def test_a_front_is_marked_and_named(draw: Draw) -> None:
 
 @pytest.mark.parametrize(
     ("least", "largest", "levels"),
-    [(12, 590, [20, 50, 100, 200, 500]), (1.6, 6.1, [2.4, 3.2, 4.0, 4.8, 5.6]), (5, 5, [])],
+    [(12, 590, [20, 50, 100, 200, 500]), (1.6, 6.1, [2, 3, 4, 5, 6]), (5, 5, [])],
 )
 def test_levels_are_round(least: float, largest: float, levels: list[float]) -> None:
     assert nice_levels(least, largest) == pytest.approx(levels)

@@ -15,7 +15,7 @@ from costmodel.cli.options import NOTHING_GIVEN, Given, require_values
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from costmodel.render.sweep_plot import Drawing
+    from costmodel.sweep.figures import Figure
     from costmodel.sweep.study import Setup, Sweep
 
 
@@ -141,11 +141,11 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.write import write_file, write_text
 
-    drawing = _drawing(study, plot)
+    figure = _figure(study, plot)
     fields = fields_of(study)
     shown = ""
     with _progress(study.size, shows=output is not None or form == "table") as watch:
-        chunks = drawing.passing(study.rows(watch)) if drawing else study.rows(watch)
+        chunks = figure.passing(study.rows(watch)) if figure else study.rows(watch)
 
         def notes() -> list[tuple[str, str]]:
             return list(notes_of(study))
@@ -158,8 +158,10 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
             write_text(fields, chunks, form, sys.stdout, notes)
     print(shown, end="")
     _tell(study, form, output)
-    if drawing and plot:
-        drawing.draw(plot)
+    if figure and plot:
+        from costmodel.render.sweep_plot import draw
+
+        draw(figure, plot)
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:
@@ -173,12 +175,14 @@ def _tell(study: "Sweep", form: str, output: str | None) -> None:
         print(f"archcost: points: {points_note(study)}", file=sys.stderr)
 
 
-def _drawing(study: "Sweep", plot: str | None) -> "Drawing | None":
+def _figure(study: "Sweep", plot: str | None) -> "Figure | None":
     if plot is None:
         return None
-    from costmodel.render.sweep_plot import Drawing
+    from costmodel.render.plots import require_plot
+    from costmodel.sweep.figures import Figure
 
-    return Drawing(study, plot)
+    require_plot(plot)
+    return Figure(study)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from archspec import arithmetic
 from archspec.arithmetic import RELATIONS, Rational, tidy
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.trees import Binary, Call, Name, Number, Tree, Truth, Unary, Value
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.frame import Chunk
+from costmodel.sweep.memory import Array
 
 MAX_INT64 = 2**63 - 1
 MAX_EXACT_FLOAT = 2**53

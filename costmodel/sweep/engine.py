@@ -89,7 +89,7 @@ class Engine:
         if key not in self._laws:
             if len(self._laws) >= MAX_KEPT:
                 for kept in (self._laws, self._lows, self._scatters):
-                    kept.clear()  # type: ignore[attr-defined]
+                    kept.clear()
             self._laws[key] = laws_of(self.analysis(settings), self.columns, self.where)
         return self._laws[key]
 

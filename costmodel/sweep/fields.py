@@ -9,8 +9,8 @@ import numpy as np
 from archspec.trees import Name, Tree
 from costmodel.metrics import METRICS
 from costmodel.sweep.arithmetic import as_floats, is_whole
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.frame import Chunk
+from costmodel.sweep.memory import Array
 from costmodel.sweep.query import Asked
 from costmodel.sweep.reduce import evaluate_named
 from costmodel.sweep.space import RESOLUTION

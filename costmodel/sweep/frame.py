@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.sweep.chunk import EVERY, Make
-from costmodel.sweep.compiled import Array
+from costmodel.sweep.memory import Array
 
 Chunk = Mapping[str, Array]
 """Column name → its values; all columns are of one length."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from archspec.errors import SpecError
 from costmodel.settings import to_rational
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.frame import Rows, column_of
+from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Tally
 from costmodel.sweep.vary import Value, show_value
 

@@ -22,8 +22,8 @@ from costmodel.sweep.arithmetic import (
     evaluate,
     holds,
 )
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.frame import Chunk, Rows, joined, length, taken
+from costmodel.sweep.memory import Array
 
 MAX_KEPT = 10_000_000
 """The most rows that are kept at once: of a front, of the best, of what is sorted."""

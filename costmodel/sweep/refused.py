@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.sweep.chunk import EVERY, Chunk, Make
-from costmodel.sweep.compiled import Array
+from costmodel.sweep.memory import Array
 
 
 def no_network(rows: int, names: Iterable[str], columns: Iterable[str]) -> Chunk:

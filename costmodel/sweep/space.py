@@ -23,8 +23,8 @@ from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
 from costmodel.sweep.arithmetic import as_fractions, evaluate
 from costmodel.sweep.columns import Column, read_column
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.frame import column_of
+from costmodel.sweep.memory import Array
 from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
 
 MAX_POINTS = 10**12

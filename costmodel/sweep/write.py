@@ -18,9 +18,9 @@ import numpy as np
 from archspec.errors import SpecError, find_named
 from costmodel.formula import show_number, show_quantity
 from costmodel.render import latex, markdown
-from costmodel.sweep.compiled import Array
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk
+from costmodel.sweep.memory import Array
 from costmodel.sweep.vary import show_value
 
 if TYPE_CHECKING:
