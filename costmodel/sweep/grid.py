@@ -15,7 +15,16 @@ import numpy as np
 
 from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
-from costmodel.sweep.compiled import MAX_FLOAT, MAX_INT64, Bounds, Mode, Tape, bounds_in, whole
+from costmodel.sweep.compiled import (
+    MAX_FLOAT,
+    MAX_INT64,
+    Bounds,
+    Mode,
+    Tape,
+    bounds_in,
+    is_truth,
+    whole,
+)
 from costmodel.sweep.factors import Factors, Pair
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Program
@@ -42,6 +51,9 @@ LONG_ROW = 256
 
 MAX_ROWS = 2**20
 """No block has more."""
+
+CACHED = 2**14
+"""Points of which everything fits into the cache."""
 
 SLAB = 2**16
 """Left points of which everything is computed together."""
@@ -159,6 +171,24 @@ class Block(NamedTuple):
         known = self.slab.rights.get(place)
         return None if known is None else known[None, self.places]
 
+    def parts(self) -> "Iterator[Block]":
+        """The block in parts that stay in the cache."""
+        width = min(self.shape[1], CACHED)
+        height = CACHED // width
+        for line in range(self.lines.start, self.lines.stop, height):
+            lines = slice(line, min(line + height, self.lines.stop))
+            for place in range(self.places.start, self.places.stop, width):
+                places = slice(place, min(place + width, self.places.stop))
+                yield self._replace(lines=lines, places=places)
+
+    def within(self, block: "Block") -> tuple[slice, slice]:
+        """Where it is in a larger one."""
+        line, place = block.lines.start, block.places.start
+        return (
+            slice(self.lines.start - line, self.lines.stop - line),
+            slice(self.places.start - place, self.places.stop - place),
+        )
+
     def spread(self, line: Array, index: Any) -> Array:
         """A column or a row at rows of the block."""
         if index is EVERY:
@@ -268,8 +298,13 @@ class Grid:
         if place in self.pairs:
             return self.products[place](block).reshape(-1)
         tape, mode = self.tapes[place], self.modes[place]
-        given = {p: line for p in tape.given if (line := block.side(p)) is not None}
-        return np.broadcast_to(whole(tape.run(given, mode)[place]), block.shape).reshape(-1)
+        number = object if mode is Mode.OBJECT else np.int64
+        kind = np.dtype(bool if is_truth(self.program.nodes[place]) else number)
+        found = POOL.take(block.rows, kind).reshape(block.shape)
+        for part in block.parts():
+            given = {p: line for p in tape.given if (line := part.side(p)) is not None}
+            found[part.within(block)] = tape.run(given, mode)[place]
+        return whole(found.reshape(-1))
 
     @cached_property
     def modes(self) -> dict[int, Mode]:
