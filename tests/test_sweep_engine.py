@@ -34,6 +34,7 @@ from costmodel.sweep.exact import equal, less, order
 from costmodel.sweep.factors import Factors
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.lowering import Program
+from costmodel.sweep.memory import Pool
 from costmodel.sweep.rows import wanted
 from tests.conftest import ROOT
 
@@ -665,3 +666,29 @@ def test_axes_are_parted_in_two_whatever_their_lengths() -> None:
         assert heights.tolist() == plain["h"].tolist()
         some = blocks[-1].node(low.columns["macs"].over, np.array([0]))
         assert some.tolist() == [plain["macs"][-blocks[-1].rows]]
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+    pool = Pool()
+    first = pool.take(1_000, np.int64)
+    part = first.reshape(10, 100)[3:5].view(np.float64)
+    address = first.ctypes.data
+    del first
+    assert pool.take(1_000, np.float64).ctypes.data != address
+    del part
+    again = pool.take(1_000, np.float64)
+    assert again.ctypes.data == address
+    assert pool.take(1_000, np.int64).ctypes.data != address
+
+
+def test_chunks_that_are_kept_do_not_change() -> None:
+    engine = Engine(analyze(spec("mobilenetv2")), {"macs": "macs", "peak": "activations_peak"})
+    axes: dict[str, Any] = {"width": Column(np.arange(350, 1401), 1000), "h": np.arange(32, 500)}
+    chunks = [chunk for chunk in engine.grid(axes, {"w": "h"}) if len(chunk["macs"])]
+    kept = [(chunk["macs"].copy(), chunk["peak"].copy()) for chunk in chunks]
+    for _ in engine.grid(axes, {"w": "h"}):
+        pass
+    assert len(chunks) > 3
+    for chunk, (macs, peak) in zip(chunks, kept, strict=True):
+        assert np.array_equal(chunk["macs"], macs)
+        assert np.array_equal(chunk["peak"], peak)
