@@ -43,6 +43,9 @@ MAX_LAST_BITS = 2**51
 MAX_RANK = 64
 """A sum of more products than this is computed from its parts instead."""
 
+WORTH_BLAS = 3
+"""Within something else, from so many products on a sum is a matrix product."""
+
 THICK = 16
 """The rows that a matrix has at least, where there are as many."""
 
@@ -146,12 +149,14 @@ class Block(NamedTuple):
         slab: what is known of the points of each side.
         lines: its left points, of those of the slab.
         places: its right points.
+        made: matrix products at its points.
     """
 
     grid: "Grid"
     slab: Slab
     lines: slice
     places: slice
+    made: dict[int, Array]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -247,18 +252,42 @@ class Grid:
         ones = [place for place in wanted if self._side_of(factors, place) is not None]
         others = [place for place in wanted if self._side_of(factors, place) is None]
         self.pairs: dict[int, list[Pair]] = {}
-        for place in others:
-            found = factors.pairs(place, right)
-            if found is not None and len(found) <= MAX_RANK:
-                self.pairs[place] = found
-        joint = [place for place in others if place not in self.pairs]
-        taken = factors.frontier(joint, [side.symbols for side in self.sides])
+        joint = [place for place in others if not self._is_product(factors, place, right, 1)]
+        taken = self._taken(factors, joint, right)
         self.tapes = {place: Tape(factors.program, [place], taken) for place in joint}
         factor_nodes = [node for pairs in self.pairs.values() for pair in pairs for node in pair]
         for number, side in enumerate(self.sides):
             own = [p for p in (*ones, *factor_nodes) if self._side_of(factors, p) == number]
             side.prepare([*own, *(p for p, at in taken.items() if at == number)])
         self.program = factors.program
+
+    def _is_product(self, factors: Factors, place: int, right: frozenset[str], least: int) -> bool:
+        """Whether a node is computed as a matrix product: a sum of so many products at least."""
+        if place not in self.pairs:
+            found = factors.pairs(place, right)
+            if found is None or not least <= len(found) <= MAX_RANK:
+                return False
+            self.pairs[place] = found
+        return True
+
+    def _taken(
+        self, factors: Factors, joint: Iterable[int], right: frozenset[str]
+    ) -> dict[int, int | None]:
+        """What joint nodes are computed from: the largest nodes of a side, and matrix products."""
+        found: dict[int, int | None] = {}
+        stack = list(joint)
+        seen: set[int] = set()
+        while stack:
+            place = stack.pop()
+            if place in seen or not factors.symbols(place):
+                continue
+            seen.add(place)
+            side = self._side_of(factors, place)
+            if side is not None or self._is_product(factors, place, right, WORTH_BLAS):
+                found[place] = side
+            else:
+                stack.extend(factors.program.nodes[place].args)
+        return found
 
     def _side_of(self, factors: Factors, place: int) -> int | None:
         symbols = factors.symbols(place)
@@ -268,8 +297,9 @@ class Grid:
 
     @cached_property
     def bounds(self) -> dict[int, Bounds]:
-        """Of every node that is of one side."""
-        return {**self.sides[0].bounds, **self.sides[1].bounds}
+        """Of every node that is of one side, and of every matrix product."""
+        known = {**self.sides[0].bounds, **self.sides[1].bounds}
+        return {**known, **{p: _sum_bounds(pairs, known) for p, pairs in self.pairs.items()}}
 
     def blocks(self) -> Iterator[Block]:
         """All rows, in grid order."""
@@ -286,7 +316,8 @@ class Grid:
             for first in range(0, lines, height):
                 rows = slice(first, min(first + height, lines))
                 for start in range(0, right.points, width):
-                    yield Block(self, slab, rows, slice(start, min(start + width, right.points)))
+                    places = slice(start, min(start + width, right.points))
+                    yield Block(self, slab, rows, places, {})
 
     def _extent(self, lefts: int, rights: int) -> tuple[int, int]:
         """How many points of each side a block has; a thin matrix is slow."""
@@ -296,15 +327,24 @@ class Grid:
     def joint(self, place: int, block: Block) -> Array:
         """A node that is of both sides, at all rows of a block."""
         if place in self.pairs:
-            return self.products[place](block).reshape(-1)
+            return self.product(place, block).reshape(-1)
         tape, mode = self.tapes[place], self.modes[place]
         number = object if mode is Mode.OBJECT else np.int64
         kind = np.dtype(bool if is_truth(self.program.nodes[place]) else number)
         found = POOL.take(block.rows, kind).reshape(block.shape)
+        products = {p: self.product(p, block) for p in tape.given if p in self.pairs}
         for part in block.parts():
+            at = part.within(block)
             given = {p: line for p in tape.given if (line := part.side(p)) is not None}
-            found[part.within(block)] = tape.run(given, mode)[place]
+            given.update({p: array[at] for p, array in products.items()})
+            found[at] = tape.run(given, mode)[place]
         return whole(found.reshape(-1))
+
+    def product(self, place: int, block: Block) -> Array:
+        """A matrix product at all rows of a block, computed once."""
+        if place not in block.made:
+            block.made[place] = self.products[place](block)
+        return block.made[place]
 
     @cached_property
     def modes(self) -> dict[int, Mode]:
@@ -411,6 +451,15 @@ class MatrixProduct:
     def rank(self, last: int | None) -> int:
         """The products, and what is added at last."""
         return len(self.pairs) + (last is not None)
+
+
+def _sum_bounds(pairs: list[Pair], bounds: Mapping[int, Bounds]) -> Bounds:
+    """Between what a sum of products is."""
+    ends = [(bounds[pair.left], bounds[pair.right]) for pair in pairs]
+    corners = [[x * y for x in a for y in b] for a, b in ends if a is not None and b is not None]
+    if len(corners) < len(ends):
+        return None
+    return sum(map(min, corners)), sum(map(max, corners))
 
 
 def _largest(bounds: Bounds) -> int:
