@@ -34,6 +34,8 @@ from costmodel.sweep.exact import equal, less, order
 from costmodel.sweep.factors import Factors
 from costmodel.sweep.grid import Grid
 from costmodel.sweep.lowering import Program
+from costmodel.sweep.memory import Pool
+from costmodel.sweep.rows import wanted
 from tests.conftest import ROOT
 
 METRICS = (
@@ -629,3 +631,64 @@ def test_floats_stand_for_the_decimals_that_print_them() -> None:
     ]
     assert read_column("width", np.array([1 / 3])).shown().tolist() == [to_rational("width", 1 / 3)]
     assert read_column("width", [0.1, "1/3"]).shown().tolist() == [Fraction(1, 10), Fraction(1, 3)]
+
+
+def test_real_quantities_are_the_nearest_floats_of_exact_ones() -> None:
+    """A roofline: the longer of computing at 312·10¹² a second and of moving at 1555·10⁹ bytes."""
+    text = "max(2*macs/(312*10**12), model_size/(1555*10**9)) + 7/10**6"
+    analysis = analyze(spec("mobilenetv2"), scenario=scenario(dtype="fp16"))
+    engine = Engine(analysis, {"seconds": text}, [f"{text} <= 1/2**15"])
+    table = whole_table(engine.grid({"width": ["0.35", "1", "1.4"], "h": [32, 224, 1024]}))
+    for row in range(9):
+        single = analysis.at(width=table["width"][row], h=table["h"][row])
+        computing = Fraction(2 * single.macs, 312 * 10**12)
+        moving = Fraction(single.model_size, 1555 * 10**9)
+        exact_seconds = max(computing, moving) + Fraction(7, 10**6)
+        assert table["seconds"][row] == float(exact_seconds)
+        assert table["met"][row] == (exact_seconds <= Fraction(1, 2**15))
+    assert table["seconds"].dtype == np.float64
+
+
+def test_axes_are_parted_in_two_whatever_their_lengths() -> None:
+    """Rows of a block are bounded, whether the last axis is longer than a block or shorter."""
+    analysis = analyze(spec("mobilenetv2"))
+    engine = Engine(analysis, {"macs": "macs", "activations_peak": "activations_peak"})
+    axes: dict[str, list[Any]] = {"n": [1, 2], "width": ["0.5", "1"], "h": [32, 40], "w": [32, 33]}
+    plain = whole_table(engine.grid(axes))
+    low = engine._lowered({}, {n: read_column(n, v) for n, v in axes.items()}, {})
+    columns = {n: read_column(n, v) for n, v in axes.items()}
+    for rows in (1, 2, 3, 5, 32, 64):
+        blocks = list(Grid(low, columns, list(wanted(low)), rows).blocks())
+        for name, part in low.columns.items():
+            found = np.concatenate([block.node(part.over, EVERY) for block in blocks])
+            assert found.tolist() == plain[name].tolist(), (rows, name)
+        heights = np.concatenate([block.symbol("h", EVERY) for block in blocks])
+        assert heights.tolist() == plain["h"].tolist()
+        some = blocks[-1].node(low.columns["macs"].over, np.array([0]))
+        assert some.tolist() == [plain["macs"][-blocks[-1].rows]]
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+    pool = Pool()
+    first = pool.take(1_000, np.int64)
+    part = first.reshape(10, 100)[3:5].view(np.float64)
+    address = first.ctypes.data
+    del first
+    assert pool.take(1_000, np.float64).ctypes.data != address
+    del part
+    again = pool.take(1_000, np.float64)
+    assert again.ctypes.data == address
+    assert pool.take(1_000, np.int64).ctypes.data != address
+
+
+def test_chunks_that_are_kept_do_not_change() -> None:
+    engine = Engine(analyze(spec("mobilenetv2")), {"macs": "macs", "peak": "activations_peak"})
+    axes: dict[str, Any] = {"width": Column(np.arange(350, 1401), 1000), "h": np.arange(32, 500)}
+    chunks = [chunk for chunk in engine.grid(axes, {"w": "h"}) if len(chunk["macs"])]
+    kept = [(chunk["macs"].copy(), chunk["peak"].copy()) for chunk in chunks]
+    for _ in engine.grid(axes, {"w": "h"}):
+        pass
+    assert len(chunks) > 3
+    for chunk, (macs, peak) in zip(chunks, kept, strict=True):
+        assert np.array_equal(chunk["macs"], macs)
+        assert np.array_equal(chunk["peak"], peak)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -199,6 +200,11 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
+def is_truth(node: "Node") -> bool:
+    """Whether a node says true or false."""
+    return node.name in OPERATIONS and OPERATIONS[node.name].is_truth
+
+
 def bounds_of(node: "Node", args: list[Bounds]) -> Bounds:
     """The bounds of an operation's value."""
     known = [arg for arg in args if arg is not None]
@@ -281,7 +287,7 @@ class Tape:
         values: dict[int, Any] = {p: in_mode(given[p], mode) for p in self.given}
         values.update(self.consts)
         shapes = {values[p].shape for p in self.given}
-        spare = _Spare(shapes, mode)
+        spare = _Spare(np.broadcast_shapes(*shapes), len(shapes) > 1, mode)
         for place in self.order:
             node = self.nodes[place]
             args = [values[arg] for arg in node.args]
@@ -292,29 +298,36 @@ class Tape:
 
 
 class _Spare:
-    """Arrays that are no longer needed, where all are of one length.
+    """Arrays that are no longer needed, of the full shape.
 
     Args:
-        shapes: those of the inputs.
+        shape: what all inputs broadcast to.
+        is_mixed: whether some are smaller.
         mode: what is computed in.
     """
 
-    def __init__(self, shapes: set[tuple[int, ...]], mode: Mode) -> None:
+    def __init__(self, shape: tuple[int, ...], is_mixed: bool, mode: Mode) -> None:
+        self.shape = shape
+        self.is_mixed = is_mixed
         self.dtype = mode.dtype
-        self.rows = next(iter(shapes))[0] if shapes else 0
-        self.is_used = mode is not Mode.OBJECT and shapes == {(self.rows,)}
+        self.is_used = mode is not Mode.OBJECT
         self._arrays: list[Array] = []
 
     def put(self, array: Array) -> None:
         """Give an array back."""
-        if self.is_used and array.dtype is self.dtype:
+        if self.is_used and array.dtype is self.dtype and array.shape == self.shape:
             self._arrays.append(array)
 
-    def take(self) -> Array | None:
-        """An array to write to, if that helps."""
-        if not self.is_used:
+    def take(self, args: list[Any]) -> Array | None:
+        """An array to write the result of some arguments to, if it is of the full shape."""
+        if not self.is_used or (self.is_mixed and self._shape_of(args) != self.shape):
             return None
-        return self._arrays.pop() if self._arrays else POOL.take(self.rows, self.dtype)
+        if self._arrays:
+            return self._arrays.pop()
+        return POOL.take(prod(self.shape), self.dtype).reshape(self.shape)
+
+    def _shape_of(self, args: list[Any]) -> tuple[int, ...]:
+        return np.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, np.ndarray)))
 
 
 def _step(node: "Node", args: list[Any], spare: _Spare) -> Array:
@@ -324,7 +337,7 @@ def _step(node: "Node", args: list[Any], spare: _Spare) -> Array:
     operation = OPERATIONS[node.name]
     if operation.is_truth:
         return operation.array(*args)
-    return operation.array(*args, out=spare.take())
+    return operation.array(*args, out=spare.take(args))
 
 
 def in_mode(array: Array, mode: Mode) -> Array:

@@ -25,16 +25,11 @@ class Factors:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._symbols: list[frozenset[str]] = []
         self._sums: dict[int, dict[Product, int] | None] = {}
 
     def symbols(self, place: int) -> frozenset[str]:
         """The symbols that a node depends on."""
-        known = self._symbols
-        for node in self.program.nodes[len(known) :]:
-            own = {str(node.value)} if node.name == "input" else set()
-            known.append(frozenset(own).union(*(known[arg] for arg in node.args)))
-        return known[place]
+        return self.program.symbols[place]
 
     def products(self, place: int) -> dict[Product, int] | None:
         """Products → how often each counts, or None where a node is no such sum."""

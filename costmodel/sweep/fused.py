@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, NamedTuple
 
-from costmodel.sweep.compiled import OPERATIONS, Mode, Tape
+from costmodel.sweep.compiled import OPERATIONS, Mode, Tape, is_truth
 from costmodel.sweep.memory import Array
 
 WORTH = 2**23
@@ -187,10 +187,5 @@ def _folder() -> Path:
 
 def outputs_of(tape: Tape, rows: int, take: Callable[[int, Any], Array]) -> list[Array]:
     """Arrays for the outputs: truth, or 64-bit integers."""
-    truths = [_is_truth(tape, place) for place in tape.outputs]
-    return [take(rows, bool if truth else "int64") for truth in truths]
-
-
-def _is_truth(tape: Tape, place: int) -> bool:
-    name = tape.nodes[place].name
-    return name in OPERATIONS and OPERATIONS[name].is_truth
+    kinds = ["bool" if is_truth(tape.nodes[place]) else "int64" for place in tape.outputs]
+    return [take(rows, kind) for kind in kinds]

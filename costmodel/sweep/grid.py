@@ -15,7 +15,16 @@ import numpy as np
 
 from costmodel.sweep.chunk import EVERY
 from costmodel.sweep.columns import Column
-from costmodel.sweep.compiled import MAX_FLOAT, MAX_INT64, Bounds, Mode, Tape, bounds_in, whole
+from costmodel.sweep.compiled import (
+    MAX_FLOAT,
+    MAX_INT64,
+    Bounds,
+    Mode,
+    Tape,
+    bounds_in,
+    is_truth,
+    whole,
+)
 from costmodel.sweep.factors import Factors, Pair
 from costmodel.sweep.laws import Lowered
 from costmodel.sweep.lowering import Program
@@ -34,6 +43,9 @@ MAX_LAST_BITS = 2**51
 MAX_RANK = 64
 """A sum of more products than this is computed from its parts instead."""
 
+WORTH_BLAS = 3
+"""Within something else, from so many products on a sum is a matrix product."""
+
 THICK = 16
 """The rows that a matrix has at least, where there are as many."""
 
@@ -42,6 +54,9 @@ LONG_ROW = 256
 
 MAX_ROWS = 2**20
 """No block has more."""
+
+CACHED = 2**14
+"""Points of which everything fits into the cache."""
 
 SLAB = 2**16
 """Left points of which everything is computed together."""
@@ -134,12 +149,14 @@ class Block(NamedTuple):
         slab: what is known of the points of each side.
         lines: its left points, of those of the slab.
         places: its right points.
+        made: matrix products at its points.
     """
 
     grid: "Grid"
     slab: Slab
     lines: slice
     places: slice
+    made: dict[int, Array]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -158,6 +175,24 @@ class Block(NamedTuple):
             return self.slab.lefts[place][self.lines, None]
         known = self.slab.rights.get(place)
         return None if known is None else known[None, self.places]
+
+    def parts(self) -> "Iterator[Block]":
+        """The block in parts that stay in the cache."""
+        width = min(self.shape[1], CACHED)
+        height = CACHED // width
+        for line in range(self.lines.start, self.lines.stop, height):
+            lines = slice(line, min(line + height, self.lines.stop))
+            for place in range(self.places.start, self.places.stop, width):
+                places = slice(place, min(place + width, self.places.stop))
+                yield self._replace(lines=lines, places=places)
+
+    def within(self, block: "Block") -> tuple[slice, slice]:
+        """Where it is in a larger one."""
+        line, place = block.lines.start, block.places.start
+        return (
+            slice(self.lines.start - line, self.lines.stop - line),
+            slice(self.places.start - place, self.places.stop - place),
+        )
 
     def spread(self, line: Array, index: Any) -> Array:
         """A column or a row at rows of the block."""
@@ -217,18 +252,42 @@ class Grid:
         ones = [place for place in wanted if self._side_of(factors, place) is not None]
         others = [place for place in wanted if self._side_of(factors, place) is None]
         self.pairs: dict[int, list[Pair]] = {}
-        for place in others:
-            found = factors.pairs(place, right)
-            if found is not None and len(found) <= MAX_RANK:
-                self.pairs[place] = found
-        joint = [place for place in others if place not in self.pairs]
-        taken = factors.frontier(joint, [side.symbols for side in self.sides])
+        joint = [place for place in others if not self._is_product(factors, place, right, 1)]
+        taken = self._taken(factors, joint, right)
         self.tapes = {place: Tape(factors.program, [place], taken) for place in joint}
         factor_nodes = [node for pairs in self.pairs.values() for pair in pairs for node in pair]
         for number, side in enumerate(self.sides):
             own = [p for p in (*ones, *factor_nodes) if self._side_of(factors, p) == number]
             side.prepare([*own, *(p for p, at in taken.items() if at == number)])
         self.program = factors.program
+
+    def _is_product(self, factors: Factors, place: int, right: frozenset[str], least: int) -> bool:
+        """Whether a node is computed as a matrix product: a sum of so many products at least."""
+        if place not in self.pairs:
+            found = factors.pairs(place, right)
+            if found is None or not least <= len(found) <= MAX_RANK:
+                return False
+            self.pairs[place] = found
+        return True
+
+    def _taken(
+        self, factors: Factors, joint: Iterable[int], right: frozenset[str]
+    ) -> dict[int, int | None]:
+        """What joint nodes are computed from: the largest nodes of a side, and matrix products."""
+        found: dict[int, int | None] = {}
+        stack = list(joint)
+        seen: set[int] = set()
+        while stack:
+            place = stack.pop()
+            if place in seen or not factors.symbols(place):
+                continue
+            seen.add(place)
+            side = self._side_of(factors, place)
+            if side is not None or self._is_product(factors, place, right, WORTH_BLAS):
+                found[place] = side
+            else:
+                stack.extend(factors.program.nodes[place].args)
+        return found
 
     def _side_of(self, factors: Factors, place: int) -> int | None:
         symbols = factors.symbols(place)
@@ -238,8 +297,9 @@ class Grid:
 
     @cached_property
     def bounds(self) -> dict[int, Bounds]:
-        """Of every node that is of one side."""
-        return {**self.sides[0].bounds, **self.sides[1].bounds}
+        """Of every node that is of one side, and of every matrix product."""
+        known = {**self.sides[0].bounds, **self.sides[1].bounds}
+        return {**known, **{p: _sum_bounds(pairs, known) for p, pairs in self.pairs.items()}}
 
     def blocks(self) -> Iterator[Block]:
         """All rows, in grid order."""
@@ -256,7 +316,8 @@ class Grid:
             for first in range(0, lines, height):
                 rows = slice(first, min(first + height, lines))
                 for start in range(0, right.points, width):
-                    yield Block(self, slab, rows, slice(start, min(start + width, right.points)))
+                    places = slice(start, min(start + width, right.points))
+                    yield Block(self, slab, rows, places, {})
 
     def _extent(self, lefts: int, rights: int) -> tuple[int, int]:
         """How many points of each side a block has; a thin matrix is slow."""
@@ -266,10 +327,24 @@ class Grid:
     def joint(self, place: int, block: Block) -> Array:
         """A node that is of both sides, at all rows of a block."""
         if place in self.pairs:
-            return self.products[place](block).reshape(-1)
+            return self.product(place, block).reshape(-1)
         tape, mode = self.tapes[place], self.modes[place]
-        given = {p: line for p in tape.given if (line := block.side(p)) is not None}
-        return np.broadcast_to(whole(tape.run(given, mode)[place]), block.shape).reshape(-1)
+        number = object if mode is Mode.OBJECT else np.int64
+        kind = np.dtype(bool if is_truth(self.program.nodes[place]) else number)
+        found = POOL.take(block.rows, kind).reshape(block.shape)
+        products = {p: self.product(p, block) for p in tape.given if p in self.pairs}
+        for part in block.parts():
+            at = part.within(block)
+            given = {p: line for p in tape.given if (line := part.side(p)) is not None}
+            given.update({p: array[at] for p, array in products.items()})
+            found[at] = tape.run(given, mode)[place]
+        return whole(found.reshape(-1))
+
+    def product(self, place: int, block: Block) -> Array:
+        """A matrix product at all rows of a block, computed once."""
+        if place not in block.made:
+            block.made[place] = self.products[place](block)
+        return block.made[place]
 
     @cached_property
     def modes(self) -> dict[int, Mode]:
@@ -376,6 +451,15 @@ class MatrixProduct:
     def rank(self, last: int | None) -> int:
         """The products, and what is added at last."""
         return len(self.pairs) + (last is not None)
+
+
+def _sum_bounds(pairs: list[Pair], bounds: Mapping[int, Bounds]) -> Bounds:
+    """Between what a sum of products is."""
+    ends = [(bounds[pair.left], bounds[pair.right]) for pair in pairs]
+    corners = [[x * y for x in a for y in b] for a, b in ends if a is not None and b is not None]
+    if len(corners) < len(ends):
+        return None
+    return sum(map(min, corners)), sum(map(max, corners))
 
 
 def _largest(bounds: Bounds) -> int:

@@ -6,6 +6,7 @@ conditions of a sweep together.
 """
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from math import lcm, prod
 from types import MappingProxyType
 from typing import NamedTuple
@@ -67,6 +68,7 @@ class Program:
         self.denominators = dict(denominators)
         self.laws = dict(laws)
         self.nodes: list[Node] = []
+        self.symbols: list[frozenset[str]] = []
         self.defined: dict[int, None] = {}
         self._places: dict[Node, int] = {}
         self._lowered: dict[Expr, Part] = {}
@@ -86,6 +88,8 @@ class Program:
         if node not in self._places:
             self._places[node] = len(self.nodes)
             self.nodes.append(node)
+            own = {str(node.value)} if node.name == "input" else set[str]()
+            self.symbols.append(frozenset(own).union(*(self.symbols[arg] for arg in node.args)))
         return self._places[node]
 
     def op(self, name: str, *args: int) -> int:
@@ -101,24 +105,30 @@ class Program:
     def add(self, *terms: int) -> int:
         """The sum, numbers together."""
         number = sum(n for n in map(self.number, terms) if n is not None)
-        total = None
-        for term in terms:
-            if self.number(term) is None:
-                total = term if total is None else self.op("add", total, term)
-        if total is None:
+        others = [term for term in terms if self.number(term) is None]
+        if not others:
             return self.const(number)
+        total = self.folded("add", others)
         return self.op("add", total, self.const(number)) if number else total
 
     def mul(self, *factors: int) -> int:
         """The product, numbers together; nothing times 0."""
         number = prod(n for n in map(self.number, factors) if n is not None)
-        product = None
-        for factor in factors:
-            if self.number(factor) is None:
-                product = factor if product is None else self.op("mul", product, factor)
-        if product is None or number == 0:
+        others = [factor for factor in factors if self.number(factor) is None]
+        if not others or number == 0:
             return self.const(number)
-        return product if number == 1 else self.op("mul", product, self.const(number))
+        if number != 1:
+            others[0] = self.op("mul", others[0], self.const(number))
+        return self.folded("mul", others)
+
+    def folded(self, name: str, nodes: list[int]) -> int:
+        """An operation between several nodes: first between those of the same symbols."""
+        groups: dict[frozenset[str], int] = {}
+        for node in nodes:
+            symbols = self.symbols[node]
+            groups[symbols] = self.op(name, groups[symbols], node) if symbols in groups else node
+        first, *others = (groups[symbols] for symbols in sorted(groups, key=len))
+        return reduce(lambda a, b: self.op(name, a, b), others, first)
 
     def power(self, base: int, exponent: int) -> int:
         """``base**exponent`` by squaring."""
@@ -310,10 +320,7 @@ def _extremum(program: Program, expression: Expr) -> Part:
     """``max(a/b, c/d)``, over one denominator that is positive."""
     overs, under = program.common([program.signed(program.lower(a)) for a in expression.args])
     name = "max" if isinstance(expression, Maximum) else "min"
-    best = overs[0]
-    for over in overs[1:]:
-        best = program.op(name, best, over)
-    return program.reduced(best, under)
+    return program.reduced(program.folded(name, overs), under)
 
 
 _LOWER: dict[type, Callable[[Program, Expr], Part]] = {
