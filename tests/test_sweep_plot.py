@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from costmodel import SpecError
 from costmodel.render import sweep_plot
+from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Said
 from costmodel.sweep.study import sweep

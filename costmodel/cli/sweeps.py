@@ -141,6 +141,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.write import write_file, write_text
 
+    _warn(study)
     figure = _figure(study, plot)
     fields = fields_of(study)
     shown = ""
@@ -162,6 +163,15 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
         from costmodel.render.sweep_plot import draw
 
         draw(figure, plot)
+
+
+def _warn(study: "Sweep") -> None:
+    """What the specs say without effect, on stderr."""
+    from costmodel.render.sweep import typical
+
+    analyses = filter(None, map(typical, study.cases))
+    for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
+        print(f"archcost: warning: {text}", file=sys.stderr)
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:

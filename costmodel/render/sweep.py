@@ -14,7 +14,7 @@ from costmodel.render.scenario import scenario_notes
 from costmodel.render.table import drawn, entry, print_whole
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk, length
-from costmodel.sweep.study import Sweep
+from costmodel.sweep.study import Case, Sweep
 from costmodel.sweep.vary import show_value
 from costmodel.sweep.write import Notes, shown
 
@@ -101,7 +101,7 @@ def points_note(sweep: Sweep) -> str:
 
 
 def _network_notes(sweep: Sweep) -> Iterator[tuple[str, str]]:
-    analysis = typical(sweep)
+    analysis = typical(sweep.cases[0])
     if analysis is None:
         return
     if len(sweep.cases) == 1:
@@ -114,9 +114,9 @@ def _network_notes(sweep: Sweep) -> Iterator[tuple[str, str]]:
     yield "convention", str(analysis.convention)
 
 
-def typical(sweep: Sweep) -> Analysis | None:
+def typical(case: Case) -> Analysis | None:
     """An analysis that says what holds of all points, if one is to be had."""
     try:
-        return sweep.cases[0].typical()
+        return case.typical
     except SpecError:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,6 +94,7 @@ class Case:
         given = {**self.fixed, **numbers}
         return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
 
+    @cached_property
     def typical(self) -> Analysis:
         """The analysis at all points, or at the first where there is none at all.
 
