@@ -9,8 +9,9 @@ from sympy import Expr
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, conjuncts, free_names, resolve
-from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
+from archspec.trees import Binary, Items, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import is_whole
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis import Analysis
@@ -56,6 +57,46 @@ def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constrai
         SpecError: a text is no comparison of metrics and symbols.
     """
     return tuple(constraint for text in texts for constraint in _read(text, analysis))
+
+
+class Stated(NamedTuple):
+    """An expression of metrics and symbols.
+
+    Attributes:
+        expression: its law.
+        is_count: whether it is an integer by its form, each metric that is a count being one.
+    """
+
+    expression: Expr
+    is_count: bool
+
+
+def read_quantity(text: str, analysis: Analysis) -> Stated:
+    """What a text states: ``macs``, ``macs/params``, ``2*macs``.
+
+    Raises:
+        SpecError: it is no expression of metrics and symbols.
+    """
+    try:
+        tree = resolve(parse(text), _scope(analysis))
+        if isinstance(tree, Items):
+            raise ExpressionError("a list is no number")
+        expression = _quantity(tree, analysis)
+        return Stated(expression, is_whole(translate(tree, lambda leaf: _sign(leaf, analysis))))
+    except SpecError:
+        raise
+    except (ExpressionError, ValueError) as error:
+        cause = getattr(error, "cause", str(error))
+        hint = getattr(error, "hint", None) or "as 'macs', 'macs/params' or '2*macs'"
+        raise SpecError(f"'{text}': {cause}", hint=hint) from None
+
+
+def _sign(leaf: Name | Measure, analysis: Analysis) -> Expr:
+    """What stands for a metric or a symbol: an integer where it is one."""
+    assert isinstance(leaf, Name)
+    if leaf.id in analysis.symbols:
+        return analysis.symbols[leaf.id]
+    return symbol(leaf.id, "integer" if METRICS[leaf.id].quantity is None else "real")
 
 
 def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:

@@ -11,6 +11,7 @@ from costmodel.cli import (
     networks,
     proofs,
     questions,
+    sweeps,
     tables,
     training,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "networks",
     "proofs",
     "questions",
+    "sweeps",
     "tables",
     "training",
 ]

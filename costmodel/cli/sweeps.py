@@ -1,0 +1,224 @@
+"""The command that looks at many points of a design space at once."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from archspec.errors import SpecError
+from costmodel.cli.app import app
+from costmodel.cli.memory import PlotFile
+from costmodel.cli.options import NOTHING_GIVEN, Given, require_values
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from costmodel.sweep.figures import Figure
+    from costmodel.sweep.study import Setup, Sweep
+
+
+def _several(text: str) -> Parameter:
+    return Parameter(consume_multiple=True, negative=(), help=text)
+
+
+Specs = Annotated[
+    list[str], Parameter(help="Paths of specs, PATH@VARIANT, or PATH@* for all variants.")
+]
+Vary = Annotated[
+    list[str] | None,
+    _several("What varies: h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2, or w=h as a link."),
+]
+Columns = Annotated[list[str] | None, _several("What is shown: metrics, and what is made of them.")]
+Where = Annotated[list[str] | None, _several("What must hold, as 'macs <= 300e6'.")]
+Pareto = Annotated[
+    list[str] | None,
+    _several("Keep the front, what no other point beats in all of these: macs:min accuracy:max."),
+]
+Top = Annotated[
+    int | None, Parameter(help="Keep so many of the best, of which --by says the best.")
+]
+By = Annotated[str | None, Parameter(help="What is best: macs, or macs:max for the largest.")]
+Sort = Annotated[str | None, Parameter(help="The order of the rows: macs, or macs:max.")]
+Join = Annotated[
+    str | None, Parameter(help="A CSV file with columns of your own, found by symbols' values.")
+]
+Sample = Annotated[
+    str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
+]
+Seed = Annotated[int, Parameter(help="Of the sample: the same seed, the same points.")]
+Output = Annotated[
+    str | None,
+    Parameter(name=["--output", "-o"], help="Write into a file: .csv .jsonl .parquet .md .tex."),
+]
+Format = Annotated[
+    str | None, Parameter(help="How to show it: table, csv, jsonl, parquet, markdown or latex.")
+]
+
+
+@app.command
+def sweep(
+    specs: Specs,
+    /,
+    *,
+    vary: Vary = None,
+    metric: Columns = None,
+    where: Where = None,
+    pareto: Pareto = None,
+    top: Top = None,
+    by: By = None,
+    sort: Sort = None,
+    join: Join = None,
+    sample: Sample = None,
+    seed: Seed = 0,
+    output: Output = None,
+    format: Format = None,  # noqa: A002 - the option's name
+    plot: PlotFile = None,
+    given: Given = NOTHING_GIVEN,
+) -> None:
+    """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    from costmodel.sweep.query import Said
+    from costmodel.sweep.study import sweep as planned
+    from costmodel.sweep.write import find_format
+
+    for option, values in (
+        ("vary", vary),
+        ("metric", metric),
+        ("where", where),
+        ("pareto", pareto),
+    ):
+        require_values(f"--{option}", values)
+    form = find_format(format, output)
+    said = Said(
+        tuple(dict.fromkeys(metric or ())),
+        tuple(where or ()),
+        tuple(pareto or ()),
+        top,
+        by,
+        sort,
+    )
+    study = planned(
+        specs,
+        vary or (),
+        said,
+        setup=_setup(given),
+        join=join,
+        sample=_count(sample),
+        seed=_not_negative(seed),
+    )
+    _carry_out(study, form, output, plot)
+
+
+def _setup(given: Given) -> "Setup":
+    from costmodel.sweep.study import Setup
+
+    return Setup(given.convention, given.fixed, given.assumed, given.scenario)
+
+
+def _not_negative(seed: int) -> int:
+    if seed < 0:
+        raise SpecError(f"--seed {seed}: a seed is 0 or more")
+    return seed
+
+
+def _count(sample: str | None) -> int | None:
+    """The number of points of a sample, as 1e6."""
+    from costmodel.settings import to_rational
+    from costmodel.sweep.space import MAX_POINTS
+
+    if sample is None:
+        return None
+    count = to_rational("--sample", sample)
+    if count.denominator != 1 or not 1 <= count <= MAX_POINTS:
+        raise SpecError(f"--sample {sample}: a sample has from 1 to {MAX_POINTS:,} points")
+    return int(count)
+
+
+def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> None:
+    """Evaluate, reduce and write a sweep."""
+    from costmodel.render.sweep import notes_of, render_table
+    from costmodel.sweep.fields import fields_of
+    from costmodel.sweep.write import write_file, write_text
+
+    _warn(study)
+    figure = _figure(study, plot)
+    fields = fields_of(study)
+    shown = ""
+    with _progress(study.size, shows=output is not None or form == "table") as watch:
+        chunks = figure.passing(study.rows(watch)) if figure else study.rows(watch)
+
+        def notes() -> list[tuple[str, str]]:
+            return list(notes_of(study))
+
+        if output is not None:
+            write_file(output, fields, chunks, form, notes)
+        elif form == "table":
+            shown = render_table(study, fields, chunks, notes)
+        else:
+            write_text(fields, chunks, form, sys.stdout, notes)
+    print(shown, end="")
+    _tell(study, form, output)
+    if figure and plot:
+        from costmodel.render.sweep_plot import draw
+
+        draw(figure, plot)
+
+
+def _warn(study: "Sweep") -> None:
+    """What the specs say without effect, on stderr."""
+    from costmodel.render.sweep import typical
+
+    analyses = filter(None, map(typical, study.cases))
+    for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
+        print(f"archcost: warning: {text}", file=sys.stderr)
+
+
+def _tell(study: "Sweep", form: str, output: str | None) -> None:
+    """What is not in the data, on stderr: where rows went."""
+    from costmodel.render.sweep import points_note
+
+    left = study.tally.invalid or study.tally.unmatched
+    if output is not None:
+        print(f"archcost: {study.tally.kept:,} rows in {output}", file=sys.stderr)
+    if form in ("csv", "jsonl", "parquet") and (left or output is not None):
+        print(f"archcost: points: {points_note(study)}", file=sys.stderr)
+
+
+def _figure(study: "Sweep", plot: str | None) -> "Figure | None":
+    if plot is None:
+        return None
+    from costmodel.render.plots import require_plot
+    from costmodel.sweep.figures import Figure
+
+    require_plot(plot)
+    return Figure(study)
+
+
+@contextmanager
+def _progress(size: int, *, shows: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, if that is a terminal and nothing else is being written to it."""
+    if not (shows and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), TaskProgressColumn(), _rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=size)
+        yield lambda count: progress.update(task, completed=count)
+
+
+def _rate() -> "ProgressColumn":
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Points a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:,.0f} points/s")
+
+    return Rate()

@@ -1,0 +1,122 @@
+"""A sweep for the terminal: a table of its first rows, and what stands below it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.errors import SpecError
+from costmodel.algebra.conditions import condition_text
+from costmodel.analysis import Analysis
+from costmodel.render.scenario import scenario_notes
+from costmodel.render.table import drawn, entry, print_whole
+from costmodel.sweep.fields import Field
+from costmodel.sweep.frame import Chunk, length
+from costmodel.sweep.study import Case, Sweep
+from costmodel.sweep.vary import show_value
+from costmodel.sweep.write import Notes, shown
+
+MOST_ROWS = 50
+"""How many rows a table shows where no other number is asked for."""
+
+
+def render_table(
+    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Chunk], notes: Notes
+) -> str:
+    """The first rows as a table, and how many more there are."""
+    most = max(MOST_ROWS, sweep.query.top or 0)
+    rows: list[list[str]] = []
+    count = 0
+    for chunk in chunks:
+        wanted = max(most - count, 0)
+        if wanted:
+            first = {name: chunk[name][:wanted] for name in chunk}
+            columns = [[shown(f, v) for v in f.values(first).tolist()] for f in fields]
+            rows += map(list, zip(*columns, strict=True))
+        count += length(chunk)
+    return drawn(lambda console: _draw(sweep, fields, rows, count, notes, console))
+
+
+def _draw(
+    sweep: Sweep,
+    fields: Sequence[Field],
+    rows: Sequence[Sequence[str]],
+    count: int,
+    notes: Notes,
+    console: Console,
+) -> None:
+    names = dict.fromkeys(case.architecture.header.name for case in sweep.cases)
+    console.print(Text(", ".join(names), style="bold"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for field in fields:
+        justify = "left" if field.kind == "text" else "right"
+        table.add_column(field.title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*row)
+    print_whole(table, console)
+    if count > len(rows):
+        console.print(Text(f" … {count - len(rows):,} more\n", style="dim"))
+    for label, note in notes():
+        entry(label, note, console)
+
+
+def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    """What stands below a sweep: what became of the points, values, conditions, convention."""
+    yield "points", points_note(sweep)
+    case = sweep.cases[0]
+    if case.space.sample is not None:
+        yield "sample", f"by chance, seed {case.space.seed}"
+    for one in sweep.varied:
+        if one.link is not None:
+            yield "linked", one.said
+    fixed = [each.fixed for each in sweep.cases]
+    if fixed[0] and all(each == fixed[0] for each in fixed):
+        yield "at", ", ".join(f"{name} = {show_value(v)}" for name, v in fixed[0].items())
+    yield from _network_notes(sweep)
+
+
+def points_note(sweep: Sweep) -> str:
+    """How many points were looked at, and what became of them."""
+    tally = sweep.tally
+    parts = [f"{tally.points:,}"]
+    if tally.invalid:
+        why = f" (as {tally.refusal.cause})" if tally.refusal else ""
+        parts.append(f"{tally.invalid:,} make no valid network{why}")
+    if tally.unmatched and sweep.join:
+        parts.append(f"{tally.unmatched:,} have no line in {sweep.join.file}")
+    if tally.refused:
+        said = " and ".join(condition.text for condition in sweep.query.conditions)
+        parts.append(f"{tally.refused:,} break {said}")
+    if sweep.query.pareto:
+        objectives = (f"{'largest' if o.largest else 'least'} {o.text}" for o in sweep.query.pareto)
+        parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
+    if sweep.query.top and sweep.query.by:
+        kind = "largest" if sweep.query.by.largest else "least"
+        parts.append(f"the {tally.kept:,} with the {kind} {sweep.query.by.text} are kept")
+    if sweep.join and sweep.join.unused:
+        parts.append(f"{sweep.join.unused:,} lines of {sweep.join.file} are of no point")
+    return "; ".join(parts)
+
+
+def _network_notes(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    analysis = typical(sweep.cases[0])
+    if analysis is None:
+        return
+    if len(sweep.cases) == 1:
+        conditions = [condition_text(condition) for condition in analysis.conditions]
+        if conditions:
+            yield "valid when", " and ".join(conditions)
+    if analysis.assumed.texts:
+        yield "assuming", " and ".join(analysis.assumed.texts)
+    yield from scenario_notes(analysis)
+    yield "convention", str(analysis.convention)
+
+
+def typical(case: Case) -> Analysis | None:
+    """An analysis that says what holds of all points, if one is to be had."""
+    try:
+        return case.typical
+    except SpecError:
+        return None

@@ -1,0 +1,124 @@
+"""The columns of a sweep's result: what each holds, and how its values are written exactly."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from archspec.trees import Name, Tree
+from costmodel.metrics import METRICS
+from costmodel.sweep.arithmetic import as_floats, is_whole
+from costmodel.sweep.frame import Chunk
+from costmodel.sweep.memory import Array
+from costmodel.sweep.query import Asked
+from costmodel.sweep.reduce import evaluate_named
+from costmodel.sweep.space import RESOLUTION
+from costmodel.sweep.study import Sweep
+from costmodel.sweep.vary import decimal_places
+
+Kind = Literal["text", "whole", "decimal", "fraction", "float"]
+"""What a column holds: of the numbers, each kind holds the ones before it."""
+
+KINDS: tuple[Kind, ...] = ("whole", "decimal", "fraction")
+
+MAX_DECIMALS = 18
+"""The most decimal places of a column of decimals."""
+
+
+class Field(NamedTuple):
+    """A column of the result.
+
+    Attributes:
+        name: its name in files.
+        title: its name in tables.
+        kind: what it holds.
+        places: how many decimal places its decimals have.
+        unit: the sign of its unit where it is a real quantity, as s of seconds.
+        counted: what one of it is, where it is a metric.
+        tree: the expression that it is, or None where it is a column of the rows.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    places: int = 0
+    unit: str | None = None
+    counted: str | None = None
+    tree: Tree | None = None
+
+    def values(self, rows: Chunk) -> Array:
+        """Its values: int64 or exact objects, float64, or texts."""
+        if self.tree is None:
+            return rows[self.name]
+        found = evaluate_named(self.name, self.tree, rows)
+        return np.asarray(as_floats(found)) if self.kind == "float" else found.whole()
+
+
+def fields_of(sweep: Sweep) -> tuple[Field, ...]:
+    """The columns of a sweep: labels, what varies, what is asked, what is joined."""
+    return tuple(_fields(sweep))
+
+
+def _fields(sweep: Sweep) -> Iterator[Field]:
+    for name in sweep.labels:
+        yield Field(name, name, "text")
+    for one in sweep.varied:
+        yield _varied(sweep, one.name)
+    joined = sweep.join.columns if sweep.join else {}
+    for asked in sweep.query.columns:
+        yield _asked(sweep, asked, joined)
+    for name, column in joined.items():
+        kind, places = kind_of(column.tolist())
+        yield Field(name, name, kind, places)
+
+
+def _varied(sweep: Sweep, name: str) -> Field:
+    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in sweep.cases]
+    kind, places = _widest(kinds)
+    return Field(name, name, kind, places)
+
+
+def _of_case(links: Any, axes: Any, name: str, case: Any) -> tuple[Kind, int]:
+    if name in links:
+        integer = case.space.declared[name].domain == "integer"
+        return ("whole", 0) if integer else ("fraction", 0)
+    (axis,) = (axis for axis in axes if axis.name == name)
+    if axis.interval is None:
+        return kind_of(axis.values)
+    return ("decimal", decimal_places(RESOLUTION) or 0) if axis.step == RESOLUTION else ("whole", 0)
+
+
+def _widest(kinds: Sequence[tuple[Kind, int]]) -> tuple[Kind, int]:
+    if any(kind == "text" for kind, _ in kinds):
+        return "text", 0
+    return max(kinds, key=lambda each: (KINDS.index(each[0]), each[1]))
+
+
+def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
+    """The narrowest kind that holds some values, and how many decimal places they need."""
+    if any(isinstance(value, str) for value in values):
+        return "text", 0
+    broken = {value for value in values if isinstance(value, Fraction)}
+    places = [decimal_places(value) for value in broken]
+    if None in places:
+        return "fraction", 0
+    most = max(filter(None, places), default=0)
+    if most > MAX_DECIMALS:
+        return "fraction", 0
+    return ("decimal", most) if places else ("whole", 0)
+
+
+def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:
+    tree = asked.tree
+    metric = METRICS.get(tree.id) if isinstance(tree, Name) else None
+    if metric is not None and metric.quantity is not None:
+        return Field(metric.name, metric.title, "float", unit=metric.quantity, tree=tree)
+    if metric is not None:
+        return Field(metric.name, metric.title, "whole", counted=metric.unit, tree=tree)
+    declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
+    wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
+    wholes |= {name: column.dtype == np.int64 for name, column in joined.items()}
+    wholes |= {name: each.quantity is None for name, each in METRICS.items()}
+    whole = is_whole(tree, wholes)
+    return Field(asked.text, asked.text, "whole" if whole else "float", tree=tree)

@@ -1,0 +1,412 @@
+"""What a figure of a sweep shows, as plain numbers: lines, bars, maps, a front among its points."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from archspec.errors import SpecError
+from costmodel.sweep.fields import Field, fields_of
+from costmodel.sweep.frame import Chunk, joined, length, taken
+from costmodel.sweep.memory import Array
+from costmodel.sweep.reduce import Objective, Thinned
+from costmodel.sweep.study import Sweep
+from costmodel.sweep.vary import show_value
+
+MAX_DRAWN = 1_000_000
+"""The most rows that are drawn."""
+
+MAX_BEHIND = 20_000
+"""The most points that are drawn behind a front."""
+
+MAX_PANELS, MAX_LINES = 6, 12
+"""The most columns that are drawn, and the most lines of each."""
+
+SCALES = {10**12: "trillions", 10**9: "billions", 10**6: "millions", 10**3: "thousands"}
+"""By how much counts are divided, the largest first, and how that is said."""
+
+BYTES = {10**12: "TB", 10**9: "GB", 10**6: "MB", 10**3: "kB"}
+"""The same of bytes."""
+
+PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
+"""The same of seconds and joules."""
+
+
+class Scaled(NamedTuple):
+    """A column as it is drawn.
+
+    Attributes:
+        numbers: its values in its unit.
+        size: by what they are divided.
+        label: what it is, with its unit.
+    """
+
+    numbers: Array
+    size: float
+    label: str
+
+    @property
+    def top(self) -> float:
+        """The largest number, or 1 where that is 0."""
+        return float(self.numbers.max()) or 1.0
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its numbers are so far apart that most would be near 0."""
+        least, largest = self.numbers.min(), self.numbers.max()
+        return bool(least > 0 and largest > 100 * least)
+
+
+class Side(NamedTuple):
+    """A symbol along a side of a figure.
+
+    Attributes:
+        label: the symbol, and what it stands for.
+        values: the different ones, in order.
+        is_geometric: whether they rise by factors rather than by steps.
+    """
+
+    label: str
+    values: Array
+    is_geometric: bool
+
+
+class Line(NamedTuple):
+    """A line: its name, and its points in order."""
+
+    name: str
+    x: Array
+    y: Array
+
+
+class Panel(NamedTuple):
+    """Lines of one column: what it is, up to where they go, the lines."""
+
+    label: str
+    top: float
+    lines: tuple[Line, ...]
+
+
+class Map(NamedTuple):
+    """A column over two symbols.
+
+    Attributes:
+        label: what it is.
+        sides: the symbols, the horizontal one first.
+        table: its numbers, a line for each value of the second; masked where there is none.
+        edges: the ends of the cells along the sides.
+        levels: the values of which lines are drawn.
+        is_wide: whether colours go by factors.
+    """
+
+    label: str
+    sides: tuple[Side, Side]
+    table: Any
+    edges: tuple[Array, Array]
+    levels: list[float]
+    is_wide: bool
+
+
+class Cloud(NamedTuple):
+    """A column at points by chance: what it is, the sides, where the points are, their numbers."""
+
+    label: str
+    sides: tuple[Side, Side]
+    x: Array
+    y: Array
+    numbers: Array
+
+
+class Axis(NamedTuple):
+    """An objective along a side of a front: what it is, and whether it goes by factors."""
+
+    label: str
+    is_wide: bool
+
+
+class Among(NamedTuple):
+    """A front among its points.
+
+    Attributes:
+        axes: what the sides are, then the colour where there are three objectives.
+        behind: where the other points are.
+        x: of the front, in order.
+        y: of the front.
+        colours: the third objective's numbers, if there is one.
+        names: what each of its points is.
+    """
+
+    axes: tuple[Axis, ...]
+    behind: tuple[Array, Array]
+    x: Array
+    y: Array
+    colours: Array | None
+    names: list[str]
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """Where the points of the front are."""
+        return list(zip(self.x.tolist(), self.y.tolist(), strict=True))
+
+
+class Figure:
+    """A figure of a sweep: it looks at the rows as they pass.
+
+    Raises:
+        SpecError: what varies cannot be drawn.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.fields = {field.name: field for field in fields_of(sweep)}
+        self.parts: list[Chunk] = []
+        self.count = 0
+        self.of_front = len(sweep.query.pareto) > 1
+        if self.of_front:
+            sweep.behind = Thinned(MAX_BEHIND)
+        else:
+            self._check()
+
+    @property
+    def axes(self) -> tuple[Field, ...]:
+        """What varies by itself."""
+        links = self.sweep.cases[0].space.links
+        varied = (one.name for one in self.sweep.varied if one.name not in links)
+        return tuple(self.fields[name] for name in varied)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns of text, of which every combination is a line of its own."""
+        texts = tuple(axis.name for axis in self.axes if axis.kind == "text")
+        return (*self.sweep.labels, *texts)
+
+    @property
+    def symbols(self) -> tuple[Field, ...]:
+        """The numbers that vary by themselves."""
+        return tuple(axis for axis in self.axes if axis.kind != "text")
+
+    @property
+    def measures(self) -> tuple[Field, ...]:
+        """What is drawn over them."""
+        mine = self.sweep.join.columns if self.sweep.join else ()
+        names = [*(each.text for each in self.sweep.query.columns), *mine]
+        return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
+
+    def _check(self) -> None:
+        names = ", ".join(axis.name for axis in self.axes)
+        if len(self.symbols) > 2 or (len(self.symbols) == 2 and self.groups):
+            raise SpecError(
+                f"a plot shows one symbol, two, or a front; here vary {names}",
+                hint="fix some with --set, or draw a front with --pareto",
+            )
+        if len(self.measures) > MAX_PANELS:
+            raise SpecError(f"{len(self.measures)} columns; at most {MAX_PANELS} are drawn")
+
+    def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The same chunks, kept for the figure.
+
+        Raises:
+            SpecError: they have too many rows.
+        """
+        for chunk in chunks:
+            self.count += length(chunk)
+            if self.count > MAX_DRAWN:
+                raise SpecError(
+                    f"more than {MAX_DRAWN:,} rows are too many to draw",
+                    hint="take larger steps, or leave some out with --where",
+                )
+            self.parts.append(dict(chunk))
+            yield chunk
+
+    @property
+    def rows(self) -> Chunk:
+        """The rows that are drawn.
+
+        Raises:
+            SpecError: there are none.
+        """
+        if not self.count:
+            raise SpecError("no row is left to draw")
+        return joined(self.parts)
+
+    @property
+    def title(self) -> tuple[str, str]:
+        """The networks; the links, and the values of what does not vary."""
+        cases = self.sweep.cases
+        names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
+        links = ", ".join(one.said for one in self.sweep.varied if one.link is not None)
+        fixed = cases[0].fixed if all(case.fixed == cases[0].fixed for case in cases) else {}
+        values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
+        return names, "; ".join(filter(None, (links, values)))
+
+    def _name(self, number: int) -> str:
+        case = self.sweep.cases[number]
+        variant, name = case.architecture.variant, case.architecture.header.name
+        return f"{name}@{variant}" if variant and "variant" not in case.labels else name
+
+    def side(self, symbol: Field, rows: Chunk) -> Side:
+        """A symbol along a side."""
+        declared = self.sweep.cases[0].space.declared.get(symbol.name)
+        about = f" ({declared.doc})" if declared and declared.doc else ""
+        values = np.unique(_floats(symbol, rows))
+        return Side(f"{symbol.name}{about}", values, _is_geometric(values))
+
+    def lines_of(self, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
+        """The rows of each line, with the line's name."""
+        if not self.groups:
+            yield "", rows
+            return
+        names = list(zip(*(rows[name].tolist() for name in self.groups), strict=True))
+        for name in dict.fromkeys(names):
+            mine = np.array([each == name for each in names])
+            yield " ".join(filter(None, map(str, name))), taken(rows, mine)
+
+
+def _floats(field: Field, rows: Chunk) -> Array:
+    return np.array([float(value) for value in field.values(rows).tolist()])
+
+
+def scaled(field: Field, rows: Chunk) -> Scaled:
+    """A column in the unit that leaves few digits."""
+    numbers = _floats(field, rows)
+    largest = float(np.abs(numbers).max())
+    if field.unit is not None:
+        size = next((s for s in PARTS if largest >= s), 1)
+        return Scaled(numbers / size, size, f"{field.title} ({PARTS[size]}{field.unit})")
+    if field.counted == "bytes":
+        size = next((s for s in BYTES if largest >= s), 1)
+        return Scaled(numbers / size, size, f"{field.title} ({BYTES.get(int(size), 'bytes')})")
+    size = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
+    said = f" ({SCALES[int(size)]})" if size > 1 else ""
+    return Scaled(numbers / size, size, f"{field.title}{said}")
+
+
+def _is_geometric(values: Array) -> bool:
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    steps, factors = np.diff(values), values[1:] / values[:-1]
+    return bool(np.ptp(factors) < 1e-9 < np.ptp(steps))
+
+
+def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
+    """A panel for each column, all over the same symbol.
+
+    Raises:
+        SpecError: there are too many lines.
+    """
+    (symbol,) = figure.symbols
+    groups = list(figure.lines_of(rows))
+    if len(groups) > MAX_LINES:
+        raise SpecError(f"{len(groups)} lines; at most {MAX_LINES} are drawn")
+    found = []
+    for field in figure.measures:
+        whole = scaled(field, rows)
+        lines = tuple(_line(name, symbol, field, part, whole.size) for name, part in groups)
+        found.append(Panel(whole.label, whole.top, lines))
+    return figure.side(symbol, rows), found
+
+
+def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> Line:
+    x, y = _floats(symbol, rows), _floats(field, rows) / size
+    order = np.argsort(x, kind="stable")
+    return Line(name, x[order], y[order])
+
+
+def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
+    """A map for each column; of a sample, its points."""
+    first, second = (figure.side(symbol, rows) for symbol in figure.symbols)
+    x, y = (_floats(symbol, rows) for symbol in figure.symbols)
+    if figure.sweep.cases[0].space.sample is not None:
+        columns = (scaled(field, rows) for field in figure.measures)
+        return [Cloud(each.label, (first, second), x, y, each.numbers) for each in columns]
+    return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
+
+
+def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
+    table = np.full((len(sides[1].values), len(sides[0].values)), np.nan)
+    table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
+    levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
+    shown = levels if min(table.shape) > 1 else []
+    edges = (_edges(sides[0].values), _edges(sides[1].values))
+    return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
+
+
+def _edges(values: Array) -> Array:
+    """The ends of cells around values: half-way in steps, or in factors."""
+    if len(values) == 1:
+        return np.array([0.9 * values[0], 1.1 * values[0]])
+    if _is_geometric(values):
+        powers: Array = np.exp2(_edges(np.log2(values)))
+        return powers
+    middles = (values[1:] + values[:-1]) / 2
+    return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
+
+
+def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
+    """Round numbers between two, at most some: 1, 2, 5, 10, 20, … or the multiples of one."""
+    if largest > 20 * least > 0:
+        powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(largest))) + 1)
+        inside = [m * 10.0**p for p in powers for m in (1, 2, 5) if least < m * 10.0**p < largest]
+        return inside[:: -(-len(inside) // most)] if inside else []
+    if largest <= least:
+        return []
+    wide = (largest - least) / most
+    power = 10.0 ** np.floor(np.log10(wide))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= wide)
+    first = int(np.floor(least / step)) + 1
+    return [step * i for i in range(first, first + most + 1) if least < step * i < largest]
+
+
+def among(figure: Figure, rows: Chunk) -> Among:
+    """The front's first objectives, its points in the order of the first."""
+    assert figure.sweep.behind is not None
+    behind = joined(figure.sweep.behind.rows)
+    count = length(behind)
+    together = joined([{name: behind[name] for name in rows}, rows])
+    goals = figure.sweep.query.pareto[:3]
+    columns = [scaled(figure.fields[goal.text], together) for goal in goals]
+    order = count + np.argsort(columns[0].numbers[count:], kind="stable")
+    x, y = (column.numbers for column in columns[:2])
+    return Among(
+        tuple(_axis(column, goal) for column, goal in zip(columns, goals, strict=True)),
+        (x[:count], y[:count]),
+        x[order],
+        y[order],
+        columns[2].numbers[order] if len(columns) > 2 else None,
+        _point_names(figure, taken(rows, order - count)),
+    )
+
+
+def _axis(column: Scaled, goal: Objective) -> Axis:
+    better = "more" if goal.largest else "less"
+    return Axis(f"{column.label}: {better} is better", column.is_wide)
+
+
+def _point_names(figure: Figure, rows: Chunk) -> list[str]:
+    """What each point is: its labels and what varies."""
+    names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
+    columns = [rows[name].tolist() for name in names]
+    return [", ".join(map(_told, names, values)) for values in zip(*columns, strict=True)]
+
+
+def _told(name: str, value: Any) -> str:
+    return value if isinstance(value, str) else f"{name}={show_value(value)}"
+
+
+def spread(count: int) -> Iterator[int]:
+    """All numbers below a count, the ends first, each next one far from those before."""
+    seen: set[int] = set()
+    parts = 1
+    while len(seen) < count:
+        for i in range(parts + 1):
+            number = round(i * (count - 1) / parts)
+            if number not in seen:
+                seen.add(number)
+                yield number
+        parts *= 2
+
+
+def bars(figure: Figure, rows: Chunk) -> tuple[list[str], Sequence[Scaled]]:
+    """The networks' names, and a number of each in every column."""
+    names = [name for name, _ in figure.lines_of(rows)]
+    return names, [scaled(field, rows) for field in figure.measures]

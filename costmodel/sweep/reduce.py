@@ -1,0 +1,364 @@
+"""Streams of chunks, reduced on the fly: filters, fronts, the best few, in constant memory.
+
+Comparisons are exact. A ratio is compared by its nearest float only where that decides: rounding
+keeps order, so what is less when rounded is less; the rest is compared as fractions.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from archspec.errors import SpecError
+from archspec.expressions import ExpressionError
+from archspec.trees import Tree
+from costmodel.sweep.arithmetic import (
+    MAX_EXACT_FLOAT,
+    MAX_INT64,
+    Numbers,
+    as_floats,
+    as_fractions,
+    evaluate,
+    holds,
+)
+from costmodel.sweep.frame import Chunk, Rows, joined, length, taken
+from costmodel.sweep.memory import Array
+
+MAX_KEPT = 10_000_000
+"""The most rows that are kept at once: of a front, of the best, of what is sorted."""
+
+FIRST_SLICE = 4096
+"""How many rows are looked at first, so that what they beat is dropped early."""
+
+SLICE = 2**16
+"""How many rows are looked at together."""
+
+PROBES, CHAMPIONS = 128, 6
+"""How many points of a front are tried on how many rows, and how many of them are asked first."""
+
+
+class Objective(NamedTuple):
+    """Something to be as small, or as large, as it can be.
+
+    Attributes:
+        text: as it was said, without its direction.
+        tree: its expression of columns.
+        largest: whether more is better.
+    """
+
+    text: str
+    tree: Tree
+    largest: bool = False
+
+    def keys(self, chunk: Chunk) -> Numbers:
+        """Numbers of which less is better."""
+        found = evaluate_named(self.text, self.tree, chunk)
+        return Numbers(-found.over, found.under) if self.largest else found
+
+
+class Condition(NamedTuple):
+    """What must hold of a row: its text, its tree."""
+
+    text: str
+    tree: Tree
+
+    def holds(self, chunk: Chunk) -> Any:
+        """Where it does."""
+        try:
+            return np.broadcast_to(holds(self.tree, chunk), (length(chunk),))
+        except ExpressionError as error:
+            raise SpecError(f"'{self.text}': {error.cause}") from None
+
+
+@dataclass
+class Tally:
+    """How many rows came and what became of them.
+
+    Attributes:
+        points: of the space, looked at so far.
+        invalid: at which the network is none.
+        unmatched: to which nothing is joined.
+        refused: that break a condition.
+        front: on the front.
+        kept: of all others.
+        refusal: why the first structure that makes no network does not.
+    """
+
+    points: int = 0
+    invalid: int = 0
+    unmatched: int = 0
+    refused: int = 0
+    front: int = 0
+    kept: int = 0
+    refusal: SpecError | None = None
+
+
+@dataclass
+class Thinned:
+    """Evenly spaced rows of a stream, at most some; for the background of a plot."""
+
+    most: int
+    rows: list[Chunk] = field(default_factory=list)
+    stride: int = 1
+    seen: int = 0
+
+    def passing(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
+        """The same chunks, looked at as they pass."""
+        for chunk in chunks:
+            self._look(chunk)
+            yield chunk
+
+    def _look(self, chunk: Chunk) -> None:
+        first = -self.seen % self.stride
+        self.seen += length(chunk)
+        self.rows.append(taken(chunk, np.arange(first, length(chunk), self.stride)))
+        while sum(map(length, self.rows)) > self.most:
+            self.stride *= 2
+            rows = joined(self.rows)
+            self.rows = [taken(rows, np.arange(0, length(rows), 2))]
+
+
+def evaluate_named(text: str, tree: Tree, chunk: Chunk) -> Numbers:
+    """The numbers of an expression in every row.
+
+    Raises:
+        SpecError: it has none; the error names the expression.
+    """
+    try:
+        found = evaluate(tree, chunk)
+    except ExpressionError as error:
+        raise SpecError(f"'{text}': {error.cause}") from None
+    shape = (length(chunk),)
+    return Numbers(np.broadcast_to(found.over, shape), found.under)
+
+
+def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally) -> Iterator[Rows]:
+    """The rows that keep all conditions."""
+    for chunk in chunks:
+        rows = chunk
+        for condition in conditions:
+            kept = condition.holds(rows)
+            if not np.all(kept):
+                rows = rows.select(kept)
+        tally.refused += chunk.count - rows.count
+        if rows.count:
+            yield rows
+
+
+def _rough(keys: Numbers) -> tuple[Array, bool]:
+    """Keys that are quick to compare, and whether they are exact."""
+    if keys.is_whole:
+        return keys.over, True
+    if max(_span(keys.over), _span(keys.under)) <= MAX_EXACT_FLOAT:
+        return np.asarray(as_floats(keys)), False
+    return np.asarray(as_fractions(keys), object), True
+
+
+def _span(x: Any) -> int:
+    if isinstance(x, int):
+        return abs(x)
+    if x.dtype == object:
+        return MAX_INT64
+    return max(abs(int(x.max())), abs(int(x.min()))) if x.size else 0
+
+
+def _ranks(objective: Objective, rows: Chunk) -> Array:
+    """The places of the rows in order, from 0; equal rows have the same."""
+    keys = objective.keys(rows)
+    exact = keys.over if keys.is_whole else as_fractions(keys)
+    ranks: Array = np.unique(exact, return_inverse=True)[1].reshape(-1)
+    return ranks
+
+
+def _beaten(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """Which rows some others are at least as good as in everything.
+
+    Where keys are rounded, they must be better.
+    """
+    if len(rows) == 2 and len(by[0]) > CHAMPIONS:
+        return _under_stairs(rows, by, exact)
+    beaten = np.zeros(len(rows[0]), bool)
+    alive = np.arange(len(rows[0]))
+    for start in range(0, len(by[0]), 32):
+        some = [column[start : start + 32] for column in by]
+        dead = _beats(some, [column[alive] for column in rows], exact).any(axis=0)
+        beaten[alive[dead]] = True
+        alive = alive[~dead]
+    return beaten
+
+
+def _beats(by: Sequence[Array], rows: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """Which of some rows beat which of others."""
+    beats = np.ones((len(by[0]), len(rows[0])), bool)
+    for other, column, is_exact in zip(by, rows, exact, strict=True):
+        beats &= _less(is_exact)(other[:, None], column[None, :]).astype(bool)
+    return beats
+
+
+def _less(is_exact: bool) -> Any:
+    return np.less_equal if is_exact else np.less
+
+
+def _under_stairs(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """The same of two objectives: is the least second one, of those with a first as good, as good?
+
+    Along the first objective that least second one is a stair.
+    """
+    order = np.argsort(by[0], kind="stable")
+    stair = np.minimum.accumulate(by[1][order])
+    place = np.searchsorted(by[0][order], rows[0], side="right" if exact[0] else "left") - 1
+    found: Array = _less(exact[1])(stair[place], rows[1]).astype(bool) & (place >= 0)
+    return found
+
+
+def _unbeaten(ranks: Sequence[Array]) -> Array:
+    """The numbers of the rows that no other is at least as good as; the first of equal ones."""
+    rows = np.lexsort((np.arange(len(ranks[0])), *reversed(ranks)))
+    kept = []
+    while rows.size:
+        best, rows = rows[0], rows[1:]
+        kept.append(best)
+        worse = np.logical_and.reduce([column[best] <= column[rows] for column in ranks])
+        rows = rows[~worse]
+    return np.sort(np.array(kept, np.int64))
+
+
+class Front:
+    """The rows of a stream that no other row beats, kept up to date chunk by chunk.
+
+    A row beats another if it is at least as good in every objective and better in one. Of rows
+    that are equal in all objectives the first is kept.
+    """
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = objectives
+        self.rows: Chunk = {}
+        self.most = 0
+
+    def take(self, chunk: Chunk) -> None:
+        """Look at more rows."""
+        rough = [_rough(objective.keys(chunk)) for objective in self.objectives]
+        start = 0
+        while start < length(chunk):
+            size = SLICE if self.rows else FIRST_SLICE
+            part = [(keys[start : start + size], exact) for keys, exact in rough]
+            alive = start + self._hopeful(part)
+            if alive.size:
+                self._add(taken(chunk, alive))
+            start += size
+
+    def _add(self, fresh: Chunk) -> None:
+        """Keep the best of the old and some new rows."""
+        rows = joined([self.rows, fresh]) if self.rows else fresh
+        old = length(rows) - length(fresh)
+        ranks = [_ranks(objective, rows) for objective in self.objectives]
+        before, after = [r[:old] for r in ranks], [r[old:] for r in ranks]
+        exact = [True] * len(ranks)
+        new = np.flatnonzero(~_beaten(after, before, exact))
+        new = new[_unbeaten([r[new] for r in after])]
+        stays = ~_beaten(before, [r[new] for r in after], exact)
+        self.rows = taken(rows, np.concatenate([np.flatnonzero(stays), old + new]))
+        self.most = max(self.most, length(self.rows))
+        check_kept(length(self.rows), "the front has")
+
+    def _hopeful(self, rough: Sequence[tuple[Array, bool]]) -> Array:
+        """The rows that the front does not beat at first sight."""
+        alive = np.arange(len(rough[0][0]))
+        if not self.rows:
+            return alive
+        known = [_rough(objective.keys(self.rows)) for objective in self.objectives]
+        exact = [one[1] and other[1] for one, other in zip(rough, known, strict=True)]
+        keys, front = [one for one, _ in rough], [one for one, _ in known]
+        for which in (_champions(keys, front, exact), slice(None)):
+            beaten = _beaten([k[alive] for k in keys], [f[which] for f in front], exact)
+            alive = alive[~beaten]
+        return alive
+
+    @property
+    def found(self) -> Chunk:
+        """The front, by its first objective, then the second, and so on."""
+        if not self.rows:
+            return self.rows
+        ranks = [_ranks(objective, self.rows) for objective in self.objectives]
+        return taken(self.rows, np.lexsort(tuple(reversed(ranks))))
+
+
+def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]) -> Array:
+    """A few points of a front that together beat most rows."""
+    rows, points = _probes(len(keys[0])), _probes(len(front[0]))
+    beats = _beats([f[points] for f in front], [k[rows] for k in keys], exact)
+    chosen: list[int] = []
+    for _ in range(CHAMPIONS):
+        best = int(beats.sum(axis=1).argmax())
+        if not beats[best].any():
+            break
+        chosen.append(points[best])
+        beats = beats & ~beats[best]
+    return np.array(chosen, np.int64)
+
+
+def _probes(count: int) -> Array:
+    """Some numbers below a count, evenly spaced."""
+    return np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64)
+
+
+def check_kept(count: int, what: str) -> None:
+    """No more rows are kept than memory is for.
+
+    Raises:
+        SpecError: there are more.
+    """
+    if count > MAX_KEPT:
+        raise SpecError(
+            f"{what} more than {MAX_KEPT:,} rows", hint="leave some out with --where or --top"
+        )
+
+
+def front(
+    chunks: Iterable[Chunk], objectives: Sequence[Objective], tally: Tally
+) -> Iterator[Chunk]:
+    """The rows that no other beats (see `Front`)."""
+    kept = Front(objectives)
+    for chunk in chunks:
+        kept.take(chunk)
+    tally.front = length(kept.rows)
+    if kept.rows:
+        yield kept.found
+
+
+def top(chunks: Iterable[Chunk], count: int, by: Objective) -> Iterator[Chunk]:
+    """The best rows, the best first; of equal rows the first ones."""
+    rows: Chunk = {}
+    for chunk in chunks:
+        fresh = _promising(chunk, rows, count, by)
+        if length(fresh):
+            rows = joined([rows, fresh]) if rows else fresh
+            rows = taken(rows, np.argsort(_ranks(by, rows), kind="stable")[:count])
+    if rows:
+        yield rows
+
+
+def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective) -> Chunk:
+    """The rows of a chunk that may be among the best: where rounded keys are equal, all."""
+    keys, exact = _rough(by.keys(chunk))
+    if length(rows) == count:
+        worst, was_exact = _rough(by.keys(taken(rows, np.array([count - 1]))))
+        less = np.less if exact and was_exact else np.less_equal
+        return taken(chunk, less(keys, worst[0]).astype(bool))
+    if length(chunk) > 2 * count and keys.dtype != object:
+        return taken(chunk, keys <= np.partition(keys, count - 1)[count - 1])
+    return chunk
+
+
+def ordered(chunks: Iterable[Chunk], by: Objective) -> Iterator[Chunk]:
+    """All rows, the best first; equal rows stay in their order."""
+    parts: list[Chunk] = []
+    count = 0
+    for chunk in chunks:
+        count += length(chunk)
+        check_kept(count, "to be sorted are")
+        parts.append(chunk)
+    if parts:
+        rows = joined(parts)
+        yield taken(rows, np.argsort(_ranks(by, rows), kind="stable"))

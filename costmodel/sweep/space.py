@@ -1,0 +1,288 @@
+"""A design space: the points at which a network is looked at, in order, by their numbers.
+
+A grid has the points of all combinations of values, the last symbol varying fastest. A sample has
+points drawn from them, the same for the same seed however they are read.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import ceil, floor, prod
+from typing import Any
+
+import numpy as np
+
+from archspec.arithmetic import Rational, tidy
+from archspec.errors import SpecError, did_you_mean
+from archspec.expressions import ExpressionError
+from archspec.header import Header
+from archspec.header import Symbol as Declared
+from archspec.scope import Scope, free_names, resolve
+from archspec.trees import Name, Number, Tree
+from archspec.trees import Value as Meaning
+from costmodel.sweep.arithmetic import as_fractions, evaluate
+from costmodel.sweep.columns import Column, read_column
+from costmodel.sweep.frame import column_of
+from costmodel.sweep.memory import Array
+from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
+
+MAX_POINTS = 10**12
+"""The most points of one sweep."""
+
+BLOCK = 2**16
+"""How many points of a sample are drawn together."""
+
+RESOLUTION = Fraction(1, 10**6)
+"""What the drawn values of a real symbol are multiples of."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A name and the values that it takes.
+
+    Attributes:
+        name: a symbol, or a ``let`` name.
+        values: they, in order; of an interval none.
+        interval: the numbers of steps from which samples are drawn.
+        step: what drawn values are multiples of.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    interval: Interval | None = None
+    step: Rational = 1
+
+    def numbers(self, generator: np.random.Generator, count: int) -> Array:
+        """Places among the values, or numbers of steps, by chance."""
+        if self.interval is None:
+            return generator.integers(0, len(self.values), count)
+        return _steps(self.interval, generator, count)
+
+    def at(self, numbers: Array) -> Column | Array:
+        """The values at places, or of numbers of steps."""
+        if self.interval is None:
+            return self._column[numbers]
+        return Column(numbers * self.step.numerator, self.step.denominator)
+
+    @cached_property
+    def _column(self) -> Column | Array:
+        if any(isinstance(value, str) for value in self.values):
+            return column_of(self.values)
+        return read_column(self.name, self.values)
+
+    @property
+    def first(self) -> Value:
+        """The value where it begins."""
+        if self.interval is None:
+            return self.values[0]
+        return tidy(Fraction(self.interval.first * self.step))
+
+
+def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
+    """Integers of an interval, each as likely, or each ratio as likely."""
+    first, last = int(interval.first), int(interval.last)
+    if not interval.logarithmic:
+        return generator.integers(first, last, count, np.int64, endpoint=True)
+    low, high = np.log(first), np.log(last + 1)
+    found = np.floor(np.exp(low + (high - low) * generator.random(count)))
+    clipped: Array = np.clip(found.astype(np.int64), first, last)
+    return clipped
+
+
+def plain_values(values: Column | Array) -> list[Value]:
+    """Values as Python's numbers and texts."""
+    found: list[Value] = (values.shown() if isinstance(values, Column) else values).tolist()
+    return found
+
+
+@dataclass(frozen=True)
+class Space:
+    """The points of a sweep of one spec.
+
+    Attributes:
+        axes: what varies by itself, in order.
+        links: symbol → the expression of the axes that decides it, in order.
+        declared: the symbols of the spec.
+        sample: how many points are drawn, or None where the grid is meant.
+        seed: of the sample.
+    """
+
+    axes: tuple[Axis, ...]
+    links: Mapping[str, Tree]
+    declared: Mapping[str, Declared]
+    sample: int | None = None
+    seed: int = 0
+
+    @cached_property
+    def size(self) -> int:
+        """How many points there are."""
+        return prod(self.lengths) if self.sample is None else self.sample
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many values each axis of a grid has."""
+        return tuple(len(axis.values) for axis in self.axes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What varies, linked symbols included."""
+        return (*(axis.name for axis in self.axes), *self.links)
+
+    @property
+    def first(self) -> dict[str, Value]:
+        """The values of the axes where they begin."""
+        return {axis.name: axis.first for axis in self.axes}
+
+    def drawn(self, start: int, stop: int, *, plain: bool = False) -> dict[str, Any]:
+        """The values of the axes at some points of a sample; ``plain`` ones are a list."""
+        blocks = range(start // BLOCK, -(-stop // BLOCK))
+        first = start - blocks.start * BLOCK
+        rows = slice(first, first + stop - start)
+        found: dict[str, Any] = {}
+        for i, axis in enumerate(self.axes):
+            numbers = np.concatenate([self._block(i, block) for block in blocks])
+            values = axis.at(numbers[rows])
+            found[axis.name] = plain_values(values) if plain else values
+        return found
+
+    def _block(self, axis: int, block: int) -> Array:
+        generator = np.random.default_rng([self.seed, axis, block])
+        return self.axes[axis].numbers(generator, BLOCK)
+
+    def linked_defaults(self, settings: Mapping[str, Any]) -> dict[str, Declared]:
+        """The linked symbols with their values at some settings as defaults."""
+        points = {name: column_of([value]) for name, value in settings.items()}
+        values = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
+        columns = {name: np.atleast_1d(np.asarray(v, object)) for name, v in values.items()}
+        return {
+            name: self.declared[name].model_copy(update={"default": column.item()})
+            for name, column in columns.items()
+        }
+
+
+def read_space(
+    varied: Sequence[Varied],
+    header: Header,
+    fixed: Mapping[str, Rational],
+    sample: int | None = None,
+    seed: int = 0,
+) -> Space:
+    """The space that is varied of one spec.
+
+    Args:
+        varied: what is varied.
+        header: the spec's top level.
+        fixed: symbols that are set.
+        sample: how many points are drawn, if any.
+        seed: of the sample.
+
+    Raises:
+        SpecError: a name is unknown or set, a value breaks its symbol's rules, links go in a
+            circle, or there are too many points.
+    """
+    for one in varied:
+        _check_name(one, header, fixed)
+    axes = tuple(_axis(one, header, sample is not None) for one in varied if one.link is None)
+    numbers = {n: Number(v) for n, v in {**header.defaults, **fixed}.items()}
+    trees = {one.name: one.link for one in varied if one.link is not None}
+    names = {axis.name: Name(axis.name) for axis in axes if axis.name in header.symbols}
+    links = dict(_links(trees, {**numbers, **names}))
+    space = Space(axes, links, header.symbols, sample, seed)
+    if space.size > MAX_POINTS:
+        raise SpecError(f"{space.size:,} points; at most {MAX_POINTS:,} are swept")
+    return space
+
+
+def _check_name(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
+    known = [*header.symbols, *header.let]
+    if one.name not in known:
+        raise SpecError(
+            f"--vary {one.name}: the spec has no symbol '{one.name}'",
+            hint=did_you_mean(one.name, known),
+        )
+    if one.name in fixed:
+        raise SpecError(f"'{one.name}' is varied and set to {show_value(fixed[one.name])}")
+    if one.name in header.let and not one.values:
+        raise SpecError(
+            f"--vary {one.name}: a let name takes a list of values",
+            hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]'",
+        )
+
+
+def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
+    if one.name in header.let:
+        return Axis(one.name, one.values)
+    declared = header.symbols[one.name]
+    if one.interval is not None:
+        return _interval_axis(one.name, one.interval, declared, is_sample)
+    for value in one.values:
+        _check_value(one.name, value, declared)
+    return Axis(one.name, one.values)
+
+
+def _check_value(name: str, value: Value, declared: Declared) -> None:
+    if isinstance(value, str):
+        raise SpecError(f"--vary {name}: {value} is a list; a symbol is a number")
+    broken = declared.broken_rule(value)
+    if broken:
+        raise SpecError(f"--vary {name}: {name} = {show_value(value)} {broken}")
+
+
+def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> Axis:
+    said = f"{name}={show_value(interval.first)}:{show_value(interval.last)}"
+    if not is_sample and interval.logarithmic:
+        raise SpecError(
+            f"--vary {said}:log is what a sample draws from",
+            hint=f"say --sample N, or steps by a factor, as {said}:*2",
+        )
+    if not is_sample and declared.domain == "real":
+        raise SpecError(f"--vary {said} has no step, and {name} is real", hint=f"as {said}:0.05")
+    step = declared.multiple_of or (1 if declared.domain == "integer" else RESOLUTION)
+    found = _in_steps(interval, step)
+    if found.first > found.last:
+        raise SpecError(f"--vary {said}: no multiple of {show_value(step)} is in it")
+    for end in (found.first, found.last):
+        _check_value(name, tidy(Fraction(end * step)), declared)
+    return Axis(name, (), found, step) if is_sample else Axis(name, _all(said, found, step))
+
+
+def _in_steps(interval: Interval, step: Rational) -> Interval:
+    """An interval as numbers of steps."""
+    first, last = (Fraction(end) / step for end in interval[:2])
+    return Interval(ceil(first), floor(last), interval.logarithmic)
+
+
+def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
+    count = int(interval.last - interval.first) + 1
+    if count > MAX_VALUES:
+        raise SpecError(f"--vary {said}: {count:,} values; at most {MAX_VALUES:,} are swept")
+    return tuple(tidy((interval.first + i) * step) for i in range(count))
+
+
+def _links(trees: Mapping[str, Tree], known: Mapping[str, Meaning]) -> Iterator[tuple[str, Tree]]:
+    """What each linked symbol is in the axes, those first that others hang on.
+
+    Raises:
+        SpecError: a name is unknown, or links go in a circle.
+    """
+    scope = Scope({n: v for n, v in known.items() if n not in trees})
+    waiting = dict(trees)
+    while waiting:
+        ready = [n for n, tree in waiting.items() if not free_names(tree) & waiting.keys()]
+        if not ready:
+            circle = ", ".join(waiting)
+            raise SpecError(f"--vary: the links of {circle} go in a circle")
+        for name in ready:
+            found = _resolved(name, waiting.pop(name), scope)
+            scope = scope.extended({name: found})
+            yield name, found
+
+
+def _resolved(name: str, tree: Tree, scope: Scope) -> Tree:
+    try:
+        found = resolve(tree, scope)
+    except ExpressionError as error:
+        raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
+    assert not isinstance(found, tuple) or hasattr(found, "_fields")
+    return found  # type: ignore[return-value]

@@ -1,0 +1,335 @@
+"""A sweep as a whole: networks, what varies of each, and what is asked of all points."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from archspec import Architecture, SpecError, load
+from archspec.arithmetic import Rational
+from archspec.header import read_value
+from costmodel.analysis import Analysis
+from costmodel.conventions import find_convention
+from costmodel.loading import unchecked
+from costmodel.metrics import METRICS
+from costmodel.scenario import NOWHERE, Scenario
+from costmodel.settings import Number, to_rational
+from costmodel.sweep.arithmetic import OVER, UNDER
+from costmodel.sweep.chunk import Chunk as Evaluated
+from costmodel.sweep.engine import Engine
+from costmodel.sweep.frame import Chunk, Rows, constant, length
+from costmodel.sweep.join import Join, read_join
+from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
+from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
+from costmodel.sweep.space import Space, read_space
+from costmodel.sweep.vary import Value, Varied, read_varied
+
+LABELS = ("spec", "variant")
+"""The columns that say which network a row is of, where several are swept."""
+
+SEARCHED = frozenset({"memory_peak_best"})
+"""The metrics whose law is that of the values at which it is looked for."""
+
+DRAWN = 2**18
+"""How many points of a sample are evaluated together."""
+
+
+class Setup(NamedTuple):
+    """What is said of every network (see `analyze`).
+
+    Attributes:
+        convention: what counts.
+        settings: symbols that are set.
+        assume: what holds of the symbols.
+        scenario: types of numbers, and the device.
+    """
+
+    convention: str = "lecture"
+    settings: Mapping[str, Number] = {}
+    assume: tuple[str, ...] = ()
+    scenario: Scenario = NOWHERE
+
+
+NOTHING_SAID = Setup()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network of a sweep.
+
+    Attributes:
+        labels: the label columns' texts.
+        architecture: the spec.
+        space: its points.
+        fixed: the values of the symbols that do not vary.
+        setup: what is said of it.
+        searched: whether a metric is searched for at numbers, so that no law holds at all points.
+    """
+
+    labels: Mapping[str, str]
+    architecture: Architecture
+    space: Space
+    fixed: Mapping[str, Rational]
+    setup: Setup
+    searched: bool = False
+
+    def analysis(self, settings: Mapping[str, Any]) -> Analysis:
+        """The analysis at some settings of what decides structure.
+
+        Raises:
+            SpecError: they leave the structure open, or make no network.
+        """
+        missing = [axis.name for axis in self.space.axes if axis.name not in settings]
+        if self.searched and missing:
+            raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
+        header = self.architecture.header
+        lets = {n: _meaning(n, v) for n, v in settings.items() if n in header.let}
+        symbols = header.symbols
+        if self.searched:
+            symbols = symbols | self.space.linked_defaults(settings)
+        header = header.model_copy(update={"let": header.let | lets, "symbols": symbols})
+        numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
+        architecture = self.architecture._replace(header=header)
+        counts = find_convention(self.setup.convention)
+        given = {**self.fixed, **numbers}
+        return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
+
+    @cached_property
+    def typical(self) -> Analysis:
+        """The analysis at all points, or at the first where there is none at all.
+
+        Raises:
+            SpecError: the first point makes no network.
+        """
+        try:
+            return self.analysis({})
+        except SpecError:
+            return self.analysis(self.space.first)
+
+    def engine(self, metrics: Sequence[str]) -> Engine:
+        """What evaluates metrics of it."""
+        return Engine(self.analysis, {name: name for name in metrics})
+
+    def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
+        """All points, evaluated chunk by chunk."""
+        if self.space.sample is None:
+            axes = {axis.name: axis.values for axis in self.space.axes}
+            yield from engine.grid(axes, links=self.space.links)
+            return
+        is_open = self._is_open()
+        for start in range(0, self.space.size, DRAWN):
+            points = self.space.drawn(start, min(start + DRAWN, self.space.size), plain=is_open)
+            yield from engine.points(points, self.space.links, expected=self.space.size)
+
+    def _is_open(self) -> bool:
+        """Whether symbols decide structure, or it takes numbers for other reasons."""
+        try:
+            self.analysis({})
+        except SpecError:
+            return True
+        return False
+
+    def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
+        """The points that make a network; ``names`` are those of fixed symbols that are asked for.
+
+        Columns are the labels, what varies, the fixed symbols and the metrics.
+        """
+        known = {name: self._fixed(name) for name in names if name not in self.space.names}
+        engine = self.engine(metrics)
+        for chunk in self._evaluated(engine):
+            tally.points += chunk.rows
+            makers = {n: constant(v, chunk.rows) for n, v in (*self.labels.items(), *known.items())}
+            makers |= {name: chunk.makers[name] for name in (*self.space.names, *metrics)}
+            for name in metrics:
+                if METRICS[name].quantity is not None:
+                    makers |= {part + name: chunk.hidden[part + name] for part in (OVER, UNDER)}
+            rows = Rows(chunk.rows, makers)
+            valid = chunk.valid
+            tally.invalid += chunk.rows - int(valid.sum())
+            tally.refusal = tally.refusal or engine.refused
+            if valid.any():
+                yield rows if valid.all() else rows.select(valid)
+
+    def _fixed(self, name: str) -> Rational:
+        if name not in self.fixed:
+            said = self.architecture.document.file
+            raise SpecError(f"{said} has no symbol '{name}'")
+        return self.fixed[name]
+
+
+def _meaning(name: str, value: Value) -> Any:
+    """What a ``let`` name stands for: a number, or a list in brackets."""
+    try:
+        if isinstance(value, str) and value.startswith("["):
+            items = value.removeprefix("[").removesuffix("]").split(",")
+            return read_value([to_rational(name, item) for item in items])
+        return read_value(value)
+    except SpecError as error:
+        raise SpecError(f"--vary {name}: {error.cause}", hint="as in [2, 2, 2, 2]") from None
+
+
+def _unwatched(count: int) -> None:
+    """Nobody looks."""
+
+
+@dataclass
+class Sweep:
+    """A sweep: networks, what is asked, and what became of the points so far.
+
+    Attributes:
+        cases: the networks.
+        query: what is asked.
+        varied: what varies, as it was said.
+        join: columns of a file, where one is given.
+        tally: how many rows came and where they went.
+        behind: some rows before a front was taken, for its plot.
+    """
+
+    cases: tuple[Case, ...]
+    query: Query
+    varied: tuple[Varied, ...]
+    join: Join | None = None
+    tally: Tally = field(default_factory=Tally)
+    behind: Thinned | None = None
+
+    @property
+    def size(self) -> int:
+        """How many points there are."""
+        return sum(case.space.size for case in self.cases)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label columns."""
+        return tuple(self.cases[0].labels)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns before those that are asked for: labels, and what varies."""
+        return (*self.labels, *(one.name for one in self.varied))
+
+    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Chunk]:
+        """The rows that are kept, in their order; ``watch`` is told of every points looked at."""
+        chunks: Iterator[Any] = self._evaluated(watch)
+        if self.join is not None:
+            chunks = self.join.joined(chunks, self.tally)
+        chunks = where(chunks, self.query.conditions, self.tally)
+        if self.behind is not None:
+            chunks = self.behind.passing(chunks)
+        if self.query.pareto:
+            chunks = front(chunks, self.query.pareto, self.tally)
+        if self.query.top is not None and self.query.by is not None:
+            chunks = top(chunks, self.query.top, self.query.by)
+        if self.query.sort is not None:
+            chunks = ordered(chunks, self.query.sort)
+        for chunk in chunks:
+            self.tally.kept += length(chunk)
+            yield chunk
+        if self.tally.refusal is not None and self.tally.points == self.tally.invalid:
+            raise self.tally.refusal
+
+    def _evaluated(self, watch: Callable[[int], None]) -> Iterator[Rows]:
+        needed = self.query.names | set(self.join.keys if self.join else ())
+        joined = self.join.columns if self.join else {}
+        fixed = sorted(needed - METRICS.keys() - joined.keys() - set(LABELS))
+        for case in self.cases:
+            for rows in case.rows(fixed, self.query.metrics, self.tally):
+                watch(self.tally.points)
+                yield rows
+
+
+def sweep(
+    specs: Sequence[str],
+    vary: Sequence[str],
+    said: Said = NOTHING_ASKED,
+    *,
+    setup: Setup = NOTHING_SAID,
+    join: str | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+) -> Sweep:
+    """A sweep of some specs: ``sweep(["specs/mobilenetv2.yaml"], ["h=96,128,160", "w=h"])``.
+
+    Args:
+        specs: paths of specs, ``PATH@VARIANT``, or ``PATH@*`` for all variants.
+        vary: what varies, as texts (see `vary`).
+        said: what is asked, as texts.
+        setup: what is said of every network.
+        join: a file of columns of one's own.
+        sample: how many points are drawn, where not all of a grid are meant.
+        seed: of the sample.
+
+    Raises:
+        SpecError: an option breaks a rule, or names what is not there.
+    """
+    varied = read_varied(vary)
+    found = list(_networks(specs))
+    if not varied and len(found) < 2:
+        raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
+    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
+    labels = _labels(found)
+    read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
+    _check_joined(read)
+    there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
+    query = read_query(said, symbols, read.columns if read else (), there)
+    searched = not SEARCHED.isdisjoint(query.metrics)
+    cases = []
+    for label, (_, architecture) in zip(labels, found, strict=True):
+        given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+        space = read_space(varied, architecture.header, given, sample, seed)
+        fixed = {**architecture.header.defaults, **given}
+        for name in space.names:
+            fixed.pop(name, None)
+        cases.append(Case(label, architecture, space, fixed, setup, searched))
+    return Sweep(tuple(cases), query, varied, read)
+
+
+def _check_joined(join: Join | None) -> None:
+    for name in join.columns if join else ():
+        if name in METRICS:
+            assert join is not None
+            raise SpecError(
+                f"{join.file}: '{name}' is a metric of ours", hint="give the column another name"
+            )
+
+
+def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
+    """Every network that some texts name, with its file; ``@*`` stands for all variants.
+
+    Raises:
+        SpecError: a spec is bad, has no variants, or is there twice.
+    """
+    seen = set()
+    for spec in specs:
+        for file, architecture in _variants(spec):
+            if (file, architecture.variant) in seen:
+                raise SpecError(f"{file} is swept twice, as {spec}")
+            seen.add((file, architecture.variant))
+            yield file, architecture
+
+
+def _variants(spec: str) -> Iterator[tuple[str, Architecture]]:
+    if not spec.endswith("@*"):
+        architecture = load(spec)
+        yield architecture.document.file, architecture
+        return
+    architecture = load(spec.removesuffix("@*"))
+    if not architecture.header.variants:
+        raise SpecError(f"{architecture.document.file} has no variants")
+    for name in architecture.header.variants:
+        yield architecture.document.file, architecture.varied(name)
+
+
+def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
+    """What tells the networks apart: the file's name, the variant, both or neither."""
+    files = {file for file, _ in found}
+    stems = {file: Path(file).stem for file in files}
+    names = stems if len(set(stems.values())) == len(files) else {file: file for file in files}
+    variants = {architecture.variant for _, architecture in found}
+    labels: list[dict[str, str]] = []
+    for file, architecture in found:
+        label = {"spec": names[file]} if len(files) > 1 else {}
+        if len(variants) > 1:
+            label["variant"] = architecture.variant or ""
+        labels.append(label)
+    return labels

@@ -1,0 +1,213 @@
+"""What ``--vary`` says: values, a range of them, or what another symbol decides.
+
+    vary   := name '=' (values | link)
+    values := part (',' part)*
+    part   := number | list | first ':' last [':' step]      list := '[' … ']', of a let name
+    step   := number | '*' factor | 'log'
+    link   := an expression of other symbols
+
+Numbers are exact: ``0.35:1.4:0.05`` is the 22 rationals 7/20, 2/5, … 7/5.
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+from archspec.arithmetic import Rational, tidy
+from archspec.errors import SpecError
+from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, parse
+from archspec.scope import free_names
+from archspec.trees import Tree
+from costmodel.settings import to_rational
+
+MAX_VALUES = 1_000_000
+"""The most values that one symbol takes."""
+
+FORMS = "as in --vary h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2 w=h"
+
+
+class Interval(NamedTuple):
+    """All numbers from ``first`` to ``last``, of which samples are drawn.
+
+    Attributes:
+        first: the least.
+        last: the largest.
+        logarithmic: whether every ratio is as likely, rather than every difference.
+    """
+
+    first: Rational
+    last: Rational
+    logarithmic: bool = False
+
+
+Value = Rational | str
+"""A symbol's value, or the text of what a ``let`` name is to stand for."""
+
+
+class Varied(NamedTuple):
+    """A name and the values that it takes.
+
+    Attributes:
+        name: a symbol, or a ``let`` name.
+        values: they, in order; empty where it is an interval or a link.
+        interval: what samples are drawn from, where that is said.
+        link: what decides its value, where it is linked.
+        said: the text.
+    """
+
+    name: str
+    values: tuple[Value, ...] = ()
+    interval: Interval | None = None
+    link: Tree | None = None
+    said: str = ""
+
+
+def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
+    """What some texts vary, in order.
+
+    Raises:
+        SpecError: a text says nothing, or a name is varied twice.
+    """
+    varied: dict[str, Varied] = {}
+    for text in texts:
+        one = _read(text)
+        if one.name in varied:
+            raise SpecError(f"--vary {text}: '{one.name}' is varied twice")
+        varied[one.name] = one._replace(said=text)
+    return tuple(varied.values())
+
+
+def _read(text: str) -> Varied:
+    name, equals, said = (part.strip() for part in text.partition("="))
+    if not (equals and name and said):
+        raise SpecError(f"--vary takes name=values, not '{text}'", hint=FORMS)
+    try:
+        return _sorted_out(name, list(_split(said, ",")))
+    except ExpressionError as error:
+        raise SpecError(f"--vary {text}: {error.cause}", hint=error.hint or FORMS) from None
+    except SpecError as error:
+        raise SpecError(f"--vary {text}: {error.cause}", hint=error.hint or FORMS) from None
+
+
+def _sorted_out(name: str, parts: list[str]) -> Varied:
+    if len(parts) == 1 and (found := _interval(name, parts[0])):
+        return Varied(name, interval=found)
+    if len(parts) == 1 and (link := _link(parts[0])):
+        return Varied(name, link=link)
+    values: dict[Value, None] = {}
+    for part in parts:
+        for value in _values(name, part):
+            if value in values:
+                raise SpecError(f"the value {show_value(value)} stands there twice")
+            values[value] = None
+            if len(values) > MAX_VALUES:
+                raise SpecError(f"more than {MAX_VALUES:,} values of one symbol")
+    return Varied(name, tuple(values))
+
+
+def _split(text: str, sign: str) -> Iterator[str]:
+    """The parts between a sign, where it is in no brackets."""
+    part, depth = "", 0
+    for each in text:
+        depth += (each in "([") - (each in ")]")
+        if each == sign and depth == 0:
+            yield part.strip()
+            part = ""
+        else:
+            part += each
+    yield part.strip()
+
+
+def _link(part: str) -> Tree | None:
+    """An expression of other symbols, if it is one."""
+    if part.startswith("[") or ":" in part:
+        return None
+    tree = parse(part)
+    return tree if free_names(tree) else None
+
+
+def _interval(name: str, part: str) -> Interval | None:
+    """``32:512`` and ``32:512:log``."""
+    ends = list(_split(part, ":"))
+    logarithmic = len(ends) == 3 and ends[2] == "log"
+    if len(ends) != 2 and not logarithmic:
+        return None
+    first, last = _ends(name, ends)
+    return Interval(first, last, logarithmic)
+
+
+def _ends(name: str, ends: list[str]) -> tuple[Rational, Rational]:
+    first, last = (to_rational(name, end) for end in ends[:2])
+    if first > last:
+        raise SpecError(f"an empty range: {ends[0]} is more than {ends[1]}")
+    return first, last
+
+
+def _values(name: str, part: str) -> Iterator[Value]:
+    ends = list(_split(part, ":"))
+    if part.startswith("["):
+        yield part
+    elif len(ends) == 1:
+        yield _number(name, part)
+    elif len(ends) == 2:
+        yield from _stepped(*_ends(name, ends), 1)
+    elif len(ends) == 3 and ends[2].startswith("*"):
+        yield from _multiplied(*_ends(name, ends), to_rational("the factor", ends[2][1:]))
+    elif len(ends) == 3:
+        yield from _stepped(*_ends(name, ends), to_rational("the step", ends[2]))
+    else:
+        raise SpecError(f"'{part}' is no range first:last:step")
+
+
+def _number(name: str, part: str) -> Rational:
+    if free_names(parse(part)):
+        raise SpecError(f"'{part}' is no number; a link to other symbols is one expression alone")
+    return to_rational(name, part)
+
+
+def _stepped(first: Rational, last: Rational, step: Rational) -> Iterator[Rational]:
+    """``first, first + step, …`` up to ``last``, which is among them where it is hit."""
+    if step <= 0:
+        raise SpecError(f"the step is {step}; it must be more than 0")
+    count = floor(Fraction(last - first) / step) + 1
+    if count > MAX_VALUES:
+        raise SpecError(f"{count:,} values of one symbol; at most {MAX_VALUES:,} are swept")
+    return (tidy(first + i * step) for i in range(count))
+
+
+def _multiplied(first: Rational, last: Rational, factor: Rational) -> Iterator[Rational]:
+    """``first, first·factor, first·factor², …`` up to ``last``."""
+    if factor <= 1:
+        raise SpecError(f"the factor is {factor}; it must be more than 1")
+    if first <= 0:
+        raise SpecError(f"a range by factors begins above 0, not at {first}")
+    value = first
+    while value <= last:
+        if value.denominator.bit_length() > MAX_NUMBER_BITS:
+            raise SpecError(f"values of more than {MAX_NUMBER_BITS:,} bits")
+        yield value
+        value = tidy(value * factor)
+
+
+def show_value(value: Value) -> str:
+    """A value as a person writes it: ``0.35``, or ``1/3`` where no decimal is exact."""
+    if isinstance(value, str) or value.denominator == 1:
+        return str(value)
+    places = decimal_places(value)
+    if places is None:
+        return str(value)
+    digits = f"{abs(value.numerator) * 10**places // value.denominator:0{places + 1}}"
+    return f"{'-' * (value < 0)}{digits[:-places]}.{digits[-places:]}"
+
+
+MAX_PLACES = 30
+"""The most decimal places that are written out."""
+
+
+def decimal_places(value: Rational) -> int | None:
+    """How many decimal places make it exact; None where more than `MAX_PLACES` would."""
+    for places in range(MAX_PLACES + 1):
+        if 10**places % value.denominator == 0:
+            return places
+    return None

@@ -1,0 +1,204 @@
+"""Figures of sweeps: labels, units, what is drawn, and no text upon another."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from costmodel import SpecError
+from costmodel.render import sweep_plot
+from costmodel.sweep import figures
+from costmodel.sweep.figures import nice_levels
+from costmodel.sweep.query import Said
+from costmodel.sweep.study import sweep
+from tests.conftest import ROOT, Run
+
+Draw = Callable[..., Figure]
+
+
+@pytest.fixture
+def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
+    """The figure of a sweep, instead of a file."""
+    sheets: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: sheets.append(self))
+
+    def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
+        options = {name: said.pop(name) for name in ("join", "sample") if name in said}
+        study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Said(**said), **options)
+        drawing = figures.Figure(study)
+        for _ in drawing.passing(study.rows()):
+            pass
+        sweep_plot.draw(drawing, "figure.png")
+        sheets[-1].draw_without_rendering()
+        return sheets[-1]
+
+    return drawn
+
+
+WIDTHS = "width=0.35:1.4:0.05"
+
+FIGURES: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
+    "lines": (["mobilenetv2.yaml"], [WIDTHS], {"metrics": ("macs", "params", "memory_peak")}),
+    "one line": (["gpt2.yaml"], ["d=64:4096:*2", "heads=d/64"], {"metrics": ("macs/params",)}),
+    "many lines": (["resnet.yaml@resnet18", "resnet.yaml@resnet50", "alexnet.yaml"],
+                   ["h=64:512:64", "w=h"], {"metrics": ("macs", "memory_peak")}),
+    "bars": (["resnet.yaml@*"], [], {"metrics": ("macs", "params")}),
+    "maps": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"], {"metrics": ("macs", "params")}),
+    "map by factors": (["gpt2.yaml"], ["d=128:4096:*2", "L=2:64:*2", "heads=d/64"],
+                       {"metrics": ("macs",)}),
+    "blank map": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"],
+                  {"metrics": ("macs",), "where": ("macs <= 200e6",)}),
+    "sample": (["mobilenetv2.yaml"], ["width=0.35:1.4", "h=96:224", "w=h"],
+               {"metrics": ("macs",), "sample": 400}),
+    "front": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"],
+              {"pareto": ("macs", "activations:max")}),
+    "front of three": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"],
+                       {"pareto": ("macs", "params:max", "h:max")}),
+    "front of variants": (["resnet.yaml@*"], ["h=96:256:32", "w=h"],
+                          {"pareto": ("macs", "params:max")}),
+    "depths": (["resnet.yaml"], ["depths=[1,1,1,1],[2,2,2,2],[3,4,6,3]", "width=0.5:2:0.5"],
+               {"metrics": ("macs",)}),
+}  # fmt: skip
+
+
+def figure_of(draw: Draw, name: str) -> Figure:
+    specs, vary, said = FIGURES[name]
+    return draw(specs, vary, **said)
+
+
+def panels(figure: Figure) -> list[Axes]:
+    """The panels, colour bars left out."""
+    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
+def texts(figure: Figure) -> list[Text]:
+    """What stands in a figure: title, labels, ticks in sight, names of points and lines."""
+    found: list[Text] = [figure._suptitle] if figure._suptitle else []  # type: ignore[attr-defined]
+    for axes in figure.axes:
+        found += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            low, high = sorted((low, high))
+            found += [t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+            found += [t.label2 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        legend = axes.get_legend()
+        found += legend.get_texts() if legend else []
+    found += [text for legend in figure.legends for text in legend.get_texts()]
+    return [text for text in found if text.get_text().strip() and text.get_visible()]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_lies_on_another(name: str, draw: Draw) -> None:
+    figure = figure_of(draw, name)
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    assert len(boxes) > 5
+    for (one, left), (other, right) in combinations(boxes, 2):
+        assert not left.overlaps(right), f"{one!r} lies on {other!r}"
+    width, height = figure.canvas.get_width_height()
+    for text, box in boxes:
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+
+
+def labels(figure: Figure) -> list[tuple[str, str]]:
+    return [(axes.get_xlabel(), axes.get_ylabel()) for axes in panels(figure)]
+
+
+def test_lines_have_a_panel_for_each_metric(draw: Draw) -> None:
+    figure = figure_of(draw, "lines")
+    assert [y for _, y in labels(figure)] == ["MACs (millions)", "#params (millions)",
+                                              "peak memory (MB)"]  # fmt: skip
+    assert labels(figure)[-1][0] == "width (width multiplier)"
+    title = figure.get_suptitle()
+    assert title.splitlines()[0] == "MobileNetV2"
+    assert "h = 224" in title.replace("\u00a0", " ")
+    (line,) = panels(figure)[0].lines
+    points = line.get_xydata()
+    assert points is not None
+    assert np.asarray(points)[13].tolist() == pytest.approx([1, 300.774272])
+
+
+def test_a_ratio_has_no_unit_and_factors_have_a_scale(draw: Draw) -> None:
+    figure = figure_of(draw, "one line")
+    assert labels(figure) == [("d (model width)", "macs/params")]
+    (axes,) = panels(figure)
+    assert axes.get_xscale() == "log"
+    assert axes.get_xticklabels()[0].get_text() == "64"
+
+
+def test_lines_of_several_networks_have_names(draw: Draw) -> None:
+    figure = figure_of(draw, "many lines")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "resnet resnet18", "resnet resnet50", "alexnet",
+    ]  # fmt: skip
+    widths = [line.get_linewidth() for line in panels(figure)[0].lines]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_maps_have_lines_of_equal_cost(draw: Draw) -> None:
+    figure = figure_of(draw, "maps")
+    first, _ = panels(figure)
+    assert labels(figure) == [("width (width multiplier)", "h")] * 2
+    bars = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert bars == ["MACs (millions)", "#params (millions)"]
+    names = {text.get_text() for text in first.texts}
+    assert names <= {f"{m}" for m in (10, 20, 50, 100, 200, 500)}
+    assert len(names) > 2
+
+
+def test_left_out_points_are_blank(draw: Draw) -> None:
+    (axes,) = panels(figure_of(draw, "blank map"))
+    values = axes.collections[0].get_array()
+    assert values is not None
+    assert np.ma.getmaskarray(values).any()
+    assert values.max() <= 200
+
+
+def test_a_front_is_marked_and_named(draw: Draw) -> None:
+    (axes,) = panels(figure_of(draw, "front"))
+    assert axes.get_xlabel() == "MACs (millions): less is better"
+    assert axes.get_ylabel() == "#activations (millions): more is better"
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["points", "front (41)"]
+    names = [text.get_text() for text in axes.texts]
+    assert "width=0.35, h=96" in names
+    assert "width=1.4, h=224" in names
+    assert len(np.asarray(axes.collections[0].get_offsets())) == 22 * 9
+
+
+@pytest.mark.parametrize(
+    ("least", "largest", "levels"),
+    [(12, 590, [20, 50, 100, 200, 500]), (1.6, 6.1, [2, 3, 4, 5, 6]), (5, 5, [])],
+)
+def test_levels_are_round(least: float, largest: float, levels: list[float]) -> None:
+    assert nice_levels(least, largest) == pytest.approx(levels)
+
+
+@pytest.mark.parametrize(
+    ("vary", "said", "cause"),
+    [
+        (["h=96,128", "w=96,128", "n=1,2"], {}, "a plot shows one symbol, two, or a front"),
+        (["h=96"], {"where": ("macs <= 1",)}, "no row is left to draw"),
+    ],
+)
+def test_what_cannot_be_drawn(vary: list[str], said: Any, cause: str, draw: Draw) -> None:
+    with pytest.raises(SpecError, match=cause):
+        draw(["mobilenetv2.yaml"], vary, **said)
+
+
+def test_a_figure_is_the_same_each_time(tmp_path: Path, archcost: Run) -> None:
+    files = [tmp_path / "one.svg", tmp_path / "two.svg"]
+    for file in files:
+        done = archcost("sweep", "specs/mobilenetv2.yaml", "--vary", WIDTHS, "h=96:224:32", "w=h",
+                        "--pareto", "macs", "activations:max", "--plot", str(file))  # fmt: skip
+        assert done.returncode == 0
+    assert files[0].read_bytes() == files[1].read_bytes()

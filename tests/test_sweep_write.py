@@ -1,0 +1,269 @@
+"""What a sweep looks like: tables and files, exact numbers, atomic writing, the command."""
+
+import csv
+import json
+import sys
+from decimal import Decimal
+from fractions import Fraction
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costmodel import SpecError
+from costmodel.cli import app
+from costmodel.sweep import write
+from costmodel.sweep.fields import Field, fields_of
+from costmodel.sweep.frame import column_of
+from costmodel.sweep.query import Said
+from costmodel.sweep.study import Setup, sweep
+from costmodel.sweep.write import find_format, shown, write_file, write_text
+from tests.conftest import ROOT, Run
+
+MOBILENET = "specs/mobilenetv2.yaml"
+SMALL = ("sweep", MOBILENET, "--vary", "width=0.35,1/3,1.4", "h=96,224", "w=h",
+         "--metric", "macs", "params", "macs/params")  # fmt: skip
+
+GOLDEN = {
+    "table": "sweep.txt", "csv": "sweep.csv", "jsonl": "sweep.jsonl", "markdown": "sweep.md",
+    "latex": "sweep.tex",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", GOLDEN)
+def test_golden(form: str, archcost: Run, golden: object) -> None:
+    done = archcost(*SMALL, "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    golden(GOLDEN[form], done.stdout)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_front_as_a_table(columns: int, archcost: Run, golden: object) -> None:
+    done = archcost("sweep", "specs/resnet.yaml@resnet18", "specs/resnet.yaml@resnet50",
+                    "--vary", "h=32:224:32", "w=h", "width=0.5,1", "--dtype", "int8",
+                    "--where", "params <= 20e6 and h >= 64", "--pareto", "macs", "h:max",
+                    "--hardware", "stm32f746", columns=columns)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    golden(f"sweep-front-{columns}.txt", done.stdout)  # type: ignore[operator]
+
+
+def test_all_formats_say_the_same(archcost: Run) -> None:
+    comma = list(csv.reader(StringIO(archcost(*SMALL, "--format", "csv").stdout)))
+    lines = archcost(*SMALL, "--format", "jsonl").stdout.splitlines()
+    objects = [json.loads(line, parse_float=Decimal) for line in lines]
+    assert comma[0] == list(objects[0])
+    assert comma[1:] == [[str(value) for value in each.values()] for each in objects]
+    markdown = archcost(*SMALL, "--format", "markdown").stdout.splitlines()
+    assert len([line for line in markdown if line.startswith("|")]) == 2 + len(objects)
+
+
+def test_long_tables_say_how_many_more(archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=32:512", "--metric", "macs")
+    assert " … 431 more" in done.stdout.splitlines()
+    assert sum(line.startswith(" ") and "," in line for line in done.stdout.splitlines()) == 50
+    top = archcost("sweep", MOBILENET, "--vary", "h=32:512", "--top", "70", "--by", "macs:max")
+    assert " more" not in top.stdout
+    assert "481; the 70 with the largest macs are kept" in top.stdout
+
+
+def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
+    said = ("sweep", "specs/alexnet.yaml", "--vary", "h=32,64,96", "--metric", "macs")
+    assert "points              3; 1 make no valid network" in archcost(*said).stdout
+    assert "valid when          h >= 63" in archcost(*said).stdout
+    done = archcost(*said, "--format", "csv")
+    assert done.stdout.splitlines()[0] == "h,macs"
+    assert done.stderr == "archcost: points: 3; 1 make no valid network\n"
+    file = tmp_path / "out.csv"
+    done = archcost(*said, "-o", str(file))
+    assert (done.stdout, len(file.read_text().splitlines())) == ("", 3)
+    assert done.stderr.splitlines()[0] == f"archcost: 2 rows in {file}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "exel"), "unknown format 'exel'"),
+        (("--format", "parquet"), "Parquet is no text"),
+        (("-o", "sweep.xlsx"), "'sweep.xlsx' does not say which format it has"),
+        (("-o", "sweep"), "'sweep' does not say which format it has"),
+        (("-o", "x.csv", "--format", "table"), "a table is for the terminal"),
+        (("-o", "none/x.csv"), "cannot write none/x.csv: No such file or directory"),
+        (("--plot", "sweep.gif"), "a plot is no 'sweep.gif'"),
+        (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
+        (("--sample", "0"), "--sample 0: a sample has from 1"),
+        (("--sample", "10", "--seed", "-1"), "--seed -1: a seed is 0 or more"),
+        (("--metric",), "--metric needs a value"),
+        (("--where",), "--where needs a value"),
+        (("--set", "h=3"), "'h' is varied and set to 3"),
+        (("--set", "hh=3"), "hh"),
+        (("--join", "none.csv"), "cannot read none.csv: No such file or directory"),
+        (("--where", "latencyy <= 3"), "unknown name 'latencyy'"),
+    ],
+)
+def test_bad_options(arguments: tuple[str, ...], message: str, archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=96,128", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def study(*vary: str, **said: Any) -> Any:
+    return sweep([str(ROOT / MOBILENET)], vary, Said(**said))
+
+
+def notes() -> list[tuple[str, str]]:
+    return []
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.csv"
+    file.write_text("old")
+    broken = study("h=96,97", metrics=("macs/(h - 97)",))
+    with pytest.raises(SpecError, match="a division by zero"):
+        write_file(str(file), fields_of(broken), broken.rows(), "csv", notes)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
+    assert file.read_text() == "old"
+    whole = study("h=96,97", metrics=("macs",))
+    write_file(str(file), fields_of(whole), whole.rows(), "csv", notes)
+    assert file.read_text().startswith("h,macs\n96,")
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    def stopped() -> Any:
+        yield from study("h=96").rows()
+        raise KeyboardInterrupt
+
+    fields = fields_of(study("h=96"))
+    with pytest.raises(KeyboardInterrupt):
+        write_file(str(tmp_path / "x.csv"), fields, stopped(), "csv", notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+BIG = (Field("n", "n", "whole"), Field("x", "x", "fraction"), Field("t", "t", "text"))
+
+
+def big_chunks() -> list[dict[str, Any]]:
+    return [
+        {
+            "n": column_of([1, 2]),
+            "x": column_of([Fraction(1, 3), 2]),
+            "t": column_of(['a,"b', "c"]),
+        },
+        {"n": column_of([2**70, -(2**70)]), "x": column_of([1, 1]), "t": column_of(["", "d"])},
+    ]
+
+
+def test_big_counts_and_odd_texts_are_written_exactly() -> None:
+    stream = StringIO()
+    write_text(BIG, big_chunks(), "csv", stream, notes)
+    lines = list(csv.reader(StringIO(stream.getvalue())))
+    assert lines[1:] == [["1", "1/3", 'a,"b'], ["2", "2", "c"], [str(2**70), "1", ""],
+                         [str(-(2**70)), "1", "d"]]  # fmt: skip
+    stream = StringIO()
+    write_text(BIG, big_chunks(), "jsonl", stream, notes)
+    objects = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [each["n"] for each in objects] == [1, 2, 2**70, -(2**70)]
+    assert [each["x"] for each in objects] == ["1/3", 2, 1, 1]
+    assert objects[0]["t"] == 'a,"b'
+
+
+def test_parquet_keeps_every_number(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "sweep.parquet"
+    swept = study("width=0.35:1.4:0.35", "h=96,224", "w=h", metrics=("macs", "macs/params"))
+    write_file(str(file), fields_of(swept), swept.rows(), "parquet", notes)
+    table = parquet.read_table(file)
+    types = {field.name: str(field.type) for field in table.schema}
+    assert types == {"width": "decimal128(38, 2)", "h": "int64", "w": "int64", "macs": "int64",
+                     "macs/params": "double"}  # fmt: skip
+    (chunk,) = study("width=0.35:1.4:0.35", "h=96,224", "w=h", metrics=("macs", "params")).rows()
+    assert [Fraction(value) for value in table["width"].to_pylist()] == chunk["width"].tolist()
+    assert table["macs"].to_pylist() == chunk["macs"].tolist()
+    ratios = [a / b for a, b in zip(chunk["macs"].tolist(), chunk["params"].tolist(), strict=True)]
+    assert table["macs/params"].to_pylist() == ratios
+
+
+def test_a_parquet_column_becomes_text_where_a_count_leaves_64_bits(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "big.parquet"
+    write_file(str(file), BIG, big_chunks(), "parquet", notes)
+    table = parquet.read_table(file)
+    assert table["n"].to_pylist() == ["1", "2", str(2**70), str(-(2**70))]
+    assert table["x"].to_pylist() == ["1/3", "2", "1", "1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["big.parquet"]
+
+
+def test_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(SpecError, match="Parquet needs pyarrow"):
+        write_file(str(tmp_path / "x.parquet"), BIG, big_chunks(), "parquet", notes)
+
+
+def test_the_format_is_the_path_s_end() -> None:
+    ends = {"a.csv": "csv", "a.jsonl": "jsonl", "a.ndjson": "jsonl", "a.parquet": "parquet",
+            "a.md": "markdown", "a.tex": "latex"}  # fmt: skip
+    assert {path: find_format(None, path) for path in ends} == ends
+    assert find_format("csv", "data.txt") == "csv"
+    assert find_format(None, None) == "table"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        (Field("latency", "latency", "float", unit="s"), 0.00123456, "1.235 ms"),
+        (Field("r", "r", "float"), 1234.5678, "1,234.57"),
+        (Field("h", "h", "whole"), 1024, "1024"),
+        (Field("V", "V", "whole"), 50257, "50,257"),
+        (Field("macs", "MACs", "whole", counted="multiply-accumulates"), 1024, "1,024"),
+        (Field("w", "w", "decimal", 2), Fraction(7, 20), "0.35"),
+        (Field("w", "w", "fraction"), Fraction(1, 3), "1/3"),
+    ],
+)
+def test_numbers_for_people(field: Field, value: Any, text: str) -> None:
+    assert shown(field, value) == text
+
+
+def test_the_columns_of_a_sweep(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("h,top1,who\n96,60.25,me\n128,61,you\n")
+    said = Said(metrics=("macs", "2*macs", "macs/h"), sort="top1:max")
+    swept = sweep([str(ROOT / MOBILENET)], ["h=96,128", "width=1/3,0.5"], said, join=str(file))
+    fields = [(f.name, f.kind, f.places) for f in fields_of(swept)]
+    assert fields == [("h", "whole", 0), ("width", "fraction", 0), ("macs", "whole", 0),
+                      ("2*macs", "whole", 0), ("macs/h", "float", 0), ("top1", "decimal", 2),
+                      ("who", "text", 0)]  # fmt: skip
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_for_terminals(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stream = Terminal() if is_terminal else StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    file = tmp_path / "x.csv"
+    app(["sweep", str(ROOT / MOBILENET), "--vary", "h=32:100", "-o", str(file)])
+    assert ("points/s" in stream.getvalue()) == is_terminal
+    assert stream.getvalue().endswith(f"archcost: 69 rows in {file}\narchcost: points: 69\n")
+
+
+def test_setups_are_those_of_the_command(archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=96", "--set", "classes=10", "--convention",
+                    "torch", "--dtype", "fp16", "--metric", "params", "model_size",
+                    "--format", "csv")  # fmt: skip
+    swept = sweep([str(ROOT / MOBILENET)], ["h=96"], Said(metrics=("params",)),
+                  setup=Setup("torch", {"classes": 10}))  # fmt: skip
+    (chunk,) = swept.rows()
+    params = int(chunk["params"][0])
+    assert done.stdout == f"h,params,model_size\n96,{params},{2 * params}\n"
+
+
+def test_names_that_are_written() -> None:
+    assert set(write.SUFFIXES.values()) | {"table"} == set(write.FORMATS)
