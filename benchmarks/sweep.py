@@ -2,8 +2,8 @@
 
 Everything runs on one core in one process, in turn, and the best of some rounds counts:
 
-    archcost    `Engine.grid` and `Engine.points`, until int64 columns are there; the laws, which
-                are found once, are not in the rate, what is compiled for a call is
+    archcost    `Engine.grid` and `Engine.points`, until int64 columns are there; the laws and what
+                is compiled of them, once for all calls, are not in the rate
     by hand     the same numbers by a person who knows the network: NumPy, C, numba
     counters    what counts a PyTorch module, which is built anew for every point
 
@@ -446,18 +446,34 @@ def point_ways(engine: Engine, points: Points, kind: str) -> dict[str, Way]:
     if is_installed():
         found[f"archcost with numba, {kind}"] = lambda: points_here(engine, points)
     for name, loop in (("C", in_c(points.under)), ("numba", under_numba(points.under))):
-        if loop is None:
-            print(f"no {name} here", file=sys.stderr)
-        else:
+        if loop is not None:
             found[f"{name} by hand, {kind}"] = lambda loop=loop: by_loop(loop, points)  # type: ignore[misc]
     return found
 
 
 def show(title: str, found: dict[str, float], beside: str) -> None:
+    """Rows of the table: each rate, and what it is beside one of them."""
     for name, rate in found.items():
-        print(
-            f"| {title} | {name} | {rate:,.1f} | {rate / found[beside]:.3g} × |".replace(",.", ".")
-        )
+        shown = f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"
+        print(f"| {title} | {name} | {shown} | {rate / found[beside]:.2f} × |", flush=True)
+
+
+def show_counters(analysis: Analysis, grid: float) -> None:
+    """The rows of the counters that are installed, and how many times as fast the grid is."""
+    found = {
+        name: counter_rate(counter, analysis)
+        for name, (package, counter) in COUNTERS.items()
+        if not missing(package)
+    }
+    if found:
+        fastest = max(found, key=found.__getitem__)
+        show("one by one", found, fastest)
+        print(f"\nThe grid is {grid / found[fastest]:,.0f} × the fastest counter, {fastest}.")
+    left_out = [*(name for name in COUNTERS if name not in found)]
+    left_out += [] if shutil.which("cc") else ["a C compiler"]
+    left_out += [] if is_installed() else ["numba"]
+    if left_out:
+        print(f"\nNot installed, so left out: {', '.join(left_out)}.")
 
 
 def main() -> None:
@@ -465,32 +481,19 @@ def main() -> None:
     analysis = analyze(SPEC, convention="torch")
     engine = Engine(analysis, {"macs": "macs", "params": "params"})
     print("| points | counted by | points per second | beside |\n| --- | --- | ---: | ---: |")
-    groups = {
-        "grid": (grid_ways(engine), "NumPy by hand: a matrix product"),
-        "scattered": (point_ways(engine, sample(2**23, 1_000, 1056), "values return"), ""),
-        "scattered ": (point_ways(engine, sample(2**23, 10**6, 2**16 + 32), "none returns"), ""),
-    }
-    best = 0.0
-    for title, (ways, beside) in groups.items():
+    ways = grid_ways(engine)
+    check(ways)
+    grid = rates(ways, rounds)
+    show("grid", grid, list(grid)[1])
+    for kind, under, largest in (
+        ("values return", 1_000, 1056),
+        ("none returns", 10**6, 2**16 + 32),
+    ):
+        ways = point_ways(engine, sample(2**23, under, largest), kind)
         check(ways)
         found = rates(ways, rounds)
-        best = best or found["archcost, grid"]
-        show(
-            title.strip(),
-            found,
-            beside or next((n for n in found if n[0] == "C"), next(iter(found))),
-        )
-    counters = {
-        name: counter_rate(counter, analysis)
-        for name, (package, counter) in COUNTERS.items()
-        if not missing(package)
-    }
-    show("one by one", counters, max(counters, key=counters.__getitem__)) if counters else None
-    left_out = [name for name, (package, _) in COUNTERS.items() if missing(package)]
-    if left_out:
-        print(f"\nNot installed: {', '.join(left_out)}.")
-    if counters:
-        print(f"\nThe grid is {best / max(counters.values()):,.0f} × the fastest counter.")
+        show("scattered", found, next((n for n in found if n.startswith("C ")), list(found)[1]))
+    show_counters(analysis, next(iter(grid.values())))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archspec import SpecError, arithmetic
+from benchmarks import sweep as benchmark
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
@@ -692,3 +693,17 @@ def test_chunks_that_are_kept_do_not_change() -> None:
     for chunk, (macs, peak) in zip(chunks, kept, strict=True):
         assert np.array_equal(chunk["macs"], macs)
         assert np.array_equal(chunk["peak"], peak)
+
+
+def test_the_benchmark_counts_the_same_by_hand() -> None:
+    """Its formulas, written by hand, against the engine; and its network against the laws."""
+    analysis = analyze(spec("mobilenetv2"), convention="torch")
+    engine = Engine(analysis, {"macs": "macs", "params": "params"})
+    benchmark.check(benchmark.point_ways(engine, benchmark.sample(20_000, 1_000, 500), "few"))
+    grid = benchmark.Points(np.arange(350, 380), 1000, np.arange(32, 400))
+    ways = {"here": lambda: benchmark.grid_here(engine, grid)}
+    benchmark.check({**ways, "by hand": lambda: benchmark.grid_by_hand(grid)})
+    if not benchmark.missing("torch"):
+        assert benchmark.by_flop_counter(0.35, 96) == tuple(
+            getattr(analysis.at(width="0.35", h=96, w=96), name) for name in ("macs", "params")
+        )
