@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from costmodel.sweep.figures import Figure
+    from costmodel.sweep.query import Said
     from costmodel.sweep.study import Setup, Sweep
 
 
@@ -57,18 +59,41 @@ Format = Annotated[
 ]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of all points."""
+
+    metric: Columns = None
+    where: Where = None
+    pareto: Pareto = None
+    top: Top = None
+    by: By = None
+    sort: Sort = None
+
+    @property
+    def said(self) -> "Said":
+        """The same as texts that are read with the networks."""
+        from costmodel.sweep.query import Said
+
+        for option in ("metric", "where", "pareto"):
+            require_values(f"--{option}", getattr(self, option))
+        metrics = tuple(dict.fromkeys(self.metric or ()))
+        where, pareto = tuple(self.where or ()), tuple(self.pareto or ())
+        return Said(metrics, where, pareto, self.top, self.by, self.sort)
+
+
+NOTHING_ASKED = Asked()
+"""The usual metrics of all points."""
+
+
 @app.command
 def sweep(
     specs: Specs,
     /,
     *,
     vary: Vary = None,
-    metric: Columns = None,
-    where: Where = None,
-    pareto: Pareto = None,
-    top: Top = None,
-    by: By = None,
-    sort: Sort = None,
+    asked: Asked = NOTHING_ASKED,
     join: Join = None,
     sample: Sample = None,
     seed: Seed = 0,
@@ -78,30 +103,15 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
-    from costmodel.sweep.query import Said
     from costmodel.sweep.study import sweep as planned
     from costmodel.sweep.write import find_format
 
-    for option, values in (
-        ("vary", vary),
-        ("metric", metric),
-        ("where", where),
-        ("pareto", pareto),
-    ):
-        require_values(f"--{option}", values)
+    require_values("--vary", vary)
     form = find_format(format, output)
-    said = Said(
-        tuple(dict.fromkeys(metric or ())),
-        tuple(where or ()),
-        tuple(pareto or ()),
-        top,
-        by,
-        sort,
-    )
     study = planned(
         specs,
         vary or (),
-        said,
+        asked.said,
         setup=_setup(given),
         join=join,
         sample=_count(sample),

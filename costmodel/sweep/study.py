@@ -13,7 +13,7 @@ from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
 from costmodel.metrics import METRICS
-from costmodel.scenario import NOWHERE, Scenario
+from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
 from costmodel.sweep.arithmetic import OVER, UNDER
 from costmodel.sweep.chunk import Chunk as Evaluated
@@ -263,7 +263,7 @@ def sweep(
         SpecError: an option breaks a rule, or names what is not there.
     """
     varied = read_varied(vary)
-    found = list(_networks(specs))
+    found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
@@ -272,15 +272,16 @@ def sweep(
     _check_joined(read)
     there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
     query = read_query(said, symbols, read.columns if read else (), there)
-    searched = not SEARCHED.isdisjoint(query.metrics)
-    cases = []
-    for label, (_, architecture) in zip(labels, found, strict=True):
-        given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+
+    def case(label: Mapping[str, str], architecture: Architecture) -> Case:
         space = read_space(varied, architecture.header, given, sample, seed)
-        fixed = {**architecture.header.defaults, **given}
-        for name in space.names:
-            fixed.pop(name, None)
-        cases.append(Case(label, architecture, space, fixed, setup, searched))
+        known = {**architecture.header.defaults, **given}
+        fixed = {name: value for name, value in known.items() if name not in space.names}
+        searched = not SEARCHED.isdisjoint(query.metrics)
+        return Case(label, architecture, space, fixed, setup, searched)
+
+    cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
     return Sweep(tuple(cases), query, varied, read)
 
 
