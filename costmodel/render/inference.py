@@ -183,10 +183,8 @@ def _roofs(found: Inference) -> Iterator[Note]:
     name = found.axes.batch
     for i, linear in enumerate(linear_roofs(found)):
         what = "linear layers" if linear.share is None else "linear layers of experts"
-        yield (
-            "" if i else "memory roof",
-            f"{what} alone: bound by memory below {_linear(linear, name)}",
-        )
+        told = f"{what} alone: bound by memory below {_linear(linear, name)}"
+        yield "" if i else "memory roof", told
     for roof in roofs(found):
         chosen = "" if roof.experts is None else f", {CHOICES[roof.experts]}"
         yield "", f"decode after {show_number(roof.past)} tokens{chosen}: {_roof(roof, name)}"
