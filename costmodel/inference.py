@@ -12,13 +12,14 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import NamedTuple
 
-from sympy import Expr, Symbol
+from sympy import Expr, Mul, Symbol
 
 from archspec import Architecture, SpecError, build_graph, load
 from archspec.arithmetic import Rational, tidy
-from archspec.trees import Name
+from archspec.scope import free_names
+from archspec.trees import Name, Tree
 from costmodel.algebra.conditions import condition_text
-from costmodel.algebra.functions import Maximum, exact
+from costmodel.algebra.functions import Maximum, Minimum, exact
 from costmodel.algebra.pieces import summed
 from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
 from costmodel.algebra.symbols import symbol
@@ -28,15 +29,15 @@ from costmodel.assumptions import read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.domains import domain_of, last_of
-from costmodel.latency import computation_time, memory_time
+from costmodel.latency import computation_time, memory_time, weights_time
 from costmodel.loading import analyze_architecture, no_token_before
 from costmodel.machines import main_memory
 from costmodel.metrics import Metric, PerLayer, count_flops, count_macs
-from costmodel.propagation import GroupCost, LayerCost, Part, on_the_way
+from costmodel.propagation import GroupCost, LayerCost, Part, counted_in, on_the_way
 from costmodel.rules.attention import extends
 from costmodel.scenario import NOWHERE, PAST, Device, Scenario
 from costmodel.settings import Number, to_rational
-from costmodel.traffic import traffic
+from costmodel.traffic import traffic, weights_read
 
 STEPS = "generate"
 """The symbol of the number of steps, in laws."""
@@ -85,6 +86,9 @@ class Work(NamedTuple):
         cache: bytes of the cache after it.
         compute: seconds of its products at the device's peak; None without a device.
         memory: seconds of its bytes at the device's bandwidth; None without a device.
+        weights_most: where there are experts, the bytes of weights if tokens choose as many as
+            there are; ``weights`` are those if all tokens choose the same.
+        memory_most: seconds of its bytes then.
     """
 
     macs: Expr
@@ -95,6 +99,8 @@ class Work(NamedTuple):
     cache: Expr
     compute: Expr | None
     memory: Expr | None
+    weights_most: Expr | None = None
+    memory_most: Expr | None = None
 
     @property
     def latency(self) -> Expr | None:
@@ -116,11 +122,10 @@ def work_of(analysis: Analysis) -> Work:
     """The laws of one run of a network."""
 
     def total(count: PerLayer) -> Expr:
-        found = Metric("", "", "", count).of(analysis.counted, analysis.basis)
-        return analysis.assumed.shown(found)
+        return _total(analysis, analysis.propagation.parts, count)
 
     on_device = analysis.scenario.device is not None
-    return Work(
+    work = Work(
         total(count_macs),
         total(lambda layer, basis: traffic(layer, basis).weights),
         total(lambda layer, basis: traffic(layer, basis).cache_reads),
@@ -130,6 +135,44 @@ def work_of(analysis: Analysis) -> Work:
         total(_compute_time) if on_device else None,
         total(memory_time) if on_device else None,
     )
+    return _with_experts(work, analysis) if has_experts(analysis) else work
+
+
+def _total(analysis: Analysis, parts: Iterable[Part], count: PerLayer) -> Expr:
+    found = Metric("", "", "", count).of(tuple(counted_in(parts)), analysis.basis)
+    return analysis.assumed.shown(found)
+
+
+def _with_experts(work: Work, analysis: Analysis) -> Work:
+    """The work with the most weights that tokens may read."""
+    spread = tuple(map(_spread, analysis.propagation.parts))
+    most = _total(analysis, spread, weights_read)
+    if work.memory is None:
+        return work._replace(weights_most=most)
+    seconds = _total(analysis, spread, weights_time) - _total(
+        analysis, analysis.propagation.parts, weights_time
+    )
+    return work._replace(weights_most=most, memory_most=work.memory + seconds)
+
+
+def _spread(part: Part) -> Part:
+    """A part in which n tokens read ``min(experts, n·top_k)`` experts, the most that they can."""
+    if not isinstance(part, GroupCost):
+        return part
+    runs = part.runs
+    if is_choice(part):
+        runs = Minimum(part.copies, part.runs * Mul(*part.output[:-1]))
+    return part._replace(parts=tuple(map(_spread, part.parts)), runs=runs)
+
+
+def has_experts(analysis: Analysis) -> bool:
+    """Whether tokens may read more weights together than one of them does."""
+    return any(map(is_choice, _groups(analysis.propagation.parts)))
+
+
+def is_choice(group: GroupCost) -> bool:
+    """Whether a group is of experts, of which each token visits some."""
+    return group.flow is not None and group.flow.chosen_by is not None
 
 
 def _compute_time(layer: LayerCost, basis: Basis) -> Expr:
@@ -155,8 +198,14 @@ class Figures(NamedTuple):
 
     @property
     def weights_per_token(self) -> Rational:
-        """Bytes of weights that are read for each token."""
+        """Bytes of weights that are read for each token, at least where there are experts."""
         return tidy(Fraction(self.work["weights"]) / self.tokens)
+
+    @property
+    def weights_per_token_most(self) -> Rational | None:
+        """The most that they may be; None without experts."""
+        most = self.work.get("weights_most")
+        return None if most is None else tidy(Fraction(most) / self.tokens)
 
     @property
     def rate(self) -> Rational | None:
@@ -165,10 +214,16 @@ class Figures(NamedTuple):
 
     @property
     def bound(self) -> str | None:
-        """What takes longer, ``compute`` or ``memory``; of several runs nothing is said."""
+        """What takes longer, ``compute`` or ``memory``; of several runs nothing is said.
+
+        ``either`` where it hangs on which experts the tokens choose.
+        """
         if self.past is None or "compute" not in self.work:
             return None
-        return "compute" if self.work["compute"] >= self.work["memory"] else "memory"
+        if self.work["compute"] < self.work["memory"]:
+            return "memory"
+        most = self.work.get("memory_most", self.work["memory"])
+        return "compute" if self.work["compute"] >= most else "either"
 
 
 class Memory(NamedTuple):
@@ -263,7 +318,8 @@ class Inference:
             analysis.at(**values)
         except SpecError as error:
             valid = " and ".join(map(condition_text, analysis.conditions))
-            raise on_the_way(error, f"decode is valid when {valid}") from None
+            use = "decode" if analysis is self.decode else "prefill"
+            raise on_the_way(error, f"{use} is valid when {valid}" if valid else "") from None
         return values
 
     def _all_steps(self, step: Work, tokens: int) -> Figures:
@@ -339,7 +395,7 @@ class Inference:
     @property
     def has_experts(self) -> bool:
         """Whether tokens of a batch may read more weights than one of them does."""
-        return any(group.kind == "moe" for group in _groups(self.decode.propagation.parts))
+        return has_experts(self.decode)
 
     def sum_of_steps(self, law: Expr) -> Expr | None:
         """``Σ law`` over `STEPS` steps after a prompt of t tokens; None without a closed form."""
@@ -369,7 +425,7 @@ def infer(
     spec: str | PathLike[str],
     plan: Plan | None = Plan(),  # noqa: B008 - a frozen value
     *,
-    convention: str = "lecture",
+    convention: str = "torch",
     settings: Mapping[str, Number] | None = None,
     assume: tuple[str, ...] = (),
     scenario: Scenario = NOWHERE,
@@ -379,7 +435,7 @@ def infer(
     Args:
         spec: path of a YAML spec.
         plan: how many tokens and sequences there are; None for laws in open symbols.
-        convention: what counts.
+        convention: what counts; what is stored is all that is learned.
         settings: symbols fixed to numbers.
         assume: what holds of the others.
         scenario: types of numbers and the device.
@@ -387,12 +443,13 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    if scenario.past is not None:
-        raise SpecError("past is what prefill and decode differ in", hint="leave --past out")
+    _check_scenario(scenario)
     architecture, counts = load(fspath(spec)), find_convention(convention)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     _check(plan, axes, given)
+    _require_one_token(architecture, axes.tokens)
+    _check_assumptions(read_assumptions(assume, architecture.header.symbols, {}).derived, axes)
     if plan is None and STEPS in architecture.header.symbols:
         cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
         raise SpecError(cause, hint="call it by another name")
@@ -407,6 +464,19 @@ def infer(
     return Inference(use(0, **prompt), use(PAST, **{axes.tokens: 1}), plan, axes)
 
 
+def _check_scenario(scenario: Scenario) -> None:
+    """Nothing is said of tokens before, and nothing is trained.
+
+    Raises:
+        SpecError: it is.
+    """
+    if scenario.past is not None:
+        raise SpecError("past is what prefill and decode differ in", hint="leave --past out")
+    if scenario.training is not None:
+        hint = "leave --optimizer out; archcost training shows what a step of training takes"
+        raise SpecError("nothing is trained at inference", hint=hint)
+
+
 def _check(plan: Plan | None, axes: Axes, given: Mapping[str, Rational]) -> None:
     """The plan is of at least one of each, and nothing else is said of what it says."""
     for name, number in plan._asdict().items() if plan else ():
@@ -416,6 +486,35 @@ def _check(plan: Plan | None, axes: Axes, given: Mapping[str, Rational]) -> None
         if name in given:
             cause = f"'{name}' is not set here: prefill and decode use it"
             raise SpecError(cause, hint=f"say {option} {given[name]}")
+
+
+def _require_one_token(architecture: Architecture, tokens: str) -> None:
+    """The spec lets one token enter.
+
+    Raises:
+        SpecError: a rule of the symbol forbids it.
+    """
+    rule = architecture.header.symbols[tokens].broken_rule(1)
+    if rule is not None:
+        cause = f"every step of decode takes one token at a time, but by the spec '{tokens}' {rule}"
+        hint = f"let {tokens} be 1: leave out its min or multiple_of under symbols"
+        origin = architecture.document.origin(("symbols", tokens))
+        raise SpecError(cause, hint=hint, origin=origin, entry="symbols")
+
+
+def _check_assumptions(derived: Mapping[str, Tree], axes: Axes) -> None:
+    """No equality is of the batch or of the tokens, which prefill and decode set themselves.
+
+    Raises:
+        SpecError: one is.
+    """
+    for name, other in derived.items():
+        axis = next((a for a in axes if a == name), None)
+        if axis is None and axes.tokens in free_names(other):
+            axis = axes.tokens
+        if axis is not None:
+            cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
+            raise SpecError(cause, hint="leave it out; --batch and --prompt say what they are")
 
 
 def _numbers(

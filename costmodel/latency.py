@@ -15,7 +15,7 @@ from costmodel.algebra.functions import Maximum, exact
 from costmodel.basis import Basis
 from costmodel.machines import bandwidth, operations_per_second
 from costmodel.propagation import LayerCost
-from costmodel.traffic import traffic
+from costmodel.traffic import traffic, weights_read
 
 
 def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
@@ -40,7 +40,15 @@ def memory_time(layer: LayerCost, basis: Basis) -> Expr:
     Raises:
         SpecError: the device states no bandwidth of its main memory.
     """
-    moved = traffic(layer, basis).total
+    return _transfer_time(traffic(layer, basis).total, basis)
+
+
+def weights_time(layer: LayerCost, basis: Basis) -> Expr:
+    """``weights/(bandwidth · efficiency)``, which is a part of `memory_time`."""
+    return _transfer_time(weights_read(layer, basis), basis)
+
+
+def _transfer_time(moved: Expr, basis: Basis) -> Expr:
     if moved is S.Zero:
         return S.Zero
     return moved * _seconds_per(bandwidth(basis.device.profile), basis)

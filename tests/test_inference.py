@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import product
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -22,12 +23,14 @@ from costmodel.algebra.pieces import summed
 from costmodel.conventions import find_convention
 from costmodel.inference import Inference, Plan, infer
 from costmodel.loading import analyze_architecture
-from costmodel.roofs import Roof, linear_roofs, longest, roofs
+from costmodel.roofs import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
 from costmodel.scenario import Scenario, scenario
 from tests.conftest import ROOT, Run
 
 SPECS = ROOT / "specs"
 LLAMA2, LLAMA3 = f"{SPECS}/llama.yaml@llama2-7b", f"{SPECS}/llama.yaml@llama3-8b"
+MIXTRAL = f"{SPECS}/mixtral.yaml"
+H100 = scenario(dtype="fp16", hardware="h100-sxm")
 A100 = scenario(dtype="fp16", hardware="a100-80gb")
 
 SMALL = """\
@@ -358,14 +361,16 @@ def test_the_roof_of_linear_layers() -> None:
 def test_the_roof_of_llama_3_by_hand() -> None:
     """After 512 tokens a sequence adds 7,639,138,304 MACs and 512·131,072 cached bytes, and more.
 
-    Of all: W = 2·(32·(2·4096·(4096 + 1024) + 3·4096·14336) + 128256·4096) bytes, 7.361 ms. Of each:
+    Of all: W = 2·(32·(2·4096·(4096 + 1024) + 3·4096·14336) + 128256·4096) bytes of weights and
+    2·(2·32 + 1)·4096 of normalisations, 7.362 ms. Of each:
     2·MACs/312e12 = 48.97 µs; 513·131,072 bytes of cache, 2·(32·(7·4096 + 4·14336) + 2·4096 + 1 +
     128256) of activations, 2·4096 of the embedding's row, 35.81 µs. 7.361 ms/13.16 µs = 559.6.
     """
-    weights = 2 * (32 * (2 * 4096 * (4096 + 1024) + 3 * 4096 * 14336) + 128256 * 4096)
+    multiplied = 32 * (2 * 4096 * (4096 + 1024) + 3 * 4096 * 14336) + 128256 * 4096
+    weights = 2 * (multiplied + (2 * 32 + 1) * 4096)
     block = 7 * 4096 + 4 * 14336
     moved = 513 * 131_072 + 2 * (32 * block + 3 * 4096 + 1 + 128256)
-    macs = weights // 2 + 32 * 513 * 2 * 4096
+    macs = multiplied + 32 * 513 * 2 * 4096
     roof = roofs(infer(LLAMA3, scenario=A100))[0]
     assert isinstance(roof, Roof)
     speed, rate = 2039 * 10**9, 312 * 10**12
@@ -379,30 +384,89 @@ def test_the_roof_of_llama_3_by_hand() -> None:
 def test_a_roof_is_left_there_and_not_before(spec: str) -> None:
     for prompt in (1, 100, 700):
         found = infer(spec, Plan(prompt, 1), scenario=A100)
-        (roof,) = roofs(found)
-        assert isinstance(roof, Roof)
-        if roof.batch is None:
-            assert not any(_is_left(found, prompt, n) for n in (1, 10, 10**4, 10**9))
-        else:
-            assert _is_left(found, prompt, roof.batch)
-            assert not _is_left(found, prompt, roof.batch - 1)
+        for roof in roofs(found):
+            assert isinstance(roof, Roof)
+            _check_where_it_is_left(found, roof)
 
 
-def _is_left(found: Inference, past: int, n: int) -> bool:
-    compute, memory = (law for name, law in found.works[1].known if name in ("compute", "memory"))
-    evaluate = found.decode.laws_at({"n": n, "past": past})
+def _check_where_it_is_left(found: Inference, roof: Roof | RoundedRoof) -> None:
+    if roof.batch is None:
+        assert not any(_is_left(found, roof, n) for n in (1, 10, 10**4, 10**9))
+    else:
+        assert _is_left(found, roof, roof.batch)
+        assert roof.batch == 1 or not _is_left(found, roof, roof.batch - 1)
+
+
+def _is_left(found: Inference, roof: Roof | RoundedRoof, n: int) -> bool:
+    laws = dict(found.works[1].known)
+    compute = laws["compute"]
+    memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
+    evaluate = found.decode.laws_at({"n": n, "past": roof.past})
     return evaluate(compute) >= evaluate(memory)
 
 
+class Sizes(NamedTuple):
+    """A decoder as its paper has it: layers, width, cached width, feed-forward width, words."""
+
+    L: int
+    d: int
+    cached: int
+    ff: int
+    V: int
+
+
+def llama_adds(net: Sizes, past: int) -> tuple[int, int]:
+    """MACs and bytes of fp16 that a further sequence adds to a step of a Llama.
+
+    A layer multiplies by q and o, d·d each, by k and v, d·g each (g = G·d_h), and three times d·ff;
+    scores and their weighted sum are (past + 1)·d each. It moves 7·d + 4·ff elements (see
+    `test_what_a_step_moves_beside_weights_and_cache`) and 2·g of the cache for every token, the new
+    one included. Outside of it: the row of the embedding, d read and d written, one index, the last
+    layer's d in and V out.
+    """
+    layer = 2 * net.d**2 + 2 * net.d * net.cached + 3 * net.d * net.ff + 2 * (past + 1) * net.d
+    moved = 7 * net.d + 4 * net.ff + (past + 1) * 2 * net.cached
+    return net.L * layer + net.V * net.d, 2 * (net.L * moved + 3 * net.d + 1 + net.V)
+
+
+def gpt2_adds(net: Sizes, past: int) -> tuple[int, int]:
+    """The same of GPT-2, whose layer multiplies by 12·d² weights and moves 14·d elements.
+
+    Attention d in and d out, its sum d; d and 4·d, GELU in place, 4·d and d, its sum d. The row of
+    the position is read once for all sequences, and added in place.
+    """
+    layer = 12 * net.d**2 + 2 * (past + 1) * net.d
+    moved = 14 * net.d + (past + 1) * 2 * net.d
+    return net.L * layer + net.V * net.d, 2 * (net.L * moved + 3 * net.d + 1 + net.V)
+
+
 @pytest.mark.parametrize(
-    ("spec", "tokens"),
-    [(LLAMA2, 155), (LLAMA3, 722), (f"{SPECS}/mistral.yaml", 683), (f"{SPECS}/gpt2.yaml", 33)],
+    ("spec", "adds", "net"),
+    [
+        (LLAMA2, llama_adds, Sizes(32, 4096, 4096, 11008, 32000)),
+        (LLAMA3, llama_adds, Sizes(32, 4096, 1024, 14336, 128256)),
+        (f"{SPECS}/mistral.yaml", llama_adds, Sizes(32, 4096, 1024, 14336, 32000)),
+        (f"{SPECS}/gpt2.yaml", gpt2_adds, Sizes(12, 768, 768, 3072, 50257)),
+    ],
 )
-def test_the_longest_past_of_a_batch(spec: str, tokens: int) -> None:
-    """At it there is a batch, and at one token more there is none."""
-    assert longest(infer(spec, scenario=A100)) == tokens
+def test_the_longest_past_of_a_batch(
+    spec: str, adds: Callable[[Sizes, int], tuple[int, int]], net: Sizes
+) -> None:
+    """The last past of a loop, at which a sequence adds more of 312e12 FLOP/s than of 2,039 GB/s.
+
+    While it does, enough of them outweigh the weights; from there on none do. The window of
+    Mistral, 4,096, is far beyond.
+    """
+    bound = [
+        past
+        for past in range(1, 1023)
+        for macs, moved in [adds(net, past)]
+        if Fraction(2 * macs, 312 * 10**12) > Fraction(moved, 2039 * 10**9)
+    ]
+    assert bound == list(range(1, bound[-1] + 1))
+    assert longest(infer(spec, scenario=A100)) == bound[-1]
     at, beyond = (
-        roofs(infer(spec, Plan(past, 1), scenario=A100))[0] for past in (tokens, tokens + 1)
+        roofs(infer(spec, Plan(past, 1), scenario=A100))[0] for past in (bound[-1], bound[-1] + 1)
     )
     assert isinstance(at, Roof)
     assert isinstance(beyond, Roof)
@@ -415,6 +479,166 @@ def test_a_small_window_has_no_longest_past() -> None:
     found = infer(f"{SPECS}/mistral.yaml", settings={"window": 100}, scenario=A100)
     assert longest(found) is None
     assert all(isinstance(roof, Roof) and roof.batch for roof in roofs(found))
+
+
+# Experts, of which a token visits some.
+
+
+EXPERT = 32 * 3 * 4096 * 14336
+"""The weights of one expert of Mixtral, in all 32 layers."""
+
+BESIDE = 32 * (2 * 4096 * (4096 + 1024) + 8 * 4096 + 2 * 4096) + 4096 + 32000 * 4096
+"""Its other weights that a step reads for all: q, k, v, o, the router, norms, the last layer."""
+
+
+@pytest.mark.parametrize(("batch", "experts"), [(1, 2), (2, 4), (3, 6), (4, 8), (5, 8), (600, 8)])
+def test_experts_are_read_by_few_or_by_all(batch: int, experts: int) -> None:
+    """Of 8 experts, 2 for each of n tokens: 2 where all choose the same, at most min(8, 2·n).
+
+    In fp16, with a row of the embedding for each. At n = 1 both ends are one.
+    """
+    step = infer(MIXTRAL, Plan(64, 10, batch), scenario=H100).figures[1]
+    rows = batch * 4096
+    assert step.work["weights"] == 2 * (BESIDE + 2 * EXPERT + rows)
+    assert step.work["weights_most"] == 2 * (BESIDE + experts * EXPERT + rows)
+    more = Fraction(2 * (experts - 2) * EXPERT, 3350 * 10**9)
+    assert step.work["memory_most"] - step.work["memory"] == more
+    assert step.weights_per_token_most == Fraction(2 * (BESIDE + experts * EXPERT + rows), batch)
+
+
+def test_prefill_reads_all_experts_at_most() -> None:
+    """64 tokens of 2 each reach all 8."""
+    prefill = infer(MIXTRAL, Plan(64, 10), scenario=H100).figures[0]
+    assert prefill.work["weights_most"] == 2 * (BESIDE + 8 * EXPERT + 64 * 4096)
+
+
+def test_both_roofs_of_mixtral_by_hand() -> None:
+    """A sequence computes 2·MACs/989e12 and moves its 65 tokens of cache, maps and a row.
+
+    MACs: what multiplies beside the experts, those of two, and 65 scores and sums of 4096 in 32
+    layers; 25.82 µs. Moved: 131,072 a token of cache; a layer's 10·d + 2·8 bytes and 2·(6·d + 8·ff)
+    of two experts, as MACs above 2·V + 4·d + 2, and the row, 2·d; 5.622 µs. The weights that all
+    share take 7.611 ms or 27.80 ms, so that n = 377 or, far beyond the 4 sequences that may read
+    all experts, 1,377: nearly 8/2 times as many.
+    """
+    speed, rate, norms = 3350 * 10**9, 989 * 10**12, (2 * 32 + 1) * 4096
+    macs = BESIDE - norms + 2 * EXPERT + 32 * 2 * 65 * 4096
+    maps = 32 * (2 * (6 * 4096 + 8 * 14336) + 10 * 4096 + 2 * 8) + 2 * 32000 + 4 * 4096 + 2
+    gain = Fraction(2 * macs, rate) - Fraction(65 * 131_072 + maps + 2 * 4096, speed)
+    same, spread = roofs(infer(MIXTRAL, Plan(64, 1), scenario=H100))
+    for roof, experts, batch in ((same, 2, 377), (spread, 8, 1377)):
+        assert isinstance(roof, Roof)
+        assert roof.shared == Fraction(2 * (BESIDE + experts * EXPERT), speed)
+        assert roof.computed - roof.moved == gain
+        assert roof.batch == ceil(roof.shared / gain) == batch
+
+
+def test_linear_layers_of_experts_wait_for_their_share() -> None:
+    """989·2/(2·3.35) = 295.22 tokens of an expert; of 8/2 times as many each sees so many."""
+    others, experts = linear_roofs(infer(MIXTRAL, scenario=H100))
+    assert (others.batch, others.spread) == (Fraction(98_900, 335), None)
+    assert (experts.batch, experts.spread) == (Fraction(98_900, 335), Fraction(4 * 98_900, 335))
+
+
+FEW = """\
+archspec: 1
+name: few
+symbols: {n: 1, t: 8, d: 64, E: 64}
+input: {tokens: [n, t, d]}
+layers:
+  - self_attention: {heads: 1, head_dim: 1, bias: false, causal: true}
+  - moe: {experts: E, top_k: 1, layers: [{linear: {out_features: d, bias: false}}]}
+"""
+
+
+DEVICE = """\
+archspec: 1
+name: a device
+operations: {{fp16: {{value: {rate} GFLOP/s, source: chosen, read: vendor}}}}
+memory:
+  ram:
+    kind: dram
+    capacity: {{value: 1 GiB, source: chosen, read: vendor}}
+    bandwidth: {{value: 100 GB/s, source: chosen, read: vendor}}
+"""
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Callable[[int], str]:
+    """Writes the profile of a device of so many GFLOP/s and 100 GB/s."""
+
+    def write(rate: int) -> str:
+        path = tmp_path / "device.yaml"
+        path.write_text(DEVICE.format(rate=rate), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def _check_by_loop(found: Inference) -> list[int | None]:
+    """Of batches up to 1,000 those are bound by their products that a roof leaves."""
+    batches = []
+    for roof in roofs(found):
+        assert isinstance(roof, Roof | RoundedRoof)
+        memory_bound = [n for n in range(1, 1000) if not _is_left(found, roof, n)]
+        last = max(memory_bound, default=0)
+        assert (roof.batch or 1000) == last + 1
+        batches.append(roof.batch)
+    return batches
+
+
+@pytest.mark.parametrize("rate", [20, 60, 90, 110, 120, 130, 140, 150, 500])
+def test_a_roof_where_experts_are_still_added(
+    written: Callable[[str], str], device: Callable[[int], str], rate: int
+) -> None:
+    """64 experts, 1 for each token: up to 64 sequences each bring one more.
+
+    On devices of about one operation a byte some leave the roof there; a loop finds the same.
+    """
+    use = scenario(dtype="fp16", hardware=device(rate))
+    same, spread = _check_by_loop(infer(written(FEW), Plan(4, 1), scenario=use))
+    assert same is not None
+    assert spread is None or same <= spread
+    assert 1 < (spread or 0) < 64 or rate not in (110, 120)
+
+
+@pytest.mark.parametrize("size", [1, 3, 15])
+@pytest.mark.parametrize("rate", [20, 60, 110, 150, 300, 500, 2000])
+def test_a_roof_where_bytes_are_rounded_up(
+    written: Callable[[str], str], device: Callable[[int], str], size: int, rate: int
+) -> None:
+    """A cache of int4 whose tokens have an odd number of elements: a loop finds the same."""
+    use = scenario(dtype="fp16", cache="int4", hardware=device(rate))
+    found = infer(written(SMALL), Plan(5, 4), settings={"d_h": size}, scenario=use)
+    assert any(isinstance(roof, RoundedRoof) for roof in roofs(found))
+    _check_by_loop(found)
+
+
+def test_weights_per_token_are_a_number(archcost: Run) -> None:
+    """An integer or, of 3 sequences whose bytes 3 does not divide, a fraction that is rounded."""
+    done = archcost("inference", "specs/mixtral.yaml", "--batch", "3", "--format", "json")
+    for run in json.loads(done.stdout)["runs"]:
+        for name in ("weights", "weights_most"):
+            shown = run[name.replace("weights", "weights_per_token")]
+            assert isinstance(shown, int | float)
+            assert shown == pytest.approx(run[name] / run["tokens"], rel=1e-15)
+
+
+@pytest.mark.parametrize("rule", ["multiple_of: 64", "min: 2"])
+def test_a_step_takes_one_token(written: Callable[[str], str], rule: str) -> None:
+    path = written(SMALL.replace("t: 5", f"t: {{default: 64, {rule}}}"))
+    with pytest.raises(SpecError, match="every step of decode takes one token at a time"):
+        infer(path)
+
+
+def test_what_is_stored_is_every_parameter(archcost: Run) -> None:
+    """Inference and fit decide by the same bytes: GPT-2's 124,439,808 parameters, two each."""
+    done = archcost("inference", "specs/gpt2.yaml", "--dtype", "fp16", "--format", "json")
+    memory = json.loads(done.stdout)["memory"]
+    assert [each["weights"] for each in memory] == [2 * 124_439_808] * 2
+    args = ("specs/gpt2.yaml", "--dtype", "fp16", "--hardware", "a100-80gb")
+    assert "convention          torch" in archcost("inference", *args).stdout
+    assert "convention          torch" in archcost("fit", *args).stdout
 
 
 def test_efficiency_takes_longer_and_leaves_the_roof() -> None:
@@ -441,23 +665,63 @@ def test_where_nothing_fits() -> None:
     assert infer(f"{SPECS}/mixtral.yaml", scenario=A100).largest_batch == 0
 
 
-def test_memory_by_hand() -> None:
-    """Weights without normalisation in two bytes, and 640 tokens of 524,288 bytes.
+class Works(NamedTuple):
+    """A layer at work: what it reads, what it makes, and how many elements are inside it."""
 
-    At the peak an attention holds its input and the copy that is added, q, k and v, the weighted
-    sum and the output, 7·4096 elements, and scores of 32·640; the last layer holds 4096 + 32000.
+    reads: str
+    makes: str
+    size: int
+    inside: int = 0
+
+
+def peak_by_simulation(network: list[Works], first: str) -> int:
+    """The most elements at a time, each map alive from who makes it to who reads it last."""
+    sizes = {first: 1} | {work.makes: work.size for work in network}
+    alive, peak = {first}, 0
+    for i, work in enumerate(network):
+        alive.add(work.makes)
+        peak = max(peak, sum(sizes[name] for name in alive) + work.inside)
+        later = {name for after in network[i + 1 :] for name in after.reads.split()}
+        alive = {name for name in alive if name in later}
+    return peak
+
+
+def test_memory_by_hand() -> None:
+    """All 6,738,415,616 parameters in two bytes, and 640 tokens of 524,288 bytes.
+
+    The last step, of one token, is simulated for one block, as all are alike: what is read again is
+    kept, and sums, the activation and the product of the gate work in place. The attention has q,
+    k, v and the weighted sum inside, 4·4096, and scores of 32·640; with its input, its output and
+    the residual that makes 7·4096 + 20480 elements, more than 2·4096 + 2·11008 of the gate and
+    4096 + 32000 of the end.
     """
+    d, ff = 4096, 11008
+    block = [
+        Works("x", "normed", d),
+        Works("x normed", "attended", d, 4 * d + 32 * 640),
+        Works("x attended", "normed_2", d),  # the sum lies where x did
+        Works("x normed_2", "gate", ff),
+        Works("x normed_2 gate", "up", ff),
+        Works("x gate up", "down", d),
+        Works("x down", "x", d),
+    ]
+    network = [Works("token", "x", d), *block, Works("x", "words", 32000)]
+    elements = peak_by_simulation(network, "token")
+    assert elements == 7 * d + 32 * 640 == 49_152
     last = infer(LLAMA2, scenario=A100).memories[-1]
-    weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 2 * 32000 * 4096
-    assert (last.weights, last.cache) == (2 * weights, 640 * 524_288)
-    assert last.activations == 2 * (7 * 4096 + 32 * 640)
+    assert (last.weights, last.cache) == (2 * 6_738_415_616, 640 * 524_288)
+    assert last.activations == 2 * elements == 98_304
 
 
 def test_types_of_weights_activations_and_cache() -> None:
-    """int4 weights, fp16 activations, int8 cache: W/2, 1 byte an element of the cache."""
+    """int4 weights, fp16 activations, int8 cache: W/2, 1 byte an element of the cache.
+
+    W is every weight and the (2·32 + 1)·4096 of normalisations, of the embedding one row.
+    """
     use = scenario(weights="int4", activations="fp16", cache="int8", hardware="a100-80gb")
     found = infer(LLAMA2, scenario=use)
     blocks = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096 + 4096
+    blocks += (2 * 32 + 1) * 4096
     assert found.figures[1].work["weights"] == blocks // 2
     assert found.cache_per_token == 524_288 // 2
 
@@ -486,6 +750,10 @@ def test_weights_are_read_once_for_a_batch() -> None:
         (["specs/gpt2.yaml", "--set", "t=5"], "say --prompt 5"),
         (["specs/gpt2.yaml", "--set", "n=5"], "say --batch 5"),
         (["specs/gpt2.yaml", "--past", "5"], "leave --past out"),
+        (["specs/gpt2.yaml", "--optimizer", "adam"], "nothing is trained at inference"),
+        (["specs/gpt2.yaml", "--assume", "t == n"], "what 't' equals, but prefill and decode set"),
+        (["specs/gpt2.yaml", "--assume", "n == 4"], "what 'n' equals, but prefill and decode set"),
+        (["specs/gpt2.yaml", "--assume", "d == t"], "what 'd' equals, but prefill and decode set"),
         (["specs/gpt2.yaml", "--hardware", "a100"], "unknown device 'a100'"),
         (["specs/gpt2.yaml", "--hardware", "v100", "--dtype", "bf16"], "v100 has no peak for bf16"),
         (["specs/gpt2.yaml", "--symbolic", "--batch", "4"], "--symbolic leaves it open"),

@@ -1,6 +1,5 @@
 """Commands about what a network takes of a device: energy, and memory."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,10 +8,12 @@ from archspec.errors import SpecError
 from archspec.hardware import Profile
 from costmodel.cli.app import app
 from costmodel.cli.options import (
+    ALL_STORED,
     NOTHING_GIVEN,
     Depth,
     Given,
     Spec,
+    Stored,
     Symbolic,
     ViewFormat,
     require_depth,
@@ -40,20 +41,6 @@ def energy(
     print(render(Report(analysis, METRICS, symbolic, depth)), end="")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class GivenToFit(Given):
-    """What is said of a network that is to be stored: all of its parameters count."""
-
-    convention: Annotated[
-        str, Parameter(help="What counts: torch (all that is learned is stored), lecture or pycls.")
-    ] = "torch"
-
-
-ALL_STORED = GivenToFit()
-"""The spec's own defaults, all parameters counted."""
-
-
 @app.command
 def fit(
     spec: Spec,
@@ -63,7 +50,7 @@ def fit(
         str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
     ] = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
-    given: GivenToFit = ALL_STORED,
+    given: Stored = ALL_STORED,
 ) -> int:
     """Show whether weights and activations fit a device, and where not; exit status 1 if not."""
     from costmodel.fit import fit as verdict

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from archspec.errors import SpecError
 from costmodel.cli.app import app
-from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, Symbolic, ViewFormat, warn
+from costmodel.cli.options import ALL_STORED, Spec, Stored, Symbolic, ViewFormat, warn
 
 
 @app.command
@@ -25,7 +25,7 @@ def inference(
     ] = None,
     symbolic: Symbolic = False,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
-    given: Given = NOTHING_GIVEN,
+    given: Stored = ALL_STORED,
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
     from costmodel.inference import Plan, infer

@@ -153,6 +153,20 @@ NOTHING_GIVEN = Given()
 """The spec's own defaults."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Stored(Given):
+    """What is said of a network that is to be stored: all of its parameters count."""
+
+    convention: Annotated[
+        str, Parameter(help="What counts: torch (all that is learned is stored), lecture or pycls.")
+    ] = "torch"
+
+
+ALL_STORED = Stored()
+"""The spec's own defaults, all parameters counted."""
+
+
 def warn(analysis: Analysis) -> None:
     """Tell on stderr what a spec says without effect."""
     for warning in analysis.warnings:

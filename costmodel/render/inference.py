@@ -24,7 +24,16 @@ from costmodel.render.json import head, plain_number
 from costmodel.render.markdown import code, escaped, line_of
 from costmodel.render.table import drawn, entry, heading, notes, print_whole
 from costmodel.report import Report, show_decimal
-from costmodel.roofs import LinearRoof, NoLine, Roof, linear_roofs, longest, roofs
+from costmodel.roofs import (
+    AnyRoof,
+    Choice,
+    LinearRoof,
+    NoLine,
+    RoundedRoof,
+    linear_roofs,
+    longest,
+    roofs,
+)
 
 Note = tuple[str, str]
 """A label and what it stands for."""
@@ -32,13 +41,18 @@ Note = tuple[str, str]
 WORK = {
     "macs": ("MACs", ""),
     "weights": ("weights read", "B"),
+    "weights_most": ("weights, at most", "B"),
     "cache_reads": ("cache read", "B"),
     "cache_writes": ("cache written", "B"),
     "activations": ("activations moved", "B"),
     "compute": ("products", "s"),
     "memory": ("bytes", "s"),
+    "memory_most": ("bytes, at most", "s"),
 }
 """What a run does → its title and unit."""
+
+LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
+"""The titles of what has a lower end and an upper one where there are experts."""
 
 TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per token", "B")}
 """The same of all laws."""
@@ -82,15 +96,23 @@ def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
     runs = found.figures
     yield "tokens", [show_number(run.tokens) for run in runs]
     yield "tokens before", [_or_nothing(run.past, show_number) for run in runs]
-    for name, (title, unit) in WORK.items():
-        if name in runs[0].work:
-            yield title, [_quantity(run.work[name], unit) for run in runs]
+    for name, unit in ((name, unit) for name, (_, unit) in WORK.items() if name in runs[0].work):
+        yield _title(found, name), [_quantity(run.work[name], unit) for run in runs]
         if name == "weights":
             yield "  per token", [_quantity(run.weights_per_token, "B") for run in runs]
+        if name == "weights_most":
+            yield "  per token", [_quantity(run.weights_per_token_most or 0, "B") for run in runs]
     if found.device is not None:
         yield "latency, at least", [_or_nothing(run.latency, _seconds) for run in runs]
         yield "bound by", [run.bound or "" for run in runs]
         yield "tokens/s, at most", [_or_nothing(run.rate, _rate) for run in runs]
+
+
+def _title(found: Inference, name: str) -> str:
+    """What a row or law is called; with experts its lower end is said to be one."""
+    if found.has_experts and name in LEAST:
+        return LEAST[name]
+    return TITLES[name][0]
 
 
 def _or_nothing(value: Any, show: Callable[[Any], str]) -> str:
@@ -124,8 +146,12 @@ def _answers(found: Inference) -> Iterator[Note]:
 def _sizes(found: Inference) -> Iterator[Note]:
     prompt, generate, batch = found.asked
     last = found.memories[-1]
-    of_one = show_bytes(last.cache // batch) if last.cache % batch == 0 else ""
-    yield "cache per sequence", f"{of_one}, after {show_number(prompt + generate)} tokens"
+    each, rest = divmod(last.cache, batch)
+    after = f"after {show_number(prompt + generate)} tokens"
+    if rest:  # bytes are rounded up of all sequences together
+        yield "cache", f"{show_bytes(last.cache)} of {show_number(batch)} sequences, {after}"
+    else:
+        yield "cache per sequence", f"{show_bytes(each)}, {after}"
     for memory in found.memories:
         yield f"memory, {memory.name}", _sum(memory, batch)
 
@@ -155,14 +181,24 @@ def _fit(found: Inference) -> Iterator[Note]:
 
 def _roofs(found: Inference) -> Iterator[Note]:
     name = found.axes.batch
-    for linear in linear_roofs(found):
-        yield "memory roof", f"linear layers alone: bound by memory below {_linear(linear, name)}"
+    for i, linear in enumerate(linear_roofs(found)):
+        what = "linear layers" if linear.share is None else "linear layers of experts"
+        told = f"{what} alone: bound by memory below {_linear(linear, name)}"
+        yield "" if i else "memory roof", told
     for roof in roofs(found):
-        yield "", f"decode after {show_number(roof.past)} tokens: {_roof(roof, name)}"
+        chosen = "" if roof.experts is None else f", {CHOICES[roof.experts]}"
+        yield "", f"decode after {show_number(roof.past)} tokens{chosen}: {_roof(roof, name)}"
     end = longest(found)
     if end is not None:
         told = f"up to {show_number(end)} tokens" if end else "no token"
         yield "", f"a batch that is bound by compute is there after {told}"
+
+
+CHOICES = {
+    Choice.SAME: "all tokens choosing the same experts",
+    Choice.SPREAD: "tokens spread over as many experts as they can",
+}
+"""How tokens choose their experts, in words."""
 
 
 def _linear(roof: LinearRoof, name: str) -> str:
@@ -170,12 +206,18 @@ def _linear(roof: LinearRoof, name: str) -> str:
     rate, speed = show_quantity(roof.rate, unit), show_quantity(roof.bandwidth, "B/s")
     value, size = f"{float(roof.batch):.5g}", f"{float(roof.weight_bytes):g} B"
     types = f"products in {roof.operations}, weights in {roof.weights}"
-    return f"{name} = {value} = {rate}·{size}/(2·{speed}) ({types})"
+    shown = f"{name} = {value} = {rate}·{size}/(2·{speed}) ({types})"
+    if roof.spread is None:
+        return shown
+    spread = f"{name} = {float(roof.spread):.5g} = {value}·{show_decimal(roof.share or 1)}"
+    return f"{shown} where all tokens choose the same, below {spread} where they spread evenly"
 
 
-def _roof(roof: Roof | NoLine, name: str) -> str:
+def _roof(roof: AnyRoof, name: str) -> str:
     if isinstance(roof, NoLine):
         return f"not decided: {roof.reason}"
+    if isinstance(roof, RoundedRoof):
+        return _rounded(roof, name)
     moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
     if roof.batch is None:
         each = f"each sequence takes {moved} to move, {computed} to compute"
@@ -186,10 +228,22 @@ def _roof(roof: Roof | NoLine, name: str) -> str:
     return f"{below} = ceil({shared} of all/({computed} - {moved} of each))"
 
 
+def _rounded(roof: RoundedRoof, name: str) -> str:
+    if roof.batch is None:
+        return "bound by memory with batches however large (bytes are rounded up)"
+    if roof.batch == 1:
+        return f"bound by compute with any {name}"
+    least, before = show_number(roof.batch), show_number(roof.batch - 1)
+    return (
+        f"bound by compute from {name} = {least} on, by memory at {name} = {before}"
+        " (bytes are rounded up)"
+    )
+
+
 def _notes(found: Inference) -> Iterator[Note]:
     """Where this holds, and what counts."""
     if found.has_experts:
-        yield "experts", "weights read are those of top_k, at least: tokens may choose others"
+        yield "experts", EXPERTS
     if found.device is not None:
         yield "at least", "products at the peak, bytes at full bandwidth, the longer of both"
     for label, note in notes(_report(found)):
@@ -198,6 +252,14 @@ def _notes(found: Inference) -> Iterator[Note]:
         elif label != "valid when":
             yield label, note
     yield from _conditions(found)
+
+
+EXPERTS = (
+    "weights read are at least those of top_k, where all tokens choose the same, and at most those "
+    "of min(experts, tokens*top_k), where they spread; evenly, each expert then sees "
+    "tokens*top_k/experts tokens"
+)
+"""What is known of the weights of experts."""
 
 
 def _conditions(found: Inference) -> Iterator[Note]:
@@ -232,7 +294,7 @@ def _draw_laws(found: Inference, console: Console) -> None:
     console.print()
     for use in _laws(found):
         console.print(Text(use.title, style="bold"), soft_wrap=True)
-        for label, law in use.lines:
+        for label, law in _lines(found, use):
             entry(f"  {label}", law or OPEN, console)
     console.print()
 
@@ -254,10 +316,10 @@ class Use(NamedTuple):
     title: str
     laws: Mapping[str, str | None]
 
-    @property
-    def lines(self) -> Iterator[tuple[str, str | None]]:
-        """The laws with their titles."""
-        return ((TITLES[name][0], law) for name, law in self.laws.items())
+
+def _lines(found: Inference, use: Use) -> Iterator[tuple[str, str | None]]:
+    """The laws with their titles."""
+    return ((_title(found, name), law) for name, law in use.laws.items())
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
@@ -272,11 +334,13 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
 
 
 def _of(analysis: Analysis, work: Work) -> dict[str, str]:
-    return {name: _law(analysis, law, TITLES[name][1]) for name, law in work.known}
+    known = dict(work.known)
+    return {name: _law(analysis, known[name], TITLES[name][1]) for name in TITLES if name in known}
 
 
 def _sums(found: Inference, step: Work) -> dict[str, str | None]:
-    sums = {name: found.sum_of_steps(law) for name, law in step.known if name != "cache"}
+    known = dict(step.known)
+    sums = {name: found.sum_of_steps(known[name]) for name in WORK if name in known}
     return {
         name: None if law is None else _law(found.decode, law, TITLES[name][1])
         for name, law in sums.items()
@@ -299,7 +363,7 @@ def markdown(found: Inference) -> str:
 def _law_lists(found: Inference) -> Iterator[str]:
     for use in _laws(found):
         yield f"- {use.title}"
-        for label, law in use.lines:
+        for label, law in _lines(found, use):
             yield f"  - {label}: {code(law) if law else OPEN}"
     yield ""
 
@@ -341,7 +405,7 @@ def _document(found: Inference) -> dict[str, Any]:
 
 def _run(figures: Figures) -> dict[str, Any]:
     work = {
-        name: float(value) if name in ("compute", "memory") else plain_number(value)
+        name: float(value) if TITLES[name][1] == "s" else plain_number(value)
         for name, value in figures.work.items()
     }
     return {
@@ -349,11 +413,21 @@ def _run(figures: Figures) -> dict[str, Any]:
         "tokens": figures.tokens,
         "past": figures.past,
         **work,
-        "weights_per_token": plain_number(figures.weights_per_token),
+        **{name: _number(value) for name, value in _per_token(figures) if value is not None},
         "latency": None if figures.latency is None else float(figures.latency),
         "bound": figures.bound,
         "tokens_per_second": None if figures.rate is None else float(figures.rate),
     }
+
+
+def _per_token(figures: Figures) -> Iterator[tuple[str, Rational | None]]:
+    yield "weights_per_token", figures.weights_per_token
+    yield "weights_per_token_most", figures.weights_per_token_most
+
+
+def _number(value: Rational) -> int | float:
+    """A number, always: rounded where it is no integer."""
+    return value if isinstance(value, int) else float(value)
 
 
 def _device_part(found: Inference) -> dict[str, Any]:
@@ -361,17 +435,21 @@ def _device_part(found: Inference) -> dict[str, Any]:
     return {
         "capacity": plain_number(found.capacity),
         "largest_batch": found.largest_batch,
-        "linear_roofs": [_floats(roof) for roof in linear_roofs(found)],
+        "linear_roofs": [{**_floats(r), "spread": _or_null(r.spread)} for r in linear_roofs(found)],
         "roofs": [_floats(roof) for roof in roofs(found)],
         "longest": longest(found),
     }
 
 
-def _floats(roof: Roof | NoLine | LinearRoof) -> dict[str, Any]:
+def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
     return {
         name: value if value is None or isinstance(value, int | str) else float(value)
         for name, value in roof._asdict().items()
     }
+
+
+def _or_null(value: Rational | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
