@@ -255,11 +255,20 @@ class Energies:
         return self.analysis.assumed.shown(self.analysis.by_resolution(Add(*parts)))
 
     @cached_property
+    def keeps_cache(self) -> bool:
+        """Whether keys and values are kept from one run to the next."""
+        return any(traffic(layer, self.basis).cache != 0 for layer in self.analysis.layers)
+
+    @cached_property
+    def kept(self) -> Expr:
+        """The bytes of the cache after the run, where there is one."""
+        return self.analysis.total("kv_cache") if self.keeps_cache else S.Zero
+
+    @cached_property
     def resident(self) -> Expr:
         """The bytes of the whole model and its cache beside the network's peak memory."""
         peak = terms_of(self.analysis.total("memory_peak"))
-        kept = self.stored + self.analysis.total("kv_cache")
-        return Maximum(*(kept + term for term in peak))
+        return Maximum(*(self.stored + self.kept + term for term in peak))
 
     @cached_property
     def beside(self) -> Ladder:

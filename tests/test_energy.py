@@ -59,10 +59,12 @@ def profile(folder: Path, text: str) -> str:
     return str(path)
 
 
-def read(text: str, hardware: str, *, numbers: bool = True, **said: str) -> Analysis:
+def read(
+    text: str, hardware: str, *, numbers: bool = True, past: int | str | None = None, **said: str
+) -> Analysis:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     values = architecture.header.defaults if numbers else {}
-    given = scenario(hardware=hardware, **said)
+    given = scenario(hardware=hardware, past=past, **said)
     return analyze_architecture(architecture, find_convention("lecture"), values, (), given)
 
 
@@ -295,7 +297,7 @@ def test_growing_turns(turns: int, chip: str) -> None:
 
 
 def test_growing_turns_of_an_open_number(chip: str) -> None:
-    """Where each memory ends within the turns has no closed form; with one memory there is a law."""
+    """In which turn a memory no longer does has no closed form; with one memory there is a law."""
     text = BLOCK.format(symbols="symbols: {L: 2}\n", times="L")
     law = read(text, chip, numbers=False, dtype="int8")
     with pytest.raises(SpecError, match="no closed form in an open number of turns") as e:
@@ -338,13 +340,19 @@ def test_the_first_turn_holds_less() -> None:
 
 
 def test_a_body_of_no_turn_takes_nothing() -> None:
-    """Without a turn what enters is added to itself, in a memory of its own."""
-    text = repeated("L - 1", "symbols: {L: 1}\n")
+    """What enters the repeat is read once more after it: 8,000 bytes in turn 1, then 12,000."""
+    linear = "{linear: {out_features: 4000, bias: false}, name: %s%s}"
+    first, after, beside = (linear % x for x in (("a", ""), ("c", ""), ("d", ", from: a")))
+    body = f"{{repeat: {{times: L - 1, layers: [{linear % ('b', '')}]}}}}"
+    text = f"symbols: {{L: 1}}\ninput: [1, 4000]\nlayers: [{first}, {body}, {after}, {beside}]\n"
     law = read(text, "horowitz-45nm", numbers=False, dtype="int8")
-    for turns, joules in ((1, 5_000), (2, 15_000), (3, 35_000), (6, 95_000)):
-        numeric = read(text.replace("L: 1", f"L: {turns}"), "horowitz-45nm", dtype="int8")
-        assert numeric.value("energy_activations") / PICO == joules
-        assert law.at(L=turns).energy_activations / PICO == joules
+    for turns, joules in ((0, 0), (1, 10_000), (2, 30_000), (5, 90_000)):
+        point = law.at(L=turns + 1)
+        (body_alone,) = (x for x in law.layers if x.node.name == "b")
+        taken = law.energies.of_layer(body_alone).activations
+        assert Fraction(point.evaluate(taken)) == joules * PICO
+        numeric = read(text.replace("L: 1", f"L: {turns + 1}"), "horowitz-45nm", dtype="int8")
+        assert turns == 0 or numeric.value("energy") == point.energy
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 4)])
@@ -357,7 +365,8 @@ def test_nested_turns_multiply(outer: int, inner: int, chip: str) -> None:
     one = "{linear: {out_features: 400, bias: false}}"
     wide = "{linear: {out_features: 500, bias: false}}"
     inside = f"{{repeat: {{times: %s, layers: [{wide}, {one}]}}}}"
-    text = f"layers: [{{residual: [{{repeat: {{times: %s, layers: [{one}, {inside}, {wide}, {one}]}}}}]}}]"
+    turn = f"{{repeat: {{times: %s, layers: [{one}, {inside}, {wide}, {one}]}}}}"
+    text = f"layers: [{{residual: [{turn}]}}]"
     body = ", ".join([one, *[wide, one] * inner, wide, one])
     written = f"layers: [{{residual: [{', '.join([body] * outer)}]}}]"
     expected = parts(net(written))
@@ -389,7 +398,9 @@ def test_the_cache_is_read_and_written(chip: str) -> None:
     assert net.value("energy") == sum(
         net.value(f"energy_{part}") for part in ("arithmetic", "weights", "cache", "activations")
     )
-    assert read(ATTENTION, chip, dtype="int8").value("energy_cache") == 0
+    without = read(ATTENTION, chip, dtype="int8")
+    assert without.value("energy_cache") == 0
+    assert without.evaluator(without.energies.resident) == 256 + without.value("memory_peak")
 
 
 def test_the_cache_lies_beside_the_model(chip: str) -> None:

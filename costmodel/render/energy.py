@@ -34,7 +34,7 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 
 def metrics_of(analysis: Analysis) -> tuple[str, ...]:
     """The metrics that are shown: the whole, of which shares are taken, and its parts."""
-    caching = any(layer.cost.cache for layer in analysis.layers)
+    caching = analysis.energies.keeps_cache
     parts = (part for part in LayerEnergy._fields if part != "cache" or caching)
     return ("energy", *(f"energy_{part}" for part in parts))
 
@@ -119,7 +119,7 @@ def _grid(report: Report) -> Table:
 def markdown(report: Report) -> str:
     """One line per layer as Markdown; or the laws as code."""
     titles, totals = _titles(report), _totals(report)
-    cells = partial(_cells, origins=_origins(report))
+    cells: Callable[[Report, Row], list[str]] = partial(_cells, origins=_origins(report))
     if report.symbolic:
         titles = ("layer", *(metric.title for metric in report.columns))
         cells, totals = _law_cells, [code(report.show_total(m)) for m in report.columns]
@@ -216,11 +216,10 @@ def _places_at(report: Report) -> Iterator[tuple[str, str]]:
 
 def _resident(report: Report) -> tuple[str, Callable[[Storage, Chain], str]]:
     """What lies in memory beside the peak, and why that is somewhere."""
-    analysis = report.analysis
-    stored, peak = report.number(analysis.energies.stored), analysis.value("memory_peak")
-    cache = analysis.value("kv_cache")
+    energies, peak = report.analysis.energies, report.analysis.value("memory_peak")
+    stored, cache = report.number(energies.stored), report.number(energies.kept)
     kept = f"the {show_number(stored)} bytes of every parameter"
-    if "cache" in _moving(report):
+    if energies.keeps_cache:
         kept += f" and {show_number(cache)} of the cache"
     kept += f" beside {show_number(peak)} at the peak"
     return kept, partial(_why, most=stored + cache + peak)
