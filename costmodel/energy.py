@@ -153,7 +153,7 @@ class Energies:
         """``Σ bytes·8·energy of a bit`` of the feature maps that all runs read and write.
 
         Raises:
-            SpecError: turns whose number is open each come from another memory.
+            SpecError: turns whose number is open come from memories in no order that has a law.
         """
         moved = traffic(layer, self.basis).activations
         if moved == 0:
@@ -213,8 +213,8 @@ class Energies:
         if self.of_layer(layer).activations == 0:
             return
         for turn in self.turns[layer.node.path]:
-            if evaluate(turn.over_turns(S.One)):
-                yield chosen(self.ladder(turn.alive), evaluate), evaluate(turn.alive)
+            for alive in turn.alive_in_each(evaluate):
+                yield chosen(self.ladder(alive), evaluate), evaluate(alive)
 
     @property
     def figures(self) -> dict[str, EnergyFigure]:
@@ -285,7 +285,7 @@ def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr,
     """What is taken each time, and how often; of what grows, joules of a byte and all bytes.
 
     Raises:
-        OpenFormError: the memory changes with a turn, the number of which is open.
+        OpenFormError: the memory changes with the turns otherwise than at an even pace.
     """
     if turn.grows(joules):
         yield S.One, turn.over_turns(joules * moved)

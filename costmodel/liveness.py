@@ -11,14 +11,15 @@ sizes are in bytes.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from sympy import Add, Expr, S
+from sympy import Add, Expr, Integer, S
 
 from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.precision import TYPES
 from archspec.trees import Tensor
+from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Minimum, is_positive
-from costmodel.algebra.sums import Turns, at_turn, closed_sum, largest_turn, where_it_happens
+from costmodel.algebra.sums import Turns, at_turn, largest_turn, sum_of_steps, where_it_happens
 from costmodel.basis import Basis
 from costmodel.cost import Output
 from costmodel.precision import in_bytes
@@ -49,7 +50,7 @@ class Turn(NamedTuple):
         """``each`` once for the first turn, or for all later ones; of no turn nothing.
 
         Raises:
-            OpenFormError: it depends on the index in another way than a polynomial does.
+            OpenFormError: it depends on the index otherwise than by polynomials and steps.
         """
         total = self.runs if self.is_first else self.runs + 1
         happens = S.One if is_positive(total) else Minimum(S.One, total)
@@ -58,7 +59,7 @@ class Turn(NamedTuple):
         if self.turns is None:
             return each * (total - happens)
         later = at_turn(each, self.turns.index, self.turns.index + 1)
-        return closed_sum(later, Turns(self.turns.index, self.turns.last)) * happens
+        return sum_of_steps(later, Turns(self.turns.index, self.turns.last)) * happens
 
 
 class Event(NamedTuple):
@@ -148,12 +149,21 @@ class AtWork(NamedTuple):
         """``Σ each`` over the turns that this one stands for.
 
         Raises:
-            OpenFormError: it depends on an index in another way than a polynomial does.
+            OpenFormError: it depends on an index otherwise than by polynomials and steps.
         """
         each = self.here(each)
         for turn in reversed(self.within):
             each = turn.summed(each)
         return each
+
+    def alive_in_each(self, evaluate: Evaluator) -> Iterator[Expr]:
+        """The bytes in memory in every turn that this one stands for, how many being known."""
+        growing = [turn.turns for turn in self.within if turn.turns is not None]
+        found = [self.alive]
+        for index, count in growing:
+            each = range(1, int(evaluate(count))) if self.alive.has(index) else (1,)
+            found = [at_turn(alive, index, Integer(i)) for alive in found for i in each]
+        yield from found if evaluate(self.over_turns(S.One)) else ()
 
 
 def at_work(run: Run) -> Iterator[AtWork]:

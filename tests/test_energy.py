@@ -289,7 +289,10 @@ def block_by_hand(turns: int, capacity: int, near: int, far: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3, 50, 123, 124, 125, 126, 150])
+TURNS = (1, 2, 3, 50, 123, 124, 125, 126, 150)
+
+
+@pytest.mark.parametrize("turns", TURNS)
 def test_growing_turns(turns: int, chip: str) -> None:
     """Every turn's bytes come from where they fit: 1,000 bytes are full after turn 124."""
     net = read(BLOCK.format(symbols="", times=turns), chip, dtype="int8")
@@ -297,18 +300,32 @@ def test_growing_turns(turns: int, chip: str) -> None:
 
 
 def test_growing_turns_of_an_open_number(chip: str) -> None:
-    """In which turn a memory no longer does has no closed form; with one memory there is a law."""
-    text = BLOCK.format(symbols="symbols: {L: 2}\n", times="L")
+    """The law has the turn in which a memory no longer does; also where the batch is open."""
+    text = BLOCK.format(symbols="symbols: {L: 130}\n", times="L")
     law = read(text, chip, numbers=False, dtype="int8")
+    for turns in TURNS:
+        joules = block_by_hand(turns, 1000, 4, 80)
+        assert law.at(L=turns).energy_activations / PICO == joules
+        numbers = law.function("energy_activations")
+        assert float(numbers(L=turns)) == pytest.approx(joules * 1e-12)
+    origins = law.energies.origins["repeat_1/parallel_1/concat"]
+    assert [storage.name for storage in origins.activations] == ["near", "far"]
+    batch = text.replace("{L: 130}", "{L: 130, n: 1}").replace("[1, 4]", "[n, 4]")
+    law = read(batch, chip, numbers=False, dtype="int8")
+    for turns, n in ((1, 1), (3, 40), (3, 41), (3, 42), (9, 12), (9, 13), (2, 999)):
+        numeric = read(batch.replace("130, n: 1", f"{turns}, n: {n}"), chip, dtype="int8")
+        assert law.at(L=turns, n=n).energy == numeric.value("energy")
+
+
+def test_growing_turns_without_a_law(chip: str) -> None:
+    """Types of half a byte are rounded up in every turn: numbers have to be given."""
+    text = BLOCK.format(symbols="symbols: {L: 2}\n", times="L")
+    text = text.replace("[1, 4]", "[1, 3]").replace("out_features: 4", "out_features: 3")
+    law = read(text, chip, numbers=False, activations="int4", weights="int8")
     with pytest.raises(SpecError, match="no closed form in an open number of turns") as e:
-        law.total("energy")
+        law.total("energy_activations")
     assert "fix the symbols in times with --set" in str(e.value.hint)
     assert str(e.value.entry).startswith("repeat_1/")
-    pi = {"energy": "horowitz-45nm", "dtype": "int8"}
-    law = read(text, "raspberry-pi-4", numbers=False, **pi)
-    for turns in (1, 2, 3, 50):
-        bytes_moved = block_by_hand(turns, 0, 1, 1)
-        assert law.at(L=turns).energy_activations / PICO == bytes_moved * 160
 
 
 def repeated(times: object, symbols: str = "") -> str:
