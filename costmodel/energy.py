@@ -153,7 +153,7 @@ class Energies:
         """``Σ bytes·8·energy of a bit`` of the feature maps that all runs read and write.
 
         Raises:
-            SpecError: turns whose number is open come from memories in no order that has a law.
+            SpecError: turns of an open number grow otherwise than at an even pace.
         """
         moved = traffic(layer, self.basis).activations
         if moved == 0:
