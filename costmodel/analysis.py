@@ -44,7 +44,7 @@ from costmodel.settings import Number, to_rational
 if TYPE_CHECKING:
     from costmodel.energy import Energies
     from costmodel.function import Vectorised
-    from costmodel.liveness import Run
+    from costmodel.liveness import AtWork, Run
     from costmodel.ordering import BestOrder
     from costmodel.training.step import TrainingStep
 
@@ -217,6 +217,13 @@ class Analysis:
     def memory(self) -> dict[str, Expr]:
         """Every layer's path, with the most bytes in memory while it works."""
         return self._memory_of(self._run)
+
+    @property
+    def at_work(self) -> Iterator["AtWork"]:
+        """Every layer in every turn that is told apart, with the bytes in memory then."""
+        from costmodel.liveness import at_work
+
+        return at_work(self._run)
 
     @property
     def given_order(self) -> tuple[str, ...]:

@@ -11,13 +11,15 @@ sizes are in bytes.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from sympy import Add, Expr, S
+from sympy import Add, Expr, Integer, S
 
 from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.precision import TYPES
 from archspec.trees import Tensor
-from costmodel.algebra.sums import Turns, at_turn, largest_turn, where_it_happens
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Minimum, is_positive
+from costmodel.algebra.sums import Turns, at_turn, largest_turn, sum_of_steps, where_it_happens
 from costmodel.basis import Basis
 from costmodel.cost import Output
 from costmodel.precision import in_bytes
@@ -43,6 +45,21 @@ class Turn(NamedTuple):
     runs: Expr
     turns: Turns | None
     is_first: bool
+
+    def summed(self, each: Expr) -> Expr:
+        """``each`` once for the first turn, or for all later ones; of no turn nothing.
+
+        Raises:
+            OpenFormError: it depends on the index otherwise than by polynomials and steps.
+        """
+        total = self.runs if self.is_first else self.runs + 1
+        happens = S.One if is_positive(total) else Minimum(S.One, total)
+        if self.is_first:
+            return each * happens
+        if self.turns is None:
+            return each * (total - happens)
+        later = at_turn(each, self.turns.index, self.turns.index + 1)
+        return sum_of_steps(later, Turns(self.turns.index, self.turns.last)) * happens
 
 
 class Event(NamedTuple):
@@ -102,6 +119,59 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
     for event, alive in _alive(run):
         if event.layer is not None:
             yield event.layer, _largest(alive, event)
+
+
+class AtWork(NamedTuple):
+    """A layer in one of the turns that are told apart; what grows depends on the turns' indices.
+
+    Attributes:
+        layer: it.
+        alive: the bytes that are in memory while it works.
+        within: the turns that it is in, the innermost last.
+    """
+
+    layer: LayerCost
+    alive: Expr
+    within: tuple[Turn, ...]
+
+    def grows(self, each: Expr) -> bool:
+        """Whether something depends on an index."""
+        return any(turn.turns is not None and each.has(turn.turns.index) for turn in self.within)
+
+    def here(self, each: Expr) -> Expr:
+        """What something is here: at 0 of every index whose first turn this is."""
+        for turn in self.within:
+            if turn.turns is not None and turn.is_first:
+                each = at_turn(each, turn.turns.index, S.Zero)
+        return each
+
+    def over_turns(self, each: Expr) -> Expr:
+        """``Σ each`` over the turns that this one stands for.
+
+        Raises:
+            OpenFormError: it depends on an index otherwise than by polynomials and steps.
+        """
+        each = self.here(each)
+        for turn in reversed(self.within):
+            each = turn.summed(each)
+        return each
+
+    def alive_in_each(self, evaluate: Evaluator) -> Iterator[Expr]:
+        """The bytes in memory in every turn that this one stands for, how many being known."""
+        growing = [turn.turns for turn in self.within if turn.turns is not None]
+        found = [self.alive]
+        for index, count in growing:
+            each = range(1, int(evaluate(count))) if self.alive.has(index) else (1,)
+            found = [at_turn(alive, index, Integer(i)) for alive in found for i in each]
+        yield from found if evaluate(self.over_turns(S.One)) else ()
+
+
+def at_work(run: Run) -> Iterator[AtWork]:
+    """Every layer in every turn that is told apart, with what is in memory then, in that order."""
+    for event, alive in _alive(run):
+        if event.layer is not None:
+            found = AtWork(event.layer, Add(*alive), event.within)
+            yield found._replace(alive=found.here(found.alive))
 
 
 class _Unrolled:

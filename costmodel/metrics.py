@@ -104,13 +104,17 @@ class Metric(NamedTuple):
             return count
         if self.combine == "max":
             return where_it_happens(count, counted.often.works)
-        often = copies if self.per == "copy" else runs
-        return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
+        return each_by_each(copies if self.per == "copy" else runs, count)
 
     def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
         """The count of some layers together."""
         parts = self.parts(layers, basis) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
+
+
+def each_by_each(often: Expr, count: Expr) -> Expr:
+    """``often·count``, every term of the one by every term of the other."""
+    return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
 
 def params_of(layer: LayerCost, basis: Basis) -> list[Expr]:
@@ -222,25 +226,23 @@ def _memory(name: str, title: str, order: Order) -> Metric:
     )
 
 
-def of_energy(part: str) -> OfNetwork:
-    """A part of what a layer takes, in joules (see `energy`)."""
+def _energy(part: str = "", *, of_all_runs: bool = False) -> Metric:
+    """What a layer takes, or a part of it, in joules (see `energy`)."""
 
-    def within(analysis: "Analysis") -> PerLayer:
-        return lambda layer, _: getattr(analysis.energies.of_layer(layer), part)
+    def of_network(analysis: "Analysis") -> PerLayer:
+        take = getattr(analysis.energies, part or "total")
+        return lambda layer, _: take(layer)
 
-    return within
-
-
-def _energy(name: str, title: str, part: str) -> Metric:
     return Metric(
-        name,
-        title,
+        f"energy_{part}" if part else "energy",
+        part or "energy",
         "joules",
         None,
         quantity="J",
         of_device=True,
         on_request=True,
-        of_network=of_energy(part),
+        of_network=of_network,
+        of_all_runs=of_all_runs,
     )
 
 
@@ -324,10 +326,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 count_kv_cache_per_token,
                 on_request=True,
             ),
-            _energy("energy", "energy", "total"),
-            _energy("energy_arithmetic", "arithmetic", "arithmetic"),
-            _energy("energy_weights", "weights", "weights"),
-            _energy("energy_activations", "activations", "activations"),
+            _energy(of_all_runs=True),
+            _energy("arithmetic"),
+            _energy("weights"),
+            _energy("cache"),
+            _energy("activations", of_all_runs=True),
             *_OF_TRAINING,
             Metric(
                 "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True

@@ -1,19 +1,20 @@
 """Sums, maxima and conditions over turns against the turns, one by one."""
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, S, Symbol
 
 from archspec import SpecError
 from archspec.expressions import ExpressionError
 from costmodel import analyze
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, floor_div
+from costmodel.algebra.functions import Maximum, Minimum, floor_div
 from costmodel.algebra.printing import text
 from costmodel.algebra.sums import (
     Turns,
@@ -21,6 +22,7 @@ from costmodel.algebra.sums import (
     in_all_turns,
     largest_turn,
     power_sum,
+    sum_of_steps,
     where_it_runs,
 )
 from costmodel.algebra.symbols import symbol
@@ -247,3 +249,12 @@ def test_a_body_that_may_not_run(tmp_path: Path) -> None:
     points(tmp_path, text.replace("times: L - 1", "times: 'max(L - 2, 0)'"), (1, 2, 3, 7))
     with pytest.raises(SpecError, match="must fit"):
         analyze(tmp_path / "net.yaml").at(L=3, h=1)
+
+
+def test_sums_of_steps_that_rise() -> None:
+    """``Σ (t² + 3)·[a·t + b ≥ 17] + t`` term by term, where some turns, none or all have it."""
+    step = Minimum(S.One, floor_div(A * T + B, 17))
+    law = sum_of_steps((T**2 + 3) * step + T, Turns(T, L))
+    for rise, start, count in product((1, 2, 5, 40), (1, 3, 16, 17, 30), (1, 2, 7, 20)):
+        expected = sum((t * t + 3) * (rise * t + start >= 17) + t for t in range(count))
+        assert Evaluator({A: rise, B: start, L: count})(law) == expected

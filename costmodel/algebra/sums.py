@@ -9,7 +9,7 @@ from functools import cache
 from math import comb, factorial
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
+from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
@@ -18,6 +18,7 @@ from costmodel.algebra.functions import (
     LargestTurn,
     Maximum,
     Minimum,
+    ceil_div,
     exact,
     is_positive,
     terms_of,
@@ -90,6 +91,39 @@ def closed_sum(expression: Expr, turns: Turns) -> Expr:
         for exponent, factor in enumerate(power_sum(power)):
             terms.append(Mul(factor, coefficient) * turns.count**exponent)
     return Add(*(term.expand() if term.has(Add) else term for term in terms))
+
+
+def sum_of_steps(expression: Expr, turns: Turns) -> Expr:
+    """``Σ expression`` over all turns, steps ``min(1, x//q)`` in it that rise with the index.
+
+    What a step multiplies is added from the first turn on in which ``x`` has reached ``q``: all
+    turns without those before it.
+
+    Raises:
+        OpenFormError: a step does not rise evenly, or it is no polynomial beside its steps.
+    """
+    step = next((each for each in expression.atoms(Minimum) if each.has(turns.index)), None)
+    if step is None:
+        return closed_sum(expression, turns)
+    mark = Dummy()
+    rest, factor, *more = coefficients(expression.xreplace({step: mark}), mark)
+    if more:
+        raise OpenFormError(f"a power of {step} is no polynomial")
+    before = turns._replace(count=Minimum(turns.count, _first_reached(step, turns.index)))
+    parts = [(rest, turns), (factor, turns), (-factor, before)]
+    return Add(*(sum_of_steps(part, each) for part, each in parts))
+
+
+def _first_reached(step: Expr, index: Symbol) -> Expr:
+    """The first turn in which ``min(1, (a·index + b)//q)`` is 1: ``max(0, ceil((q − b)/a))``."""
+    floor = next((arg for arg in step.args if arg != 1), step)
+    if not (isinstance(floor, FloorDiv) and len(step.args) == 2 and S.One in step.args):
+        raise OpenFormError(f"{step} is no step")
+    x, q = floor.args
+    start, *growth = coefficients(x, index)
+    if len(growth) != 1 or not is_positive(growth[0]) or q.has(index):
+        raise OpenFormError(f"{step} does not rise evenly")
+    return Maximum(S.Zero, ceil_div(q - start, growth[0]))
 
 
 def largest_turn(expression: Expr, turns: Turns) -> Expr:

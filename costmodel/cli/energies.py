@@ -31,14 +31,14 @@ def energy(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
-    from costmodel.render.energy import METRICS, find_renderer
+    from costmodel.render.energy import find_renderer, metrics_of
     from costmodel.report import Report
 
     render = find_renderer(format)
     _device("energy", given)
     require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    print(render(Report(analysis, METRICS, symbolic, depth)), end="")
+    print(render(Report(analysis, metrics_of(analysis), symbolic, depth)), end="")
 
 
 @app.command

@@ -4,7 +4,8 @@ import json as json_text
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from itertools import pairwise
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +16,8 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
 from archspec.hardware import AccessFigure, EnergyFigure
+from costmodel.analysis import Analysis
+from costmodel.energy import LayerEnergy, Origin
 from costmodel.formula import show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import head, quantity
@@ -23,40 +26,62 @@ from costmodel.render.table import NOTHING, drawn, entry, heading, laws, notes, 
 from costmodel.report import Report, Row
 from costmodel.storage import Chain, Storage, chosen
 
-METRICS = ("energy", "energy_arithmetic", "energy_weights", "energy_activations")
-"""The metrics that are shown: the whole, of which shares are taken, and its parts."""
-
-TITLES = ("layer", "arithmetic", "weights", "from", "activations", "from", "energy", "%")
-
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
 
-
-def _origins(report: Report, row: Row) -> list[str]:
-    """The memories that the weights and the activations of a line come from."""
-    energies = report.analysis.energies
-    inside = f"{row.path}/" if row.is_group else None
-    found: tuple[dict[str, None], dict[str, None]] = ({}, {})
-    for layer in report.analysis.layers:
-        path = layer.node.path
-        if path.startswith(inside) if inside else path == row.path:
-            for names, storage in zip(found, energies.origin(layer), strict=True):
-                names |= {storage.name: None} if storage else {}
-    return [" ".join(names) for names in found]
+Origins = Mapping[str, Mapping[str, list[str]]]
+"""What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-def _cells(report: Report, row: Row) -> list[str]:
+def metrics_of(analysis: Analysis) -> tuple[str, ...]:
+    """The metrics that are shown: the whole, of which shares are taken, and its parts."""
+    caching = analysis.energies.keeps_cache
+    parts = (part for part in LayerEnergy._fields if part != "cache" or caching)
+    return ("energy", *(f"energy_{part}" for part in parts))
+
+
+def _moving(report: Report) -> list[str]:
+    """What is moved, in the order of the columns: the parts whose bytes come from somewhere."""
+    names = (metric.name.removeprefix("energy_") for metric in report.columns)
+    return [name for name in names if name in Origin._fields]
+
+
+def _titles(report: Report) -> tuple[str, ...]:
+    moving = (title for name in _moving(report) for title in (name, "from"))
+    return ("layer", "arithmetic", *moving, "energy", "%")
+
+
+def _origins(report: Report) -> Origins:
+    """The memories of every layer, and of every group all those of the layers in it."""
+    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in Origin._fields}
+    for path, origin in report.analysis.energies.origins.items():
+        for of, storages in origin._asdict().items():
+            for outer in accumulate(path.split("/"), "{}/{}".format):
+                found[of].setdefault(outer, {}).update(dict.fromkeys(s.name for s in storages))
+    return {of: {path: list(names) for path, names in x.items()} for of, x in found.items()}
+
+
+def _line(shown: Mapping[str, str], origins: Mapping[str, str], share: str) -> list[str]:
+    """The cells of a line: every part with where it comes from."""
+    cells = []
+    for name, text in shown.items():
+        of = name.removeprefix("energy_")
+        cells += [text, origins.get(of, "")] if of in Origin._fields else [text]
+    whole, *parts = cells
+    return [*parts, whole, share]
+
+
+def _cells(report: Report, row: Row, origins: Origins) -> list[str]:
     """A line of the table, without its name."""
-    counts = [report.show_value(row.counts[name]) for name in METRICS]
-    whole, arithmetic, weights, activations = (c if c != "0" else NOTHING for c in counts)
-    lie, work = _origins(report, row)
-    share = "" if whole == NOTHING else report.share(row).removesuffix(" %")
-    return [arithmetic, weights, lie, activations, work, whole, share]
+    counts = {metric.name: report.show_value(row.counts[metric.name]) for metric in report.columns}
+    shown = {name: count if count != "0" else NOTHING for name, count in counts.items()}
+    names = {of: " ".join(found.get(row.path, ())) for of, found in origins.items()}
+    share = "" if shown["energy"] == NOTHING else report.share(row).removesuffix(" %")
+    return _line(shown, names, share)
 
 
 def _totals(report: Report) -> list[str]:
-    whole, arithmetic, weights, activations = map(report.show_total, report.columns)
-    share = "100.0" if report.analysis.value("energy") else ""
-    return [arithmetic, weights, "", activations, "", whole, share]
+    shown = {metric.name: report.show_total(metric) for metric in report.columns}
+    return _line(shown, {}, "100.0" if report.analysis.value("energy") else "")
 
 
 def _lines(report: Report) -> Iterator[Row]:
@@ -80,21 +105,21 @@ def _draw(report: Report, console: Console) -> None:
 
 
 def _grid(report: Report) -> Table:
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    for title, total in zip(TITLES, ["total", *_totals(report)], strict=True):
+    grid, origins = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True), _origins(report)
+    for title, total in zip(_titles(report), ["total", *_totals(report)], strict=True):
         left = title in ("layer", "from")
         justify: Any = "left" if left else "right"
         grid.add_column(title, Text(total), justify=justify, no_wrap=True)
     for row in _lines(report):
         style = "dim" if row.sharing else "bold" if row.is_group else ""
-        grid.add_row(report.label(row), *_cells(report, row), style=style)
+        grid.add_row(report.label(row), *_cells(report, row, origins), style=style)
     return grid
 
 
 def markdown(report: Report) -> str:
     """One line per layer as Markdown; or the laws as code."""
-    titles: tuple[str, ...] = TITLES
-    cells, totals = _cells, _totals(report)
+    titles, totals = _titles(report), _totals(report)
+    cells: Callable[[Report, Row], list[str]] = partial(_cells, origins=_origins(report))
     if report.symbolic:
         titles = ("layer", *(metric.title for metric in report.columns))
         cells, totals = _law_cells, [code(report.show_total(m)) for m in report.columns]
@@ -112,7 +137,7 @@ def _name(report: Report, row: Row) -> str:
 
 
 def _law_cells(report: Report, row: Row) -> list[str]:
-    return [code(report.show(row.counts[name])) for name in METRICS]
+    return [code(report.show(row.counts[metric.name])) for metric in report.columns]
 
 
 def _notes(report: Report) -> Iterator[tuple[str, str]]:
@@ -132,11 +157,12 @@ def _notes(report: Report) -> Iterator[tuple[str, str]]:
 
 def _counted_with(report: Report) -> dict[str, EnergyFigure]:
     """The figures of the laws, or of the numbers alone."""
-    analysis, energies = report.analysis, report.analysis.energies
+    energies = report.analysis.energies
     found = energies.figures
     if report.symbolic:
         return found
-    used = {s.name for layer in analysis.layers for s in energies.origin(layer) if s}
+    moved = (storages for origin in energies.origins.values() for storages in origin)
+    used = {storage.name for storages in moved for storage in storages}
     accesses = (name for name, figure in found.items() if isinstance(figure, AccessFigure))
     unused = set(accesses) - used
     return {name: figure for name, figure in found.items() if name not in unused}
@@ -161,7 +187,11 @@ def _places(report: Report) -> Iterator[tuple[str, str]]:
     activations, weights = report.analysis.energies.chains
     alive = "all that is in memory while the layer works"
     yield "activations", f"from {_chain(activations, alive)}"
-    yield "weights", f"from {_chain(weights, 'model_size + memory_peak')}"
+    caching = "cache" in _moving(report)
+    beside = f"every parameter{' + kv_cache' if caching else ''} + memory_peak"
+    yield "weights", f"from {_chain(weights, beside)}"
+    if caching:
+        yield "cache", f"from {_chain(activations, beside)}"
 
 
 def _chain(chain: Chain, held: str) -> str:
@@ -174,21 +204,41 @@ def _chain(chain: Chain, held: str) -> str:
 
 def _places_at(report: Report) -> Iterator[tuple[str, str]]:
     """Which memory holds what at the values, and why."""
+    yield from _works(report)
     analysis, energies = report.analysis, report.analysis.energies
+    kept, why = _resident(report)
+    where = chosen(energies.beside, analysis.evaluator)
+    yield "weights", f"from {where.name}: {kept}, {why(where, energies.chains.weights)}"
+    if "cache" in _moving(report):
+        where = chosen(energies.cached, analysis.evaluator)
+        yield "cache", f"from {where.name}: {kept}, {why(where, energies.chains.activations)}"
+
+
+def _resident(report: Report) -> tuple[str, Callable[[Storage, Chain], str]]:
+    """What lies in memory beside the peak, and why that is somewhere."""
+    energies, peak = report.analysis.energies, report.analysis.value("memory_peak")
+    stored, cache = report.number(energies.stored), report.number(energies.kept)
+    kept = f"the {show_number(stored)} bytes of every parameter"
+    if energies.keeps_cache:
+        kept += f" and {show_number(cache)} of the cache"
+    kept += f" beside {show_number(peak)} at the peak"
+    return kept, partial(_why, most=stored + cache + peak)
+
+
+def _works(report: Report) -> Iterator[tuple[str, str]]:
+    """What the layers work with, memory by memory."""
+    energies = report.analysis.energies
     sizes: dict[Storage, list[Rational]] = defaultdict(list)
-    for layer in analysis.layers:
-        if storage := energies.origin(layer).activations:
-            sizes[storage].append(report.number(analysis.memory[layer.node.path]))
+    layers: dict[Storage, set[str]] = defaultdict(set)
+    for layer in report.analysis.layers:
+        for storage, alive in energies.worked_in(layer):
+            sizes[storage].append(alive)
+            layers[storage].add(layer.node.path)
     for storage in energies.chains.activations:
         if found := sizes[storage]:
-            held = f"{len(found)} layers that work with {_range(found)} bytes"
+            held = f"{len(layers[storage])} layers that work with {_range(found)} bytes"
             why = _why(storage, energies.chains.activations, max(found))
             yield "activations", f"from {storage.name}: {held}, {why}"
-    where = chosen(energies.weights, analysis.evaluator)
-    model, peak = map(analysis.value, ("model_size", "memory_peak"))
-    held = f"the model's {show_number(model)} bytes beside {show_number(peak)} at the peak"
-    why = _why(where, energies.chains.weights, model + peak)
-    yield "weights", f"from {where.name}: {held}, {why}"
 
 
 def _range(sizes: list[Rational]) -> str:
@@ -211,16 +261,15 @@ def _why(storage: Storage, chain: Chain, most: Rational) -> str:
 def json(report: Report) -> str:
     """Every part as an expression and as its value in joules, with where its bytes come from."""
     energies, said = report.analysis.energies, report.analysis.basis.device
+    origins, columns = _origins(report), [metric.name for metric in report.columns]
     document = {
         **head(report),
         "hardware": said.profile.key,
         "energies": said.energies or said.profile.key,
-        "layers": [_layer(report, row) for row in _lines(report) if not row.is_group],
-        "groups": [_layer(report, row) for row in _lines(report) if row.is_group],
-        "totals": {name: quantity(report, report.total(name)) for name in METRICS},
-        "memories": {
-            of: list(map(_storage, chain)) for of, chain in energies.chains._asdict().items()
-        },
+        "layers": [_layer(report, row, origins) for row in _lines(report) if not row.is_group],
+        "groups": [_layer(report, row, origins) for row in _lines(report) if row.is_group],
+        "totals": {name: quantity(report, report.total(name)) for name in columns},
+        "memories": {of: list(map(_storage, chain)) for of, chain in _chains(report)},
         "figures": [
             {"name": name, "joules": float(f.value), "source": f.source, "read": f.read}
             for name, f in energies.figures.items()
@@ -229,15 +278,22 @@ def json(report: Report) -> str:
     return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _layer(report: Report, row: Row) -> dict[str, Any]:
-    weights, activations = (names.split() for names in _origins(report, row))
+def _chains(report: Report) -> Iterator[tuple[str, Chain]]:
+    """What moves, with the memories that it may come from."""
+    activations, weights = report.analysis.energies.chains
+    yield "activations", activations
+    yield "weights", weights
+    if "cache" in _moving(report):
+        yield "cache", activations
+
+
+def _layer(report: Report, row: Row, origins: Origins) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
         "path": row.path,
-        **{name: quantity(report, row.counts[name]) for name in METRICS},
-        "weights_from": weights,
-        "activations_from": activations,
+        **{name: quantity(report, count) for name, count in row.counts.items()},
+        **{f"{of}_from": origins[of].get(row.path, []) for of in _moving(report)},
     }
 
 
