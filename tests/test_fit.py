@@ -8,7 +8,6 @@ import pytest
 
 from costmodel import Analysis, analyze
 from costmodel.fit import Break, fit, memories
-from costmodel.machines import find_profile
 from costmodel.scenario import scenario
 from tests.conftest import ROOT, Run
 
@@ -62,9 +61,9 @@ def read(path: str, hardware: str, **said: str) -> Analysis:
     ("sram", "flash", "status", "words"),
     [
         (110, 6020, 0, ["fits", "100.0 %"]),
-        (109, 6020, 1, ["does not fit", "1 bytes over", "linear_2"]),
+        (109, 6020, 1, ["does not fit", "1 byte over", "linear_2"]),
         (110, 6019, 1, ["does not fit", "its 6,019 bytes are full at the weights of linear_3"]),
-        (1, 1, 1, ["its 1 bytes are full at the weights of linear_1", "linear_3"]),
+        (1, 1, 1, ["its 1 byte is full at the weights of linear_1", "linear_3"]),
     ],
 )
 def test_flash_and_sram(
@@ -130,7 +129,7 @@ def brute(path: str, chip: str, name: str, values: range, **linked: str) -> int 
         given = scenario(hardware=chip, dtype="int8")
         net = analyze(path, convention="torch", scenario=given, settings=settings)
         sizes = {"model_size": net.value("model_size"), "memory_peak": net.value("memory_peak")}
-        held = memories(find_profile(chip))
+        held = memories(net)
         if all(sum(sizes[m] for m in memory.metrics) <= memory.capacity for memory in held):
             best = value
     return best
