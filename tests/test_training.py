@@ -155,6 +155,26 @@ def test_a_pool_keeps_places_and_a_mean_nothing() -> None:
     assert [(h.size, h.bits) for h in kept_of(everywhere).held][1:] == [(2, 32)]
 
 
+WINDOWS = {(16, 16): 1, (17, 17): 2, (257, 1): 2, (256, 256): 2, (257, 256): 4}
+"""Windows of 256, 289, 257, 65,536 and 65,792 places → bytes that tell them apart."""
+
+
+@pytest.mark.parametrize("open_window", [True, False])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_bytes_of_a_place(window: tuple[int, int], open_window: bool) -> None:
+    """Of one output; a law in an open window has the same value as the number."""
+    height, width = ("a", "b") if open_window else window
+    net = read(
+        f"symbols: {{a: {window[0]}, b: {window[1]}}}\ninput: [1, 1, 257, 257]\nlayers:\n"
+        "  - conv2d: {out_channels: 1, kernel_size: 1}\n"
+        f"  - maxpool2d: {{kernel_size: [{height}, {width}], stride: 257}}"
+    )
+    input_bytes = 4 * 257 * 257
+    assert net.value("activations_kept") == input_bytes + WINDOWS[window]
+    law = net.evaluator(net.total("activations_kept"))
+    assert law == input_bytes + WINDOWS[window]
+
+
 def test_what_is_kept_says_the_mask() -> None:
     """The output of the first is kept by linear and says its own mask; the second needs one."""
     net = read(
