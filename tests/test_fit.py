@@ -474,7 +474,7 @@ layers:
   - linear: {out_features: 2, bias: false}
 """
 
-ORDERS = {
+ORDERS: dict[str, list[tuple[int, tuple[int, ...]]]] = {
     # text → the weights in order: bytes, and the copies that they are of
     NESTED: [
         (16, ()),

@@ -1,6 +1,7 @@
 """What training keeps and works out: kinds by hand, random graphs, repeats written out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
 from costmodel.rules.base import elements, find_backward_rule
+from costmodel.scenario import scenario
 from costmodel.training.kept import Held, Kept, kept
 from costmodel.training.products import work
 from costmodel.training.setup import Checkpoint
@@ -169,6 +171,7 @@ def test_the_bytes_of_a_place(window: tuple[int, int], open_window: bool) -> Non
         "  - conv2d: {out_channels: 1, kernel_size: 1}\n"
         f"  - maxpool2d: {{kernel_size: [{height}, {width}], stride: 257}}"
     )
+    net = replace(net, scenario=scenario(optimizer="sgd"))
     input_bytes = 4 * 257 * 257
     assert net.value("activations_kept") == input_bytes + WINDOWS[window]
     law = net.evaluator(net.total("activations_kept"))
