@@ -391,3 +391,11 @@ def test_energy_is_a_metric(archcost: Run) -> None:
         "solve", "specs/mcunet.yaml", "--for", "h", "--where", "energy <= 1e-4", *options[:4]
     )
     assert solved.returncode == 0, solved.stderr
+
+
+def test_one_layer_works(tmp_path: Path, archcost: Run) -> None:
+    spec = tmp_path / "one.yaml"
+    text = "archspec: 1\nname: one\ninput: [1, 4]\nlayers: [{linear: {out_features: 4}}]\n"
+    spec.write_text(text, encoding="utf-8")
+    pi = ("--hardware", "raspberry-pi-4", "--energy", "horowitz-45nm")
+    assert "1 layer that works with 32 bytes" in archcost("energy", str(spec), *pi).stdout
