@@ -442,7 +442,7 @@ class _Frame:
         )
         document = self.expansion.architecture.document
         return SpecError(
-            f"takes {wanted} input{'s' * (wanted != '1')}, not {count}",
+            f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}",
             hint="name them with from, as from: [a, b]" if count < least else None,
             origin=document.origin((*entry.path, "from")),
             entry=entry.key,

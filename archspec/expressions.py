@@ -272,7 +272,7 @@ def call(token: _Token, arguments: tuple[Tree, ...], functions: Functions) -> Tr
     least, most = functions[token.text]
     if len(arguments) < least or (most is not None and len(arguments) > most):
         wanted = str(least) if most in (least, None) else f"{least} to {most}"
-        several = "s" * (wanted != "1")
+        several = "" if wanted == "1" else "s"
         cause = f"{token.text} takes {wanted} argument{several}, not {len(arguments)}"
         raise ExpressionError(cause, token.position)
     return Call(token.text, arguments)

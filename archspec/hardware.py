@@ -200,10 +200,14 @@ def _check_types(fields: ProfileFields, document: Document) -> None:
 
 
 def _check_memory(fields: ProfileFields, document: Document) -> None:
-    """Levels go from the nearest, which holds least, to the furthest."""
+    """Levels go from the nearest to the furthest; of those that are written, each holds more.
+
+    Flash stands where it likes: it holds weights, whatever the memories beside it hold.
+    """
     for name in fields.memory:
         check_name(name, {}, document.key_origin(("memory", name)), "memory")
-    for (near, small), (far, large) in pairwise(fields.memory.items()):
+    written = ((name, level) for name, level in fields.memory.items() if level.writable)
+    for (near, small), (far, large) in pairwise(written):
         if small.capacity.value > large.capacity.value:
             raise SpecError(
                 f"'{far}' holds less than '{near}', which stands before it",

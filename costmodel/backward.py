@@ -42,7 +42,7 @@ class Inside(NamedTuple):
 
     name: str
     size: Expr
-    bits: int | None = None
+    bits: Expr | int | None = None
     asked_by: frozenset[int] | None = None
     is_core: bool = False
     follows: bool = False
@@ -84,6 +84,6 @@ def _factors(count: int) -> Iterator[Entered]:
         yield Entered(number, frozenset(range(count)) - {number})
 
 
-def mask(name: str, size: Expr, bits: int, *, follows: bool = False) -> Backward:
+def mask(name: str, size: Expr, bits: Expr | int, *, follows: bool = False) -> Backward:
     """Of a choice: what was chosen, a few bits of each element."""
     return Backward(inside=(Inside(name, size, bits, follows=follows),))

@@ -1,19 +1,23 @@
-"""Whether a network fits a device: its model and its peak memory against what the memories hold.
+"""Whether a network fits a device: what its memories have to hold against what they hold.
 
 Weights lie in flash where the device has some, else in its main memory beside the activations,
-which lie in the main memory: the furthest that can be written.
+which lie in the main memory: the furthest that can be written. Cached keys and values lie beside
+the activations. What is trained is written as well, and lies in the main memory with all of its
+state.
 """
 
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from archspec.arithmetic import Rational
+from archspec.errors import SpecError, find_named
 from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import Analysis
+from costmodel.filling import Full, full_at
 from costmodel.machines import main_memory
-from costmodel.metrics import METRICS
+from costmodel.metrics import METRICS, Order
+from costmodel.scenario import Scenario
 
 
 class Memory(NamedTuple):
@@ -22,7 +26,8 @@ class Memory(NamedTuple):
     Attributes:
         name: as the profile has it.
         capacity: in bytes.
-        metrics: the metrics whose bytes it holds together.
+        metrics: the metrics whose bytes it holds together; where activations are among them they
+            are the last.
     """
 
     name: str
@@ -32,7 +37,7 @@ class Memory(NamedTuple):
     @property
     def holds(self) -> str:
         """What lies in it, in words."""
-        return " and ".join(CONTENTS[metric] for metric in self.metrics)
+        return in_words(self.metrics)
 
     @property
     def constraint(self) -> str:
@@ -40,8 +45,31 @@ class Memory(NamedTuple):
         return f"{' + '.join(self.metrics)} <= {self.capacity}"
 
 
-CONTENTS = {"model_size": "weights", "memory_peak": "activations"}
+PEAKS: Mapping[str, tuple[Order, str]] = {
+    "given": ("given", "memory_peak"),
+    "best": ("best", "memory_peak_best"),
+}
+"""The orders of the layers, by name, with the metric of what is in memory in them."""
+
+TRAINED = ("model_size", "gradients", "optimizer_state", "activations_kept")
+"""The metrics that make up ``training_memory``."""
+
+CONTENTS = {
+    "model_size": "weights",
+    "kv_cache": "cache",
+    "memory_peak": "activations",
+    "memory_peak_best": "activations",
+    "gradients": "gradients",
+    "optimizer_state": "optimizer state",
+    "activations_kept": "activations kept",
+}
 """The metrics of what lies in memories, with what it is."""
+
+
+def in_words(metrics: tuple[str, ...]) -> str:
+    """``weights, cache and activations``."""
+    *others, last = (CONTENTS[metric] for metric in metrics)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 class Need(NamedTuple):
@@ -49,13 +77,18 @@ class Need(NamedTuple):
 
     Attributes:
         memory: it.
-        needed: so many bytes.
-        passes: the layer at whose weights, added up in order, it overflows; None where it does not.
+        sizes: metric → its bytes.
+        passes: the weights at which it is full, added up in order; None where it never is.
     """
 
     memory: Memory
-    needed: Rational
-    passes: str | None
+    sizes: Mapping[str, Rational]
+    passes: Full | None
+
+    @property
+    def needed(self) -> Rational:
+        """So many bytes."""
+        return sum(self.sizes.values())
 
     @property
     def over(self) -> Rational:
@@ -81,34 +114,73 @@ class Fit(NamedTuple):
     """Whether a network fits.
 
     Attributes:
-        needs: what every memory has to hold.
-        room: the bytes for what is in memory while a layer works; negative where the model alone
-            is more than what there is.
-        breaks: the layers that need more, in order.
+        needs: what every memory has to hold, the main memory last.
+        breaks: the layers that need more than the room, in order; none of a step of training.
+        order: of the layers; None of a step of training.
+        best: the peak in the best order, where the network fits in that and not in this.
     """
 
     needs: tuple[Need, ...]
-    room: Rational
     breaks: tuple[Break, ...]
+    order: Order | None
+    best: Rational | None = None
 
     @property
     def fits(self) -> bool:
         """Whether every memory holds what it has to."""
         return not any(need.over for need in self.needs)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What the verdict is made of."""
+        return tuple(metric for need in self.needs for metric in need.memory.metrics)
 
-def memories(profile: Profile) -> tuple[Memory, ...]:
+    @property
+    def room(self) -> Rational:
+        """The bytes for activations; negative where what lies beside them is too much alone."""
+        return _room(self.needs[-1])
+
+
+def _room(need: Need) -> Rational:
+    *beside, _ = need.memory.metrics
+    return need.memory.capacity - sum(need.sizes[metric] for metric in beside)
+
+
+def memories(analysis: Analysis, order: Order = "given") -> tuple[Memory, ...]:
     """The memories that have to hold a network, flash before the main memory.
 
     Raises:
-        SpecError: the device has no memory that can be written.
+        SpecError: there is no device, or it has no memory that can be written.
     """
+    profile = analysis.basis.device.profile
     main = main_memory(profile)
+    if analysis.scenario.training is not None:
+        return (_memory(profile, main, *TRAINED),)
+    _, peak = PEAKS[order]
+    written = ("kv_cache", peak) if keeps_cache(analysis) else (peak,)
     flash = [level for level in profile.fields.memory.values() if not level.writable]
     if not flash:
-        return (_memory(profile, main, "model_size", "memory_peak"),)
-    weights = _memory(profile, flash[-1], "model_size")
-    return weights, _memory(profile, main, "memory_peak")
+        return (_memory(profile, main, "model_size", *written),)
+    return _memory(profile, flash[-1], "model_size"), _memory(profile, main, *written)
+
+
+def keeps_cache(analysis: Analysis) -> bool:
+    """Whether keys and values are cached: tokens came before, or a layer says so itself."""
+    says = (getattr(layer.node.layer, "kv_length", None) for layer in analysis.layers)
+    return analysis.scenario.past is not None or any(length is not None for length in says)
+
+
+def find_order(name: str, scenario: Scenario) -> Order:
+    """The order of a name.
+
+    Raises:
+        SpecError: there is none, or the network is trained, which keeps to the given one.
+    """
+    order, _ = find_named("order", name, PEAKS)
+    if order != "given" and scenario.training is not None:
+        cause = "training keeps what its backward pass needs, whatever the order of the layers"
+        raise SpecError(cause, hint="leave --order out, or --optimizer")
+    return order
 
 
 def _memory(profile: Profile, level: Level, *metrics: str) -> Memory:
@@ -116,36 +188,50 @@ def _memory(profile: Profile, level: Level, *metrics: str) -> Memory:
     return Memory(name, level.capacity.value, metrics)
 
 
-def fit(analysis: Analysis, evaluate: Evaluator | None = None) -> Fit:
-    """Whether a network fits the device of its scenario.
+def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "given") -> Fit:
+    """Whether a network fits the device of its scenario; trained, where that says so.
 
     Args:
         analysis: the network.
         evaluate: gives the numbers; else the symbols have their own values.
+        order: of the layers.
 
     Raises:
         SpecError: there is no device, or it has no memory that can be written.
     """
     number = evaluate or analysis.evaluator
-    alive = {path: number(size) for path, size in analysis.memory.items()}
-    weights = [number(part) for part in analysis.parts(METRICS["model_size"])]
-    sizes: dict[str, Rational] = {"model_size": sum(weights), "memory_peak": max(alive.values())}
-    held = memories(analysis.basis.device.profile)
-    needs = [
-        Need(memory, sum(sizes[m] for m in memory.metrics), _passes(memory, weights, analysis))
-        for memory in held
-    ]
-    beside = sizes["model_size"] if "model_size" in held[-1].metrics else 0
-    room = held[-1].capacity - beside
-    return Fit(tuple(needs), room, tuple(_breaks(alive, room)))
+    needs = tuple(_need(analysis, memory, number) for memory in memories(analysis, order))
+    if analysis.scenario.training is not None:
+        return Fit(needs, (), None)
+    alive = {path: number(size) for path, size in analysis.alive(order).items()}
+    found = Fit(needs, tuple(_breaks(alive, _room(needs[-1]))), order)
+    return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 
 
-def _passes(memory: Memory, weights: list[Rational], analysis: Analysis) -> str | None:
-    if "model_size" not in memory.metrics:
-        return None
-    totals = zip(accumulate(weights), analysis.layers, strict=True)
-    return next((x.node.path for total, x in totals if total > memory.capacity), None)
+def _need(analysis: Analysis, memory: Memory, number: Evaluator) -> Need:
+    sizes = {metric: _size(analysis, metric, number) for metric in memory.metrics}
+    stored = sizes.get("model_size", 0) > memory.capacity
+    passes = full_at(analysis, memory.capacity, number) if stored else None
+    return Need(memory, sizes, passes)
 
 
-def _breaks(alive: dict[str, Rational], room: Rational) -> Iterator[Break]:
+def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:
+    """A metric of the whole network."""
+    metric = METRICS[name]
+    parts = list(map(number, analysis.parts(metric)))
+    if metric.combine == "max":
+        return max(parts)
+    return sum(parts) + number(analysis.beside_layers(metric))
+
+
+def _breaks(alive: Mapping[str, Rational], room: Rational) -> Iterator[Break]:
     return (Break(path, size, size - room) for path, size in alive.items() if size > room)
+
+
+def _better(analysis: Analysis, given: Fit) -> Rational | None:
+    """The peak in the best order, where it alone decides and there is room for it."""
+    *others, main = given.needs
+    if not main.over or given.room < 0 or any(need.over for need in others):
+        return None
+    peak = _size(analysis, "memory_peak_best", analysis.evaluator)
+    return peak if peak <= given.room else None

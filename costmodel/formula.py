@@ -14,6 +14,11 @@ def show_number(value: Rational) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def count_of(value: Rational, noun: str) -> str:
+    """``1 byte``, ``2 bytes``."""
+    return f"{show_number(value)} {noun if value == 1 else f'{noun}s'}"
+
+
 _PREFIXES = {12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f"}
 """Power of ten → its prefix."""
 
@@ -33,7 +38,7 @@ def show_quantity(value: Rational, unit: str) -> str:
 def show_bytes(value: Rational) -> str:
     """``243,818,624 bytes = 243.8 MB = 232.5 MiB``: exact, then in decimal and binary units."""
     if value < 1000:
-        return f"{show_number(value)} bytes"
+        return count_of(value, "byte")
     binary, size = "", float(value)
     for unit in _BINARY:
         size /= 1024

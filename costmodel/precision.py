@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sympy import Expr, S
+from sympy import Expr, Rational, S
 
 from archspec.errors import SpecError
 from archspec.graph import Node
 from archspec.precision import TYPES, UNSAID, Precision, innermost
 from archspec.trees import Tensor
-from costmodel.algebra.functions import ceil_div
+from costmodel.algebra.functions import ceil_div, is_whole
 from costmodel.cost import Output
 from costmodel.propagation import GroupCost, LayerCost, Part, Propagation
 
@@ -52,9 +52,10 @@ def in_bytes(count: Expr, dtype: str) -> Expr:
     return whole_bytes(count, TYPES[dtype])
 
 
-def whole_bytes(count: Expr, bits: int) -> Expr:
+def whole_bytes(count: Expr, bits: Expr | int) -> Expr:
     """The bytes of a tensor whose elements have so many bits."""
-    return count * (bits // 8) if bits % 8 == 0 else ceil_div(count * bits, 8)
+    each = Rational(1, 8) * bits
+    return count * each if is_whole(each) else ceil_div(count * bits, 8)
 
 
 def is_floating(dtype: str) -> bool:

@@ -52,9 +52,41 @@ def ask(
     Raises:
         SpecError: the spec, a constraint or an option breaks a rule.
     """
+    analysis = opened(
+        spec,
+        symbol,
+        convention=convention,
+        settings=settings,
+        assume=assume,
+        scenario=scenario,
+    )
+    return ask_of(analysis, symbol, constraints, end=end, step=step)
+
+
+def opened(
+    spec: str | PathLike[str],
+    symbol: str,
+    *,
+    convention: str = "lecture",
+    settings: Mapping[str, Number] | None = None,
+    assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
+) -> Analysis:
+    """The network of a spec in which one symbol is open (see `ask`)."""
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture = with_past(load(fspath(spec)), scenario)
-    analysis = open_for(architecture, symbol, given, tuple(assume), convention, scenario)
+    return open_for(architecture, symbol, given, tuple(assume), convention, scenario)
+
+
+def ask_of(
+    analysis: Analysis,
+    symbol: str,
+    constraints: Iterable[str],
+    *,
+    end: End | None = None,
+    step: Number | None = None,
+) -> tuple[Question, Answer]:
+    """Ask for the value of the symbol that is open in a network (see `ask`)."""
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')

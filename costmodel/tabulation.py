@@ -332,5 +332,5 @@ def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
         told = Counter({note: count for note, count in told.items() if note[0] != "types"})
         yield "types", ", ".join(f"{of} {names.pop()}" for of, names in together.items())
     for (label, note), count in told.items():
-        of = f" ({count} network{'s' * (count > 1)})"
+        of = f" ({count} network{'' if count == 1 else 's'})"
         yield label, note if count == len(analyses) else note + of

@@ -525,7 +525,10 @@ def test_a_device_of_ones_own(tmp_path: Path, archcost: Run) -> None:
         "energy", "specs/mlp.yaml", "--hardware", profile(tmp_path, CHIP), "--dtype", "int8"
     )
     assert done.returncode == 0
-    assert "more than the 1,000 of near, though it has but 100,000" in done.stdout
+    assert (
+        "more than the 1,000 of near, and more than its own 100,000, the last there is"
+        in done.stdout
+    )
 
 
 def test_the_table_of_the_docs(tmp_path: Path, archcost: Run) -> None:
@@ -570,3 +573,11 @@ def test_energy_is_a_metric(archcost: Run) -> None:
         "solve", "specs/mcunet.yaml", "--for", "h", "--where", "energy <= 1e-4", *options[:4]
     )
     assert solved.returncode == 0, solved.stderr
+
+
+def test_one_layer_works(tmp_path: Path, archcost: Run) -> None:
+    spec = tmp_path / "one.yaml"
+    text = "archspec: 1\nname: one\ninput: [1, 4]\nlayers: [{linear: {out_features: 4}}]\n"
+    spec.write_text(text, encoding="utf-8")
+    pi = ("--hardware", "raspberry-pi-4", "--energy", "horowitz-45nm")
+    assert "1 layer that works with 32 bytes" in archcost("energy", str(spec), *pi).stdout

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
 from costmodel import Analysis, analyze
+from costmodel.filling import Full
 from costmodel.fit import Break, fit, memories
-from costmodel.machines import find_profile
 from costmodel.scenario import scenario
 from tests.conftest import ROOT, Run
 
@@ -62,9 +63,9 @@ def read(path: str, hardware: str, **said: str) -> Analysis:
     ("sram", "flash", "status", "words"),
     [
         (110, 6020, 0, ["fits", "100.0 %"]),
-        (109, 6020, 1, ["does not fit", "1 bytes over", "linear_2"]),
+        (109, 6020, 1, ["does not fit", "1 byte over", "linear_2"]),
         (110, 6019, 1, ["does not fit", "its 6,019 bytes are full at the weights of linear_3"]),
-        (1, 1, 1, ["its 1 bytes are full at the weights of linear_1", "linear_3"]),
+        (1, 1, 1, ["its 1 byte is full at the weights of linear_1", "linear_3"]),
     ],
 )
 def test_flash_and_sram(
@@ -130,7 +131,7 @@ def brute(path: str, chip: str, name: str, values: range, **linked: str) -> int 
         given = scenario(hardware=chip, dtype="int8")
         net = analyze(path, convention="torch", scenario=given, settings=settings)
         sizes = {"model_size": net.value("model_size"), "memory_peak": net.value("memory_peak")}
-        held = memories(find_profile(chip))
+        held = memories(net)
         if all(sum(sizes[m] for m in memory.metrics) <= memory.capacity for memory in held):
             best = value
     return best
@@ -257,6 +258,11 @@ BAD = [
     ((*MCU, "--for", "h", "--set", "h=96"), "'h' is set"),
     ((*MCU, "--for", "w", "--assume", "w == h"), "'w' is assumed to equal another"),
     ((*MCU, "--format", "latex"), "unknown format 'latex'"),
+    ((*MCU, "--order", "any"), "unknown order 'any'"),
+    (
+        ("--hardware", "t4", "--optimizer", "adam", "--order", "best"),
+        "training keeps what its backward pass needs, whatever the order of the layers",
+    ),
 ]
 
 
@@ -297,3 +303,256 @@ def test_formats(name: str, archcost: Run, golden: Golden) -> None:
 def test_no_line_is_broken(archcost: Run) -> None:
     shown = [archcost("fit", "specs/mcunet.yaml", *MCU, columns=c).stdout for c in (80, 200)]
     assert shown[0].split("does not fit")[1] == shown[1].split("does not fit")[1]
+
+
+CACHED = """\
+input: [1, 1, 8]
+layers:
+  - self_attention: {heads: 2, causal: true, bias: false}
+  - linear: {out_features: 4, bias: false}
+"""
+"""4·8·8 + 8·4 = 288 weights; a token's keys and values are 16 bytes in int8."""
+
+
+@pytest.mark.parametrize(
+    ("text", "past", "cache"),
+    [
+        (CACHED, None, None),
+        (CACHED, "0", 16),
+        (CACHED, "10", 16 * 11),
+        (CACHED.replace("causal: true", "kv_length: 11"), None, 16 * 11),
+    ],
+)
+def test_the_cache_lies_beside_the_activations(
+    text: str,
+    past: str | None,
+    cache: int | None,
+    device: Callable[..., str],
+    spec: Callable[[str], str],
+) -> None:
+    """Where one is kept: with tokens before, or by the layer's own length."""
+    said = {} if past is None else {"past": past}
+    net = read(spec(text), device(sram=1000, flash=1000), **said)
+    flash, sram = fit(net).needs
+    assert flash.sizes == {"model_size": 288}
+    assert sram.sizes.get("kv_cache") == cache
+    peak = net.value("memory_peak")
+    assert sram.needed == (cache or 0) + peak
+    full = fit(read(spec(text), device(sram=(cache or 0) + peak - 1, flash=1000), **said))
+    assert full.needs[1].over == 1
+    assert full.room == peak - 1
+    assert {each.needed for each in full.breaks} == {peak}
+
+
+LLAMA = ("fit", "specs/llama.yaml@llama2-7b", "--hardware", "t4", "--dtype", "fp16")
+
+
+def test_a_million_tokens_before(archcost: Run) -> None:
+    """2·32·4096·2 bytes a token, of 8 sequences of 1,000,001 tokens: 4.19 TB."""
+    done = archcost(*LLAMA, "--past", "1000000", "--set", "t=1", "n=8")
+    assert done.returncode == 1
+    assert "weights, cache and activations" in done.stdout
+    assert "cache               4,194,308,194,304 bytes = 4.194 TB" in done.stdout
+    assert 2 * 32 * 4096 * 2 * 8 * 1_000_001 == 4_194_308_194_304
+
+
+def test_the_most_tokens_before(archcost: Run) -> None:
+    """Weights 13,476,831,232; cache 524,288·(past + 1); scores 2·32·(past + 1) beside 57,344.
+
+    The 57,344 are 7 vectors of 4,096 in fp16: what waits and enters, q, k, v, the sum and the
+    output. (17,179,869,184 − 13,476,831,232 − 57,344 − 524,352)/524,352 = 7061.01….
+    """
+    left = 17_179_869_184 - 13_476_831_232 - 57_344
+    most = (left - (524_288 + 64)) // (524_288 + 64)
+    options = ("--past", "past", "--for", "past", "--set", "t=1", "n=1", "--format", "json")
+    found = json.loads(archcost(*LLAMA, *options).stdout)
+    assert found["value"] == most == 7061
+    (memory,) = found["there"]["memories"]
+    assert memory["holds"]["kv_cache"] == 524_288 * 7062
+
+
+TRAINED = [
+    # optimizer, bytes of state per parameter in fp32, what is left to one byte
+    ("sgd", 0),
+    ("adam", 8),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "state"), TRAINED)
+def test_a_step_of_training(
+    optimizer: str,
+    state: int,
+    device: Callable[..., str],
+    spec: Callable[[str], str],
+    archcost: Run,
+) -> None:
+    """Weights, gradients and state of 6,020 parameters in fp32, and 40 + 60 + 50 inputs kept.
+
+    What is trained is written, and so does not lie in flash.
+    """
+    needed = (4 + 4 + state) * 6020 + 4 * 150
+    path = spec(THREE)
+    for capacity, status in ((needed, 0), (needed - 1, 1)):
+        chip = device(dram=capacity, flash=10**6)
+        done = archcost("fit", path, "--hardware", chip, "--optimizer", optimizer)
+        assert done.returncode == status, done.stderr
+        said = "does not fit chip in training" if status else "fits chip in training"
+        assert said in done.stdout
+        assert "weights, gradients, optimizer state and activations kept" in done.stdout
+        assert "flash " not in done.stdout
+
+
+def test_the_largest_batch_in_training(
+    device: Callable[..., str], spec: Callable[[str], str], archcost: Run
+) -> None:
+    """(100,000 − 16·6,020)/(4·150) = 6.13: so many inputs are kept beside weights and state."""
+    options = ("--hardware", device(dram=100_000), "--optimizer", "adam", "--for", "n")
+    found = json.loads(archcost("fit", spec(THREE), *options, "--format", "json").stdout)
+    assert found["value"] == (100_000 - 16 * 6020) // 600 == 6
+    assert found["there"]["order"] is None
+
+
+def test_state_that_is_too_much(
+    device: Callable[..., str], spec: Callable[[str], str], archcost: Run
+) -> None:
+    chip = device(dram=16 * 6020 - 1)
+    shown = archcost("fit", spec(THREE), "--hardware", chip, "--optimizer", "adam").stdout
+    lacking = "lacks 1 byte for the weights, gradients and optimizer state alone: no step is made"
+    assert lacking in shown
+
+
+def filled(text: str, capacity: int, device: Callable[..., str], path: str) -> Full | None:
+    """Where flash of so many bytes is full."""
+    Path(path).write_text(f"archspec: 1\nname: net\n{text}", encoding="utf-8")
+    given = scenario(hardware=device(sram=1, flash=capacity), dtype="int8")
+    return fit(analyze(path, convention="torch", scenario=given)).needs[0].passes
+
+
+def test_llama_is_full_in_turn_50() -> None:
+    """(85,899,345,920 − 524,288,000)/1,711,308,800 = 49.9 turns; of the last all but part of w2.
+
+    A turn, in parameters: two norms of 8,192, attention 2·8192² + 2·8192·1024, three matrices of
+    8192·28672. What is left, 1,520,926,720 bytes, is more than all before the third of these,
+    1,241,546,752.
+    """
+    turn = 2 * (2 * 8192 + 2 * 8192**2 + 2 * 8192 * 1024 + 3 * 8192 * 28672)
+    left = 80 * 2**30 - 2 * 32000 * 8192 - 49 * turn
+    assert turn - 2 * 8192 * 28672 == 1_241_546_752 < left == 1_520_926_720 < turn
+    given = scenario(hardware="a100-80gb", dtype="fp16")
+    spec = f"{ROOT / 'specs' / 'llama.yaml'}@llama2-70b"
+    (need,) = fit(analyze(spec, convention="torch", scenario=given)).needs
+    assert str(need.passes) == "repeat_1/residual_2/linear_1, in turn 50 of 80"
+
+
+NESTED = """\
+symbols: {L: 3, M: 2}
+input: [1, 4]
+layers:
+  - linear: {out_features: 4, bias: false}
+  - repeat:
+      times: L
+      layers:
+        - linear: {out_features: 4, bias: false}
+        - repeat: {times: M, layers: [{linear: {out_features: 4, bias: false}}]}
+  - linear: {out_features: 2, bias: false}
+"""
+GROWING = """\
+symbols: {L: 5}
+input: [1, 4]
+layers:
+  - repeat:
+      times: L
+      layers:
+        - parallel: {merge: concat, axis: 1, branches: [[], [{linear: {out_features: 4}}]]}
+  - linear: {out_features: 2, bias: false}
+"""
+EXPERTS = """\
+symbols: {d: 4}
+input: [1, 3, d]
+layers:
+  - moe: {experts: 3, top_k: 1, layers: [{linear: {out_features: d, bias: false}}]}
+  - linear: {out_features: 2, bias: false}
+"""
+
+ORDERS: dict[str, list[tuple[int, tuple[int, ...]]]] = {
+    # text → the weights in order: bytes, and the copies that they are of
+    NESTED: [
+        (16, ()),
+        *((16, c) for i in (1, 2, 3) for c in ((i,), (i, 1), (i, 2))),
+        (8, ()),
+    ],
+    GROWING: [*((4 * 4 * i + 4, (i,)) for i in (1, 2, 3, 4, 5)), (2 * 24, ())],
+    EXPERTS: [(4 * 3, ()), *((16, (i,)) for i in (1, 2, 3)), (8, ())],
+}
+
+
+@pytest.mark.parametrize("text", ORDERS, ids=["nested", "growing", "experts"])
+def test_where_flash_is_full(text: str, device: Callable[..., str], tmp_path: Path) -> None:
+    """At every capacity the copies are those that are met when all turns are written out."""
+    order = ORDERS[text]
+    total = sum(size for size, _ in order)
+    for capacity in range(1, total):
+        stored = accumulate(size for size, _ in order)
+        expected = next(c for n, (_, c) in zip(stored, order, strict=True) if n > capacity)
+        found = filled(text, capacity, device, str(tmp_path / "net.yaml"))
+        assert found is not None
+        assert tuple(copy.number for copy in found.copies) == expected
+    assert filled(text, total, device, str(tmp_path / "net.yaml")) is None
+
+
+BRANCHES = """\
+input: [1, 10]
+layers:
+  - parallel:
+      merge: concat
+      axis: 1
+      branches:
+        - [{linear: {out_features: 100}}]
+        - [{linear: {out_features: 200}}, {linear: {out_features: 5}}]
+"""
+"""In int8: in the given order 10 + 100 + 200 are in memory, the other way round 10 + 200 + 5."""
+
+
+@pytest.mark.parametrize(
+    ("sram", "order", "status", "hint"),
+    [
+        (310, "given", 0, False),
+        (309, "given", 1, True),
+        (215, "given", 1, True),
+        (214, "given", 1, False),
+        (215, "best", 0, False),
+        (214, "best", 1, False),
+    ],
+)
+def test_another_order_may_fit(
+    sram: int,
+    order: str,
+    status: int,
+    hint: bool,
+    device: Callable[..., str],
+    spec: Callable[[str], str],
+    archcost: Run,
+) -> None:
+    chip = device(sram=sram, flash=5000)
+    options = ("--hardware", chip, "--dtype", "int8", "--order", order)
+    done = archcost("fit", spec(BRANCHES), *options)
+    assert done.returncode == status, done.stderr
+    assert f"the layers work in the {order} order" in done.stdout
+    assert ("in another order it fits, with 215 bytes: --order best" in done.stdout) is hint
+
+
+def test_no_hint_where_another_memory_is_too_small(
+    device: Callable[..., str], spec: Callable[[str], str]
+) -> None:
+    assert fit(read(spec(BRANCHES), device(sram=250, flash=1100))).best is None
+
+
+def test_the_largest_in_the_best_order(
+    device: Callable[..., str], spec: Callable[[str], str], archcost: Run
+) -> None:
+    """A batch of n has n·310 and n·215 bytes in memory."""
+    path = spec("symbols: {n: 1}\n" + BRANCHES.replace("[1, 10]", "[n, 10]"))
+    options = ("--hardware", device(sram=1000, flash=5000), "--dtype", "int8", "--for", "n")
+    for order, most in (("given", 1000 // 310), ("best", 1000 // 215)):
+        done = archcost("fit", path, *options, "--order", order, "--format", "json")
+        assert json.loads(done.stdout)["value"] == most

@@ -21,7 +21,7 @@ from archspec.quantities import (
     POWER,
 )
 from costmodel import machines
-from costmodel.machines import built_in_files, built_in_profiles, find_profile
+from costmodel.machines import built_in_files, built_in_profiles, find_profile, main_memory
 from costmodel.render.hardware import FORMATS, shown
 from tests.conftest import ROOT, Run
 
@@ -490,3 +490,13 @@ def test_the_page_names_every_field_type_and_unit() -> None:
     units = [unit for dimension in dimensions for unit in dimension.units if unit[:1] in "GTm"]
     for word in (*fields, *TYPES, *filter(None, units)):
         assert re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text), word
+
+
+def test_flash_may_be_smaller_than_what_stands_before_it(write: Write) -> None:
+    """It is no step of the way to the main memory, which stays the furthest that is written."""
+    small = "{value: 1 MiB, source: my data sheet, read: vendor}"
+    profile = read_profile(
+        write("energy:\n", f"  rom: {{kind: flash, capacity: {small}}}\nenergy:\n")
+    )
+    assert list(profile.fields.memory) == ["sram", "dram", "rom"]
+    assert main_memory(profile).capacity.value == 10**9

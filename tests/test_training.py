@@ -1,6 +1,7 @@
 """What training keeps and works out: kinds by hand, random graphs, repeats written out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
 from costmodel.rules.base import elements, find_backward_rule
+from costmodel.scenario import scenario
 from costmodel.training.kept import Held, Kept, kept
 from costmodel.training.products import work
 from costmodel.training.setup import Checkpoint
@@ -153,6 +155,27 @@ def test_a_pool_keeps_places_and_a_mean_nothing() -> None:
     assert listed(read(head + "{avgpool2d: {kernel_size: 2, stride: 1}}]")) == {"input input": 18}
     everywhere = read(head + "global_maxpool]")
     assert [(h.size, h.bits) for h in kept_of(everywhere).held][1:] == [(2, 32)]
+
+
+WINDOWS = {(16, 16): 1, (17, 17): 2, (257, 1): 2, (256, 256): 2, (257, 256): 4}
+"""Windows of 256, 289, 257, 65,536 and 65,792 places → bytes that tell them apart."""
+
+
+@pytest.mark.parametrize("open_window", [True, False])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_bytes_of_a_place(window: tuple[int, int], open_window: bool) -> None:
+    """Of one output; a law in an open window has the same value as the number."""
+    height, width = ("a", "b") if open_window else window
+    net = read(
+        f"symbols: {{a: {window[0]}, b: {window[1]}}}\ninput: [1, 1, 257, 257]\nlayers:\n"
+        "  - conv2d: {out_channels: 1, kernel_size: 1}\n"
+        f"  - maxpool2d: {{kernel_size: [{height}, {width}], stride: 257}}"
+    )
+    net = replace(net, scenario=scenario(optimizer="sgd"))
+    input_bytes = 4 * 257 * 257
+    assert net.value("activations_kept") == input_bytes + WINDOWS[window]
+    law = net.evaluator(net.total("activations_kept"))
+    assert law == input_bytes + WINDOWS[window]
 
 
 def test_what_is_kept_says_the_mask() -> None:

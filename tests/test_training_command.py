@@ -143,6 +143,8 @@ BAD = {
     ("training", GPT2, "--checkpoint", "block"): "unknown checkpoint 'block'",
     ("training", GPT2, "--master", "fp16"): "unknown master copy 'fp16'",
     ("training", GPT2, "--format", "csv"): "unknown format 'csv'",
+    ("training", GPT2, "--depth", "-1"): "--depth -1 opens less than nothing",
+    ("training", GPT2, "--hardware", "horowitz-45nm"): "no memory that can be written",
     (
         "training",
         GPT2,
@@ -167,3 +169,29 @@ def test_a_plain_report_says_nothing_of_training(archcost: Run) -> None:
     document = json.loads(archcost(GPT2, "--format", "json").stdout)
     assert "training" not in document
     assert not any(name.startswith("training") for name in document["totals"])
+
+
+TWO_LAYERS = """\
+archspec: 1
+name: net
+input: [1, 40]
+layers: [{linear: {out_features: 60}}, {linear: {out_features: 10}}]
+"""
+"""40·60 + 60 + 60·10 + 10 = 3,070 parameters; 40 + 60 numbers enter its layers."""
+
+
+@pytest.mark.parametrize("capacity", [4 * (2 * 3070 + 100), 4 * (2 * 3070 + 100) - 1])
+def test_what_a_device_holds(capacity: int, tmp_path: Path, archcost: Run) -> None:
+    """With sgd in fp32: weights, gradients and what is kept, 24,960 bytes."""
+    spec, chip = tmp_path / "net.yaml", tmp_path / "chip.yaml"
+    spec.write_text(TWO_LAYERS)
+    figure = f"{{value: {capacity} B, source: the test itself, read: vendor}}"
+    level = f"{{kind: dram, capacity: {figure}}}"
+    chip.write_text(f"archspec: 1\nname: A chip\nmemory: {{main: {level}}}\n")
+    options = ("training", str(spec), "--optimizer", "sgd", "--hardware", str(chip))
+    shown = archcost(*options).stdout
+    said = "it fits" if capacity == 24_960 else "it does not fit, 1 byte over"
+    assert f"of main; {said}\n" in shown
+    document = json.loads(archcost(*options, "--format", "json").stdout)
+    assert document["fits"] is (capacity == 24_960)
+    assert document["room"] == capacity - 4 * 2 * 3070

@@ -1,12 +1,12 @@
 """Commands about what a network takes of a device: energy, and memory."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from archspec.hardware import Profile
 from costmodel.cli.app import app
+from costmodel.cli.memory import Order
 from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
@@ -18,6 +18,9 @@ from costmodel.cli.options import (
     ViewFormat,
     require_depth,
 )
+
+if TYPE_CHECKING:
+    from costmodel.metrics import Order as Layers
 
 
 @app.command
@@ -49,56 +52,62 @@ def fit(
     for_: Annotated[
         str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
     ] = None,
+    order: Order = "given",
     format: ViewFormat = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> int:
-    """Show whether weights and activations fit a device, and where not; exit status 1 if not."""
+    """Show whether a network fits a device, and where not; exit status 1 if not.
+
+    What lies there are weights and activations, the cache with ``--past``, and with
+    ``--optimizer`` all that a step of training keeps.
+    """
+    from costmodel.fit import find_order
     from costmodel.fit import fit as verdict
     from costmodel.render.fit import find_views
     from costmodel.report import Report
 
-    views, profile = find_views(format), _device("what fits", given)
+    views = find_views(format)
+    chosen = find_order(order, given.scenario)
+    _device("what fits", given)
     if for_ is not None:
-        return _largest(spec, for_, profile, format, given)
+        return _largest(spec, for_, chosen, format, given)
     analysis = given.analysis(spec, numbers_suffice=True)
-    found = verdict(analysis)
-    print(views.verdict(Report(analysis, ("model_size", "memory_peak")), found), end="")
+    found = verdict(analysis, order=chosen)
+    print(views.verdict(Report(analysis, found.metrics), found), end="")
     return int(not found.fits)
 
 
-def _device(what: str, given: Given) -> Profile:
-    """The device.
+def _device(what: str, given: Given) -> None:
+    """A device is given.
 
     Raises:
         SpecError: none is given.
     """
-    device = given.scenario.device
-    if device is None:
+    if given.scenario.device is None:
         hint = "name one with --hardware; archcost hardware lists them"
         raise SpecError(f"{what} depends on the device, and none is given", hint=hint)
-    return device.profile
 
 
-def _largest(spec: str, name: str, profile: Profile, view: str, given: Given) -> int:
+def _largest(spec: str, name: str, order: "Layers", view: str, given: Given) -> int:
     """The largest value of a symbol at which a network fits; 1 if there is none."""
     from costmodel.fit import fit as verdict
     from costmodel.fit import memories
     from costmodel.questions import Verdict
     from costmodel.render.fit import Solved, find_views
-    from costmodel.solve import ask
+    from costmodel.solve import ask_of, opened
 
-    question, answer = ask(
+    analysis = opened(
         spec,
         name,
-        [memory.constraint for memory in memories(profile)],
-        end="largest",
         convention=given.convention,
         settings=given.fixed,
         assume=given.assumed,
         scenario=given.scenario,
     )
+    constraints = [memory.constraint for memory in memories(analysis, order)]
+    question, answer = ask_of(analysis, name, constraints, end="largest")
     there = None
     if answer.at is not None:
-        there = verdict(question.analysis, question.analysis.laws_at({name: answer.at.value}))
+        there = verdict(analysis, analysis.laws_at({name: answer.at.value}), order)
     print(find_views(view).solved(Solved(question, answer, there)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

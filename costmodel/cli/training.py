@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from costmodel.cli.app import app
-from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat
+from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, require_depth
 
 
 @Parameter(name="*")
@@ -42,5 +42,6 @@ def training(
     from costmodel.training.report import TrainingReport
 
     render = find_renderer(format)
+    require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
     print(render(TrainingReport(analysis, symbolic=symbolic, depth=depth)), end="")

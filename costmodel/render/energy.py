@@ -18,7 +18,7 @@ from archspec.errors import find_named
 from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis import Analysis
 from costmodel.energy import LayerEnergy, Origin
-from costmodel.formula import show_number, show_quantity
+from costmodel.formula import count_of, show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import head, quantity
 from costmodel.render.markdown import code, escaped, line_of
@@ -236,7 +236,9 @@ def _works(report: Report) -> Iterator[tuple[str, str]]:
             layers[storage].add(layer.node.path)
     for storage in energies.chains.activations:
         if found := sizes[storage]:
-            held = f"{len(layers[storage])} layers that work with {_range(found)} bytes"
+            count = len(layers[storage])
+            those = f"{count_of(count, 'layer')} that {'work' if count > 1 else 'works'}"
+            held = f"{those} with {_range(found)} bytes"
             why = _why(storage, energies.chains.activations, max(found))
             yield "activations", f"from {storage.name}: {held}, {why}"
 
@@ -253,8 +255,10 @@ def _why(storage: Storage, chain: Chain, most: Rational) -> str:
     if before is not None and before.capacity is not None:
         told.append(f"more than the {show_number(before.capacity)} of {before.name}")
     if storage.capacity is not None:
-        fits = "of its" if most <= storage.capacity else "though it has but"
-        told.append(f"{fits} {show_number(storage.capacity)}")
+        size, fits = show_number(storage.capacity), most <= storage.capacity
+        told.append(
+            f"of its {size}" if fits else f"and more than its own {size}, the last there is"
+        )
     return ", ".join(told) or "the only memory"
 
 

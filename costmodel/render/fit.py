@@ -12,8 +12,9 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
 from archspec.hardware import Profile
-from costmodel.fit import Fit, Need
-from costmodel.formula import show_bytes, show_number
+from costmodel.filling import Full
+from costmodel.fit import CONTENTS, Fit, Need, in_words
+from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.questions import Answer, Question
 from costmodel.render.json import head, plain_number
 from costmodel.render.markdown import code, escaped, line_of
@@ -23,6 +24,14 @@ from costmodel.report import Report
 
 NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
 BREAKS = ("breaks at", "in memory", "over")
+
+BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
+"""What gets a line of its own; weights and the peak have theirs in every report."""
+
+ORDERS = {
+    "given": "the layers work in the given order",
+    "best": "the layers work in the best order at the values of the symbols",
+}
 
 NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
 
@@ -47,7 +56,7 @@ class Solved(NamedTuple):
 
 
 def _verdict(need: Need) -> str:
-    return f"{show_number(need.over)} bytes over" if need.over else "fits"
+    return f"{count_of(need.over, 'byte')} over" if need.over else "fits"
 
 
 def _share(need: Need) -> str:
@@ -68,22 +77,43 @@ def _breaks(fit: Fit) -> Iterator[tuple[str, ...]]:
 
 def _notes(fit: Fit, profile: Profile) -> Iterator[tuple[str, str]]:
     """What is to be said of the verdict, of the memories and of the device."""
+    yield from _order(fit)
     for need in fit.needs:
-        if need.passes:
-            what = f"its {show_number(need.memory.capacity)} bytes are full at the weights of"
-            yield need.memory.name, f"{what} {need.passes}"
-        if fit.room < 0 and "memory_peak" in need.memory.metrics:
-            lacking = show_number(-fit.room)
-            yield need.memory.name, f"lacks {lacking} bytes for the weights alone: no layer works"
-        level = profile.fields.memory[need.memory.name]
-        yield need.memory.name, f"{show_bytes(need.memory.capacity)}: {level.capacity.source}"
+        yield from ((need.memory.name, said) for said in _said(need, fit, profile))
+    for metric in fit.metrics:
+        if metric in BESIDE:
+            yield CONTENTS[metric], show_bytes(fit.needs[-1].sizes[metric])
     yield "not counted", NOT_COUNTED
     if profile.fields.doc:
         yield "of the device", profile.fields.doc
 
 
+def _order(fit: Fit) -> Iterator[tuple[str, str]]:
+    """The order of the layers, and whether another would do."""
+    if fit.order is not None:
+        yield "order", ORDERS[fit.order]
+    if fit.best is not None:
+        yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
+
+
+def _said(need: Need, fit: Fit, profile: Profile) -> Iterator[str]:
+    """Where a memory is full, what it lacks, and how large it is."""
+    memory = need.memory
+    if need.passes:
+        are = "is" if memory.capacity == 1 else "are"
+        yield f"its {count_of(memory.capacity, 'byte')} {are} full at the weights of {need.passes}"
+    if fit.room < 0 and need is fit.needs[-1]:
+        beside, works = (
+            in_words(memory.metrics[:-1]),
+            "layer works" if fit.order else "step is made",
+        )
+        yield f"lacks {count_of(-fit.room, 'byte')} for the {beside} alone: no {works}"
+    yield f"{show_bytes(memory.capacity)}: {profile.fields.memory[memory.name].capacity.source}"
+
+
 def _headline(fit: Fit, profile: Profile) -> str:
-    return f"{'fits' if fit.fits else 'does not fit'} {profile.key}"
+    training = "" if fit.order else " in training"
+    return f"{'fits' if fit.fits else 'does not fit'} {profile.key}{training}"
 
 
 def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]], texts: int) -> Table:
@@ -155,6 +185,8 @@ def _text(document: Mapping[str, Any]) -> str:
 def _document(fit: Fit) -> dict[str, Any]:
     return {
         "fits": fit.fits,
+        "order": fit.order,
+        "fits_in_best_order": None if fit.best is None else plain_number(fit.best),
         "memories": list(map(_need, fit.needs)),
         "room": plain_number(fit.room),
         "breaks": [
@@ -172,10 +204,18 @@ def _need(need: Need) -> dict[str, Any]:
     }
     return {
         "name": need.memory.name,
-        "holds": list(need.memory.metrics),
+        "holds": {metric: plain_number(size) for metric, size in need.sizes.items()},
         **{name: plain_number(value) for name, value in numbers.items()},
-        "full_at": need.passes,
+        "full_at": None if need.passes is None else _full(need.passes),
     }
+
+
+def _full(full: Full) -> dict[str, Any]:
+    copies = [
+        {"group": group, "of_a": word, "number": plain_number(number), "of": plain_number(of)}
+        for group, word, number, of in full.copies
+    ]
+    return {"path": full.path, "copies": copies}
 
 
 def _asked(solved: Solved) -> str:

@@ -143,7 +143,7 @@ def _legend(roofline: Roofline, points: Sequence[Line], axes: "Axes") -> None:
 
 def _counted(lines: Sequence[Line]) -> str:
     share = 100 * float(sum(line.share for line in lines))
-    return f"{len(lines)} layer{'s' * (len(lines) > 1)}, {share:.1f} % of the time,"
+    return f"{len(lines)} layer{'' if len(lines) == 1 else 's'}, {share:.1f} % of the time,"
 
 
 def _key(numbered: Sequence[Line], points: Sequence[Line], axes: "Axes") -> None:

@@ -11,8 +11,9 @@ from rich.text import Text
 from sympy import Expr
 
 from archspec.errors import find_named
-from costmodel.formula import show_bytes, show_number
-from costmodel.render.json import head, quantity
+from costmodel.fit import Fit
+from costmodel.formula import count_of, show_bytes, show_number
+from costmodel.render.json import head, plain_number, quantity
 from costmodel.render.markdown import code, escaped, line_of
 from costmodel.render.table import drawn, entry, heading, notes, print_whole
 from costmodel.training.report import Line, Sum, TrainingReport
@@ -75,8 +76,19 @@ def _laws(step: TrainingReport, console: Console) -> None:
 def _sums(step: TrainingReport) -> Iterator[tuple[str, str]]:
     for each in step.memory:
         yield each.title, _shown(step, each, show_bytes)
+    if step.fit is not None:
+        yield "capacity", _capacity(step.fit, at_values=step.report.symbolic)
     for each in step.products:
         yield each.title, _shown(step, each, show_number)
+
+
+def _capacity(fit: Fit, *, at_values: bool) -> str:
+    """What the main memory holds, and whether a step fits."""
+    (need,) = fit.needs
+    over = count_of(need.over, "byte")
+    verdict = f"it does not fit, {over} over" if need.over else "it fits"
+    where = ", at these values" if at_values else ""
+    return f"{show_bytes(need.memory.capacity)} of {need.memory.name}; {verdict}{where}"
 
 
 def _shown(step: TrainingReport, each: Sum, number: Callable[[Any], str]) -> str:
@@ -110,6 +122,8 @@ def _json(step: TrainingReport) -> str:
         "memory": {each.key: count(each.count) for each in step.memory},
         "macs": {each.key: count(each.count) for each in step.products},
     }
+    if step.fit is not None:
+        document |= {"fits": step.fit.fits, "room": plain_number(step.fit.room)}
     return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,6 @@
 """Pooling: windows without products."""
 
-from sympy import Expr, S
+from sympy import Expr, Mul, S
 
 from archspec.layers import Layer
 from archspec.layers.pool import (
@@ -19,6 +19,7 @@ from archspec.layers.pool import (
     Sum,
 )
 from costmodel.algebra.conditions import AtLeast
+from costmodel.algebra.functions import Minimum, floor_div
 from costmodel.backward import BYTE, INDEX, NOTHING, Backward, mask
 from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
@@ -135,12 +136,20 @@ def mean_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa:
 
 
 @backward_rule(MaxPool)
-def maxpool_backward(layer: MaxPool, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """A byte per output: which element of its window was the largest.
+def maxpool_backward(layer: MaxPool, site: Site, output: Shape) -> Backward:
+    """Bytes per output that tell the elements of its window apart: which was the largest.
 
     PyTorch keeps the input, and an index of 8 bytes per output.
     """
-    return mask("places", elements(output), BYTE)
+    count = Mul(*(window.kernel for window in _windows(layer, site)))
+    return mask("places", elements(output), BYTE * _bytes_of_place(count))
+
+
+def _bytes_of_place(count: Expr) -> Expr:
+    """1, 2 or 4 bytes: ``1 + min(1, count//257) + 2·min(1, count//65537)``."""
+    beyond = (Minimum(S.One, floor_div(count, 2**bits + 1)) for bits in (BYTE, 2 * BYTE))
+    second, others = beyond
+    return 1 + second + 2 * others
 
 
 @backward_rule(AdaptiveMaxPool, GlobalMaxPool, Amax)

@@ -35,7 +35,7 @@ class Held(NamedTuple):
     what: str
     layer: LayerCost | None
     size: Expr
-    bits: int | None
+    bits: Expr | int | None
     share: Expr
     within: tuple[Turn, ...]
 

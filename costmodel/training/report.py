@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sympy import Add, Expr
 
 from costmodel.analysis import Analysis
+from costmodel.fit import Fit, fit
 from costmodel.metrics import find_metric
 from costmodel.report import Report
 from costmodel.training.kept import Held, elements_of, over_turns
@@ -120,6 +121,11 @@ class TrainingReport:
             what = "block" if setup.checkpoint is Checkpoint.BLOCKS else "attention"
             yield Sum("made_again", "made again", analysis.made_again, f"the most of one {what}")
         yield self._of("training_memory", "memory")
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """Whether the memory of a device suffices, where one is given."""
+        return None if self.analysis.scenario.device is None else fit(self.analysis)
 
     @property
     def _state_note(self) -> str:
