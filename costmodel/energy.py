@@ -23,7 +23,7 @@ from costmodel.algebra.sums import OpenFormError
 from costmodel.conventions import CONVENTIONS
 from costmodel.liveness import AtWork
 from costmodel.machines import operation_energy
-from costmodel.metrics import METRICS, count_macs, each_by_each
+from costmodel.metrics import METRICS, count_macs, each_by_each, open_law
 from costmodel.propagation import Counted, LayerCost
 from costmodel.storage import (
     Bounds,
@@ -164,9 +164,7 @@ class Energies:
                 for each, times in _over_turns(moved, joules, turn):
                     runs[each].append(times)
         except OpenFormError:
-            cause = "energy_activations has no closed form in an open number of turns that grow"
-            hint = "fix the symbols in times with --set"
-            raise layer.node.error(cause, hint) from None
+            raise open_law("energy_activations", layer) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
 
     def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:

@@ -19,9 +19,17 @@ from archspec.precision import TYPES
 from archspec.trees import Tensor
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Minimum, is_positive
-from costmodel.algebra.sums import Turns, at_turn, largest_turn, sum_of_steps, where_it_happens
+from costmodel.algebra.sums import (
+    OpenFormError,
+    Turns,
+    at_turn,
+    largest_turn,
+    sum_of_steps,
+    where_it_happens,
+)
 from costmodel.basis import Basis
 from costmodel.cost import Output
+from costmodel.metrics import open_law
 from costmodel.precision import in_bytes
 from costmodel.propagation import GroupCost, LayerCost, Part
 from costmodel.rules.base import elements
@@ -115,10 +123,18 @@ def unrolled(
 
 
 def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
-    """Every layer with the most bytes that are in memory while it works, in that order."""
+    """Every layer with the most bytes that are in memory while it works, in that order.
+
+    Raises:
+        OpenLawError: turns of an open number differ otherwise than by polynomials.
+    """
     for event, alive in _alive(run):
         if event.layer is not None:
-            yield event.layer, _largest(alive, event)
+            try:
+                most = _largest(alive, event)
+            except OpenFormError:
+                raise open_law("what is in memory", event.layer) from None
+            yield event.layer, most
 
 
 class AtWork(NamedTuple):

@@ -26,6 +26,17 @@ OfNetwork = Callable[["Analysis"], PerLayer]
 Order = Literal["given", "best"]
 
 
+class OpenLawError(SpecError):
+    """A metric has no closed form in the symbols; numbers it has."""
+
+
+def open_law(metric: str, layer: LayerCost) -> OpenLawError:
+    """The error of a metric whose turns have no closed form together."""
+    cause = f"{metric} has no closed form in an open number of turns that each differ"
+    hint, node = "fix the symbols in times with --set", layer.node
+    return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
+
+
 class Metric(NamedTuple):
     """Something that is counted.
 
@@ -97,9 +108,7 @@ class Metric(NamedTuple):
             for each in reversed(turns):
                 count = over(count, each)
         except OpenFormError:
-            cause = f"{self.name} has no closed form in an open number of turns that each differ"
-            hint = "fix the symbols in times with --set"
-            raise counted.layer.node.error(cause, hint) from None
+            raise open_law(self.name, counted.layer) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":

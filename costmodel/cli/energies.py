@@ -40,8 +40,12 @@ def energy(
     render = find_renderer(format)
     _device("energy", given)
     require_depth(depth)
-    analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    print(render(Report(analysis, metrics_of(analysis), symbolic, depth)), end="")
+    shown = given.worked_out(
+        spec,
+        lambda analysis: render(Report(analysis, metrics_of(analysis), symbolic, depth)),
+        laws=symbolic or format == "json",
+    )
+    print(shown, end="")
 
 
 @app.command
@@ -71,8 +75,9 @@ def fit(
     _device("what fits", given)
     if for_ is not None:
         return _largest(spec, for_, chosen, format, given)
-    analysis = given.analysis(spec, numbers_suffice=True)
-    found = verdict(analysis, order=chosen)
+    analysis, found = given.worked_out(
+        spec, lambda each: (each, verdict(each, order=chosen)), laws=False
+    )
     print(views.verdict(Report(analysis, found.metrics), found), end="")
     return int(not found.fits)
 

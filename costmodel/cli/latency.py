@@ -1,6 +1,5 @@
 """How long a network takes at least on a device."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -69,9 +68,7 @@ def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":
     try:
         analysis.value("latency")
     except SpecError:
-        values = analysis.graph.values.items()
-        settings = [f"{name}={value}" for name, value in values]
-        return replace(given, settings=settings or None).analysis(spec, numbers_suffice=True)
+        return given.in_numbers(analysis).analysis(spec, numbers_suffice=True)
     return analysis
 
 

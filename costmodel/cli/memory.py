@@ -1,6 +1,6 @@
 """The command that shows what is in memory layer by layer."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,6 +14,9 @@ from costmodel.cli.options import (
     ViewFormat,
     require_depth,
 )
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
 
 PlotFile = Annotated[
     str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
@@ -40,13 +43,19 @@ def memory(
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
     from costmodel.profile import Profile
     from costmodel.render.memory import find_renderer
+    from costmodel.render.memory_plot import draw
+    from costmodel.render.plots import require_plot
 
     render = find_renderer(format)
     require_depth(depth)
-    analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
     if plot is not None:
-        from costmodel.render.memory_plot import draw
+        require_plot(plot)
 
-        draw(profile, plot)
-    print(render(profile), end="")
+    def show(analysis: "Analysis") -> str:
+        profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
+        shown = render(profile)
+        if plot is not None:
+            draw(profile, plot)
+        return shown
+
+    print(given.worked_out(spec, show, laws=symbolic or format == "json"), end="")

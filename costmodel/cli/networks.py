@@ -68,8 +68,9 @@ def _print_report(
 
     render = find_renderer(format)
     require_depth(depth)
-    analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    print(render(Report(analysis, metrics, symbolic, depth)), end="")
+    laws = symbolic or format == "json"
+    shown = given.worked_out(spec, lambda a: render(Report(a, metrics, symbolic, depth)), laws=laws)
+    print(shown, end="")
 
 
 @app.command

@@ -1,15 +1,19 @@
 """What commands share: their options, and the analysis that these ask for."""
 
 import sys
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
 from costmodel.loading import analyze
+from costmodel.metrics import OpenLawError
 from costmodel.scenario import Scenario, scenario
+
+_T = TypeVar("_T")
 
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 Specs = Annotated[
@@ -147,6 +151,25 @@ class Given:
         )
         warn(analysis)
         return analysis
+
+    def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
+        """What is made of a spec; all in numbers where these suffice and a metric has no law.
+
+        Raises:
+            SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
+        """
+        analysis = self.analysis(spec, numbers_suffice=not laws)
+        try:
+            return work(analysis)
+        except OpenLawError:
+            if laws or self.assume or not analysis.symbols:
+                raise
+        return work(self.in_numbers(analysis).analysis(spec, numbers_suffice=True))
+
+    def in_numbers(self, analysis: Analysis) -> "Given":
+        """The same with every symbol set to its value."""
+        values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
+        return replace(self, settings=values or None)
 
 
 NOTHING_GIVEN = Given()
