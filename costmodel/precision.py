@@ -71,11 +71,34 @@ def _width(dtype: str) -> tuple[bool, int, bool]:
 def widest(dtypes: Iterable[str]) -> str:
     """The type in which numbers of several types are multiplied.
 
-    Floating point goes before integers, then more bits before fewer. Neither of bf16 and fp16 holds
-    the other's numbers; fp32 does. Source: ``torch.promote_types``.
+    Of integers it is the one of more bits, of floating point too; neither of bf16 and fp16 holds
+    the other's numbers, fp32 does. Of both it is the first that holds the integers exactly.
+    Source: ``torch.promote_types`` (bf16 with fp16).
     """
     ordered = sorted(dict.fromkeys(dtypes), key=_width, reverse=True)
-    return "fp32" if {"bf16", "fp16"} == set(ordered[:2]) else ordered[0]
+    largest = "fp32" if {"bf16", "fp16"} == set(ordered[:2]) else ordered[0]
+    whole = max((TYPES[dtype] - 1 for dtype in ordered if not is_floating(dtype)), default=0)
+    wider = (largest, *(t for t in WIDER if _width(t) > _width(largest)))
+    return next(t for t in wider if not is_floating(t) or EXACT_BITS[t] >= whole)
+
+
+EXACT_BITS = {
+    "fp4": 2,
+    "fp6": 3,
+    "fp8": 4,
+    "bf16": 8,
+    "fp16": 11,
+    "tf32": 11,
+    "fp32": 24,
+    "fp64": 53,
+}
+"""Type of floating point → the bits of the integers that it holds exactly, of either sign.
+
+Those of fp4, fp6 and fp8 are E2M1, E2M3 and E4M3. Source: IEEE 754; OCP Microscaling Formats, 2023.
+"""
+
+WIDER = ("fp16", "fp32", "fp64")
+"""What integers are multiplied in that a narrower floating point does not hold."""
 
 
 def accumulator_of(dtype: str) -> str:

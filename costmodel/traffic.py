@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
+from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
 from costmodel.basis import Basis
 from costmodel.cost import Cache, Output, Role
+from costmodel.nests import LoopNest
 from costmodel.precision import in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.rules.base import elements
@@ -90,17 +92,39 @@ def _weights(layer: LayerCost, basis: Basis) -> Iterator[Expr]:
             yield parameter.size if parameter.read is None else parameter.read
 
 
-def _reads(layer: LayerCost, basis: Basis) -> Expr:
+def makes_map(layer: LayerCost, basis: Basis) -> bool:
+    """Whether a layer writes a new feature map: also what works in place, into other bits."""
     kind = layer.cost.output
-    if kind in (Output.VIEW, Output.PARAMETER):
+    if kind.is_feature_map or kind is Output.PARAMETER:
+        return kind.is_feature_map
+    bits = TYPES[basis.types_of(layer).activations]
+    return all(TYPES[basis.type_of(tensor)] != bits for tensor in layer.reads)
+
+
+def _reads(layer: LayerCost, basis: Basis) -> Expr:
+    """Inputs, each once; of a single input whose windows leave gaps, what is in them."""
+    if layer.cost.output is Output.PARAMETER:
         return S.Zero
-    read = {
-        tensor: elements(shape) for tensor, shape in zip(layer.reads, layer.inputs, strict=True)
-    }
-    if kind is Output.IN_PLACE:
+    sizes = [elements(shape) for shape in layer.inputs]
+    if len(sizes) == 1:
+        sizes = [_met(layer)]
+    read = dict(zip(layer.reads, sizes, strict=True))
+    if not makes_map(layer, basis):
+        if layer.cost.output is Output.VIEW:
+            return S.Zero
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
     return Add(*(basis.bytes_of(tensor, size) for tensor, size in read.items()))
+
+
+def _met(layer: LayerCost) -> Expr:
+    """The input's elements that windows meet, where their stride is known to skip some."""
+    loops = (loop for nest in layer.cost.nests for loop in nest.loops)
+    windows = [(loop.window, loop.count) for loop in loops if loop.window is not None]
+    shape = list(layer.inputs[0])
+    for i, (window, count) in enumerate(windows, len(shape) - len(windows)):
+        shape[i] = window.kernel * count if window.skips else shape[i]
+    return elements(tuple(shape))
 
 
 def in_out(layer: LayerCost, basis: Basis) -> Expr:
@@ -109,16 +133,26 @@ def in_out(layer: LayerCost, basis: Basis) -> Expr:
     Of a layer with several products it is the largest input and output of one of them.
     Source: MIT 6.5940, lecture 2 (peak activation).
     """
-    if not layer.cost.output.is_feature_map:
+    if not makes_map(layer, basis):
         return S.Zero
     if layer.cost.inner:
-        dtype = basis.types_of(layer).activations
-        return Maximum(*(in_bytes(s.reads, dtype) + in_bytes(s.writes, dtype) for s in layer.steps))
-    return _reads(layer, basis) + _writes(layer, basis)
+        return Maximum(*(_of_product(nest, layer, basis) for nest in layer.cost.nests))
+    read = {tensor: elements(own) for tensor, own in zip(layer.reads, layer.inputs, strict=True)}
+    reads = (basis.bytes_of(tensor, size) for tensor, size in read.items())
+    return Add(*reads, _writes(layer, basis))
+
+
+def _of_product(nest: LoopNest, layer: LayerCost, basis: Basis) -> Expr:
+    """What one of several products reads and writes; what is made inside has the layer's type."""
+    own = basis.types_of(layer).activations
+    types = (own if o.source is None else basis.type_of(layer.reads[o.source])
+             for o in nest.operands if not o.learnable)  # fmt: skip
+    moved = (nest.size(operand) for operand in nest.operands if not operand.learnable)
+    return Add(*(in_bytes(size, dtype) for size, dtype in zip(moved, types, strict=True)))
 
 
 def _writes(layer: LayerCost, basis: Basis) -> Expr:
-    if not layer.cost.output.is_feature_map:
+    if not makes_map(layer, basis):
         return S.Zero
     made = zip(layer.made, map(elements, layer.outputs), strict=True)
     return Add(*(basis.bytes_of(tensor, size) for tensor, size in made))

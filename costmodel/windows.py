@@ -48,6 +48,13 @@ class Window(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
     @property
+    def skips(self) -> bool:
+        """Whether windows are known to leave gaps in which nothing is met, and meet no padding."""
+        known = self.stride.is_Integer and self.span.is_Integer and self.stride > self.span
+        padded = self.ceil_mode or self.before != 0 or self.after != 0
+        return bool(known) and not padded and (not self.same or self.span is S.One)
+
+    @property
     def sides(self) -> tuple[Expr, Expr]:
         """The padding before and after.
 

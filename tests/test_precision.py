@@ -115,7 +115,10 @@ def test_products_are_made_in_the_wider_type() -> None:
     assert widest(["int4", "fp16"]) == "fp16"
     assert widest(["int8", "int4"]) == "int8"
     assert widest(["tf32", "fp32"]) == "fp32"
-    assert widest(["fp8", "int32"]) == "fp8"
+    assert widest(["fp8", "int4"]) == "fp8"  # three bits of an integer in E4M3's four
+    assert widest(["fp8", "int8"]) == widest(["fp4", "int8"]) == "fp16"
+    assert widest(["bf16", "int8"]) == "bf16"
+    assert widest(["bf16", "int16"]) == widest(["fp16", "int16"]) == "fp32"
     assert widest(["fp16", "bf16"]) == widest(["bf16", "fp16", "int8"]) == "fp32"
 
 
