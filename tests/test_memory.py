@@ -1,7 +1,8 @@
 """The memory profile: its numbers by hand, its bars, its figure."""
 
 import json
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import radians, sin
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,23 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in (*ticks, *others, *inside) if text.get_text()]
 
 
-@pytest.mark.parametrize("spec", ["alexnet", "mobilenetv2", "gpt2", "mcunet", "inceptionv3"])
+SPECS = ["alexnet", "mobilenetv2", "gpt2", "mcunet", "inceptionv3", "densenet", "swin", "googlenet"]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_names_below_bars_have_room(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of 7 points, turned by 60°, stand 7/72/sin(60°) inches apart or more."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    memory_plot.draw(profile(f"{spec}.yaml", dtype="int8"), "figure.png")
+    figures[0].draw_without_rendering()
+    (axes,) = figures[0].axes
+    places = [axes.transData.transform((tick, 0))[0] for tick in axes.get_xticks()]
+    apart = [after - before for before, after in pairwise(places)]
+    assert min(apart, default=99) >= 7 / 72 / sin(radians(60)) * figures[0].dpi
+
+
+@pytest.mark.parametrize("spec", SPECS)
 def test_no_label_lies_on_another(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))

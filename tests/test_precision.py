@@ -10,6 +10,7 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
+from costmodel.metrics import OpenLawError
 from costmodel.precision import Types, widest
 from costmodel.scenario import scenario
 
@@ -192,3 +193,46 @@ def test_what_moves_beside_products() -> None:
     assert moved["residual_1/add"] == 20
     assert moved["flatten_1"] == moved["unsqueeze_1"] == moved["reshape_1"] == 0
     assert moved["linear_1"] == 44 + 20 + 55
+
+
+def test_an_input_of_another_type() -> None:
+    """An attention in int8 over 8 tokens of 64 in fp32: q reads 8·64·4 bytes and makes 8·64."""
+    text = "input: [1, 8, 64]\nlayers: [{self_attention: {heads: 4}, precision: int8}]"
+    assert read(text).value("in_out_peak") == 8 * 64 * 4 + 8 * 64
+
+
+def test_what_works_in_place_into_other_bits_is_a_new_map() -> None:
+    """An int8 map of 1,024 as fp32: 1,024 read, 4,096 written; both are there at once."""
+    text = (
+        "input: [1, 4, 16, 16]\nprecision: int8\nlayers: [{conv2d: {out_channels: 4, "
+        "kernel_size: 1}}, {relu: , precision: fp32}, global_avgpool]"
+    )
+    net = read(text)
+    (relu,) = (x for x in net.layers if x.node.kind == "relu")
+    assert net.evaluator(net.of_layer("bytes_moved", relu)) == 1024 + 4096
+    assert net.evaluator(net.of_layer("in_out_peak", relu)) == 1024 + 4096
+    assert net.value("memory_peak") == net.value("in_out_peak") == 5120
+
+
+def test_a_stride_larger_than_the_kernel_skips() -> None:
+    """ResNet-50's first shortcut that halves, fp16: 512·256 weights, 256·28² met, 512·28² made."""
+    resnet = analyze(ROOT / "specs" / "resnet.yaml", scenario=scenario(dtype="fp16"))
+    path = "foreach_1/row_2/residual_1/shortcut/conv_bn_1/conv2d_1"
+    (conv,) = (x for x in resnet.layers if x.node.path == path)
+    moved = resnet.evaluator(resnet.of_layer("bytes_moved", conv))
+    assert moved == 2 * (512 * 256 + 256 * 28**2 + 512 * 28**2) == 1_466_368
+
+
+def test_growing_maps_of_half_bytes_have_numbers() -> None:
+    """Turns that each add 3 channels of 9·9 in int4 have no law; a table shows the numbers."""
+    text = (
+        "symbols: {L: 2}\ninput: [1, 5, 9, 9]\nlayers: [{repeat: {times: L, layers: [{parallel: "
+        "{merge: concat, branches: [[], [{conv2d: {out_channels: 3, kernel_size: 3, padding: 1, "
+        "bias: false}}]]}}]}}]"
+    )
+    architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
+    torch, half = find_convention("torch"), scenario(dtype="int4")
+    with pytest.raises(OpenLawError, match="no closed form in an open number of turns"):
+        analyze_architecture(architecture, torch, {}, (), half).value("memory_peak")
+    # In turn 2: 8 channels of 81 and 3 made of them, then 11 joined: ⌈648/2⌉ + ⌈243/2⌉ + ⌈891/2⌉.
+    assert read(text, dtype="int4").value("memory_peak") == 324 + 122 + 446

@@ -55,7 +55,7 @@ def _grid(profile: Profile, width: int | None) -> Table:
     grid.add_column("in + out", justify="right", no_wrap=True)
     grid.add_column("alive", justify="right", no_wrap=True)
     if width is not None:
-        grid.add_column("█ in + out  ░ kept beside", no_wrap=True)
+        grid.add_column("█ in + out  ░ beside", no_wrap=True)
     shown = {row.path for row in profile.layers}
     for row in profile.rows:
         bar = [_bar(profile, row, width)] if width is not None and row.path in shown else []

@@ -1,6 +1,7 @@
 """A memory profile as a figure: a bar per layer, in the order in which they work."""
 
 from collections.abc import Sequence
+from math import ceil
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_NAMES = 40
-"""The most layers whose names stand below their bars; more are numbered."""
+"""The most layers whose names stand below their bars; of more, groups are named."""
+
+LABEL_ROOM = 0.2
+"""Inches of the axis that a name takes."""
 
 UNITS = {10**9: "GB", 10**6: "MB", 10**3: "kB", 1: "bytes"}
 """Bytes → the unit that is as many, the largest first."""
@@ -32,8 +36,8 @@ def _paint(profile: Profile, axes: "Axes", width: float) -> None:
     own = list(map(min, own, alive))
     rest = [top - low for top, low in zip(alive, own, strict=True)]
     axes.bar(numbers, own, color=BLUE, label="input + output of the layer")
-    axes.bar(numbers, rest, bottom=own, color=ORANGE, label="kept beside for later layers")
-    _name_layers(profile, axes)
+    axes.bar(numbers, rest, bottom=own, color=ORANGE, label="what else is in memory")
+    _name_layers(profile, axes, width)
     _mark_capacity(profile, axes, size)
     axes.set_xlim(0.3, len(alive) + 0.7)
     axes.set_ylabel(f"memory of activations ({unit})")
@@ -54,26 +58,31 @@ def _title(profile: Profile, width: float) -> str:
     return "\n".join([f"{name}: what is in memory while each layer works", *about])
 
 
-def _name_layers(profile: Profile, axes: "Axes") -> None:
+def _name_layers(profile: Profile, axes: "Axes", width: float) -> None:
     """Every layer by its name; where names recur or are many, the groups where they begin."""
     labels = [profile.report.label(row).strip() for row in profile.layers]
     places = list(range(1, len(labels) + 1))
     if len(labels) > MAX_NAMES or len(set(labels)) < len(labels):
         axes.set_xlabel("layers, in the order in which they work")
-        places, labels = _groups([row.path.split("/") for row in profile.layers])
+        room = ceil(LABEL_ROOM * len(labels) / (width - 1))
+        places, labels = _groups([row.path.split("/") for row in profile.layers], room)
     axes.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
 
 
-def _groups(paths: Sequence[Sequence[str]]) -> tuple[list[int], list[str]]:
-    """Where groups begin, and their names: those at the second level, or else at the first."""
+def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[str]]:
+    """Where groups begin, and their names, those left out that begin too near to another.
+
+    A table of rows and a repeat are named by what is in them.
+    """
     starts: dict[tuple[str, ...], int] = {}
-    for depth in (2, 1):
-        starts = {}
-        for number, path in enumerate(paths, 1):
-            starts.setdefault(tuple(path[:depth]), number)
-        if len(starts) <= MAX_NAMES:
-            break
-    return list(starts.values()), [group[-1] for group in starts]
+    for number, path in enumerate(paths, 1):
+        holds_groups = path[0].rpartition("_")[0] in ("foreach", "repeat")
+        starts.setdefault(tuple(path[: 1 + holds_groups]), number)
+    kept: list[tuple[int, str]] = []
+    for group, number in starts.items():
+        if not kept or number - kept[-1][0] >= room:
+            kept.append((number, group[-1]))
+    return [number for number, _ in kept], [name for _, name in kept]
 
 
 def _mark_capacity(profile: Profile, axes: "Axes", size: int) -> None:
