@@ -10,7 +10,7 @@ from sympy import Expr, Symbol
 from archspec.arithmetic import Rational, common_multiple, tidy
 from archspec.header import Symbol as Declared
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.functions import plain
+from costmodel.algebra.functions import exact, plain
 from costmodel.algebra.trends import linear
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
 
 
 def domain_of(analysis: "Analysis", name: str, step: Rational | None = None) -> Domain:
-    """The domain of a symbol of a network that has no other; ``step`` is one that is asked for."""
-    return domain_under(
-        analysis.graph.symbols[name], analysis.symbols[name], analysis.demands, step
-    )
+    """The domain of a symbol, the others at their values; ``step`` is one that is asked for."""
+    values = analysis.graph.values
+    others = {s: exact(values[n]) for n, s in analysis.symbols.items() if n != name}
+    asked = (condition.mapped(lambda side: side.xreplace(others)) for condition in analysis.demands)
+    return domain_under(analysis.graph.symbols[name], analysis.symbols[name], asked, step)
 
 
 def domain_under(
