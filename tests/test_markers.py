@@ -468,7 +468,7 @@ def test_a_figure_is_stale_where_its_numbers_are(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/tmp/x.svg", "below"),
+        ("AWAY/x.svg", "below"),
         ("../x.svg", "below"),
         ("docs/../../x.svg", "below"),
         ("out/x.svg", "below"),
@@ -483,10 +483,12 @@ def test_a_figure_is_stale_where_its_numbers_are(folder: Path) -> None:
 def test_a_marker_writes_nowhere_else(
     path: str, said: str, option: str, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    (folder / "out").symlink_to(tmp_path_factory.mktemp("out"))
-    marker = f"<!-- archcost: memory mlp.yaml {option.format(path)} -->"
+    away = tmp_path_factory.mktemp("out")
+    (folder / "out").symlink_to(away)
+    written = option.format(path.replace("AWAY", str(away)))
+    marker = f"<!-- archcost: memory mlp.yaml {written} -->"
     assert said in refused(page(folder, f"{marker}\n{END}\n"))
-    assert not Path("/tmp/x.svg").exists()
+    assert list(away.iterdir()) == []
 
 
 def test_every_option_that_names_a_file_to_write_is_known() -> None:
