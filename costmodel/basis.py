@@ -35,7 +35,7 @@ class Basis(NamedTuple):
         """
         if self.scenario.device is None:
             raise SpecError(
-                "this depends on the device, and none is given",
+                "what is asked for depends on the device, and none is given",
                 hint="name one with --hardware; archcost hardware lists them",
             )
         return self.scenario.device
