@@ -54,6 +54,7 @@ FIGURES: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
                        {"metrics": ("macs",)}),
     "blank map": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"],
                   {"metrics": ("macs",), "where": ("macs <= 200e6",)}),
+    "map with a gap": (["alexnet.yaml"], ["g=1:4", "h=63:70", "w=h"], {"metrics": ("macs",)}),
     "sample": (["mobilenetv2.yaml"], ["width=0.35:1.4", "h=96:224", "w=h"],
                {"metrics": ("macs",), "sample": 400}),
     "front": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"],
@@ -160,6 +161,16 @@ def test_left_out_points_are_blank(draw: Draw) -> None:
     assert values is not None
     assert np.ma.getmaskarray(values).any()
     assert values.max() <= 200
+
+
+def test_a_value_without_any_network_is_a_gap(draw: Draw) -> None:
+    """AlexNet's g divides 32, so that 3 has no network; the axis has it all the same."""
+    (axes,) = panels(figure_of(draw, "map with a gap"))
+    values = axes.collections[0].get_array()
+    assert values is not None
+    blank = np.ma.getmaskarray(values)
+    assert blank.shape == (8, 4)
+    assert blank.all(axis=0).tolist() == [False, False, True, False]
 
 
 def test_a_front_is_marked_and_named(draw: Draw) -> None:

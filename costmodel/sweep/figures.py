@@ -244,11 +244,14 @@ class Figure:
         variant, name = case.architecture.variant, case.architecture.header.name
         return f"{name}@{variant}" if variant and "variant" not in case.labels else name
 
-    def side(self, symbol: Field, rows: Chunk) -> Side:
-        """A symbol along a side."""
+    def side(self, symbol: Field, rows: Chunk, *, whole: bool = False) -> Side:
+        """A symbol along a side; the whole of its axis, or what rows have of it."""
         declared = self.sweep.cases[0].space.declared.get(symbol.name)
         about = f" ({declared.doc})" if declared and declared.doc else ""
-        values = np.unique(_floats(symbol, rows))
+        spaces = (case.space for case in self.sweep.cases)
+        axes = (axis for space in spaces for axis in space.axes if axis.name == symbol.name)
+        swept = [float(value) for axis in axes for value in axis.values] if whole else []
+        values = np.unique([*_floats(symbol, rows), *swept])
         return Side(f"{symbol.name}{about}", values, _is_geometric(values))
 
     def lines_of(self, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
@@ -313,10 +316,11 @@ def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> L
 
 
 def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
-    """A map for each column; of a sample, its points."""
-    first, second = (figure.side(symbol, rows) for symbol in figure.symbols)
+    """A map for each column, blank where points were left out; of a sample, its points."""
+    is_sampled = figure.sweep.cases[0].space.sample is not None
+    first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
-    if figure.sweep.cases[0].space.sample is not None:
+    if is_sampled:
         columns = (scaled(field, rows) for field in figure.measures)
         return [Cloud(each.label, (first, second), x, y, each.numbers) for each in columns]
     return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
