@@ -13,6 +13,7 @@ from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
 from costmodel.metrics import find_metric
+from costmodel.networks import expanded
 from costmodel.scenario import Scenario
 
 
@@ -48,7 +49,7 @@ def spec_files(paths: Iterable[str]) -> Iterator[str]:
     Raises:
         SpecError: a folder without specs.
     """
-    for path in paths:
+    for path in expanded(paths):
         if not Path(path).is_dir():
             yield path
             continue

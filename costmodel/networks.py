@@ -27,10 +27,20 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     Raises:
         SpecError: nothing has such a path, or a spec breaks a rule.
     """
+    for text in expanded(specs):
+        path, variant = _parted(text)
+        yield from _variants(load(path), variant)
+
+
+def expanded(specs: Iterable[str]) -> Iterator[str]:
+    """The same words without patterns: one for every file that a pattern matches, sorted.
+
+    Raises:
+        SpecError: nothing matches a pattern.
+    """
     for text in specs:
         path, variant = _parted(text)
-        for file in matches(path, "spec"):
-            yield from _variants(load(file), variant)
+        yield from (f"{file}@{variant}" if variant else file for file in matches(path, "spec"))
 
 
 def _variants(architecture: Architecture, variant: str) -> Iterator[Architecture]:

@@ -153,3 +153,26 @@ def test_types_that_differ_are_told_of_how_many_networks(archcost: Run, tmp_path
         "weights int8, activations int8, accumulators int32 (1 network)",
         "weights fp32, activations fp32, accumulators fp32 (3 networks)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["check", "specs/mobilenetv[23].yaml"], ("mobilenetv2.yaml", "mobilenetv3.yaml")),
+        (
+            ["compare", "specs/mobilenetv[23].yaml", "--metric", "macs"],
+            ("mobilenetv2", "mobilenetv3"),
+        ),
+        (["sweep", "specs/vgg*.yaml@*", "--metric", "macs"], ("vgg11", "vgg19")),
+    ],
+)
+def test_patterns_are_expanded_by_every_command_of_several(
+    words: list[str], names: tuple[str, ...], archcost: Run
+) -> None:
+    """No shell stands before a marker of a page."""
+    done = archcost(*words)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in names)
+    missing = archcost(words[0], "specs/nothing*.yaml", *words[2:])
+    assert missing.returncode == 2
+    assert "no spec matches 'specs/nothing*.yaml'" in missing.stderr

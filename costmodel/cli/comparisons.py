@@ -86,13 +86,14 @@ def compare(
 ) -> None:
     """Show networks side by side, and from which value of a symbol on their order is another."""
     from costmodel.compare import Comparison, Network, labels
+    from costmodel.networks import expanded
     from costmodel.render.compare import find_renderer
     from costmodel.revisions import load_source, read_source
 
     render, metrics = find_renderer(format), chosen(metric)
     loaded = [
         (side.source._replace(variant=spec.variant), spec)
-        for side in map(load_source, map(read_source, specs))
+        for side in map(load_source, map(read_source, expanded(specs)))
         for spec in side.specs
     ]
     if len(loaded) < 2:

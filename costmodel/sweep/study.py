@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec import Architecture, SpecError, load
+from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.header import read_value
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
 from costmodel.metrics import METRICS
+from costmodel.networks import EVERY, networks
 from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
 from costmodel.sweep.arithmetic import OVER, UNDER
@@ -295,30 +296,21 @@ def _check_joined(join: Join | None) -> None:
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
-    """Every network that some texts name, with its file; ``@*`` stands for all variants.
+    """Every network that some texts name, with its file (see `networks`).
 
     Raises:
         SpecError: a spec is bad, has no variants, or is there twice.
     """
     seen = set()
     for spec in specs:
-        for file, architecture in _variants(spec):
-            if (file, architecture.variant) in seen:
+        for architecture in networks([spec]):
+            file, variant = architecture.document.file, architecture.variant
+            if spec == f"{file}{EVERY}" and not architecture.header.variants:
+                raise SpecError(f"{file} has no variants")
+            if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")
-            seen.add((file, architecture.variant))
+            seen.add((file, variant))
             yield file, architecture
-
-
-def _variants(spec: str) -> Iterator[tuple[str, Architecture]]:
-    if not spec.endswith("@*"):
-        architecture = load(spec)
-        yield architecture.document.file, architecture
-        return
-    architecture = load(spec.removesuffix("@*"))
-    if not architecture.header.variants:
-        raise SpecError(f"{architecture.document.file} has no variants")
-    for name in architecture.header.variants:
-        yield architecture.document.file, architecture.varied(name)
 
 
 def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
