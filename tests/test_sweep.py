@@ -20,7 +20,7 @@ from costmodel.sweep.query import Said
 from costmodel.sweep.space import Space, plain_values, read_space
 from costmodel.sweep.study import Setup, Sweep, sweep
 from costmodel.sweep.vary import read_varied, show_value
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 
 SPECS = ROOT / "specs"
 
@@ -372,3 +372,13 @@ def test_a_symbol_that_one_spec_lacks() -> None:
         sweep(specs, ["width=1,2"])
     with pytest.raises(SpecError, match=r"alexnet.yaml has no symbol 'width'"):
         rows(sweep(specs, ["h=224"], Said(where=("width <= 1",))))
+
+
+def test_what_and_joins_is_asked_of_what_is_left(archcost: Run) -> None:
+    """At h = 96 the second part has no value; the first has left that point out by then."""
+    vary = ["sweep", "specs/mobilenetv2.yaml", "--vary", "h=96,128", "w=h", "--metric", "macs"]
+    done = archcost(*vary, "--where", "h > 96 and macs/(h - 96) > 1")
+    assert done.returncode == 0, done.stderr
+    assert "99,074,048" in done.stdout
+    refused = archcost(*vary, "--where", "macs/(h - 96) > 1")
+    assert (refused.returncode, "division by zero" in refused.stderr) == (2, True)

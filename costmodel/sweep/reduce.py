@@ -12,7 +12,8 @@ import numpy as np
 
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
-from archspec.trees import Tree
+from archspec.scope import conjuncts
+from archspec.trees import Tree, Value
 from costmodel.sweep.arithmetic import (
     MAX_EXACT_FLOAT,
     MAX_INT64,
@@ -61,7 +62,7 @@ class Condition(NamedTuple):
     """What must hold of a row: its text, its tree."""
 
     text: str
-    tree: Tree
+    tree: Value
 
     def holds(self, chunk: Chunk) -> Any:
         """Where it does."""
@@ -134,10 +135,11 @@ def evaluate_named(text: str, tree: Tree, chunk: Chunk) -> Numbers:
 
 
 def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally) -> Iterator[Rows]:
-    """The rows that keep all conditions."""
+    """The rows that keep all conditions; what ``and`` joins is asked of what is left by then."""
+    parts = [Condition(each.text, part) for each in conditions for part in conjuncts(each.tree)]
     for chunk in chunks:
         rows = chunk
-        for condition in conditions:
+        for condition in parts:
             kept = condition.holds(rows)
             if not np.all(kept):
                 rows = rows.select(kept)
