@@ -13,7 +13,6 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.basis import Basis
-from costmodel.machines import bandwidth, operations_per_second
 from costmodel.propagation import LayerCost
 from costmodel.traffic import traffic, weights_read
 
@@ -26,6 +25,8 @@ def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
     """
     if operations is S.Zero:
         return S.Zero
+    from costmodel.machines import operations_per_second
+
     dtype = basis.types_of(layer).operations
     try:
         peak = operations_per_second(basis.device.profile, dtype)
@@ -51,6 +52,8 @@ def weights_time(layer: LayerCost, basis: Basis) -> Expr:
 def _transfer_time(moved: Expr, basis: Basis) -> Expr:
     if moved is S.Zero:
         return S.Zero
+    from costmodel.machines import bandwidth
+
     return moved * _seconds_per(bandwidth(basis.device.profile), basis)
 
 

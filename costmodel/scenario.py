@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from inspect import signature
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
-from archspec.hardware import Profile
 from archspec.header import Symbol
 from archspec.precision import TYPES, UNSAID, Precision
 from costmodel.settings import Number, to_rational
 from costmodel.training.setup import Training, training
+
+if TYPE_CHECKING:
+    from archspec.hardware import Profile
 
 
 class Device(NamedTuple):
@@ -23,7 +25,7 @@ class Device(NamedTuple):
         energies: the profile whose energies it takes, where they are not its own.
     """
 
-    profile: Profile
+    profile: "Profile"
     efficiency: Rational = 1
     energies: str | None = None
 
