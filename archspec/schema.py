@@ -225,10 +225,6 @@ def _list(item: Schema) -> Schema:
     return {"type": "array", "minItems": 1, "items": item}
 
 
-def _any_of_patterns(*patterns: str) -> Schema:
-    return {"pattern": "|".join(f"(?:{pattern})" for pattern in patterns)}
-
-
 def _entry(
     reserved: Schema, names: Names, holding: Mapping[str, Schema], *, is_open: bool
 ) -> Schema:

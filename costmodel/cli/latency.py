@@ -6,7 +6,15 @@ from cyclopts import Parameter
 
 from archspec.errors import SpecError
 from costmodel.cli.app import app
-from costmodel.cli.options import NOTHING_GIVEN, Depth, Given, Spec, Symbolic, ViewFormat
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    Depth,
+    Given,
+    Spec,
+    Symbolic,
+    ViewFormat,
+    require_depth,
+)
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -62,14 +70,13 @@ def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":
     Raises:
         SpecError: the spec or what is given breaks a rule, or the device lacks a figure.
     """
-    analysis = given.analysis(spec, numbers_suffice=not laws)
-    if laws or given.assume:
+
+    def valued(analysis: "Analysis") -> "Analysis":
+        if not laws:
+            analysis.value("latency")
         return analysis
-    try:
-        analysis.value("latency")
-    except SpecError:
-        return given.in_numbers(analysis).analysis(spec, numbers_suffice=True)
-    return analysis
+
+    return given.worked_out(spec, valued, laws=laws)
 
 
 def require_sense(
@@ -87,8 +94,7 @@ def require_sense(
         raise SpecError("--for and --symbolic are two views", hint="ask one at a time")
     if step is not None and name is None:
         raise SpecError("--step is of a symbol", hint="name one with --for")
-    if depth is not None and depth < 0:
-        raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
+    require_depth(depth)
 
 
 def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossovers":
