@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, floor, gcd, isqrt, lcm
 
-from archspec.expressions import MAX_NUMBER_BITS, ExpressionError
+from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, TooLargeError
 
 Rational = int | Fraction
 
@@ -47,7 +47,7 @@ def power(base: Rational, exponent: Rational) -> Rational:
         raise ExpressionError(f"the exponent {exponent} is no integer")
     times = int(exponent)
     if (_bits(base) - 1) * abs(times) > MAX_NUMBER_BITS and abs(base) != 1:
-        raise ExpressionError(f"a power of more than {MAX_NUMBER_BITS:,} bits")
+        raise TooLargeError(f"a power of more than {MAX_NUMBER_BITS:,} bits")
     if times < 0:
         return tidy(1 / Fraction(_divisor(base)) ** -times)
     return tidy(Fraction(base) ** times)
@@ -116,5 +116,5 @@ FUNCTIONS: dict[str, Callable[..., Rational]] = {
 def bounded(value: Rational) -> Rational:
     """``value``, if it is no larger than any spec needs."""
     if _bits(value) > MAX_NUMBER_BITS:
-        raise ExpressionError(f"a number of more than {MAX_NUMBER_BITS:,} bits")
+        raise TooLargeError(f"a number of more than {MAX_NUMBER_BITS:,} bits")
     return value

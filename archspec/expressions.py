@@ -59,6 +59,10 @@ class ExpressionError(ValueError):
         return self
 
 
+class TooLargeError(ExpressionError):
+    """A number of more bits than any spec needs; it is refused, not computed."""
+
+
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 
 _TOKEN = re.compile(

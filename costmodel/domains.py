@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sympy import Expr, Symbol
 
 from archspec.arithmetic import Rational, common_multiple, tidy
+from archspec.expressions import TooLargeError
 from archspec.header import Symbol as Declared
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import exact, plain
@@ -77,13 +78,17 @@ class Domain(NamedTuple):
 def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
     """The last number that a property holds of that ends once; None where it does not end.
 
-    Where it does not even hold of the first, the number before that.
+    Where it does not even hold of the first, the number before that. Numbers are not looked at from
+    ``2**MAX_EXPONENT`` on, nor from where the laws have more bits than are computed.
     """
     good, stride = span.first - 1, 1
     while True:
         tried = good + stride if span.last is None else min(good + stride, span.last)
-        if not holds(tried):
-            break
+        try:
+            if not holds(tried):
+                break
+        except TooLargeError:
+            return None
         if tried == span.last:
             return tried
         good, stride = tried, 2 * stride

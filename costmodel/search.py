@@ -9,6 +9,7 @@ from sympy import Expr
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, tidy
+from archspec.expressions import TooLargeError
 from costmodel.algebra.trends import Steps, linear, trend
 from costmodel.domains import MAX_EXPONENT, Span, last_of
 from costmodel.queries import Constraint
@@ -107,12 +108,25 @@ class Grid:
         return None
 
     def _unbounded(self, span: Span) -> Answer:
-        first = max(span.first, 2**MAX_EXPONENT)
+        first = self._far(span)
         tried = (self.question.sample(self.value(first + i)) for i in range(MAX_TRIES))
         at = next((sample for sample in tried if not sample.broken), None)
         if at is None:
             raise SpecError(f"no constraint bites, but no valid {self.question.name} was found")
         return self._answer(Verdict.UNBOUNDED, at, None)
+
+    def _far(self, span: Span) -> int:
+        """A number of steps at which all that is proved to hold can be shown by numbers."""
+        exponent = MAX_EXPONENT
+        while exponent:
+            steps = max(span.first, 1 << exponent)
+            try:
+                self.question.sample(self.value(steps))
+            except TooLargeError:
+                exponent //= 2
+            else:
+                return steps
+        return span.first
 
     def _infeasible(self) -> Answer:
         """With the numbers at the value of the domain's end that comes nearest."""

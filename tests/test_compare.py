@@ -120,6 +120,15 @@ def test_what_is_not_decided_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> 
         assert orders_at(found, value) == [order_of([value // 7 * 7, value // 5 * 5])]
 
 
+def test_laws_are_compared_as_far_as_their_numbers_are_computed() -> None:
+    """``x**40`` has more bits than are computed long before the last value that is looked at."""
+    found = rank([X**40, 9 * X**41], X, Domain(1, None, 1), 1, always)
+    assert found.stretches == ((((0,), (1,)), 1, None, False, False),)
+    divided = [X / (X**2 + 2), X**2 / ((X**2 + 2) ** 2 * (X**4 / (X**2 + 2) ** 4 + 8)), X]
+    found = rank(divided, X, Domain(7, None, 1), 7, always)
+    assert found.stretches == ((((1,), (0,), (2,)), 7, None, False, False),)
+
+
 def test_values_that_are_not_valid_are_left_out() -> None:
     found = rank([X, 2 * X], X, Domain(1, None, 1), 1, lambda value: value % 4 == 0)
     assert found.stretches[0].first == 4

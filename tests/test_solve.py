@@ -189,6 +189,16 @@ def test_infeasible_and_unbounded_are_answers() -> None:
     assert (every.verdict, every.value) == (Verdict.UNBOUNDED, None)
 
 
+def test_unbounded_is_shown_as_far_as_numbers_are_computed(tmp_path: Path) -> None:
+    """``k**11`` channels have 2,817 bits at 2**256, more than are computed, and 1,409 at 2**128."""
+    spec = tmp_path / "steep.yaml"
+    layer = "conv2d: {out_channels: k**11, kernel_size: 1}"
+    head = "archspec: 1\nname: steep\nsymbols: {k: 2}\ninput: [1, 3, 8, 8]\n"
+    spec.write_text(f"{head}layers: [{layer}, {layer}]\n", encoding="utf-8")
+    answer = ask(spec, "k", ["macs >= 1e9"], end="largest")[1]
+    assert (answer.verdict, answer.at and answer.at.value) == (Verdict.UNBOUNDED, 2**128)
+
+
 def test_what_was_not_tried_is_said() -> None:
     answer = asked("mobilenetv2.yaml", "width", "macs/params >= 100", step="0.5")
     assert answer.verdict is Verdict.OPEN

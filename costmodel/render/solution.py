@@ -60,7 +60,7 @@ def _value(answer: Answer) -> str:
     if answer.verdict is Verdict.INFEASIBLE:
         return "none: no value will do"
     if answer.verdict is Verdict.UNBOUNDED:
-        return f"unbounded: it goes on {'to 2**256' if answer.end == 'largest' else 'towards 0'}"
+        return f"unbounded: it goes on {'for good' if answer.end == 'largest' else 'towards 0'}"
     assert answer.value is not None
     shown = _number(answer.value)
     if answer.verdict is Verdict.OPEN:
