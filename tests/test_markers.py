@@ -679,6 +679,8 @@ def test_a_figure_is_drawn_again_only_where_it_has_to_be(
     assert figure.read_bytes() == drawn
     figure.write_bytes(drawn.replace(b"\n", b"\r\n"))
     assert stale(path) == []
+    figure.write_bytes(drawn.replace(b" \n", b"\n").rstrip())
+    assert stale(path) == []
     figure.unlink()
     assert stale(path) == ["page.md", "memory.svg"]
     refresh(path)

@@ -10,8 +10,8 @@ FIGURES = (".svg", ".png", ".pdf")
 DATA = (".csv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The ends of files that a marker may write."""
 
-TEXTS = (".svg", ".csv", ".json", ".jsonl", ".ndjson")
-"""Of these the ends that are text: how its lines end does not count."""
+TEXTS = (".csv", ".json", ".jsonl", ".ndjson")
+"""Of these the ends of data that is text."""
 
 MISSING = "is missing"
 
@@ -71,6 +71,9 @@ def fault_of_data(path: Path, there: bytes | None, wanted: bytes) -> str:
 
 
 def _content(path: Path, data: bytes) -> bytes:
+    """What counts of a file: of text not how its lines end, of SVG no spaces there either."""
+    if path.suffix == ".svg":
+        return b"\n".join(map(bytes.rstrip, data.rstrip().split(b"\n")))
     return data.replace(b"\r\n", b"\n") if path.suffix in TEXTS else data
 
 
