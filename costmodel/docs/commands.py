@@ -16,14 +16,14 @@ from cyclopts import CycloptsError
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from costmodel.cli.app import app
-from costmodel.docs.files import DATA, FIGURES
+from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
-from costmodel.render.plots import Drawing
+from costmodel.render.plots import SUFFIXES, Drawing
 
 FIGURE = "plot"
 """The parameter of a command that names the figure which it draws."""
 
-WRITTEN = {FIGURE: FIGURES, "output": DATA}
+WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 """The parameters of commands that name a file which they write → the ends that it may have."""
 
 WARNING = "archcost: warning: "

@@ -6,12 +6,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-FIGURES = (".svg", ".png", ".pdf")
 DATA = (".csv", ".json", ".jsonl", ".ndjson", ".parquet")
-"""The ends of files that a marker may write."""
+"""The ends of files of data that a marker may write."""
 
 TEXTS = (".csv", ".json", ".jsonl", ".ndjson")
-"""Of these the ends of data that is text."""
+"""Those of them that are text."""
 
 MISSING = "is missing"
 
