@@ -100,7 +100,7 @@ class EntryReader:
         inner = (*path, key) if isinstance(value, dict) else path
         content = self._content(key, fields, inner)
         names = fields if isinstance(fields, dict) else {}
-        reserved = self._reserved(value if isinstance(value, dict) else {}, path)
+        reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
         return Entry(
             content=content,
             bodies=self._bodies(content, fields, inner),
@@ -197,9 +197,9 @@ class EntryReader:
             cause, hint = str(context.get("cause")), context.get("hint")
             raise SpecError(cause, hint=hint, origin=origin, entry=name) from None
 
-    def _reserved(self, value: dict[str, Any], path: Path_) -> "Reserved":
+    def _reserved(self, value: dict[str, Any], path: Path_, key: str) -> "Reserved":
         reserved = {key: item for key, item in value.items() if key in Reserved.names()}
-        return validate(Reserved, reserved, self.document, path)
+        return validate(Reserved, reserved, self.document, path, entry=key)
 
 
 def read_blocks(header: Header, document: Document) -> dict[str, Block]:
