@@ -212,7 +212,7 @@ def read_constant(value: Any, among: Range = NUMBER) -> Rational:
         return tidy(value)
     nearest = among.nearest(value)
     hint = None if nearest is None else f"the nearest is {show(nearest)}"
-    raise refused(rule, hint, value=show(value))
+    raise refused(rule, hint, value=shortened(show(value)))
 
 
 def _single(among: Range) -> Callable[[Any], Expression]:

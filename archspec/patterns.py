@@ -18,11 +18,15 @@ _NUMBER = rf"(?:(?:0|[1-9][0-9]*)|[0-9]+(?:\.[0-9]*(?:{_POWER})?|{_POWER})|\.[0-
 _CALLED = "|".join(FUNCTIONS)
 
 
+def _word(keywords: str) -> str:
+    """A word that is no keyword."""
+    return rf"(?!(?:{keywords})\b)[A-Za-z_][A-Za-z0-9_]*\b"
+
+
 def _in_turn(before: str, keywords: str, operators: str) -> str:
     """Operands and operators in turn; a keyword is no operand."""
-    word = rf"(?!(?:{keywords})\b)[A-Za-z_][A-Za-z0-9_]*\b"
     opening = rf"(?:(?:[-+(]{before}|(?:{_CALLED}){_GAP}\(){_GAP})*"
-    operand = rf"{opening}(?:{_NUMBER}|{word}){_GAP}(?:[\])]{_GAP})*"
+    operand = rf"{opening}(?:{_NUMBER}|{_word(keywords)}){_GAP}(?:[\])]{_GAP})*"
     return rf"^{_GAP}{operand}(?:(?:{operators}){_GAP}{operand})*$"
 
 
@@ -37,7 +41,7 @@ EXPRESSION = _in_turn(r"|not\b", "and|or|not", rf"{_ARITHMETIC}|[=!<>]=|[<>]|and
 TRUTH = r"[<>]|[=!]=|\b(?:and|or|not|true|false)\b"
 """What a condition has in it, if it is not `ONE_NAME`."""
 
-ONE_NAME = r"^[ \t\r\n(]*[A-Za-z_][A-Za-z0-9_]*[ \t\r\n)]*(?:\[[\s\S]*\][ \t\r\n)]*)?$"
+ONE_NAME = rf"^[ \t\r\n(+]*{_word('true|false')}[ \t\r\n)]*(?:\[[\s\S]*\][ \t\r\n)]*)?$"
 """A name, or an item of a list."""
 
 
@@ -59,6 +63,9 @@ SQUARE = _balanced(r"\[", r"\]", "")
 """Square brackets in pairs."""
 
 
+_CONNECTIVE = r"\b(?:and|or|not)\b"
+
+
 def _faults() -> Iterator[str]:
     """What no expression has in it."""
     yield rf"^[ \t\r\n(+]*{_NUMBER}[ \t\r\n)]*$"  # a number, written as text
@@ -67,6 +74,10 @@ def _faults() -> Iterator[str]:
     yield rf"(?:^|[^A-Za-z0-9_.])[0-9.][A-Za-z0-9_.]*{_GAP}\["  # an item of a number
     yield rf"[/%]{_GAP}0(?:\.0*)?{_GAP}(?:$|[^A-Za-z0-9_. \t\r\n*\[])"  # a division by 0
     yield rf"(?:^|[^A-Za-z0-9_ \t\r\n]){_GAP}\([^()]*,"  # a comma outside of calls
+    yield rf"{_CONNECTIVE}{_GAP}{_NUMBER}{_GAP}(?:$|[)\]]|(?:and|or)\b)"  # a number for a condition
+    yield rf"(?:^|[(\[,]|{_CONNECTIVE}){_GAP}{_NUMBER}{_GAP}(?:and|or)\b"
+    yield rf"\b(?:true|false){_GAP}(?:[-+*/%<>\[]|[=!]=)"  # a truth value for a number
+    yield rf"(?:[-*/%<>=\[]|(?:[0-9)\]]|\b{_word('and|or|not')}){_GAP}\+){_GAP}(?:true|false)\b"
     yield from map(_miscounted, FUNCTIONS)
 
 

@@ -177,7 +177,7 @@ def _values() -> dict[str, Schema]:
         ),
         "column": _either(
             "A list, or the name of one, or an item of one.",
-            {FORM: "text", "pattern": ONE_NAME, "not": {"enum": ["true", "false"]}},
+            {FORM: "text", "pattern": ONE_NAME},
             {**values, "minItems": 1},
         ),
     }
