@@ -326,7 +326,7 @@ def _optional(read: Read) -> Read:
 
 
 def one(among: Range) -> Read:
-    """One number of a among."""
+    """One number of a range."""
     return Read(_single(among), form(among.name))
 
 

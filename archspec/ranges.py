@@ -53,14 +53,16 @@ class Range(NamedTuple):
     @property
     def schema(self) -> dict[str, Any]:
         """The literals, as JSON Schema; it refuses what is not finite, too."""
-        bounds = {"minimum": self.least, "maximum": self.most}
+        ends = float(LARGEST) if self.whole else None  # of the others, `FINITE` has them
+        least, most = self.least, ends if self.most is None else self.most
+        bounds = {"minimum": -ends if least is None and ends else least, "maximum": most}
         found: dict[str, Any] = {key: at for key, at in bounds.items() if at is not None}
         if self.without is not None and self.without == self.least:
             found["exclusiveMinimum"] = found.pop("minimum")
         elif self.without is not None:
             found["not"] = {"const": self.without}
         if self.whole:
-            return {"type": "integer", "maximum": float(LARGEST), **found}
+            return {"type": "integer", **found}
         return {FORM: "finite", **found}
 
 

@@ -72,7 +72,7 @@ def _explain(
             origin = document.key_origin(place[:-1])
             return SpecError(f"the field '{field}' is required", origin=origin, entry=around)
         case "wrong_type":
-            return _explain_value(error["ctx"], document.origin(place), name, _named(loc))
+            return explain_value(error["ctx"], document.origin(place), name, _named(loc))
     return SpecError(_cause(error), origin=document.origin(place), entry=name)
 
 
@@ -95,7 +95,8 @@ def _named(loc: tuple[str | int, ...]) -> str:
     return next((part for part in reversed(loc) if isinstance(part, str)), "")
 
 
-def _explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:
+def explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:
+    """What a reader raised (see `fields.refused`), at the place of the value that it read."""
     position = context.get("position") or 0
     hint, cause = context.get("hint"), context["cause"]
     if "value" in context:  # a rule, broken by a literal
