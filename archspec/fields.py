@@ -212,7 +212,8 @@ def read_constant(value: Any, among: Range = NUMBER) -> Rational:
         return tidy(value)
     nearest = among.nearest(value)
     hint = None if nearest is None else f"the nearest is {show(nearest)}"
-    raise refused(rule, hint, value=shortened(show(value)))
+    written = str(value) if value.denominator == 1 else str(float(value))
+    raise refused(rule, hint, value=shortened(written))
 
 
 def _single(among: Range) -> Callable[[Any], Expression]:

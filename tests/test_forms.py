@@ -99,7 +99,7 @@ EXPRESSIONS = (
 """YAML texts that are expressions, or nearly."""
 
 KNOWN_TO_THE_READER = {
-    "a number of less than 1e-300": (r"\(1/10{50}", "dropout.p", "1e-301"),
+    "a number of less than 1e-300": (r"\(1e-301\)", "dropout.p", "1e-301"),
     "what stands in brackets": (r"in '\(h > 3\) \+ 1'", "let.s", "(h > 3) + 1"),
     "brackets that cross": (r"expected '\]'", "let.s", "'(h[(1)*2)]'"),
     "what a name means already": (r"has a meaning already", "symbols", "{a: 1}\nlet: {a: 1}"),
