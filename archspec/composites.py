@@ -4,7 +4,20 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from archspec.fields import Read, Size, constant, form, read_items, read_mapping, refused, wrong
+from archspec import trees
+from archspec.fields import (
+    Count,
+    Expression,
+    Integer,
+    Read,
+    Size,
+    constant,
+    form,
+    read_items,
+    read_mapping,
+    refused,
+    wrong,
+)
 from archspec.header import read_value
 from archspec.validation import STRICT
 
@@ -33,8 +46,18 @@ def _rows(value: Any) -> list[dict[str, Any]]:
 
 def _columns(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value:
-        return _row(value)
+        return read_mapping(value, _column)
     raise wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
+
+
+def _column(value: Any) -> Any:
+    column = read_value(value)
+    if column == []:
+        raise refused("a column has a value for every row")
+    named = isinstance(column, Expression) and isinstance(column.tree, trees.Name | trees.Index)
+    if not named and not isinstance(column, list):
+        raise refused("a column is a list", "write one, as [1, 6], or the name of one")
+    return column
 
 
 def _body(value: Any) -> Any:
@@ -98,13 +121,13 @@ class Parallel(Composite):
     merge: Literal["concat", "add", "mul"] = Field(
         default="concat", description="how their outputs become one"
     )
-    axis: Size = Field(default=constant(1), description="the axis that concat joins")
+    axis: Integer = Field(default=constant(1), description="the axis that concat joins")
 
 
 class Repeat(Composite):
     """The same entries ``times`` over, each turn with weights of its own."""
 
-    times: Size = Field(description="how many turns; may be a symbol; 0 leaves them out")
+    times: Count = Field(description="how many turns; may be a symbol; 0 leaves them out")
     index: Index = Field(default=None, description="a name for the turn, from 0")
     layers: Body = Field(description="the entries of one turn")
 

@@ -15,7 +15,7 @@ from archspec.header import BlockModel, Header, check_name, read_value
 from archspec.layers import KINDS, Layer, find_kind
 from archspec.precision import UNSAID, Precision, Said
 from archspec.scope import RESERVED
-from archspec.validation import STRICT, validate
+from archspec.validation import STRICT, explain_value, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
@@ -100,7 +100,7 @@ class EntryReader:
         inner = (*path, key) if isinstance(value, dict) else path
         content = self._content(key, fields, inner)
         names = fields if isinstance(fields, dict) else {}
-        reserved = self._reserved(value if isinstance(value, dict) else {}, path)
+        reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
         return Entry(
             content=content,
             bodies=self._bodies(content, fields, inner),
@@ -191,15 +191,14 @@ class EntryReader:
         try:
             return read_value(value)
         except PydanticCustomError as error:
-            context = error.context or {}
-            origin = self.document.origin(path).shifted(context.get("position") or 0)
-            name = ".".join(map(str, path[-2:]))
-            cause, hint = str(context.get("cause")), context.get("hint")
-            raise SpecError(cause, hint=hint, origin=origin, entry=name) from None
+            context: Any = error.context
+            place = (*path, *context.get("path", ()))
+            name, field = ".".join(map(str, path[-2:])), str(path[-1])
+            raise explain_value(context, self.document.origin(place), name, field) from None
 
-    def _reserved(self, value: dict[str, Any], path: Path_) -> "Reserved":
+    def _reserved(self, value: dict[str, Any], path: Path_, key: str) -> "Reserved":
         reserved = {key: item for key, item in value.items() if key in Reserved.names()}
-        return validate(Reserved, reserved, self.document, path)
+        return validate(Reserved, reserved, self.document, path, entry=key)
 
 
 def read_blocks(header: Header, document: Document) -> dict[str, Block]:

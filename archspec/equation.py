@@ -9,7 +9,8 @@ from archspec.fields import Read, refused, show
 Axes = tuple[str, ...]
 """The names of a tensor's axes, in order."""
 
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = "[A-Za-z_][A-Za-z0-9_]*"
+_NAME = re.compile(_WORD)
 MAX_AXES = 26
 """The most axes that an equation may name."""
 
@@ -96,5 +97,8 @@ def _repeated(axes: Axes) -> str | None:
     return next((axis for i, axis in enumerate(axes) if axis in axes[:i]), None)
 
 
-EquationText = Annotated[Equation, Read(read_equation, {"type": "string"})]
+_LETTERS_OR_NAMES = rf"\s*(?:(?:[A-Za-z_]+|{_WORD}(?:\s+{_WORD})+)\s*)?"
+_EQUATION = rf"^{_LETTERS_OR_NAMES}(?:,{_LETTERS_OR_NAMES})?->{_LETTERS_OR_NAMES}$"
+
+EquationText = Annotated[Equation, Read(read_equation, {"type": "string", "pattern": _EQUATION})]
 """The text of an equation, read."""

@@ -258,7 +258,8 @@ class _Parser:
 def literal(token: _Token) -> int | Fraction:
     """The exact value of a number token."""
     if re.fullmatch(r"0\d+", token.text):
-        raise ExpressionError(f"{token.text} has a leading zero", token.position)
+        hint = f"write {token.text.lstrip('0') or 0}"
+        raise ExpressionError(f"{token.text} has a leading zero", token.position, hint)
     value = Fraction(token.text)
     if max(abs(value.numerator), value.denominator).bit_length() > MAX_NUMBER_BITS:
         raise ExpressionError("a number with too many digits", token.position)

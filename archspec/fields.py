@@ -7,8 +7,19 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from archspec.arithmetic import tidy
+from archspec.arithmetic import Rational, tidy
 from archspec.expressions import ExpressionError, parse
+from archspec.ranges import (
+    FORM,
+    INTEGER,
+    NATURAL,
+    NUMBER,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    PROBABILITY,
+    Range,
+)
+from archspec.sorts import check_operands, require_condition, require_number
 from archspec.trees import Number, Tree, Truth
 
 
@@ -65,24 +76,24 @@ class Read:
 
 
 class Shorthand:
-    """A type annotation: what may stand for a mapping beside the mapping itself, as JSON Schema."""
+    """A type annotation: what may stand for a mapping beside the mapping itself, as JSON Schema.
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    ``rule`` is what holds of the mapping here beside what its class says.
+    """
+
+    def __init__(self, schema: dict[str, Any], rule: dict[str, Any] | None = None) -> None:
         self.schema = schema
+        self.rule = rule or {}
 
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"anyOf": [self.schema, handler(core)]}
+        return {"anyOf": [self.schema, {**handler(core), **self.rule}]}
 
 
 def form(name: str) -> dict[str, Any]:
     """The JSON Schema of a form that many fields share, by its name (see `archspec.schema`)."""
     return {FORM: name}
-
-
-FORM = "form"
-"""The key of a schema that stands for a form."""
 
 
 def constant(value: int | str) -> Expression:
@@ -103,17 +114,20 @@ def parse_text(text: str) -> Tree:
     """
     try:
         tree = parse(text)
+        check_operands(tree)
     except ExpressionError as error:
         cause = f"in '{shortened(text)}': {error.cause}"
-        hint = error.hint or _quoting_hint(text)
+        hint = error.hint or _hint(text)
         raise refused(cause, hint, position=error.position) from None
     if isinstance(tree, Number):
         raise refused(f'"{text}" is text', f"write {text} without quotes")
     return tree
 
 
-def _quoting_hint(text: str) -> str | None:
+def _hint(text: str) -> str | None:
     """Within ``{…}`` YAML ends a text at a comma, and with it an expression."""
+    if text.lower().strip("+-.") in ("inf", "nan"):
+        return "every number of a spec is finite"
     if text.count("(") == text.count(")"):
         return None
     return 'put an expression with commas in quotes, as "max(4, 5)"'
@@ -153,15 +167,12 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def read_expression(value: Any) -> Expression:
+def _expression(value: Any) -> Expression:
     """An integer, an exact decimal or the text of an expression; nothing else."""
     if isinstance(value, Expression):
         return value
     if isinstance(value, str):
-        tree = parse_text(value)
-        if isinstance(tree, Truth):
-            raise wrong(value, "number")
-        return Expression(tree)
+        return Expression(_sorted(value, require_number))
     if isinstance(value, int | Fraction) and not isinstance(value, bool):
         return Expression(Number(value))
     raise wrong(value, "number or expression")
@@ -178,36 +189,93 @@ def read_condition(value: Any) -> Condition:
         if value.lower() in yaml_1_1:
             meant = yaml_1_1[value.lower()]
             raise wrong(value, "truth value in YAML 1.2", f"write {meant}")
-        return Condition(parse_text(value))
+        return Condition(_sorted(value, require_condition))
     raise wrong(value, "truth value", "write true, false or a condition")
 
 
-def _per_axis(value: Any) -> Expression | tuple[Expression, ...]:
-    if isinstance(value, list):
+def _sorted(text: str, require: Callable[[Tree], None]) -> Tree:
+    """A field's text as an expression of the sort that is required."""
+    tree = parse_text(text)
+    try:
+        require(tree)
+    except ExpressionError as error:
+        raise refused(f"in '{shortened(text)}': {error.cause}", error.hint) from None
+    return tree
+
+
+def read_constant(value: Any, among: Range = NUMBER) -> Rational:
+    """A number of a range, not an expression."""
+    if isinstance(value, bool) or not isinstance(value, int | Fraction):
+        raise wrong(value, "number")
+    rule = among.broken_rule(value)
+    if rule is None:
+        return tidy(value)
+    nearest = among.nearest(value)
+    hint = None if nearest is None else f"the nearest is {show(nearest)}"
+    written = str(value) if value.denominator == 1 else str(float(value))
+    raise refused(rule, hint, value=shortened(written))
+
+
+def _single(among: Range) -> Callable[[Any], Expression]:
+    """Reads one number of a range, or an expression."""
+
+    def read(value: Any) -> Expression:
+        expression = _expression(value)
+        if isinstance(expression.tree, Number):
+            read_constant(expression.tree.value, among)
+        return expression
+
+    return read
+
+
+read_number = _single(NUMBER)
+"""Reads a number, or an expression."""
+
+read_size = _single(POSITIVE_INTEGER)
+"""Reads a positive integer, or an expression."""
+
+_read_margin = _single(NATURAL)
+
+
+def _per_axis(among: Range) -> Callable[[Any], Expression | tuple[Expression, ...]]:
+    """Reads one number, or a list of them."""
+    read = _single(among)
+
+    def read_axes(value: Any) -> Expression | tuple[Expression, ...]:
+        if not isinstance(value, list):
+            return read(value)
         if not value:
             raise wrong([], "size per axis")
-        return read_items(value, read_expression)
-    return read_expression(value)
+        return read_items(value, read)
+
+    return read_axes
 
 
-def _list(value: Any) -> tuple[Expression, ...]:
-    if isinstance(value, list):
-        return _per_axis(value)  # type: ignore[return-value]
-    return (read_expression(value),)
+def _list(among: Range, distinct: bool) -> Callable[[Any], tuple[Expression, ...]]:
+    read = _per_axis(among)
+
+    def read_list(value: Any) -> tuple[Expression, ...]:
+        found = read(value)
+        items = (found,) if isinstance(found, Expression) else found
+        if distinct and len(set(items)) < len(items):
+            raise refused("names an axis twice", value=show(value))
+        return items
+
+    return read_list
 
 
 def _mapping(value: Any) -> Mapping[str, Expression]:
     if isinstance(value, dict):
-        return read_mapping(value, read_expression)
+        return read_mapping(value, read_size)
     raise wrong(value, "mapping of names to numbers", "write one, as {h: 8, d: 64}")
 
 
 def _sides(value: Any) -> Expression | tuple[Expression, Expression]:
     if not isinstance(value, list):
-        return read_expression(value)
+        return _read_margin(value)
     if len(value) != 2:
         raise wrong(value, "padding of one axis", "write one number, or [before, after]")
-    before, after = read_items(value, read_expression)
+    before, after = read_items(value, _read_margin)
     return before, after
 
 
@@ -218,7 +286,7 @@ def _padding(value: Any) -> "Sides":
         if not value:
             raise wrong([], "padding")
         return read_items(value, _sides)
-    return read_expression(value)
+    return _read_margin(value)
 
 
 _T = TypeVar("_T")
@@ -248,51 +316,100 @@ def read_at(key: str | int, value: Any, read: Callable[[Any], _T]) -> _T:
         raise PydanticCustomError("wrong_type", "{cause}", context) from None
 
 
-def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
+def _optional(read: Read) -> Read:
+    """The same, or null."""
+    ways = read.schema.get("anyOf", [read.schema])
+    return Read(
+        lambda value: None if value is None else read.function(value),
+        {"anyOf": [*ways, {"type": "null"}]},
+        lists=read.lists,
+    )
 
 
-_NUMBER, _SIZES, _FLAG, _NULL = form("number"), form("sizes"), form("condition"), {"type": "null"}
+def one(among: Range) -> Read:
+    """One number of a range."""
+    return Read(_single(among), form(among.name))
 
-Size = Annotated[Expression, Read(read_expression, _NUMBER)]
-"""One number."""
 
-OptionalSize = Annotated[
-    Expression | None,
-    Read(_optional(read_expression), {"anyOf": [_NUMBER, _NULL]}),
-]
-"""One number, or null."""
+def per_axis(among: Range) -> Read:
+    """One number of a range for every axis, or a list with one per axis."""
+    return Read(_per_axis(among), {"anyOf": [form(among.name), _several(among)]}, lists="too")
 
-SizeList = Annotated[tuple[Expression, ...], Read(_list, _SIZES, lists="always")]
-"""A list of numbers, or the name of one; one number is a list of one."""
+
+def listed(among: Range, *, distinct: bool = False) -> Read:
+    """A list of numbers of a range, or the name of one; one number is a list of one."""
+    items = _several(among) | ({"uniqueItems": True} if distinct else {})
+    schema = {"anyOf": [form(among.name), items]}
+    return Read(_list(among, distinct), schema, lists="always")
+
+
+def _several(among: Range) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": form(among.name)}
+
+
+Real = Annotated[Expression, one(NUMBER)]
+"""One number, whichever."""
+
+Integer = Annotated[Expression, one(INTEGER)]
+"""One integer, as an axis is."""
+
+OptionalInteger = Annotated[Expression | None, _optional(one(INTEGER))]
+"""One integer, or null."""
+
+Size = Annotated[Expression, one(POSITIVE_INTEGER)]
+"""One positive integer."""
+
+OptionalSize = Annotated[Expression | None, _optional(one(POSITIVE_INTEGER))]
+"""One positive integer, or null."""
+
+Count = Annotated[Expression, one(NATURAL)]
+"""One integer of at least 0."""
+
+Probability = Annotated[Expression, one(PROBABILITY)]
+"""One number from 0 to 1."""
+
+SizeList = Annotated[tuple[Expression, ...], listed(POSITIVE_INTEGER)]
+"""A list of positive integers."""
+
+IntegerList = Annotated[tuple[Expression, ...], listed(INTEGER)]
+"""A list of integers."""
+
+Axes = Annotated[tuple[Expression, ...], listed(INTEGER, distinct=True)]
+"""A list of axes, each once; negative ones count from the end."""
 
 SizeMap = Annotated[
-    Mapping[str, Expression], Read(_mapping, {"type": "object", "additionalProperties": _NUMBER})
+    Mapping[str, Expression],
+    Read(_mapping, {"type": "object", "additionalProperties": form(POSITIVE_INTEGER.name)}),
 ]
-"""Names with a number each."""
+"""Names with a positive integer each."""
 
-Flag = Annotated[Condition, Read(read_condition, _FLAG)]
+Flag = Annotated[Condition, Read(read_condition, form("condition"))]
 """A truth value."""
 
-OptionalFlag = Annotated[
-    Condition | None,
-    Read(_optional(read_condition), {"anyOf": [_FLAG, _NULL]}),
-]
+OptionalFlag = Annotated[Condition | None, _optional(Read(read_condition, form("condition")))]
 """A truth value, or null."""
 
-PerAxis = Annotated[Expression | tuple[Expression, ...], Read(_per_axis, _SIZES, lists="too")]
-"""One number for every axis, or a list with one per axis."""
+PerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(POSITIVE_INTEGER)]
+"""One positive integer for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
-    Expression | tuple[Expression, ...] | None,
-    Read(_optional(_per_axis), {"anyOf": [_SIZES, _NULL]}, lists="too"),
+    Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE_INTEGER))
 ]
 """As `PerAxis`, or null."""
+
+CountPerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(NATURAL)]
+"""As `PerAxis`, of at least 0."""
+
+Factors = Annotated[Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE))]
+"""As `PerAxis`, of numbers above 0, or null."""
 
 Sides = (
     Literal["same", "valid"] | Expression | tuple[Expression | tuple[Expression, Expression], ...]
 )
 
-Padding = Annotated[Sides, Read(_padding, form("padding"), lists="too")]
+_PAIR = {"type": "array", "minItems": 2, "maxItems": 2, "items": form(NATURAL.name)}
+_SIDES = {"type": "array", "minItems": 1, "items": {"anyOf": [form(NATURAL.name), _PAIR]}}
+
+Padding = Annotated[Sides, Read(_padding, {"anyOf": [form(NATURAL.name), _SIDES]}, lists="too")]
 """One number for every side; a list with one number, or ``[before, after]``, per axis; ``same``
 (output ``ceil(h/s)``); ``valid`` (none)."""

@@ -2,28 +2,35 @@
 
 import re
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
+    Condition,
     Expression,
     Read,
     Shorthand,
     form,
+    parse_text,
     read_condition,
-    read_expression,
+    read_constant,
     read_items,
     read_mapping,
+    read_number,
+    read_size,
     refused,
     wrong,
 )
 from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
+from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
+from archspec.trees import Truth
 from archspec.validation import STRICT
 
 VERSION = 1
@@ -32,27 +39,10 @@ VERSION = 1
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
-def _number(value: Any) -> Rational:
-    if isinstance(value, int | Fraction) and not isinstance(value, bool):
-        return tidy(value)
-    raise wrong(value, "number")
+def _constant(among: Range) -> Read:
+    """An exact number of a range, not an expression."""
+    return Read(partial(read_constant, among=among), among.schema)
 
-
-def _positive_integer(value: Any) -> int:
-    number = _number(value)
-    if number.denominator == 1 and number > 0:
-        return int(number)
-    raise wrong(number, "positive integer")
-
-
-def _unit(value: Any) -> Rational:
-    number = _number(value)
-    if number > 0:
-        return number
-    raise wrong(number, "unit to round to")
-
-
-_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
 Name = Annotated[str, WithJsonSchema(form("name"))]
 """A name; `check_names` makes sure that it is one, and is free."""
@@ -63,8 +53,11 @@ BlockName = Annotated[str, WithJsonSchema(form("block"))]
 AnEntry = Annotated[Any, WithJsonSchema(form("entry"))]
 """An entry, which is read later (see `archspec.entries`)."""
 
-Constant = Annotated[int | Fraction, Read(_number, {"type": "number"})]
+Constant = Annotated[int | Fraction, _constant(NUMBER)]
 """An exact number, not an expression."""
+
+PositiveConstant = Annotated[int | Fraction, _constant(POSITIVE)]
+"""One above 0."""
 
 
 class Symbol(BaseModel):
@@ -75,17 +68,17 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Annotated[int | Fraction, Read(_number, _POSITIVE)] = Field(
+    default: Annotated[int | Fraction, Read(read_constant, POSITIVE.schema)] = Field(
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = Field(
         default="integer", description="integer or real; positive in both"
     )
     min: Constant | None = Field(default=None, description="the smallest value")
-    max: Constant | None = Field(default=None, description="the largest value")
-    multiple_of: Annotated[
-        int | None, Read(_positive_integer, {"type": "integer", "minimum": 1})
-    ] = Field(default=None, description="what divides every value")
+    max: PositiveConstant | None = Field(default=None, description="the largest value")
+    multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
+        default=None, description="what divides every value"
+    )
     doc: str = Field(default="", description="what it stands for; nothing where not given")
 
     @property
@@ -114,8 +107,25 @@ def _expand_symbol(value: Any) -> Any:
     return value if isinstance(value, dict | Symbol) else {"default": value}
 
 
-Symbols = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(_POSITIVE)]]
-"""Symbols by name; a number alone is a default."""
+_UNLESS_REAL = {
+    "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
+    "then": {"properties": {"default": POSITIVE_INTEGER.schema}},
+}
+
+Overrides = dict[
+    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(POSITIVE.schema)]
+]
+"""What a variant says of symbols; their domain is said where they are declared."""
+
+Symbols = dict[
+    Name,
+    Annotated[
+        Symbol,
+        BeforeValidator(_expand_symbol),
+        Shorthand(POSITIVE_INTEGER.schema, _UNLESS_REAL),
+    ],
+]
+"""Symbols by name; a number alone is a default; `check_names` looks at the domain."""
 
 
 class Rounding(BaseModel):
@@ -123,14 +133,20 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: Annotated[int | Fraction, Read(_unit, _POSITIVE)]
+    to: PositiveConstant
     how: Literal["floor", "nearest"] = "nearest"
+
+
+_IN_UNITS: dict[str, Any] = {
+    "if": {"required": ["rounded"], "properties": {"rounded": {"type": "object"}}},
+    "then": {"properties": {"value": INTEGER.schema}},
+}
 
 
 class Fact(BaseModel):
     """A published number that the spec must reproduce, with its source."""
 
-    model_config = STRICT
+    model_config = STRICT | ConfigDict(json_schema_extra=_IN_UNITS)
 
     metric: str
     value: Constant
@@ -153,8 +169,12 @@ def read_value(value: Any) -> Any:
     """An expression, a truth value, or a list of such: what a name may stand for."""
     if isinstance(value, list):
         return list(read_items(value, read_value))
-    is_truth = isinstance(value, bool) or value in ("true", "false")
-    return read_condition(value) if is_truth else read_expression(value)
+    if isinstance(value, bool):
+        return read_condition(value)
+    if not isinstance(value, str):
+        return read_number(value)
+    tree = parse_text(value)
+    return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
 
 
 NamedValue = Annotated[Any, Read(read_value, form("value"))]
@@ -171,7 +191,7 @@ Parameter = Annotated[Any, Read(_parameter, {"anyOf": [form("value"), {"type": "
 def _sizes(value: Any) -> tuple[Expression, ...]:
     if not isinstance(value, list) or not value:
         raise wrong(value, "shape", "write a list, as [n, c, h, w]")
-    return read_items(value, read_expression)
+    return read_items(value, read_size)
 
 
 def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
@@ -182,7 +202,7 @@ def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
     return read_mapping(value, _sizes)
 
 
-_SHAPE = {"type": "array", "minItems": 1, "items": form("number")}
+_SHAPE = {"type": "array", "minItems": 1, "items": form(POSITIVE_INTEGER.name)}
 _SHAPES = {
     "type": "object",
     "minProperties": 1,
@@ -208,7 +228,7 @@ class Variant(BaseModel):
 
     model_config = STRICT
 
-    symbols: Symbols = Field(default_factory=dict, description="symbols with another default")
+    symbols: Overrides = Field(default_factory=dict, description="symbols with another default")
     let: dict[Name, NamedValue] = Field(
         default_factory=dict, description="derived values with another definition"
     )

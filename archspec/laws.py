@@ -21,7 +21,7 @@ from archspec.architecture import (
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
-from archspec.fields import Size, constant, refused, show
+from archspec.fields import Real, constant, refused, show
 from archspec.header import Symbol, Symbols, check_name, check_names
 from archspec.validation import STRICT, validate
 
@@ -67,9 +67,9 @@ class LawFields(BaseModel):
         min_length=1, description="let, input, blocks and layers of each; or a spec's path"
     )
     derived: str = Field(description="an expression in metrics of the networks, as macs(a)/macs(b)")
-    published: Size = Field(description="the paper's formula, in the symbols")
+    published: Real = Field(description="the paper's formula, in the symbols")
     assume: list[str] = Field(default_factory=list, description="what holds of the symbols")
-    residual: Size = Field(default=constant(0), description="derived less published")
+    residual: Real = Field(default=constant(0), description="derived less published")
     because: str = Field(default="", description="why there is a residual")
 
     @model_validator(mode="after")

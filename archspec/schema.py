@@ -17,10 +17,12 @@ from pydantic_core import core_schema
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS, KEYWORDS, MAX_LENGTH
-from archspec.fields import FORM, Condition, Expression
+from archspec.fields import Condition, Expression
 from archspec.header import BlockModel, Header
 from archspec.layers import KINDS, Layer
+from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
+from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
 from archspec.scope import RESERVED
 from archspec.trees import Number, Truth
 
@@ -36,17 +38,6 @@ OPEN = "_among_blocks"
 ENTRIES = ("entry", f"entry{OPEN}")
 """The names of an entry's schemas: where there are no blocks, and where there are."""
 
-_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?)"
-_WORD = r"(?!(?:and|or|not)\b)[A-Za-z_][A-Za-z0-9_]*"
-_BEFORE = rf"(?:(?:[-+(]|not\b|(?:{'|'.join(FUNCTIONS)})\s*\()\s*)*"
-_OPERAND = rf"{_BEFORE}(?:{_NUMBER}|{_WORD})\s*(?:[\])]\s*)*"
-_OPERATOR = r"(?:\*\*?|//?|[-+%,\[]|[=!<>]=|[<>]|and\b|or\b)"
-
-EXPRESSION = rf"^\s*{_OPERAND}(?:{_OPERATOR}\s*{_OPERAND})*$"
-"""What every expression looks like, as a regular expression: operands and operators in turn."""
-
-_BARE_NUMBER = rf"^[\s+(]*{_NUMBER}[\s)]*$"
-_TRUTH = r"^[\s(]*(?:true|false)[\s)]*$"
 _YAML_1_1 = "^(?:[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF])$"
 
 
@@ -155,26 +146,47 @@ def _is_documented(parent: type) -> bool:
 
 def _values() -> dict[str, Schema]:
     """What many fields are: numbers, conditions, lists of them."""
-    number, values = {FORM: "number"}, {"type": "array", "items": {FORM: "value"}}
+    values = {"type": "array", "items": {FORM: "value"}}
     return {
-        "number": _either("A number, or an expression.", {"type": "number"}, _text(_TRUTH)),
-        "condition": _either("true, false or a condition.", {"type": "boolean"}, _text(_YAML_1_1)),
+        "finite": FINITE,
+        **{among.name: _among(among) for among in RANGES},
+        "text": {
+            "description": "Text that may be an expression, its brackets and commas in place.",
+            "type": "string",
+            "maxLength": MAX_LENGTH,
+            "allOf": [{"pattern": PARENTHESES}, {"pattern": SQUARE}],
+            "not": {"pattern": FAULTS},
+        },
+        "expression": {FORM: "text", "pattern": NUMERIC},
+        "comparison": {
+            FORM: "text",
+            "pattern": EXPRESSION,
+            "anyOf": [{"pattern": ONE_NAME}, {"pattern": TRUTH}],
+        },
+        "condition": _either(
+            "true, false or a condition.",
+            {"type": "boolean"},
+            {FORM: "comparison", "not": {"pattern": _YAML_1_1}},
+        ),
         "value": _either(
             "A number, a truth value, an expression, or a list of such.",
-            {"type": ["number", "boolean"]},
-            _text(),
+            {"type": "boolean"},
+            {FORM: NUMBER.name},
+            {FORM: "comparison"},
             values,
         ),
-        "column": _either("A list, or an expression that stands for one.", _text(_TRUTH), values),
-        "sizes": _either(
-            "One number for every axis, or a list with one per axis.", number, _list(number)
-        ),
-        "padding": _either(
-            "One number, one or [before, after] per axis, same, or valid.",
-            number,
-            _list({"anyOf": [number, _PAIR]}),
+        "column": _either(
+            "A list, or the name of one, or an item of one.",
+            {FORM: "text", "pattern": ONE_NAME},
+            {**values, "minItems": 1},
         ),
     }
+
+
+def _among(among: Range) -> Schema:
+    """A number of a range, or an expression."""
+    rule = among.rule.removeprefix("must ").capitalize()
+    return _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})
 
 
 def _words() -> dict[str, Schema]:
@@ -205,24 +217,6 @@ def _words() -> dict[str, Schema]:
 
 def _either(description: str, *forms: Schema) -> Schema:
     return {"description": description, "anyOf": list(forms)}
-
-
-def _text(*wrong: str) -> Schema:
-    """The text of an expression; of no bare number, which is written without quotes."""
-    pattern = "|".join(f"(?:{each})" for each in (_BARE_NUMBER, *wrong))
-    return {
-        "type": "string",
-        "maxLength": MAX_LENGTH,
-        "pattern": EXPRESSION,
-        "not": {"pattern": pattern},
-    }
-
-
-_PAIR = {"type": "array", "minItems": 2, "maxItems": 2, "items": {FORM: "number"}}
-
-
-def _list(item: Schema) -> Schema:
-    return {"type": "array", "minItems": 1, "items": item}
 
 
 def _entry(
@@ -266,7 +260,7 @@ def _composite(kind: type[Composite], name: str, holding: Mapping[str, Schema]) 
 
 
 def _required(kind: type[Layer]) -> bool:
-    return any(field.is_required() for field in kind.model_fields.values())
+    return bool(kind.either) or any(f.is_required() for f in kind.model_fields.values())
 
 
 def _one_beside(reserved: list[str]) -> Schema:

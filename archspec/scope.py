@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archspec import arithmetic
 from archspec.errors import did_you_mean
 from archspec.expressions import COMPARISONS, ExpressionError
+from archspec.sorts import is_condition, no_condition, require_number
 from archspec.trees import (
     Binary,
     Call,
@@ -116,17 +117,14 @@ def _single(value: Value) -> Tree:
 
 
 def _quantity(value: Tree) -> Tree:
-    if isinstance(value, Truth):
-        raise ExpressionError(f"{str(value.value).lower()} is no number")
+    require_number(value)
     return value
 
 
 def _require_truth(value: Tree) -> None:
-    truths = (*COMPARISONS, "and", "or", "not")
-    if isinstance(value, Truth) or getattr(value, "operator", None) in truths:
-        return
-    shown = str(value.value) if isinstance(value, Number) else "a number"
-    raise ExpressionError(f"{shown} is no condition; write a comparison, as in x > 0")
+    """It is a condition; a name that is left is a symbol, a number."""
+    if not is_condition(value):
+        raise no_condition(value)
 
 
 def _index(items: Value, index: Value) -> Value:

@@ -72,7 +72,7 @@ def _explain(
             origin = document.key_origin(place[:-1])
             return SpecError(f"the field '{field}' is required", origin=origin, entry=around)
         case "wrong_type":
-            return _explain_value(error["ctx"], document.origin(place), name)
+            return explain_value(error["ctx"], document.origin(place), name, _named(loc))
     return SpecError(_cause(error), origin=document.origin(place), entry=name)
 
 
@@ -90,10 +90,18 @@ def _dotted(entry: str | None, loc: tuple[str | int, ...]) -> str | None:
     return ".".join(map(str, filter(None, [entry, *map(str, loc)]))) or None
 
 
-def _explain_value(context: Any, origin: Origin, name: str | None) -> SpecError:
+def _named(loc: tuple[str | int, ...]) -> str:
+    """The innermost name on the way to a value."""
+    return next((part for part in reversed(loc) if isinstance(part, str)), "")
+
+
+def explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:
+    """What a reader raised (see `fields.refused`), at the place of the value that it read."""
     position = context.get("position") or 0
-    hint = context.get("hint")
-    return SpecError(context["cause"], hint=hint, origin=origin.shifted(position), entry=name)
+    hint, cause = context.get("hint"), context["cause"]
+    if "value" in context:  # a rule, broken by a literal
+        cause = f"{field} ({context['value']}) {cause}"
+    return SpecError(cause, hint=hint, origin=origin.shifted(position), entry=name)
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:

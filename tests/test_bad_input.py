@@ -184,7 +184,7 @@ TYPES = {
     "an item that is none": bad(conv("kernel_size: [3, §true]"), "true is no number"),
     "an item that is unknown": bad(conv("kernel_size: [3, §kk]"), "'kk'"),
     "an item that does not parse": bad(conv("kernel_size: [3, 2 *§]"), "at the end"),
-    "a zero item": bad(conv("kernel_size: §[3, 0]"), "kernel_size (0)", "positive integer"),
+    "a zero item": bad(conv("kernel_size: [3, §0]"), "kernel_size (0)", "positive integer"),
     "a list by name": bad(linear("§sizes", let="{sizes: [3, 4]}"), "linear", "list"),
     "a list within a list by name": bad(
         conv("kernel_size: §sizes", let="{sizes: [[3, 3], [1, 1]]}"), "list"
@@ -309,7 +309,7 @@ SHAPES = {
     "layernorm of too many axes": bad(
         spec("layernorm: {axes: §5}"), "layernorm_1", "axes", "5", "[1, 3, 8, 8]"
     ),
-    "layernorm of no axis": bad(spec("layernorm: {axes: §0}"), "axes (0)", "from 1"),
+    "layernorm of no axis": bad(spec("layernorm: {axes: §0}"), "axes (0)", "positive integer"),
     "flatten of an axis too far": bad(
         spec("flatten: {start_dim: §4}"), "axis 4", "4 axes", "[1, 3, 8, 8]"
     ),

@@ -20,7 +20,8 @@ from archspec.document import parse_document, read_document
 from archspec.errors import SpecError
 from archspec.expressions import FUNCTIONS, ExpressionError, parse
 from archspec.layers import KINDS
-from archspec.schema import EXPRESSION, language_schema
+from archspec.patterns import EXPRESSION
+from archspec.schema import language_schema
 from tests.conftest import ROOT, Run
 
 SCHEMA = ROOT / "docs" / "archspec.schema.json"
@@ -101,7 +102,15 @@ def test_what_editors_show_is_there() -> None:
     assert conv["properties"]["stride"] == {
         "default": 1,
         "description": "step of the kernel, s, in elements",
-        "$ref": "#/$defs/sizes",
+        "anyOf": [
+            {"$ref": "#/$defs/positive_integer"},
+            {
+                "type": "array",
+                "minItems": 2,
+                "maxItems": 2,
+                "items": {"$ref": "#/$defs/positive_integer"},
+            },
+        ],
     }
     assert conv["required"] == ["out_channels", "kernel_size"]
     assert conv["properties"]["padding_mode"]["enum"][1:] == ["reflect", "replicate", "circular"]
@@ -293,7 +302,7 @@ WRONG = {
     "an unknown domain": ("symbols: {a: {default: 1, domain: int}}\nlayers: [relu]", "none of"),
     "a divisor of 0": (
         "symbols: {a: {default: 1, multiple_of: 0}}\nlayers: [relu]",
-        "no positive integer",
+        "must be a positive integer",
     ),
     "a block that is a kind": (
         "blocks: {relu: {layers: [gelu]}}\nlayers: [relu]",

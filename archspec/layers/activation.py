@@ -1,11 +1,12 @@
 """Activation functions: no products; they work in place."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import Size, constant
+from archspec.fields import Expression, Integer, Real, Size, constant, one
 from archspec.layers.base import Layer, kind
+from archspec.ranges import NOT_NEGATIVE, NOT_ZERO
 
 
 class Activation(Layer):
@@ -26,15 +27,15 @@ class ReLU6(Activation):
 class LeakyReLU(Activation):
     """``max(x, 0) + negative_slope·min(x, 0)``. Source: Maas, Hannun and Ng, ICML 2013."""
 
-    negative_slope: Size = Field(default=constant("0.01"), description="slope below 0")
+    negative_slope: Real = Field(default=constant("0.01"), description="slope below 0")
 
 
 @kind("rrelu")
 class RReLU(Activation):
     """``leaky_relu`` with a slope that is random while training. Source: Xu et al., 2015."""
 
-    lower: Size = Field(default=constant("1/8"), description="the smallest slope")
-    upper: Size = Field(default=constant("1/3"), description="the largest slope")
+    lower: Real = Field(default=constant("1/8"), description="the smallest slope")
+    upper: Real = Field(default=constant("1/3"), description="the largest slope")
 
 
 @kind("prelu")
@@ -73,8 +74,8 @@ class Tanh(Activation):
 class HardTanh(Activation):
     """``min(max(x, min_val), max_val)``. Source: Collobert, 2004; ``torch.nn.Hardtanh``."""
 
-    min_val: Size = Field(default=constant(-1), description="the smallest value")
-    max_val: Size = Field(default=constant(1), description="the largest value")
+    min_val: Real = Field(default=constant(-1), description="the smallest value")
+    max_val: Real = Field(default=constant(1), description="the largest value")
 
 
 @kind("tanhshrink")
@@ -86,14 +87,16 @@ class TanhShrink(Activation):
 class HardShrink(Activation):
     """``x`` where ``|x| > lambd``, else 0. Source: Donoho and Johnstone, 1994."""
 
-    lambd: Size = Field(default=constant("0.5"), description="the bound, λ")
+    lambd: Real = Field(default=constant("0.5"), description="the bound, λ")
 
 
 @kind("softshrink")
 class SoftShrink(Activation):
     """``sign(x)·max(|x| − lambd, 0)``. Source: Donoho and Johnstone, 1994."""
 
-    lambd: Size = Field(default=constant("0.5"), description="the bound, λ")
+    lambd: Annotated[Expression, one(NOT_NEGATIVE)] = Field(
+        default=constant("0.5"), description="the bound, λ"
+    )
 
 
 @kind("threshold")
@@ -102,8 +105,8 @@ class Threshold(Activation):
 
     example: ClassVar[dict[str, object]] = {"threshold": 0, "value": 0}
 
-    threshold: Size = Field(description="the bound")
-    value: Size = Field(description="what stands for all that is not above it")
+    threshold: Real = Field(description="the bound")
+    value: Real = Field(description="what stands for all that is not above it")
 
 
 @kind("silu", "swish")
@@ -129,14 +132,16 @@ class GELU(Activation):
 class ELU(Activation):
     """``x`` above 0, ``alpha·(e^x − 1)`` below. Source: Clevert et al., ICLR 2016."""
 
-    alpha: Size = Field(default=constant(1), description="the limit below, negated")
+    alpha: Real = Field(default=constant(1), description="the limit below, negated")
 
 
 @kind("celu")
 class CELU(Activation):
     """``max(x, 0) + min(0, alpha·(e^(x/alpha) − 1))``. Source: Barron, 2017."""
 
-    alpha: Size = Field(default=constant(1), description="the limit below, negated")
+    alpha: Annotated[Expression, one(NOT_ZERO)] = Field(
+        default=constant(1), description="the limit below, negated"
+    )
 
 
 @kind("selu")
@@ -148,8 +153,8 @@ class SELU(Activation):
 class Softplus(Activation):
     """``ln(1 + e^(beta·x))/beta``. Source: Dugas et al., NeurIPS 2000."""
 
-    beta: Size = Field(default=constant(1), description="steepness")
-    threshold: Size = Field(
+    beta: Real = Field(default=constant(1), description="steepness")
+    threshold: Real = Field(
         default=constant(20),
         description="above which the function is linear; no cost depends on it",
     )
@@ -168,7 +173,7 @@ class Mish(Activation):
 class OverAxis(Layer):
     """A function of the elements along one axis, ``(…) → (…)``."""
 
-    dim: Size = Field(
+    dim: Integer = Field(
         default=constant(-1), description="the axis; counted from the end if negative"
     )
 

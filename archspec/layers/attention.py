@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalFlag, OptionalSize, Size, constant, flag
+from archspec.fields import Flag, OptionalFlag, OptionalSize, Probability, Size, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -40,7 +40,7 @@ class Attention(Layer):
         default=None,
         description="rows of a learned table that gives every head a bias of its scores",
     )
-    dropout: Size = Field(
+    dropout: Probability = Field(
         default=constant(0),
         description="probability with which a score is dropped while training; training memory "
         "alone depends on it",

@@ -1,14 +1,16 @@
 """The class that every kind derives from, and the register of kinds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, did_you_mean
-from archspec.expressions import COMPARISONS, ExpressionError
-from archspec.fields import Condition, Expression, Read, show
+from archspec.expressions import ExpressionError
+from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
+from archspec.sorts import require_number
 from archspec.trees import Items, Number, Truth, Value, Whole
 
 ENTRY_POINTS = "archcost.kinds"
@@ -23,6 +25,8 @@ class Layer(BaseModel):
         words: field → the words it takes beside expressions.
         takes: how many tensors enter, at least and at most; None for any number.
         example: fields that make a valid layer, for the reference and for the tests.
+        rank: how many items each of its lists has, one per spatial axis; None for any number.
+        either: fields of which exactly one must stand there; none for no such rule.
     """
 
     model_config = ConfigDict(
@@ -33,6 +37,35 @@ class Layer(BaseModel):
     words: ClassVar[dict[str, tuple[str, ...]]] = {}
     takes: ClassVar[tuple[int, int | None]] = (1, 1)
     example: ClassVar[dict[str, object]] = {}
+    rank: ClassVar[int | None] = None
+    either: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> Self:
+        """Its lists are of its rank, and one of `either` is given."""
+        for name in self.model_fields_set if self.rank else ():
+            given = getattr(self, name)
+            if type(given) is tuple:
+                _require_rank(name, len(given), self.rank or 0)
+        given = [name for name in self.either if getattr(self, name) is not None]
+        if self.either and len(given) != 1:
+            raise refused(f"takes {' or '.join(self.either)}, one of them")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The same rules, as JSON Schema."""
+        found = handler(core)
+        schema = handler.resolve_ref_schema(found)
+        if cls.rank:
+            fields = schema["properties"].items()
+            schema["properties"] = {name: _of_rank(field, cls.rank) for name, field in fields}
+        if cls.either:
+            given = {"not": {"type": "null"}}
+            schema["oneOf"] = [{"required": [n], "properties": {n: given}} for n in cls.either]
+        return found
 
     @property
     def outputs(self) -> int:
@@ -69,6 +102,21 @@ class Layer(BaseModel):
             only = resolve_field(value[0], scope, takes_list=True)
             return (only,) if isinstance(only, Expression) else only
         return resolve_field(value, scope, takes_list=lists == "too")
+
+
+def _require_rank(name: str, count: int, rank: int) -> None:
+    if count != rank:
+        hint = f"write one number, or a list of {rank}"
+        raise refused(f"{name} has {count} values for {rank} axes", hint, path=(name,))
+
+
+def _of_rank(field: dict[str, Any], rank: int) -> dict[str, Any]:
+    """The JSON Schema of a field whose lists have so many items."""
+    if field.get("type") == "array":
+        return field | {"minItems": rank, "maxItems": rank}
+    if "anyOf" in field:
+        return field | {"anyOf": [_of_rank(way, rank) for way in field["anyOf"]]}
+    return field
 
 
 class FieldError(SpecError):
@@ -149,10 +197,7 @@ def as_expression(value: Value) -> Expression:
     """
     if isinstance(value, Items | Whole):
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
-    if isinstance(value, Truth):
-        raise ExpressionError(f"{show(value.value)} is no number")
-    if getattr(value, "operator", None) in (*COMPARISONS, "and", "or", "not"):
-        raise ExpressionError("a condition stands where a number must stand")
+    require_number(value)
     return Expression(value)
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import Flag, Padding, PerAxis, Size, constant, flag
+from archspec.fields import CountPerAxis, Flag, Padding, PerAxis, Size, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -74,8 +74,8 @@ class ConvTranspose(Layer):
     out_channels: Size = Field(description="channels of the output, c_o")
     kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
     stride: PerAxis = Field(default=constant(1), description="distance of the inputs, s")
-    padding: PerAxis = Field(default=constant(0), description="elements cut off each side, p")
-    output_padding: PerAxis = Field(
+    padding: CountPerAxis = Field(default=constant(0), description="elements cut off each side, p")
+    output_padding: CountPerAxis = Field(
         default=constant(0), description="elements added after; less than stride or dilation"
     )
     dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")

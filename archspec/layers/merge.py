@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Size, constant
+from archspec.fields import Integer, constant
 from archspec.layers.base import Layer, kind
 
 
@@ -61,7 +61,7 @@ class Concat(Merge):
 
     example: ClassVar[dict[str, object]] = {"axis": 1}
 
-    axis: Size = Field(default=constant(1), description="the axis that grows")
+    axis: Integer = Field(default=constant(1), description="the axis that grows")
 
 
 @kind("stack")
@@ -71,4 +71,4 @@ class Stack(Merge):
     All axes must agree. Source: ``torch.stack``.
     """
 
-    dim: Size = Field(default=constant(0), description="the place of the new axis")
+    dim: Integer = Field(default=constant(0), description="the place of the new axis")

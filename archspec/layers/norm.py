@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, Size, constant, flag
+from archspec.fields import Flag, Real, Size, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -18,10 +18,10 @@ class BatchNorm(Layer):
     """
 
     affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
-    eps: Size = Field(
+    eps: Real = Field(
         default=constant("1e-5"), description="added to the variance; no cost depends on it"
     )
-    momentum: Size = Field(
+    momentum: Real = Field(
         default=constant("0.1"), description="of the running statistics; no cost depends on it"
     )
 
@@ -36,7 +36,7 @@ class RMSNorm(Layer):
     elementwise_affine: Flag = Field(
         default=flag(True), description="whether the scale is learnable"
     )
-    eps: Size = Field(
+    eps: Real = Field(
         default=constant("1e-6"), description="added to the mean square; no cost depends on it"
     )
 
@@ -55,7 +55,7 @@ class LayerNorm(Layer):
         default=flag(True), description="whether there are learnable parameters"
     )
     bias: Flag = Field(default=flag(True), description="whether the shift is one of them")
-    eps: Size = Field(
+    eps: Real = Field(
         default=constant("1e-5"), description="added to the variance; no cost depends on it"
     )
 
@@ -71,7 +71,7 @@ class GroupNorm(Layer):
 
     num_groups: Size = Field(description="groups; divides the channels")
     affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
-    eps: Size = Field(
+    eps: Real = Field(
         default=constant("1e-5"), description="added to the variance; no cost depends on it"
     )
 
@@ -86,7 +86,7 @@ class InstanceNorm(Layer):
     affine: Flag = Field(
         default=flag(False), description="whether there are 2·c learnable parameters"
     )
-    eps: Size = Field(
+    eps: Real = Field(
         default=constant("1e-5"), description="added to the variance; no cost depends on it"
     )
 
@@ -101,6 +101,6 @@ class LocalResponseNorm(Layer):
     example: ClassVar[dict[str, object]] = {"size": 5}
 
     size: Size = Field(description="channels that are looked at; no cost depends on it")
-    alpha: Size = Field(default=constant("1e-4"), description="factor of the squares")
-    beta: Size = Field(default=constant("0.75"), description="power of the sum")
-    k: Size = Field(default=constant(1), description="added to the sum")
+    alpha: Real = Field(default=constant("1e-4"), description="factor of the squares")
+    beta: Real = Field(default=constant("0.75"), description="power of the sum")
+    k: Real = Field(default=constant(1), description="added to the sum")

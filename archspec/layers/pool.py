@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalPerAxis, PerAxis, SizeList, constant, flag
+from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -24,7 +24,7 @@ class Pool(Layer):
     stride: OptionalPerAxis = Field(
         default=None, description="step of the window, s; the kernel size where it is not given"
     )
-    padding: PerAxis = Field(
+    padding: CountPerAxis = Field(
         default=constant(0), description="elements added on each side, p; at most half the kernel"
     )
     ceil_mode: Flag = Field(default=flag(False), description="whether the division rounds up")
@@ -174,7 +174,7 @@ class Reduction(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": [1]}
 
-    dim: SizeList = Field(description="the axes")
+    dim: Axes = Field(description="the axes")
     keepdim: Flag = Field(default=flag(False), description="whether they stay, with extent 1")
 
 

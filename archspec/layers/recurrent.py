@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import Flag, OptionalSize, Size, constant, flag
+from archspec.fields import Flag, OptionalSize, Probability, Size, constant, flag
 from archspec.layers.base import Layer, kind
 
 
@@ -28,7 +28,7 @@ class Recurrent(Layer):
     batch_first: Flag = Field(
         default=flag(True), description="(n, t, c) or (t, n, c); no cost depends on it"
     )
-    dropout: Size = Field(
+    dropout: Probability = Field(
         default=constant(0),
         description="between layers while training; training memory alone depends on it",
     )

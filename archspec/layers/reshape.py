@@ -1,11 +1,26 @@
 """Layers that multiply nothing: other shapes of the same elements, choices of them, copies."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import OptionalPerAxis, OptionalSize, Size, SizeList, constant
+from archspec.fields import (
+    Axes,
+    Expression,
+    Factors,
+    Integer,
+    IntegerList,
+    OptionalInteger,
+    OptionalPerAxis,
+    Probability,
+    Real,
+    Size,
+    SizeList,
+    constant,
+    listed,
+)
 from archspec.layers.base import Layer, kind, known_integer
+from archspec.ranges import EXTENT
 
 
 @kind("identity")
@@ -23,7 +38,7 @@ class Dropout(Layer):
     Source: Srivastava et al., JMLR 2014; ``torch.nn.Dropout``.
     """
 
-    p: Size = Field(
+    p: Probability = Field(
         default=constant("0.5"),
         description="probability of a zero; training memory alone depends on it",
     )
@@ -36,7 +51,7 @@ class DropPath(Layer):
     Source: Huang et al., ECCV 2016.
     """
 
-    p: Size = Field(
+    p: Probability = Field(
         default=constant("0.1"),
         description="probability of a drop; training memory alone depends on it",
     )
@@ -49,8 +64,8 @@ class Flatten(Layer):
     Source: ``torch.nn.Flatten``.
     """
 
-    start_dim: Size = Field(default=constant(1), description="the first axis that is merged")
-    end_dim: Size = Field(default=constant(-1), description="the last axis that is merged")
+    start_dim: Integer = Field(default=constant(1), description="the first axis that is merged")
+    end_dim: Integer = Field(default=constant(-1), description="the last axis that is merged")
 
 
 @kind("reshape", "view")
@@ -62,7 +77,7 @@ class Reshape(Layer):
 
     example: ClassVar[dict[str, object]] = {"shape": ["in_shape[0]", -1]}
 
-    shape: SizeList = Field(
+    shape: Annotated[tuple[Expression, ...], listed(EXTENT)] = Field(
         description="the new extents, all axes of them; one may be -1: what the others leave"
     )
 
@@ -76,7 +91,7 @@ class Permute(Layer):
 
     example: ClassVar[dict[str, object]] = {"dims": [0, 2, 1]}
 
-    dims: SizeList = Field(description="for each axis of the output the axis of the input")
+    dims: Axes = Field(description="for each axis of the output the axis of the input")
 
 
 @kind("transpose")
@@ -86,8 +101,8 @@ class Transpose(Layer):
     Source: ``torch.transpose``.
     """
 
-    dim0: Size = Field(default=constant(-2), description="the one axis")
-    dim1: Size = Field(default=constant(-1), description="the other axis")
+    dim0: Integer = Field(default=constant(-2), description="the one axis")
+    dim1: Integer = Field(default=constant(-1), description="the other axis")
 
 
 @kind("squeeze")
@@ -99,7 +114,7 @@ class Squeeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Size = Field(description="the axis; its extent must be 1")
+    dim: Integer = Field(description="the axis; its extent must be 1")
 
 
 @kind("unsqueeze")
@@ -111,7 +126,7 @@ class Unsqueeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Size = Field(description="the place of the new axis")
+    dim: Integer = Field(description="the place of the new axis")
 
 
 @kind("pad")
@@ -123,14 +138,14 @@ class Pad(Layer):
 
     example: ClassVar[dict[str, object]] = {"pad": [1, 1]}
 
-    pad: SizeList = Field(
+    pad: IntegerList = Field(
         description="before and after the last axis, then before and after the one before it, "
         "and so on; a negative number cuts off"
     )
     mode: Literal["constant", "reflect", "replicate", "circular"] = Field(
         default="constant", description="what the padding holds; no cost depends on it"
     )
-    value: Size = Field(
+    value: Real = Field(
         default=constant(0), description="the constant that it holds; no cost depends on it"
     )
 
@@ -161,11 +176,11 @@ class Slice(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1, "end": 1}
 
-    dim: Size = Field(description="the axis")
-    start: Size = Field(
+    dim: Integer = Field(description="the axis")
+    start: Integer = Field(
         default=constant(0), description="the first element; counted from the end if negative"
     )
-    end: OptionalSize = Field(
+    end: OptionalInteger = Field(
         default=None,
         description="the element after the last; counted from the end if negative; else the end",
     )
@@ -181,8 +196,8 @@ class Select(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Size = Field(description="the axis")
-    index: Size = Field(
+    dim: Integer = Field(description="the axis")
+    index: Integer = Field(
         default=constant(0), description="the element; counted from the end if negative"
     )
 
@@ -197,7 +212,7 @@ class Split(Layer):
     example: ClassVar[dict[str, object]] = {"sizes": [1, "in_channels - 1"]}
 
     sizes: SizeList = Field(description="extents of the parts; together the axis")
-    dim: Size = Field(default=constant(1), description="the axis")
+    dim: Integer = Field(default=constant(1), description="the axis")
 
     @property
     def outputs(self) -> int:
@@ -215,7 +230,7 @@ class Chunk(Layer):
     example: ClassVar[dict[str, object]] = {"chunks": 2}
 
     chunks: Size = Field(description="how many parts; known before any size is")
-    dim: Size = Field(default=constant(1), description="the axis")
+    dim: Integer = Field(default=constant(1), description="the axis")
 
     @property
     def outputs(self) -> int:
@@ -232,8 +247,8 @@ class Roll(Layer):
 
     example: ClassVar[dict[str, object]] = {"shifts": [1], "dims": [1]}
 
-    shifts: SizeList = Field(description="by how many elements, per axis; no cost depends on it")
-    dims: SizeList = Field(description="the axes")
+    shifts: IntegerList = Field(description="by how many elements, per axis; no cost depends on it")
+    dims: Axes = Field(description="the axes")
 
 
 @kind("channel_shuffle")
@@ -282,8 +297,9 @@ class Upsample(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"scale_factor": 2}
+    either = ("scale_factor", "size")
 
-    scale_factor: OptionalPerAxis = Field(
+    scale_factor: Factors = Field(
         default=None, description="output elements per input element; a fraction makes it smaller"
     )
     size: OptionalPerAxis = Field(default=None, description="extent of the output, instead")

@@ -1,0 +1,75 @@
+"""Numbers and conditions: which of the two an expression is by its form, whatever its names mean.
+
+A name, or an item of a list, may be either.
+"""
+
+from archspec.expressions import COMPARISONS, ExpressionError
+from archspec.trees import Binary, Call, Index, Measure, Name, Number, Tree, Truth, Unary, Value
+
+_CONNECTIVES = (*COMPARISONS, "and", "or", "not")
+
+
+def is_condition(value: Value) -> bool:
+    """Whether it is a truth value, a comparison or what connects such."""
+    return isinstance(value, Truth) or getattr(value, "operator", None) in _CONNECTIVES
+
+
+def is_number(value: Value) -> bool:
+    """Whether it is a number, or what computes one."""
+    return isinstance(value, Number | Call | Unary | Binary | Measure) and not is_condition(value)
+
+
+def require_number(value: Value) -> None:
+    """It is no condition.
+
+    Raises:
+        ExpressionError: it is one.
+    """
+    if isinstance(value, Truth):
+        raise ExpressionError(f"{str(value.value).lower()} is no number")
+    if is_condition(value):
+        raise ExpressionError("a condition stands where a number must stand")
+
+
+def require_condition(value: Value) -> None:
+    """It is no number.
+
+    Raises:
+        ExpressionError: it is one.
+    """
+    if is_number(value):
+        raise no_condition(value)
+
+
+def no_condition(value: Value) -> ExpressionError:
+    """The error of a number where a condition must stand."""
+    shown = str(value.value) if isinstance(value, Number) else "a number"
+    return ExpressionError(f"{shown} is no condition; write a comparison, as in x > 0")
+
+
+def check_operands(tree: Tree) -> None:
+    """Every operator and function in it has operands of its sort, and none divides by a bare 0.
+
+    Raises:
+        ExpressionError: one has not.
+    """
+    match tree:
+        case Unary(operator, operand):
+            _require(operator, operand)
+        case Binary(operator, left, right):
+            _require(operator, left, right)
+            if operator in ("/", "//", "%") and right == Number(0):
+                raise ExpressionError("division by zero")
+        case Call(_, arguments):
+            _require("", *arguments)
+        case Index(items, at):
+            if not isinstance(items, Name | Index):
+                raise ExpressionError("only a list or in_shape can be indexed")
+            _require("", items, at)
+
+
+def _require(operator: str, *operands: Tree) -> None:
+    require = require_condition if operator in ("and", "or", "not") else require_number
+    for operand in operands:
+        check_operands(operand)
+        require(operand)
