@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from archspec import Architecture
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis import Analysis
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
@@ -38,7 +37,6 @@ Budgets = Annotated[
 ]
 
 
-@app.command
 def diff(
     old: Version,
     new: Version,
@@ -71,7 +69,6 @@ def diff(
     return int(any(found.broken))
 
 
-@app.command
 def compare(
     specs: Annotated[list[str], Parameter(help="Two or more: PATH, REVISION:PATH; @VARIANT, @*.")],
     /,

@@ -4,11 +4,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
 from costmodel.cli.options import ViewFormat
 
 
-@app.command
 def hardware(
     devices: Annotated[
         list[str] | None,

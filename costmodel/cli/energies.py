@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.memory import Order
 from costmodel.cli.options import (
     ALL_STORED,
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from costmodel.metrics import Order as Layers
 
 
-@app.command
 def energy(
     spec: Spec,
     /,
@@ -48,7 +46,6 @@ def energy(
     print(shown, end="")
 
 
-@app.command
 def fit(
     spec: Spec,
     /,

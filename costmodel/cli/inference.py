@@ -5,11 +5,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import ALL_STORED, Spec, Stored, Symbolic, ViewFormat, warn
 
 
-@app.command
 def inference(
     spec: Spec,
     /,

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -28,7 +27,6 @@ Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples 
 Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]
 
 
-@app.command
 def latency(
     spec: Spec,
     /,

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -28,7 +27,6 @@ Order = Annotated[
 ]
 
 
-@app.command
 def memory(
     spec: Spec,
     /,

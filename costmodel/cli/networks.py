@@ -5,7 +5,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -29,7 +28,6 @@ Format = Annotated[
 SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
-@app.default
 def report(
     spec: Specs,
     /,
@@ -73,7 +71,6 @@ def _print_report(
     print(shown, end="")
 
 
-@app.command
 def explain(
     spec: Spec,
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
@@ -89,7 +86,6 @@ def explain(
     print(render(analysis, explanations(analysis, layer)), end="")
 
 
-@app.command
 def sensitivity(
     spec: Spec,
     /,

@@ -6,11 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import ViewFormat, require_values
 
 
-@app.command
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
     from costmodel.facts import Finding, check_facts, spec_files
@@ -32,7 +30,6 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
     return 2 if errors else int(not all(finding.passes for finding in findings))
 
 
-@app.command
 def prove(
     files: Annotated[list[str] | None, Parameter(help="Files of laws; else the built-in.")] = None,
     /,

@@ -5,7 +5,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, require_values
 
 Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
@@ -19,7 +18,6 @@ Constraints = Annotated[
 ]
 
 
-@app.command
 def solve(
     spec: Spec,
     /,

@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
@@ -65,7 +64,6 @@ def require_one(layout: Layout) -> None:
             )
 
 
-@app.command
 def table(
     specs: Specs,
     /,

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
 from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, require_depth
 
 
@@ -27,7 +26,6 @@ USUAL = Trained()
 """Adam, nothing made again, every learnable parameter."""
 
 
-@app.command
 def training(
     spec: Spec,
     /,
