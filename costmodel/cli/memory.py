@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from archspec.errors import find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -40,11 +41,11 @@ def memory(
 ) -> None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
     from costmodel.profile import Profile
-    from costmodel.render.memory import find_renderer
+    from costmodel.render.memory import FORMATS
     from costmodel.render.memory_plot import draw
     from costmodel.render.plots import require_plot
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     require_depth(depth)
     if plot is not None:
         require_plot(plot)

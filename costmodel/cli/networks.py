@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -95,9 +95,9 @@ def sensitivity(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render.sensitivity import find_renderer
+    from costmodel.render.sensitivity import FORMATS
     from costmodel.sensitivity import Sensitivity
 
-    render, metrics = find_renderer(format), chosen(metric)
+    render, metrics = find_named("format", format, FORMATS), chosen(metric)
     analysis = given.analysis(spec, numbers_suffice=False)
     print(render(Sensitivity(analysis, metrics)), end="")

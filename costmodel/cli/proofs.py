@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import ViewFormat, require_values
 
 
@@ -43,9 +43,9 @@ def prove(
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws
     from costmodel.prove import built_in_files, prove, select
-    from costmodel.render.proofs import find_renderer
+    from costmodel.render.proofs import FORMATS
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     require_values("--law", law)
     laws = [each for file in files or built_in_files() for each in read_laws(file)]
     proofs = [prove(each) for each in select(laws, law or ())]
