@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.formula import show_quantity
 from costmodel.render.plots import BLUE, GREY, ORANGE, plot
-from costmodel.render.words import LEADER, SMALL, Place, Words
+from costmodel.render.words import LEADER, SMALL, Place, Words, around
 from costmodel.roofline import Line, Roof, Roofline
 
 if TYPE_CHECKING:
@@ -28,12 +28,6 @@ LONGEST = 40
 
 WIDEST = 76
 """The most signs on a line of the title, beside the widest key."""
-
-WAYS = ((0.7, -0.7), (-0.7, 0.7), (0.3, -1.0), (-0.3, 1.0), (1.0, -0.3), (-1.0, 0.3), (0.3, 1.0))
-"""Where from a point its number is tried: below the roof, which rises from the left, and above."""
-
-REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
-"""How far from a point its number is tried, in points."""
 
 
 def draw(roofline: Roofline, path: str) -> None:
@@ -198,18 +192,11 @@ def _words(
     for line in points:
         words.keep_free(_x(line), _y(line), sqrt(_area(line) / pi))
     for i, line in enumerate(numbered, 1):
-        words.write(str(i), _around(line), LEADER)
+        words.write(str(i), around(_x(line), _y(line)), LEADER)
     for roof in roofline.roofs:
         words.write(f"{show_quantity(roof.peak, 'op/s')} {' '.join(roof.types)}", _flat(roof, axes))
         words.write(f"ridge {float(roof.ridge):.4g}", _upright(roof, axes))
     words.write(show_quantity(roofline.bandwidth, "B/s"), _rising(roofline, axes))
-
-
-def _around(line: Line) -> Iterator[Place]:
-    """Near a point, then further away."""
-    for far in REACHES:
-        for x, y in WAYS:
-            yield Place((_x(line), _y(line)), (x * far, y * far), "left" if x > 0 else "right")
 
 
 def _flat(roof: Roof, axes: "Axes") -> Iterator[Place]:
