@@ -188,28 +188,25 @@ def _maps(figure: Figure, axes: "Axes") -> None:
     for place, each in zip(places, found, strict=True):
         for which, side in zip("xy", each.sides, strict=True):
             getattr(place, f"set_{which}scale")("log" if side.is_log else "linear")
+        norm = "log" if each.is_wide else "linear"
+        style: dict[str, Any] = {"cmap": "viridis", "norm": norm, "rasterized": True}
         if isinstance(each, Map):
-            colours = _mesh(each, place)
+            colours: Any = place.pcolormesh(*each.edges, each.table, **style)
+            _levels(each, place)
         else:
-            style: dict[str, Any] = {"cmap": "viridis", "rasterized": True}
             colours = place.scatter(each.x, each.y, 6, each.numbers, **style)
         for which, side in zip("xy", each.sides, strict=True):
             _scale(place, which, side)
-        bar = sheet.colorbar(colours, ax=place, label=each.label)
-        if isinstance(each, Map) and each.is_wide:
-            _label(bar.ax, "y", each.label, is_log=True)
+        _label(sheet.colorbar(colours, ax=place).ax, "y", each.label, is_log=each.is_wide)
     _title(figure, sheet)
 
 
-def _mesh(each: Map, place: "Axes") -> Any:
-    """A grid's values as colours; rows that are left out are blank."""
-    norm = "log" if each.is_wide else "linear"
-    mesh = place.pcolormesh(*each.edges, each.table, cmap="viridis", norm=norm, rasterized=True)
+def _levels(each: Map, place: "Axes") -> None:
+    """Lines of equal values."""
     if each.levels:
         across, up = (side.values for side in each.sides)
         style: dict[str, Any] = {"colors": "white", "linewidths": 0.8}
         _name_levels(place, place.contour(across, up, each.table, each.levels, **style))
-    return mesh
 
 
 def _name_levels(place: "Axes", lines: Any) -> None:

@@ -123,13 +123,23 @@ class Map(NamedTuple):
 
 
 class Cloud(NamedTuple):
-    """A column at points by chance: what it is, the sides, where the points are, their numbers."""
+    """A column at points by chance.
+
+    Attributes:
+        label: what it is.
+        sides: the symbols, the horizontal one first.
+        x: where the points are.
+        y: likewise.
+        numbers: the column's.
+        is_wide: whether colours go by factors.
+    """
 
     label: str
     sides: tuple[Side, Side]
     x: Array
     y: Array
     numbers: Array
+    is_wide: bool
 
 
 class Axis(NamedTuple):
@@ -358,7 +368,8 @@ def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
     if is_sampled:
         columns = (scaled(field, rows) for field in figure.measures)
-        return [Cloud(each.label, (first, second), x, y, each.numbers) for each in columns]
+        at = ((first, second), x, y)
+        return [Cloud(each.label, *at, each.numbers, each.is_wide) for each in columns]
     return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
 
 
