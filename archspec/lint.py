@@ -1,6 +1,7 @@
 """What a spec says without effect: names that nothing uses, layers that lead nowhere."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from archspec.document import Path_
 from archspec.entries import Call, Entry
 from archspec.errors import Origin
 from archspec.graph import Graph, Group, Item, Node, Repeat
+from archspec.layers import Layer, find_kind
 from archspec.trees import Name, Tensor
 
 
@@ -32,7 +34,12 @@ class SpecWarning(NamedTuple):
 
 def warnings_of(architecture: Architecture, graph: Graph) -> tuple[SpecWarning, ...]:
     """The warnings of a spec, by place."""
-    found = [*_unused_names(architecture), *_unused_blocks(architecture), *_unreachable(graph)]
+    found = [
+        *_unused_names(architecture),
+        *_unused_blocks(architecture),
+        *_unused_types(architecture, graph),
+        *_unreachable(graph),
+    ]
     return tuple(sorted(found, key=lambda warning: warning.origin))
 
 
@@ -88,9 +95,30 @@ def _calls(entries: Iterable[Entry]) -> Iterator[str]:
     for entry in entries:
         if isinstance(entry.content, Call):
             yield entry.content.block
-        for bodies in entry.bodies.values():
-            for body in bodies:
-                yield from _calls(body)
+        for body in chain.from_iterable(entry.bodies.values()):
+            yield from _calls(body)
+
+
+def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarning]:
+    """Types of kinds of which no entry is, in no variant, and no layer that an entry makes."""
+    if not architecture.header.precision.kinds:
+        return
+    lists = (architecture.entries, *(block.entries for block in architecture.blocks.values()))
+    kinds = {kind for entries in lists for kind in _kinds(entries)}
+    kinds |= {node.kind for node in graph.nodes}
+    for name in architecture.document.data["precision"]["kinds"]:
+        if find_kind(name).kind not in kinds:
+            origin = architecture.document.key_origin(("precision", "kinds", name))
+            yield SpecWarning(f"no layer is '{name}'", origin, "precision.kinds")
+
+
+def _kinds(entries: Iterable[Entry]) -> Iterator[str]:
+    """The kinds of all layers that are written, those in bodies included."""
+    for entry in entries:
+        if isinstance(entry.content, Layer):
+            yield entry.content.kind
+        for body in chain.from_iterable(entry.bodies.values()):
+            yield from _kinds(body)
 
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:

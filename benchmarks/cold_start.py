@@ -2,17 +2,23 @@
 
 Runs both sides in turn, so that what else the machine does meets both alike:
 
-    bare      python -c "import yaml, rich.table, sympy, pydantic" and three pydantic models
-    archcost  the whole process ``archcost specs/alexnet.yaml``
+    bare               python -c "import yaml, rich.table, sympy, pydantic", three pydantic models
+    bare and cyclopts  the same, and the library of the command line
+    archcost           the whole process ``archcost specs/alexnet.yaml``
+
+Each runs once before it is timed, so that its modules are compiled to bytecode, as an installation
+has them.
 
 Usage: python benchmarks/cold_start.py [runs]
 """
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,27 +34,33 @@ class Network(pydantic.BaseModel):
 
 SIDES = {
     "bare": [sys.executable, "-c", BARE],
-    "archcost": [str(Path(sys.executable).with_name("archcost")), "specs/alexnet.yaml"],
-    "archcost --symbolic": [
-        str(Path(sys.executable).with_name("archcost")),
-        "specs/alexnet.yaml",
-        "--symbolic",
-    ],
+    "bare and cyclopts": [sys.executable, "-c", f"{BARE}\nimport cyclopts"],
+    "archcost": [sys.executable, "-m", "costmodel", "specs/alexnet.yaml"],
+    "archcost --symbolic": [sys.executable, "-m", "costmodel", "specs/alexnet.yaml", "--symbolic"],
 }
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], environment: dict[str, str]) -> float:
     begin = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - begin
+
+
+def measured(runs: int, environment: dict[str, str]) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in SIDES}
+    for run in range(runs + 1):
+        for name, command in SIDES.items():
+            needed = seconds(command, environment)
+            if run:
+                times[name].append(needed)
+    return times
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 21
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
-    for _ in range(runs):
-        for name, command in SIDES.items():
-            times[name].append(seconds(command))
+    with TemporaryDirectory() as bytecode:
+        kept = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+        times = measured(runs, kept | {"PYTHONPYCACHEPREFIX": bytecode})
     bare = statistics.median(times["bare"])
     print(f"{'':22}{'median':>9}{'least':>9}{'ratio':>8}   ({runs} runs in turn)")
     for name, values in times.items():

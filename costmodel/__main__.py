@@ -47,10 +47,10 @@ def _run(arguments: list[str]) -> int:
 
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
-    from costmodel.cli import app
+    from costmodel.cli import run
 
     try:
-        status = app(arguments or ["--help"])
+        status = run(arguments)
     except CycloptsError as error:
         first = "parameter SPEC requires" in str(error).replace("Parameter", "parameter")
         return _fail(str(error) + "\n  hint: put SPEC before the options" * first)

@@ -33,12 +33,7 @@ class Basis(NamedTuple):
         Raises:
             SpecError: none is given.
         """
-        if self.scenario.device is None:
-            raise SpecError(
-                "what is asked for depends on the device, and none is given",
-                hint="name one with --hardware; archcost hardware lists them",
-            )
-        return self.scenario.device
+        return self.scenario.device_for("what is asked for")
 
     @property
     def training(self) -> Training:

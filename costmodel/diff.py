@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -135,10 +136,15 @@ class Layer(NamedTuple):
     layers: int = 1
 
     @property
+    def content(self) -> tuple[Any, ...]:
+        """What it is and makes, however often it is run."""
+        said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
+        return self.kind, said, self.shapes
+
+    @property
     def signature(self) -> tuple[Any, ...]:
         """All of it but its name."""
-        said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
-        return self.kind, said, self.shapes, tuple(self.counts.values())
+        return *self.content, tuple(self.counts.values())
 
 
 class LayerChange(NamedTuple):
@@ -173,6 +179,10 @@ class Layers(NamedTuple):
     removed: tuple[Layer, ...]
     changed: tuple[LayerChange, ...]
     renamed: tuple[LayerChange, ...]
+
+
+Pair = tuple[Layer, Layer]
+"""A layer before and after."""
 
 
 @dataclass(frozen=True)
@@ -269,27 +279,40 @@ class Diff:
 
     @property
     def repeats(self) -> tuple[Alteration, ...]:
-        """The groups of the same path that are run another number of times."""
-        old, new = ({row.path: row for row in side.rows if row.is_group} for side in self._reports)
-        changed = (
-            path
-            for path in new
-            if path in old and old[path].runs != self.in_old_symbols(new[path].runs)
-        )
+        """The groups that are run another number of times."""
         return tuple(
             Alteration(
-                path,
-                show_number(self.old.evaluator(old[path].runs)),
-                show_number(self.new.evaluator(new[path].runs)),
+                new.path,
+                show_number(self.old.evaluator(old.runs)),
+                show_number(self.new.evaluator(new.runs)),
             )
-            for path in changed
+            for old, new in self._groups
+            if old.runs != self.in_old_symbols(new.runs)
         )
+
+    @property
+    def _groups(self) -> Iterator[tuple[Row, Row]]:
+        """Every group after the change with the one before that shares most layers with it."""
+        old, new = ([row for row in side.rows if row.is_group] for side in self._reports)
+        shared = Counter(pair for a, b in self._pairs for pair in product(_around(a), _around(b)))
+        sizes = [Counter(g for layer in side for g in _around(layer)) for side in self._sides]
+        for group in new:
+            partners = [o for o in old if o.kind == group.kind and shared[o.path, group.path]]
+            if partners:
+                yield max(partners, key=partial(_likeness, shared, sizes, group)), group
+
+    @cached_property
+    def _sides(self) -> tuple[list[Layer], list[Layer]]:
+        return layers_of(self.old), layers_of(self.new, self)
+
+    @cached_property
+    def _pairs(self) -> list[Pair]:
+        return matched(*self._sides)
 
     @cached_property
     def layers(self) -> Layers:
         """The layers that differ."""
-        old, new = layers_of(self.old), layers_of(self.new, self)
-        pairs = matched(old, new)
+        (old, new), pairs = self._sides, self._pairs
         before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
         removed = [layer for layer in old if layer.path not in before]
         added = [layer for layer in new if layer.path not in after]
@@ -425,14 +448,26 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-Pair = tuple[Layer, Layer]
+def _around(layer: Layer) -> Iterator[str]:
+    """The paths of the groups that a layer is in."""
+    parts = layer.path.split("/")
+    return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+
+
+def _likeness(
+    shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: Row, old: Row
+) -> tuple[Fraction, bool]:
+    """The part of the layers of either group that are in both; of equal ones the path counts."""
+    both = shared[old.path, new.path]
+    either = sizes[0][old.path] + sizes[1][new.path] - both
+    return Fraction(both, either), old.path == new.path
 
 
 def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
     """The layers that belong together.
 
-    By their paths, and what these leave by its sequence of equal layers; or first by the sequence,
-    where that leaves fewer differences: a layer put in before others renumbers these.
+    By their paths, and what these leave by its sequence of layers of equal content; or first by the
+    sequence, where that leaves fewer differences: a layer put in before others renumbers these.
     """
     by_path = _by_sequence(old, new, _by_path(old, new, ()))
     by_sequence = _by_path(old, new, _by_sequence(old, new, ()))
@@ -445,24 +480,42 @@ def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pai
 
 
 def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those of the same path and kind."""
+    """The known pairs, and those of the same path that correspond."""
     pairs = list(known)
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     left = {layer.path: layer for layer in old if layer.path not in before}
     for layer in new:
         partner = left.get(layer.path)
-        if partner and layer.path not in after and partner.kind == layer.kind:
+        if partner and layer.path not in after and corresponds(partner, layer):
             pairs.append((partner, layer))
     return pairs
 
 
+def corresponds(old: Layer, new: Layer) -> bool:
+    """Whether two layers of the same path are one layer, changed.
+
+    They are of one kind. Where the path is no name that an author gave, but the kind's with a
+    number, they also have as many axes, and of several fields one that is the same.
+    """
+    if old.kind != new.kind or not _is_numbered(new):
+        return old.kind == new.kind
+    shared = [name for name in old.fields if old.fields[name] == new.fields.get(name)]
+    ranks = [[len(shape) for shape in layer.shapes] for layer in (old, new)]
+    return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
+
+
+def _is_numbered(layer: Layer) -> bool:
+    name = layer.path.rpartition("/")[2]
+    return name == layer.kind or name.rpartition("_")[0] == layer.kind
+
+
 def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those at the same place of a sequence of equal layers."""
+    """The known pairs, and those at the same place of a sequence of layers of equal content."""
     pairs = list(known)
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     first = [layer for layer in old if layer.path not in before]
     second = [layer for layer in new if layer.path not in after]
-    said, then = ([layer.signature for layer in side] for side in (first, second))
+    said, then = ([layer.content for layer in side] for side in (first, second))
     for i, j, size in SequenceMatcher(None, said, then, autojunk=False).get_matching_blocks():
         pairs += zip(first[i : i + size], second[j : j + size], strict=True)
     return pairs

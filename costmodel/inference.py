@@ -450,9 +450,8 @@ def infer(
     _check(plan, axes, given)
     _require_one_token(architecture, axes.tokens)
     _check_assumptions(read_assumptions(assume, architecture.header.symbols, {}).derived, axes)
-    if plan is None and STEPS in architecture.header.symbols:
-        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
-        raise SpecError(cause, hint="call it by another name")
+    if plan is None:
+        _require_free_name(architecture)
     numbers = {} if plan is None else _numbers(architecture, axes, assume)
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
@@ -500,6 +499,17 @@ def _require_one_token(architecture: Architecture, tokens: str) -> None:
         hint = f"let {tokens} be 1: leave out its min or multiple_of under symbols"
         origin = architecture.document.origin(("symbols", tokens))
         raise SpecError(cause, hint=hint, origin=origin, entry="symbols")
+
+
+def _require_free_name(architecture: Architecture) -> None:
+    """The spec leaves the name of the number of steps to laws.
+
+    Raises:
+        SpecError: it has a symbol of that name.
+    """
+    if STEPS in architecture.header.symbols:
+        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
+        raise SpecError(cause, hint="call it by another name")
 
 
 def _check_assumptions(derived: Mapping[str, Tree], axes: Axes) -> None:

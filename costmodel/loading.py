@@ -56,13 +56,12 @@ def analyze_loaded(
     numbers_suffice: bool,
 ) -> Analysis:
     """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
-    architecture = with_past(architecture, scenario)
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
     except SpecError:
         if assumed:
             raise
-        numbers = {**architecture.header.defaults, **fixed}
+        numbers = {**with_past(architecture, scenario).header.defaults, **fixed}
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
@@ -94,14 +93,14 @@ def analyze_architecture(
     scenario: Scenario = NOWHERE,
 ) -> Analysis:
     """The analysis of a loaded spec (see `analyze`)."""
-    assumed, architecture = tuple(assume), with_past(architecture, scenario)
+    assumed = tuple(assume)
     analysis = unchecked(architecture, convention, settings, assumed, scenario)
     try:
         return analysis.checked()
     except SpecError as error:
         if not assumed:
             raise
-        near = _near_defaults(architecture, analysis.demands)
+        near = _near_defaults(analysis.architecture, analysis.demands)
         try:
             return unchecked(near, convention, settings, assumed, scenario).checked()
         except SpecError:

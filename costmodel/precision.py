@@ -160,7 +160,7 @@ class _Walk:
                 f"each turn takes {entered} and leaves {left}, but the next takes what it leaves"
             )
             hint = "say one type for what enters and leaves it, with precision"
-            raise SpecError(cause, hint=hint, entry=group.path)
+            raise SpecError(cause, hint=hint, origin=group.origin, entry=group.path)
         return None
 
     def _layer(self, layer: LayerCost) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sympy import Expr, Mul, S, Symbol
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError
+from archspec.errors import Origin, SpecError
 from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
@@ -120,6 +120,7 @@ class GroupCost(NamedTuple):
         name: unique among its siblings.
         path: unique in the network.
         kind: the block's name, or the composite's.
+        origin: where it stands in the spec.
         parts: what it holds, each for one run.
         output: the shape that leaves it.
         runs: how often it works.
@@ -131,6 +132,7 @@ class GroupCost(NamedTuple):
     name: str
     path: str
     kind: str
+    origin: Origin
     parts: tuple["Part", ...]
     output: Shape
     runs: Expr = S.One
@@ -329,7 +331,7 @@ class _Walk:
             else:
                 inner = self.parts(item.items)
                 output = self.shapes[item.output]
-                parts.append(GroupCost(item.name, item.path, item.kind, inner, output))
+                parts.append(GroupCost(item.name, item.path, item.kind, item.origin, inner, output))
         return tuple(parts)
 
     def layer(self, node: Node) -> LayerCost:
@@ -559,7 +561,8 @@ class _Walk:
             flow = Flow(item.source, None, Tensor(last.path))
         else:
             flow = Flow(item.source, item.entry, item.result, item.chosen_by)
-        return GroupCost(item.name, item.path, item.kind, parts, output, runs, copies, turn, flow)
+        named = (item.name, item.path, item.kind, item.origin)
+        return GroupCost(*named, parts, output, runs, copies, turn, flow)
 
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
@@ -645,7 +648,7 @@ def _turn_group(
     number = int(name.split("_")[1])
     source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
     flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name))
-    return GroupCost(name, path, "turn", moved, output, runs, runs, None, flow)
+    return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
 
 
 def _result_of(item: Repeat, turn: str) -> Tensor:

@@ -1,8 +1,7 @@
 """A scenario: what is said beside the spec: types, the device, tokens before, training."""
 
 from collections.abc import Mapping
-from inspect import signature
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
@@ -46,6 +45,17 @@ class Scenario(NamedTuple):
     past: Rational | str | None = None
     training: Training | None = None
 
+    def device_for(self, what: str) -> Device:
+        """The device, on which something depends.
+
+        Raises:
+            SpecError: none is given.
+        """
+        if self.device is None:
+            hint = "name one with --hardware; archcost hardware lists them"
+            raise SpecError(f"{what} depends on the device, and none is given", hint=hint)
+        return self.device
+
 
 PAST = "past"
 """The symbol of the tokens that came before."""
@@ -55,24 +65,10 @@ NOWHERE = Scenario()
 """No device, no cache; the types that the spec says, else fp32."""
 
 
-def scenario(
-    *,
-    dtype: str | None = None,
-    weights: str | None = None,
-    activations: str | None = None,
-    accumulators: str | None = None,
-    cache: str | None = None,
-    hardware: str | None = None,
-    energy: str | None = None,
-    efficiency: Number | None = None,
-    past: Number | None = None,
-    optimizer: str | None = None,
-    checkpoint: str | None = None,
-    master: str | None = None,
-) -> Scenario:
-    """A scenario from what a person says.
+class Said(TypedDict, total=False):
+    """What a person says of a scenario.
 
-    Args:
+    Attributes:
         dtype: the type of weights and activations.
         weights: the type of weights alone.
         activations: the type of activations alone.
@@ -85,37 +81,60 @@ def scenario(
         optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
         checkpoint: what is made again in the backward pass: none, blocks or attention.
         master: the copy of weights narrower than 32 bits: fp32 or none.
+    """
+
+    dtype: str | None
+    weights: str | None
+    activations: str | None
+    accumulators: str | None
+    cache: str | None
+    hardware: str | None
+    energy: str | None
+    efficiency: Number | None
+    past: Number | None
+    optimizer: str | None
+    checkpoint: str | None
+    master: str | None
+
+
+def scenario(**said: Unpack[Said]) -> Scenario:
+    """A scenario from what a person says (see `Said`); what is not said, or None, is as usual.
 
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
-    said = {
-        "weights": weights or dtype,
-        "activations": activations or dtype,
-        "accumulators": accumulators,
-        "cache": cache,
-    }
-    for name in filter(None, said.values()):
-        find_named("type", name, TYPES)
-    precision = UNSAID.model_copy(update=said)
-    trained, tokens = training(optimizer, checkpoint, master), _tokens(past)
+    trained = training(said.get("optimizer"), said.get("checkpoint"), said.get("master"))
+    tokens = _tokens(said.get("past"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
-    return Scenario(precision, _device(hardware, energy, efficiency), tokens, trained)
+    device = _device(said.get("hardware"), said.get("energy"), said.get("efficiency"))
+    return Scenario(_precision(said), device, tokens, trained)
 
 
 def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
-    """A scenario, or one from words (see `scenario`).
+    """A scenario, or one from words (see `Said`).
 
     Raises:
         SpecError: a word is none of a scenario's.
     """
     if isinstance(said, Scenario):
         return said
-    known = signature(scenario).parameters
     for name in said:
-        find_named("word of a scenario", name, known)
+        find_named("word of a scenario", name, Said.__annotations__)
     return scenario(**said)  # type: ignore[arg-type]
+
+
+def _precision(said: Said) -> Precision:
+    dtype = said.get("dtype")
+    types = {
+        "weights": said.get("weights") or dtype,
+        "activations": said.get("activations") or dtype,
+        "accumulators": said.get("accumulators"),
+        "cache": said.get("cache"),
+    }
+    for name in filter(None, types.values()):
+        find_named("type", name, TYPES)
+    return UNSAID.model_copy(update=types)
 
 
 def _tokens(past: Number | None) -> Rational | str | None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from importlib import import_module
+from importlib.metadata import version
 from io import StringIO
 from math import ceil, floor
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from archspec.arithmetic import round_to
+from costmodel.cli.app import COMMANDS
 from tests.conftest import Run
 
 ALEXNET = "specs/alexnet.yaml"
@@ -171,7 +174,15 @@ def test_a_setting_is_an_exact_decimal(archcost: Run, tmp_path: Path) -> None:
 def test_help_and_version(archcost: Run) -> None:
     assert "--symbolic" in archcost("--help").stdout
     assert "LAYER" in archcost("explain", "--help").stdout
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", archcost("--version").stdout)
+    assert archcost("--version").stdout == f"{version('archcost')}\n"
+
+
+def test_the_list_of_commands_has_the_first_line_of_each(archcost: Run) -> None:
+    """Commands are imported when they run, and all of them for the list."""
+    listed = re.sub(r"[\s│]+", " ", archcost("--help").stdout)
+    for name, module in COMMANDS.items():
+        command = getattr(import_module(f"costmodel.cli.{module}"), name)
+        assert f" {name} {command.__doc__.splitlines()[0]} " in listed
 
 
 def test_colour_only_where_it_is_wanted(archcost: Run) -> None:

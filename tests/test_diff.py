@@ -159,6 +159,40 @@ def test_more_turns_of_a_repeat_are_told(tmp_path: Path) -> None:
     assert change.counts == ("params", "macs")
 
 
+def test_a_repeat_put_in_before_another_is_not_that_one(tmp_path: Path) -> None:
+    """The second repeat holds what the first did, and is run 5 times instead of 2."""
+    body = "  - repeat: {times: %d, layers: [{conv2d: {out_channels: 8, kernel_size: 1}}]}"
+    other = "  - repeat: {times: 7, layers: [sigmoid]}"
+    found = diff(tmp_path, net(FIRST, body % 2), net(FIRST, other, body % 5))
+    assert [(a.name, a.old, a.new) for a in found.repeats] == [("repeat_2", "2", "5")]
+
+
+def test_unrelated_networks_are_not_paired(tmp_path: Path) -> None:
+    """``repeat_1``, ``input`` and ``linear_1`` are in both by number alone.
+
+    One linear is of rows (two axes), with a bias; the other of tokens (three axes), without.
+    """
+    images = net(
+        *("  - repeat: {times: 2, layers: [{conv2d: {out_channels: 3, kernel_size: 1}}, relu]}",),
+        *("  - flatten", "  - linear: {out_features: 10}"),
+    )
+    tokens = net(
+        *("  - repeat: {times: 5, layers: [layernorm, gelu]}",),
+        "  - linear: {out_features: 20, bias: false}",
+    ).replace("[n, 3, h, h]", "[n, 3, h]")
+    found = diff(tmp_path, images, tokens)
+    assert found.repeats == ()
+    assert found.layers[2:] == ((), ())
+    assert [layer.path for layer in found.layers.added] == ["input", "repeat_1", "linear_1"]
+
+
+def test_a_named_layer_is_the_same_whatever_it_becomes(tmp_path: Path) -> None:
+    old = net("  - flatten", "  - {linear: {out_features: 10}, name: head}")
+    new = net("  - {linear: {out_features: 20, bias: false}, name: head}")
+    (change,) = diff(tmp_path, old, new).layers.changed
+    assert (change.new.path, change.fields) == ("head", ("out_features", "bias"))
+
+
 def test_symbols_and_conditions(tmp_path: Path) -> None:
     """Groups g must divide 3 and 9 channels, so ``3 % g == 0`` comes with the symbol."""
     grouped = "  - conv2d: {out_channels: 9, kernel_size: 3, padding: 1, groups: g}"

@@ -430,7 +430,7 @@ def test_turns_that_each_differ(tmp_path: Path, archcost: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "a latency is of a device\n  hint: name a device with --hardware"),
+        ((), "latency depends on the device, and none is given\n  hint: name one with --hardware"),
         (("--hardware", "a100"), "unknown device 'a100'"),
         (("--hardware", "a100-80gb", "--dtype", "int9"), "unknown type 'int9'"),
         (

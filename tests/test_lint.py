@@ -50,6 +50,25 @@ def test_what_is_without_effect_is_said(variant: str, tmp_path: Path, archcost: 
     assert "warning" not in done.stdout
 
 
+def test_types_of_a_kind_that_no_layer_is(tmp_path: Path) -> None:
+    """A kind of another variant's layer, or of one that a composite makes, has its effect."""
+    file = tmp_path / "net.yaml"
+    file.write_text(
+        "archspec: 1\nname: typed\nlet: {deep: 0}\ninput: [1, 3, 8, 8]\n"
+        "precision: {kinds: {conv1d: int4, linear: int8, gelu: fp16, add: fp16, relu: fp16}}\n"
+        "layers:\n"
+        "  - repeat: {times: 2, layers: [{residual: [relu]}]}\n"
+        "  - linear: {out_features: 4}\n    when: deep > 0\n"
+        "variants: {shallow: {let: {deep: 0}}, deep: {let: {deep: 1}}}\n"
+    )
+    for variant in ("", "@shallow", "@deep"):
+        said = [str(warning) for warning in analyze(f"{file}{variant}").warnings]
+        assert said == [
+            f"{file}:5:21: precision.kinds: no layer is 'conv1d'",
+            f"{file}:5:49: precision.kinds: no layer is 'gelu'",
+        ]
+
+
 def test_our_own_specs_say_nothing_without_effect() -> None:
     for path in sorted((ROOT / "specs").glob("*.yaml")):
         for variant in yaml.safe_load(path.read_text()).get("variants", {None: None}):

@@ -128,7 +128,8 @@ def test_a_body_that_changes_the_type_is_refused() -> None:
         "input: [4, 8]\nlayers: [{repeat: {times: 3, layers: [{linear: {out_features: 8}}, relu]}, "
         "precision: {activations: int8}}]"
     )
-    with pytest.raises(SpecError, match="takes fp32 and leaves int8"):
+    place = r"<spec>:4:11: repeat_1: each turn takes fp32 and leaves int8, but the next takes"
+    with pytest.raises(SpecError, match=place):
         read(text).value("model_size")
     assert read(text, activations="int8").value("model_size") == 3 * (64 + 8) * 4
 

@@ -1,18 +1,21 @@
 """Figures of sweeps: labels, units, what is drawn, and no text upon another."""
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from costmodel import SpecError
 from costmodel.render import sweep_plot
+from costmodel.render.words import spaced
 from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Said
@@ -48,6 +51,8 @@ FIGURES: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
     "one line": (["gpt2.yaml"], ["d=64:4096:*2", "heads=d/64"], {"metrics": ("macs/params",)}),
     "many lines": (["resnet.yaml@resnet18", "resnet.yaml@resnet50", "alexnet.yaml"],
                    ["h=64:512:64", "w=h"], {"metrics": ("macs", "memory_peak")}),
+    "sixteen lines": (["resnet.yaml@*"], ["h=96:224:32", "w=h"], {"metrics": ("macs", "params")}),
+    "most lines": (["resnet.yaml@*", "vgg.yaml@*"], ["n=1:8"], {"metrics": ("memory_peak",)}),
     "bars": (["resnet.yaml@*"], [], {"metrics": ("macs", "params")}),
     "maps": (["mobilenetv2.yaml"], [WIDTHS, "h=96:224:16", "w=h"], {"metrics": ("macs", "params")}),
     "map by factors": (["gpt2.yaml"], ["d=128:4096:*2", "L=2:64:*2", "heads=d/64"],
@@ -96,7 +101,7 @@ def texts(figure: Figure) -> list[Text]:
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_text_lies_on_another(name: str, draw: Draw) -> None:
     figure = figure_of(draw, name)
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts(figure)]
     assert len(boxes) > 5
     for (one, left), (other, right) in combinations(boxes, 2):
         assert not left.overlaps(right), f"{one!r} lies on {other!r}"
@@ -128,20 +133,106 @@ def test_lines_have_a_panel_for_each_metric(draw: Draw) -> None:
 
 def test_a_ratio_has_no_unit_and_factors_have_a_scale(draw: Draw) -> None:
     figure = figure_of(draw, "one line")
-    assert labels(figure) == [("d (model width)", "macs/params")]
+    assert labels(figure) == [("d (model width), log scale", "macs/params")]
     (axes,) = panels(figure)
     assert axes.get_xscale() == "log"
     assert axes.get_xticklabels()[0].get_text() == "64"
 
 
-def test_lines_of_several_networks_have_names(draw: Draw) -> None:
+def names_at(axes: Axes) -> dict[str, tuple[float, float]]:
+    """The names of points or lines, with where in data their strokes begin."""
+    notes = [text for text in axes.texts if isinstance(text, Annotation)]
+    return {note.get_text(): (float(note.xy[0]), float(note.xy[1])) for note in notes}
+
+
+def test_lines_of_several_networks_have_names_at_their_ends(draw: Draw) -> None:
     figure = figure_of(draw, "many lines")
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "resnet resnet18", "resnet resnet50", "alexnet",
-    ]  # fmt: skip
+    assert not figure.legends
+    for axes in panels(figure):
+        ends = {line.get_label(): tuple(np.asarray(line.get_xydata())[-1]) for line in axes.lines}
+        assert names_at(axes) == ends
+        assert set(ends) == {"resnet resnet18", "resnet resnet50", "alexnet"}
     widths = [line.get_linewidth() for line in panels(figure)[0].lines]
     assert widths == sorted(widths, reverse=True)
+
+
+def test_lines_are_told_apart_up_to_24(draw: Draw) -> None:
+    """ResNet has 16 variants, VGG 8; names stand in the order of the ends of their lines."""
+    (axes,) = panels(figure_of(draw, "most lines"))
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
+    assert len(looks) == len(axes.lines) == 24
+    ends = names_at(axes)
+    found = [(ends[t.get_text()][1], Text.get_window_extent(t).y0) for t in axes.texts]
+    assert all((a[0] < b[0]) <= (a[1] < b[1]) for a, b in permutations(found, 2))
+    with pytest.raises(SpecError, match=r"25 lines are more than can be told apart; at most 24"):
+        draw(["resnet.yaml@*", "vgg.yaml@*", "alexnet.yaml"], ["n=1:3"], metrics=("macs",))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "low", "high", "found"),
+    [
+        ([5, 1, 3], 0, 10, [5, 1, 3]),  # apart as they are
+        ([4, 4], 0, 10, [3, 5]),  # their mean stays
+        ([0, 0, 0], 0, 10, [0, 2, 4]),  # no lower than the low end
+        ([9, 10, 9.5], 0, 10, [6, 10, 8]),  # no higher than the high one, in their order
+        ([1, 1, 1], 0, 2, [-1, 1, 3]),  # room for one gap, and two are needed
+        ([], 0, 1, []),
+    ],
+)
+def test_names_are_spaced(wanted: list[float], low: float, high: float, found: list[float]) -> None:
+    """Gaps of 2, by hand."""
+    assert spaced(wanted, 2, low, high) == pytest.approx(found)
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=4))
+def test_no_other_spacing_is_nearer(wanted: list[int]) -> None:
+    """Of all heights in halves from 0 to 8 that keep the order and a gap of 2; 6 fit three gaps."""
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    halves = [i / 2 for i in range(17)]
+
+    def cost(places: Sequence[float]) -> float:
+        return sum((places[rank] - wanted[i]) ** 2 for rank, i in enumerate(order))
+
+    rising = product(halves, repeat=len(wanted))
+    allowed = (c for c in rising if all(b - a >= 2 for a, b in pairwise(c)))
+    mine = spaced(wanted, 2, 0, 8)
+    ranked = [mine[i] for i in order]
+    assert all(b - a >= 2 - 1e-9 for a, b in pairwise(ranked))
+    assert -1e-9 <= ranked[0] <= ranked[-1] <= 8 + 1e-9
+    assert cost(ranked) <= min(map(cost, allowed)) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("columns", "by"),
+    [
+        (([1, 2, 3], [10, 20, 30]), (False, False)),  # a factor of 3: by steps
+        (([64, 128, 256], [1, 2, 4]), (True, True)),  # the first rises by factors
+        (([64, 128, 256], [7, 7, 8]), (True, False)),  # the second hardly differs
+        (([64, 128, 256], [0, 2, 4]), (True, False)),  # 0 has no logarithm
+        (([1, 2, 3], [1, 16, 32]), (True, True)),  # a factor of 32 is above 10**1.5
+        (([1, 2, 3], [1, 16, 31]), (False, False)),  # and 31 below
+    ],
+)
+def test_what_goes_by_factors(columns: tuple[list[float], ...], by: tuple[bool, ...]) -> None:
+    assert figures.by_factors(*map(np.array, columns)) == by
+
+
+@pytest.mark.parametrize(
+    ("name", "scales"),
+    [
+        ("lines", ("linear", "linear")),  # MACs from 59 to 582 millions
+        ("one line", ("log", "linear")),  # heads and d: MACs per parameter hardly change
+        ("many lines", ("log", "log")),  # 64 times the MACs at 8 times the height
+        ("maps", ("linear", "linear")),
+        ("map by factors", ("log", "log")),
+        ("front", ("log", "log")),  # MACs from 12 to 582 millions
+    ],
+)
+def test_scales_are_of_one_kind_and_said(name: str, scales: tuple[str, str], draw: Draw) -> None:
+    axes = panels(figure_of(draw, name))[-1]
+    assert (axes.get_xscale(), axes.get_yscale()) == scales
+    said = [axes.get_xlabel().endswith("log scale"), axes.get_ylabel().endswith("log scale")]
+    assert said == [scale == "log" for scale in scales]
 
 
 def test_maps_have_lines_of_equal_cost(draw: Draw) -> None:
@@ -149,7 +240,7 @@ def test_maps_have_lines_of_equal_cost(draw: Draw) -> None:
     first, _ = panels(figure)
     assert labels(figure) == [("width (width multiplier)", "h")] * 2
     bars = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
-    assert bars == ["MACs (millions)", "#params (millions)"]
+    assert bars == ["MACs (millions)\nlog scale", "#params (millions)"]
     names = {text.get_text() for text in first.texts}
     assert names <= {f"{m}" for m in (10, 20, 50, 100, 200, 500)}
     assert len(names) > 2
@@ -175,8 +266,8 @@ def test_a_value_without_any_network_is_a_gap(draw: Draw) -> None:
 
 def test_a_front_is_marked_and_named(draw: Draw) -> None:
     (axes,) = panels(figure_of(draw, "front"))
-    assert axes.get_xlabel() == "MACs (millions): less is better"
-    assert axes.get_ylabel() == "#activations (millions): more is better"
+    assert axes.get_xlabel() == "MACs (millions): less is better, log scale"
+    assert axes.get_ylabel() == "#activations (millions): more is better\nlog scale"
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["points", "front (41)"]
@@ -184,6 +275,21 @@ def test_a_front_is_marked_and_named(draw: Draw) -> None:
     assert "width=0.35, h=96" in names
     assert "width=1.4, h=224" in names
     assert len(np.asarray(axes.collections[0].get_offsets())) == 22 * 9
+
+
+def test_names_of_a_sampled_front_lead_to_their_points(draw: Draw) -> None:
+    """Every name has a stroke to its own point, and covers no point of the front."""
+    figure = draw(["mobilenetv2.yaml"], ["width=0.35:1.4", "h=96:224", "w=h"], sample=400,
+                  pareto=("macs", "activations:max"))  # fmt: skip
+    (axes,) = panels(figure)
+    points = np.asarray(axes.lines[0].get_xydata())
+    spots = axes.transData.transform(points)
+    assert len(axes.texts) > 8
+    for text in axes.texts:
+        assert isinstance(text, Annotation)
+        assert text.arrow_patch is not None
+        assert (points == text.xy).all(axis=1).any()
+        assert Text.get_window_extent(text).count_contains(spots) == 0
 
 
 @pytest.mark.parametrize(

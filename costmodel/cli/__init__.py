@@ -1,35 +1,5 @@
-"""The command line: a module for every family of commands, which registers them with `app`."""
+"""The command line: a module for every family of commands, imported when one of them is run."""
 
-from costmodel.cli import (
-    comparisons,
-    devices,
-    documents,
-    energies,
-    inference,
-    latency,
-    memory,
-    networks,
-    proofs,
-    questions,
-    sweeps,
-    tables,
-    training,
-)
-from costmodel.cli.app import app
+from costmodel.cli.app import app, run
 
-__all__ = [
-    "app",
-    "comparisons",
-    "devices",
-    "documents",
-    "energies",
-    "inference",
-    "latency",
-    "memory",
-    "networks",
-    "proofs",
-    "questions",
-    "sweeps",
-    "tables",
-    "training",
-]
+__all__ = ["app", "run"]

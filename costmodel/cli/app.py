@@ -1,13 +1,64 @@
-"""The application that every command registers with."""
+"""The application: its commands, each with the module that is imported when it is run."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from cyclopts import App
+
+from costmodel.cli.networks import report
+
+COMMANDS = {
+    "check": "proofs",
+    "compare": "comparisons",
+    "diff": "comparisons",
+    "docs": "documents",
+    "energy": "energies",
+    "explain": "networks",
+    "fit": "energies",
+    "hardware": "devices",
+    "inference": "inference",
+    "latency": "latency",
+    "memory": "memory",
+    "prove": "proofs",
+    "schema": "documents",
+    "sensitivity": "networks",
+    "solve": "questions",
+    "sweep": "sweeps",
+    "table": "tables",
+    "training": "training",
+}
+"""Command → the module of this package with the function of that name."""
+
+
+def _version() -> str:
+    try:
+        return version("archcost")
+    except PackageNotFoundError:
+        return "unknown, for archcost is run from its folder and not installed"
+
 
 app = App(
     name="archcost",
     help="What a neural network costs, in closed form: shapes, parameters, MACs, activations.",
+    version=_version,
     version_flags=["--version"],
     help_format="plaintext",
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
 )
+app.default(report)
+for name, module in COMMANDS.items():
+    app.command(f"{__package__}.{module}:{name}", name=name)
+
+
+def run(words: list[str]) -> Any:
+    """What a command line gives; the list of commands where it is empty.
+
+    Raises:
+        CycloptsError: a word is no command, option or value.
+        SpecError: a command finds a rule broken.
+    """
+    if not words or not set(words).isdisjoint(app.help_flags):
+        app.resolved_commands()  # the list says of each what the docstring of its function does
+    return app(words or app.help_flags[:1])

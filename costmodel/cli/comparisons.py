@@ -7,9 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec import Architecture
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, did_you_mean, find_named
 from costmodel.analysis import Analysis
-from costmodel.cli.app import app
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
@@ -38,7 +37,6 @@ Budgets = Annotated[
 ]
 
 
-@app.command
 def diff(
     old: Version,
     new: Version,
@@ -53,10 +51,10 @@ def diff(
     """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
     from costmodel.budgets import read_budget
     from costmodel.diff import differences
-    from costmodel.render.diff import find_renderer, show_balance
+    from costmodel.render.diff import FORMATS, show_balance
     from costmodel.revisions import load_source, read_sources
 
-    render, metrics = find_renderer(format), chosen(metric)
+    render, metrics = find_named("format", format, FORMATS), chosen(metric)
     require_values("--max", max_)
     budgets = tuple(map(read_budget, max_ or ()))
     before, after = map(load_source, read_sources(old, new))
@@ -71,7 +69,6 @@ def diff(
     return int(any(found.broken))
 
 
-@app.command
 def compare(
     specs: Annotated[list[str], Parameter(help="Two or more: PATH, REVISION:PATH; @VARIANT, @*.")],
     /,
@@ -87,10 +84,10 @@ def compare(
     """Show networks side by side, and from which value of a symbol on their order is another."""
     from costmodel.compare import Comparison, Network, labels
     from costmodel.networks import expanded
-    from costmodel.render.compare import find_renderer
+    from costmodel.render.compare import FORMATS
     from costmodel.revisions import load_source, read_source
 
-    render, metrics = find_renderer(format), chosen(metric)
+    render, metrics = find_named("format", format, FORMATS), chosen(metric)
     loaded = [
         (side.source._replace(variant=spec.variant), spec)
         for side in map(load_source, map(read_source, expanded(specs)))

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
+from archspec.errors import find_named
 from costmodel.cli.options import ViewFormat
 
 
-@app.command
 def hardware(
     devices: Annotated[
         list[str] | None,
@@ -20,9 +19,9 @@ def hardware(
 ) -> None:
     """List the devices there are, or every figure of some with its source."""
     from costmodel.machines import built_in_profiles, find_profile
-    from costmodel.render.hardware import find_views
+    from costmodel.render.hardware import FORMATS
 
-    views = find_views(format)
+    views = find_named("format", format, FORMATS)
     if devices:
         print(views.figures([find_profile(device) for device in devices]), end="")
     else:

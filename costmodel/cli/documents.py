@@ -7,7 +7,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 
 Pages = Annotated[
     list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
@@ -22,7 +21,6 @@ Root = Annotated[
 ]
 
 
-@app.command
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
     from costmodel.docs.pages import refreshed, write
@@ -46,7 +44,6 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     return int(check and bool(stale))
 
 
-@app.command
 def schema() -> None:
     """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it."""
     import json

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import find_named
 from costmodel.cli.memory import Order
 from costmodel.cli.options import (
     ALL_STORED,
@@ -20,10 +19,12 @@ from costmodel.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from costmodel.metrics import Order as Layers
+    from costmodel.render.fit import Solved
 
 
-@app.command
 def energy(
     spec: Spec,
     /,
@@ -34,11 +35,11 @@ def energy(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
-    from costmodel.render.energy import find_renderer, metrics_of
+    from costmodel.render.energy import FORMATS, metrics_of
     from costmodel.report import Report
 
-    render = find_renderer(format)
-    _device("energy", given)
+    render = find_named("format", format, FORMATS)
+    given.scenario.device_for("energy")
     require_depth(depth)
     shown = given.worked_out(
         spec,
@@ -48,7 +49,6 @@ def energy(
     print(shown, end="")
 
 
-@app.command
 def fit(
     spec: Spec,
     /,
@@ -67,14 +67,14 @@ def fit(
     """
     from costmodel.fit import find_order
     from costmodel.fit import fit as verdict
-    from costmodel.render.fit import find_views
+    from costmodel.render.fit import FORMATS
     from costmodel.report import Report
 
-    views = find_views(format)
+    views = find_named("format", format, FORMATS)
     chosen = find_order(order, given.scenario)
-    _device("what fits", given)
+    given.scenario.device_for("what fits")
     if for_ is not None:
-        return _largest(spec, for_, chosen, format, given)
+        return _largest(spec, for_, chosen, views.solved, given)
     analysis, found = given.worked_out(
         spec, lambda each: (each, verdict(each, order=chosen)), laws=False
     )
@@ -82,23 +82,14 @@ def fit(
     return int(not found.fits)
 
 
-def _device(what: str, given: Given) -> None:
-    """A device is given.
-
-    Raises:
-        SpecError: none is given.
-    """
-    if given.scenario.device is None:
-        hint = "name one with --hardware; archcost hardware lists them"
-        raise SpecError(f"{what} depends on the device, and none is given", hint=hint)
-
-
-def _largest(spec: str, name: str, order: "Layers", view: str, given: Given) -> int:
+def _largest(
+    spec: str, name: str, order: "Layers", render: "Callable[[Solved], str]", given: Given
+) -> int:
     """The largest value of a symbol at which a network fits; 1 if there is none."""
     from costmodel.fit import fit as verdict
     from costmodel.fit import memories
     from costmodel.questions import Verdict
-    from costmodel.render.fit import Solved, find_views
+    from costmodel.render.fit import Solved
     from costmodel.solve import ask_of, opened
 
     analysis = opened(
@@ -114,5 +105,5 @@ def _largest(spec: str, name: str, order: "Layers", view: str, given: Given) -> 
     there = None
     if answer.at is not None:
         there = verdict(analysis, analysis.laws_at({name: answer.at.value}), order)
-    print(find_views(view).solved(Solved(question, answer, there)), end="")
+    print(render(Solved(question, answer, there)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

@@ -4,12 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import ALL_STORED, Spec, Stored, Symbolic, ViewFormat, warn
 
 
-@app.command
 def inference(
     spec: Spec,
     /,
@@ -29,9 +27,9 @@ def inference(
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
     from costmodel.inference import Plan, infer
-    from costmodel.render.inference import find_renderer
+    from costmodel.render.inference import FORMATS
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     numbers = {"prompt": prompt, "generate": generate, "batch": batch}
     known = {name: number for name, number in numbers.items() if number is not None}
     if symbolic and known:

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -20,6 +19,7 @@ from costmodel.render.plots import Drawing
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.crossover import Crossovers
+    from costmodel.scenario import Scenario
 
 Open = Annotated[
     str | None,
@@ -29,7 +29,6 @@ Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples 
 Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]
 
 
-@app.command
 def latency(
     spec: Spec,
     /,
@@ -43,13 +42,13 @@ def latency(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show how long every layer takes at least, and whether operations or memory bound it."""
-    from costmodel.render.latency import find_views
+    from costmodel.render.latency import FORMATS
     from costmodel.render.plots import require_plot
     from costmodel.render.roofline import draw
     from costmodel.roofline import Roofline
 
-    views = find_views(format)
-    require_sense(for_, step, depth, given.hardware, symbolic=symbolic)
+    views = find_named("format", format, FORMATS)
+    require_sense(for_, step, depth, given.scenario, symbolic=symbolic)
     if plot is not None:
         require_plot(plot)
     if for_ is not None:
@@ -81,16 +80,14 @@ def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":
 
 
 def require_sense(
-    name: str | None, step: str | None, depth: int | None, hardware: str | None, *, symbolic: bool
+    name: str | None, step: str | None, depth: int | None, scenario: "Scenario", *, symbolic: bool
 ) -> None:
     """The options go together.
 
     Raises:
         SpecError: they do not.
     """
-    if hardware is None:
-        hint = "name a device with --hardware; archcost hardware lists them"
-        raise SpecError("a latency is of a device", hint=hint)
+    scenario.device_for("latency")
     if name is not None and symbolic:
         raise SpecError("--for and --symbolic are two views", hint="ask one at a time")
     if step is not None and name is None:
@@ -100,14 +97,16 @@ def require_sense(
 
 def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossovers":
     """The network with one symbol open, and what bounds its layers over that symbol's values."""
-    from archspec import load
     from costmodel.crossover import Crossovers
-    from costmodel.scenario import with_past
-    from costmodel.settings import positive, to_rational
-    from costmodel.solve import open_for
+    from costmodel.settings import positive
+    from costmodel.solve import opened
 
-    settings = {n: to_rational(n, value) for n, value in given.fixed.items()}
-    scenario = given.scenario
-    architecture = with_past(load(spec), scenario)
-    analysis = open_for(architecture, name, settings, given.assumed, given.convention, scenario)
+    analysis = opened(
+        spec,
+        name,
+        convention=given.convention,
+        settings=given.fixed,
+        assume=given.assumed,
+        scenario=given.scenario,
+    )
     return Crossovers(analysis, name, None if step is None else positive("step", step))

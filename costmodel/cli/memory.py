@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
+from archspec.errors import find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -29,7 +29,6 @@ Order = Annotated[
 ]
 
 
-@app.command
 def memory(
     spec: Spec,
     /,
@@ -43,11 +42,11 @@ def memory(
 ) -> Drawing | None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
     from costmodel.profile import Profile
-    from costmodel.render.memory import find_renderer
+    from costmodel.render.memory import FORMATS
     from costmodel.render.memory_plot import draw
     from costmodel.render.plots import require_plot
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     require_depth(depth)
     if plot is not None:
         require_plot(plot)

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -29,7 +28,6 @@ Format = Annotated[
 SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
-@app.default
 def report(
     spec: Specs,
     /,
@@ -73,7 +71,6 @@ def _print_report(
     print(shown, end="")
 
 
-@app.command
 def explain(
     spec: Spec,
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
@@ -89,7 +86,6 @@ def explain(
     print(render(analysis, explanations(analysis, layer)), end="")
 
 
-@app.command
 def sensitivity(
     spec: Spec,
     /,
@@ -99,9 +95,9 @@ def sensitivity(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render.sensitivity import find_renderer
+    from costmodel.render.sensitivity import FORMATS
     from costmodel.sensitivity import Sensitivity
 
-    render, metrics = find_renderer(format), chosen(metric)
+    render, metrics = find_named("format", format, FORMATS), chosen(metric)
     analysis = given.analysis(spec, numbers_suffice=False)
     print(render(Sensitivity(analysis, metrics)), end="")

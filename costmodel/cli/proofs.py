@@ -5,12 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import ViewFormat, require_values
 
 
-@app.command
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
     from costmodel.facts import Finding, check_facts, spec_files
@@ -34,7 +32,6 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
     return int(not all(finding.passes for finding in findings))
 
 
-@app.command
 def prove(
     files: Annotated[list[str] | None, Parameter(help="Files of laws; else the built-in.")] = None,
     /,
@@ -48,9 +45,9 @@ def prove(
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws
     from costmodel.prove import built_in_files, prove, select
-    from costmodel.render.proofs import find_renderer
+    from costmodel.render.proofs import FORMATS
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     require_values("--law", law)
     laws = [each for file in files or built_in_files() for each in read_laws(file)]
     proofs = [prove(each) for each in select(laws, law or ())]

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, require_values
 
 Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
@@ -19,7 +18,6 @@ Constraints = Annotated[
 ]
 
 
-@app.command
 def solve(
     spec: Spec,
     /,
@@ -34,13 +32,13 @@ def solve(
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
     from costmodel.questions import Verdict
-    from costmodel.render.solution import find_renderer
+    from costmodel.render.solution import FORMATS
     from costmodel.solve import ask
 
     if largest and smallest:
         raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
     require_values("--where", where)
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     question, answer = ask(
         spec,
         for_,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.app import app
 from costmodel.cli.memory import PlotFile
 from costmodel.cli.options import NOTHING_GIVEN, Given, require_values
 from costmodel.render.plots import Drawing
@@ -88,7 +87,6 @@ NOTHING_ASKED = Asked()
 """The usual metrics of all points."""
 
 
-@app.command
 def sweep(
     specs: Specs,
     /,

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
-from costmodel.cli.app import app
+from archspec.errors import SpecError, find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
@@ -65,7 +64,6 @@ def require_one(layout: Layout) -> None:
             )
 
 
-@app.command
 def table(
     specs: Specs,
     /,
@@ -90,10 +88,10 @@ def print_table(
     symbolic: bool,
 ) -> None:
     """Print the table of some networks."""
-    from costmodel.render.tabulation import find_renderer
+    from costmodel.render.tabulation import FORMATS
     from costmodel.tabulation import Choice, Said, tabulate
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     for name in ("columns", "unit", "sort"):
         require_values(f"--{name}", getattr(layout, name))
     choice = Choice(

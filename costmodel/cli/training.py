@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.app import app
+from archspec.errors import find_named
 from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, require_depth
 
 
@@ -27,7 +27,6 @@ USUAL = Trained()
 """Adam, nothing made again, every learnable parameter."""
 
 
-@app.command
 def training(
     spec: Spec,
     /,
@@ -38,10 +37,10 @@ def training(
     given: Trained = USUAL,
 ) -> None:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""
-    from costmodel.render.training import find_renderer
+    from costmodel.render.training import FORMATS
     from costmodel.training.report import TrainingReport
 
-    render = find_renderer(format)
+    render = find_named("format", format, FORMATS)
     require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
     print(render(TrainingReport(analysis, symbolic=symbolic, depth=depth)), end="")

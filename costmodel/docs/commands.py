@@ -164,7 +164,7 @@ def _check_name(name: str) -> None:
     """
     if name in FORBIDDEN:
         raise SpecError(f"{name} cannot stand in a marker")
-    known = [command for command in app.resolved_commands() if not command.startswith("-")]
+    known = [command for command in app if not command.startswith("-")]
     is_word = re.fullmatch(r"\w[\w-]*", name) is not None
     if is_word and name not in known and not Path(name).exists():
         raise SpecError(f"unknown command '{name}'", hint=did_you_mean(name, known))

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.algebra.printing import text
 from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
 from costmodel.metrics import Metric
@@ -255,12 +254,3 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
     "markdown": markdown,
     "json": as_json,
 }
-
-
-def find_renderer(name: str) -> Callable[[Comparison], str]:
-    """The function that renders a comparison in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
@@ -435,12 +434,3 @@ def _one_layer(layer: Layer, analysis: Analysis) -> dict[str, Any]:
 Renderer = Callable[..., str]
 
 FORMATS: dict[str, Renderer] = {"table": table, "markdown": markdown, "json": as_json}
-
-
-def find_renderer(name: str) -> Renderer:
-    """The function that renders differences in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis import Analysis
 from costmodel.energy import LayerEnergy, Origin
@@ -311,12 +310,3 @@ def _storage(storage: Storage) -> dict[str, Any]:
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {"table": table, "markdown": markdown, "json": json}
-
-
-def find_renderer(name: str) -> Callable[[Report], str]:
-    """The function that renders a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from archspec.hardware import Profile
 from costmodel.filling import Full
 from costmodel.fit import CONTENTS, Fit, Need, in_words
@@ -283,12 +282,3 @@ FORMATS: Mapping[str, Views] = {
     "markdown": Views(markdown, solved_markdown),
     "json": Views(json, solved_json),
 }
-
-
-def find_views(name: str) -> Views:
-    """How a format shows a verdict.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

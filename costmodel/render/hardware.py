@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from archspec.hardware import (
     AccessFigure,
     BandwidthFigure,
@@ -234,12 +233,3 @@ FORMATS: Mapping[str, Views] = {
     "markdown": Views(markdown, figure_markdown),
     "json": Views(json, json),
 }
-
-
-def find_views(name: str) -> Views:
-    """How a format shows profiles.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

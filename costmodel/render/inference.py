@@ -12,7 +12,6 @@ from sympy import Expr
 from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis import Analysis
@@ -461,12 +460,3 @@ FORMATS: dict[str, Callable[[Inference], str]] = {
     "json": as_json,
     "markdown": markdown,
 }
-
-
-def find_renderer(name: str) -> Callable[[Inference], str]:
-    """The function that renders a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.algebra.printing import text
 from costmodel.crossover import Crossover, Crossovers
 from costmodel.formula import show_number, show_quantity
@@ -306,12 +305,3 @@ FORMATS = {
     "markdown": Views(markdown, laws_markdown, crossing_markdown),
     "json": Views(as_json, as_json, crossing_json),
 }
-
-
-def find_views(name: str) -> Views:
-    """How a format shows a roofline.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.formula import show_bytes, show_quantity
 from costmodel.profile import ALIVE, IN_OUT, Profile
 from costmodel.render import json, markdown, table
@@ -23,15 +22,6 @@ MIN_BAR, MAX_BAR = 12, 60
 
 EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 """The last sign of a bar, by how many eighths of it are filled."""
-
-
-def find_renderer(name: str) -> Renderer:
-    """The function that renders a profile in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)
 
 
 def _table(profile: Profile) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.errors import find_named
 from costmodel.formula import show_number
 from costmodel.prove import Proof, shown
 from costmodel.render.json import VERSION, plain_number
@@ -141,12 +140,3 @@ FORMATS: Mapping[str, Callable[[Sequence[Proof]], str]] = {
     "markdown": markdown,
     "json": json,
 }
-
-
-def find_renderer(name: str) -> Callable[[Sequence[Proof]], str]:
-    """The function that renders proofs in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

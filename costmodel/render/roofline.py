@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from archspec.arithmetic import Rational
 from costmodel.formula import show_quantity
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
-from costmodel.render.words import LEADER, SMALL, Place, Words
+from costmodel.render.words import LEADER, SMALL, Place, Words, around
 from costmodel.roofline import Line, Roof, Roofline
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ LONGEST = 40
 
 WIDEST = 76
 """The most signs on a line of the title, beside the widest key."""
-
-WAYS = ((0.7, -0.7), (-0.7, 0.7), (0.3, -1.0), (-0.3, 1.0), (1.0, -0.3), (-1.0, 0.3), (0.3, 1.0))
-"""Where from a point its number is tried: below the roof, which rises from the left, and above."""
-
-REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
-"""How far from a point its number is tried, in points."""
 
 
 class Point(NamedTuple):
@@ -258,18 +252,11 @@ def _words(view: View, axes: "Axes") -> None:
     for point in view.points:
         words.keep_free(point.x, point.y, sqrt(point.area / pi))
     for i, point in enumerate(view.longest, 1):
-        words.write(str(i), _around(point), LEADER)
+        words.write(str(i), around(point.x, point.y), LEADER)
     for roof in view.roofs:
         words.write(f"{show_quantity(roof.peak, 'op/s')} {' '.join(roof.types)}", _flat(roof, axes))
         words.write(f"ridge {float(roof.ridge):.4g}", _upright(roof, axes))
     words.write(show_quantity(view.bandwidth, "B/s"), _rising(view, axes))
-
-
-def _around(point: Point) -> Iterator[Place]:
-    """Near a point, then further away."""
-    for far in REACHES:
-        for x, y in WAYS:
-            yield Place((point.x, point.y), (x * far, y * far), "left" if x > 0 else "right")
 
 
 def _flat(roof: Roof, axes: "Axes") -> Iterator[Place]:

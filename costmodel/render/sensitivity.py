@@ -11,7 +11,6 @@ from rich.text import Text
 from sympy import Expr
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
@@ -206,12 +205,3 @@ FORMATS: dict[str, Callable[[Sensitivity], str]] = {
     "json": as_json,
     "markdown": markdown,
 }
-
-
-def find_renderer(name: str) -> Callable[[Sensitivity], str]:
-    """The function that renders a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)

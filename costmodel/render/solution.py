@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from archspec.arithmetic import Rational
-from archspec.errors import find_named
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
@@ -18,15 +17,6 @@ INDENT = 16
 
 
 Renderer = Callable[[Question, Answer], str]
-
-
-def find_renderer(name: str) -> Renderer:
-    """The function that renders an answer in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)
 
 
 def _table(question: Question, answer: Answer) -> str:

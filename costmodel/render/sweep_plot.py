@@ -1,11 +1,12 @@
 """A sweep as a figure: lines over one symbol, heat maps over two, a front among its points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
+from costmodel.render.words import LEADER, End, Words, around, name_ends
 from costmodel.sweep.figures import (
     Among,
     Cloud,
@@ -25,17 +26,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
 
+LINE_STYLES = ("-", "--", ":")
+"""Of lines of the same colour."""
+
 COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#000000", GREY)
 """Of lines. Source: Okabe and Ito, 2008."""
 
 MAX_TICKS = 9
 """The most values of a symbol that have a tick each."""
 
+MAX_LOG_TICKS = 12
+"""The most ticks at values along a side that goes by factors."""
+
+ROUND, DENSE = (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)
+"""Where ticks are in each decade, and where they are if there is less than one."""
+
+LINE_ROOM = 0.18
+"""The height of a panel for each line's name, in inches."""
+
+POINT = 3
+"""How far around a point of a front nothing is written, in points."""
+
+REACH = 36
+"""How far from a point of a front its name may be, in points."""
+
 MAX_NAMES, MAX_TRIED = 12, 100
 """The most points of a front that have their names, and the most that are tried."""
-
-OFFSETS = (((6, -9), "left"), ((6, 4), "left"), ((-6, 4), "right"), ((-6, -9), "right"))
-"""Where a point's name may stand, in points from it, and which of its ends is at the point."""
 
 
 Title = tuple[str, str]
@@ -56,8 +72,9 @@ def draw(figure: Figure, path: str) -> Drawing:
         size = {"width": 3 + 2.8 * count, "height": 1.2 + 0.24 * figure.count}
         return plot(path, about, (title, *bars(figure, rows)), _bars, **size)
     if len(figure.symbols) == 1:
-        height = max(3.6, 1.2 + 2.1 * count)
-        return plot(path, about, (title, *panels(figure, rows)), _lines, height=height)
+        side, found = panels(figure, rows)
+        height = max(3.6, 1.2 + count * max(2.1, LINE_ROOM * len(found[0].lines)))
+        return plot(path, about, (title, side, found), _lines, height=height)
     width = 1 + 5 * count
     return plot(path, about, (title, maps(figure, rows)), _maps, width=width, height=4.8)
 
@@ -82,40 +99,77 @@ def _entitle(title: Title, sheet: "Sheet") -> None:
 
 
 def _scale(panel: "Axes", which: str, side: Side) -> None:
-    """A symbol along a side, a tick at each of few values."""
-    from matplotlib.ticker import FixedFormatter, NullLocator
+    """A symbol along a side, a tick at each of few values that are not too near to each other."""
+    from matplotlib.ticker import FixedFormatter
 
-    axis = getattr(panel, f"{which}axis")
-    if side.is_geometric:
-        getattr(panel, f"set_{which}scale")("log", base=2)
-        axis.set_minor_locator(NullLocator())
+    _label(panel, which, side.label, is_log=side.is_log)
     if len(side.values) <= MAX_TICKS:
-        axis.set_ticks(side.values)
-        axis.set_major_formatter(FixedFormatter([f"{value:g}" for value in side.values]))
-    axis.set_label_text(side.label)
+        values = list(_apart(side.values.tolist())) if side.is_log else side.values.tolist()
+        axis = getattr(panel, f"{which}axis")
+        axis.set_ticks(values)
+        axis.set_major_formatter(FixedFormatter([f"{value:g}" for value in values]))
+
+
+def _apart(values: list[float]) -> Iterator[float]:
+    """Some of rising values, each by a factor above the one before of which few make the span."""
+    factor = (values[-1] / values[0]) ** (1 / MAX_LOG_TICKS)
+    kept = 0.0
+    for value in values:
+        if value >= kept * factor:
+            kept = value
+            yield value
+
+
+def _label(panel: "Axes", which: str, label: str, *, is_log: bool, width: int = 99) -> None:
+    """What is along a side; one that goes by factors says so."""
+    lines = "\n".join(wrap(label, width))
+    said = {"x": ", log scale", "y": "\nlog scale"}[which] if is_log else ""
+    getattr(panel, f"set_{which}label")(lines + said)
+    if is_log:
+        getattr(panel, f"set_{which}scale")("log")
+        _round_ticks(getattr(panel, f"{which}axis"))
+
+
+def _round_ticks(axis: Any) -> None:
+    """Ticks at 1, 2, 5, 10 and so on, closer where there is less than a decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_locator(LogLocator(subs=DENSE if high < 10 * low else ROUND))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _lines(shown: tuple[Title, Side, list[Panel]], axes: "Axes") -> None:
-    """A panel for each column, all over the same symbol."""
+    """A panel for each column, all over the same symbol; several lines have names at their ends."""
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
+    ends: list[tuple[Axes, list[End]]] = []
     for place, panel in zip(places, found, strict=True):
-        for i, line in enumerate(panel.lines):
-            style = _style(i, len(panel.lines)) | {"marker": "o" if len(line.x) <= 40 else ""}
-            place.plot(line.x, line.y, markersize=3, label=line.name, **style)
-        place.set_ylabel("\n".join(wrap(panel.label, 26)))
-        place.set_ylim(0, 1.08 * panel.top)
+        ends.append((place, [*_panel(panel, place)]))
+        least, top = panel.column.least, panel.column.top
+        place.set_ylim(*((least / 1.2, 1.2 * top) if panel.is_log else (0, 1.08 * top)))
+        _label(place, "y", panel.column.label, is_log=panel.is_log, width=26)
         place.spines[["top", "right"]].set_visible(False)
     _scale(places[-1], "x", side)
-    if len(found[0].lines) > 1:
-        handles = places[0].get_legend_handles_labels()
-        sheet.legend(*handles, loc="outside right upper", fontsize=8)
     _entitle(title, sheet)
+    if len(found[0].lines) > 1:
+        name_ends(ends)
+
+
+def _panel(panel: Panel, place: "Axes") -> Iterator[End]:
+    """Draw the lines of a panel; where each ends."""
+    for i, line in enumerate(panel.lines):
+        style = _style(i, len(panel.lines))
+        marker = "o" if len(line.x) <= 40 else ""
+        place.plot(line.x, line.y, markersize=3, label=line.name, marker=marker, **style)
+        look = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1}
+        yield End(line.name, (float(line.x[-1]), float(line.y[-1])), look)
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
     """How one of several lines looks: thinner than those below it, which stay visible."""
-    style = "-" if number < len(COLOURS) else "--"
+    style = LINE_STYLES[number // len(COLOURS)]
     width = 1.2 + 2.4 * (count - 1 - number) / max(count, 1)
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": style, "linewidth": width}
 
@@ -140,26 +194,27 @@ def _maps(shown: tuple[Title, list[Map | Cloud]], axes: "Axes") -> None:
     title, found = shown
     sheet, places = _split(axes, 1, len(found))
     for place, each in zip(places, found, strict=True):
+        for which, side in zip("xy", each.sides, strict=True):
+            getattr(place, f"set_{which}scale")("log" if side.is_log else "linear")
+        norm = "log" if each.is_wide else "linear"
+        style: dict[str, Any] = {"cmap": "viridis", "norm": norm, "rasterized": True}
         if isinstance(each, Map):
-            colours = _mesh(each, place)
+            colours: Any = place.pcolormesh(*each.edges, each.table, **style)
+            _levels(each, place)
         else:
-            style: dict[str, Any] = {"cmap": "viridis", "rasterized": True}
             colours = place.scatter(each.x, each.y, 6, each.numbers, **style)
         for which, side in zip("xy", each.sides, strict=True):
             _scale(place, which, side)
-        sheet.colorbar(colours, ax=place, label=each.label)
+        _label(sheet.colorbar(colours, ax=place).ax, "y", each.label, is_log=each.is_wide)
     _entitle(title, sheet)
 
 
-def _mesh(each: Map, place: "Axes") -> Any:
-    """A grid's values as colours; rows that are left out are blank."""
-    norm = "log" if each.is_wide else "linear"
-    mesh = place.pcolormesh(*each.edges, each.table, cmap="viridis", norm=norm, rasterized=True)
+def _levels(each: Map, place: "Axes") -> None:
+    """Lines of equal values."""
     if each.levels:
         across, up = (side.values for side in each.sides)
         style: dict[str, Any] = {"colors": "white", "linewidths": 0.8}
         _name_levels(place, place.contour(across, up, each.table, each.levels, **style))
-    return mesh
 
 
 def _name_levels(place: "Axes", lines: Any) -> None:
@@ -182,9 +237,7 @@ def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
         dots = axes.scatter(found.x, found.y, 16, found.colours, cmap="viridis", label=label)
         _sheet(axes).colorbar(dots, label=found.axes[2].label)
     for which, axis in zip("xy", found.axes, strict=False):
-        getattr(axes, f"set_{which}label")(axis.label)
-        if axis.is_wide:
-            getattr(axes, f"set_{which}scale")("log")
+        _label(axes, which, axis.label, is_log=axis.is_log)
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
@@ -194,36 +247,15 @@ def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
 
 def _name_points(axes: "Axes", found: Among) -> None:
     """The names of points where there is room: the ends first, then what lies between."""
-    _sheet(axes).draw_without_rendering()
-    legend = axes.get_legend()
-    taken_up = [legend.get_window_extent()] if legend else []
-    spots = axes.transData.transform(found.points)
+    from matplotlib.patheffects import withStroke
+
+    words = Words(axes)
+    for point in found.points:
+        words.keep_free(*point, POINT)
     placed = 0
     for i in islice(spread(len(found.names)), MAX_TRIED):
         if placed < MAX_NAMES:
-            placed += _name(axes, found.points[i], found.names[i], taken_up, spots)
-
-
-def _name(
-    axes: "Axes",
-    point: tuple[float, float],
-    name: str,
-    taken_up: list[Any],
-    spots: Any,
-) -> bool:
-    """Write a point's name beside it if that lies on nothing else."""
-    from matplotlib.patheffects import withStroke
-
-    for offset, side in OFFSETS:
-        text = axes.annotate(name, point, offset, textcoords="offset points", ha=side, fontsize=7)
-        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
-        box = text.get_window_extent()
-        wide = box.padded(2)
-        inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-        inside = inside and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
-        covers = wide.count_contains(spots) > 0
-        if inside and not covers and not any(wide.overlaps(other) for other in taken_up):
-            taken_up.append(box)
-            return True
-        text.remove()
-    return False
+            written = words.write(found.names[i], around(*found.points[i], REACH), LEADER)
+            if written is not None:
+                written.set_path_effects([withStroke(linewidth=2, foreground="white")])
+                placed += 1

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archspec.errors import find_named
 from costmodel.algebra.printing import Latex, PythonText, text
 from costmodel.render import latex, markdown
 from costmodel.render.json import VERSION, plain_number
@@ -19,15 +18,6 @@ from costmodel.render.table import drawn, entry, print_whole
 from costmodel.tabulation import Column, Row, Tabulation, notes
 
 Renderer = Callable[[Tabulation], str]
-
-
-def find_renderer(name: str) -> Renderer:
-    """The function that renders a table of networks in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)
 
 
 def _cells(table: Tabulation, show: Callable[[Column, Row], str]) -> list[list[str]]:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 from sympy import Expr
 
-from archspec.errors import find_named
 from costmodel.fit import Fit
 from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.render.json import head, plain_number, quantity
@@ -21,15 +20,6 @@ from costmodel.training.report import Line, Sum, TrainingReport
 Renderer = Callable[[TrainingReport], str]
 
 HEAD = ("layer", "kept", "elements", "bytes")
-
-
-def find_renderer(name: str) -> Renderer:
-    """The function that renders a step of training in a format.
-
-    Raises:
-        SpecError: there is no such format.
-    """
-    return find_named("format", name, FORMATS)
 
 
 def _table(step: TrainingReport) -> str:

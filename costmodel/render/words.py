@@ -1,13 +1,14 @@
 """Words in a plot, each at the first of its places where it hides nothing."""
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from costmodel.render.plots import GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation, Text
     from matplotlib.transforms import Bbox
 
 SMALL = 8
@@ -26,6 +27,13 @@ LEADER: dict[str, Any] = {
 """The thin line from a word to what it names."""
 
 
+WAYS = ((0.7, -0.7), (-0.7, 0.7), (0.3, -1.0), (-0.3, 1.0), (1.0, -0.3), (-1.0, 0.3), (0.3, 1.0))
+"""Where from a point a word is tried: below what rises from the left, and above."""
+
+REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
+"""How far from a point a word is tried, in points."""
+
+
 class Place(NamedTuple):
     """Where a word may stand.
 
@@ -38,6 +46,13 @@ class Place(NamedTuple):
     at: tuple[float, float]
     offset: tuple[float, float]
     side: str
+
+
+def around(x: float, y: float, most: float = REACHES[-1]) -> Iterator[Place]:
+    """Near a point, then further away, but no further than some points."""
+    for far in takewhile(most.__ge__, REACHES):
+        for right, up in WAYS:
+            yield Place((x, y), (right * far, up * far), "left" if right > 0 else "right")
 
 
 class Words:
@@ -77,8 +92,8 @@ class Words:
 
     def write(
         self, word: str, places: Iterable[Place], arrow: dict[str, Any] | None = None
-    ) -> None:
-        """Write a word, with an arrow to its point where one is given; nothing where none fits.
+    ) -> "Text | None":
+        """Write a word, with an arrow to its point where one is given; None where none fits.
 
         The same words in the same order stand where they stood before.
         """
@@ -93,10 +108,75 @@ class Words:
             box = Text.get_window_extent(written)
             if self._is_free(box):
                 self.taken.append(box)
-                return
+                return written
             written.remove()
+        return None
 
     def _is_free(self, box: "Bbox") -> bool:
         outer = self.inside
         within = outer.x0 < box.x0 and box.x1 < outer.x1 and outer.y0 < box.y0 and box.y1 < outer.y1
         return within and not any(box.padded(2).overlaps(other) for other in self.taken)
+
+
+class End(NamedTuple):
+    """The end of a line: the line's name, where it is in data, and how the line looks."""
+
+    name: str
+    at: tuple[float, float]
+    look: dict[str, Any]
+
+
+def name_ends(panels: Sequence[tuple["Axes", Sequence[End]]]) -> None:
+    """Name lines at the right of their panels, which are laid out for good now.
+
+    Names are in the order of the ends and on no other; a stroke that looks like the line leads to
+    each.
+    """
+    written = [(axes, [_at_right(axes, end) for end in ends]) for axes, ends in panels]
+    sheet = panels[0][0].figure
+    sheet.draw_without_rendering()  # type: ignore[union-attr]
+    sheet.set_layout_engine("none")  # type: ignore[union-attr]
+    for axes, names in written:
+        inside = axes.get_window_extent()
+        heights = [(axes.transData.transform(name.xy)[1] - inside.y0) for name in names]
+        gap = 1.5 * SMALL * sheet.dpi / 72
+        for name, height in zip(names, spaced(heights, gap, 0, inside.height), strict=True):
+            name.set_position((RIGHT, height / inside.height))
+
+
+RIGHT = 1.04
+"""Where the names of lines begin, in widths of a panel."""
+
+
+def _at_right(axes: "Axes", end: End) -> "Annotation":
+    return axes.annotate(
+        end.name,
+        end.at,
+        (RIGHT, 0.5),
+        textcoords="axes fraction",
+        verticalalignment="center",
+        fontsize=SMALL,
+        annotation_clip=False,
+        arrowprops={**LEADER, **end.look, "relpos": (0, 0.5)},
+    )
+
+
+def spaced(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights in the same order that are a gap apart, as near to the wanted ones as can be.
+
+    That is by the sum of squares (neighbours that are too near share their mean). They are between
+    two heights as far as there is room for so many gaps, else as far below as above.
+    """
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    blocks: list[tuple[float, int]] = []  # the sum and the count of what stands together
+    for i, number in enumerate(order):
+        total, count = wanted[number] - i * gap, 1
+        while blocks and blocks[-1][0] * count >= total * blocks[-1][1]:
+            before, many = blocks.pop()
+            total, count = total + before, count + many
+        blocks.append((total, count))
+    last = high - gap * (len(wanted) - 1)
+    low, last = (low, last) if low <= last else ((low + last) / 2,) * 2
+    means = [min(max(total / count, low), last) for total, count in blocks for _ in range(count)]
+    places = dict(zip(order, (mean + i * gap for i, mean in enumerate(means)), strict=True))
+    return [places[i] for i in range(len(wanted))]

@@ -19,8 +19,14 @@ MAX_DRAWN = 1_000_000
 MAX_BEHIND = 20_000
 """The most points that are drawn behind a front."""
 
-MAX_PANELS, MAX_LINES = 6, 12
+MAX_PANELS, MAX_LINES = 6, 24
 """The most columns that are drawn, and the most lines of each."""
+
+WIDE = 10**1.5
+"""By what factor numbers differ that are drawn by factors, for most would be near 0 by steps."""
+
+NARROW = 2
+"""By what factor at most they differ that are drawn by steps even then: few powers lie between."""
 
 SCALES = {10**12: "trillions", 10**9: "billions", 10**6: "millions", 10**3: "thousands"}
 """By how much counts are divided, the largest first, and how that is said."""
@@ -51,10 +57,14 @@ class Scaled(NamedTuple):
         return float(self.numbers.max()) or 1.0
 
     @property
+    def least(self) -> float:
+        """The least number."""
+        return float(self.numbers.min())
+
+    @property
     def is_wide(self) -> bool:
         """Whether its numbers are so far apart that most would be near 0."""
-        least, largest = self.numbers.min(), self.numbers.max()
-        return bool(least > 0 and largest > 100 * least)
+        return span(self.numbers) > WIDE
 
 
 class Side(NamedTuple):
@@ -63,12 +73,17 @@ class Side(NamedTuple):
     Attributes:
         label: the symbol, and what it stands for.
         values: the different ones, in order.
-        is_geometric: whether they rise by factors rather than by steps.
+        is_log: whether it goes by factors.
     """
 
     label: str
     values: Array
-    is_geometric: bool
+    is_log: bool
+
+    @property
+    def is_geometric(self) -> bool:
+        """Whether its values rise by the same factor."""
+        return _is_geometric(self.values)
 
 
 class Line(NamedTuple):
@@ -80,11 +95,11 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Lines of one column: what it is, up to where they go, the lines."""
+    """Lines of one column: the column, the lines, whether it goes by factors."""
 
-    label: str
-    top: float
+    column: Scaled
     lines: tuple[Line, ...]
+    is_log: bool
 
 
 class Map(NamedTuple):
@@ -108,20 +123,30 @@ class Map(NamedTuple):
 
 
 class Cloud(NamedTuple):
-    """A column at points by chance: what it is, the sides, where the points are, their numbers."""
+    """A column at points by chance.
+
+    Attributes:
+        label: what it is.
+        sides: the symbols, the horizontal one first.
+        x: where the points are.
+        y: likewise.
+        numbers: the column's.
+        is_wide: whether colours go by factors.
+    """
 
     label: str
     sides: tuple[Side, Side]
     x: Array
     y: Array
     numbers: Array
+    is_wide: bool
 
 
 class Axis(NamedTuple):
     """An objective along a side of a front: what it is, and whether it goes by factors."""
 
     label: str
-    is_wide: bool
+    is_log: bool
 
 
 class Among(NamedTuple):
@@ -262,7 +287,8 @@ class Figure:
         axes = (axis for space in spaces for axis in space.axes if axis.name == symbol.name)
         swept = [float(value) for axis in axes for value in axis.values] if whole else []
         values = np.unique([*_floats(symbol, rows), *swept])
-        return Side(f"{symbol.name}{about}", values, _is_geometric(values))
+        is_log = _is_geometric(values) or span(values) > WIDE
+        return Side(f"{symbol.name}{about}", values, is_log)
 
     def lines_of(self, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
         """The rows of each line, with the line's name."""
@@ -294,6 +320,22 @@ def scaled(field: Field, rows: Chunk) -> Scaled:
     return Scaled(numbers / size, size, f"{field.title}{said}")
 
 
+def span(numbers: Array) -> float:
+    """By what factor the largest number is more than the least; 1 where one is not positive."""
+    least, largest = float(numbers.min()), float(numbers.max())
+    return largest / least if least > 0 else 1.0
+
+
+def by_factors(*columns: Array) -> tuple[bool, ...]:
+    """Which of some columns go by factors that are drawn over each other.
+
+    All do where one is wide, or rises by the same factor, so that powers are straight lines; but
+    those do not that are narrow or not positive.
+    """
+    some = any(span(each) > WIDE or _is_geometric(each) for each in columns)
+    return tuple(some and span(each) >= NARROW for each in columns)
+
+
 def _is_geometric(values: Array) -> bool:
     if len(values) < 3 or values[0] <= 0:
         return False
@@ -310,13 +352,17 @@ def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
     (symbol,) = figure.symbols
     groups = list(figure.lines_of(rows))
     if len(groups) > MAX_LINES:
-        raise SpecError(f"{len(groups)} lines; at most {MAX_LINES} are drawn")
+        cause = (
+            f"{len(groups)} lines are more than can be told apart; at most {MAX_LINES} are drawn"
+        )
+        raise SpecError(cause, hint="name fewer networks, or leave some out with --where")
+    side, columns = figure.side(symbol, rows), [scaled(each, rows) for each in figure.measures]
+    is_log, *logs = by_factors(side.values, *(column.numbers for column in columns))
     found = []
-    for field in figure.measures:
-        whole = scaled(field, rows)
-        lines = tuple(_line(name, symbol, field, part, whole.size) for name, part in groups)
-        found.append(Panel(whole.label, whole.top, lines))
-    return figure.side(symbol, rows), found
+    for field, column, each in zip(figure.measures, columns, logs, strict=True):
+        lines = tuple(_line(name, symbol, field, part, column.size) for name, part in groups)
+        found.append(Panel(column, lines, each))
+    return side._replace(is_log=is_log), found
 
 
 def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> Line:
@@ -332,7 +378,8 @@ def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
     if is_sampled:
         columns = (scaled(field, rows) for field in figure.measures)
-        return [Cloud(each.label, (first, second), x, y, each.numbers) for each in columns]
+        at = ((first, second), x, y)
+        return [Cloud(each.label, *at, each.numbers, each.is_wide) for each in columns]
     return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
 
 
@@ -341,17 +388,22 @@ def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
     table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
     levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
     shown = levels if min(table.shape) > 1 else []
-    edges = (_edges(sides[0].values), _edges(sides[1].values))
+    edges = (_edges(sides[0]), _edges(sides[1]))
     return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
 
 
-def _edges(values: Array) -> Array:
-    """The ends of cells around values: half-way in steps, or in factors."""
+def _edges(side: Side) -> Array:
+    """The ends of cells around a side's values: half-way in steps, or in factors."""
+    values = side.values
     if len(values) == 1:
         return np.array([0.9 * values[0], 1.1 * values[0]])
-    if _is_geometric(values):
-        powers: Array = np.exp2(_edges(np.log2(values)))
+    if side.is_log:
+        powers: Array = np.exp2(_halfway(np.log2(values)))
         return powers
+    return _halfway(values)
+
+
+def _halfway(values: Array) -> Array:
     middles = (values[1:] + values[:-1]) / 2
     return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
 
@@ -381,8 +433,9 @@ def among(figure: Figure, rows: Chunk) -> Among:
     columns = [scaled(figure.fields[goal.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
+    logs = (*by_factors(x, y), False)[: len(columns)]
     return Among(
-        tuple(_axis(column, goal) for column, goal in zip(columns, goals, strict=True)),
+        tuple(map(_axis, columns, goals, logs)),
         (x[:count], y[:count]),
         x[order],
         y[order],
@@ -391,9 +444,9 @@ def among(figure: Figure, rows: Chunk) -> Among:
     )
 
 
-def _axis(column: Scaled, goal: Objective) -> Axis:
+def _axis(column: Scaled, goal: Objective, is_log: bool) -> Axis:
     better = "more" if goal.largest else "less"
-    return Axis(f"{column.label}: {better} is better", column.is_wide)
+    return Axis(f"{column.label}: {better} is better", is_log)
 
 
 def _point_names(figure: Figure, rows: Chunk) -> list[str]:

@@ -1,6 +1,6 @@
 """A sweep as a whole: networks, what varies of each, and what is asked of all points."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +50,11 @@ class Setup(NamedTuple):
     settings: Mapping[str, Number] = {}
     assume: tuple[str, ...] = ()
     scenario: Scenario = NOWHERE
+
+    @property
+    def given(self) -> dict[str, Rational]:
+        """The symbols that are set, each with its number."""
+        return {name: to_rational(name, value) for name, value in self.settings.items()}
 
 
 NOTHING_SAID = Setup()
@@ -269,30 +274,39 @@ def sweep(
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
     labels = _labels(found)
-    read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
-    _check_joined(read)
+    read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
     there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
     query = read_query(said, symbols, read.columns if read else (), there)
-    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
-
-    def case(label: Mapping[str, str], architecture: Architecture) -> Case:
-        space = read_space(varied, architecture.header, given, sample, seed)
-        known = {**architecture.header.defaults, **given}
-        fixed = {name: value for name, value in known.items() if name not in space.names}
-        searched = not SEARCHED.isdisjoint(query.metrics)
-        return Case(label, architecture, space, fixed, setup, searched)
-
-    cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
+    spaces = (read_space(varied, each.header, setup.given, sample, seed) for _, each in found)
+    searched = not SEARCHED.isdisjoint(query.metrics)
+    cases = (
+        _case(label, each, space, setup, searched=searched)
+        for label, (_, each), space in zip(labels, found, spaces, strict=True)
+    )
     return Sweep(tuple(cases), query, varied, read)
 
 
-def _check_joined(join: Join | None) -> None:
-    for name in join.columns if join else ():
+def _case(
+    labels: Mapping[str, str],
+    architecture: Architecture,
+    space: Space,
+    setup: Setup,
+    *,
+    searched: bool,
+) -> Case:
+    known = {**architecture.header.defaults, **setup.given}
+    fixed = {name: value for name, value in known.items() if name not in space.names}
+    return Case(labels, architecture, space, fixed, setup, searched)
+
+
+def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
+    """The columns of a file (see `read_join`), none of which is a metric of ours."""
+    join = read_join(file, taken, labels)
+    for name in join.columns:
         if name in METRICS:
-            assert join is not None
-            raise SpecError(
-                f"{join.file}: '{name}' is a metric of ours", hint="give the column another name"
-            )
+            cause = f"{join.file}: '{name}' is a metric of ours"
+            raise SpecError(cause, hint="give the column another name")
+    return join
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
