@@ -123,7 +123,7 @@ def test_macs_have_a_term_per_resolution(spec: str) -> None:
 
 
 def test_a_ceiling_is_exact_of_fractions() -> None:
-    """``ceil(h/32)`` is ``-(-h//32)``, as docs/algebra.md says, also where floats are too coarse."""
+    """``ceil(h/32)`` is ``-(-h//32)`` (docs/algebra.md), also where floats are too coarse."""
     printed = text(floor_div(symbol("h") + 31, 32))
     assert printed == "ceil(h/32)"
     for h in (1, 32, 33, 2**53 + 33, 2**60 + 1):

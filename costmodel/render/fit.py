@@ -78,8 +78,12 @@ def _breaks(fit: Fit) -> Iterator[tuple[str, ...]]:
     worst = sorted(fit.breaks, key=lambda each: -each.over)
     for path, needed, over in worst[:MAX_BREAKS]:
         yield path, show_number(needed), show_number(over)
-    if len(worst) > MAX_BREAKS:
-        yield f"… and {len(worst) - MAX_BREAKS:,} more; --format json lists all", "", ""
+
+
+def _more(fit: Fit) -> str:
+    """How many layers more break, where not all are listed."""
+    more = len(fit.breaks) - MAX_BREAKS
+    return f"… and {more:,} more; --format json lists all" if more > 0 else ""
 
 
 def _notes(fit: Fit, profile: Profile) -> Iterator[Note]:
@@ -140,6 +144,8 @@ def _tables(fit: Fit, console: Console) -> None:
     console.print()
     if fit.breaks and fit.room >= 0:
         print_whole(_grid(BREAKS, _breaks(fit), 1), console)
+        if more := _more(fit):
+            console.print(Text(more, style="dim"))
         console.print()
 
 
@@ -170,6 +176,8 @@ def _markdown_tables(fit: Fit) -> Iterator[str]:
     yield from _markdown_table(NEEDS, _needs(fit), 2)
     if fit.breaks and fit.room >= 0:
         yield from _markdown_table(BREAKS, _breaks(fit), 1)
+        if more := _more(fit):
+            yield from (more, "")
 
 
 def markdown(report: Report, fit: Fit) -> str:
