@@ -71,7 +71,7 @@ def _peak(analysis: Analysis) -> Step:
     parts = map(analysis.evaluator, (step.reads, step.writes))
     rule = f"input + output of {layer.node.path}"
     total = show_number(analysis.value("activations_peak"))
-    return Step("peak", rule, " + ".join(map(show_number, parts)), total)
+    return Step(METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total)
 
 
 class _Explainer:

@@ -76,6 +76,11 @@ class Metric(NamedTuple):
     of_training: bool = False
 
     @property
+    def short_title(self) -> str:
+        """The title without what is said of it after a comma."""
+        return self.title.partition(",")[0]
+
+    @property
     def of_step(self) -> bool:
         """Whether it takes a whole step of training (see `training`)."""
         return self.of_training and self.of_network is not None
@@ -325,7 +330,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
             ),
             _memory("memory_peak", "peak memory", "given"),
-            _memory("memory_peak_best", "least peak memory over the orders of execution", "best"),
+            _memory("memory_peak_best", "peak memory, best order", "best"),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
             Metric("kv_cache", "KV cache", "bytes", count_kv_cache, on_request=True),
             Metric(
@@ -342,11 +347,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _energy("activations", of_all_runs=True),
             *_OF_TRAINING,
             Metric(
-                "latency", "least latency", "seconds", count_latency, quantity="s", of_device=True
+                "latency",
+                "latency, at least",
+                "seconds",
+                count_latency,
+                quantity="s",
+                of_device=True,
             ),
             Metric(
                 "latency_network",
-                "least latency of the whole",
+                "network latency, at least",
                 "seconds",
                 None,
                 combine="max",

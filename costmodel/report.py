@@ -228,7 +228,7 @@ class Report:
 
     def _law_of(self, metric: Metric, expression: Expr) -> Expr:
         """Some of a metric as it is printed; among laws, maxima are decided."""
-        if self.symbolic and metric.quantity is not None:
+        if self.symbolic:
             expression = self.analysis.decided(expression)
         return self.analysis.law_of(metric, expression)
 
@@ -236,7 +236,7 @@ class Report:
         counts = [amount_of(row.counts[metric.name]) for row in rows]
         if metric.combine == "max":
             largest = [count for count in counts if count != 0]
-            return Maximum(*largest) if largest else Integer(0)
+            return self._law_of(metric, Maximum(*largest)) if largest else Integer(0)
         return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
 
     def _row(self, counted: Counted, level: int) -> Row:

@@ -307,16 +307,21 @@ def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     """What stands below the table: where its numbers are, conditions, types, device, convention."""
-    if table.said.settings:
-        yield "at", ", ".join(f"{name} = {value}" for name, value in table.said.settings.items())
-    if table.said.assume:
-        yield "assuming", " and ".join(table.said.assume)
-    if table.symbolic:
-        for spec, analysis in table.analyses.items():
-            if found := Report(analysis).conditions:
-                yield "valid when", f"{' and '.join(found)} ({spec})"
-    yield from _scenario(table.analyses.values())
-    yield "convention", str(find_convention(table.said.convention))
+    from costmodel.render.scenario import in_order
+
+    return in_order(
+        ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
+        table.said.assume,
+        _conditions(table) if table.symbolic else (),
+        scenario=_scenario(table.analyses.values()),
+        convention=find_convention(table.said.convention),
+    )
+
+
+def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
+    for spec, analysis in table.analyses.items():
+        if found := Report(analysis).conditions:
+            yield "valid when", f"{' and '.join(found)} ({spec})"
 
 
 def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:

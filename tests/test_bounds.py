@@ -110,3 +110,11 @@ def test_a_maximum_of_feature_maps(laws: list[Expr], height: int, widths: list[F
 def test_halves_make_a_whole() -> None:
     assert absorbed(H - floor_div(H + 1, 2)) == floor_div(H, 2)
     assert absorbed(H + H - 2 * floor_div(H, 2)) == 2 * floor_div(H + 1, 2)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_may_not_happen_is_never_more(first: int) -> None:
+    """``min(1, h − 1)·w`` is w or, at h = 1, nothing."""
+    terms = [Minimum(Integer(1), H - 1) * W, W]
+    terms = [terms[first], terms[1 - first]]
+    assert maximum(terms, {H: 1, W: 1}, Evaluator({H: 12, W: 3})) == W

@@ -226,3 +226,55 @@ def test_options_before_the_spec_get_a_hint(archcost: Run) -> None:
     done = archcost("--set", "h=192", ALEXNET)
     assert done.returncode == 2
     assert "put SPEC before the options" in done.stderr
+
+
+def test_a_note_is_printed_once(archcost: Run) -> None:
+    """Squeeze and excitation sees the whole input, from its first pooling on."""
+    lines = archcost("specs/resnet.yaml@seresnet50", "--depth", "0").stdout.splitlines()
+    assert sum(line.endswith("which sees the whole input") for line in lines) == 1
+
+
+def test_laws_stand_in_one_column_below_their_lines(archcost: Run) -> None:
+    """`linear_1` is in two groups, so its laws are indented by three steps."""
+    lines = archcost("specs/mlp.yaml", "--symbolic").stdout.splitlines()
+    first, last = lines.index("") + 1, lines.index("total")
+    place = next(i for i, line in enumerate(lines) if line.startswith("    linear_1 "))
+    assert lines[place + 1].startswith("      params ")
+    column = len("    of foreach_1/row_1/linear_1 ")
+    assert all(line[column - 1] == " " != line[column] for line in lines[first:last])
+
+
+def test_a_long_label_has_its_own_line(archcost: Run) -> None:
+    lines = archcost("memory", "specs/gpt2.yaml", "--symbolic").stdout.splitlines()
+    place = lines.index("    of repeat_1/residual_1/self_attention_1")
+    assert re.fullmatch(r" {20,}n\*\(8\*d\*t \+ 4\*heads\*t\*\*2\)", lines[place + 1])
+
+
+STANDING = ("at", "assuming", "valid when", "types", "device", "training", "convention")
+
+IN_ORDER = [
+    (ALEXNET, "--symbolic"),
+    (ALEXNET, "--assume", "w == h"),
+    ("explain", ALEXNET, "conv2d_1"),
+    ("latency", ALEXNET, "--symbolic", "--hardware", "a100-80gb", "--dtype", "fp16"),
+    ("latency", ALEXNET, "--for", "n", "--hardware", "a100-80gb", "--dtype", "fp16"),
+    ("fit", "specs/mlp.yaml", "--hardware", "stm32f746", "--dtype", "int8"),
+    ("fit", "specs/mlp.yaml", "--for", "d", "--hardware", "stm32f746", "--dtype", "int8"),
+    ("inference", "specs/gpt2.yaml"),
+    ("training", "specs/mlp.yaml"),
+    ("solve", "specs/mlp.yaml", "--for", "d", "--where", "params <= 1e6"),
+    ("compare", "specs/mlp.yaml", ALEXNET),
+]
+
+
+@pytest.mark.parametrize("words", IN_ORDER, ids=lambda words: " ".join(words[:3]))
+def test_notes_are_in_one_order(words: tuple[str, ...], archcost: Run) -> None:
+    done = archcost(*words)
+    assert done.stderr == ""
+    found = [re.split(" {2,}", line)[0] for line in done.stdout.splitlines() if line]
+    labels = ["at" if label.endswith(" at") else label for label in found]
+    labels = ["valid when" if label.endswith("valid when") else label for label in labels]
+    told = [STANDING.index(label) for label in labels if label in STANDING]
+    assert told == sorted(told)
+    assert {"types", "convention"} <= set(labels)
+    assert labels[-1] == "convention"

@@ -174,10 +174,10 @@ def test_every_style_of_comment(name: str, folder: Path) -> None:
 
 
 CODE = {
-    "page.md": "```text\nMLP, convention lecture",
-    "page.tex": "\\begin{verbatim}\nMLP, convention lecture",
-    "page.rst": ".. code-block:: text\n\n   MLP, convention lecture",
-    "page.html": '<pre><code class="language-text">MLP, convention lecture',
+    "page.md": "```text\nMLP\n\nforeach_1",
+    "page.tex": "\\begin{verbatim}\nMLP\n\nforeach_1",
+    "page.rst": ".. code-block:: text\n\n   MLP\n\n   foreach_1",
+    "page.html": '<pre><code class="language-text">MLP\n\nforeach_1',
 }
 
 

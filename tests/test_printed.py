@@ -19,7 +19,9 @@ from archspec.arithmetic import Rational, round_to
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import floor_div
 from costmodel.algebra.printing import PythonText, text
+from costmodel.algebra.symbols import symbol
 from costmodel.metrics import METRICS
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -118,3 +120,11 @@ def test_macs_have_a_term_per_resolution(spec: str) -> None:
     _, terms, _ = PythonText().factored_terms(analysis.law(analysis.macs))
     if name.split(".")[0] not in TRANSFORMERS:
         assert len(terms) <= MORE.get(name, MOST_TERMS)
+
+
+def test_a_ceiling_is_exact_of_fractions() -> None:
+    """``ceil(h/32)`` is ``-(-h//32)`` (docs/algebra.md), also where floats are too coarse."""
+    printed = text(floor_div(symbol("h") + 31, 32))
+    assert printed == "ceil(h/32)"
+    for h in (1, 32, 33, 2**53 + 33, 2**60 + 1):
+        assert eval(printed, {"ceil": ceil}, {"h": Fraction(h)}) == -(-h // 32)

@@ -135,7 +135,7 @@ def test_solve(archcost: Run) -> None:
     done = archcost(*words, "--optimizer", "adam", "--dtype", "bf16", "--convention", "torch")
     assert done.returncode == 0
     largest = (40_000_000_000 - 16 * 124_439_808) // 607_127_552
-    assert f"\nn               {largest}\n" in done.stdout
+    assert f"\nn                   {largest}\n" in done.stdout
 
 
 BAD = {

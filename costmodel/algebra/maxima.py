@@ -1,9 +1,11 @@
 """Maxima of sums: what another term provably dominates is dropped, the rest stays a maximum."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from sympy import Dummy, Expr, Poly, Symbol
 
+from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_never_negative, lower_bound, polynomial_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, Operation, RoundTo, terms_of
@@ -23,27 +25,37 @@ def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
         least: the smallest values of the symbols, conditions included.
         usual: gives the usual values.
     """
-    ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: (-usual(term), term.sort_key()))
-    names = _names_of_functions(ordered, least)
-    sizes, above_least = _names_of_roundings(ordered, least)
+    ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: _rank(term, usual))
+    bounds = _Bounds(ordered, least)
     kept: list[Expr] = []
-    rivals: list[list[Poly | None]] = []
-
-    def bounds(term: Expr, *, below: bool) -> list[Poly | None]:
-        """What a term is not below or not above, in three ways."""
-        return [
-            _named(term, names),
-            polynomial_bound(term.xreplace(sizes), above_least, below=below),
-            polynomial_bound(term, least, below=below),
-        ]
-
     for term in ordered:
-        uppers = bounds(term.replace(Minimum, _number_among), below=False)
-        if not any(_exceeds(*pair) for rival in rivals for pair in zip(rival, uppers, strict=True)):
+        upper = term.replace(Minimum, _number_among)
+        if not any(bounds.prove(rival, upper) for rival in kept[:MAX_RIVALS]):
             kept.append(term)
-            if len(kept) <= MAX_RIVALS:
-                rivals.append(bounds(term, below=True))
     return Maximum(*kept) if len(kept) > 1 else kept[0]
+
+
+class _Bounds:
+    """What terms are not below and not above, in three ways, each worked out where it is needed."""
+
+    def __init__(self, terms: Sequence[Expr], least: Least) -> None:
+        names = _names_of_functions(terms, least)
+        sizes, above_least = _names_of_roundings(terms, least)
+        ways: tuple[Callable[[Expr, bool], Poly | None], ...] = (
+            lambda term, _: _named(term, names),
+            lambda term, below: polynomial_bound(term.xreplace(sizes), above_least, below=below),
+            lambda term, below: polynomial_bound(term, least, below=below),
+        )
+        self.ways = tuple(map(cache, ways if sizes else (ways[0], ways[2])))
+
+    def prove(self, large: Expr, small: Expr) -> bool:
+        """Whether one of the ways proves ``large >= small``."""
+        return any(_exceeds(way(large, True), way(small, False)) for way in self.ways)
+
+
+def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool, object]:
+    """The largest first; of equals x before ``min(1, L)·x``, which is never more."""
+    return -usual(term), term.has(Minimum), term.sort_key()
 
 
 def _names_of_roundings(terms: Sequence[Expr], least: Least) -> tuple[dict[Expr, Expr], Least]:

@@ -16,13 +16,10 @@ from costmodel.metrics import Metric
 from costmodel.ranking import Order, Ranking, Stretch
 from costmodel.render.amounts import show_amount
 from costmodel.render.json import VERSION, plain_number
-from costmodel.render.markdown import escaped, line_of
-from costmodel.render.scenario import scenario_fields, scenario_notes
-from costmodel.render.table import NOTHING, drawn, entry, print_whole
+from costmodel.render.markdown import escaped, line_of, listed
+from costmodel.render.scenario import Note, Said, scenario_fields, standing_notes
+from costmodel.render.table import NOTHING, drawn, entries, print_whole
 from costmodel.report import show_decimal
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 Rows = list[list[str]]
 """The cells of a table, its heads first."""
@@ -48,8 +45,7 @@ def _draw(found: Comparison, console: Console) -> None:
         console.print(Text(heading, style="bold"), soft_wrap=True)
         for told, names in notes:
             console.print(Text.assemble(f"  {told}: ", (names, "dim")), soft_wrap=True)
-    for label, note in _notes(found):
-        entry(label, note, console)
+    entries(_notes(found), console)
 
 
 def _rows(found: Comparison) -> Rows:
@@ -148,21 +144,24 @@ def _notes(found: Comparison) -> Iterator[Note]:
         yield "shared", f"{', '.join(found.shared)}: by name"
     for name, has in found.own.items():
         yield "not shared", f"{name}, of {', '.join(has)}"
+    yield from standing_notes(found.analyses[0], at=_at(found), conditions=_conditions(found))
+
+
+def _at(found: Comparison) -> Said:
+    """The values of the symbols: once, or of every network."""
     settings = {network.label: _setting(found, i) for i, network in enumerate(found.networks)}
     if len(set(settings.values())) == 1:
-        yield "at", next(iter(settings.values()))
-    else:
-        yield from ((f"{label} at", setting) for label, setting in settings.items())
+        return next(iter(settings.values()))
+    return [(f"{label} at", setting) for label, setting in settings.items()]
+
+
+def _conditions(found: Comparison) -> Iterator[Note]:
+    """What must hold of the symbols, with the networks that ask for it."""
     conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
         if report.conditions:
             conditions.setdefault(" and ".join(report.conditions), []).append(network.label)
     yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
-    first = found.analyses[0]
-    if first.assumed.texts:
-        yield "assuming", " and ".join(first.assumed.texts)
-    yield from scenario_notes(first)
-    yield "convention", str(first.convention)
 
 
 def _setting(found: Comparison, i: int) -> str:
@@ -178,7 +177,7 @@ def markdown(found: Comparison) -> str:
     for heading, notes in _orders(found):
         lines.append(f"- {escaped(heading)}")
         lines += [f"  - {escaped(label)}: {escaped(note)}" for label, note in notes]
-    lines += [f"- {escaped(label)}: {escaped(note)}" for label, note in _notes(found)]
+    lines += listed(_notes(found))
     return "\n".join(lines) + "\n"
 
 

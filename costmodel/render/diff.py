@@ -1,7 +1,7 @@
 """What a change of a spec does: for the terminal, as Markdown for a pull request, as JSON."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -30,14 +30,11 @@ from costmodel.diff import (
 from costmodel.metrics import METRICS, Metric
 from costmodel.render.amounts import show_amount, show_gain, show_part
 from costmodel.render.json import VERSION, plain_number
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.scenario import scenario_fields, scenario_notes
-from costmodel.render.table import drawn, entry, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.scenario import Note, scenario_fields, standing_notes
+from costmodel.render.table import drawn, entries, print_whole
 from costmodel.report import Report, show_decimal
 from costmodel.revisions import Source
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 HEADS = ("metric", "old", "new", "difference", "%")
 
@@ -65,8 +62,8 @@ def _draw(found: Differences, console: Console, *, symbolic: bool) -> None:
             _draw_one(found, diff, console, symbolic=symbolic)
         elif diff.budgets:
             console.print(Text(f"\n{_name(diff)}", style="bold"))
-            _entries(_budgets(diff), console)
-    _entries(_closing(found), console)
+            entries(_budgets(diff), console)
+    entries(_closing(found), console)
 
 
 def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: bool) -> None:
@@ -79,13 +76,8 @@ def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: boo
         grid.add_row(*_cells(change), style="dim" if change.is_none else "")
     print_whole(grid, console)
     laws = _laws(diff, symbolic=symbolic)
-    for notes in (_budgets(diff), _layers(diff), _declarations(diff), laws, _settings(diff)):
-        _entries(notes, console)
-
-
-def _entries(notes: Iterable[Note], console: Console) -> None:
-    for label, note in notes:
-        entry(label, note, console)
+    at = _settings(diff) if len(found.diffs) > 1 else ()
+    entries((*_budgets(diff), *_layers(diff), *_declarations(diff), *laws, *at), console)
 
 
 def title(found: Differences) -> str:
@@ -125,7 +117,8 @@ def _closing(found: Differences) -> Iterator[Note]:
         if names:
             yield f"variants {label}", ", ".join(names)
     if found.diffs:
-        yield from _basis(found.diffs[0].new)
+        at = _settings(found.diffs[0]) if len(found.diffs) == 1 else ()
+        yield from standing_notes(found.diffs[0].new, at=at, conditions=())
 
 
 def _settings(diff: Diff) -> Iterator[Note]:
@@ -135,13 +128,6 @@ def _settings(diff: Diff) -> Iterator[Note]:
         yield "old at", old or "no symbols"
     if new or old != new:
         yield "at" if old == new else "new at", new or "no symbols"
-
-
-def _basis(analysis: Analysis) -> Iterator[Note]:
-    if analysis.assumed.texts:
-        yield "assuming", " and ".join(analysis.assumed.texts)
-    yield from scenario_notes(analysis)
-    yield "convention", str(analysis.convention)
 
 
 def _budgets(diff: Diff) -> Iterator[Note]:
@@ -288,23 +274,24 @@ def markdown(found: Differences, *, symbolic: bool) -> str:
     for diff in found.diffs:
         if not diff.is_empty or len(found.diffs) == 1:
             lines += [f"**{escaped(_name(diff))}**", ""] if len(found.diffs) > 1 else []
-            lines += _markdown_one(diff, symbolic=symbolic)
+            lines += _markdown_one(found, diff, symbolic=symbolic)
         elif diff.budgets:
-            lines += [f"**{escaped(_name(diff))}**", "", *_items(_budgets(diff)), ""]
-    return "\n".join([*lines, *_items(_closing(found))]) + "\n"
+            lines += [f"**{escaped(_name(diff))}**", "", *listed(_budgets(diff)), ""]
+    return "\n".join([*lines, *listed(_closing(found))]) + "\n"
 
 
-def _markdown_one(diff: Diff, *, symbolic: bool) -> list[str]:
+def _markdown_one(found: Differences, diff: Diff, *, symbolic: bool) -> list[str]:
     lines = [line_of(HEADS), line_of(["---", *["---:"] * (len(HEADS) - 1)])]
     for change in diff.changes:
         cells = _cells(change)
         lines.append(line_of(cells if change.is_none else [f"**{cells[0]}**", *cells[1:]]))
     lines.append("")
-    open_ones = _items((*_budgets(diff), *_declarations(diff), *_settings(diff)))
+    at = _settings(diff) if len(found.diffs) > 1 else ()
+    open_ones = listed((*_budgets(diff), *_declarations(diff), *at))
     lines += [*open_ones, ""] if open_ones else []
-    lines += _details(_summary(diff), _items(_layers(diff)))
+    lines += _details(_summary(diff), listed(_layers(diff)))
     laws = _laws(diff, symbolic=symbolic, show=code)
-    return lines + _details("laws", _items(laws, show=_as_it_is))
+    return lines + _details("laws", listed(laws, show=_as_it_is))
 
 
 def _summary(diff: Diff) -> str:
@@ -318,14 +305,6 @@ def _details(summary: str, items: list[str]) -> list[str]:
     if not items:
         return []
     return ["<details>", f"<summary>{summary}</summary>", "", *items, "", "</details>", ""]
-
-
-def _items(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:
-    """A list; what has no label of its own belongs to the item before it."""
-    return [
-        f"- {escaped(label)}: {show(note)}" if label else f"  - {show(note)}"
-        for label, note in notes
-    ]
 
 
 def as_json(found: Differences, *, symbolic: bool) -> str:  # noqa: ARG001 - it has all laws

@@ -20,8 +20,8 @@ from costmodel.energy import LayerEnergy, Origin
 from costmodel.formula import count_of, show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import head, quantity
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import NOTHING, drawn, entry, heading, laws, notes, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.table import NOTHING, drawn, entries, heading, laws, notes, print_whole
 from costmodel.report import Report, Row
 from costmodel.storage import Chain, Storage, chosen
 
@@ -99,8 +99,7 @@ def _draw(report: Report, console: Console) -> None:
         laws(report, console)
     else:
         print_whole(_grid(report), console)
-    for label, note in _notes(report):
-        entry(label, note, console)
+    entries(_notes(report), console)
 
 
 def _grid(report: Report) -> Table:
@@ -127,7 +126,7 @@ def markdown(report: Report) -> str:
     lines = [f"**{escaped(report.title)}**", "", line_of(titles), line_of(aligned)]
     lines += (line_of([_name(report, row), *cells(report, row)]) for row in _lines(report))
     lines += [line_of(["**total**", *totals]), ""]
-    lines += [f"- {label}: {escaped(note)}" for label, note in _notes(report)]
+    lines += listed(_notes(report))
     return "\n".join(lines) + "\n"
 
 

@@ -2,27 +2,37 @@
 
 from collections.abc import Iterable, Iterator
 
+from rich.console import Console
+from rich.text import Text
+
 from costmodel.analysis import Analysis
 from costmodel.explain import Explanation
 from costmodel.formula import Step
-from costmodel.render.scenario import scenario_notes
-from costmodel.scenario import NOWHERE
+from costmodel.render.scenario import standing_notes
+from costmodel.render.table import drawn, entries
+from costmodel.report import Report
 
 
 def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
-    """The steps of every layer, below its shapes."""
-    head = f"{analysis.graph.name}, convention {analysis.convention}"
-    if analysis.scenario != NOWHERE:
-        head += "".join(f"\n{label}: {note}" for label, note in scenario_notes(analysis))
-    blocks = ["\n".join(_block(explanation)) for explanation in explanations]
-    return "\n\n".join([head, *blocks]) + "\n"
+    """The steps of every layer, below its shapes, then what the numbers stand on."""
+
+    def draw(console: Console) -> None:
+        console.print(Text(analysis.graph.name, style="bold"))
+        for explanation in explanations:
+            console.print(f"\n{explanation.name}  {explanation.shapes}", soft_wrap=True)
+            for line in _lines(explanation):
+                console.print(line, soft_wrap=True)
+        console.print()
+        report = Report(analysis)
+        conditions = " and ".join(report.conditions)
+        entries(standing_notes(analysis, at=report.setting, conditions=conditions), console)
+
+    return drawn(draw)
 
 
-def _block(explanation: Explanation) -> Iterator[str]:
-    yield f"{explanation.name}  {explanation.shapes}"
+def _lines(explanation: Explanation) -> Iterator[str]:
     width = max(len(step.name) for step in explanation.steps)
-    for step in explanation.steps:
-        yield f"  {step.name:<{width}} = {_chain(step)}"
+    return (f"  {step.name:<{width}} = {_chain(step)}" for step in explanation.steps)
 
 
 def _chain(step: Step) -> str:

@@ -1,7 +1,7 @@
 """Whether a network fits a device: every memory, and the layers that break."""
 
 import json as json_text
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -16,13 +16,17 @@ from costmodel.fit import CONTENTS, Fit, Need, in_words
 from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.questions import Answer, Question
 from costmodel.render.json import head, plain_number
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.solution import document, told
-from costmodel.render.table import drawn, entry, heading, notes, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.scenario import Note
+from costmodel.render.solution import document, standing, told
+from costmodel.render.table import drawn, entries, heading, notes, print_whole
 from costmodel.report import Report
 
 NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
 BREAKS = ("breaks at", "in memory", "over")
+
+MAX_BREAKS = 10
+"""The most layers that are listed; JSON has all."""
 
 BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
 """What gets a line of its own; weights and the peak have theirs in every report."""
@@ -69,16 +73,23 @@ def _needs(fit: Fit) -> Iterator[tuple[str, ...]]:
 
 
 def _breaks(fit: Fit) -> Iterator[tuple[str, ...]]:
-    """The layers that break, unless the model alone is too much."""
-    for path, needed, over in fit.breaks if fit.room >= 0 else ():
+    """The layers that break, the worst first."""
+    worst = sorted(fit.breaks, key=lambda each: -each.over)
+    for path, needed, over in worst[:MAX_BREAKS]:
         yield path, show_number(needed), show_number(over)
 
 
-def _notes(fit: Fit, profile: Profile) -> Iterator[tuple[str, str]]:
+def _more(fit: Fit) -> str:
+    """How many layers more break, where not all are listed."""
+    more = len(fit.breaks) - MAX_BREAKS
+    return f"… and {more:,} more; --format json lists all" if more > 0 else ""
+
+
+def _notes(fit: Fit, profile: Profile) -> Iterator[Note]:
     """What is to be said of the verdict, of the memories and of the device."""
     yield from _order(fit)
     for need in fit.needs:
-        yield from ((need.memory.name, said) for said in _said(need, fit, profile))
+        yield from _of_memory(need, fit, profile)
     for metric in fit.metrics:
         if metric in BESIDE:
             yield CONTENTS[metric], show_bytes(fit.needs[-1].sizes[metric])
@@ -87,7 +98,7 @@ def _notes(fit: Fit, profile: Profile) -> Iterator[tuple[str, str]]:
         yield "of the device", profile.fields.doc
 
 
-def _order(fit: Fit) -> Iterator[tuple[str, str]]:
+def _order(fit: Fit) -> Iterator[Note]:
     """The order of the layers, and whether another would do."""
     if fit.order is not None:
         yield "order", ORDERS[fit.order]
@@ -95,19 +106,20 @@ def _order(fit: Fit) -> Iterator[tuple[str, str]]:
         yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
 
 
-def _said(need: Need, fit: Fit, profile: Profile) -> Iterator[str]:
+def _of_memory(need: Need, fit: Fit, profile: Profile) -> Iterator[Note]:
     """Where a memory is full, what it lacks, and how large it is."""
     memory = need.memory
     if need.passes:
-        are = "is" if memory.capacity == 1 else "are"
-        yield f"its {count_of(memory.capacity, 'byte')} {are} full at the weights of {need.passes}"
+        yield f"{memory.name} is full", f"at the weights of {need.passes}"
     if fit.room < 0 and need is fit.needs[-1]:
         beside, works = (
             in_words(memory.metrics[:-1]),
             "layer works" if fit.order else "step is made",
         )
-        yield f"lacks {count_of(-fit.room, 'byte')} for the {beside} alone: no {works}"
-    yield f"{show_bytes(memory.capacity)}: {profile.fields.memory[memory.name].capacity.source}"
+        lacking = f"{count_of(-fit.room, 'byte')} for the {beside} alone: no {works}"
+        yield f"{memory.name} lacks", lacking
+    source = profile.fields.memory[memory.name].capacity.source
+    yield memory.name, f"{show_bytes(memory.capacity)}: {source}"
 
 
 def _headline(fit: Fit, profile: Profile) -> str:
@@ -131,6 +143,8 @@ def _tables(fit: Fit, console: Console) -> None:
     console.print()
     if fit.breaks and fit.room >= 0:
         print_whole(_grid(BREAKS, _breaks(fit), 1), console)
+        if more := _more(fit):
+            console.print(Text(more, style="dim"))
         console.print()
 
 
@@ -142,7 +156,7 @@ def table(report: Report, fit: Fit) -> str:
         heading(report, console)
         console.print(_headline(fit, profile))
         _tables(fit, console)
-        _entries((*_notes(fit, profile), *notes(report)), console)
+        entries((*_notes(fit, profile), *notes(report)), console)
 
     return drawn(draw)
 
@@ -161,13 +175,15 @@ def _markdown_tables(fit: Fit) -> Iterator[str]:
     yield from _markdown_table(NEEDS, _needs(fit), 2)
     if fit.breaks and fit.room >= 0:
         yield from _markdown_table(BREAKS, _breaks(fit), 1)
+        if more := _more(fit):
+            yield from (more, "")
 
 
 def markdown(report: Report, fit: Fit) -> str:
     """The same as Markdown."""
     profile = report.analysis.basis.device.profile
     lines = [f"**{escaped(report.title)}** {_headline(fit, profile)}", "", *_markdown_tables(fit)]
-    lines += _listed((*_notes(fit, profile), *notes(report)))
+    lines += listed((*_notes(fit, profile), *notes(report)))
     return "\n".join(lines) + "\n"
 
 
@@ -222,40 +238,33 @@ def _asked(solved: Solved) -> str:
     return f"{network}: the largest {name} that fits {solved.profile.key}"
 
 
-def _entries(rows: Iterable[tuple[str, str]], console: Console) -> None:
-    for label, note in rows:
-        entry(label, note, console)
-
-
 def solved_table(solved: Solved) -> str:
     """The largest value and its certificate, then every memory there."""
 
     def draw(console: Console) -> None:
         console.print(Text(_asked(solved), style="bold"), soft_wrap=True)
         console.print()
-        _entries(_told(solved), console)
+        entries(told(solved.question, solved.answer), console)
         if solved.there is not None:
             _tables(solved.there, console)
-            _entries(_notes(solved.there, solved.profile), console)
+        entries(_solved_notes(solved), console)
 
     return drawn(draw)
 
 
-def _told(solved: Solved) -> list[tuple[str, str]]:
-    return told(solved.question, solved.answer)
+def _solved_notes(solved: Solved) -> Iterator[Note]:
+    """What is to be said of the memories at the value, and what the answer stands on."""
+    if solved.there is not None:
+        yield from _notes(solved.there, solved.profile)
+    yield from standing(solved.question)
 
 
 def solved_markdown(solved: Solved) -> str:
     """The same as Markdown."""
-    lines = [f"**{escaped(_asked(solved))}**", "", *_listed(_told(solved)), ""]
+    lines = [f"**{escaped(_asked(solved))}**", "", *listed(told(solved.question, solved.answer))]
     if solved.there is not None:
-        notes_there = _notes(solved.there, solved.profile)
-        lines += [*_markdown_tables(solved.there), *_listed(notes_there)]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _listed(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"- {label or 'note'}: {escaped(note)}" for label, note in rows]
+        lines += ["", *_markdown_tables(solved.there)]
+    return "\n".join([*lines, *listed(_solved_notes(solved))]) + "\n"
 
 
 def solved_json(solved: Solved) -> str:

@@ -25,8 +25,8 @@ from archspec.hardware import (
 from archspec.quantities import BINARY, DECIMAL
 from costmodel.machines import main_memory, shown_ridge
 from costmodel.render.json import VERSION, plain_number
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import NOTHING, drawn, entry, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.table import NOTHING, drawn, entries, print_whole
 
 MAIN_TYPES = ("fp32", "bf16", "fp16", "int8")
 """The types whose peaks stand in the overview."""
@@ -125,8 +125,7 @@ def table(profiles: Sequence[Profile]) -> str:
     def draw(console: Console) -> None:
         print_whole(grid, console)
         console.print()
-        for label, note in _notes(profiles):
-            entry(label, note, console)
+        entries(_notes(profiles), console)
 
     return drawn(draw)
 
@@ -157,8 +156,8 @@ def _figures(profile: Profile, console: Console) -> None:
     for place, figure in profile.figures:
         grid.add_row(place, shown(figure, place), f"[{sources[figure.source, figure.read]}]")
     print_whole(grid, console)
-    for (source, read), number in sources.items():
-        entry(f"[{number}] {read}", source, console)
+    cited = ((f"[{number}] {read}", source) for (source, read), number in sources.items())
+    entries(cited, console)
 
 
 def _sources(profile: Profile) -> dict[tuple[str, str], int]:
@@ -171,7 +170,7 @@ def markdown(profiles: Sequence[Profile]) -> str:
     """One row per device, as Markdown."""
     align = ["---", *["---:"] * (len(HEAD) - 1)]
     rows = [line_of([code(first), *rest]) for first, *rest in map(cells, _devices(profiles))]
-    notes = [f"- {label}: {escaped(note)}" for label, note in _notes(profiles)]
+    notes = listed(_notes(profiles))
     return "\n".join([line_of(HEAD), line_of(align), *rows, "", *notes]) + "\n"
 
 

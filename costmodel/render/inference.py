@@ -17,11 +17,13 @@ from costmodel.algebra.printing import text
 from costmodel.analysis import Analysis
 from costmodel.formula import show_bytes, show_number, show_quantity
 from costmodel.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.metrics import METRICS
 from costmodel.precision import is_floating
 from costmodel.render.hardware import shown_bytes
 from costmodel.render.json import head, plain_number
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import drawn, entry, heading, notes, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.scenario import Note, standing_notes
+from costmodel.render.table import drawn, entries, heading, print_whole
 from costmodel.report import Report, show_decimal
 from costmodel.roofs import (
     AnyRoof,
@@ -33,9 +35,6 @@ from costmodel.roofs import (
     longest,
     roofs,
 )
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 WORK = {
     "macs": ("MACs", ""),
@@ -73,8 +72,7 @@ def _draw(found: Inference, console: Console) -> None:
         _draw_laws(found, console)
     else:
         _draw_numbers(found, console)
-    for label, note in _notes(found):
-        entry(label, note, console)
+    entries(_notes(found), console)
 
 
 def _draw_numbers(found: Inference, console: Console) -> None:
@@ -85,8 +83,7 @@ def _draw_numbers(found: Inference, console: Console) -> None:
     for title, cells in _rows(found):
         grid.add_row(title, *cells)
     print_whole(grid, console)
-    for label, note in _answers(found):
-        entry(label, note, console)
+    entries(_answers(found), console)
     console.print()
 
 
@@ -102,7 +99,7 @@ def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
         if name == "weights_most":
             yield "  per token", [_quantity(run.weights_per_token_most or 0, "B") for run in runs]
     if found.device is not None:
-        yield "latency, at least", [_or_nothing(run.latency, _seconds) for run in runs]
+        yield METRICS["latency"].title, [_or_nothing(run.latency, _seconds) for run in runs]
         yield "bound by", [run.bound or "" for run in runs]
         yield "tokens/s, at most", [_or_nothing(run.rate, _rate) for run in runs]
 
@@ -244,13 +241,10 @@ def _notes(found: Inference) -> Iterator[Note]:
     if found.has_experts:
         yield "experts", EXPERTS
     if found.device is not None:
-        yield "at least", "products at the peak, bytes at full bandwidth, the longer of both"
-    for label, note in notes(_report(found)):
-        if label == "at":
-            yield "at", _setting(found)
-        elif label != "valid when":
-            yield label, note
-    yield from _conditions(found)
+        title = METRICS["latency"].title
+        yield title, "products at the peak, bytes at full bandwidth, the longer of both"
+    conditions = _conditions(found)
+    yield from standing_notes(found.decode, at=_setting(found), conditions=conditions)
 
 
 EXPERTS = (
@@ -293,8 +287,7 @@ def _draw_laws(found: Inference, console: Console) -> None:
     console.print()
     for use in _laws(found):
         console.print(Text(use.title, style="bold"), soft_wrap=True)
-        for label, law in _lines(found, use):
-            entry(f"  {label}", law or OPEN, console)
+        entries(((f"  {label}", law or OPEN) for label, law in _lines(found, use)), console)
     console.print()
 
 
@@ -355,7 +348,7 @@ def markdown(found: Inference) -> str:
     """The same as GitHub's Markdown."""
     lines = [f"**{escaped(found.decode.graph.name)}**", ""]
     lines += _law_lists(found) if found.plan is None else _number_lines(found)
-    lines += [f"- {escaped(label)}: {escaped(note)}" for label, note in _notes(found)]
+    lines += listed(_notes(found))
     return "\n".join(lines) + "\n"
 
 
@@ -373,8 +366,7 @@ def _number_lines(found: Inference) -> Iterator[str]:
     for title, cells in _rows(found):
         yield line_of([title.strip(), *cells])
     yield ""
-    for label, note in _answers(found):
-        yield f"- {escaped(label)}: {escaped(note)}" if label else f"  - {escaped(note)}"
+    yield from listed(_answers(found))
 
 
 def as_json(found: Inference) -> str:

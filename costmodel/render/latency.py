@@ -15,19 +15,19 @@ from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS
 from costmodel.render.hardware import shown
 from costmodel.render.json import head, plain_number
-from costmodel.render.markdown import code, escaped, line_of
+from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.markdown import render as markdown_laws
-from costmodel.render.table import NOTHING, drawn, entry, heading, notes, print_whole, report_on
+from costmodel.render.scenario import Note, standing_notes
+from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole, report_on
 from costmodel.report import Report
 from costmodel.roofline import Line, Roofline, bound_of
 
-HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", "at least", "%")
+LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
+
+HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", LATENCY, "%")
 
 SHOWN = ("macs", "bytes_moved", "latency")
 """The metrics whose laws are shown layer by layer."""
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 
 def cells(roofline: Roofline, line: Line) -> list[str]:
@@ -55,8 +55,8 @@ def foot(roofline: Roofline) -> list[str]:
 def roof_notes(roofline: Roofline) -> Iterator[Note]:
     """What the times are, and from which figures they come."""
     time = show_quantity(roofline.time, "s")
-    yield "latency", f"at least {time}: the sum of max(T computation, T memory) of every layer"
-    yield "network", network_note(roofline)
+    yield LATENCY, f"{time}: the sum of max(T computation, T memory) of every layer"
+    yield WHOLE, network_note(roofline)
     for roof in roofline.roofs:
         types = " and ".join(roof.types)
         shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
@@ -78,7 +78,7 @@ def network_note(roofline: Roofline) -> str:
     bound = bound_of(computation, memory)
     sides = (f"{show_quantity(side, 's')}" for side in (computation, memory))
     reads = "T computation {}, T memory {} of all layers together".format(*sides)
-    return f"at least {least}: max of {reads}" + (f"; {bound}-bound" if bound else "")
+    return f"{least}: max of {reads}" + (f"; {bound}-bound" if bound else "")
 
 
 def all_notes(roofline: Roofline) -> list[Note]:
@@ -98,8 +98,7 @@ def table(roofline: Roofline) -> str:
         for line in roofline.lines:
             grid.add_row(*cells(roofline, line), style=_style(line))
         print_whole(grid, console)
-        for label, note in all_notes(roofline):
-            entry(label, note, console)
+        entries(all_notes(roofline), console)
 
     return drawn(draw)
 
@@ -117,7 +116,7 @@ def markdown(roofline: Roofline) -> str:
         indent = "&emsp;" * line.row.level
         lines.append(line_of([indent + escaped(label.strip()), *rest]))
     lines += [line_of(f"**{cell}**" if cell else "" for cell in foot(roofline)), ""]
-    lines += [f"- {label}: {escaped(note)}" for label, note in all_notes(roofline)]
+    lines += listed(all_notes(roofline))
     return "\n".join(lines) + "\n"
 
 
@@ -181,22 +180,20 @@ def laws_table(roofline: Roofline) -> str:
     """The laws of every layer and of the network."""
 
     def draw(console: Console) -> None:
-        report_on(_laws(roofline), console)
-        for label, note in _law_notes(roofline):
-            entry(label, note, console)
+        report_on(_laws(roofline), console, _law_notes(roofline))
 
     return drawn(draw)
 
 
 def laws_markdown(roofline: Roofline) -> str:
     """The same as Markdown."""
-    lines = (f"- {label}: {escaped(note)}\n" for label, note in _law_notes(roofline))
-    return markdown_laws(_laws(roofline)) + "".join(lines)
+    return markdown_laws(_laws(roofline), _law_notes(roofline))
 
 
 def _law_notes(roofline: Roofline) -> Iterator[Note]:
     """The law of the network as a whole, then the numbers."""
-    yield "latency_network", text(_laws(roofline).total("latency_network"))
+    title = METRICS["latency_network"].short_title
+    yield f"law of {title}", text(_laws(roofline).total("latency_network"))
     yield from roof_notes(roofline)
 
 
@@ -212,20 +209,16 @@ def crossings(roofline: Roofline, found: Crossovers) -> Iterator[tuple[str, str]
         yield roofline.report.label(line.row), NOTHING if told == "takes no time" else told
 
 
-def crossing_notes(roofline: Roofline, found: Crossovers) -> list[Note]:
+def crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[Note]:
     """What stands below the crossovers."""
-    whole = f"{found.network.told(found.name)} (all layers together)"
-    shown = [("network", whole)]
+    yield "network", f"{found.network.told(found.name)} (all layers together)"
     if not found.matters:
-        shown.append(("", f"no time depends on {found.name}"))
+        yield "", f"no time depends on {found.name}"
     kept = ("ridge", "peak", "bandwidth")
-    shown += [note for note in roof_notes(roofline) if note[0].startswith(kept)]
-    for label, note in notes(roofline.about):
-        if label != "at":
-            shown.append((label, note))
-        elif others := roofline.about.setting_without(found.name):
-            shown.append((label, others))
-    return shown
+    yield from (note for note in roof_notes(roofline) if note[0].startswith(kept))
+    about = roofline.about
+    at, conditions = about.setting_without(found.name), " and ".join(about.conditions)
+    yield from standing_notes(about.analysis, at=at, conditions=conditions)
 
 
 def crossing_table(roofline: Roofline, found: Crossovers) -> str:
@@ -239,8 +232,7 @@ def crossing_table(roofline: Roofline, found: Crossovers) -> str:
         for label, told in crossings(roofline, found):
             grid.add_row(label, told, style="dim" if told == NOTHING else "")
         print_whole(grid, console)
-        for label, note in crossing_notes(roofline, found):
-            entry(label, note, console)
+        entries(crossing_notes(roofline, found), console)
 
     return drawn(draw)
 
@@ -252,7 +244,7 @@ def crossing_markdown(roofline: Roofline, found: Crossovers) -> str:
     for label, told in crossings(roofline, found):
         indent = "&emsp;" * ((len(label) - len(label.lstrip())) // 2)
         lines.append(line_of([indent + escaped(label.strip()), told]))
-    lines += ["", *(f"- {k}: {escaped(v)}" for k, v in crossing_notes(roofline, found))]
+    lines += ["", *listed(crossing_notes(roofline, found))]
     return "\n".join(lines) + "\n"
 
 

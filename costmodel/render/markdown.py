@@ -1,14 +1,15 @@
 """A report as a Markdown table with its notes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from costmodel.render.scenario import Note
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
 
-def render(report: Report) -> str:
-    """The report as GitHub's Markdown; numbers are right-aligned, laws are code."""
+def render(report: Report, facts: Iterable[Note] = ()) -> str:
+    """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
     titles = [metric.title for metric in report.columns]
     lines = [f"**{escaped(report.title)}**", ""]
     lines.append(line_of(["layer", "output shape", *titles]))
@@ -21,7 +22,7 @@ def render(report: Report) -> str:
     totals = [_cell(report, report.show_total(metric)) for metric in report.columns]
     lines.append(line_of(["**total**", "", *(f"**{total}**" for total in totals)]))
     lines.append("")
-    lines += [f"- {label}: {escaped(note)}" for label, note in notes(report)]
+    lines += listed((*facts, *notes(report)))
     return "\n".join(lines) + "\n"
 
 
@@ -60,3 +61,11 @@ def escaped(shown: str) -> str:
     for sign in "\\|*_<>`":
         shown = shown.replace(sign, f"\\{sign}")
     return shown
+
+
+def listed(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:
+    """A list; what has no label of its own belongs to the item before it."""
+    return [
+        f"- {escaped(label)}: {show(note)}" if label else f"  - {show(note)}"
+        for label, note in notes
+    ]

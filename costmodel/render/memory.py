@@ -12,7 +12,7 @@ from archspec.arithmetic import Rational
 from costmodel.formula import show_bytes, show_quantity
 from costmodel.profile import ALIVE, IN_OUT, Profile
 from costmodel.render import json, markdown, table
-from costmodel.render.table import NOTHING, drawn, entry, heading, notes, print_whole
+from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole
 from costmodel.report import Row
 
 Renderer = Callable[[Profile], str]
@@ -34,8 +34,7 @@ def _draw(profile: Profile, console: Console) -> None:
     heading(profile.report, console)
     rest = console.width - console.measure(_grid(profile, None)).maximum
     print_whole(_grid(profile, min(max(rest - 2, MIN_BAR), MAX_BAR)), console)
-    for label, note in (*_peaks(profile), *notes(profile.report)):
-        entry(label, note, console)
+    entries((*_peaks(profile), *notes(profile.report)), console)
 
 
 def _grid(profile: Profile, width: int | None) -> Table:

@@ -11,7 +11,7 @@ from costmodel.formula import show_number
 from costmodel.prove import Proof, shown
 from costmodel.render.json import VERSION, plain_number
 from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import drawn, entry
+from costmodel.render.table import drawn, entries
 
 HEAD = ("law", "published", "derived", "assuming", "residual", "", "convention", "source")
 
@@ -29,11 +29,10 @@ def table(proofs: Sequence[Proof]) -> str:
             head = Text(verdict(proof), style="bold green" if proof.holds else "bold red")
             head.append(f"  {proof.law.name}", style="bold")
             console.print(head, soft_wrap=not console.is_terminal)
-            for label, note in _notes(proof):
-                entry(f"  {label}", note, console)
+            entries(((f"  {label}", note) for label, note in _notes(proof)), console)
             console.print()
-        for convention in dict.fromkeys(str(proof.convention) for proof in proofs):
-            entry("convention", convention, console)
+        said = dict.fromkeys(str(proof.convention) for proof in proofs)
+        entries((("convention", convention) for convention in said), console)
         console.print()
         console.print(summary(proofs))
 

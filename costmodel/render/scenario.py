@@ -1,13 +1,49 @@
-"""What is said of a scenario below every number: types of numbers, the device, training."""
+"""What numbers stand on, below every report: values, conditions, types, device, convention."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from costmodel.analysis import Analysis
+from costmodel.conventions import Convention
 from costmodel.report import show_decimal
 
+Note = tuple[str, str]
+"""A label and what it stands for."""
 
-def scenario_notes(analysis: Analysis) -> Iterator[tuple[str, str]]:
+Said = str | Iterable[Note]
+"""What is said under the usual label, nothing where it is empty; or under labels of its own."""
+
+
+def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterator[Note]:
+    """What the numbers of a network stand on (see `in_order`)."""
+    scenario = scenario_notes(analysis)
+    assumed, convention = analysis.assumed.texts, analysis.convention
+    return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
+
+
+def in_order(
+    at: Said,
+    assumed: Iterable[str],
+    conditions: Said,
+    *,
+    scenario: Iterable[Note],
+    convention: Convention,
+) -> Iterator[Note]:
+    """Values, assumptions, conditions, types, device, training, convention: so in every report."""
+    yield from _under("at", at)
+    yield from _under("assuming", " and ".join(assumed))
+    yield from _under("valid when", conditions)
+    yield from scenario
+    yield "convention", str(convention)
+
+
+def _under(label: str, said: Said) -> Iterable[Note]:
+    if isinstance(said, str):
+        return [(label, said)] if said else []
+    return said
+
+
+def scenario_notes(analysis: Analysis) -> Iterator[Note]:
     """The types that numbers have; the device, how much of its peaks is reached; training."""
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)

@@ -15,8 +15,9 @@ from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
 from costmodel.render.json import head, plain_number
-from costmodel.render.markdown import escaped, line_of
-from costmodel.render.table import NOTHING, drawn, entry, heading, notes, print_whole
+from costmodel.render.markdown import escaped, line_of, listed
+from costmodel.render.scenario import Note
+from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole
 from costmodel.report import Report, show_decimal
 from costmodel.sensitivity import (
     Change,
@@ -27,9 +28,6 @@ from costmodel.sensitivity import (
     Sensitivity,
     Unknown,
 )
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 
 def table(found: Sensitivity) -> str:
@@ -51,11 +49,9 @@ def _draw(found: Sensitivity, console: Console) -> None:
     for metric in found.metrics:
         console.print(Text(metric.title, style="bold"), end="")
         console.print(f" = {_order(found.orders[metric.name])}", soft_wrap=True)
-        for label, line in _laws(found, metric):
-            entry(f"  {label}", line, console)
+        entries(((f"  {label}", law) for label, law in _laws(found, metric)), console)
     console.print()
-    for label, line in _notes(found):
-        entry(label, line, console)
+    entries(_notes(found), console)
 
 
 def _report(found: Sensitivity) -> Report:
@@ -146,7 +142,7 @@ def markdown(found: Sensitivity) -> str:
     for metric in found.metrics:
         lines.append(f"- {metric.title} = {escaped(_order(found.orders[metric.name]))}")
         lines += [f"  - {name}: {escaped(line)}" for name, line in _laws(found, metric)]
-    lines += ["", *(f"- {escaped(label)}: {escaped(line)}" for label, line in _notes(found))]
+    lines += ["", *listed(_notes(found))]
     return "\n".join(lines) + "\n"
 
 

@@ -1,20 +1,20 @@
 """An answer for the terminal and as JSON: the value, the numbers there and beyond, the proof."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 from archspec.arithmetic import Rational
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
 from costmodel.render.json import VERSION, plain_number
-from costmodel.render.scenario import scenario_fields, scenario_notes
+from costmodel.render.scenario import Note, scenario_fields, standing_notes
+from costmodel.render.table import drawn, entries
 from costmodel.report import show_decimal
-
-INDENT = 16
-"""Where what belongs to a label begins."""
-
 
 Renderer = Callable[[Question, Answer], str]
 
@@ -22,22 +22,27 @@ Renderer = Callable[[Question, Answer], str]
 def _table(question: Question, answer: Answer) -> str:
     held = " and ".join(dict.fromkeys(c.text for c in question.constraints))
     asked = f"{question.analysis.graph.name}: the {answer.end} {question.name} with {held}"
-    lines = (f"{label:<{INDENT - 1}} {text}" for label, text in told(question, answer))
-    return "\n".join([asked, "", *lines]) + "\n"
+
+    def draw(console: Console) -> None:
+        console.print(Text(asked, style="bold"), soft_wrap=True)
+        console.print()
+        entries((*told(question, answer), *standing(question)), console)
+
+    return drawn(draw)
 
 
-def told(question: Question, answer: Answer) -> list[tuple[str, str]]:
+def told(question: Question, answer: Answer) -> list[Note]:
     """The answer as labels and what they stand for."""
-    analysis = question.analysis
     rows = [(question.name, _value(answer)), *_samples(question, answer)]
     rows.append(("searched", _searched(question, answer)))
-    rows += [("proved" if note.endswith("by its form") else "tried", note) for note in answer.notes]
-    fixed = _fixed(question)
-    if fixed:
-        rows.append(("at", ", ".join(f"{n} = {show_decimal(v)}" for n, v in fixed.items())))
-    if analysis.assumed.texts:
-        rows.append(("assuming", " and ".join(analysis.assumed.texts)))
-    return [*rows, *scenario_notes(analysis), ("convention", str(analysis.convention))]
+    notes = (("proved" if n.endswith("by its form") else "tried", n) for n in answer.notes)
+    return [*rows, *notes]
+
+
+def standing(question: Question) -> Iterator[Note]:
+    """What it stands on: the values of the other symbols, what is assumed, what counts."""
+    at = ", ".join(f"{name} = {show_decimal(value)}" for name, value in _fixed(question).items())
+    return standing_notes(question.analysis, at=at, conditions=())
 
 
 def _fixed(question: Question) -> dict[str, Rational]:

@@ -10,8 +10,8 @@ from rich.text import Text
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis import Analysis
-from costmodel.render.scenario import scenario_notes
-from costmodel.render.table import drawn, entry, print_whole
+from costmodel.render.scenario import standing_notes
+from costmodel.render.table import drawn, entries, print_whole
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk, length
 from costmodel.sweep.study import Case, Sweep
@@ -58,8 +58,7 @@ def _draw(
     print_whole(table, console)
     if count > len(rows):
         console.print(Text(f" … {count - len(rows):,} more\n", style="dim"))
-    for label, note in notes():
-        entry(label, note, console)
+    entries(notes(), console)
 
 
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
@@ -71,10 +70,26 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     for one in sweep.varied:
         if one.link is not None:
             yield "linked", one.said
+    if (analysis := typical(case)) is not None:
+        yield from standing_notes(
+            analysis, at=_fixed(sweep), conditions=_conditions(sweep, analysis)
+        )
+    elif at := _fixed(sweep):
+        yield "at", at
+
+
+def _fixed(sweep: Sweep) -> str:
+    """The values of the symbols that are not varied, where all cases have the same."""
     fixed = [each.fixed for each in sweep.cases]
-    if fixed[0] and all(each == fixed[0] for each in fixed):
-        yield "at", ", ".join(f"{name} = {show_value(v)}" for name, v in fixed[0].items())
-    yield from _network_notes(sweep)
+    if any(each != fixed[0] for each in fixed):
+        return ""
+    return ", ".join(f"{name} = {show_value(value)}" for name, value in fixed[0].items())
+
+
+def _conditions(sweep: Sweep, analysis: Analysis) -> str:
+    """What must hold of the symbols, where there is one case."""
+    conditions = analysis.conditions if len(sweep.cases) == 1 else ()
+    return " and ".join(map(condition_text, conditions))
 
 
 def points_note(sweep: Sweep) -> str:
@@ -98,20 +113,6 @@ def points_note(sweep: Sweep) -> str:
     if sweep.join and sweep.join.unused:
         parts.append(f"{sweep.join.unused:,} lines of {sweep.join.file} are of no point")
     return "; ".join(parts)
-
-
-def _network_notes(sweep: Sweep) -> Iterator[tuple[str, str]]:
-    analysis = typical(sweep.cases[0])
-    if analysis is None:
-        return
-    if len(sweep.cases) == 1:
-        conditions = [condition_text(condition) for condition in analysis.conditions]
-        if conditions:
-            yield "valid when", " and ".join(conditions)
-    if analysis.assumed.texts:
-        yield "assuming", " and ".join(analysis.assumed.texts)
-    yield from scenario_notes(analysis)
-    yield "convention", str(analysis.convention)
 
 
 def typical(case: Case) -> Analysis | None:

@@ -1,8 +1,10 @@
 """A report for the terminal: a table of numbers, or a list of laws."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import StringIO
+from itertools import chain, repeat
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,7 +13,7 @@ from rich.text import Text
 
 from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import METRICS, Metric, Order
-from costmodel.render.scenario import scenario_notes
+from costmodel.render.scenario import Note, standing_notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
@@ -20,9 +22,6 @@ MAX_WIDTH = 10_000
 
 PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 NOTHING = "–"
 """What stands for a count of nothing."""
@@ -50,15 +49,14 @@ def drawn(draw: Callable[[Console], None]) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
-def report_on(report: Report, console: Console) -> None:
-    """All of a report."""
+def report_on(report: Report, console: Console, facts: Iterable[Note] = ()) -> None:
+    """All of a report, with further facts below it."""
     heading(report, console)
     if report.symbolic:
         laws(report, console)
     else:
         _numbers(report, console)
-    for label, note in notes(report):
-        entry(label, note, console)
+    entries((*facts, *notes(report)), console)
 
 
 def heading(report: Report, console: Console) -> None:
@@ -77,7 +75,7 @@ def _numbers(report: Report, console: Console) -> None:
         total = report.value_text(metric)
         table.add_column(metric.title, total, justify="right", no_wrap=True)
     if shares:
-        title = f"% {report.shared.title}"
+        title = f"% {report.shared.short_title}"
         whole = "100.0 %" if report.analysis.value(report.shared.name) else ""
         table.add_column(title, whole, justify="right", no_wrap=True)
     for row in report.rows:
@@ -105,119 +103,162 @@ def _count(report: Report, row: Row, metric: Metric) -> str:
 
 def laws(report: Report, console: Console) -> None:
     """Every line with its counts as laws, then those of the network."""
-    wrap = console.is_terminal
     console.print()
+    _draw_entries([*_lines(report), *_totals(report)], console)
+    console.print()
+
+
+class Entry(NamedTuple):
+    """A label and what it stands for.
+
+    Attributes:
+        label: indented by the groups that it is in.
+        shown: what it stands for.
+        style: the label's.
+        terms: the parts of what is shown, one a line where the terminal is too narrow for it.
+    """
+
+    label: str
+    shown: str | Text
+    style: str = "dim"
+    terms: tuple[str, ...] = ()
+
+
+def _lines(report: Report) -> Iterator[Entry]:
+    """Every line of a report with its counts, which are indented below it."""
     for row in report.rows:
-        note = (row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
-        name = (f"{report.label(row):<{INDENT - 1}} ", "bold")
-        console.print(Text.assemble(name, note), soft_wrap=not wrap)
+        note = Text(row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
+        yield Entry(report.label(row), note, "bold")
+        indent = "  " * (row.level + 1)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                entry(f"  {metric.name}", report.show(row.counts[metric.name]), console)
-    console.print(Text("total", style="bold"))
+                yield Entry(f"{indent}{metric.name}", report.show(row.counts[metric.name]))
+
+
+def _totals(report: Report) -> Iterator[Entry]:
+    """The counts of the network, those of peaks with their layers."""
+    yield Entry("total", "", "bold")
     for metric in report.totals:
-        for label, line in _total(report, metric, console.width if wrap else None):
-            entry(label, line, console)
+        yield _total(report, metric)
         if metric.name in PEAKS:
             for peak in report.peaks(metric.name):
-                entry(f"    of {peak.owner}", report.law_text(peak.term), console)
-    console.print()
+                yield Entry(f"    of {peak.owner}", report.law_text(peak.term))
 
 
-INDENT = 20
-"""Where what belongs to a label begins."""
-
-
-def entry(label: str, shown: str, console: Console) -> None:
-    """A label and what it stands for, indented where the terminal breaks it."""
-    if not console.is_terminal:
-        console.print(Text.assemble((f"{label:<{INDENT - 1}} ", "dim"), shown), soft_wrap=True)
-        return
-    grid = Table.grid()
-    grid.add_column(width=INDENT, style="dim")
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(label), Text(shown))
-    console.print(grid)
-
-
-def _total(report: Report, metric: Metric, width: int | None) -> list[tuple[str, str]]:
-    """A total on one line, or one term a line where the terminal is too narrow for that."""
+def _total(report: Report, metric: Metric) -> Entry:
     from costmodel.algebra.printing import PythonText
 
-    expression = report.total(metric.name)
-    before, terms, after = PythonText().factored_terms(expression)
-    line = before + " ".join(terms) + after
-    label = f"  {metric.name}"
-    if width is None or len(line) + INDENT <= width or len(terms) == 1:
-        return [(label, line)]
-    terms[-1] += after
+    before, terms, after = PythonText().factored_terms(report.total(metric.name))
     first, *others = terms
-    return [(label, before + first), *(("", " " * len(before) + term) for term in others)]
+    inside = [before + first, *(" " * len(before) + term for term in others)]
+    inside[-1] += after
+    line = before + " ".join(terms) + after
+    return Entry(f"  {metric.name}", line, terms=tuple(inside))
 
 
-def notes(report: Report) -> list[tuple[str, str]]:
-    """What stands below a report: totals that are no columns, values, conditions, convention."""
-    shown = [] if report.symbolic else _totals(report)
-    if report.setting:
-        shown.append(("at", report.setting))
-    if report.assumptions:
-        shown.append(("assuming", " and ".join(report.assumptions)))
-    if report.symbolic and any(metric.of_places for metric in report.totals):
-        shown += [("receptive field", note) for note in report.field_notes]
-    for name in PEAKS if report.symbolic else ():
-        asked = any(metric.name == name for metric in report.totals)
-        if asked and (told := report.stretches(name)):
-            shown.append((name, told))
-    if report.conditions:
-        shown.append(("valid when", " and ".join(report.conditions)))
-    shown += [(f"no {name}", why) for name, why in report.missing.items()]
-    return [*shown, *scenario_notes(report.analysis), ("convention", report.convention)]
+MIN_INDENT = 20
+"""Where what belongs to labels begins at least."""
+
+LONGEST_LABEL = 40
+"""The most characters of a label that has something beside it."""
 
 
-def _totals(report: Report) -> list[Note]:
+def entries(notes: Iterable[Note], console: Console) -> None:
+    """Labels and what they stand for, one below the other."""
+    _draw_entries([Entry(*note) for note in notes], console)
+
+
+def _draw_entries(listed: Iterable[Entry], console: Console) -> None:
+    """What belongs to labels in one column; a label too long for it has a line of its own."""
+    listed = list(listed)
+    lengths = (len(each.label) for each in listed if each.shown)
+    indent = max((n + 1 for n in lengths if n <= LONGEST_LABEL), default=0)
+    for each in listed:
+        _draw_entry(each, max(indent, MIN_INDENT), console)
+
+
+def _draw_entry(entry: Entry, indent: int, console: Console) -> None:
+    """A label and what it stands for, which stays in its column where the terminal breaks it."""
+    label, shown, style, _ = entry
+    if len(label) >= indent or not shown:
+        console.print(Text(label, style), soft_wrap=True)
+        label = ""
+    if shown and not console.is_terminal:
+        console.print(Text.assemble((f"{label:<{indent}}", style), shown), soft_wrap=True)
+    elif shown:
+        grid = Table.grid()
+        grid.add_column(width=indent, style=style)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(label), _fitted(entry, console.width - indent))
+        console.print(grid)
+
+
+def _fitted(entry: Entry, room: int) -> Text:
+    """What is shown, by its terms where there is no room for it on a line."""
+    broken = len(entry.terms) > 1 and len(entry.shown) > room
+    return Text("\n".join(entry.terms)) if broken else Text.assemble(entry.shown)
+
+
+def notes(report: Report) -> list[Note]:
+    """What stands below a report: totals that are no columns, then what the numbers stand on."""
+    facts = _of_laws(report) if report.symbolic else _of_totals(report)
+    missing = ((f"no {name}", why) for name, why in report.missing.items())
+    conditions = " and ".join(report.conditions)
+    standing = standing_notes(report.analysis, at=report.setting, conditions=conditions)
+    return [*facts, *missing, *standing]
+
+
+def _of_laws(report: Report) -> Iterator[Note]:
+    """What is said below laws of fields and peaks."""
+    if any(metric.of_places for metric in report.totals):
+        yield from (("receptive field", note) for note in report.field_notes)
+    for metric in report.totals:
+        if metric.name in PEAKS and (told := report.stretches(metric.name)):
+            yield metric.title, told
+
+
+def _of_totals(report: Report) -> Iterator[Note]:
     """What is said below a table of the totals that have more to say than a number."""
-    return [note for metric in report.totals if metric.name in _TOLD
-            for note in _TOLD[metric.name](report)]  # fmt: skip
+    for metric in report.totals:
+        told = _TOLD[metric.name](report) if metric.name in _TOLD else ()
+        yield from zip(chain([metric.title], repeat("")), told, strict=False)
 
 
-def _model_size(report: Report) -> Iterator[Note]:
-    yield "model size", show_bytes(report.analysis.value("model_size"))
+def _model_size(report: Report) -> Iterator[str]:
+    yield show_bytes(report.analysis.value("model_size"))
 
 
-def _flops(report: Report) -> Iterator[Note]:
-    yield "FLOPs", f"{show_number(report.analysis.value('flops'))} (2 per MAC)"
+def _flops(report: Report) -> Iterator[str]:
+    yield f"{show_number(report.analysis.value('flops'))} (2 per MAC)"
 
 
-def _peak(report: Report) -> Iterator[Note]:
+def _peak(report: Report) -> Iterator[str]:
     number, layer = report.analysis.value("activations_peak"), report.analysis.peak[0]
-    yield "peak", f"{show_number(number)} (input + output of {layer.node.path})"
+    yield f"{show_number(number)} (input + output of {layer.node.path})"
 
 
-def _memory(report: Report, order: Order) -> Iterator[Note]:
+def _memory(report: Report, order: Order) -> Iterator[str]:
     alive = report.analysis.alive(order)
     path = max(alive, key=lambda path: report.number(alive[path]))
-    yield "memory", f"{show_bytes(report.number(alive[path]))} (at {path})"
+    yield f"{show_bytes(report.number(alive[path]))} (at {path})"
     if order == "best":
-        yield "", report.order_note
+        yield report.order_note
 
 
-def _field(report: Report) -> Iterator[Note]:
+def _field(report: Report) -> Iterator[str]:
     size, stride, padding = map(
         report.analysis.value, ("receptive_field", "effective_stride", "effective_padding")
     )
     if size:
-        yield "receptive field", f"{size} (stride {stride}, padding {padding})"
-        for limit in report.limits[:1]:
-            yield "", f"before {limit.path}, which {limit.why}"
-        for note in report.field_notes:
-            yield "", note
+        yield f"{size} (stride {stride}, padding {padding})"
+        yield from report.field_notes
 
 
-def _latency(report: Report) -> Iterator[Note]:
-    yield "latency", f"at least {report.value_text(METRICS['latency'])}"
+def _latency(report: Report) -> Iterator[str]:
+    yield report.value_text(METRICS["latency"])
 
 
-_TOLD: dict[str, Callable[[Report], Iterator[Note]]] = {
+_TOLD: dict[str, Callable[[Report], Iterator[str]]] = {
     "model_size": _model_size,
     "flops": _flops,
     "activations_peak": _peak,

@@ -14,7 +14,7 @@ from rich.text import Text
 from costmodel.algebra.printing import Latex, PythonText, text
 from costmodel.render import latex, markdown
 from costmodel.render.json import VERSION, plain_number
-from costmodel.render.table import drawn, entry, print_whole
+from costmodel.render.table import drawn, entries, print_whole
 from costmodel.tabulation import Column, Row, Tabulation, notes
 
 Renderer = Callable[[Tabulation], str]
@@ -49,8 +49,7 @@ def _draw(table: Tabulation, console: Console) -> None:
     for cells in _cells(table, _plain):
         shown.add_row(*cells)
     print_whole(shown, console)
-    for label, note in notes(table):
-        entry(label, note, console)
+    entries(notes(table), console)
 
 
 def _markdown(table: Tabulation) -> str:
@@ -62,7 +61,7 @@ def _markdown(table: Tabulation) -> str:
     right = [_is_right(table, column) for column in table.columns]
     lines = [f"**{markdown.escaped(table.choice.caption)}**", ""] if table.choice.caption else []
     lines += _aligned([heads, *_cells(table, cell)], right)
-    lines += ["", *(f"- {label}: {markdown.escaped(note)}" for label, note in notes(table))]
+    lines += ["", *markdown.listed(notes(table))]
     return "\n".join(lines) + "\n"
 
 

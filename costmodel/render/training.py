@@ -13,8 +13,8 @@ from sympy import Expr
 from costmodel.fit import Fit
 from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.render.json import head, plain_number, quantity
-from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import drawn, entry, heading, notes, print_whole
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.table import drawn, entries, heading, notes, print_whole
 from costmodel.training.report import Line, Sum, TrainingReport
 
 Renderer = Callable[[TrainingReport], str]
@@ -32,11 +32,9 @@ def _draw(step: TrainingReport, console: Console) -> None:
         _laws(step, console)
     else:
         print_whole(_grid(step), console)
-    for label, line in _sums(step):
-        entry(label, line, console)
+    entries(_sums(step), console)
     console.print()
-    for label, note in notes(step.report):
-        entry(label, note, console)
+    entries(notes(step.report), console)
 
 
 def _grid(step: TrainingReport) -> Table:
@@ -58,8 +56,7 @@ def _laws(step: TrainingReport, console: Console) -> None:
     for line in step.lines:
         path, what, elements, size = _cells(step, line)
         console.print(Text.assemble((path, "bold"), f": {what}"), soft_wrap=not console.is_terminal)
-        entry("  elements", elements, console)
-        entry("  bytes", size, console)
+        entries((("  elements", elements), ("  bytes", size)), console)
     console.print()
 
 
@@ -95,7 +92,7 @@ def _markdown(step: TrainingReport) -> str:
         path, what, *counts = _cells(step, line)
         lines.append(line_of([escaped(path), what, *map(mark, counts)]))
     lines.append("")
-    lines += [f"- {label}: {escaped(text)}" for label, text in (*_sums(step), *notes(step.report))]
+    lines += listed((*_sums(step), *notes(step.report)))
     return "\n".join(lines) + "\n"
 
 

@@ -102,25 +102,25 @@ class TrainingReport:
         """A count as law or as number, whichever the report shows."""
         return self.report.show(self.law(count) if self.report.symbolic else count)
 
-    def _of(self, metric: str, title: str, note: str = "") -> Sum:
+    def _of(self, metric: str, note: str = "") -> Sum:
         found = find_metric(metric)
         parts = self.analysis.parts(found)
-        return Sum(metric, title, Add(*parts, self.analysis.beside_layers(found)), note)
+        return Sum(metric, found.title, Add(*parts, self.analysis.beside_layers(found)), note)
 
     @property
     def memory(self) -> Iterator[Sum]:
         """The parts of the memory, then all together."""
         analysis, setup = self.analysis, self.analysis.step.setup
         types = analysis.types.get("weights", ())
-        yield self._of("model_size", "parameters", " ".join(types))._replace(key="parameters")
-        yield self._of("gradients", "gradients", " ".join(types))
-        yield self._of("optimizer_state", "optimizer state", self._state_note)
+        yield self._of("model_size", " ".join(types))._replace(key="parameters")
+        yield self._of("gradients", " ".join(types))
+        yield self._of("optimizer_state", self._state_note)
         kept = Add(*analysis.step.activations.values())
-        yield Sum("activations_kept", "activations kept", kept)
+        yield Sum("activations_kept", find_metric("activations_kept").title, kept)
         if setup.checkpoint is not Checkpoint.NONE:
             what = "block" if setup.checkpoint is Checkpoint.BLOCKS else "attention"
             yield Sum("made_again", "made again", analysis.made_again, f"the most of one {what}")
-        yield self._of("training_memory", "memory")
+        yield self._of("training_memory")
 
     @cached_property
     def fit(self) -> Fit | None:
@@ -141,4 +141,4 @@ class TrainingReport:
         yield Sum("backward", "backward MACs", Add(*(w.over_turns(w.backward) for w in done)))
         if self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
             yield Sum("again", "MACs made again", Add(*(w.over_turns(w.again) for w in done)))
-        yield self._of("training_macs", "MACs")
+        yield self._of("training_macs")
