@@ -5,7 +5,7 @@ Runs both sides in turn, so that what else the machine does meets both alike:
     bare      python -c "import yaml, rich.table, sympy, pydantic" and three pydantic models
     archcost  the whole process ``archcost specs/alexnet.yaml``
 
-Usage: python benchmarks/cold_start.py [runs]
+Usage: python -m benchmarks.cold_start [runs]
 """
 
 import statistics
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from benchmarks.machine import machine
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,6 +51,7 @@ def main() -> None:
     for _ in range(runs):
         for name, command in SIDES.items():
             times[name].append(seconds(command))
+    print(machine("sympy", "pydantic"))
     bare = statistics.median(times["bare"])
     print(f"{'':22}{'median':>9}{'least':>9}{'ratio':>8}   ({runs} runs in turn)")
     for name, values in times.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.machine import machine
 from costmodel import analyze
 from costmodel.metrics import METRICS
 
@@ -62,6 +63,7 @@ def main() -> None:
             path.write_text(HEAD + cases[name], encoding="utf-8")
         seconds(paths["10 convolutions"])  # imports
         times = {name: median(seconds(path) for _ in range(runs)) for name, path in paths.items()}
+    print(machine("sympy"))
     for name, taken in times.items():
         layers = int(name.split()[0].replace(",", "")) if "conv" in name else 1
         each = f"{1_000 * taken / layers:8.2f} ms each" if layers > 1 else ""
