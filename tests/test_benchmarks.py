@@ -1,7 +1,8 @@
-"""The line that says what a benchmark ran on."""
+"""Benchmarks run, and say what they ran on."""
 
 from pathlib import Path
 
+from benchmarks import linear
 from benchmarks.machine import cores, machine, processor
 
 
@@ -18,3 +19,10 @@ def test_the_processor_is_the_model(tmp_path: Path) -> None:
     assert processor(table) == "A Processor 9000"
     table.write_text("processor\t: 0\n")
     assert processor(table)
+
+
+def test_a_chain_and_a_block_are_timed(tmp_path: Path) -> None:
+    for body in (linear.chain(10), linear.BLOCK.format(times="L")):
+        file = tmp_path / "net.yaml"
+        file.write_text(linear.HEAD + body)
+        assert linear.seconds(file) > 0
