@@ -83,12 +83,12 @@ In scope are
 
 A name shadows nothing: one that has a meaning cannot be given another.
 
-What decides the structure comes before any size is known and may not use `in_shape`, `in_channels`
-or `in_features`: `when`, the `times` of a `repeat`, the rows and columns of a `foreach`, `experts`
-and `top_k` of a `moe`, the `axis` of a `parallel`; nor may `input` and `let`. `when` must be
-decided: it may use a symbol only where the symbol is fixed, by `--set` or where numbers are asked
-for. The `times` of a `repeat` may stay a symbol unless its turns have an `index`; so may `experts`
-and `top_k`.
+What decides the structure comes before any size is known and may not use `in_shape`,
+`in_channels` or `in_features`: `when`, whatever is true or false (`bias`), the `times` of a
+`repeat`, the rows and columns of a `foreach`, `experts` and `top_k` of a `moe`, the `axis` of a
+`parallel`; nor may `input` and `let`. `when` and what is true or false must be decided: a symbol
+may stand in it only where it is fixed, by `--set` or because numbers are asked for. The `times`
+of a `repeat` may stay a symbol unless its turns have an `index`; so may `experts` and `top_k`.
 
 ## Names of tensors
 

@@ -122,7 +122,7 @@ def decided(value: Value) -> Truth:
     """A condition's truth.
 
     Raises:
-        ExpressionError: it is none, or it depends on a symbol.
+        ExpressionError: it is none, or it depends on a symbol or on a size.
     """
     if isinstance(value, Truth):
         return value
@@ -131,7 +131,13 @@ def decided(value: Value) -> Truth:
         raise ExpressionError(
             f"undecidable while {names} is free", hint="fix it with --set, or put it under let"
         )
+    if _is_condition(value):
+        raise ExpressionError("undecidable: it depends on a size, which comes after the structure")
     raise ExpressionError("this is no condition; write a comparison, true or false")
+
+
+def _is_condition(value: Value) -> bool:
+    return getattr(value, "operator", None) in (*COMPARISONS, "and", "or", "not")
 
 
 def as_list(value: Value) -> Expression | tuple[Expression, ...]:
@@ -151,7 +157,7 @@ def as_expression(value: Value) -> Expression:
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
     if isinstance(value, Truth):
         raise ExpressionError(f"{show(value.value)} is no number")
-    if getattr(value, "operator", None) in (*COMPARISONS, "and", "or", "not"):
+    if _is_condition(value):
         raise ExpressionError("a condition stands where a number must stand")
     return Expression(value)
 
