@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -11,7 +12,8 @@ from costmodel import require_own_language  # noqa: E402
 
 
 def main() -> None:
-    """Run the command line; exit status 0 good, 1 a check failed, 2 bad input."""
+    """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 130/143 stopped."""
+    signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
@@ -25,6 +27,15 @@ def main() -> None:
         status = 130
     gc.freeze()  # nor is it worth a search for garbage at the end
     sys.exit(status)
+
+
+def _stop(number: int, _: object) -> None:
+    """End as an interrupt does, so that what is half written is removed.
+
+    Raises:
+        SystemExit: always; 143 where the process is terminated.
+    """
+    sys.exit(128 + number)
 
 
 def _run(arguments: list[str]) -> int:

@@ -24,7 +24,7 @@ from costmodel.algebra.functions import Maximum
 from costmodel.conventions import find_convention
 from costmodel.crossover import Crossover, Crossovers, Part
 from costmodel.loading import analyze_architecture
-from costmodel.render.roofline import draw, paint, short_names, shortened
+from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
 from costmodel.roofline import Line, Roof, Roofline
 from costmodel.scenario import Scenario, scenario
 from costmodel.solve import ask, open_for
@@ -561,7 +561,7 @@ PLOTS = [
 
 def painted(analysis: Analysis) -> Axes:
     axes = Figure(figsize=(10, 5), layout="constrained", dpi=150).subplots()
-    paint(Roofline(analysis), axes)
+    paint(view_of(Roofline(analysis)), axes)
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     return axes
 

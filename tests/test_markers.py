@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
 import shutil
 import stat
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -17,6 +20,8 @@ from costmodel.docs.commands import WRITTEN
 from costmodel.docs.markers import find_markers, lines_of
 from costmodel.docs.pages import project_of, refreshed, write
 from costmodel.docs.styles import styles_of
+from costmodel.render import memory_plot
+from costmodel.render.plots import digest_of
 from tests.conftest import ROOT, Run
 
 TABLE = "table mlp.yaml --metric params --format markdown"
@@ -442,27 +447,404 @@ def test_a_page_that_is_changed_meanwhile_is_not_overwritten(folder: Path) -> No
 # Files that a marker writes
 
 PLOT = "<!-- archcost: memory mlp.yaml --plot docs/memory.svg -->"
+SEAL = r"<!-- numbers [0-9a-f]{12}, file [0-9a-f]{12} -->"
+
+
+def marked(command: str) -> str:
+    """A page with one marker."""
+    return f"<!-- archcost: {command} -->\n{END}\n"
+
+
+def stale(path: Path) -> list[str]:
+    """The names of the files that are not as they should be."""
+    return [change.path.name for change in refreshed([str(path)]) if change.is_stale]
 
 
 def test_a_figure_stands_in_place_of_the_text(folder: Path) -> None:
     text = refresh(page(folder, f"{PLOT}\n{END}\n", "docs/page.md"))
-    assert re.fullmatch(
-        rf"{PLOT}\n\n!\[MLP\]\(memory\.svg\)\n<!-- numbers [0-9a-f]{{12}} -->\n\n{END}\n", text
-    )
+    shown = "MLP: memory of activations, layer by layer"
+    assert re.fullmatch(rf"{PLOT}\n\n!\[{shown}\]\(memory\.svg\)\n{SEAL}\n\n{END}\n", text)
     assert (folder / "docs" / "memory.svg").read_text().startswith("<?xml")
 
 
 def test_a_figure_is_stale_where_its_numbers_are(folder: Path) -> None:
     path = page(folder, f"{PLOT}\n{END}\n")
     refresh(path)
-    assert [change.is_stale for change in refreshed([str(path)])] == [False, False]
-    (folder / "docs" / "memory.svg").write_text("<svg>drawn by another version</svg>")
-    assert [change.is_stale for change in refreshed([str(path)])] == [False, False]
+    assert stale(path) == []
     spec = folder / "mlp.yaml"
     spec.write_text(spec.read_text().replace("default: 512", "default: 256"))
-    assert [change.is_stale for change in refreshed([str(path)])] == [True, False]
+    assert stale(path) == ["page.md", "memory.svg"]
     (folder / "docs" / "memory.svg").unlink()
-    assert [change.is_stale for change in refreshed([str(path)])] == [True, True]
+    assert stale(path) == ["page.md", "memory.svg"]
+    refresh(path)
+    assert stale(path) == []
+
+
+WIDE = """\
+archspec: 1
+name: Wide
+symbols: {n: 1, d: 4, k: {default: 1}}
+input: [n, 16]
+layers:
+  - linear: {out_features: "8 + d + max(0, d - LATE) + GREY*(k - 1)"}
+"""
+
+MANY = f"""\
+archspec: 1
+name: Many
+symbols: {{n: 1, d: 4}}
+input: [n, 16]
+layers: [{{linear: {{out_features: d}}}}]
+variants: {{{", ".join(f"v{i}: {{symbols: {{d: {i}}}}}" for i in range(1, 60))},
+  last: {{symbols: {{d: LAST}}}}}}
+"""
+
+DEEP = """\
+archspec: 1
+name: Deep
+input: [1, 16]
+layers:
+  - linear: {out_features: 2000000}
+  - linear: {out_features: 8}
+  - linear: {out_features: INNER}
+  - linear: {out_features: 1}
+"""
+
+SIDES = """\
+archspec: 1
+name: Sides
+input: [1, 64]
+layers:
+  - parallel:
+      branches: [[{linear: {out_features: LEFT}}], [{linear: {out_features: RIGHT}}]]
+      merge: concat
+      axis: 1
+"""
+
+
+class Kind(NamedTuple):
+    """A kind of figure: its spec, the command, what it is called, and a change in the spec.
+
+    The change is of what the figure shows and the command does not print.
+    """
+
+    spec: str
+    command: str
+    shown: str
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+LATE = {"LATE": "60", "GREY": "0"}, {"LATE": "61", "GREY": "0"}
+"""Rows from d = 61 on differ, and the first 50 are printed."""
+
+KINDS = {
+    "lines": Kind(
+        WIDE,
+        "sweep x.yaml --vary d=1:70 --metric macs params",
+        "Wide: MACs, #params over d",
+        *LATE,
+    ),
+    "maps": Kind(
+        WIDE, "sweep x.yaml --vary d=1:70 k=1,2 --metric macs", "Wide: MACs over d and k", *LATE
+    ),
+    "points of a sample": Kind(
+        WIDE,
+        "sweep x.yaml --vary d=1:400 k=1:9 --sample 400 --metric macs",
+        "Wide: MACs over d and k",
+        {"LATE": "397", "GREY": "0"},
+        {"LATE": "398", "GREY": "0"},
+    ),
+    "bars": Kind(
+        MANY, "sweep x.yaml@* --metric macs", "Many: MACs", {"LAST": "70"}, {"LAST": "71"}
+    ),
+    "grey points": Kind(
+        WIDE,
+        "sweep x.yaml --vary d=1:9 k=1,2 --pareto macs d:max",
+        "Wide: the front of MACs and d",
+        {"LATE": "60", "GREY": "5"},
+        {"LATE": "60", "GREY": "6"},
+    ),
+    "a long front": Kind(
+        WIDE,
+        "sweep x.yaml --vary d=1:70 --pareto macs d:max",
+        "Wide: the front of MACs and d",
+        *LATE,
+    ),
+    "rows in a file": Kind(
+        WIDE,
+        "sweep x.yaml --vary d=1:3 --metric macs -o docs/x.csv",
+        "Wide: MACs over d",
+        {"LATE": "1", "GREY": "0"},
+        {"LATE": "2", "GREY": "0"},
+    ),
+    "memory": Kind(
+        DEEP,
+        "memory x.yaml",
+        "Deep: memory of activations, layer by layer",
+        {"INNER": "250001"},
+        {"INNER": "250002"},
+    ),
+    "roofline": Kind(
+        SIDES,
+        "latency x.yaml --depth 0 --hardware t4",
+        "Sides on NVIDIA T4 16 GB: roofline, layer by layer",
+        {"LEFT": "8", "RIGHT": "24"},
+        {"LEFT": "12", "RIGHT": "20"},
+    ),
+}
+
+
+def spelled(spec: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        spec = spec.replace(name, value)
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"), [*((kind, "svg") for kind in KINDS), ("roofline", "png"), ("maps", "pdf")]
+)
+def test_a_figure_is_stale_where_only_what_is_not_printed_changes(
+    kind: str, end: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, command, shown, before, after = KINDS[kind]
+    path = page(folder, marked(f"{command} --plot docs/x.{end}"))
+    (folder / "x.yaml").write_text(spelled(spec, before))
+    app(shlex.split(command))
+    printed = capsys.readouterr().out
+    assert f"![{shown}](docs/x.{end})" in refresh(path)
+    assert stale(path) == []
+    (folder / "x.yaml").write_text(spelled(spec, after))
+    app(shlex.split(command))
+    assert capsys.readouterr().out == printed
+    assert {"page.md", f"x.{end}"} <= set(stale(path))
+    refresh(path)
+    assert stale(path) == []
+
+
+def test_every_command_with_a_figure_is_of_some_kind() -> None:
+    commands = {name: app[name].assemble_argument_collection() for name in app if name[0] != "-"}
+    drawing = {
+        name
+        for name, arguments in commands.items()
+        if any(each.field_info.name == "plot" for each in arguments)
+    }
+    assert drawing == {kind.command.split()[0] for kind in KINDS.values()}
+
+
+def test_what_a_figure_shows_makes_its_digest() -> None:
+    """Numbers to 12 digits, texts, records and arrays; what only looks alike is told apart."""
+    same = [
+        (0.1 + 0.2, 0.3),
+        ([1, 2], (1, 2)),
+        (np.array([1.5, 2]), [1.5, 2.0]),
+        (np.ma.masked_invalid([1.0, np.nan]), [1.0, None]),
+    ]
+    for one, other in same:
+        assert digest_of(one) == digest_of(other)
+    different = [1, "1", 1.00000000001, [1], [[1]], [1, 2], ["1,2"], ["1", "2"], "(1,2)", None, ""]
+    assert len({digest_of(each) for each in different}) == len(different)
+
+
+def test_a_figure_that_is_edited_is_found_and_drawn_again(folder: Path, archcost: Run) -> None:
+    path = page(folder, f"{PLOT}\n{END}\n")
+    text = refresh(path)
+    figure = folder / "docs" / "memory.svg"
+    drawn = figure.read_text()
+    figure.write_text(drawn.replace("kB", "MB"))
+    done = archcost("docs", "--check", str(path))
+    assert (done.returncode, done.stdout) == (1, f"{figure} is not as it was drawn\n")
+    assert done.stderr == f"archcost: {figure}: stale\n"
+    done = archcost("docs", str(path))
+    assert done.stderr == f"archcost: {figure}: written\n"
+    assert (figure.read_text(), path.read_text()) == (drawn, text)
+    figure.unlink()
+    done = archcost("docs", "--check", str(path))
+    assert (done.returncode, done.stdout) == (1, f"{figure} is missing\n")
+
+
+def test_a_figure_is_drawn_again_only_where_it_has_to_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of what draws would draw other bytes: here, another colour."""
+    path = page(folder, f"{PLOT}\n{END}\n{MARKED}")
+    refresh(path)
+    figure = folder / "docs" / "memory.svg"
+    drawn = figure.read_bytes()
+    monkeypatch.setattr(memory_plot, "BLUE", "#123456")
+    assert stale(path) == []
+    path.write_text(path.read_text().replace("668,672", "668,673"))
+    assert stale(path) == ["page.md"]
+    refresh(path)
+    assert figure.read_bytes() == drawn
+    figure.write_bytes(drawn.replace(b"\n", b"\r\n"))
+    assert stale(path) == []
+    figure.write_bytes(drawn.replace(b" \n", b"\n").rstrip())
+    assert stale(path) == []
+    figure.unlink()
+    assert stale(path) == ["page.md", "memory.svg"]
+    refresh(path)
+    assert b"#123456" in figure.read_bytes()
+    assert stale(path) == []
+
+
+def test_a_page_without_digests_has_its_figure_drawn(folder: Path, archcost: Run) -> None:
+    path = page(folder, f"{PLOT}\n{END}\n")
+    figure = folder / "docs" / "memory.svg"
+    figure.write_text("from elsewhere")
+    done = archcost("docs", "--check", str(path))
+    assert f"{figure} has no digest on its page\n" in done.stdout
+    done = archcost("docs", str(path))
+    assert done.stderr == (
+        f"archcost: {path}: 1 of 1 markers refreshed\narchcost: {figure}: written\n"
+    )
+    assert archcost("docs", "--check", str(path)).stderr == "archcost: 1 markers up to date\n"
+
+
+ROWS = "sweep mlp.yaml --vary d=1:3 --metric params -o docs/rows"
+
+
+@pytest.mark.parametrize("end", [".csv", ".jsonl", ".ndjson", ".parquet"])
+def test_data_is_stale_where_its_rows_are(end: str, folder: Path) -> None:
+    if end == ".parquet":
+        pytest.importorskip("pyarrow.parquet")
+    path = page(folder, marked(f"{ROWS}{end}"))
+    refresh(path)
+    data = folder / "docs" / f"rows{end}"
+    written = data.read_bytes()
+    assert stale(path) == []
+    data.write_bytes(written[:-9])
+    assert stale(path) == [data.name]
+    data.unlink()
+    assert stale(path) == [data.name]
+    refresh(path)
+    assert data.read_bytes() == written
+    spec = folder / "mlp.yaml"
+    spec.write_text(spec.read_text().replace("classes: 10", "classes: 11"))
+    assert stale(path) == [data.name]
+    refresh(path)
+    assert stale(path) == []
+
+
+def test_how_lines_end_does_not_make_data_stale(folder: Path, archcost: Run) -> None:
+    """Three rows below a head: d·(784 + d + 10) weights."""
+    path = page(folder, marked(f"{ROWS}.csv"))
+    refresh(path)
+    data = folder / "docs" / "rows.csv"
+    rows = [f"{d},{d * (784 + d + 10)}" for d in (1, 2, 3)]
+    assert data.read_text().splitlines() == ["d,params", *rows]
+    data.write_bytes(data.read_bytes().replace(b"\n", b"\r\n"))
+    assert stale(path) == []
+    data.write_text(data.read_text().replace("1592", "1593"))
+    done = archcost("docs", "--check", str(path))
+    assert (done.returncode, done.stdout) == (1, f"{data} differs from line 3 on\n")
+
+
+def test_parquet_is_compared_by_rows(folder: Path) -> None:
+    """Other row groups and another compression are the same rows; another type is none."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = page(folder, marked(f"{ROWS}.parquet"))
+    refresh(path)
+    data = folder / "docs" / "rows.parquet"
+    written, table = data.read_bytes(), parquet.read_table(data)
+    parquet.write_table(table, data, row_group_size=1, compression="none")
+    kept = data.read_bytes()
+    assert kept != written
+    assert stale(path) == []
+    refresh(path)
+    assert data.read_bytes() == kept
+    parquet.write_table(table.cast(arrow.schema([("d", "int32"), ("params", "int64")])), data)
+    assert stale(path) == [data.name]
+    parquet.write_table(table.slice(1), data)
+    assert stale(path) == [data.name]
+
+
+def test_files_are_written_before_the_pages_that_tell_of_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced: list[str] = []
+    replace = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        replaced.append(target.name)
+        replace(source, target)
+
+    paths = [
+        page(folder, f"{PLOT}\n{END}\n", "a.md"),
+        page(folder, marked(f"{ROWS}.csv --plot docs/b.svg"), "b.md"),
+    ]
+    changes = refreshed(map(str, paths))
+    monkeypatch.setattr(os, "replace", noted)
+    write(changes)
+    assert sorted(replaced[:3]) == ["b.svg", "memory.svg", "rows.csv"]
+    assert replaced[3:] == ["a.md", "b.md"]
+
+
+def test_a_marker_that_fails_leaves_all_files_as_they_are(folder: Path) -> None:
+    path = page(folder, f"{PLOT}\n{END}\n{marked(f'{ROWS}.csv')}")
+    refresh(path)
+    (folder / "mlp.yaml").write_text((folder / "mlp.yaml").read_text().replace("512", "256"))
+    path.write_text(path.read_text() + marked("mlp.yaml --metric mac"))
+    assert "did you mean 'macs'?" in refused(path)
+
+
+def test_an_interrupt_leaves_all_files_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page(folder, f"{PLOT}\n{END}\n")
+    changes = refreshed([str(path)])
+
+    def stopped(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write(changes)
+    assert path.read_text() == f"{PLOT}\n{END}\n"
+    assert list((folder / "docs").iterdir()) == []
+
+
+def test_no_path_of_a_folder_in_between_is_shown(
+    folder: Path, archcost: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page(folder, marked(f"{ROWS}.csv --plot docs/x.svg"))
+    done = archcost("docs", str(path))
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"archcost: {path}: 1 of 1 markers refreshed",
+        f"archcost: {folder}/docs/rows.csv: written",
+        f"archcost: {folder}/docs/x.svg: written",
+    ]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("costmodel.sweep.write.write_text", full)
+    said = refused(path)
+    assert said.endswith(": cannot write docs/rows.csv: No space left on device")
+
+
+def test_warnings_of_specs_are_told(folder: Path, archcost: Run) -> None:
+    spec = folder / "mlp.yaml"
+    spec.write_text(spec.read_text().replace("classes: 10}", "classes: 10, unused: 3}"))
+    done = archcost("docs", str(page(folder, marked("memory mlp.yaml"))))
+    assert re.search(r"archcost: warning: mlp\.yaml:\d+:\d+: .*unused", done.stderr)
+
+
+def test_a_spec_that_is_not_there_is_one_error(folder: Path, archcost: Run) -> None:
+    path = page(folder, marked("check nosuch.yaml"))
+    done = archcost("docs", str(path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"archcost: {path}:1:16: archcost check nosuch.yaml: no such file: nosuch.yaml\n"
+        "  hint: known here: mlp.yaml\n"
+    )
+
+
+def test_an_option_that_names_a_figure_writes_no_data(folder: Path) -> None:
+    path = page(folder, marked("sweep mlp.yaml --vary d=1:3 --format csv -o docs/x.svg"))
+    assert "it ends in .csv, .json, .jsonl, .ndjson, .parquet" in refused(path)
 
 
 @pytest.mark.parametrize(

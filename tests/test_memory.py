@@ -160,6 +160,6 @@ def test_a_figure_is_written_the_same_each_time(tmp_path: Path, archcost: Run) -
 
 def test_bad_plots(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"a plot is no 'memory\.txt'"):
-        plot("memory.txt", lambda _: None)
+        plot("memory.txt", "x", 1, lambda *_: None)
     with pytest.raises(SpecError, match=r"cannot write .*: No such file or directory"):
-        plot(str(tmp_path / "missing" / "memory.svg"), lambda _: None)
+        plot(str(tmp_path / "missing" / "memory.svg"), "x", 1, lambda *_: None)

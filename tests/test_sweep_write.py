@@ -2,11 +2,14 @@
 
 import csv
 import json
+import signal
 import sys
 from decimal import Decimal
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from subprocess import PIPE, Popen
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -88,6 +91,13 @@ def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
         (("-o", "sweep.xlsx"), "'sweep.xlsx' does not say which format it has"),
         (("-o", "sweep"), "'sweep' does not say which format it has"),
         (("-o", "x.csv", "--format", "table"), "a table is for the terminal"),
+        (
+            ("-o", "x.csv", "--format", "markdown"),
+            "--format markdown into 'x.csv', whose end says csv\n"
+            "  hint: leave out --format, or end the path in .md",
+        ),
+        (("-o", "X.CSV", "--format", "jsonl"), "or end the path in .jsonl"),
+        (("-o", "x.md", "--format", "csv"), "or end the path in .csv"),
         (("-o", "none/x.csv"), "cannot write none/x.csv: No such file or directory"),
         (("--plot", "sweep.gif"), "a plot is no 'sweep.gif'"),
         (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
@@ -138,6 +148,23 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     fields = fields_of(study("h=96"))
     with pytest.raises(KeyboardInterrupt):
         write_file(str(tmp_path / "x.csv"), fields, stopped(), "csv", notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_nothing_behind(number: int, status: int, tmp_path: Path) -> None:
+    """A sweep of 8 million points is stopped as soon as its draft is there."""
+    many = ["--vary", "h=32:2031", "w=32:2031", "n=1,2", "-o", str(tmp_path / "x.csv")]
+    running = Popen(
+        [sys.executable, "-m", "costmodel", "sweep", MOBILENET, *many], cwd=ROOT, stderr=PIPE
+    )
+    deadline = monotonic() + 50
+    while not list(tmp_path.iterdir()) and monotonic() < deadline:
+        sleep(0.01)
+    assert [path.name for path in tmp_path.iterdir()] == [f".x.csv.{running.pid}"]
+    running.send_signal(number)
+    _, said = running.communicate(timeout=50)
+    assert (running.returncode, said) == (status, b"")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,6 +222,20 @@ def test_a_parquet_column_becomes_text_where_a_count_leaves_64_bits(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["big.parquet"]
 
 
+def test_where_a_wider_column_cannot_be_written_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parquet, "ParquetFile", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(str(tmp_path / "big.parquet"), BIG, big_chunks(), "parquet", notes)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(SpecError, match="Parquet needs pyarrow"):
@@ -206,6 +247,8 @@ def test_the_format_is_the_path_s_end() -> None:
             "a.md": "markdown", "a.tex": "latex"}  # fmt: skip
     assert {path: find_format(None, path) for path in ends} == ends
     assert find_format("csv", "data.txt") == "csv"
+    assert find_format("jsonl", "a.ndjson") == "jsonl"
+    assert find_format(None, "A.CSV") == "csv"
     assert find_format(None, None) == "table"
 
 

@@ -37,12 +37,11 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     else:
         write(changes)
     for change in stale:
-        told = f"{change.stale} of {change.markers} markers" if change.markers else "a file"
-        print(
-            f"archcost: {change.path}: {told} {'stale' if check else 'refreshed'}", file=sys.stderr
-        )
-    markers = sum(change.markers for change in changes)
+        told = f"{change.stale} of {change.markers} markers " if change.markers else ""
+        done = "stale" if check else "refreshed" if change.markers else "written"
+        print(f"archcost: {change.path}: {told}{done}", file=sys.stderr)
     if not stale:
+        markers = sum(change.markers for change in changes)
         print(f"archcost: {markers} markers up to date", file=sys.stderr)
     return int(check and bool(stale))
 

@@ -15,6 +15,7 @@ from costmodel.cli.options import (
     ViewFormat,
     require_depth,
 )
+from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -40,7 +41,7 @@ def latency(
     depth: Depth = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
-) -> None:
+) -> Drawing | None:
     """Show how long every layer takes at least, and whether operations or memory bound it."""
     from costmodel.render.latency import find_views
     from costmodel.render.plots import require_plot
@@ -59,9 +60,9 @@ def latency(
         laws = symbolic or format == "json"
         roofline = Roofline(analysis_of(spec, given, laws=laws), depth)
         shown = views.laws(roofline) if symbolic else views.numbers(roofline)
-    if plot is not None:
-        draw(roofline, plot)
+    drawing = None if plot is None else draw(roofline, plot)
     print(shown, end="")
+    return drawing
 
 
 def analysis_of(spec: str, given: Given, *, laws: bool) -> "Analysis":

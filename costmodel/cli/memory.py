@@ -14,6 +14,7 @@ from costmodel.cli.options import (
     ViewFormat,
     require_depth,
 )
+from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -39,7 +40,7 @@ def memory(
     plot: PlotFile = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
-) -> None:
+) -> Drawing | None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
     from costmodel.profile import Profile
     from costmodel.render.memory import find_renderer
@@ -51,11 +52,10 @@ def memory(
     if plot is not None:
         require_plot(plot)
 
-    def show(analysis: "Analysis") -> str:
+    def show(analysis: "Analysis") -> tuple[str, Drawing | None]:
         profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
-        shown = render(profile)
-        if plot is not None:
-            draw(profile, plot)
-        return shown
+        return render(profile), None if plot is None else draw(profile, plot)
 
-    print(given.worked_out(spec, show, laws=symbolic or format == "json"), end="")
+    shown, drawing = given.worked_out(spec, show, laws=symbolic or format == "json")
+    print(shown, end="")
+    return drawing

@@ -27,9 +27,11 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
         raise SpecError("these specs expect nothing", hint="write facts under expect")
     if findings:
         print(render(findings), end="")
-    for bad in errors:
+    for bad in errors[:-1]:
         print(f"archcost: {bad}", file=sys.stderr)
-    return 2 if errors else int(not all(finding.passes for finding in findings))
+    if errors:
+        raise errors[-1]
+    return int(not all(finding.passes for finding in findings))
 
 
 @app.command

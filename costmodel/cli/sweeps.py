@@ -12,6 +12,7 @@ from archspec.errors import SpecError
 from costmodel.cli.app import app
 from costmodel.cli.memory import PlotFile
 from costmodel.cli.options import NOTHING_GIVEN, Given, require_values
+from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -101,7 +102,7 @@ def sweep(
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
     given: Given = NOTHING_GIVEN,
-) -> None:
+) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
     from costmodel.sweep.study import sweep as planned
     from costmodel.sweep.write import find_format
@@ -117,7 +118,7 @@ def sweep(
         sample=_count(sample),
         seed=_not_negative(seed),
     )
-    _carry_out(study, form, output, plot)
+    return _carry_out(study, form, output, plot)
 
 
 def _setup(given: Given) -> "Setup":
@@ -145,8 +146,8 @@ def _count(sample: str | None) -> int | None:
     return int(count)
 
 
-def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> None:
-    """Evaluate, reduce and write a sweep."""
+def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
+    """Evaluate, reduce and write a sweep; the figure, where one is drawn."""
     from costmodel.render.sweep import notes_of, render_table
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.write import write_file, write_text
@@ -169,10 +170,11 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
             write_text(fields, chunks, form, sys.stdout, notes)
     print(shown, end="")
     _tell(study, form, output)
-    if figure and plot:
-        from costmodel.render.sweep_plot import draw
+    if not (figure and plot):
+        return None
+    from costmodel.render.sweep_plot import draw
 
-        draw(figure, plot)
+    return draw(figure, plot)
 
 
 def _warn(study: "Sweep") -> None:

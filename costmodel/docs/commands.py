@@ -2,11 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager, redirect_stdout
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass, replace
-from functools import partial
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,17 +16,18 @@ from cyclopts import CycloptsError
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from costmodel.cli.app import app
+from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
+from costmodel.render.plots import SUFFIXES, Drawing
 
 FIGURE = "plot"
 """The parameter of a command that names the figure which it draws."""
 
-WRITTEN = (FIGURE, "output")
-"""The parameters of commands that name a file which they write."""
+WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
+"""The parameters of commands that name a file which they write → the ends that it may have."""
 
-FIGURES = (".svg", ".png", ".pdf")
-DATA = (".csv", ".json", ".jsonl", ".parquet")
-"""The ends of files that a marker may write."""
+WARNING = "archcost: warning: "
+"""What a line on stderr begins with that says of a spec what has no effect."""
 
 FORBIDDEN = ("docs",)
 """The commands that cannot stand in a marker."""
@@ -36,25 +36,27 @@ COLUMNS = "80"
 """The width of the terminal that commands find."""
 
 
+class Drawn(NamedTuple):
+    """A figure below the project's folder: where, and what it shows."""
+
+    path: str
+    drawing: Drawing
+
+
 class Answer(NamedTuple):
     """What a command gave.
 
     Attributes:
         text: what it printed.
         shape: the format of that, where one was chosen.
-        figure: the figure that it drew, below the project's folder.
         files: path below the project's folder → what it wrote there.
+        drawn: which of them is the figure that it drew.
     """
 
     text: str
     shape: str
-    figure: str | None
     files: dict[str, bytes]
-
-    @property
-    def digest(self) -> str:
-        """What changes with the numbers that were printed."""
-        return sha256(self.text.encode()).hexdigest()[:12]
+    drawn: Drawn | None
 
 
 def answer(marker: Marker, root: Path) -> Answer:
@@ -63,32 +65,95 @@ def answer(marker: Marker, root: Path) -> Answer:
     Raises:
         SpecError: it is no command of ours, writes where it may not, or fails.
     """
-    try:
-        with chdir(root), _terminal(), TemporaryDirectory() as scratch:
-            return _run(marker, root, Path(scratch))
-    except (SpecError, ExpressionError) as error:
-        raise _placed(marker, error) from None
-    except CycloptsError as error:
-        raise SpecError(_one_line(str(error)), origin=marker.origin, entry=marker.command) from None
+    with chdir(root), _terminal(), TemporaryDirectory() as folder:
+        scratch = Scratch(root, Path(folder))
+        try:
+            return _run(marker, scratch)
+        except (SpecError, ExpressionError, CycloptsError) as error:
+            cause = scratch.as_named(str(error).split("\n  hint: ")[0])
+            hint = getattr(error, "hint", None)
+            raise _failed(marker, cause, hint) from None
 
 
-def _run(marker: Marker, root: Path, scratch: Path) -> Answer:
+def _run(marker: Marker, scratch: "Scratch") -> Answer:
     _check_name(marker.words[0])
     command, bound, _ = app.parse_args(marker.words)
-    files: dict[str, Path] = {}
-    arguments = _redirected(dict(bound.arguments), partial(_allowed, root, scratch, files))
-    bound.arguments.update(arguments)
-    with redirect_stdout(StringIO()) as printed:
-        status = command(*bound.args, **bound.kwargs)
-    if status:
-        raise SpecError(f"the command fails, with exit status {status}")
-    figures = [path for path in files if path.endswith(FIGURES)]
+    bound.arguments.update(scratch.redirected(dict(bound.arguments)))
+    with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
+        made = command(*bound.args, **bound.kwargs)
+    if isinstance(made, int) and made:
+        hint = f"{marker.command} says why"
+        raise SpecError(f"the command fails, with exit status {made}", hint=hint)
+    warnings = (line for line in told.getvalue().splitlines() if line.startswith(WARNING))
+    for line in warnings:
+        print(line, file=sys.stderr)
     return Answer(
         _tidied(printed.getvalue()),
         str(bound.arguments.get("format", "")),
-        figures[0] if figures else None,
-        {path: file.read_bytes() for path, file in files.items()},
+        {path: file.read_bytes() for path, file in scratch.files.items()},
+        Drawn(scratch.figure, made) if isinstance(made, Drawing) else None,
     )
+
+
+class Scratch:
+    """The files of a command, written first in a folder of their own.
+
+    Attributes:
+        root: the project's folder.
+        folder: the folder of their own.
+        files: path below the project's folder → where it is written first.
+        figure: the path of the figure among them.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = root
+        self.folder = folder
+        self.files: dict[str, Path] = {}
+        self.figure = ""
+
+    def redirected(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The same arguments, with other files in place of those that are written."""
+        changed: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if name in WRITTEN and value is not None:
+                changed[name] = type(value)(self._redirected(name, str(value)))
+            elif is_dataclass(value) and not isinstance(value, type):
+                changed[name] = replace(value, **self.redirected(vars(value)))
+        return changed
+
+    def _redirected(self, parameter: str, path: str) -> Path:
+        check_place(path, self.root, WRITTEN[parameter])
+        name = Path(path).as_posix()
+        if parameter == FIGURE:
+            self.figure = name
+        self.files[name] = self.folder / f"{len(self.files)}{Path(path).suffix}"
+        return self.files[name]
+
+    def as_named(self, text: str) -> str:
+        """A text with the files as the marker names them."""
+        for name, file in self.files.items():
+            text = text.replace(str(file), name)
+        return text
+
+
+def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
+    """Make sure that a marker may write a file.
+
+    Raises:
+        SpecError: it would stand elsewhere than below the project's folder, be hidden, or be
+            neither a figure nor data.
+    """
+    parts = Path(path).parts
+    outside = Path(path).is_absolute() or ".." in parts
+    if outside or not (root / path).resolve().is_relative_to(root):
+        raise SpecError(f"a marker writes below {root.name}/ only, not '{path}'")
+    if any(part.startswith(".") for part in parts):
+        raise SpecError(f"a marker writes no hidden file, as '{path}'")
+    if Path(path).suffix not in ends:
+        cause = f"a marker writes figures and data only, not '{path}'"
+        raise SpecError(cause, hint=f"it ends in {', '.join(ends)}")
+    if not (root / path).parent.is_dir():
+        raise SpecError(f"there is no folder {Path(path).parent}/", hint="make it first")
 
 
 def _check_name(name: str) -> None:
@@ -103,41 +168,6 @@ def _check_name(name: str) -> None:
     is_word = re.fullmatch(r"\w[\w-]*", name) is not None
     if is_word and name not in known and not Path(name).exists():
         raise SpecError(f"unknown command '{name}'", hint=did_you_mean(name, known))
-
-
-def _redirected(arguments: dict[str, Any], allowed: Callable[[str], Path]) -> dict[str, Any]:
-    """The same arguments, with other files in place of those that are written."""
-    changed: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if name in WRITTEN and value is not None:
-            changed[name] = type(value)(allowed(str(value)))
-        elif is_dataclass(value) and not isinstance(value, type):
-            changed[name] = replace(value, **_redirected(vars(value), allowed))
-    return changed
-
-
-def _allowed(root: Path, scratch: Path, files: dict[str, Path], path: str) -> Path:
-    """Where a file is written first that is to stand at a path below the project's folder.
-
-    Raises:
-        SpecError: it would stand elsewhere, be hidden, or be neither a figure nor data.
-    """
-    parts = Path(path).parts
-    outside = Path(path).is_absolute() or ".." in parts
-    if outside or not (root / path).resolve().is_relative_to(root):
-        raise SpecError(f"a marker writes below {root.name}/ only, not '{path}'")
-    if any(part.startswith(".") for part in parts):
-        raise SpecError(f"a marker writes no hidden file, as '{path}'")
-    if Path(path).suffix not in FIGURES + DATA:
-        ends = ", ".join(FIGURES + DATA)
-        raise SpecError(
-            f"a marker writes figures and data only, not '{path}'", hint=f"it ends in {ends}"
-        )
-    if not (root / path).parent.is_dir():
-        raise SpecError(f"there is no folder {Path(path).parent}/", hint="make it first")
-    name = Path(path).as_posix()
-    files[name] = scratch / f"{len(files)}{Path(path).suffix}"
-    return files[name]
 
 
 @contextmanager
@@ -160,12 +190,7 @@ def _tidied(text: str) -> str:
     return "\n".join(lines).strip("\n") + "\n" if text.strip() else ""
 
 
-def _placed(marker: Marker, error: SpecError | ExpressionError) -> SpecError:
+def _failed(marker: Marker, cause: str, hint: str | None) -> SpecError:
     """An error of a command, said of the marker."""
-    cause = str(error).split("\n  hint: ")[0]
-    hint = getattr(error, "hint", None)
-    return SpecError(_one_line(cause), hint=hint, origin=marker.origin, entry=marker.command)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    cause = " ".join(cause.split())
+    return SpecError(cause, hint=hint, origin=marker.origin, entry=marker.command)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
 from costmodel.docs.commands import Answer, answer
+from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import Style, styles_of
 from costmodel.patterns import matches
@@ -30,11 +31,10 @@ class Change(NamedTuple):
     Attributes:
         path: the file, as it was named.
         before: its bytes, or None where there is no such file.
-        after: what its bytes should be.
-        markers: how many markers it has.
+        after: what its bytes should be; as before where only what drew or wrote it differs.
+        markers: how many markers it has; none if a marker writes it.
         stale: how many of them are not up to date.
-        is_drawn: whether it is a figure; its bytes depend on what draws it, so that only its
-            absence makes it stale.
+        fault: what is wrong with a file that a marker writes.
     """
 
     path: Path
@@ -42,26 +42,37 @@ class Change(NamedTuple):
     after: bytes
     markers: int = 0
     stale: int = 0
-    is_drawn: bool = False
+    fault: str = ""
 
     @property
     def is_stale(self) -> bool:
         """Whether the file is not as it should be."""
-        return self.before is None if self.is_drawn else self.before != self.after
+        return self.before != self.after
 
     def diff(self) -> str:
-        """What would change, as a unified diff."""
-        if self.before is None:
-            return f"{self.path} is missing\n"
-        try:
-            old, new = (lines_of(data.decode()) for data in (self.before, self.after))
-        except UnicodeDecodeError:
-            return f"{self.path} differs\n"
+        """What would change: of a page a unified diff, of another file what is wrong."""
+        if self.fault:
+            return f"{self.path} {self.fault}\n"
+        old, new = (lines_of((data or b"").decode()) for data in (self.before, self.after))
         changes = unified_diff(old, new, str(self.path), f"{self.path} (generated)")
         return "".join(
             line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
             for line in changes
         )
+
+
+class Filled(NamedTuple):
+    """A marker that is worked out.
+
+    Attributes:
+        text: what stands between its comments.
+        files: what it writes.
+        is_stale: whether another text stands there.
+    """
+
+    text: str
+    files: list[Change]
+    is_stale: bool
 
 
 def refreshed(paths: Iterable[str], root: Path | None = None) -> list[Change]:
@@ -96,24 +107,46 @@ def _refreshed(page: Path, root: Path) -> Iterator[Change]:
     styles = styles_of(page)
     lines = lines_of(_decoded(raw, page))
     markers = find_markers(lines, styles, str(page))
-    answers = [answer(marker, root) for marker in markers]
-    texts = [_between(m, a, styles, page, root) for m, a in zip(markers, answers, strict=True)]
-    stale = sum("".join(lines[m.first : m.last]) != t for m, t in zip(markers, texts, strict=True))
-    for marker, text in zip(reversed(markers), reversed(texts), strict=True):
-        lines[marker.first : marker.last] = [text]
+    filled = [_filled(marker, lines, styles, page, root) for marker in markers]
+    for marker, each in zip(reversed(markers), reversed(filled), strict=True):
+        lines[marker.first : marker.last] = [each.text]
+    stale = sum(each.is_stale for each in filled)
     yield Change(page, raw, "".join(lines).encode(), len(markers), stale)
-    for found in answers:
-        for name, data in found.files.items():
-            file = root / name
-            before = file.read_bytes() if file.is_file() else None
-            yield Change(_shown(file), before, data, is_drawn=name == found.figure)
+    for each in filled:
+        yield from each.files
+
+
+def _filled(
+    marker: Marker, lines: list[str], styles: tuple[Style, ...], page: Path, root: Path
+) -> Filled:
+    found = answer(marker, root)
+    before = "".join(lines[marker.first : marker.last])
+    seal = seal_in(before)
+    files: list[Change] = []
+    for name, data in found.files.items():
+        path = root / name
+        there = _bytes(path) if path.is_file() else None
+        if found.drawn and name == found.drawn.path:
+            numbers = found.drawn.drawing.digest
+            fault = fault_of_figure(path, there, numbers, seal)
+            seal = seal_of(numbers, path, data) if fault else seal
+        else:
+            fault = fault_of_data(path, there, data)
+        after = data if fault or there is None else there
+        files.append(Change(_shown(path), there, after, fault=fault))
+    text = _between(marker, found, seal, styles, page, root)
+    return Filled(text, files, text != before)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _read(page: Path) -> bytes:
-    try:
-        raw = page.read_bytes()
-    except OSError as error:
-        raise SpecError(f"cannot read {page}: {error.strerror}") from None
+    raw = _bytes(page)
     if len(raw) > MAX_BYTES:
         raise SpecError(f"{page} is larger than {MAX_BYTES:,} bytes, the most a page may have")
     return raw
@@ -131,7 +164,12 @@ def _decoded(raw: bytes, page: Path) -> str:
 
 
 def _between(
-    marker: Marker, found: Answer, styles: tuple[Style, ...], page: Path, root: Path
+    marker: Marker,
+    found: Answer,
+    seal: Seal | None,
+    styles: tuple[Style, ...],
+    page: Path,
+    root: Path,
 ) -> str:
     """What stands between the comments of a marker.
 
@@ -139,7 +177,7 @@ def _between(
         SpecError: a line of it would be read as a marker.
     """
     style = marker.style
-    text = _shape(style, found, page, root) or style.comment("nothing was printed")
+    text = _shape(style, found, seal, page, root) or style.comment("nothing was printed")
     for line in lines_of(text):
         if looks_like_marker(bare(line), styles):
             cause = f"the command prints a line that looks like a marker: {line.strip()}"
@@ -148,13 +186,12 @@ def _between(
     return f"{space}{text}{space}".replace("\n", marker.newline)
 
 
-def _shape(style: Style, found: Answer, page: Path, root: Path) -> str:
+def _shape(style: Style, found: Answer, seal: Seal | None, page: Path, root: Path) -> str:
     """The figure, the text in the page's own format, or the text as code."""
-    if found.figure is not None:
-        path = os.path.relpath(root / found.figure, page.resolve().parent)
-        shown = found.text.partition("\n")[0]
-        numbers = style.comment(f"numbers {found.digest}")
-        return f"{style.figure(Path(path).as_posix(), shown)}{numbers}"
+    if found.drawn is not None:
+        path = os.path.relpath(root / found.drawn.path, page.resolve().parent)
+        figure = style.figure(Path(path).as_posix(), found.drawn.drawing.about)
+        return f"{figure}{style.comment(str(seal))}"
     if found.shape == style.own or not found.text:
         return found.text
     return style.code(found.text, found.shape if found.shape not in ("", "table") else "text")
@@ -169,6 +206,7 @@ def write(changes: Iterable[Change]) -> None:
     """Write what has changed: all of it, or, where one file cannot be written, nothing.
 
     A file is replaced as a whole and keeps its mode; a link stays one, and leads to the new text.
+    Pages come last: one that is written says of no figure what this is not yet.
 
     Raises:
         SpecError: a file cannot be written, or was changed since it was read.
@@ -176,8 +214,8 @@ def write(changes: Iterable[Change]) -> None:
     staged: list[tuple[Change, Path]] = []
     done: list[Change] = []
     try:
-        for change in changes:
-            if change.before != change.after:
+        for change in sorted(changes, key=lambda change: change.markers > 0):
+            if change.is_stale:
                 staged.append((change, _staged(change.path, change.after)))
         for change, temporary in staged:
             _put(change, temporary)
@@ -204,10 +242,12 @@ def _staged(path: Path, data: bytes) -> Path:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW)
-    except OSError as error:
+    except BaseException as error:
         if name:
             os.unlink(name)
-        raise _unwritable(path, str(error.strerror)) from None
+        if isinstance(error, OSError):
+            raise _unwritable(path, str(error.strerror)) from None
+        raise
     return Path(name)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from math import ceil
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.formula import show_quantity
 from costmodel.profile import IN_OUT, Profile
-from costmodel.render.plots import BLUE, GREY, ORANGE, plot
+from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,51 +22,116 @@ UNITS = {10**9: "GB", 10**6: "MB", 10**3: "kB", 1: "bytes"}
 """Bytes → the unit that is as many, the largest first."""
 
 
-def draw(profile: Profile, path: str) -> None:
+class Ticks(NamedTuple):
+    """What stands below the bars: where, what, and the words below that."""
+
+    places: list[int]
+    names: list[str]
+    below: str
+
+
+class Capacity(NamedTuple):
+    """The device's memory: how high its line is, and what it is."""
+
+    height: float
+    label: str
+
+
+class Bars(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        title: the network, then types and values.
+        unit: of all heights.
+        own: input + output of each layer.
+        rest: what else is in memory.
+        ticks: the names of layers, or of groups.
+        capacity: the device's memory, where it is not far above all bars.
+        peak: the number of the layer with the largest bar, from 1.
+        peak_label: its bytes and its name.
+    """
+
+    title: str
+    unit: str
+    own: list[float]
+    rest: list[float]
+    ticks: Ticks
+    capacity: Capacity | None
+    peak: int
+    peak_label: str
+
+    @property
+    def top(self) -> float:
+        """The height of the largest bar."""
+        return max(map(sum, zip(self.own, self.rest, strict=True)))
+
+
+def draw(profile: Profile, path: str) -> Drawing:
     """Draw a profile into a file (see `plot`)."""
     width = max(7.0, min(14.0, 3 + len(profile.layers) / 5))
-    plot(path, lambda axes: _paint(profile, axes, width), width=width)
+    about = f"{_name(profile)}: memory of activations, layer by layer"
+    return plot(path, about, bars_of(profile, width), _paint, width=width)
 
 
-def _paint(profile: Profile, axes: "Axes", width: float) -> None:
+def bars_of(profile: Profile, width: float) -> Bars:
+    """What the figure of a profile shows in a width in inches."""
     size, unit = next((s, u) for s, u in UNITS.items() if profile.most >= s or s == 1)
-    numbers = range(1, len(profile.layers) + 1)
     alive = [float(profile.number(row, profile.alive) / size) for row in profile.layers]
     own = [float(profile.number(row, IN_OUT) / size) for row in profile.layers]
     own = list(map(min, own, alive))
-    rest = [top - low for top, low in zip(alive, own, strict=True)]
-    axes.bar(numbers, own, color=BLUE, label="input + output of the layer")
-    axes.bar(numbers, rest, bottom=own, color=ORANGE, label="what else is in memory")
-    _name_layers(profile, axes, width)
-    _mark_capacity(profile, axes, size)
-    axes.set_xlim(0.3, len(alive) + 0.7)
-    axes.set_ylabel(f"memory of activations ({unit})")
-    axes.set_ylim(0, 1.22 * max(alive))
-    axes.set_title(_title(profile, width), fontsize=9)
+    peak = profile.peak(profile.alive)
+    return Bars(
+        _title(profile, width),
+        unit,
+        own,
+        [top - low for top, low in zip(alive, own, strict=True)],
+        _ticks(profile, width),
+        _capacity(profile, size),
+        profile.layers.index(peak) + 1,
+        f"{show_quantity(profile.most, 'B')} at {_short(peak.path)}",
+    )
+
+
+def _paint(bars: Bars, axes: "Axes") -> None:
+    numbers = range(1, len(bars.own) + 1)
+    axes.bar(numbers, bars.own, color=BLUE, label="input + output of the layer")
+    axes.bar(numbers, bars.rest, bottom=bars.own, color=ORANGE, label="what else is in memory")
+    places, names, below = bars.ticks
+    axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_xlabel(below)
+    if bars.capacity is not None:
+        height, label = bars.capacity
+        axes.axhline(height, color=GREY, linestyle="--", linewidth=1, label=label)
+    axes.set_xlim(0.3, len(bars.own) + 0.7)
+    axes.set_ylabel(f"memory of activations ({bars.unit})")
+    axes.set_ylim(0, 1.22 * bars.top)
+    axes.set_title(bars.title, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    _mark_peak(profile, axes, alive)
+    _mark_peak(bars, axes)
     axes.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
+
+
+def _name(profile: Profile) -> str:
+    report, variant = profile.report, profile.analysis.graph.variant
+    return f"{report.title}@{variant}" if variant else report.title
 
 
 def _title(profile: Profile, width: float) -> str:
     """The network, then the types and values, broken to the width in inches."""
-    report, variant = profile.report, profile.analysis.graph.variant
     types = " ".join(profile.analysis.types["activations"])
-    name = f"{report.title}@{variant}" if variant else report.title
-    unbroken = report.setting.replace(" = ", "\u00a0=\u00a0")
+    unbroken = profile.report.setting.replace(" = ", "\u00a0=\u00a0")
     about = wrap(f"activations in {types}; {unbroken}", int(13 * width))
-    return "\n".join([f"{name}: what is in memory while each layer works", *about])
+    return "\n".join([f"{_name(profile)}: what is in memory while each layer works", *about])
 
 
-def _name_layers(profile: Profile, axes: "Axes", width: float) -> None:
+def _ticks(profile: Profile, width: float) -> Ticks:
     """Every layer by its name; where names recur or are many, the groups where they begin."""
     labels = [profile.report.label(row).strip() for row in profile.layers]
-    places = list(range(1, len(labels) + 1))
-    if len(labels) > MAX_NAMES or len(set(labels)) < len(labels):
-        axes.set_xlabel("layers, in the order in which they work")
-        room = ceil(LABEL_ROOM * len(labels) / (width - 1))
-        places, labels = _groups([row.path.split("/") for row in profile.layers], room)
-    axes.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
+    if len(labels) <= MAX_NAMES and len(set(labels)) == len(labels):
+        return Ticks(list(range(1, len(labels) + 1)), labels, "")
+    room = ceil(LABEL_ROOM * len(labels) / (width - 1))
+    places, names = _groups([row.path.split("/") for row in profile.layers], room)
+    return Ticks(places, names, "layers, in the order in which they work")
 
 
 def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[str]]:
@@ -85,26 +150,23 @@ def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[
     return [number for number, _ in kept], [name for _, name in kept]
 
 
-def _mark_capacity(profile: Profile, axes: "Axes", size: int) -> None:
-    """The device's memory as a line, where it is not far above all bars."""
+def _capacity(profile: Profile, size: int) -> Capacity | None:
+    """The device's memory, where it is not far above all bars."""
     capacity = profile.capacity
     if capacity is None or capacity > 2 * profile.most:
-        return
+        return None
     device = profile.analysis.scenario.device
     assert device is not None
     label = f"{device.profile.key}: {show_quantity(capacity, 'B')}"
-    axes.axhline(float(capacity / size), color=GREY, linestyle="--", linewidth=1, label=label)
+    return Capacity(float(capacity / size), label)
 
 
-def _mark_peak(profile: Profile, axes: "Axes", alive: list[float]) -> None:
+def _mark_peak(bars: Bars, axes: "Axes") -> None:
     """The largest bar with its layer and bytes, on the side where there is room."""
-    row = profile.peak(profile.alive)
-    number = profile.layers.index(row) + 1
-    is_left = number <= len(alive) / 2
-    text = f"{show_quantity(profile.most, 'B')} at {_short(row.path)}"
+    is_left = bars.peak <= len(bars.own) / 2
     axes.annotate(
-        text,
-        (number, max(alive)),
+        bars.peak_label,
+        (bars.peak, bars.top),
         xytext=(0, 4),
         textcoords="offset points",
         ha="left" if is_left else "right",

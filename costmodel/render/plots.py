@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    Paint = Callable[[Axes], None]
+T = TypeVar("T")
 
 SUFFIXES = (".svg", ".png", ".pdf")
 """The kinds of files that a plot can be, by the end of the path."""
@@ -18,12 +18,34 @@ BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#777777"
 """Colours that are told apart by all eyes. Source: Okabe and Ito, 2008."""
 
 
-def plot(path: str, paint: "Paint", *, width: float = 8, height: float = 4.5) -> None:
+class Drawing(NamedTuple):
+    """What was drawn.
+
+    Attributes:
+        about: the networks, and what is shown of them, on one line.
+        digest: what changes with the numbers and words that are shown, whatever draws them.
+    """
+
+    about: str
+    digest: str
+
+
+def plot(
+    path: str,
+    about: str,
+    shown: T,
+    paint: "Callable[[T, Axes], None]",
+    *,
+    width: float = 8,
+    height: float = 4.5,
+) -> Drawing:
     """Draw into a file; the same drawing is the same file.
 
     Args:
         path: where to; its end says what kind of file it is.
-        paint: draws on the axes.
+        about: the networks, and what is shown of them.
+        shown: all that the drawing shows, as records and lists of numbers and texts.
+        paint: draws that on the axes, and nothing else.
         width: in inches.
         height: in inches.
 
@@ -36,12 +58,32 @@ def plot(path: str, paint: "Paint", *, width: float = 8, height: float = 4.5) ->
 
     with rc_context({"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
-        paint(figure.subplots())
+        paint(shown, figure.subplots())
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(Path(path).suffix)
         try:
             figure.savefig(path, metadata={dated: None} if dated else {}, facecolor="white")
         except OSError as error:
             raise SpecError(f"cannot write {path}: {error.strerror}") from None
+    return Drawing(" ".join(about.split()), digest_of((shown, width, height)))
+
+
+def digest_of(shown: Any) -> str:
+    """Twelve hexadecimal digits that change with what is shown.
+
+    Fractional numbers count to 12 digits: the last of 16 may differ between machines.
+    """
+    from hashlib import sha256
+
+    return sha256(_told(shown).encode()).hexdigest()[:12]
+
+
+def _told(shown: Any) -> str:
+    """Numbers, texts, records and arrays as one text; different ones are different texts."""
+    if isinstance(shown, float):
+        return f"{shown:.12g}"
+    if isinstance(shown, tuple | list):
+        return f"({','.join(map(_told, shown))})"
+    return _told(shown.tolist()) if hasattr(shown, "tolist") else repr(shown)
 
 
 def require_plot(path: str) -> None:

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import pi, sqrt
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from archspec.arithmetic import Rational
 from costmodel.formula import show_quantity
-from costmodel.render.plots import BLUE, GREY, ORANGE, plot
+from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.render.words import LEADER, SMALL, Place, Words
 from costmodel.roofline import Line, Roof, Roofline
 
@@ -36,66 +37,162 @@ REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
 """How far from a point its number is tried, in points."""
 
 
-def draw(roofline: Roofline, path: str) -> None:
+class Point(NamedTuple):
+    """A layer under the roof.
+
+    Attributes:
+        x: operations per byte.
+        y: operations per second at most.
+        area: in square points, by its share of the time.
+        bound: what bounds it.
+    """
+
+    x: float
+    y: float
+    area: float
+    bound: str | None
+
+
+class Group(NamedTuple):
+    """A line of the legend: its words, and the colour of its sign."""
+
+    words: str
+    colour: str
+
+
+class View(NamedTuple):
+    """What the plot shows.
+
+    Attributes:
+        title: the network and the device, then the time.
+        roofs: one per peak.
+        bandwidth: the bytes per second.
+        points: the layers that have a place.
+        longest: those of them that are numbered, in order.
+        key: their names and shares.
+        key_title: what stands above the key, if not all are numbered.
+        groups: the legend.
+    """
+
+    title: str
+    roofs: tuple[Roof, ...]
+    bandwidth: Rational
+    points: list[Point]
+    longest: list[Point]
+    key: list[str]
+    key_title: str | None
+    groups: list[Group]
+
+
+def draw(roofline: Roofline, path: str) -> Drawing:
     """Draw the roofline into a file.
 
     Raises:
         SpecError: no layer has a place in it, or the file cannot be written.
     """
     roofline.require_points()
-    plot(path, lambda axes: paint(roofline, axes), width=10, height=5)
+    about = f"{_pair(roofline)}: roofline, layer by layer"
+    return plot(path, about, view_of(roofline), paint, width=10, height=5)
 
 
-def paint(roofline: Roofline, axes: "Axes") -> None:
-    """The roof, the layers, the numbers of those that take longest, and their names beside it."""
-    points = [line for line in roofline.layers if line.operations and line.moved]
-    longest = sorted(points, key=lambda line: (-line.time, line.row.path))[:MOST_NUMBERS]
-    _scales(roofline, points, axes)
-    _roofs(roofline, axes)
-    _points(points, axes)
-    _titles(roofline, axes)
-    _legend(roofline, points, axes)
-    _key(longest, points, axes)
-    _words(roofline, points, longest, axes)
+def view_of(roofline: Roofline) -> View:
+    """What the plot of a roofline shows."""
+    lines = [line for line in roofline.layers if line.operations and line.moved]
+    longest = sorted(lines, key=lambda line: (-line.time, line.row.path))[:MOST_NUMBERS]
+    names = short_names(lines)
+    return View(
+        _title(roofline),
+        roofline.roofs,
+        roofline.bandwidth,
+        list(map(_point, lines)),
+        list(map(_point, longest)),
+        [
+            f"{i}  {shortened(names[line.row.path])}  {float(100 * line.share):.1f} %"
+            for i, line in enumerate(longest, 1)
+        ],
+        "the longest" if len(lines) > len(longest) else None,
+        list(_groups(roofline, lines)),
+    )
 
 
-def _x(line: Line) -> float:
+def _point(line: Line) -> Point:
     assert line.intensity is not None
-    return float(line.intensity)
+    area = max(LARGEST * float(line.share), SMALLEST)
+    return Point(float(line.intensity), float(line.performance), area, line.bound)
 
 
-def _y(line: Line) -> float:
-    return float(line.performance)
+def _pair(roofline: Roofline) -> str:
+    """The network on the device."""
+    graph, device = roofline.analysis.graph, roofline.analysis.basis.device
+    name = f"{graph.name} ({graph.variant})" if graph.variant else graph.name
+    return f"{name} on {device.profile.fields.name}"
 
 
-def _scales(roofline: Roofline, points: Sequence[Line], axes: "Axes") -> None:
+def _title(roofline: Roofline) -> str:
+    title = f"{_pair(roofline)}, {' '.join(roofline.types)}"
+    below = f"upper bound of performance; at least {show_quantity(roofline.time, 's')} in all"
+    efficiency = roofline.analysis.basis.device.efficiency
+    part = "" if efficiency == 1 else f"; efficiency {float(efficiency):g}"
+    return f"{fill(title, WIDEST)}\n{below}{part}"
+
+
+def _groups(roofline: Roofline, points: Sequence[Line]) -> Iterator[Group]:
+    """How many layers each colour has, and how many have no place."""
+    for bound, colour in COLOURS.items():
+        if bounded := [line for line in points if line.bound == bound]:
+            yield Group(f"{_counted(bounded)} {bound}-bound", colour)
+    drawn = {line.row.path for line in points}
+    if left := [line for line in roofline.layers if line.time and line.row.path not in drawn]:
+        yield Group(f"{_counted(left)} not shown, as they make no products", "white")
+
+
+def _counted(lines: Sequence[Line]) -> str:
+    share = 100 * float(sum(line.share for line in lines))
+    return f"{len(lines)} layer{'' if len(lines) == 1 else 's'}, {share:.1f} % of the time,"
+
+
+def paint(view: View, axes: "Axes") -> None:
+    """The roof, the layers, the numbers of those that take longest, and their names beside it."""
+    _scales(view, axes)
+    _roofs(view, axes)
+    _points(view, axes)
+    axes.set_title(view.title, fontsize=9)
+    axes.set_xlabel("arithmetic intensity (operations per byte moved)")
+    axes.set_ylabel("attainable performance (operations per second)")
+    _legend(view, axes)
+    _key(view, axes)
+    _words(view, axes)
+
+
+def _scales(view: View, axes: "Axes") -> None:
     """Both logarithmic, with room for the words around what is drawn."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    across = [*map(_x, points), *(float(roof.ridge) for roof in roofline.roofs)]
+    across = [*(point.x for point in view.points), *(float(roof.ridge) for roof in view.roofs)]
     axes.set_xlim(min(across) / 4, max(across) * 6)
-    heights = [*map(_y, points), *(float(roof.peak) for roof in roofline.roofs)]
+    points = [point.y for point in view.points]
+    heights = [*points, *(float(roof.peak) for roof in view.roofs)]
     axes.set_ylim(min(min(heights) / 6, max(heights) / 50), max(heights) * 8)
 
 
-def _roofs(roofline: Roofline, axes: "Axes") -> None:
+def _roofs(view: View, axes: "Axes") -> None:
     """A line per peak: up to the ridge as the bandwidth allows, then flat."""
-    rate = float(roofline.bandwidth)
+    rate = float(view.bandwidth)
     (left, right), (floor, _) = axes.get_xlim(), axes.get_ylim()
-    for roof in roofline.roofs:
+    for roof in view.roofs:
         ridge, height = float(roof.ridge), float(roof.peak)
         axes.plot([left, ridge, right], [left * rate, height, height], color="black", zorder=1)
         axes.plot([ridge, ridge], [floor, height], ":", color=GREY, zorder=0)
 
 
-def _points(points: Sequence[Line], axes: "Axes") -> None:
+def _points(view: View, axes: "Axes") -> None:
     """One per layer, its area by its share of the time."""
     for bound, colour in COLOURS.items():
-        chosen = [line for line in points if line.bound == bound]
+        chosen = [point for point in view.points if point.bound == bound]
         axes.scatter(
-            list(map(_x, chosen)),
-            list(map(_y, chosen)),
-            s=list(map(_area, chosen)),
+            [point.x for point in chosen],
+            [point.y for point in chosen],
+            s=[point.area for point in chosen],
             c=colour,
             alpha=0.65,
             edgecolors="white",
@@ -104,62 +201,27 @@ def _points(points: Sequence[Line], axes: "Axes") -> None:
         )
 
 
-def _area(line: Line) -> float:
-    return max(LARGEST * float(line.share), SMALLEST)
-
-
-def _titles(roofline: Roofline, axes: "Axes") -> None:
-    """What is drawn, and the axes with their units."""
-    graph, device = roofline.analysis.graph, roofline.analysis.basis.device
-    name = f"{graph.name} ({graph.variant})" if graph.variant else graph.name
-    title = f"{name} on {device.profile.fields.name}, {' '.join(roofline.types)}"
-    below = f"upper bound of performance; at least {show_quantity(roofline.time, 's')} in all"
-    part = "" if device.efficiency == 1 else f"; efficiency {float(device.efficiency):g}"
-    axes.set_title(f"{fill(title, WIDEST)}\n{below}{part}", fontsize=9)
-    axes.set_xlabel("arithmetic intensity (operations per byte moved)")
-    axes.set_ylabel("attainable performance (operations per second)")
-
-
-def _legend(roofline: Roofline, points: Sequence[Line], axes: "Axes") -> None:
+def _legend(view: View, axes: "Axes") -> None:
     """How many layers each colour has, and how many have no place."""
     from matplotlib.lines import Line2D
 
-    drawn = {line.row.path for line in points}
-    groups = {
-        **{f"{b}-bound": [line for line in points if line.bound == b] for b in COLOURS},
-        "not shown, as they make no products": [
-            line for line in roofline.layers if line.time and line.row.path not in drawn
-        ],
-    }
-    colours = dict(zip(groups, (*COLOURS.values(), "white"), strict=True))
-    shown = {said: lines for said, lines in groups.items() if lines}
     handles = [
-        Line2D([], [], linestyle="none", marker="o", color=colours[said], markeredgecolor=GREY)
-        for said in shown
+        Line2D([], [], linestyle="none", marker="o", color=colour, markeredgecolor=GREY)
+        for _, colour in view.groups
     ]
-    words = [f"{_counted(lines)} {said}" for said, lines in shown.items()]
+    words = [group.words for group in view.groups]
     axes.legend(handles, words, loc="upper left", fontsize=SMALL, frameon=False)
 
 
-def _counted(lines: Sequence[Line]) -> str:
-    share = 100 * float(sum(line.share for line in lines))
-    return f"{len(lines)} layer{'' if len(lines) == 1 else 's'}, {share:.1f} % of the time,"
-
-
-def _key(numbered: Sequence[Line], points: Sequence[Line], axes: "Axes") -> None:
+def _key(view: View, axes: "Axes") -> None:
     """Which layer has which number, and its share of the time."""
     from matplotlib.lines import Line2D
 
-    names = short_names(points)
-    words = [
-        f"{i}  {shortened(names[line.row.path])}  {float(100 * line.share):.1f} %"
-        for i, line in enumerate(numbered, 1)
-    ]
     axes.figure.legend(
-        [Line2D([], [], linestyle="none") for _ in words],
-        words,
+        [Line2D([], [], linestyle="none") for _ in view.key],
+        view.key,
         loc="outside right upper",
-        title="the longest" if len(points) > len(numbered) else None,
+        title=view.key_title,
         title_fontsize=SMALL,
         alignment="left",
         handlelength=0,
@@ -190,26 +252,24 @@ def shortened(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _words(
-    roofline: Roofline, points: Sequence[Line], numbered: Sequence[Line], axes: "Axes"
-) -> None:
+def _words(view: View, axes: "Axes") -> None:
     """The numbers of layers, then the figures of the roofs."""
     words = Words(axes)
-    for line in points:
-        words.keep_free(_x(line), _y(line), sqrt(_area(line) / pi))
-    for i, line in enumerate(numbered, 1):
-        words.write(str(i), _around(line), LEADER)
-    for roof in roofline.roofs:
+    for point in view.points:
+        words.keep_free(point.x, point.y, sqrt(point.area / pi))
+    for i, point in enumerate(view.longest, 1):
+        words.write(str(i), _around(point), LEADER)
+    for roof in view.roofs:
         words.write(f"{show_quantity(roof.peak, 'op/s')} {' '.join(roof.types)}", _flat(roof, axes))
         words.write(f"ridge {float(roof.ridge):.4g}", _upright(roof, axes))
-    words.write(show_quantity(roofline.bandwidth, "B/s"), _rising(roofline, axes))
+    words.write(show_quantity(view.bandwidth, "B/s"), _rising(view, axes))
 
 
-def _around(line: Line) -> Iterator[Place]:
+def _around(point: Point) -> Iterator[Place]:
     """Near a point, then further away."""
     for far in REACHES:
         for x, y in WAYS:
-            yield Place((_x(line), _y(line)), (x * far, y * far), "left" if x > 0 else "right")
+            yield Place((point.x, point.y), (x * far, y * far), "left" if x > 0 else "right")
 
 
 def _flat(roof: Roof, axes: "Axes") -> Iterator[Place]:
@@ -229,11 +289,11 @@ def _upright(roof: Roof, axes: "Axes") -> Iterator[Place]:
         yield Place(foot, (-4, 8 + 11 * i), "right")
 
 
-def _rising(roofline: Roofline, axes: "Axes") -> Iterator[Place]:
+def _rising(view: View, axes: "Axes") -> Iterator[Place]:
     """Under the part that rises, from near its lower end."""
-    rate = float(roofline.bandwidth)
+    rate = float(view.bandwidth)
     start = max(axes.get_xlim()[0], axes.get_ylim()[0] / rate)
-    end = max(float(roof.ridge) for roof in roofline.roofs)
+    end = max(float(roof.ridge) for roof in view.roofs)
     for i in range(2, 12):
         x = start * (end / start) ** (i / 12)
         yield Place((x, x * rate), (10, -8), "left")

@@ -1,14 +1,18 @@
 """A sweep as a figure: lines over one symbol, heat maps over two, a front among its points."""
 
+from collections.abc import Sequence
 from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, plot
+from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
+    Cloud,
     Figure,
     Map,
+    Panel,
+    Scaled,
     Side,
     among,
     bars,
@@ -34,23 +38,28 @@ OFFSETS = (((6, -9), "left"), ((6, 4), "left"), ((-6, 4), "right"), ((-6, -9), "
 """Where a point's name may stand, in points from it, and which of its ends is at the point."""
 
 
-def draw(figure: Figure, path: str) -> None:
+Title = tuple[str, str]
+"""The networks; links, and the values of what does not vary."""
+
+
+def draw(figure: Figure, path: str) -> Drawing:
     """Draw a sweep into a file (see `plot`).
 
     Raises:
         SpecError: there is nothing to draw.
     """
-    rows, count = figure.rows, len(figure.measures)
+    about, title, rows = figure.about, figure.title, figure.rows
+    count = len(figure.measures)
     if figure.of_front:
-        plot(path, lambda axes: _front(figure, among(figure, rows), axes), height=5.5)
-    elif not figure.symbols:
+        return plot(path, about, (title, among(figure, rows)), _front, height=5.5)
+    if not figure.symbols:
         size = {"width": 3 + 2.8 * count, "height": 1.2 + 0.24 * figure.count}
-        plot(path, lambda axes: _bars(figure, axes), **size)
-    elif len(figure.symbols) == 1:
+        return plot(path, about, (title, *bars(figure, rows)), _bars, **size)
+    if len(figure.symbols) == 1:
         height = max(3.6, 1.2 + 2.1 * count)
-        plot(path, lambda axes: _lines(figure, axes), height=height)
-    else:
-        plot(path, lambda axes: _maps(figure, axes), width=1 + 5 * count, height=4.8)
+        return plot(path, about, (title, *panels(figure, rows)), _lines, height=height)
+    width = 1 + 5 * count
+    return plot(path, about, (title, maps(figure, rows)), _maps, width=width, height=4.8)
 
 
 def _sheet(axes: "Axes") -> "Sheet":
@@ -66,8 +75,8 @@ def _split(axes: "Axes", rows: int, columns: int, **shared: Any) -> tuple["Sheet
     return sheet, list(sheet.subplots(rows, columns, squeeze=False, **shared).flat)
 
 
-def _title(figure: Figure, sheet: "Sheet") -> None:
-    names, about = figure.title
+def _entitle(title: Title, sheet: "Sheet") -> None:
+    names, about = title
     lines = wrap(about, int(13 * sheet.get_figwidth()))
     sheet.suptitle("\n".join([names, *lines]), fontsize=9)
 
@@ -86,9 +95,9 @@ def _scale(panel: "Axes", which: str, side: Side) -> None:
     axis.set_label_text(side.label)
 
 
-def _lines(figure: Figure, axes: "Axes") -> None:
+def _lines(shown: tuple[Title, Side, list[Panel]], axes: "Axes") -> None:
     """A panel for each column, all over the same symbol."""
-    side, found = panels(figure, figure.rows)
+    title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
     for place, panel in zip(places, found, strict=True):
         for i, line in enumerate(panel.lines):
@@ -101,7 +110,7 @@ def _lines(figure: Figure, axes: "Axes") -> None:
     if len(found[0].lines) > 1:
         handles = places[0].get_legend_handles_labels()
         sheet.legend(*handles, loc="outside right upper", fontsize=8)
-    _title(figure, sheet)
+    _entitle(title, sheet)
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
@@ -111,9 +120,9 @@ def _style(number: int, count: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": style, "linewidth": width}
 
 
-def _bars(figure: Figure, axes: "Axes") -> None:
+def _bars(shown: tuple[Title, list[str], Sequence[Scaled]], axes: "Axes") -> None:
     """A panel for each column, a bar for each network."""
-    names, columns = bars(figure, figure.rows)
+    title, names, columns = shown
     sheet, places = _split(axes, 1, len(columns), sharey=True)
     for place, column in zip(places, columns, strict=True):
         drawn = place.barh(range(len(names)), column.numbers, color=BLUE)
@@ -123,12 +132,12 @@ def _bars(figure: Figure, axes: "Axes") -> None:
         place.spines[["top", "right"]].set_visible(False)
     places[0].set_yticks(range(len(names)), names)
     places[0].set_ylim(len(names) - 0.4, -0.6)
-    _title(figure, sheet)
+    _entitle(title, sheet)
 
 
-def _maps(figure: Figure, axes: "Axes") -> None:
+def _maps(shown: tuple[Title, list[Map | Cloud]], axes: "Axes") -> None:
     """A panel for each column: its values as colours, and lines of equal values."""
-    found = maps(figure, figure.rows)
+    title, found = shown
     sheet, places = _split(axes, 1, len(found))
     for place, each in zip(places, found, strict=True):
         if isinstance(each, Map):
@@ -139,7 +148,7 @@ def _maps(figure: Figure, axes: "Axes") -> None:
         for which, side in zip("xy", each.sides, strict=True):
             _scale(place, which, side)
         sheet.colorbar(colours, ax=place, label=each.label)
-    _title(figure, sheet)
+    _entitle(title, sheet)
 
 
 def _mesh(each: Map, place: "Axes") -> Any:
@@ -161,8 +170,9 @@ def _name_levels(place: "Axes", lines: Any) -> None:
         text.set_path_effects([withStroke(linewidth=1.5, foreground="#444444")])
 
 
-def _front(figure: Figure, found: Among, axes: "Axes") -> None:
+def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
     """The front's first two objectives, all points behind it in grey; a third one is a colour."""
+    title, found = shown
     axes.scatter(*found.behind, 5, "#bbbbbb", label="points", rasterized=True)
     label = f"front ({len(found.x)})"
     if found.colours is None:
@@ -178,7 +188,7 @@ def _front(figure: Figure, found: Among, axes: "Axes") -> None:
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
-    _title(figure, _sheet(axes))
+    _entitle(title, _sheet(axes))
     _name_points(axes, found)
 
 

@@ -239,6 +239,16 @@ class Figure:
         values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
         return names, "; ".join(filter(None, (links, values)))
 
+    @property
+    def about(self) -> str:
+        """The networks, and what is shown of them."""
+        if self.of_front:
+            goals = (self.fields[goal.text].title for goal in self.sweep.query.pareto)
+            return f"{self.title[0]}: the front of {' and '.join(goals)}"
+        over = " and ".join(symbol.name for symbol in self.symbols)
+        measures = ", ".join(field.title for field in self.measures)
+        return f"{self.title[0]}: {measures}{f' over {over}' if over else ''}"
+
     def _name(self, number: int) -> str:
         case = self.sweep.cases[number]
         variant, name = case.architecture.variant, case.architecture.header.name

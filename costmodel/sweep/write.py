@@ -46,7 +46,7 @@ def find_format(name: str | None, path: str | None) -> str:
     """The format that is asked for, by its name or by the end of a path.
 
     Raises:
-        SpecError: there is no such format, or it needs a file.
+        SpecError: there is no such format, it needs a file, or the path says another.
     """
     if name is None:
         return _by_suffix(path) if path else "table"
@@ -55,11 +55,18 @@ def find_format(name: str | None, path: str | None) -> str:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
     if found == "table" and path is not None:
         raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
+    meant = SUFFIXES.get(Path(path).suffix.lower()) if path else None
+    if meant not in (None, found):
+        end = next(end for end, form in SUFFIXES.items() if form == found)
+        raise SpecError(
+            f"--format {found} into '{path}', whose end says {meant}",
+            hint=f"leave out --format, or end the path in {end}",
+        )
     return found
 
 
 def _by_suffix(path: str) -> str:
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         hint = f"say --format, or end it in {', '.join(SUFFIXES)}"
         raise SpecError(f"'{path}' does not say which format it has", hint=hint)
@@ -280,12 +287,15 @@ class _Parquet:
 
         self.writer.close()
         self.types |= dict.fromkeys(names, arrow.string())
-        wider = self.path.with_suffix(".wider")
-        writer = self._open(wider)
-        with ParquetFile(self.path) as written:
-            for i in range(written.num_row_groups):
-                writer.write_table(written.read_row_group(i).cast(writer.schema))
-        wider.replace(self.path)
+        wider = self.path.with_name(f"{self.path.name}.wider")
+        try:
+            writer = self._open(wider)
+            with ParquetFile(self.path) as written:
+                for i in range(written.num_row_groups):
+                    writer.write_table(written.read_row_group(i).cast(writer.schema))
+            wider.replace(self.path)
+        finally:
+            wider.unlink(missing_ok=True)
         self.writer = writer
 
     def close(self) -> None:
