@@ -41,7 +41,7 @@ class Entry(NamedTuple):
         name: the name its author gave it, or None.
         sources: where its inputs come from; ``previous`` is the entry before.
         when: leaves the entry out where it is false; None where it is always in.
-    precision: the types of its numbers, of what is in it, too.
+        precision: the types of its numbers, of what is in it, too.
         path: its place in the document.
         origin: the origin of its kind.
         fields: the origins of its fields.

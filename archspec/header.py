@@ -133,8 +133,10 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: PositiveConstant
-    how: Literal["floor", "nearest"] = "nearest"
+    to: PositiveConstant = Field(description="the unit that the value is a number of, as 1e6")
+    how: Literal["floor", "nearest"] = Field(
+        default="nearest", description="down, or to the nearest"
+    )
 
 
 _IN_UNITS: dict[str, Any] = {
@@ -148,14 +150,22 @@ class Fact(BaseModel):
 
     model_config = STRICT | ConfigDict(json_schema_extra=_IN_UNITS)
 
-    metric: str
-    value: Constant
-    source: str
-    variant: str | None = None
-    at: dict[str, Constant] = Field(default_factory=dict)
-    convention: str | None = None
-    rounded: Rounding | None = None
-    precision: Said = UNSAID
+    metric: str = Field(description="what is counted, as params or macs")
+    value: Constant = Field(description="the number that is published")
+    source: str = Field(description="where it is published")
+    variant: str | None = Field(
+        default=None, description="of which variant; else of the spec as it stands"
+    )
+    at: dict[str, Constant] = Field(
+        default_factory=dict, description="symbol → its value, where it is not the default"
+    )
+    convention: str | None = Field(
+        default=None, description="what counts: torch or pycls; lecture where it is not given"
+    )
+    rounded: Rounding | None = Field(
+        default=None, description="how the value was rounded; exact where this is not given"
+    )
+    precision: Said = Field(default=UNSAID, description="the types of numbers it holds for")
 
     @model_validator(mode="after")
     def _in_units(self) -> "Fact":

@@ -3,49 +3,130 @@
 from collections.abc import Iterator
 from inspect import cleandoc
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from yaml import safe_dump
 
-from archspec.composites import COMPOSITES
+from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS
 from archspec.fields import Condition, Expression, show
-from archspec.header import BlockModel, Header, Symbol, Variant
+from archspec.header import BlockModel, Fact, Header, Rounding, Symbol, Variant
 from archspec.layers import KINDS, Layer
+from archspec.precision import UNSAID, NetworkPrecision, Precision
 from archspec.trees import Number, Truth
 
 INTRODUCTION = """\
 # The language
 
-A spec is a YAML 1.2 mapping. Wherever a number stands, an expression may stand: `+ - * / // % **`,
-comparisons, `and or not`, indexing of a list, and the functions {functions}.
-Decimals are exact. In scope are the symbols, the `let` values, and the sizes of the tensor that
-enters: `in_shape`, `in_channels` (= `in_shape[1]`) and `in_features` (= `in_shape[-1]`).
+A spec is a YAML 1.2 mapping: what the symbols are, what goes in, and the entries that it goes
+through. A whole one, with a block of its own, a table, a repeat, a condition and a variant:
+
+```yaml
+archspec: 1
+name: A small ResNet
+symbols:
+  n: 1
+  h: {{default: 32, doc: height and width of the image}}
+  width: {{default: 1, domain: real, doc: width multiplier}}
+  classes: 10
+let:
+  base: round_to(16*width, 8)
+input: [n, 3, h, h]
+blocks:
+  basic:
+    parameters: {{channels: , stride: 1}}
+    layers:
+      - residual:
+          layers:
+            - conv2d: {{out_channels: channels, kernel_size: 3, stride: stride, padding: 1}}
+            - batchnorm
+            - relu
+            - conv2d: {{out_channels: channels, kernel_size: 3, padding: 1}}
+            - batchnorm
+          shortcut:
+            - conv2d: {{out_channels: channels, kernel_size: 1, stride: stride}}
+              when: stride > 1
+      - relu
+layers:
+  - conv2d: {{out_channels: base, kernel_size: 3, padding: 1}}
+  - relu
+  - foreach:
+      rows:
+        - {{c: base, s: 1, more: 2}}
+        - {{c: 2*base, s: 2, more: 2}}
+        - {{c: 4*base, s: 2, more: 1}}
+      layers:
+        - basic: {{channels: c, stride: s}}
+        - repeat: {{times: more, layers: [basic: {{channels: c}}]}}
+  - global_avgpool
+  - flatten
+  - linear: {{out_features: classes}}
+variants:
+  wide: {{symbols: {{width: 2}}}}
+```
+
+## Expressions
+
+Wherever a number stands, an expression may stand: `+ - * / // % **`, comparisons, `and or not`,
+indexing of a list, and the functions {functions}. Decimals are exact.
+`round_to(x, d)` is the multiple of `d` nearest to `x`, at least `d` and at least 90 % of `x`: the
+field's `make_divisible`.
+
+In scope are
+
+- the symbols and the `let` values, everywhere; a `let` value sees those before it;
+- the parameters, inside a block; it sees no name of the place that it is called from;
+- inside a `foreach` the columns of its rows and the `index`; inside a `repeat` the `index`;
+- in the fields of an entry the sizes of the tensor that enters it: `in_shape`, `in_channels`
+  (= `in_shape[1]`) and `in_features` (= `in_shape[-1]`).
+
+A name shadows nothing: one that has a meaning cannot be given another.
+
+What decides the structure comes before any size is known and may not use `in_shape`,
+`in_channels` or `in_features`: `when`, whatever is true or false (`bias`), the `times` of a
+`repeat`, the rows and columns of a `foreach`, `experts` and `top_k` of a `moe`, the `axis` of a
+`parallel`; nor may `input` and `let`. `when` and what is true or false must be decided: a symbol
+may stand in it only where it is fixed, by `--set` or because numbers are asked for. The `times`
+of a `repeat` may stay a symbol unless its turns have an `index`; so may `experts` and `top_k`.
+
+## Names of tensors
 
 What leaves an entry is called by its name, its own or its kind and a number (`conv2d_1`), and can
 be taken from anywhere after it with `from`; of several outputs each has a number, `chunk_1.0`,
 `chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry
-bears is seen from everywhere.
-
-`round_to(x, d)` is the multiple of `d` nearest to `x`, at least `d` and at least 90 % of `x`: the
-field's `make_divisible`. What decides structure (`when`) may not use sizes, which come later.
+bears is seen from everywhere, except from outside a `repeat`, a `foreach` or a `moe` that it is in.
 
 This page is generated from the classes in `archspec/`.
 """
+
+MODELS: tuple[tuple[str, str, type[BaseModel]], ...] = (
+    ("The top level", "", Header),
+    ("A symbol", "A number alone is its default.", Symbol),
+    ("An entry", "Beside its one kind, an entry may have:", Reserved),
+    ("A block", "", BlockModel),
+    ("A variant", "", Variant),
+    (
+        "The types of numbers",
+        "A type alone is that of weights and activations. Only the whole network has `kinds`.",
+        NetworkPrecision,
+    ),
+    ("A published fact", "", Fact),
+    ("How a fact is rounded", "", Rounding),
+)
+"""What a spec is made of beside kinds and composites: title, introduction, class."""
 
 
 def language_reference() -> str:
     """The reference: the top level, symbols, entries, then every kind with its fields."""
     functions = " ".join(f"`{name}`" for name in FUNCTIONS)
     parts = [INTRODUCTION.format(functions=functions)]
-    parts += _model("The top level", "", Header.model_fields)
-    parts += _model("A symbol", "A number alone is its default.", Symbol.model_fields)
-    parts += _model("An entry", "Beside its one kind, an entry may have:", Reserved.model_fields)
-    parts += _model("A block", "", BlockModel.model_fields)
-    parts += _model("A variant", "", Variant.model_fields)
+    for title, text, model in MODELS:
+        parts += _model(title, text, model)
     parts.append("## Entries that hold entries\n")
     for name, composite in COMPOSITES.items():
-        parts.append(f"### `{name}`\n\n{cleandoc(composite.__doc__ or '')}\n")
-        parts += [*_fields(composite.model_fields), ""]
+        parts += [f"### `{name}`\n", f"{documentation(composite)}\n"]
+        parts += [_block(composite.example), *_fields(composite.model_fields), ""]
     parts.append("## Kinds\n")
     names: dict[type[Layer], list[str]] = {}
     for name, layer in KINDS.items():
@@ -55,23 +136,48 @@ def language_reference() -> str:
     return "\n".join(parts)
 
 
-def _model(title: str, text: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
+def _model(title: str, text: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"## {title}\n"
     if text:
         yield f"{text}\n"
-    yield from _fields(fields)
+    yield from _fields(model.model_fields)
     yield ""
 
 
 def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
     yield f"### {', '.join(f'`{name}`' for name in names)}\n"
-    yield cleandoc(layer.__doc__ or "") + "\n"
-    for parent in layer.__mro__[1:]:
-        if parent is Layer:
-            break
-        yield cleandoc(parent.__doc__ or "") + "\n"
-    yield from _fields(layer.model_fields)
-    yield ""
+    yield f"{documentation(layer)}\n"
+    yield _block(_entry(layer, names[0]))
+    if layer.model_fields:
+        yield from (*_fields(layer.model_fields), "")
+
+
+def documentation(model: type[BaseModel]) -> str:
+    """What the docstrings say of a class: its own, then those it derives from; sources last."""
+    docs = (parent.__doc__ or "" for parent in model.__mro__ if _is_documented(parent))
+    paragraphs = [text for doc in docs for text in cleandoc(doc).split("\n\n") if text]
+    return "\n\n".join(sorted(paragraphs, key=_is_source))
+
+
+def _is_documented(parent: type) -> bool:
+    """Whether a class says something of the kinds or composites that derive from it."""
+    return issubclass(parent, BaseModel) and parent not in (BaseModel, Layer, Composite)
+
+
+def _is_source(paragraph: str) -> bool:
+    return paragraph.startswith("Source:")
+
+
+def _entry(layer: type[Layer], name: str) -> str:
+    """A kind's example as an entry."""
+    least, _ = layer.takes
+    fields = safe_dump(layer.example, default_flow_style=True, sort_keys=False, width=1000).strip()
+    given = f": {fields}" if layer.example else ":" if least > 1 else ""
+    return f"- {name}{given}\n" + ("  from: [a, b]\n" if least > 1 else "")
+
+
+def _block(yaml: str) -> str:
+    return f"```yaml\n{yaml}```\n"
 
 
 def _fields(fields: dict[str, FieldInfo]) -> Iterator[str]:
@@ -86,6 +192,8 @@ def _default(field: FieldInfo) -> str:
         case Expression(Number(number)) | Condition(Truth(number)):
             return f"`{show(float(number) if not float(number).is_integer() else number)}`"
         case None | "":
+            return "none"
+        case Precision() if value.over(UNSAID) == UNSAID:
             return "none"
         case ("previous",):
             return "`previous`"

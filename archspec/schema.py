@@ -6,7 +6,6 @@ of its own an unknown kind may be one of them; in any other it is refused.
 """
 
 from collections.abc import Mapping
-from inspect import cleandoc
 from itertools import combinations
 from typing import Any
 
@@ -23,6 +22,7 @@ from archspec.layers import KINDS, Layer
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
+from archspec.reference import documentation
 from archspec.scope import RESERVED
 from archspec.trees import Number, Truth
 
@@ -131,17 +131,12 @@ def _plain(default: object) -> object:
 def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema]:
     """The same with the whole documentation of each class, and what no field can say."""
     for model, name in names.items():
-        docs = (parent.__doc__ for parent in model.__mro__ if _is_documented(parent))
-        definitions[name]["description"] = "\n\n".join(cleandoc(text) for text in docs if text)
+        definitions[name]["description"] = documentation(model)
         if issubclass(model, Composite) and model.either:
             definitions[name]["oneOf"] = [{"required": [field]} for field in model.either]
     for schema in definitions.values():
         schema.pop("title", None)
     return definitions
-
-
-def _is_documented(parent: type) -> bool:
-    return issubclass(parent, BaseModel) and parent not in (BaseModel, Layer, Composite)
 
 
 def _values() -> dict[str, Schema]:

@@ -9,7 +9,7 @@ Runs both sides in turn, so that what else the machine does meets both alike:
 Each runs once before it is timed, so that its modules are compiled to bytecode, as an installation
 has them.
 
-Usage: python benchmarks/cold_start.py [runs]
+Usage: python -m benchmarks.cold_start [runs]
 """
 
 import os
@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from benchmarks.machine import machine
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,6 +63,7 @@ def main() -> None:
     with TemporaryDirectory() as bytecode:
         kept = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
         times = measured(runs, kept | {"PYTHONPYCACHEPREFIX": bytecode})
+    print(machine("sympy", "pydantic"))
     bare = statistics.median(times["bare"])
     print(f"{'':22}{'median':>9}{'least':>9}{'ratio':>8}   ({runs} runs in turn)")
     for name, values in times.items():

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.machine import machine
 from costmodel import Analysis, analyze
 from costmodel.sweep.chunk import Chunk
 from costmodel.sweep.columns import Column
@@ -454,7 +455,7 @@ def point_ways(engine: Engine, points: Points, kind: str) -> dict[str, Way]:
 def show(title: str, found: dict[str, float], beside: str) -> None:
     """Rows of the table: each rate, and what it is beside one of them."""
     for name, rate in found.items():
-        shown = f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"
+        shown = f"{float(f'{rate:.3g}'):,.0f}" if rate >= 100 else f"{rate:.3g}"
         print(f"| {title} | {name} | {shown} | {rate / found[beside]:.2f} × |", flush=True)
 
 
@@ -480,6 +481,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     analysis = analyze(SPEC, convention="torch")
     engine = Engine(analysis, {"macs": "macs", "params": "params"})
+    print(machine("numpy", "numba", "torch") + "\n")
     print("| points | counted by | points per second | beside |\n| --- | --- | ---: | ---: |")
     ways = grid_ways(engine)
     check(ways)

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.machine import machine
 from costmodel import Analysis, analyze
 from tests import twin
 
@@ -73,6 +74,7 @@ def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     networks = list(variants())
     compare(*networks[0], 1)  # what only the first network pays is not of interest
+    print(machine("sympy", "torch"))
     print(f"{'':44}{'archcost':>12}{'torch':>12}{'ratio':>8}   (median of {runs} in turn)")
     totals = [0.0, 0.0]
     for path, variant in networks:

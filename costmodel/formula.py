@@ -56,8 +56,8 @@ class Formula(NamedTuple):
         template: its text, every quantity in braces.
         quantities: name → expression.
         value: the whole as an expression.
-        remainder: what the floor cuts off; where it is 0, the floor signs are left out of the
-            numbers.
+        division: what the floor divides, and by what; where nothing remains, the floor signs are
+            left out of the numbers. None where there is no floor.
     """
 
     name: str

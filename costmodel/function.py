@@ -53,6 +53,8 @@ class Vectorised:
         defaults: symbol name → value where the call gives none; the order of positional arguments.
         symbols: symbol name → symbol.
         source: the Python text it runs, over ``s0, s1, …``.
+        body: that text compiled: arrays → the metric, then whether each demand holds.
+        analysis: of the network; its demands say where a value is valid.
     """
 
     law: Expr

@@ -340,7 +340,10 @@ class _Store:
     Attributes:
         last: place → the last event that reads it.
         sizes: number of a piece of memory → its elements.
+        piece: place → the number of its piece.
         shared: the places whose piece is not their own to be written.
+        until: number of a piece → the last event that reads it.
+        count: how many pieces there were.
     """
 
     def __init__(self, last: Mapping[Place, int]) -> None:

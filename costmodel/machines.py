@@ -171,7 +171,7 @@ def with_energy_of(profile: Profile, other: Profile) -> Profile:
 
 def _energy(profile: Profile) -> EnergyTable:
     if profile.fields.energy is None:
-        hint = "take them from another profile, as from horowitz-45nm"
+        hint = "take them from a table, as with --energy horowitz-45nm"
         raise SpecError(f"{profile.key} states no energies", hint=hint)
     return profile.fields.energy
 

@@ -102,6 +102,8 @@ class _Search:
     """The search for an order of a segment.
 
     Attributes:
+        segment: the events.
+        columns: the sizes of their pieces.
         states: how many sets of events were looked at.
     """
 

@@ -103,7 +103,12 @@ class Course:
     """A network along the values of its one open symbol, each worked out once.
 
     Attributes:
+        analysis: of the network.
+        name: of the symbol.
         domain: the values, multiples of a step.
+        symbol: the symbol in the laws.
+        at: value → what gives the laws' numbers there.
+        is_valid_at: value → whether the network is valid there.
     """
 
     def __init__(self, analysis: Analysis, name: str, domain: Domain) -> None:
@@ -128,6 +133,9 @@ class Race:
     largest up to where one overtakes it, found by bisection; else values are compared one by one.
 
     Attributes:
+        course: over which values.
+        terms: what is compared, as shown.
+        first_leads: whether of equals the first leads, else the one that has led before.
         stretches: where each term is the largest.
         is_over: whether that is all values of the symbol.
     """

@@ -118,7 +118,7 @@ class Choice(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What is said of the networks beside their specs (see `costmodel.analysis.analyze`)."""
+    """What is said of the networks beside their specs (see `costmodel.loading.analyze`)."""
 
     convention: str = "lecture"
     settings: Mapping[str, str] = {}

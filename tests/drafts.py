@@ -27,7 +27,6 @@ class Draft:
 
     Attributes:
         random: what draws.
-        blocks: the spec's own kinds, drawn so far.
         frame: the twin at work on the list.
         drawn: the entries so far.
         fresh: names that nothing has yet.

@@ -5,16 +5,21 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 import yaml
 
+from archspec.composites import COMPOSITES
+from archspec.errors import SpecError
+from archspec.layers import KINDS
 from archspec.reference import language_reference
+from costmodel import analyze
 from tests.conftest import ROOT, Run
 
 BLOCK = re.compile(r"(?<=```console\n)(\$ .*?\n)(.*?)(?=```)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = [
     (page, match.group(1))
@@ -56,6 +61,59 @@ def test_shown_python_runs(page: Path) -> None:
         assert done.returncode == 0, done.stderr
         shown = re.findall(r"^print\(.*\)  # (.*)$", source, re.MULTILINE)
         assert done.stdout.splitlines()[: len(shown)] == shown
+
+
+HEAD = "archspec: 1\nname: shown\nsymbols: {n: 2, heads: 2, head_dim: 4}\n"
+SHAPES = ("[n, 4, 4]", "[n, 1, 8]", "[n, 4, 8, 8]", "[n, 4, 8, 8, 8]")
+
+
+def specs_of(block: str) -> list[str]:
+    """A shown spec; for a piece of one, specs that it is a piece of; nothing for another file."""
+    inputs = [f"{HEAD}input: {{a: {shape}, b: {shape}}}\n" for shape in SHAPES]
+    if block.startswith("- "):
+        layers = f"- {{identity: , from: a}}\n{block}- {{identity: , from: a}}\n"
+        return [f"{head}layers:\n{layers}" for head in inputs]
+    if "\nlayers:\n" in block:
+        return (
+            [block] if block.startswith("archspec: ") else [f"{HEAD}input: [n, 3, 32, 32]\n{block}"]
+        )
+    return []
+
+
+def is_quoted(block: str) -> bool:
+    """Whether it stands in one of our own specs, at the margin or within its ``layers``."""
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / "specs").glob("*.yaml")]
+    return any(block in text or indent(block, "  ") in text for text in texts)
+
+
+def refusal(text: str, file: Path) -> str:
+    """What is said of a spec that is refused; nothing where it is analyzed."""
+    file.write_text(text, encoding="utf-8")
+    try:
+        return "" if analyze(file).at() else "no numbers"
+    except SpecError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_specs_are_analyzed(page: Path, tmp_path: Path) -> None:
+    """What is no spec, a device's profile or a file of laws, the tests of its page read."""
+    for block in YAML.findall(page.read_text(encoding="utf-8")):
+        texts = [] if is_quoted(block) else specs_of(block)
+        refusals = [refusal(text, tmp_path / "shown.yaml") for text in texts]
+        assert not refusals or "" in refusals, f"{block}\n{refusals}"
+
+
+def test_every_kind_is_shown() -> None:
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    shown = {key for block in YAML.findall(text) for key in re.findall(r"^- (\w+)", block, re.M)}
+    assert shown >= {layer.kind for layer in KINDS.values()} | set(COMPOSITES)
+
+
+def test_the_readme_quotes_our_specs() -> None:
+    blocks = YAML.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert blocks[0].startswith("archspec: 1\n")
+    assert all(map(is_quoted, blocks))
 
 
 def test_the_language_reference_is_up_to_date(request: pytest.FixtureRequest) -> None:

@@ -19,9 +19,7 @@ import pytest
 import yaml
 from sympy import Expr
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install 'archcost[parity]'"
-)
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
 
 from archspec import SpecError
 from archspec.architecture import read_architecture
@@ -36,9 +34,7 @@ from costmodel.loading import analyze, analyze_architecture
 from tests.conftest import ROOT
 from tests.test_algebra import run
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install 'archcost[parity]'"
-)
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
 
 from tests import drafts, twin
 from tests.drafts import REFUSALS, Entry

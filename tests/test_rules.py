@@ -79,6 +79,7 @@ class Case(NamedTuple):
         shape: of the input.
         counted: by the oracle.
         feature_map: ``conv``, ``linear``, ``pool``, or nothing where the layer works in place.
+        average: whether a pooling takes the mean, not the maximum.
     """
 
     source: Conv | Pool | str

@@ -402,3 +402,16 @@ def test_what_enters_a_turn_is_named_by_what_it_is(tmp_path: Path) -> None:
     )
     inputs = [row.inputs for row in Report(of(tmp_path, layers, d=8)).rows if row.kind == "linear"]
     assert inputs == [("input",), ("linear_1",), ("repeat_1/turn_1/linear_1",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers: [{linear: {out_features: 4, bias: in_features > 2}}]",
+        "blocks: {b: {parameters: {a: in_channels}, layers: [{relu: , when: a > 2}, gelu]}}\n"
+        "layers: [b]",
+    ],
+)
+def test_a_size_decides_no_structure(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"undecidable: it depends on a size, which comes after"):
+        written(tmp_path, text)

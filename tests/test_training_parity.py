@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install 'archcost[parity]'"
-)
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document

@@ -40,6 +40,10 @@ def test_the_costs_know_no_yaml() -> None:
     assert importers("costmodel", "yaml") == []
 
 
+def test_types_are_for_users_too() -> None:
+    assert all((ROOT / package / "py.typed").exists() for package in ("archspec", "costmodel"))
+
+
 def test_renderers_compute_nothing() -> None:
     assert importers("costmodel/render", "yaml", "numpy", "pydantic", "cyclopts") == []
 

@@ -130,6 +130,9 @@ class Network:
         blocks: the spec's own kinds.
         constants: the values of its symbols, and its ``let`` values.
         ran: every run of a layer, in order.
+        seen: the learned tensors that are counted already.
+        counter: PyTorch's own.
+        works: whether the products of what runs now count; of an expert more than ``top_k`` not.
     """
 
     def __init__(self, blocks: dict[str, Any], constants: Names) -> None:
@@ -172,9 +175,13 @@ class Frame:
     """A list of entries at work.
 
     Attributes:
+        network: whose list it is.
         tensors: name → what left it.
         weights: name → its weight, for others to share.
+        names: name → value, in its expressions.
+        parent: the list around it, or None.
         latest: what left the entry before.
+        counts: kind → how many entries without a name there were.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
-from archspec.sorts import require_number
+from archspec.sorts import is_condition, require_number
 from archspec.trees import Items, Number, Truth, Value, Whole
 
 ENTRY_POINTS = "archcost.kinds"
@@ -170,7 +170,7 @@ def decided(value: Value) -> Truth:
     """A condition's truth.
 
     Raises:
-        ExpressionError: it is none, or it depends on a symbol.
+        ExpressionError: it is none, or it depends on a symbol or on a size.
     """
     if isinstance(value, Truth):
         return value
@@ -179,6 +179,8 @@ def decided(value: Value) -> Truth:
         raise ExpressionError(
             f"undecidable while {names} is free", hint="fix it with --set, or put it under let"
         )
+    if is_condition(value):
+        raise ExpressionError("undecidable: it depends on a size, which comes after the structure")
     raise ExpressionError("this is no condition; write a comparison, true or false")
 
 

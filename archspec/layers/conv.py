@@ -9,13 +9,11 @@ from archspec.layers.base import Layer, kind
 
 
 class Conv(Layer):
-    """What convolutions of every rank share.
+    """Per axis ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``.
 
-    Per axis: ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``; ``same`` gives
-    ``ceil(h_i/s)``.
+    With the padding ``same`` it is ``ceil(h_i/s)``.
 
-    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016;
-    ``torch.nn.Conv2d``.
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
 
     rank: ClassVar[int]
@@ -44,7 +42,10 @@ class Conv(Layer):
 
 @kind("conv1d")
 class Conv1d(Conv):
-    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``."""
+    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``.
+
+    Source: ``torch.nn.Conv1d``.
+    """
 
     rank = 1
 
@@ -54,18 +55,20 @@ class Conv2d(Conv):
     """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``.
 
     Weights ``c_o·c_i/g·k_h·k_w``.
+
+    Source: ``torch.nn.Conv2d``.
     """
 
     rank = 2
 
 
 class ConvTranspose(Layer):
-    """What transposed convolutions of every rank share.
+    """Per axis ``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``.
 
-    Per axis: ``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``. The loops run over the
-    input's positions; weights ``c_i·c_o/g`` times the kernel.
+    The loops run over the input's positions; weights ``c_i·c_o/g`` times the kernel.
 
-    Source: Dumoulin and Visin, 2016, chapter 4; ``torch.nn.ConvTranspose2d``.
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
+    chapter 4.
     """
 
     rank: ClassVar[int]
@@ -87,14 +90,20 @@ class ConvTranspose(Layer):
 
 @kind("conv_transpose1d")
 class ConvTranspose1d(ConvTranspose):
-    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``."""
+    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``.
+
+    Source: ``torch.nn.ConvTranspose1d``.
+    """
 
     rank = 1
 
 
 @kind("conv_transpose2d")
 class ConvTranspose2d(ConvTranspose):
-    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``."""
+    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``.
+
+    Source: ``torch.nn.ConvTranspose2d``.
+    """
 
     rank = 2
 
@@ -104,6 +113,8 @@ class ConvTranspose3d(ConvTranspose):
     """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
 
     MACs ``n·c_i·k_d·k_h·k_w·d_i·h_i·w_i·c_o/g``.
+
+    Source: ``torch.nn.ConvTranspose3d``.
     """
 
     rank = 3
@@ -114,6 +125,8 @@ class Conv3d(Conv):
     """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
 
     MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_d·k_h·k_w``.
+
+    Source: ``torch.nn.Conv3d``.
     """
 
     rank = 3

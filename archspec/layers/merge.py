@@ -9,7 +9,7 @@ from archspec.layers.base import Layer, kind
 
 
 class Merge(Layer):
-    """What layers with several inputs share."""
+    """Several inputs become one output."""
 
     takes: ClassVar[tuple[int, int | None]] = (2, None)
 
@@ -19,6 +19,7 @@ class Elementwise(Merge):
 
     Shapes are aligned at their last axes; axes of extent 1 are broadcast, all others must agree. An
     extent that depends on a symbol counts as more than 1, so that it must agree, too.
+
     Source: ``torch.broadcast_tensors``.
     """
 

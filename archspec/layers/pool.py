@@ -9,12 +9,10 @@ from archspec.layers.base import Layer, kind
 
 
 class Pool(Layer):
-    """What pooling windows of every rank share.
+    """Per axis ``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1``; for a mean ``d = 1``.
 
-    Per axis: ``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1``; with ``ceil_mode`` the division rounds
-    up, and a last window that would start in the padding after the input is dropped.
-
-    Source: ``torch.nn.MaxPool2d`` and ``torch.nn.AvgPool2d``.
+    With ``ceil_mode`` the division rounds up, and a last window that would start in the padding
+    after the input is dropped.
     """
 
     rank: ClassVar[int]
@@ -47,51 +45,66 @@ class AvgPool(Pool):
 
 @kind("maxpool1d")
 class MaxPool1d(MaxPool):
-    """``(n, c, l_i) → (n, c, l_o)``, the maximum of each window."""
+    """``(n, c, l_i) → (n, c, l_o)``, the maximum of each window.
+
+    Source: ``torch.nn.MaxPool1d``.
+    """
 
     rank = 1
 
 
 @kind("maxpool2d")
 class MaxPool2d(MaxPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the maximum of each window."""
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the maximum of each window.
+
+    Source: ``torch.nn.MaxPool2d``.
+    """
 
     rank = 2
 
 
 @kind("maxpool3d")
 class MaxPool3d(MaxPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the maximum of each window."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the maximum of each window.
+
+    Source: ``torch.nn.MaxPool3d``.
+    """
 
     rank = 3
 
 
 @kind("avgpool1d")
 class AvgPool1d(AvgPool):
-    """``(n, c, l_i) → (n, c, l_o)``, the mean of each window."""
+    """``(n, c, l_i) → (n, c, l_o)``, the mean of each window.
+
+    Source: ``torch.nn.AvgPool1d``.
+    """
 
     rank = 1
 
 
 @kind("avgpool2d")
 class AvgPool2d(AvgPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the mean of each window."""
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the mean of each window.
+
+    Source: ``torch.nn.AvgPool2d``.
+    """
 
     rank = 2
 
 
 @kind("avgpool3d")
 class AvgPool3d(AvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the mean of each window."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the mean of each window.
+
+    Source: ``torch.nn.AvgPool3d``.
+    """
 
     rank = 3
 
 
 class AdaptivePool(Layer):
-    """Windows chosen so that the output has the given size, whatever the input's.
-
-    Source: ``torch.nn.AdaptiveAvgPool2d`` and ``torch.nn.AdaptiveMaxPool2d``.
-    """
+    """Windows chosen so that the output has the given size, whatever the input's."""
 
     rank: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"output_size": 1}
@@ -109,42 +122,60 @@ class AdaptiveMaxPool(AdaptivePool):
 
 @kind("adaptive_avgpool1d")
 class AdaptiveAvgPool1d(AdaptiveAvgPool):
-    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given."""
+    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
+
+    Source: ``torch.nn.AdaptiveAvgPool1d``.
+    """
 
     rank = 1
 
 
 @kind("adaptive_avgpool2d")
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given."""
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
+
+    Source: ``torch.nn.AdaptiveAvgPool2d``.
+    """
 
     rank = 2
 
 
 @kind("adaptive_avgpool3d")
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
+
+    Source: ``torch.nn.AdaptiveAvgPool3d``.
+    """
 
     rank = 3
 
 
 @kind("adaptive_maxpool1d")
 class AdaptiveMaxPool1d(AdaptiveMaxPool):
-    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given."""
+    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
+
+    Source: ``torch.nn.AdaptiveMaxPool1d``.
+    """
 
     rank = 1
 
 
 @kind("adaptive_maxpool2d")
 class AdaptiveMaxPool2d(AdaptiveMaxPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given."""
+    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
+
+    Source: ``torch.nn.AdaptiveMaxPool2d``.
+    """
 
     rank = 2
 
 
 @kind("adaptive_maxpool3d")
 class AdaptiveMaxPool3d(AdaptiveMaxPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given."""
+    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
+
+    Source: ``torch.nn.AdaptiveMaxPool3d``.
+    """
 
     rank = 3
 
@@ -167,10 +198,7 @@ class GlobalMaxPool(GlobalPool):
 
 
 class Reduction(Layer):
-    """``(…, l, …) → (…)``: some axes become one number, and go.
-
-    Source: ``torch.mean``, ``torch.sum`` and ``torch.amax``.
-    """
+    """``(…, l, …) → (…)``: some axes become one number, and go."""
 
     example: ClassVar[dict[str, object]] = {"dim": [1]}
 
@@ -180,14 +208,14 @@ class Reduction(Layer):
 
 @kind("mean")
 class Mean(Reduction):
-    """The mean over some axes."""
+    """The mean over some axes. Source: ``torch.mean``."""
 
 
 @kind("sum")
 class Sum(Reduction):
-    """The sum over some axes."""
+    """The sum over some axes. Source: ``torch.sum``."""
 
 
 @kind("amax")
 class Amax(Reduction):
-    """The maximum over some axes."""
+    """The maximum over some axes. Source: ``torch.amax``."""

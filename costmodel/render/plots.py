@@ -97,4 +97,6 @@ def require_plot(path: str) -> None:
     try:
         import matplotlib  # noqa: F401 - whether it is there
     except ImportError:
-        raise SpecError("plots need matplotlib", hint="pip install 'archcost[plot]'") from None
+        raise SpecError(
+            "plots need matplotlib", hint="pip install matplotlib, the extra 'plot' of archcost"
+        ) from None

@@ -59,6 +59,8 @@ class Words:
     """The words within a plot's axes, which are laid out for good now.
 
     Attributes:
+        axes: of the plot.
+        inside: their box, in pixels.
         taken: the boxes in which nothing may be written, in pixels.
     """
 

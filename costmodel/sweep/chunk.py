@@ -21,6 +21,8 @@ class Chunk(Mapping[str, Array]):
 
     Attributes:
         rows: how many rows there are.
+        makers: column → what makes it.
+        hidden: likewise what stands behind the columns and is none itself.
     """
 
     def __init__(self, rows: int, makers: Mapping[str, Make], hidden: Mapping[str, Make]) -> None:

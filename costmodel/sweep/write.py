@@ -233,7 +233,9 @@ def require_parquet() -> None:
     try:
         import pyarrow.parquet  # noqa: F401 - whether it is there
     except ImportError:
-        raise SpecError("Parquet needs pyarrow", hint="pip install 'archcost[parquet]'") from None
+        raise SpecError(
+            "Parquet needs pyarrow", hint="pip install pyarrow, the extra 'parquet' of archcost"
+        ) from None
 
 
 def _write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Chunk]) -> None:
