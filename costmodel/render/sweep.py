@@ -83,21 +83,30 @@ def points_note(sweep: Sweep) -> str:
     parts = [f"{tally.points:,}"]
     if tally.invalid:
         why = f" (as {tally.refusal.cause})" if tally.refusal else ""
-        parts.append(f"{tally.invalid:,} make no valid network{why}")
+        parts.append(f"{_so_many(tally.invalid, 'makes', 'make')} no valid network{why}")
     if tally.unmatched and sweep.join:
-        parts.append(f"{tally.unmatched:,} have no line in {sweep.join.file}")
+        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
     if tally.refused:
         said = " and ".join(condition.text for condition in sweep.query.conditions)
-        parts.append(f"{tally.refused:,} break {said}")
+        parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {said}")
     if sweep.query.pareto:
         objectives = (f"{'largest' if o.largest else 'least'} {o.text}" for o in sweep.query.pareto)
         parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
         kind = "largest" if sweep.query.by.largest else "least"
-        parts.append(f"the {tally.kept:,} with the {kind} {sweep.query.by.text} are kept")
+        said = f"with the {kind} {sweep.query.by.text}"
+        parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
     if sweep.join and sweep.join.unused:
-        parts.append(f"{sweep.join.unused:,} lines of {sweep.join.file} are of no point")
+        of = f"of {sweep.join.file}"
+        parts.append(
+            _so_many(sweep.join.unused, f"line {of} is", f"lines {of} are") + " of no point"
+        )
     return "; ".join(parts)
+
+
+def _so_many(count: int, one: str, many: str) -> str:
+    """A count before the words that fit it."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _network_notes(sweep: Sweep) -> Iterator[tuple[str, str]]:

@@ -189,7 +189,7 @@ class Figure:
     def measures(self) -> tuple[Field, ...]:
         """What is drawn over them."""
         mine = self.sweep.join.columns if self.sweep.join else ()
-        names = [*(each.text for each in self.sweep.query.columns), *mine]
+        names = dict.fromkeys([*(each.text for each in self.sweep.query.columns), *mine])
         return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
 
     def _check(self) -> None:

@@ -221,7 +221,7 @@ class Sweep:
             chunks = front(chunks, self.query.pareto, self.tally)
         if self.query.top is not None and self.query.by is not None:
             chunks = top(chunks, self.query.top, self.query.by)
-        if self.query.sort is not None:
+        if self.query.sort:
             chunks = ordered(chunks, self.query.sort)
         for chunk in chunks:
             self.tally.kept += length(chunk)
@@ -271,7 +271,7 @@ def sweep(
     labels = _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     _check_joined(read)
-    there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
+    there = [*labels[0], *(one.name for one in varied)]
     query = read_query(said, symbols, read.columns if read else (), there)
     given = {name: to_rational(name, value) for name, value in setup.settings.items()}
 

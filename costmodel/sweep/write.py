@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -85,15 +86,21 @@ class TextFormat(NamedTuple):
 def write_text(
     fields: Sequence[Field], chunks: Iterable[Chunk], form: str, stream: IO[str], notes: Notes
 ) -> None:
-    """Write rows as they come."""
+    """Write rows as they come; nothing before the first of them are there."""
     head, cell, line, foot = TEXT_FORMATS[form]
+    blocks = (_cells(cell, fields, chunk) for chunk in chunks)
+    first = next(blocks, [])
     stream.write(head(fields))
-    for chunk in chunks:
-        columns = [
-            [cell(field, value) for value in field.values(chunk).tolist()] for field in fields
-        ]
-        stream.writelines(map(line, zip(*columns, strict=True)))
+    for block in chain([first], blocks):
+        stream.writelines(map(line, zip(*block, strict=True)))
     stream.write(foot(notes()))
+
+
+def _cells(
+    cell: Callable[[Field, Any], str], fields: Sequence[Field], chunk: Chunk
+) -> list[list[str]]:
+    """Column by column."""
+    return [[cell(field, value) for value in field.values(chunk).tolist()] for field in fields]
 
 
 def write_file(
