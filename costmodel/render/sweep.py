@@ -97,10 +97,8 @@ def points_note(sweep: Sweep) -> str:
         said = f"with the {kind} {sweep.query.by.text}"
         parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
     if sweep.join and sweep.join.unused:
-        of = f"of {sweep.join.file}"
-        parts.append(
-            _so_many(sweep.join.unused, f"line {of} is", f"lines {of} are") + " of no point"
-        )
+        said = f"of {sweep.join.file}", "of no point"
+        parts.append(_so_many(sweep.join.unused, "line {} is {}", "lines {} are {}").format(*said))
     return "; ".join(parts)
 
 

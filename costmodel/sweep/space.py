@@ -16,6 +16,7 @@ import numpy as np
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
+from archspec.fields import shortened
 from archspec.header import Header
 from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
@@ -24,8 +25,18 @@ from archspec.trees import Value as Meaning
 from costmodel.sweep.arithmetic import as_fractions, evaluate
 from costmodel.sweep.columns import Column, read_column
 from costmodel.sweep.frame import column_of
+from costmodel.sweep.meanings import check_meaning
 from costmodel.sweep.memory import Array
-from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
+from costmodel.sweep.vary import (
+    MAX_VALUES,
+    TRUTHS,
+    Interval,
+    Value,
+    Varied,
+    abridged,
+    briefly,
+    show_value,
+)
 
 MAX_POINTS = 10**12
 """The most points of one sweep."""
@@ -190,7 +201,8 @@ def read_space(
     links = dict(_links(trees, {**numbers, **names}))
     space = Space(axes, links, header.symbols, sample, seed)
     if space.size > MAX_POINTS:
-        raise SpecError(f"{space.size:,} points; at most {MAX_POINTS:,} are swept")
+        found = abridged(f"{space.size:,}")
+        raise SpecError(f"{found} points; at most {MAX_POINTS:,} are swept")
     return space
 
 
@@ -202,16 +214,18 @@ def _check_name(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> N
             hint=did_you_mean(one.name, known),
         )
     if one.name in fixed:
-        raise SpecError(f"'{one.name}' is varied and set to {show_value(fixed[one.name])}")
+        raise SpecError(f"'{one.name}' is varied and set to {briefly(fixed[one.name])}")
     if one.name in header.let and not one.values:
         raise SpecError(
             f"--vary {one.name}: a let name takes a list of values",
-            hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]'",
+            hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]' or --vary tied=false,true",
         )
 
 
 def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
     if one.name in header.let:
+        for value in one.values:
+            check_meaning(one.name, value, header)
         return Axis(one.name, one.values)
     declared = header.symbols[one.name]
     if one.interval is not None:
@@ -223,14 +237,15 @@ def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
 
 def _check_value(name: str, value: Value, declared: Declared) -> None:
     if isinstance(value, str):
-        raise SpecError(f"--vary {name}: {value} is a list; a symbol is a number")
+        kind = "a truth value" if value in TRUTHS else "a list"
+        raise SpecError(f"--vary {name}: {shortened(value)} is {kind}; a symbol is a number")
     broken = declared.broken_rule(value)
     if broken:
-        raise SpecError(f"--vary {name}: {name} = {show_value(value)} {broken}")
+        raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
 def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> Axis:
-    said = f"{name}={show_value(interval.first)}:{show_value(interval.last)}"
+    said = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
             f"--vary {said}:log is what a sample draws from",
@@ -256,7 +271,8 @@ def _in_steps(interval: Interval, step: Rational) -> Interval:
 def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
-        raise SpecError(f"--vary {said}: {count:,} values; at most {MAX_VALUES:,} are swept")
+        found = abridged(f"{count:,}")
+        raise SpecError(f"--vary {said}: {found} values; at most {MAX_VALUES:,} are swept")
     return tuple(tidy((interval.first + i) * step) for i in range(count))
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
-from archspec.header import read_value
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
@@ -21,10 +20,11 @@ from costmodel.sweep.chunk import Chunk as Evaluated
 from costmodel.sweep.engine import Engine
 from costmodel.sweep.frame import Chunk, Rows, constant, length
 from costmodel.sweep.join import Join, read_join
+from costmodel.sweep.meanings import meaning_of
 from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.space import Space, read_space
-from costmodel.sweep.vary import Value, Varied, read_varied
+from costmodel.sweep.vary import Varied, read_varied
 
 LABELS = ("spec", "variant")
 """The columns that say which network a row is of, where several are swept."""
@@ -85,7 +85,7 @@ class Case:
         if self.searched and missing:
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
-        lets = {n: _meaning(n, v) for n, v in settings.items() if n in header.let}
+        lets = {n: meaning_of(v) for n, v in settings.items() if n in header.let}
         symbols = header.symbols
         if self.searched:
             symbols = symbols | self.space.linked_defaults(settings)
@@ -157,17 +157,6 @@ class Case:
             said = self.architecture.document.file
             raise SpecError(f"{said} has no symbol '{name}'")
         return self.fixed[name]
-
-
-def _meaning(name: str, value: Value) -> Any:
-    """What a ``let`` name stands for: a number, or a list in brackets."""
-    try:
-        if isinstance(value, str) and value.startswith("["):
-            items = value.removeprefix("[").removesuffix("]").split(",")
-            return read_value([to_rational(name, item) for item in items])
-        return read_value(value)
-    except SpecError as error:
-        raise SpecError(f"--vary {name}: {error.cause}", hint="as in [2, 2, 2, 2]") from None
 
 
 def _unwatched(count: int) -> None:
