@@ -16,8 +16,9 @@ from costmodel import SpecError, analyze
 from costmodel.scenario import scenario
 from costmodel.sweep.columns import Column
 from costmodel.sweep.fields import fields_of
+from costmodel.sweep.memory import Array
 from costmodel.sweep.query import Said
-from costmodel.sweep.space import Space, plain_values, read_space
+from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.study import Setup, Sweep, sweep
 from costmodel.sweep.vary import read_varied, show_value
 from tests.conftest import ROOT, Run
@@ -215,7 +216,9 @@ def space(vary: Sequence[str], sample: int | None = None, seed: int = 0, **fixed
     return read_space(read_varied(vary), header, fixed, sample, seed)
 
 
-plain = plain_values
+def plain(values: Column | Array) -> list[Any]:
+    found: list[Any] = (values.shown() if isinstance(values, Column) else values).tolist()
+    return found
 
 
 def test_a_sample_is_the_same_however_it_is_read() -> None:
@@ -239,10 +242,13 @@ def test_what_is_added_does_not_change_what_is_drawn() -> None:
 
 def test_samples_fill_their_ranges() -> None:
     drawn = space(["h=32:35", "width=0.5:0.6", "n=1:1023:log", "c=1,3"], 60_000).drawn(0, 60_000)
-    counts = np.bincount(drawn["h"].overs)
+    height, images = drawn["h"], drawn["n"]
+    assert isinstance(height, Column)
+    assert isinstance(images, Column)
+    counts = np.bincount(height.overs)
     assert np.flatnonzero(counts).tolist() == [32, 33, 34, 35]
     assert abs(counts[32:] / 15_000 - 1).max() < 0.05
-    powers = np.bincount(np.log2(drawn["n"].overs).astype(int))
+    powers = np.bincount(np.log2(images.overs).astype(int))
     assert abs(powers / 6_000 - 1).max() < 0.08  # 2**k to 2**(k+1) are as likely for each k
     width = drawn["width"]
     assert isinstance(width, Column)

@@ -97,8 +97,8 @@ def points_note(sweep: Sweep) -> str:
         said = f"with the {kind} {sweep.query.by.text}"
         parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
     if sweep.join and sweep.join.unused:
-        said = f"of {sweep.join.file}", "of no point"
-        parts.append(_so_many(sweep.join.unused, "line {} is {}", "lines {} are {}").format(*said))
+        lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
+        parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
     return "; ".join(parts)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor, prod
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
-from costmodel.sweep.arithmetic import as_fractions, evaluate
 from costmodel.sweep.columns import Column, read_column
 from costmodel.sweep.frame import column_of
 from costmodel.sweep.meanings import check_meaning
@@ -101,12 +99,6 @@ def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Ar
     return clipped
 
 
-def plain_values(values: Column | Array) -> list[Value]:
-    """Values as Python's numbers and texts."""
-    found: list[Value] = (values.shown() if isinstance(values, Column) else values).tolist()
-    return found
-
-
 @dataclass(frozen=True)
 class Space:
     """The points of a sweep of one spec.
@@ -145,31 +137,20 @@ class Space:
         """The values of the axes where they begin."""
         return {axis.name: axis.first for axis in self.axes}
 
-    def drawn(self, start: int, stop: int, *, plain: bool = False) -> dict[str, Any]:
-        """The values of the axes at some points of a sample; ``plain`` ones are a list."""
+    def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
+        """The values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
-        found: dict[str, Any] = {}
+        found: dict[str, Column | Array] = {}
         for i, axis in enumerate(self.axes):
             numbers = np.concatenate([self._block(i, block) for block in blocks])
-            values = axis.at(numbers[rows])
-            found[axis.name] = plain_values(values) if plain else values
+            found[axis.name] = axis.at(numbers[rows])
         return found
 
     def _block(self, axis: int, block: int) -> Array:
         generator = np.random.default_rng([self.seed, axis, block])
         return self.axes[axis].numbers(generator, BLOCK)
-
-    def linked_defaults(self, settings: Mapping[str, Any]) -> dict[str, Declared]:
-        """The linked symbols with their values at some settings as defaults."""
-        points = {name: column_of([value]) for name, value in settings.items()}
-        values = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
-        columns = {name: np.atleast_1d(np.asarray(v, object)) for name, v in values.items()}
-        return {
-            name: self.declared[name].model_copy(update={"default": column.item()})
-            for name, column in columns.items()
-        }
 
 
 def read_space(

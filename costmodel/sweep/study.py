@@ -20,6 +20,7 @@ from costmodel.sweep.chunk import Chunk as Evaluated
 from costmodel.sweep.engine import Engine
 from costmodel.sweep.frame import Chunk, Rows, constant, length
 from costmodel.sweep.join import Join, read_join
+from costmodel.sweep.laws import settled
 from costmodel.sweep.meanings import meaning_of
 from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
@@ -86,10 +87,7 @@ class Case:
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
         lets = {n: meaning_of(v) for n, v in settings.items() if n in header.let}
-        symbols = header.symbols
-        if self.searched:
-            symbols = symbols | self.space.linked_defaults(settings)
-        header = header.model_copy(update={"let": header.let | lets, "symbols": symbols})
+        header = header.model_copy(update={"let": header.let | lets})
         numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
         architecture = self.architecture._replace(header=header)
         counts = find_convention(self.setup.convention)
@@ -106,7 +104,7 @@ class Case:
         try:
             return self.analysis({})
         except SpecError:
-            return self.analysis(self.space.first)
+            return self.analysis(settled(self.space.first, self.space.links))
 
     def engine(self, metrics: Sequence[str]) -> Engine:
         """What evaluates metrics of it."""
@@ -118,18 +116,9 @@ class Case:
             axes = {axis.name: axis.values for axis in self.space.axes}
             yield from engine.grid(axes, links=self.space.links)
             return
-        is_open = self._is_open()
         for start in range(0, self.space.size, DRAWN):
-            points = self.space.drawn(start, min(start + DRAWN, self.space.size), plain=is_open)
+            points = self.space.drawn(start, min(start + DRAWN, self.space.size))
             yield from engine.points(points, self.space.links, expected=self.space.size)
-
-    def _is_open(self) -> bool:
-        """Whether symbols decide structure, or it takes numbers for other reasons."""
-        try:
-            self.analysis({})
-        except SpecError:
-            return True
-        return False
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
         """The points that make a network; ``names`` are those of fixed symbols that are asked for.
