@@ -257,6 +257,32 @@ def test_samples_fill_their_ranges() -> None:
     )  # fmt: skip
 
 
+def test_a_network_of_which_nothing_varies_is_one_point_of_a_sample() -> None:
+    specs = [str(SPECS / "alexnet.yaml"), str(SPECS / "mobilenetv2.yaml")]
+    study = sweep(specs, ["width=0.5:1"], Said(metrics=("macs",)), sample=7, seed=3)
+    found = rows(study)
+    assert [row["spec"] for row in found] == ["alexnet"] + 7 * ["mobilenetv2"]
+    assert (found[0]["macs"], study.seed) == (724_406_816, 3)
+
+
+def test_no_point_of_a_sample_is_twice_among_the_best() -> None:
+    """Of 60 draws from 13 points, some are the same."""
+    spec, vary = [str(SPECS / "mobilenetv2.yaml")], ["h=128:224:8"]
+    drawn = rows(sweep(spec, vary, Said(metrics=("macs",)), sample=60))
+    different = {row["h"]: row["macs"] for row in drawn}
+    assert len(drawn) == 60 > len(different) > 5
+    for count in (5, 60):
+        best = rows(sweep(spec, vary, Said(top=count, by="macs:max"), sample=60))
+        assert [row["macs"] for row in best] == sorted(different.values(), reverse=True)[:count]
+        assert len({row["h"] for row in best}) == len(best)
+    front = rows(sweep(spec, vary, Said(pareto=("macs", "h:max")), sample=60))
+    assert [row["h"] for row in front] == sorted(
+        h for h, macs in different.items()
+        if not any(m <= macs and other >= h and (m, other) != (macs, h)
+                   for other, m in different.items())
+    )  # fmt: skip
+
+
 def test_a_sampled_row_is_a_single_analysis() -> None:
     analysis = analyze(SPECS / "mobilenetv2.yaml")
     study = sweep([str(SPECS / "mobilenetv2.yaml")], ["width=0.25:2", "h=32:512", "w=h"],
@@ -373,9 +399,24 @@ def test_bad_specs(specs: list[str], cause: str) -> None:
 
 
 def test_a_symbol_that_one_spec_lacks() -> None:
+    """AlexNet has no width: one row for each of the other values, with nothing for it."""
     specs = [str(SPECS / "alexnet.yaml"), str(SPECS / "mobilenetv2.yaml")]
-    with pytest.raises(SpecError, match="the spec has no symbol 'width'"):
-        sweep(specs, ["width=1,2"])
+    study = sweep(specs, ["width=0.5,1", "h=128,224", "w=h"], Said(metrics=("macs",)))
+    found = rows(study)
+    analyses = {"alexnet": analyze(specs[0]), "mobilenetv2": analyze(specs[1])}
+    points: list[tuple[str, Rational | None, int]] = [("alexnet", None, h) for h in (128, 224)]
+    points += [("mobilenetv2", w, h) for w in (Fraction(1, 2), 1) for h in (128, 224)]
+    assert [(row["spec"], row["width"], row["h"]) for row in found] == points
+    for name, width, h in points:
+        own: dict[str, Rational] = {} if width is None else {"width": width}
+        row = found[points.index((name, width, h))]
+        assert row["macs"] == analyses[name].at(h=h, w=h, **own).macs
+    assert study.tally.points == study.size == 6
+    for said in (Said(where=("width <= 1",)), Said(sort=("width",)), Said(pareto=("width*h",))):
+        with pytest.raises(SpecError, match="some networks have no such symbol"):
+            rows(sweep(specs, ["width=0.5,1", "h=128"], said))
+    with pytest.raises(SpecError, match=r"no spec has a symbol 'widht'\n  hint: did you mean 'wid"):
+        sweep(specs, ["widht=1,2"])
     with pytest.raises(SpecError, match=r"alexnet.yaml has no symbol 'width'"):
         rows(sweep(specs, ["h=224"], Said(where=("width <= 1",))))
 

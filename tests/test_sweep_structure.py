@@ -9,6 +9,7 @@ import pytest
 
 from costmodel import SpecError, analyze
 from costmodel.scenario import scenario
+from costmodel.sweep.columns import Column
 from costmodel.sweep.query import Said
 from costmodel.sweep.study import Setup, sweep
 from tests.conftest import Run
@@ -142,8 +143,8 @@ def test_drawn_points_without_a_network_are_left_out(tmp_path: Path, text: str) 
             spec, {key: row[key] for key in ("b", "a", "h")}
         )
     drawn = study.cases[0].space.drawn(0, 40)
-    columns = zip(*(drawn[name].shown() for name in ("b", "a", "h")), strict=True)
-    points = [dict(zip(("b", "a", "h"), map(int, each), strict=True)) for each in columns]
+    columns = [each.shown().tolist() for each in drawn.values() if isinstance(each, Column)]
+    points = [dict(zip(drawn, each, strict=True)) for each in zip(*columns, strict=True)]
     assert len(found) == sum(single(spec, point) is not None for point in points)
 
 

@@ -205,6 +205,26 @@ def test_parquet_keeps_every_number(tmp_path: Path) -> None:
     assert table["macs/params"].to_pylist() == ratios
 
 
+def test_what_a_network_has_not_is_empty(tmp_path: Path, archcost: Run) -> None:
+    said = ("sweep", "specs/alexnet.yaml", MOBILENET, "--vary", "width=0.5,1", "h=224", "--metric",
+            "macs")  # fmt: skip
+    lines = archcost(*said, "--format", "csv").stdout.splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["alexnet", "", "224"], ["mobilenetv2", "0.5", "224"], ["mobilenetv2", "1", "224"]
+    ]  # fmt: skip
+    objects = [
+        json.loads(line) for line in archcost(*said, "--format", "jsonl").stdout.splitlines()
+    ]
+    assert [each["width"] for each in objects] == [None, 0.5, 1]
+    assert "| alexnet |  | 224 |" in archcost(*said, "--format", "markdown").stdout
+    done = archcost(*said, "--plot", str(tmp_path / "x.svg"))
+    assert (done.returncode, "not all have 'width'" in done.stderr) == (2, True)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    archcost(*said, "-o", str(tmp_path / "x.parquet"))
+    table = parquet.read_table(tmp_path / "x.parquet")
+    assert table["width"].to_pylist() == [None, Decimal("0.5"), Decimal(1)]
+
+
 def test_a_parquet_column_becomes_text_where_a_count_leaves_64_bits(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "big.parquet"

@@ -65,9 +65,8 @@ def _draw(
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     """What stands below a sweep: what became of the points, values, conditions, convention."""
     yield "points", points_note(sweep)
-    case = sweep.cases[0]
-    if case.space.sample is not None:
-        yield "sample", f"by chance, seed {case.space.seed}"
+    if sweep.seed is not None:
+        yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
         if one.link is not None:
             yield "linked", one.said

@@ -62,7 +62,7 @@ def numbers_of(column: Array) -> Numbers:
     if any(isinstance(value, str) for value in column):
         raise ExpressionError("this column is text")
     if any(value is None for value in column):
-        raise ExpressionError("a network has no such symbol")
+        raise ExpressionError("some networks have no such symbol")
     if all(isinstance(value, int) for value in column):
         return Numbers(column)
     if any(isinstance(value, Real) for value in column):

@@ -79,7 +79,8 @@ def _joined(name: str, column: Array) -> Field:
 
 
 def _varied(sweep: Sweep, name: str) -> Field:
-    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in sweep.cases]
+    having = [case for case in sweep.cases if name in case.space.names]
+    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in having]
     kind, places = _widest(kinds)
     return Field(name, name, kind, places)
 

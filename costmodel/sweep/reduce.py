@@ -334,20 +334,41 @@ def front(
         yield kept.found
 
 
-def top(chunks: Iterable[Chunk], count: int, by: Objective) -> Iterator[Chunk]:
-    """The best rows, the best first; of equal rows the first ones."""
+def top(
+    chunks: Iterable[Chunk], count: int, by: Objective, once: Sequence[str] = ()
+) -> Iterator[Chunk]:
+    """The best rows, the best first; of equal rows the first ones.
+
+    Args:
+        chunks: all rows.
+        count: how many are kept.
+        by: what is best.
+        once: columns of which no values are kept twice; none where all rows differ.
+    """
     rows: Chunk = {}
     for chunk in chunks:
-        fresh = _promising(chunk, rows, count, by)
+        fresh = _promising(chunk, rows, count, by, once)
         if length(fresh):
-            rows = joined([rows, fresh]) if rows else fresh
+            rows = _different(joined([rows, fresh]) if rows else fresh, once)
             rows = taken(rows, np.argsort(_ranks(by, rows), kind="stable")[:count])
     if rows:
         yield rows
 
 
-def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective) -> Chunk:
+def _different(chunk: Chunk, names: Sequence[str]) -> Chunk:
+    """The first of the rows that are the same in some columns; all where none are named."""
+    if not names:
+        return chunk
+    first: dict[Any, int] = {}
+    for row, values in enumerate(zip(*(chunk[name].tolist() for name in names), strict=True)):
+        first.setdefault(values, row)
+    return taken(chunk, np.array(list(first.values()), np.int64))
+
+
+def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective, once: Sequence[str]) -> Chunk:
     """The rows of a chunk that may be among the best: where rounded keys are equal, all."""
+    if length(rows) < count:
+        chunk = _different(chunk, once)
     keys, exact = _rough(by.keys(chunk))
     if length(rows) == count:
         worst, was_exact = _rough(by.keys(taken(rows, np.array([count - 1]))))

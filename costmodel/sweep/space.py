@@ -4,7 +4,7 @@ A grid has the points of all combinations of values, the last symbol varying fas
 points drawn from them, the same for the same seed however they are read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -160,40 +160,51 @@ def read_space(
     sample: int | None = None,
     seed: int = 0,
 ) -> Space:
-    """The space that is varied of one spec.
+    """The space that is varied of one spec; what it has not does not vary of it.
 
     Args:
         varied: what is varied.
         header: the spec's top level.
         fixed: symbols that are set.
-        sample: how many points are drawn, if any.
+        sample: how many points are drawn, if any; where nothing varies there is but one.
         seed: of the sample.
 
     Raises:
-        SpecError: a name is unknown or set, a value breaks its symbol's rules, links go in a
-            circle, or there are too many points.
+        SpecError: a name is set, a value breaks its symbol's rules, links go in a circle or name
+            what is unknown, or there are too many points.
     """
-    for one in varied:
-        _check_name(one, header, fixed)
-    axes = tuple(_axis(one, header, sample is not None) for one in varied if one.link is None)
+    own = [one for one in varied if one.name in header.symbols or one.name in header.let]
+    for one in own:
+        _check_kind(one, header, fixed)
+    axes = tuple(_axis(one, header, sample is not None) for one in own if one.link is None)
     numbers = {n: Number(v) for n, v in {**header.defaults, **fixed}.items()}
-    trees = {one.name: one.link for one in varied if one.link is not None}
+    trees = {one.name: one.link for one in own if one.link is not None}
     names = {axis.name: Name(axis.name) for axis in axes if axis.name in header.symbols}
     links = dict(_links(trees, {**numbers, **names}))
-    space = Space(axes, links, header.symbols, sample, seed)
+    space = Space(axes, links, header.symbols, sample if axes else None, seed)
     if space.size > MAX_POINTS:
         found = abridged(f"{space.size:,}")
         raise SpecError(f"{found} points; at most {MAX_POINTS:,} are swept")
     return space
 
 
-def _check_name(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
-    known = [*header.symbols, *header.let]
-    if one.name not in known:
-        raise SpecError(
-            f"--vary {one.name}: the spec has no symbol '{one.name}'",
-            hint=did_you_mean(one.name, known),
-        )
+def check_names(varied: Iterable[Varied], headers: Sequence[Header]) -> None:
+    """Make sure that what varies is of one spec at least.
+
+    Raises:
+        SpecError: no spec has such a name.
+    """
+    known = dict.fromkeys(name for each in headers for name in (*each.symbols, *each.let))
+    for one in varied:
+        if one.name not in known:
+            has = "the spec has no" if len(headers) == 1 else "no spec has a"
+            raise SpecError(
+                f"--vary {one.name}: {has} symbol '{one.name}'",
+                hint=did_you_mean(one.name, known),
+            )
+
+
+def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
     if one.name in fixed:
         raise SpecError(f"'{one.name}' is varied and set to {briefly(fixed[one.name])}")
     if one.name in header.let and not one.values:

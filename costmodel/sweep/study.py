@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
+from archspec.errors import did_you_mean
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
@@ -24,7 +25,7 @@ from costmodel.sweep.laws import settled
 from costmodel.sweep.meanings import meaning_of
 from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
-from costmodel.sweep.space import Space, read_space
+from costmodel.sweep.space import Space, check_names, read_space
 from costmodel.sweep.vary import Varied, read_varied
 
 LABELS = ("spec", "variant")
@@ -66,6 +67,7 @@ class Case:
         space: its points.
         fixed: the values of the symbols that do not vary.
         setup: what is said of it.
+        varied: what varies of any network; what this one has not is None in all of its rows.
         searched: whether a metric is searched for at numbers, so that no law holds at all points.
     """
 
@@ -74,6 +76,7 @@ class Case:
     space: Space
     fixed: Mapping[str, Rational]
     setup: Setup
+    varied: tuple[str, ...] = ()
     searched: bool = False
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
@@ -125,7 +128,8 @@ class Case:
 
         Columns are the labels, what varies, the fixed symbols and the metrics.
         """
-        known = {name: self._fixed(name) for name in names if name not in self.space.names}
+        asked = dict.fromkeys((*self.varied, *names))
+        known = {name: self._fixed(name) for name in asked if name not in self.space.names}
         engine = self.engine(metrics)
         for chunk in self._evaluated(engine):
             tally.points += chunk.rows
@@ -141,7 +145,9 @@ class Case:
             if valid.any():
                 yield rows if valid.all() else rows.select(valid)
 
-    def _fixed(self, name: str) -> Rational:
+    def _fixed(self, name: str) -> Rational | None:
+        if name in self.varied:
+            return None
         if name not in self.fixed:
             said = self.architecture.document.file
             raise SpecError(f"{said} has no symbol '{name}'")
@@ -178,6 +184,12 @@ class Sweep:
         return sum(case.space.size for case in self.cases)
 
     @property
+    def seed(self) -> int | None:
+        """That of the sample; None where all points are looked at."""
+        spaces = (case.space for case in self.cases)
+        return next((space.seed for space in spaces if space.sample is not None), None)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
         return tuple(self.cases[0].labels)
@@ -198,7 +210,8 @@ class Sweep:
         if self.query.pareto:
             chunks = front(chunks, self.query.pareto, self.tally)
         if self.query.top is not None and self.query.by is not None:
-            chunks = top(chunks, self.query.top, self.query.by)
+            once = () if self.seed is None else self.shown
+            chunks = top(chunks, self.query.top, self.query.by, once)
         if self.query.sort:
             chunks = ordered(chunks, self.query.sort)
         for chunk in chunks:
@@ -245,23 +258,37 @@ def sweep(
     found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
-    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
+    headers = [each.header for _, each in found]
+    check_names(varied, headers)
+    symbols = dict.fromkeys(name for header in headers for name in header.symbols)
     labels = _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     _check_joined(read)
     there = [*labels[0], *(one.name for one in varied)]
     query = read_query(said, symbols, read.columns if read else (), there)
     given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    _check_set(given, symbols)
+    names = tuple(one.name for one in varied)
 
     def case(label: Mapping[str, str], architecture: Architecture) -> Case:
-        space = read_space(varied, architecture.header, given, sample, seed)
-        known = {**architecture.header.defaults, **given}
+        header = architecture.header
+        own = {name: value for name, value in given.items() if name in header.symbols}
+        space = read_space(varied, header, own, sample, seed)
+        known = {**header.defaults, **own}
         fixed = {name: value for name, value in known.items() if name not in space.names}
         searched = not SEARCHED.isdisjoint(query.metrics)
-        return Case(label, architecture, space, fixed, setup, searched)
+        return Case(label, architecture, space, fixed, setup, names, searched)
 
     cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
     return Sweep(tuple(cases), query, varied, read)
+
+
+def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
+    """What is set is of one network at least, and set of those that have it."""
+    known = tuple(symbols)
+    for name in given:
+        if name not in known:
+            raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
 def _check_joined(join: Join | None) -> None:

@@ -140,12 +140,16 @@ def beside(path: str) -> Iterator[Path]:
 
 
 def _exact(_: Field, value: Any) -> str:
-    """A number so that nothing of it is lost; text as it is."""
+    """A number so that nothing of it is lost; text as it is; nothing of what a network has not."""
+    if value is None:
+        return ""
     return repr(value) if isinstance(value, float) else show_value(value)
 
 
 def shown(field: Field, value: Any) -> str:
     """A number as a person reads it: thousands grouped, six digits of a ratio, units."""
+    if value is None:
+        return ""
     if field.unit is not None:
         return show_quantity(value, field.unit)
     if field.kind == "float":
@@ -173,7 +177,9 @@ def _csv_line(cells: Sequence[str]) -> str:
 def _json(field: Field, value: Any) -> str:
     """A JSON value behind its name: decimals are exact numbers, other fractions texts."""
     text = _exact(field, value)
-    if field.kind in ("text", "fraction") and not isinstance(value, int):
+    if value is None:
+        text = "null"
+    elif field.kind in ("text", "fraction") and not isinstance(value, int):
         text = json.dumps(text, ensure_ascii=False)
     return f"{json.dumps(field.name, ensure_ascii=False)}: {text}"
 
@@ -276,7 +282,7 @@ class _Parquet:
 
         if self.types[name] != arrow.int64() or column.dtype == np.int64:
             return False
-        return any(abs(value) >= 2**63 for value in column)
+        return any(value is not None and abs(value) >= 2**63 for value in column)
 
     def _widen(self, names: Sequence[str]) -> None:
         """Make columns text, in what is written so far too."""
@@ -316,7 +322,13 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
         from decimal import Decimal
 
         unit = Decimal(1).scaleb(-kind.scale)
-        return arrow.array([Decimal(show_value(v)).quantize(unit) for v in column.tolist()], kind)
+        shown = (_or_none(show_value, value) for value in column.tolist())
+        return arrow.array([_or_none(lambda v: Decimal(v).quantize(unit), v) for v in shown], kind)
     if kind == arrow.string():
-        return arrow.array([show_value(value) for value in column.tolist()], kind)
+        return arrow.array([_or_none(show_value, value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
+
+
+def _or_none(make: Callable[[Any], Any], value: Any) -> Any:
+    """What is made of a value that is there."""
+    return None if value is None else make(value)
