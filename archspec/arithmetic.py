@@ -13,6 +13,10 @@ from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, TooLargeError
 Rational = int | Fraction
 
 
+class IrrationalError(ExpressionError):
+    """A root or a logarithm that is no fraction."""
+
+
 def tidy(value: Rational) -> Rational:
     """An integer where the fraction is one."""
     if isinstance(value, Fraction) and value.denominator == 1:
@@ -61,7 +65,7 @@ def round_to(x: Rational, divisor: Rational) -> int:
     if divisor <= 0 or divisor.denominator != 1:
         raise ExpressionError(f"round_to needs a positive integer divisor, not {divisor}")
     step = int(divisor)
-    rounded = max(step, floor(Fraction(x) + Fraction(step, 2)) // step * step)
+    rounded = max(step, floor(x + Fraction(step, 2)) // step * step)
     return rounded + step if 10 * rounded < 9 * x else rounded
 
 
@@ -71,7 +75,7 @@ def square_root(x: Rational) -> Rational:
         root = Fraction(isqrt(x.numerator), isqrt(x.denominator))
         if root * root == x:
             return tidy(root)
-    raise ExpressionError(f"sqrt({x}) is no rational number")
+    raise IrrationalError(f"sqrt({x}) is no rational number")
 
 
 def binary_logarithm(x: Rational) -> int:
@@ -80,7 +84,7 @@ def binary_logarithm(x: Rational) -> int:
         exponent = x.numerator.bit_length() - x.denominator.bit_length()
         if Fraction(2) ** exponent == x:
             return exponent
-    raise ExpressionError(f"log2({x}) is no rational number")
+    raise IrrationalError(f"log2({x}) is no rational number")
 
 
 OPERATORS: dict[str, Callable[[Rational, Rational], Rational]] = {

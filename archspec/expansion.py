@@ -118,7 +118,7 @@ def _outer_scope(
     for name, value in header.let.items():
         section = ("variants", architecture.variant or "", "let") if name in varied else ("let",)
         with _place(architecture, (*section, name), f"let.{name}"):
-            names[name] = _resolved(value, scope)
+            names[name] = resolved_value(value, scope)
     return scope
 
 
@@ -128,7 +128,8 @@ def _redefined(architecture: Architecture) -> frozenset[str]:
     return frozenset(variant.let if variant else ())
 
 
-def _resolved(value: Any, scope: Scope) -> Value:
+def resolved_value(value: Any, scope: Scope) -> Value:
+    """What a name stands for in a scope: an expression, a condition, or a list of such."""
     if isinstance(value, list):
         return Items(tuple(_resolved_item(i, item, scope) for i, item in enumerate(value)))
     return checked_size(resolve(value.tree, scope))
@@ -136,7 +137,7 @@ def _resolved(value: Any, scope: Scope) -> Value:
 
 def _resolved_item(i: int, value: Any, scope: Scope) -> Value:
     try:
-        return _resolved(value, scope)
+        return resolved_value(value, scope)
     except ExpressionError as error:
         raise error.at((i,)) from None
 
@@ -494,7 +495,7 @@ class _Frame:
             value = call.arguments[parameter] if given else default
             scope = self.scope if given else outer.extended(names)
             with self._at(entry, parameter):
-                names[parameter] = _resolved(value, scope.entering(source))
+                names[parameter] = resolved_value(value, scope.entering(source))
         frame = self.inner(source, name)
         frame.scope = outer.extended(names)
         frame.parent = self._top()
@@ -624,7 +625,7 @@ class _Frame:
         names: dict[str, Value] = {}
         for name, value in row.items():
             with self._at(entry, *place, name):
-                names[name] = _resolved(value, self.scope.entering(None))
+                names[name] = resolved_value(value, self.scope.entering(None))
         return names
 
     def _check_shadows(self, entry: Entry, names: Mapping[str, Value]) -> None:

@@ -51,10 +51,12 @@ class Scope(NamedTuple):
     Attributes:
         names: name → value; a free symbol stands for itself.
         tensor: the tensor that enters here, or None where sizes do not exist yet.
+        inexact: whether a root or a logarithm that is no fraction may stay a call.
     """
 
     names: Mapping[str, Value]
     tensor: Tensor | None = None
+    inexact: bool = False
 
     def extended(self, names: Mapping[str, Value]) -> "Scope":
         """This scope with more names."""
@@ -106,7 +108,7 @@ def resolve(tree: Tree, scope: Scope) -> Value:
         case Binary(operator, left, right):
             return _binary(operator, _single(resolve(left, scope)), _single(resolve(right, scope)))
         case Call(function, arguments):
-            return _call(function, [_single(resolve(a, scope)) for a in arguments])
+            return _call(function, [_single(resolve(a, scope)) for a in arguments], scope)
     return tree
 
 
@@ -172,10 +174,14 @@ def _binary(operator: str, left: Tree, right: Tree) -> Tree:
     return Binary(operator, left, right)
 
 
-def _call(function: str, arguments: list[Tree]) -> Tree:
+def _call(function: str, arguments: list[Tree], scope: Scope) -> Tree:
     known = [a.value for a in map(_quantity, arguments) if isinstance(a, Number)]
     if len(known) == len(arguments):
-        return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))
+        try:
+            return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))
+        except arithmetic.IrrationalError:
+            if not scope.inexact:
+                raise
     return Call(function, tuple(arguments))
 
 

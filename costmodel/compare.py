@@ -16,7 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, domain_of, symbols_of
 from costmodel.loading import analyze_architecture
-from costmodel.metrics import METRICS, Metric
+from costmodel.metrics import METRICS, Metric, OpenLawError
 from costmodel.ranking import Ranking, rank
 from costmodel.report import Report
 from costmodel.revisions import Source
@@ -40,15 +40,29 @@ class Network(NamedTuple):
 
     def opened(self, name: str) -> Analysis | None:
         """An analysis in which a symbol is open; None where the structure hangs on its value."""
+        return self.analysis if name in self.analysis.symbols else self.alone(name)
+
+    def alone(self, name: str) -> Analysis | None:
+        """An analysis in which a symbol alone is open; None where the structure hangs on it."""
         analysis = self.analysis
-        if name in analysis.symbols:
-            return analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
         said = (analysis.assumed.texts, analysis.scenario)
         try:
             return analyze_architecture(analysis.architecture, analysis.convention, others, *said)
         except SpecError:
             return None
+
+    def numbers(self, metrics: Iterable[Metric]) -> Iterator[Rational]:
+        """The values of metrics; those of which no law holds, by an analysis in numbers."""
+        analysis = self.analysis
+        for metric in metrics:
+            try:
+                yield analysis.value(metric.name)
+            except OpenLawError:
+                values = analysis.graph.values
+                said = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
+                analysis = analyze_architecture(*said)
+                yield analysis.value(metric.name)
 
 
 class Crossing(NamedTuple):
@@ -57,10 +71,12 @@ class Crossing(NamedTuple):
     Attributes:
         metric: it.
         ranking: the order over the symbol's values; None where no law has the symbol.
+        lawless: the networks of which the metric has no law in it; with them nothing is compared.
     """
 
     metric: Metric
     ranking: Ranking | None
+    lawless: tuple[str, ...] = ()
 
 
 class Along(NamedTuple):
@@ -111,6 +127,12 @@ class Comparison:
         usual = {metric.name for report in self.reports for metric in report.totals}
         return tuple(metric for metric in METRICS.values() if metric.name in usual)
 
+    @cached_property
+    def values(self) -> Mapping[str, tuple[Rational, ...]]:
+        """Every metric's numbers, one for each network."""
+        columns = zip(*(network.numbers(self.metrics) for network in self.networks), strict=True)
+        return {metric.name: found for metric, found in zip(self.metrics, columns, strict=True)}
+
     @property
     def shared(self) -> tuple[str, ...]:
         """The symbols that all have by name, and that are not set."""
@@ -154,17 +176,24 @@ class Comparison:
             closed = tuple(network.label for network, analysis in pairs if analysis is None)
             return Along(name, None, (), closed)
         domain = met(domain_of(analysis, name, self.step) for analysis in analyses)
-        ranks = _Ranks(name, analyses, domain)
-        return Along(name, domain, tuple(Crossing(m, ranks.by(m)) for m in self.metrics))
+        ranks = _Ranks(name, self.networks, analyses, domain)
+        return Along(name, domain, tuple(map(ranks.crossing, self.metrics)))
 
 
 class _Ranks:
     """The orders of some networks along a symbol; what differs by a factor is ranked once."""
 
-    def __init__(self, name: str, analyses: Sequence[Analysis], domain: Domain) -> None:
+    def __init__(
+        self,
+        name: str,
+        networks: Sequence[Network],
+        analyses: Sequence[Analysis],
+        domain: Domain,
+    ) -> None:
         whole = domain.step is not None and domain.step.denominator == 1
         self.name = name
         self.symbol = symbol(name, "integer" if whole else "real")
+        self.networks = networks
         self.analyses = analyses
         self.domain = domain
         self.known: dict[tuple[Expr, ...], Ranking] = {}
@@ -174,9 +203,17 @@ class _Ranks:
             if any(analysis.symbols[name] in symbols_of(each) for each in analysis.demands)
         ]
 
-    def by(self, metric: Metric) -> Ranking | None:
-        """The order by a metric; None where no law has the symbol."""
-        laws = [self._law(analysis, metric).expand() for analysis in self.analyses]
+    def crossing(self, metric: Metric) -> Crossing:
+        """The order by a metric, or of which networks it has no law."""
+        laws = [self._law(i, metric) for i in range(len(self.analyses))]
+        found = [law.expand() for law in laws if law is not None]
+        if len(found) < len(laws):
+            pairs = zip(self.networks, laws, strict=True)
+            return Crossing(metric, None, tuple(one.label for one, law in pairs if law is None))
+        return Crossing(metric, self._ranking(found))
+
+    def _ranking(self, laws: Sequence[Expr]) -> Ranking | None:
+        """The order by some laws; None where none has the symbol."""
         if not any(law.has(self.symbol) for law in laws):
             return None
         factor = laws[0].as_content_primitive()[0]
@@ -186,8 +223,18 @@ class _Ranks:
             self.known[key] = rank(key, self.symbol, self.domain, usual, self._is_valid)
         return self.known[key]
 
-    def _law(self, analysis: Analysis, metric: Metric) -> Expr:
-        """A metric in one symbol, all others at their values."""
+    def _law(self, i: int, metric: Metric) -> Expr | None:
+        """A metric in one symbol, all others at their values; None where it has no law."""
+        try:
+            return self._in_symbol(self.analyses[i], metric)
+        except OpenLawError:
+            alone = self.networks[i].alone(self.name)
+        try:
+            return None if alone is None else self._in_symbol(alone, metric)
+        except OpenLawError:
+            return None
+
+    def _in_symbol(self, analysis: Analysis, metric: Metric) -> Expr:
         values = analysis.graph.values
         others = {s: exact(values[n]) for n, s in analysis.symbols.items() if n != self.name}
         own = {analysis.symbols[self.name]: self.symbol}
@@ -198,7 +245,7 @@ class _Ranks:
 
 
 def _moves(along: Along) -> bool:
-    return any(crossing.ranking is not None for crossing in along.crossings)
+    return any(each.ranking is not None or each.lawless for each in along.crossings)
 
 
 def met(domains: Iterable[Domain]) -> Domain:

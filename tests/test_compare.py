@@ -253,6 +253,45 @@ def test_golden(name: str, archcost: Run, golden: Golden) -> None:
     golden(name, done.stdout)
 
 
+def test_numbers_where_there_is_no_law(tmp_path: Path, archcost: Run) -> None:
+    """Turns that grow by g channels have no law in half bytes while their number is open.
+
+    By hand, of the last merge of two turns at h = 9: 81·(c + g) enter, 81·g are added, 81·(c + 2g)
+    leave, in half bytes.
+    """
+    text = """
+archspec: 1
+name: net
+symbols: {{n: 1, L: 2, h: 9}}
+input: [n, {c}, h, h]
+layers:
+  - repeat:
+      times: L
+      layers:
+        - parallel:
+            branches: [[], [conv2d: {{out_channels: {g}, kernel_size: 3, padding: 1}}]]
+            merge: concat
+"""
+    specs = []
+    for c, g in ((5, 3), (7, 5)):
+        specs.append(str(tmp_path / f"net{c}.yaml"))
+        Path(specs[-1]).write_text(text.format(c=c, g=g))
+    asked = ("compare", *specs, "--metric", "memory_peak", "macs", "--dtype", "int4")
+    found = json.loads(archcost(*asked, "--format", "json").stdout)
+    for network, (c, g) in zip(found["networks"], ((5, 3), (7, 5)), strict=True):
+        peak = network["metrics"]["memory_peak"]
+        assert peak["value"] == sum(-(-81 * each // 2) for each in (c + g, g, c + 2 * g))
+        assert peak["expr"] is None
+        assert network["metrics"]["macs"]["expr"] is not None
+    orders = {along["symbol"]: along for along in found["orders"]}
+    assert orders["L"]["lawless"] == {"memory_peak": ["net5", "net7"]}
+    assert "memory_peak" not in orders["L"]["metrics"]
+    assert orders["h"]["lawless"] == {}
+    (stretch,) = orders["h"]["metrics"]["memory_peak"]["stretches"]
+    assert stretch["order"] == [["net5"], ["net7"]]
+    assert "not compared: no law in L of net5, net7: peak memory" in archcost(*asked).stdout
+
+
 def test_ratios(archcost: Run) -> None:
     """VGG-16 has 138,344,128/25,502,912 times the weights of ResNet-50."""
     done = archcost("compare", *VIEWS["compare.json"], "--format", "json")

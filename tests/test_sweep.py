@@ -16,8 +16,9 @@ from costmodel import SpecError, analyze
 from costmodel.scenario import scenario
 from costmodel.sweep.columns import Column
 from costmodel.sweep.fields import fields_of
+from costmodel.sweep.memory import Array
 from costmodel.sweep.query import Said
-from costmodel.sweep.space import Space, plain_values, read_space
+from costmodel.sweep.space import Space, read_space
 from costmodel.sweep.study import Setup, Sweep, sweep
 from costmodel.sweep.vary import read_varied, show_value
 from tests.conftest import ROOT, Run
@@ -215,7 +216,9 @@ def space(vary: Sequence[str], sample: int | None = None, seed: int = 0, **fixed
     return read_space(read_varied(vary), header, fixed, sample, seed)
 
 
-plain = plain_values
+def plain(values: Column | Array) -> list[Any]:
+    found: list[Any] = (values.shown() if isinstance(values, Column) else values).tolist()
+    return found
 
 
 def test_a_sample_is_the_same_however_it_is_read() -> None:
@@ -239,15 +242,44 @@ def test_what_is_added_does_not_change_what_is_drawn() -> None:
 
 def test_samples_fill_their_ranges() -> None:
     drawn = space(["h=32:35", "width=0.5:0.6", "n=1:1023:log", "c=1,3"], 60_000).drawn(0, 60_000)
-    counts = np.bincount(drawn["h"].overs)
+    height, images = drawn["h"], drawn["n"]
+    assert isinstance(height, Column)
+    assert isinstance(images, Column)
+    counts = np.bincount(height.overs)
     assert np.flatnonzero(counts).tolist() == [32, 33, 34, 35]
     assert abs(counts[32:] / 15_000 - 1).max() < 0.05
-    powers = np.bincount(np.log2(drawn["n"].overs).astype(int))
+    powers = np.bincount(np.log2(images.overs).astype(int))
     assert abs(powers / 6_000 - 1).max() < 0.08  # 2**k to 2**(k+1) are as likely for each k
     width = drawn["width"]
     assert isinstance(width, Column)
     assert (width.under, width.overs.min() >= 500_000, width.overs.max() <= 600_000) == (
         10**6, True, True,
+    )  # fmt: skip
+
+
+def test_a_network_of_which_nothing_varies_is_one_point_of_a_sample() -> None:
+    specs = [str(SPECS / "alexnet.yaml"), str(SPECS / "mobilenetv2.yaml")]
+    study = sweep(specs, ["width=0.5:1"], Said(metrics=("macs",)), sample=7, seed=3)
+    found = rows(study)
+    assert [row["spec"] for row in found] == ["alexnet"] + 7 * ["mobilenetv2"]
+    assert (found[0]["macs"], study.seed) == (724_406_816, 3)
+
+
+def test_no_point_of_a_sample_is_twice_among_the_best() -> None:
+    """Of 60 draws from 13 points, some are the same."""
+    spec, vary = [str(SPECS / "mobilenetv2.yaml")], ["h=128:224:8"]
+    drawn = rows(sweep(spec, vary, Said(metrics=("macs",)), sample=60))
+    different = {row["h"]: row["macs"] for row in drawn}
+    assert len(drawn) == 60 > len(different) > 5
+    for count in (5, 60):
+        best = rows(sweep(spec, vary, Said(top=count, by="macs:max"), sample=60))
+        assert [row["macs"] for row in best] == sorted(different.values(), reverse=True)[:count]
+        assert len({row["h"] for row in best}) == len(best)
+    front = rows(sweep(spec, vary, Said(pareto=("macs", "h:max")), sample=60))
+    assert [row["h"] for row in front] == sorted(
+        h for h, macs in different.items()
+        if not any(m <= macs and other >= h and (m, other) != (macs, h)
+                   for other, m in different.items())
     )  # fmt: skip
 
 
@@ -367,9 +399,24 @@ def test_bad_specs(specs: list[str], cause: str) -> None:
 
 
 def test_a_symbol_that_one_spec_lacks() -> None:
+    """AlexNet has no width: one row for each of the other values, with nothing for it."""
     specs = [str(SPECS / "alexnet.yaml"), str(SPECS / "mobilenetv2.yaml")]
-    with pytest.raises(SpecError, match="the spec has no symbol 'width'"):
-        sweep(specs, ["width=1,2"])
+    study = sweep(specs, ["width=0.5,1", "h=128,224", "w=h"], Said(metrics=("macs",)))
+    found = rows(study)
+    analyses = {"alexnet": analyze(specs[0]), "mobilenetv2": analyze(specs[1])}
+    points: list[tuple[str, Rational | None, int]] = [("alexnet", None, h) for h in (128, 224)]
+    points += [("mobilenetv2", w, h) for w in (Fraction(1, 2), 1) for h in (128, 224)]
+    assert [(row["spec"], row["width"], row["h"]) for row in found] == points
+    for name, width, h in points:
+        own: dict[str, Rational] = {} if width is None else {"width": width}
+        row = found[points.index((name, width, h))]
+        assert row["macs"] == analyses[name].at(h=h, w=h, **own).macs
+    assert study.tally.points == study.size == 6
+    for said in (Said(where=("width <= 1",)), Said(sort=("width",)), Said(pareto=("width*h",))):
+        with pytest.raises(SpecError, match="some networks have no such symbol"):
+            rows(sweep(specs, ["width=0.5,1", "h=128"], said))
+    with pytest.raises(SpecError, match=r"no spec has a symbol 'widht'\n  hint: did you mean 'wid"):
+        sweep(specs, ["widht=1,2"])
     with pytest.raises(SpecError, match=r"alexnet.yaml has no symbol 'width'"):
         rows(sweep(specs, ["h=224"], Said(where=("width <= 1",))))
 

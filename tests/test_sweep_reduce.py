@@ -115,7 +115,7 @@ def test_the_best_and_the_order_are_those_of_sorting(
     by = Objective(text, tree(text), largest)
     order = sorted(range(len(table)), key=lambda i: exact(text, table[i], largest))
     assert numbers(reduce.top(parts_of(table, cuts), count, by)) == order[:count]
-    assert numbers(reduce.ordered(parts_of(table, cuts), by)) == order
+    assert numbers(reduce.ordered(parts_of(table, cuts), [by])) == order
 
 
 CONDITIONS = (
@@ -219,7 +219,15 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SpecError, match="the front has more than 5 rows"):
         list(reduce.front(parts_of(table, []), objectives, Tally()))
     with pytest.raises(SpecError, match="to be sorted are more than 5 rows"):
-        list(reduce.ordered(parts_of(table, []), objectives[0]))
+        list(reduce.ordered(parts_of(table, []), objectives))
+
+
+def test_ties_are_broken_by_the_next() -> None:
+    """As Python sorts pairs: by b downwards, by a where that is equal, else as they come."""
+    table = [(3, 1, 1), (1, 2, 1), (2, 1, 2), (2, 1, 1), (1, 1, 5)]
+    by = [Objective("b", tree("b"), largest=True), Objective("a", tree("a"))]
+    wanted = sorted(range(5), key=lambda i: (-table[i][1], table[i][0]))
+    assert numbers(reduce.ordered(parts_of(table, [2, 3]), by)) == wanted
 
 
 def test_front_size_is_watched() -> None:
@@ -253,19 +261,21 @@ def test_joins_by_variants_and_by_what_is_fixed(tmp_path: Path) -> None:
         'resnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n'
     )
     spec = str(ROOT / "specs" / "resnet.yaml@*")
-    study = sweep([spec], [], Said(metrics=("macs",), sort="top1:max"), join=str(file))
+    study = sweep([spec], [], Said(metrics=("macs",), sort=("top1:max",)), join=str(file))
     (found,) = study.rows()
     assert found["variant"].tolist() == ["resnet50", "resnet18"]
     assert found["source"].tolist() == ["V2", "IMAGENET1K, V1"]
     with pytest.raises(SpecError, match="'source': this column is text"):
-        list(sweep([spec], [], Said(sort="source"), join=str(file)).rows())
+        list(sweep([spec], [], Said(sort=("source",)), join=str(file)).rows())
 
 
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
         ("h,accuracy\n96,1\n96.0,2\n", "lines 2 and 3 are both of h = 96"),
-        ("h,accuracy\n96,1,2\n", "mine.csv:2: 3 cells below 2 columns"),
+        ("h,accuracy\n96,1,2\n", r"mine.csv:2: 3 cells below 2 columns \(h, accuracy\)"),
+        ("h,accuracy\n96,1\n128\n", "mine.csv:3: 1 cell below 2 columns"),
+        ("h\n96,1\n", "has nothing to join"),
         ("h,accuracy\n96,\n", "mine.csv:2: accuracy is empty"),
         ("h,accuracy\nbig,1\n", "mine.csv:2: h = big is no number"),
         ("size,accuracy\n96,1\n", "has no column to join by, only size, accuracy"),

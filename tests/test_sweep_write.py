@@ -72,11 +72,11 @@ def test_long_tables_say_how_many_more(archcost: Run) -> None:
 
 def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
     said = ("sweep", "specs/alexnet.yaml", "--vary", "h=32,64,96", "--metric", "macs")
-    assert "points              3; 1 make no valid network" in archcost(*said).stdout
+    assert "points              3; 1 makes no valid network" in archcost(*said).stdout
     assert "valid when          h >= 63" in archcost(*said).stdout
     done = archcost(*said, "--format", "csv")
     assert done.stdout.splitlines()[0] == "h,macs"
-    assert done.stderr == "archcost: points: 3; 1 make no valid network\n"
+    assert done.stderr == "archcost: points: 3; 1 makes no valid network\n"
     file = tmp_path / "out.csv"
     done = archcost(*said, "-o", str(file))
     assert (done.stdout, len(file.read_text().splitlines())) == ("", 3)
@@ -103,6 +103,9 @@ def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
         (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
         (("--sample", "0"), "--sample 0: a sample has from 1"),
         (("--sample", "10", "--seed", "-1"), "--seed -1: a seed is 0 or more"),
+        (("--seed", "0"), "--seed 0 is of a sample, and all points are looked at"),
+        (("--sort",), "--sort needs a value"),
+        (("--sort", "macs", "macs:max"), "--sort names 'macs' twice"),
         (("--metric",), "--metric needs a value"),
         (("--where",), "--where needs a value"),
         (("--set", "h=3"), "'h' is varied and set to 3"),
@@ -116,6 +119,23 @@ def test_bad_options(arguments: tuple[str, ...], message: str, archcost: Run) ->
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "jsonl"])
+def test_nothing_is_printed_before_the_first_rows_are_there(form: str, archcost: Run) -> None:
+    """The first chunk has no value for what is asked; later ones may fail behind what is there."""
+    done = archcost("sweep", MOBILENET, "--vary", "h=96,97", "--metric", "macs/(h - 97)",
+                    "--format", form)  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a division by zero" in done.stderr
+
+
+def test_several_columns_to_sort_by(archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=96,128", "width=0.5,1", "--sort", "width:max",
+                    "macs:max", "--format", "csv", "--metric", "macs")  # fmt: skip
+    assert [line.split(",")[:2] for line in done.stdout.splitlines()[1:]] == [
+        ["128", "1"], ["96", "1"], ["128", "0.5"], ["96", "0.5"]
+    ]  # fmt: skip
 
 
 def study(*vary: str, **said: Any) -> Any:
@@ -212,6 +232,26 @@ def test_parquet_keeps_every_number(tmp_path: Path) -> None:
     assert table["macs/params"].to_pylist() == ratios
 
 
+def test_what_a_network_has_not_is_empty(tmp_path: Path, archcost: Run) -> None:
+    said = ("sweep", "specs/alexnet.yaml", MOBILENET, "--vary", "width=0.5,1", "h=224", "--metric",
+            "macs")  # fmt: skip
+    lines = archcost(*said, "--format", "csv").stdout.splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["alexnet", "", "224"], ["mobilenetv2", "0.5", "224"], ["mobilenetv2", "1", "224"]
+    ]  # fmt: skip
+    objects = [
+        json.loads(line) for line in archcost(*said, "--format", "jsonl").stdout.splitlines()
+    ]
+    assert [each["width"] for each in objects] == [None, 0.5, 1]
+    assert "| alexnet |  | 224 |" in archcost(*said, "--format", "markdown").stdout
+    done = archcost(*said, "--plot", str(tmp_path / "x.svg"))
+    assert (done.returncode, "not all have 'width'" in done.stderr) == (2, True)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    archcost(*said, "-o", str(tmp_path / "x.parquet"))
+    table = parquet.read_table(tmp_path / "x.parquet")
+    assert table["width"].to_pylist() == [None, Decimal("0.5"), Decimal(1)]
+
+
 def test_a_parquet_column_becomes_text_where_a_count_leaves_64_bits(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "big.parquet"
@@ -271,12 +311,27 @@ def test_numbers_for_people(field: Field, value: Any, text: str) -> None:
 def test_the_columns_of_a_sweep(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("h,top1,who\n96,60.25,me\n128,61,you\n")
-    said = Said(metrics=("macs", "2*macs", "macs/h"), sort="top1:max")
+    said = Said(metrics=("macs", "2*macs", "macs/h"), sort=("top1:max",))
     swept = sweep([str(ROOT / MOBILENET)], ["h=96,128", "width=1/3,0.5"], said, join=str(file))
     fields = [(f.name, f.kind, f.places) for f in fields_of(swept)]
     assert fields == [("h", "whole", 0), ("width", "fraction", 0), ("macs", "whole", 0),
                       ("2*macs", "whole", 0), ("macs/h", "float", 0), ("top1", "decimal", 2),
                       ("who", "text", 0)]  # fmt: skip
+
+
+def test_columns_stand_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("h,acc,who\n96,60.25,me\n128,61,you\n")
+    for asked, names in (
+        (("acc", "macs"), ["h", "acc", "macs", "who"]),
+        (("macs", "who", "params"), ["h", "macs", "who", "params", "acc"]),
+        (("h", "macs"), ["h", "macs", "acc", "who"]),
+    ):
+        swept = sweep([str(ROOT / MOBILENET)], ["h=96,128"], Said(metrics=asked), join=str(file))
+        assert [field.name for field in fields_of(swept)] == names
+        (chunk,) = swept.rows()
+        (accuracy,) = (field for field in fields_of(swept) if field.name == "acc")
+        assert accuracy.values(chunk).tolist() == [Fraction(241, 4), 61]
 
 
 class Terminal(StringIO):

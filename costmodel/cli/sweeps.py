@@ -42,14 +42,19 @@ Top = Annotated[
     int | None, Parameter(help="Keep so many of the best, of which --by says the best.")
 ]
 By = Annotated[str | None, Parameter(help="What is best: macs, or macs:max for the largest.")]
-Sort = Annotated[str | None, Parameter(help="The order of the rows: macs, or macs:max.")]
+Sort = Annotated[
+    list[str] | None,
+    _several("The order of the rows: macs, or macs:max; the next where rows are equal in it."),
+]
 Join = Annotated[
     str | None, Parameter(help="A CSV file with columns of your own, found by symbols' values.")
 ]
 Sample = Annotated[
     str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
 ]
-Seed = Annotated[int, Parameter(help="Of the sample: the same seed, the same points.")]
+Seed = Annotated[
+    int | None, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
+]
 Output = Annotated[
     str | None,
     Parameter(name=["--output", "-o"], help="Write into a file: .csv .jsonl .parquet .md .tex."),
@@ -76,11 +81,11 @@ class Asked:
         """The same as texts that are read with the networks."""
         from costmodel.sweep.query import Said
 
-        for option in ("metric", "where", "pareto"):
+        for option in ("metric", "where", "pareto", "sort"):
             require_values(f"--{option}", getattr(self, option))
         metrics = tuple(dict.fromkeys(self.metric or ()))
-        where, pareto = tuple(self.where or ()), tuple(self.pareto or ())
-        return Said(metrics, where, pareto, self.top, self.by, self.sort)
+        where, pareto, sort = (tuple(each or ()) for each in (self.where, self.pareto, self.sort))
+        return Said(metrics, where, pareto, self.top, self.by, sort)
 
 
 NOTHING_ASKED = Asked()
@@ -95,7 +100,7 @@ def sweep(
     asked: Asked = NOTHING_ASKED,
     join: Join = None,
     sample: Sample = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
@@ -114,7 +119,7 @@ def sweep(
         setup=_setup(given),
         join=join,
         sample=_count(sample),
-        seed=_not_negative(seed),
+        seed=_seed(seed, sample),
     )
     return _carry_out(study, form, output, plot)
 
@@ -125,10 +130,15 @@ def _setup(given: Given) -> "Setup":
     return Setup(given.convention, given.fixed, given.assumed, given.scenario)
 
 
-def _not_negative(seed: int) -> int:
-    if seed < 0:
+def _seed(seed: int | None, sample: str | None) -> int:
+    if seed is not None and sample is None:
+        raise SpecError(
+            f"--seed {seed} is of a sample, and all points are looked at",
+            hint="say how many are drawn, as --sample 1e6",
+        )
+    if seed is not None and seed < 0:
         raise SpecError(f"--seed {seed}: a seed is 0 or more")
-    return seed
+    return seed or 0
 
 
 def _count(sample: str | None) -> int | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
 from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
-from costmodel.metrics import Metric
+from costmodel.metrics import Metric, OpenLawError
 from costmodel.ranking import Order, Ranking, Stretch
 from costmodel.render.amounts import show_amount
 from costmodel.render.json import VERSION, plain_number
@@ -65,7 +65,7 @@ def _rows(found: Comparison) -> Rows:
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     """A network's number, and its ratio to the first's."""
-    numbers = [analysis.value(metric.name) for analysis in found.analyses]
+    numbers = found.values[metric.name]
     return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
 
 
@@ -103,6 +103,8 @@ def _heading(along: Along) -> str:
 def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
     """``a < b for h <= 191, b < a for h >= 192``."""
     ranking, name = crossing.ranking, along.name
+    if crossing.lawless:
+        return f"not compared: no law in {name} of {', '.join(crossing.lawless)}"
     if ranking is None:
         return f"the same for every {name}"
     if not ranking.stretches:
@@ -209,16 +211,24 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
 
 
 def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
-    numbers = [analysis.value(metric.name) for analysis in found.analyses]
+    numbers = found.values[metric.name]
     value = float(numbers[i]) if metric.quantity else plain_number(numbers[i])
-    law = text(found.reports[i].total(metric.name))
-    return {"expr": law, "value": value, "ratio": list(ratios(numbers))[i]}
+    return {"expr": _law(found, metric, i), "value": value, "ratio": list(ratios(numbers))[i]}
+
+
+def _law(found: Comparison, metric: Metric, i: int) -> str | None:
+    """None where it has none in the symbols."""
+    try:
+        return text(found.reports[i].total(metric.name))
+    except OpenLawError:
+        return None
 
 
 def _along(along: Along, found: Comparison) -> dict[str, Any]:
     return {
         "symbol": along.name,
         "closed": list(along.closed),
+        "lawless": {c.metric.name: list(c.lawless) for c in along.crossings if c.lawless},
         "metrics": {
             crossing.metric.name: _ranking(crossing.ranking, found)
             for crossing in along.crossings

@@ -64,13 +64,12 @@ def _draw(
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     """What stands below a sweep: what became of the points, values, conditions, convention."""
     yield "points", points_note(sweep)
-    case = sweep.cases[0]
-    if case.space.sample is not None:
-        yield "sample", f"by chance, seed {case.space.seed}"
+    if sweep.seed is not None:
+        yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
         if one.link is not None:
             yield "linked", one.said
-    if (analysis := typical(case)) is not None:
+    if (analysis := typical(sweep.cases[0])) is not None:
         yield from standing_notes(
             analysis, at=_fixed(sweep), conditions=_conditions(sweep, analysis)
         )
@@ -98,21 +97,28 @@ def points_note(sweep: Sweep) -> str:
     parts = [f"{tally.points:,}"]
     if tally.invalid:
         why = f" (as {tally.refusal.cause})" if tally.refusal else ""
-        parts.append(f"{tally.invalid:,} make no valid network{why}")
+        parts.append(f"{_so_many(tally.invalid, 'makes', 'make')} no valid network{why}")
     if tally.unmatched and sweep.join:
-        parts.append(f"{tally.unmatched:,} have no line in {sweep.join.file}")
+        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
     if tally.refused:
         said = " and ".join(condition.text for condition in sweep.query.conditions)
-        parts.append(f"{tally.refused:,} break {said}")
+        parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {said}")
     if sweep.query.pareto:
         objectives = (f"{'largest' if o.largest else 'least'} {o.text}" for o in sweep.query.pareto)
         parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
         kind = "largest" if sweep.query.by.largest else "least"
-        parts.append(f"the {tally.kept:,} with the {kind} {sweep.query.by.text} are kept")
+        said = f"with the {kind} {sweep.query.by.text}"
+        parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
     if sweep.join and sweep.join.unused:
-        parts.append(f"{sweep.join.unused:,} lines of {sweep.join.file} are of no point")
+        lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
+        parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
     return "; ".join(parts)
+
+
+def _so_many(count: int, one: str, many: str) -> str:
+    """A count before the words that fit it."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def typical(case: Case) -> Analysis | None:

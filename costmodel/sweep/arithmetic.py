@@ -2,7 +2,8 @@
 
 A column is an array of int64, or of Python's integers, fractions and texts. Of a real metric, as
 seconds, the numerators and denominators are columns beside it. Where a bound on a result leaves
-64 bits, Python's integers take over.
+64 bits, Python's integers take over; roots and logarithms that are no fractions are `Real`s, and
+what is made of them is computed row by row.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archspec import arithmetic
-from archspec.arithmetic import RELATIONS, Rational, tidy
+from archspec.arithmetic import RELATIONS, tidy
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.trees import Binary, Call, Name, Number, Tree, Truth, Unary, Value
+from costmodel.sweep import reals
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array
+from costmodel.sweep.reals import Number as Exact
+from costmodel.sweep.reals import Real
 
 MAX_INT64 = 2**63 - 1
 MAX_EXACT_FLOAT = 2**53
@@ -31,15 +34,17 @@ class Numbers(NamedTuple):
     Attributes:
         over: integers as one or as an array.
         under: integers as one or as an array.
+        real: whether ``over`` holds any numbers, `Real`s among them, and nothing stands below.
     """
 
     over: Any
     under: Any = 1
+    real: bool = False
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing stands below."""
-        return isinstance(self.under, int) and self.under == 1
+        """Whether all are integers because nothing stands below."""
+        return isinstance(self.under, int) and self.under == 1 and not self.real
 
     def whole(self) -> Any:
         """The integers that these are."""
@@ -54,15 +59,21 @@ def numbers_of(column: Array) -> Numbers:
     """
     if column.dtype != object:
         return Numbers(column)
-    if any(isinstance(value, str) or value is None for value in column):
+    if any(isinstance(value, str) for value in column):
         raise ExpressionError("this column is text")
+    if any(value is None for value in column):
+        raise ExpressionError("some networks have no such symbol")
     if all(isinstance(value, int) for value in column):
         return Numbers(column)
+    if any(isinstance(value, Real) for value in column):
+        return Numbers(column, real=True)
     return Numbers(_narrowed(_OVER(column)), _narrowed(_UNDER(column)))
 
 
-def constant_of(value: Rational) -> Numbers:
+def constant_of(value: Exact) -> Numbers:
     """One number for all rows."""
+    if isinstance(value, Real):
+        return Numbers(value, real=True)
     return Numbers(value.numerator, value.denominator)
 
 
@@ -104,7 +115,7 @@ def _plus(x: Any, y: Any) -> Any:
 
 def as_floats(x: Numbers) -> Any:
     """The nearest floats."""
-    if max(_largest(x.over), _largest(x.under)) <= MAX_EXACT_FLOAT:
+    if not x.real and max(_largest(x.over), _largest(x.under)) <= MAX_EXACT_FLOAT:
         return x.over / x.under
     exact = as_fractions(x)
     return exact.astype(np.float64) if isinstance(exact, np.ndarray) else float(exact)
@@ -112,25 +123,32 @@ def as_floats(x: Numbers) -> Any:
 
 def as_fractions(x: Numbers) -> Any:
     """Exact numbers: one, or an array of Python's integers and fractions."""
-    if x.is_whole:
+    if x.is_whole or x.real:
         return _wide(x.over)
     return _FRACTION(x.over, x.under)
 
 
 def _add(x: Numbers, y: Numbers) -> Numbers:
+    if x.real or y.real:
+        return Numbers(as_fractions(x) + as_fractions(y), real=True)
     over = _plus(_times(x.over, y.under), _times(y.over, x.under))
     return Numbers(over, _times(x.under, y.under))
 
 
-def _negative(x: Numbers) -> Numbers:
-    return Numbers(-x.over, x.under)
+def negative(x: Numbers) -> Numbers:
+    """The same with the other sign."""
+    return x._replace(over=-x.over)
 
 
 def _multiply(x: Numbers, y: Numbers) -> Numbers:
+    if x.real or y.real:
+        return Numbers(as_fractions(x) * as_fractions(y), real=True)
     return Numbers(_times(x.over, y.over), _times(x.under, y.under))
 
 
 def _divide(x: Numbers, y: Numbers) -> Numbers:
+    if x.real or y.real:
+        return _QUOTIENT(x, y)
     if np.any(y.over == 0):
         raise ExpressionError("a division by zero")
     over, under = _times(x.over, y.under), _times(x.under, y.over)
@@ -141,11 +159,13 @@ def _divide(x: Numbers, y: Numbers) -> Numbers:
 
 
 def _floor(x: Numbers) -> Numbers:
+    if x.real:
+        return _WHOLE(x)
     return x if x.is_whole else Numbers(x.over // x.under)
 
 
 def _ceil(x: Numbers) -> Numbers:
-    return _negative(_floor(_negative(x)))
+    return negative(_floor(negative(x)))
 
 
 def _floor_divide(x: Numbers, y: Numbers) -> Numbers:
@@ -153,7 +173,7 @@ def _floor_divide(x: Numbers, y: Numbers) -> Numbers:
 
 
 def _remainder(x: Numbers, y: Numbers) -> Numbers:
-    return _add(x, _negative(_multiply(y, _floor_divide(x, y))))
+    return _add(x, negative(_multiply(y, _floor_divide(x, y))))
 
 
 def _power(x: Numbers, y: Numbers) -> Numbers:
@@ -166,8 +186,10 @@ def _power(x: Numbers, y: Numbers) -> Numbers:
 
 
 def compare(relation: str, x: Numbers, y: Numbers) -> Any:
-    """Where a relation holds, by cross-multiplication."""
+    """Where a relation holds, by cross-multiplication; nothing is rounded."""
     holds: Callable[[Any, Any], Any] = RELATIONS[relation]
+    if x.real or y.real:
+        return holds(as_fractions(x), as_fractions(y))
     return holds(_times(x.over, y.under), _times(y.over, x.under))
 
 
@@ -175,13 +197,19 @@ def _extreme(relation: str) -> Callable[..., Numbers]:
     def chosen(*several: Numbers) -> Numbers:
         best, *others = several
         for other in others:
-            first = compare(relation, best, other)
-            whole = best.is_whole and other.is_whole
-            under = 1 if whole else _chosen(first, best.under, other.under)
-            best = Numbers(_chosen(first, best.over, other.over), under)
+            best = _either(compare(relation, best, other), best, other)
         return best
 
     return chosen
+
+
+def _either(first: Any, x: Numbers, y: Numbers) -> Numbers:
+    """The one where a mask is true, the other elsewhere."""
+    if x.real or y.real:
+        return Numbers(np.where(first, as_fractions(x), as_fractions(y)), real=True)
+    whole = x.is_whole and y.is_whole
+    under = 1 if whole else _chosen(first, x.under, y.under)
+    return Numbers(_chosen(first, x.over, y.over), under)
 
 
 def _chosen(first: Any, x: Any, y: Any) -> Any:
@@ -190,22 +218,24 @@ def _chosen(first: Any, x: Any, y: Any) -> Any:
     return np.where(first, x, y)
 
 
-def _one_by_one(function: Callable[..., Rational]) -> Callable[..., Numbers]:
+def _one_by_one(function: Callable[..., Exact]) -> Callable[..., Numbers]:
     """A function of numbers, applied row by row."""
     each = np.frompyfunc(function, len(function.__annotations__) - 1, 1)
 
     def applied(*several: Numbers) -> Numbers:
         found = each(*map(as_fractions, several))
-        if isinstance(found, np.ndarray):
-            return numbers_of(found)
-        return Numbers(found.numerator, found.denominator)
+        return numbers_of(found) if isinstance(found, np.ndarray) else constant_of(found)
 
     return applied
 
 
+_QUOTIENT = _one_by_one(reals.divide)
+_WHOLE = _one_by_one(reals.whole)
+
+
 _OPERATORS: dict[str, Callable[[Numbers, Numbers], Numbers]] = {
     "+": _add,
-    "-": lambda x, y: _add(x, _negative(y)),
+    "-": lambda x, y: _add(x, negative(y)),
     "*": _multiply,
     "/": _divide,
     "//": _floor_divide,
@@ -218,9 +248,9 @@ _FUNCTIONS: dict[str, Callable[..., Numbers]] = {
     "max": _extreme(">="),
     "floor": _floor,
     "ceil": _ceil,
-    "round_to": _one_by_one(arithmetic.round_to),
-    "sqrt": _one_by_one(arithmetic.square_root),
-    "log2": _one_by_one(arithmetic.binary_logarithm),
+    "round_to": _one_by_one(reals.round_to),
+    "sqrt": _one_by_one(reals.square_root),
+    "log2": _one_by_one(reals.binary_logarithm),
 }
 
 
@@ -246,7 +276,7 @@ def evaluate(tree: Value, chunk: Chunk) -> Numbers:
         case Name(name):
             return _named(name, chunk)
         case Unary("-", operand):
-            return _negative(evaluate(operand, chunk))
+            return negative(evaluate(operand, chunk))
         case Binary(operator, left, right) if operator in _OPERATORS:
             return _OPERATORS[operator](evaluate(left, chunk), evaluate(right, chunk))
         case Call(function, arguments):

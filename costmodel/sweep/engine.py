@@ -6,7 +6,8 @@
 
 ``Engine(analysis, columns, where)`` takes an analysis, or a function that gives one for settings:
 then names that decide structure (a list of depths, a variant) are varied as well, each value with
-an analysis of its own. ``columns`` maps a column's name to an expression of metrics and symbols;
+an analysis of its own. Where a point makes no network its row is not valid, and ``refused`` says
+why of the first. ``columns`` maps a column's name to an expression of metrics and symbols;
 ``where`` are questions, as ``macs <= 300e6 and params <= 4e6``, decided in integers.
 
 ``.grid(axes, links)`` and ``.points(columns, links)`` give chunks (see `chunk.Chunk`), mappings
@@ -19,7 +20,7 @@ the row means anything.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import Any
 
@@ -27,10 +28,10 @@ import numpy as np
 
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
-from costmodel.sweep.chunk import Chunk, joined, with_settings
-from costmodel.sweep.columns import Column, Rule, is_column, read_column
+from costmodel.sweep.chunk import EVERY, Chunk, joined, with_settings
+from costmodel.sweep.columns import Column, Rule, read_column
 from costmodel.sweep.grid import Grid
-from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered
+from costmodel.sweep.laws import Laws, Link, Lowered, laws_of, lowered, settled
 from costmodel.sweep.memory import Array
 from costmodel.sweep.points import Scatter
 from costmodel.sweep.refused import no_network
@@ -43,6 +44,14 @@ It raises a SpecError, or a KeyError, where it cannot do without one that is not
 """
 
 Names = tuple[str, ...]
+
+Settings = Mapping[str, Any]
+"""The values of what decides structure."""
+
+Links = Mapping[str, Link]
+"""What symbols are linked to, those first that others hang on."""
+
+NO_LINKS: Links = {}
 
 ROWS = 2**16
 """Rows of a chunk, at most."""
@@ -74,6 +83,7 @@ class Engine:
         self.where = tuple(where)
         self._analysis = analysis
         self._laws: dict[tuple[Any, ...], Laws] = {}
+        self._errors: dict[tuple[Any, ...], SpecError] = {}
         self._lows: dict[tuple[Any, ...], Lowered] = {}
         self._scatters: dict[int, Scatter] = {}
         self.refused: SpecError | None = None
@@ -83,95 +93,138 @@ class Engine:
         given = self._analysis
         return given if isinstance(given, Analysis) else given(settings)
 
-    def laws(self, settings: Mapping[str, Any]) -> Laws:
-        """The laws at some settings of what decides structure."""
-        key = tuple(settings.items())
-        if key not in self._laws:
-            if len(self._laws) >= MAX_KEPT:
-                for kept in (self._laws, self._lows, self._scatters):
-                    kept.clear()
-            self._laws[key] = laws_of(self.analysis(settings), self.columns, self.where)
-        return self._laws[key]
-
-    def _is_network(self, settings: Mapping[str, Any]) -> bool:
-        """Whether settings make a network; why the first that make none do not is ``refused``."""
-        if not settings:
-            return True
-        try:
-            self.laws(settings)
-        except SpecError as error:
-            self.refused = self.refused or error
-            return False
-        return True
-
-    def structural(self, first: Mapping[str, Any]) -> tuple[str, ...]:
-        """The names that decide structure, of those that vary, at their first values.
-
-        A name that is no symbol is one; where the structure is open, so is each symbol without
-        whose value it stays open.
+    def laws(self, settings: Settings, links: Links = NO_LINKS) -> Laws:
+        """The laws at some settings of what decides structure, and of what these decide by links.
 
         Raises:
-            SpecError: the spec has no such name, or is invalid at all those values.
+            SpecError: they make no network, or leave open what it takes to have laws.
+        """
+        key = (*settings.items(), *links.items())
+        if key in self._errors:
+            raise self._errors[key]
+        if key not in self._laws:
+            self._forget()
+            try:
+                analysis = self.analysis(self._settled(settings, links))
+                self._laws[key] = laws_of(analysis, self.columns, self.where)
+            except SpecError as error:
+                self._errors[key] = error
+                raise
+            except KeyError as error:
+                self._errors[key] = SpecError(f"{error} is not known")
+                raise self._errors[key] from None
+        return self._laws[key]
+
+    def _settled(self, settings: Settings, links: Links) -> Settings:
+        return settings if isinstance(self._analysis, Analysis) else settled(settings, links)
+
+    def _forget(self) -> None:
+        """Keep no more than memory is for."""
+        if max(len(self._laws), len(self._errors)) >= MAX_KEPT:
+            for kept in (self._laws, self._errors, self._lows, self._scatters):
+                kept.clear()
+
+    def _error(self, settings: Settings, links: Links) -> SpecError | None:
+        """Why some settings have no laws, if they have none."""
+        try:
+            self.laws(settings, links)
+        except SpecError as error:
+            return error
+        return None
+
+    def _is_open(self, settings: Settings, others: Settings, links: Links) -> bool:
+        """Whether settings have no laws, but may have where other values are set as well.
+
+        They may not where the same rule is broken at such values: one that is broken whatever they
+        are is broken in the same words.
+        """
+        error = self._error(settings, links)
+        if error is None or not others:
+            return False
+        then = self._error({**settings, **others}, links)
+        return then is None or (then.cause, then.origin) != (error.cause, error.origin)
+
+    def _structural(self, points: Iterable[Settings], links: Links) -> Names | None:
+        """The names that decide structure, of those that vary; None where no point has a network.
+
+        A name that is no symbol is one; where the structure is open, so is each symbol without
+        whose value it stays open at the first point that has a network.
         """
         if isinstance(self._analysis, Analysis):
             return ()
-        fixed = self._needed(first)
-        symbols = self.laws({name: first[name] for name in fixed}).analysis.symbols
+        first = self._first_network(points, links)
+        if first is None:
+            return None
+        fixed = self._needed(first, links)
+        symbols = self.laws({name: first[name] for name in fixed}, links).analysis.graph.symbols
         return tuple(name for name in first if name in fixed or name not in symbols)
 
-    def _structural(self, axes: Mapping[str, Any]) -> Names:
-        """The same, tried at the first values, in the middle and at the last.
+    def _first_network(self, points: Iterable[Settings], links: Links) -> Settings | None:
+        """The first point with a network; any, where it takes no values to have laws."""
+        is_fixed = self._error({}, links) is None
+        for point in points:
+            error = None if is_fixed else self._error(point, links)
+            if error is None:
+                return point
+            self.refused = self.refused or error
+            if self.refused is error and not self._is_open({}, point, links):
+                return None
+        return None
 
-        Raises:
-            SpecError: the spec is invalid at all of these; what it says of the first.
-        """
-        errors = []
-        for part in (Fraction(0), Fraction(1, 2), Fraction(1)):
-            at = {name: values[int(part * (len(values) - 1))] for name, values in axes.items()}
-            try:
-                return self.structural(at)
-            except SpecError as error:
-                errors.append(error)
-        raise errors[0]
-
-    def _needed(self, first: Mapping[str, Any]) -> list[str]:
-        if self._works({}):
-            return []
-        self.analysis(first)
-        needed = list(first)
-        for name in first:
-            fewer = [each for each in needed if each != name]
-            if self._works({each: first[each] for each in fewer}):
-                needed = fewer
+    def _needed(self, first: Settings, links: Links) -> list[str]:
+        needed = list(first) if self._error({}, links) else []
+        for name in tuple(needed):
+            fewer = {each: first[each] for each in needed if each != name}
+            if self._error(fewer, links) is None:
+                needed.remove(name)
         return needed
 
-    def _works(self, settings: Mapping[str, Any]) -> bool:
-        try:
-            self.analysis(settings)
-        except (SpecError, KeyError):
-            return False
-        return True
-
     def grid(
-        self, axes: Mapping[str, Sequence[Any]], links: Mapping[str, Link] | None = None
+        self, axes: Mapping[str, Sequence[Any]], links: Links | None = None
     ) -> Iterator[Chunk]:
         """Every combination of the axes' values, the last axis fastest."""
         if not all(map(len, axes.values())):
             return
-        linked = links or {}
-        structural = self._structural(axes)
-        if tuple(axes)[: len(structural)] != structural:
+        linked = links or NO_LINKS
+        structural = self._structural(_grid_points(axes), linked)
+        if structural is None:
+            yield from self._refused(prod(map(len, axes.values())), [*axes, *linked])
+        elif tuple(axes)[: len(structural)] == structural:
+            for values in product(*(axes[name] for name in structural)):
+                yield from self._grid_at(dict(zip(structural, values, strict=True)), axes, linked)
+        else:
             yield from self._mixed_grid(axes, structural, linked)
+
+    def _grid_at(
+        self, settings: Settings, axes: Mapping[str, Sequence[Any]], links: Links
+    ) -> Iterator[Chunk]:
+        """The part of a grid at some values of its first axes."""
+        others = {name: values for name, values in axes.items() if name not in settings}
+        if self._is_open(settings, {name: values[0] for name, values in others.items()}, links):
+            name, values = next(iter(others.items()))
+            for value in values:
+                yield from self._grid_at({**settings, name: value}, axes, links)
             return
-        inner = {n: read_column(n, values) for n, values in axes.items() if n not in structural}
-        for values in product(*(axes[name] for name in structural)):
-            settings = dict(zip(structural, values, strict=True))
-            if not self._is_network(settings):
-                yield from self._refused(prod(map(len, inner.values())), [*axes, *linked])
-                continue
-            low = self._lowered(settings, inner, linked)
-            for block in Grid(low, inner, wanted(low), ROWS).blocks():
-                yield with_settings(chunk_of(low, block, [*inner, *low.links]), settings)
+        if self._is_refused(settings, links):
+            rows = prod(map(len, others.values()))
+            for chunk in self._refused(rows, [*others, *links]):
+                yield with_settings(chunk, settings)
+            return
+        inner = {name: read_column(name, values) for name, values in others.items()}
+        low = self._lowered(settings, inner, links)
+        for block in Grid(low, inner, wanted(low), ROWS).blocks():
+            yield self._with_settings(chunk_of(low, block, [*inner, *low.links]), settings, links)
+
+    def _with_settings(self, chunk: Chunk, settings: Settings, links: Links) -> Chunk:
+        """Rows behind what is set for all of them, and what that decides by links."""
+        found = self._settled(settings, links)
+        return with_settings(chunk, {n: v for n, v in found.items() if n not in chunk})
+
+    def _is_refused(self, settings: Settings, links: Links) -> bool:
+        """Whether settings make no network; why the first that make none do not is ``refused``."""
+        error = self._error(settings, links) if settings else None
+        self.refused = self.refused or error
+        return error is not None
 
     def _refused(self, rows: int, names: Sequence[str]) -> Iterator[Chunk]:
         """The rows of settings that make no network."""
@@ -179,7 +232,7 @@ class Engine:
             yield no_network(min(ROWS, rows - first), names, self.columns)
 
     def _mixed_grid(
-        self, axes: Mapping[str, Sequence[Any]], structural: Names, links: Mapping[str, Link]
+        self, axes: Mapping[str, Sequence[Any]], structural: Names, links: Links
     ) -> Iterator[Chunk]:
         """A grid in whose inner axes the structure changes, as points."""
         shape = [len(values) for values in axes.values()]
@@ -190,12 +243,12 @@ class Engine:
             at = dict(zip(axes, places, strict=True))
             settings = {name: _chosen(axes[name], at[name]) for name in structural}
             columns = {name: column[at[name]] for name, column in read.items()}
-            yield from self._grouped(settings, columns, links, total, list(axes))
+            yield self._grouped(settings, columns, links, total, list(axes))
 
     def points(
         self,
         columns: Mapping[str, Sequence[Any] | Array | Column],
-        links: Mapping[str, Link] | None = None,
+        links: Links | None = None,
         expected: int | None = None,
     ) -> Iterator[Chunk]:
         """The rows of some columns, which are all of one length.
@@ -205,23 +258,26 @@ class Engine:
         total = _length(columns)
         if total == 0:
             return
-        structural = self._structural({n: v for n, v in columns.items() if not is_column(v)})
+        linked, many = links or NO_LINKS, max(total, expected or 0)
+        structural = self._structural(_column_points(columns, total), linked)
+        if structural is None:
+            yield from self._refused(total, [*columns, *linked])
+            return
         read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
-        many = max(total, expected or 0)
         if not structural:
-            yield from self._scattered({}, read, links or {}, total, many)
+            yield from self._scattered({}, read, linked, total, many)
             return
         for start in range(0, total, ROWS):
             part = np.arange(start, min(start + ROWS, total))
-            settings = {name: _chosen(columns[name], part) for name in structural}
+            settings = {name: _plain(columns[name], part) for name in structural}
             inner = {name: column[part] for name, column in read.items()}
-            yield from self._grouped(settings, inner, links or {}, many, list(columns))
+            yield self._grouped(settings, inner, linked, many, list(columns))
 
     def _scattered(
         self,
-        settings: Mapping[str, Any],
+        settings: Settings,
         columns: Mapping[str, Column],
-        links: Mapping[str, Link],
+        links: Links,
         total: int,
         expected: int,
     ) -> Iterator[Chunk]:
@@ -236,30 +292,47 @@ class Engine:
         self,
         settings: Mapping[str, list[Any]],
         columns: Mapping[str, Column],
-        links: Mapping[str, Link],
+        links: Links,
         expected: int,
         order: list[str],
-    ) -> Iterator[Chunk]:
+    ) -> Chunk:
         """The rows of points of several structures, each structure's together."""
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for row, values in enumerate(zip(*settings.values(), strict=True)):
-            groups.setdefault(values, []).append(row)
-        parts = []
-        for values, rows in groups.items():
-            own, index = dict(zip(settings, values, strict=True)), np.array(rows)
+        parts: list[tuple[Array, Chunk]] = []
+        for values, index in _groups(zip(*settings.values(), strict=True)):
+            own = dict(zip(settings, values, strict=True))
             inner = {name: column[index] for name, column in columns.items()}
-            if self._is_network(own):
-                (chunk,) = self._scattered(own, inner, links, len(index), expected)
-            else:
-                (chunk,) = self._refused(len(index), [*inner, *links])
-            parts.append((index, with_settings(chunk, own)))
-        yield joined(parts, order)
+            parts += self._parts_at(own, inner, links, index, expected)
+        return joined(parts, order)
+
+    def _parts_at(
+        self,
+        settings: Settings,
+        columns: Mapping[str, Column],
+        links: Links,
+        index: Array,
+        expected: int,
+    ) -> Iterator[tuple[Array, Chunk]]:
+        """The rows of points at some settings, with their numbers."""
+        first = {name: _plain(column, [0])[0] for name, column in columns.items()}
+        if self._is_open(settings, first, links):
+            name, *others = columns
+            for value, rows in _groups(_plain(columns[name], EVERY)):
+                inner = {other: columns[other][rows] for other in others}
+                yield from self._parts_at(
+                    {**settings, name: value}, inner, links, index[rows], expected
+                )
+        elif self._is_refused(settings, links):
+            (chunk,) = self._refused(len(index), [*columns, *links])
+            yield index, with_settings(chunk, settings)
+        else:
+            (chunk,) = self._scattered(settings, columns, links, len(index), expected)
+            yield index, self._with_settings(chunk, settings, links)
 
     def _scatter(
         self,
-        settings: Mapping[str, Any],
+        settings: Settings,
         columns: Mapping[str, Column],
-        links: Mapping[str, Link],
+        links: Links,
     ) -> Scatter:
         """The compiled laws, kept for further points of the same kind."""
         low = self._lowered(settings, columns, links)
@@ -269,16 +342,18 @@ class Engine:
 
     def _lowered(
         self,
-        settings: Mapping[str, Any],
+        settings: Settings,
         columns: Mapping[str, Column],
-        links: Mapping[str, Link],
+        links: Links,
     ) -> Lowered:
-        laws = self.laws(settings)
+        laws = self.laws(settings, links)
         self._check(laws, columns)
         unders = {name: column.under for name, column in columns.items()}
         key = tuple(map(tuple, (settings.items(), unders.items(), links.items())))
         if key not in self._lows:
-            self._lows[key] = lowered(laws, unders, links)
+            decided = self._settled(settings, links).keys() & laws.analysis.graph.fixed
+            free = {name: link for name, link in links.items() if name not in decided}
+            self._lows[key] = lowered(laws, unders, free)
         return self._lows[key]
 
     def _check(self, laws: Laws, columns: Mapping[str, Column]) -> None:
@@ -289,6 +364,38 @@ class Engine:
 
 def _chosen(values: Any, places: Iterable[Any]) -> list[Any]:
     return [values[place] for place in places]
+
+
+def _plain(values: Any, places: Any) -> list[Any]:
+    """Python's numbers and texts at some places."""
+    found: list[Any]
+    if isinstance(values, Column):
+        found = values[places].shown().tolist()
+    else:
+        found = np.array(_chosen(values, places), object).tolist()
+    return found
+
+
+def _groups(values: Iterable[Any]) -> Iterator[tuple[Any, Array]]:
+    """Every value, as it first comes, with the places where it is."""
+    found: dict[Any, list[int]] = {}
+    for place, value in enumerate(values):
+        found.setdefault(value, []).append(place)
+    return ((value, np.array(places)) for value, places in found.items())
+
+
+def _grid_points(axes: Mapping[str, Sequence[Any]]) -> Iterator[Settings]:
+    """The points of a grid: the first, the one in the middle, the last, then all."""
+    for part in (Fraction(0), Fraction(1, 2), Fraction(1)):
+        yield {name: values[int(part * (len(values) - 1))] for name, values in axes.items()}
+    for values in product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def _column_points(columns: Mapping[str, Any], total: int) -> Iterator[Settings]:
+    """The points of columns, in the same order."""
+    for place in chain((0, total // 2, total - 1), range(total)):
+        yield {name: _plain(values, [place])[0] for name, values in columns.items()}
 
 
 def _length(columns: Mapping[str, Any]) -> int:

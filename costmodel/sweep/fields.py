@@ -56,7 +56,7 @@ class Field(NamedTuple):
 
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:
-    """The columns of a sweep: labels, what varies, what is asked, what is joined."""
+    """The columns of a sweep: labels, what varies, what is asked, what else is joined."""
     return tuple(_fields(sweep))
 
 
@@ -66,15 +66,21 @@ def _fields(sweep: Sweep) -> Iterator[Field]:
     for one in sweep.varied:
         yield _varied(sweep, one.name)
     joined = sweep.join.columns if sweep.join else {}
+    own = {name: _joined(name, column) for name, column in joined.items()}
     for asked in sweep.query.columns:
-        yield _asked(sweep, asked, joined)
-    for name, column in joined.items():
-        kind, places = kind_of(column.tolist())
-        yield Field(name, name, kind, places)
+        name = asked.tree.id if isinstance(asked.tree, Name) else ""
+        yield own.pop(name) if name in own else _asked(sweep, asked, joined)
+    yield from own.values()
+
+
+def _joined(name: str, column: Array) -> Field:
+    kind, places = kind_of(column.tolist())
+    return Field(name, name, kind, places)
 
 
 def _varied(sweep: Sweep, name: str) -> Field:
-    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in sweep.cases]
+    having = [case for case in sweep.cases if name in case.space.names]
+    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in having]
     kind, places = _widest(kinds)
     return Field(name, name, kind, places)
 

@@ -195,8 +195,7 @@ class Figure:
     @property
     def axes(self) -> tuple[Field, ...]:
         """What varies by itself."""
-        links = self.sweep.cases[0].space.links
-        varied = (one.name for one in self.sweep.varied if one.name not in links)
+        varied = (one.name for one in self.sweep.varied if one.link is None)
         return tuple(self.fields[name] for name in varied)
 
     @property
@@ -214,11 +213,17 @@ class Figure:
     def measures(self) -> tuple[Field, ...]:
         """What is drawn over them."""
         mine = self.sweep.join.columns if self.sweep.join else ()
-        names = [*(each.text for each in self.sweep.query.columns), *mine]
+        names = dict.fromkeys([*(each.text for each in self.sweep.query.columns), *mine])
         return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
 
     def _check(self) -> None:
         names = ", ".join(axis.name for axis in self.axes)
+        for name in (axis.name for axis in self.axes):
+            if not all(name in case.space.names for case in self.sweep.cases):
+                raise SpecError(
+                    f"a plot shows what varies of all networks, and not all have '{name}'",
+                    hint="set it with --set, or draw a front with --pareto",
+                )
         if len(self.symbols) > 2 or (len(self.symbols) == 2 and self.groups):
             raise SpecError(
                 f"a plot shows one symbol, two, or a front; here vary {names}",
@@ -373,7 +378,7 @@ def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> L
 
 def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
     """A map for each column, blank where points were left out; of a sample, its points."""
-    is_sampled = figure.sweep.cases[0].space.sample is not None
+    is_sampled = figure.sweep.seed is not None
     first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
     if is_sampled:
@@ -453,7 +458,10 @@ def _point_names(figure: Figure, rows: Chunk) -> list[str]:
     """What each point is: its labels and what varies."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
-    return [", ".join(map(_told, names, values)) for values in zip(*columns, strict=True)]
+    return [
+        ", ".join(_told(name, value) for name, value in zip(names, values, strict=True) if value)
+        for values in zip(*columns, strict=True)
+    ]
 
 
 def _told(name: str, value: Any) -> str:

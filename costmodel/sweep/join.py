@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.formula import count_of
 from costmodel.settings import to_rational
 from costmodel.sweep.frame import Rows, column_of
 from costmodel.sweep.memory import Array
@@ -154,7 +155,11 @@ def _lines(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
             raise SpecError(f"{file}: the columns must have names of their own, not '{name}' twice")
     for number, line in found[1:]:
         if len(line) != len(head):
-            raise SpecError(f"{file}:{number}: {len(line)} cells below {len(head)} columns")
+            cells, columns = count_of(len(line), "cell"), count_of(len(head), "column")
+            raise SpecError(
+                f"{file}:{number}: {cells} below {columns} ({', '.join(head)})",
+                hint="a cell that has a comma in it stands in quotes",
+            )
     return head, [(number, [cell.strip() for cell in line]) for number, line in found[1:]]
 
 

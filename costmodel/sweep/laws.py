@@ -1,14 +1,14 @@
 """What a sweep computes of one network, as one integer program: columns, conditions, questions."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sympy import Expr, Symbol
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.header import Symbol as Declared
-from archspec.scope import Scope, resolve
+from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Items, Measure, Name, Number, Tree, Value
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.functions import Maximum, exact
@@ -16,10 +16,35 @@ from costmodel.algebra.translate import translate
 from costmodel.analysis import Analysis
 from costmodel.metrics import METRICS
 from costmodel.queries import Constraint, Stated, read_constraints, read_quantity
+from costmodel.settings import to_rational
 from costmodel.sweep.lowering import Part, Program
 
 Link = str | Tree
 """What another symbol decides, as a text or its tree."""
+
+
+def settled(settings: Mapping[str, Any], links: Mapping[str, Link]) -> dict[str, Any]:
+    """Settings, and the values of the symbols that are linked to these alone.
+
+    Raises:
+        SpecError: such a link has no value there.
+    """
+    found = dict(settings)
+    for name, link in links.items():
+        tree = parse(link) if isinstance(link, str) else link
+        names = free_names(tree)
+        if names <= found.keys():
+            found[name] = _value(name, tree, {each: found[each] for each in names})
+    return found
+
+
+def _value(name: str, link: Tree, values: Mapping[str, Any]) -> Any:
+    numbers = {each: Number(to_rational(each, value)) for each, value in values.items()}
+    try:
+        found = resolve(link, Scope(numbers))
+    except ExpressionError as error:
+        raise SpecError(f"link of '{name}': {error.cause}") from None
+    return found.value if isinstance(found, Number) else found
 
 
 class Laws(NamedTuple):

@@ -31,7 +31,7 @@ class Query(NamedTuple):
         pareto: what a front is about; empty where none is wanted.
         top: how many of the best are kept, if not all.
         by: what is best.
-        sort: in which order they are shown.
+        sort: in which order they are shown; each decides where those before leave rows equal.
     """
 
     columns: tuple[Asked, ...]
@@ -39,12 +39,12 @@ class Query(NamedTuple):
     pareto: tuple[Objective, ...] = ()
     top: int | None = None
     by: Objective | None = None
-    sort: Objective | None = None
+    sort: tuple[Objective, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
         """All names that it speaks of."""
-        several = (*self.columns, *self.conditions, *self.pareto, self.by, self.sort)
+        several = (*self.columns, *self.conditions, *self.pareto, self.by, *self.sort)
         return frozenset().union(*(free_names(each.tree) for each in several if each is not None))
 
     @property
@@ -66,7 +66,7 @@ class Said(NamedTuple):
     pareto: tuple[str, ...] = ()
     top: int | None = None
     by: str | None = None
-    sort: str | None = None
+    sort: tuple[str, ...] = ()
 
 
 NOTHING_ASKED = Said()
@@ -81,16 +81,13 @@ def read_query(
         said: the texts.
         symbols: the symbols of the specs.
         joined: columns beside metrics and symbols.
-        there: what is shown anyway.
+        there: what is shown before it.
 
     Raises:
         SpecError: a text states nothing of what there is.
     """
     known = {name: Name(name) for name in (*METRICS, *symbols, *joined)}
-    pareto = tuple(_objective("--pareto", text, known) for text in said.pareto)
-    for i, one in enumerate(pareto):
-        if one.tree in [other.tree for other in pareto[:i]]:
-            raise SpecError(f"--pareto names '{one.text}' twice")
+    pareto = _objectives("--pareto", said.pareto, known)
     if said.top is not None and said.by is None:
         raise SpecError("--top needs --by: the best in what?", hint="as in --top 20 --by macs")
     if said.top is not None and said.top < 1:
@@ -98,10 +95,10 @@ def read_query(
     if said.by is not None and said.top is None:
         raise SpecError("--by is of --top", hint="to order all rows, say --sort")
     by = None if said.by is None else _objective("--by", said.by, known)
-    sort = None if said.sort is None else _objective("--sort", said.sort, known)
+    sort = _objectives("--sort", said.sort, known)
     conditions = tuple(Condition(text, _tree("--where", text, known)) for text in said.where)
     asked = [Asked(text, _number("--metric", text, known)) for text in said.metrics]
-    goals = [Asked(each.text, each.tree) for each in (*pareto, by, sort) if each is not None]
+    goals = [Asked(each.text, each.tree) for each in (*pareto, by, *sort) if each is not None]
     if not (asked or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
         asked = [Asked(name, Name(name)) for name in COLUMNS]
     shown = {column.text: column for column in (*asked, *goals)}
@@ -111,6 +108,18 @@ def read_query(
 
 def _is_there(column: Asked, there: Collection[str]) -> bool:
     return isinstance(column.tree, Name) and column.tree.id in there
+
+
+def _objectives(
+    option: str, texts: Iterable[str], known: Mapping[str, Value]
+) -> tuple[Objective, ...]:
+    found: list[Objective] = []
+    for text in texts:
+        one = _objective(option, text, known)
+        if one.tree in [other.tree for other in found]:
+            raise SpecError(f"{option} names '{one.text}' twice")
+        found.append(one)
+    return tuple(found)
 
 
 def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
@@ -133,7 +142,7 @@ def _number(option: str, text: str, known: Mapping[str, Value]) -> Tree:
 
 def _tree(option: str, text: str, known: Mapping[str, Value]) -> Tree:
     try:
-        tree = resolve(parse(text), Scope(known))
+        tree = resolve(parse(text), Scope(known, inexact=True))
     except ExpressionError as error:
         hint = error.hint or _hint(text, known)
         raise SpecError(f"{option} {text}: {error.cause}", hint=hint) from None

@@ -22,6 +22,7 @@ from costmodel.sweep.arithmetic import (
     as_fractions,
     evaluate,
     holds,
+    negative,
 )
 from costmodel.sweep.frame import Chunk, Rows, joined, length, taken
 from costmodel.sweep.memory import Array
@@ -55,7 +56,7 @@ class Objective(NamedTuple):
     def keys(self, chunk: Chunk) -> Numbers:
         """Numbers of which less is better."""
         found = evaluate_named(self.text, self.tree, chunk)
-        return Numbers(-found.over, found.under) if self.largest else found
+        return negative(found) if self.largest else found
 
 
 class Condition(NamedTuple):
@@ -131,7 +132,7 @@ def evaluate_named(text: str, tree: Tree, chunk: Chunk) -> Numbers:
     except ExpressionError as error:
         raise SpecError(f"'{text}': {error.cause}") from None
     shape = (length(chunk),)
-    return Numbers(np.broadcast_to(found.over, shape), found.under)
+    return found._replace(over=np.broadcast_to(found.over, shape))
 
 
 def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally) -> Iterator[Rows]:
@@ -152,7 +153,7 @@ def _rough(keys: Numbers) -> tuple[Array, bool]:
     """Keys that are quick to compare, and whether they are exact."""
     if keys.is_whole:
         return keys.over, True
-    if max(_span(keys.over), _span(keys.under)) <= MAX_EXACT_FLOAT:
+    if keys.real or max(_span(keys.over), _span(keys.under)) <= MAX_EXACT_FLOAT:
         return np.asarray(as_floats(keys)), False
     return np.asarray(as_fractions(keys), object), True
 
@@ -171,6 +172,11 @@ def _ranks(objective: Objective, rows: Chunk) -> Array:
     exact = keys.over if keys.is_whole else as_fractions(keys)
     ranks: Array = np.unique(exact, return_inverse=True)[1].reshape(-1)
     return ranks
+
+
+def _order(objectives: Sequence[Objective], rows: Chunk) -> Array:
+    """The numbers of the rows, the best first, by the first objective, then the second."""
+    return np.lexsort([_ranks(each, rows) for each in reversed(objectives)])
 
 
 def _beaten(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
@@ -282,8 +288,7 @@ class Front:
         """The front, by its first objective, then the second, and so on."""
         if not self.rows:
             return self.rows
-        ranks = [_ranks(objective, self.rows) for objective in self.objectives]
-        return taken(self.rows, np.lexsort(tuple(reversed(ranks))))
+        return taken(self.rows, _order(self.objectives, self.rows))
 
 
 def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]) -> Array:
@@ -329,20 +334,41 @@ def front(
         yield kept.found
 
 
-def top(chunks: Iterable[Chunk], count: int, by: Objective) -> Iterator[Chunk]:
-    """The best rows, the best first; of equal rows the first ones."""
+def top(
+    chunks: Iterable[Chunk], count: int, by: Objective, once: Sequence[str] = ()
+) -> Iterator[Chunk]:
+    """The best rows, the best first; of equal rows the first ones.
+
+    Args:
+        chunks: all rows.
+        count: how many are kept.
+        by: what is best.
+        once: columns of which no values are kept twice; none where all rows differ.
+    """
     rows: Chunk = {}
     for chunk in chunks:
-        fresh = _promising(chunk, rows, count, by)
+        fresh = _promising(chunk, rows, count, by, once)
         if length(fresh):
-            rows = joined([rows, fresh]) if rows else fresh
+            rows = _different(joined([rows, fresh]) if rows else fresh, once)
             rows = taken(rows, np.argsort(_ranks(by, rows), kind="stable")[:count])
     if rows:
         yield rows
 
 
-def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective) -> Chunk:
+def _different(chunk: Chunk, names: Sequence[str]) -> Chunk:
+    """The first of the rows that are the same in some columns; all where none are named."""
+    if not names:
+        return chunk
+    first: dict[Any, int] = {}
+    for row, values in enumerate(zip(*(chunk[name].tolist() for name in names), strict=True)):
+        first.setdefault(values, row)
+    return taken(chunk, np.array(list(first.values()), np.int64))
+
+
+def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective, once: Sequence[str]) -> Chunk:
     """The rows of a chunk that may be among the best: where rounded keys are equal, all."""
+    if length(rows) < count:
+        chunk = _different(chunk, once)
     keys, exact = _rough(by.keys(chunk))
     if length(rows) == count:
         worst, was_exact = _rough(by.keys(taken(rows, np.array([count - 1]))))
@@ -353,8 +379,8 @@ def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective) -> Chunk:
     return chunk
 
 
-def ordered(chunks: Iterable[Chunk], by: Objective) -> Iterator[Chunk]:
-    """All rows, the best first; equal rows stay in their order."""
+def ordered(chunks: Iterable[Chunk], by: Sequence[Objective]) -> Iterator[Chunk]:
+    """All rows, the best first; what is equal in an objective by the next, then as it comes."""
     parts: list[Chunk] = []
     count = 0
     for chunk in chunks:
@@ -363,4 +389,4 @@ def ordered(chunks: Iterable[Chunk], by: Objective) -> Iterator[Chunk]:
         parts.append(chunk)
     if parts:
         rows = joined(parts)
-        yield taken(rows, np.argsort(_ranks(by, rows), kind="stable"))
+        yield taken(rows, _order(by, rows))

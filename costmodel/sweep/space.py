@@ -4,28 +4,37 @@ A grid has the points of all combinations of values, the last symbol varying fas
 points drawn from them, the same for the same seed however they are read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor, prod
-from typing import Any
 
 import numpy as np
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
+from archspec.fields import shortened
 from archspec.header import Header
 from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
-from costmodel.sweep.arithmetic import as_fractions, evaluate
 from costmodel.sweep.columns import Column, read_column
 from costmodel.sweep.frame import column_of
+from costmodel.sweep.meanings import check_meaning
 from costmodel.sweep.memory import Array
-from costmodel.sweep.vary import MAX_VALUES, Interval, Value, Varied, show_value
+from costmodel.sweep.vary import (
+    MAX_VALUES,
+    TRUTHS,
+    Interval,
+    Value,
+    Varied,
+    abridged,
+    briefly,
+    show_value,
+)
 
 MAX_POINTS = 10**12
 """The most points of one sweep."""
@@ -90,12 +99,6 @@ def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Ar
     return clipped
 
 
-def plain_values(values: Column | Array) -> list[Value]:
-    """Values as Python's numbers and texts."""
-    found: list[Value] = (values.shown() if isinstance(values, Column) else values).tolist()
-    return found
-
-
 @dataclass(frozen=True)
 class Space:
     """The points of a sweep of one spec.
@@ -134,31 +137,20 @@ class Space:
         """The values of the axes where they begin."""
         return {axis.name: axis.first for axis in self.axes}
 
-    def drawn(self, start: int, stop: int, *, plain: bool = False) -> dict[str, Any]:
-        """The values of the axes at some points of a sample; ``plain`` ones are a list."""
+    def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
+        """The values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
-        found: dict[str, Any] = {}
+        found: dict[str, Column | Array] = {}
         for i, axis in enumerate(self.axes):
             numbers = np.concatenate([self._block(i, block) for block in blocks])
-            values = axis.at(numbers[rows])
-            found[axis.name] = plain_values(values) if plain else values
+            found[axis.name] = axis.at(numbers[rows])
         return found
 
     def _block(self, axis: int, block: int) -> Array:
         generator = np.random.default_rng([self.seed, axis, block])
         return self.axes[axis].numbers(generator, BLOCK)
-
-    def linked_defaults(self, settings: Mapping[str, Any]) -> dict[str, Declared]:
-        """The linked symbols with their values at some settings as defaults."""
-        points = {name: column_of([value]) for name, value in settings.items()}
-        values = {name: as_fractions(evaluate(t, points)) for name, t in self.links.items()}
-        columns = {name: np.atleast_1d(np.asarray(v, object)) for name, v in values.items()}
-        return {
-            name: self.declared[name].model_copy(update={"default": column.item()})
-            for name, column in columns.items()
-        }
 
 
 def read_space(
@@ -168,50 +160,64 @@ def read_space(
     sample: int | None = None,
     seed: int = 0,
 ) -> Space:
-    """The space that is varied of one spec.
+    """The space that is varied of one spec; what it has not does not vary of it.
 
     Args:
         varied: what is varied.
         header: the spec's top level.
         fixed: symbols that are set.
-        sample: how many points are drawn, if any.
+        sample: how many points are drawn, if any; where nothing varies there is but one.
         seed: of the sample.
 
     Raises:
-        SpecError: a name is unknown or set, a value breaks its symbol's rules, links go in a
-            circle, or there are too many points.
+        SpecError: a name is set, a value breaks its symbol's rules, links go in a circle or name
+            what is unknown, or there are too many points.
     """
-    for one in varied:
-        _check_name(one, header, fixed)
-    axes = tuple(_axis(one, header, sample is not None) for one in varied if one.link is None)
+    own = [one for one in varied if one.name in header.symbols or one.name in header.let]
+    for one in own:
+        _check_kind(one, header, fixed)
+    axes = tuple(_axis(one, header, sample is not None) for one in own if one.link is None)
     numbers = {n: Number(v) for n, v in {**header.defaults, **fixed}.items()}
-    trees = {one.name: one.link for one in varied if one.link is not None}
+    trees = {one.name: one.link for one in own if one.link is not None}
     names = {axis.name: Name(axis.name) for axis in axes if axis.name in header.symbols}
     links = dict(_links(trees, {**numbers, **names}))
-    space = Space(axes, links, header.symbols, sample, seed)
+    space = Space(axes, links, header.symbols, sample if axes else None, seed)
     if space.size > MAX_POINTS:
-        raise SpecError(f"{space.size:,} points; at most {MAX_POINTS:,} are swept")
+        found = abridged(f"{space.size:,}")
+        raise SpecError(f"{found} points; at most {MAX_POINTS:,} are swept")
     return space
 
 
-def _check_name(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
-    known = [*header.symbols, *header.let]
-    if one.name not in known:
-        raise SpecError(
-            f"--vary {one.name}: the spec has no symbol '{one.name}'",
-            hint=did_you_mean(one.name, known),
-        )
+def check_names(varied: Iterable[Varied], headers: Sequence[Header]) -> None:
+    """Make sure that what varies is of one spec at least.
+
+    Raises:
+        SpecError: no spec has such a name.
+    """
+    known = dict.fromkeys(name for each in headers for name in (*each.symbols, *each.let))
+    for one in varied:
+        if one.name not in known:
+            has = "the spec has no" if len(headers) == 1 else "no spec has a"
+            raise SpecError(
+                f"--vary {one.name}: {has} symbol '{one.name}'",
+                hint=did_you_mean(one.name, known),
+            )
+
+
+def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
     if one.name in fixed:
-        raise SpecError(f"'{one.name}' is varied and set to {show_value(fixed[one.name])}")
+        raise SpecError(f"'{one.name}' is varied and set to {briefly(fixed[one.name])}")
     if one.name in header.let and not one.values:
         raise SpecError(
             f"--vary {one.name}: a let name takes a list of values",
-            hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]'",
+            hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]' or --vary tied=false,true",
         )
 
 
 def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
     if one.name in header.let:
+        for value in one.values:
+            check_meaning(one.name, value, header)
         return Axis(one.name, one.values)
     declared = header.symbols[one.name]
     if one.interval is not None:
@@ -223,14 +229,15 @@ def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
 
 def _check_value(name: str, value: Value, declared: Declared) -> None:
     if isinstance(value, str):
-        raise SpecError(f"--vary {name}: {value} is a list; a symbol is a number")
+        kind = "a truth value" if value in TRUTHS else "a list"
+        raise SpecError(f"--vary {name}: {shortened(value)} is {kind}; a symbol is a number")
     broken = declared.broken_rule(value)
     if broken:
-        raise SpecError(f"--vary {name}: {name} = {show_value(value)} {broken}")
+        raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
 def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> Axis:
-    said = f"{name}={show_value(interval.first)}:{show_value(interval.last)}"
+    said = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
             f"--vary {said}:log is what a sample draws from",
@@ -256,7 +263,8 @@ def _in_steps(interval: Interval, step: Rational) -> Interval:
 def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
-        raise SpecError(f"--vary {said}: {count:,} values; at most {MAX_VALUES:,} are swept")
+        found = abridged(f"{count:,}")
+        raise SpecError(f"--vary {said}: {found} values; at most {MAX_VALUES:,} are swept")
     return tuple(tidy((interval.first + i) * step) for i in range(count))
 
 

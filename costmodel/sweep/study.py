@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
-from archspec.header import read_value
+from archspec.errors import did_you_mean
+from archspec.header import Header
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
@@ -21,10 +22,12 @@ from costmodel.sweep.chunk import Chunk as Evaluated
 from costmodel.sweep.engine import Engine
 from costmodel.sweep.frame import Chunk, Rows, constant, length
 from costmodel.sweep.join import Join, read_join
+from costmodel.sweep.laws import settled
+from costmodel.sweep.meanings import meaning_of
 from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
-from costmodel.sweep.space import Space, read_space
-from costmodel.sweep.vary import Value, Varied, read_varied
+from costmodel.sweep.space import Space, check_names, read_space
+from costmodel.sweep.vary import Varied, read_varied
 
 LABELS = ("spec", "variant")
 """The columns that say which network a row is of, where several are swept."""
@@ -51,10 +54,9 @@ class Setup(NamedTuple):
     assume: tuple[str, ...] = ()
     scenario: Scenario = NOWHERE
 
-    @property
-    def given(self) -> dict[str, Rational]:
-        """The symbols that are set, each with its number."""
-        return {name: to_rational(name, value) for name, value in self.settings.items()}
+    def given_to(self, header: Header) -> dict[str, Rational]:
+        """The symbols of a network that are set, each with its number."""
+        return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
 NOTHING_SAID = Setup()
@@ -70,6 +72,7 @@ class Case:
         space: its points.
         fixed: the values of the symbols that do not vary.
         setup: what is said of it.
+        varied: what varies of any network; what this one has not is None in all of its rows.
         searched: whether a metric is searched for at numbers, so that no law holds at all points.
     """
 
@@ -78,6 +81,7 @@ class Case:
     space: Space
     fixed: Mapping[str, Rational]
     setup: Setup
+    varied: tuple[str, ...] = ()
     searched: bool = False
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
@@ -90,11 +94,8 @@ class Case:
         if self.searched and missing:
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
-        lets = {n: _meaning(n, v) for n, v in settings.items() if n in header.let}
-        symbols = header.symbols
-        if self.searched:
-            symbols = symbols | self.space.linked_defaults(settings)
-        header = header.model_copy(update={"let": header.let | lets, "symbols": symbols})
+        lets = {n: meaning_of(v) for n, v in settings.items() if n in header.let}
+        header = header.model_copy(update={"let": header.let | lets})
         numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
         architecture = self.architecture._replace(header=header)
         counts = find_convention(self.setup.convention)
@@ -111,7 +112,7 @@ class Case:
         try:
             return self.analysis({})
         except SpecError:
-            return self.analysis(self.space.first)
+            return self.analysis(settled(self.space.first, self.space.links))
 
     def engine(self, metrics: Sequence[str]) -> Engine:
         """What evaluates metrics of it."""
@@ -123,25 +124,17 @@ class Case:
             axes = {axis.name: axis.values for axis in self.space.axes}
             yield from engine.grid(axes, links=self.space.links)
             return
-        is_open = self._is_open()
         for start in range(0, self.space.size, DRAWN):
-            points = self.space.drawn(start, min(start + DRAWN, self.space.size), plain=is_open)
+            points = self.space.drawn(start, min(start + DRAWN, self.space.size))
             yield from engine.points(points, self.space.links, expected=self.space.size)
-
-    def _is_open(self) -> bool:
-        """Whether symbols decide structure, or it takes numbers for other reasons."""
-        try:
-            self.analysis({})
-        except SpecError:
-            return True
-        return False
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
         """The points that make a network; ``names`` are those of fixed symbols that are asked for.
 
         Columns are the labels, what varies, the fixed symbols and the metrics.
         """
-        known = {name: self._fixed(name) for name in names if name not in self.space.names}
+        asked = dict.fromkeys((*self.varied, *names))
+        known = {name: self._fixed(name) for name in asked if name not in self.space.names}
         engine = self.engine(metrics)
         for chunk in self._evaluated(engine):
             tally.points += chunk.rows
@@ -157,22 +150,13 @@ class Case:
             if valid.any():
                 yield rows if valid.all() else rows.select(valid)
 
-    def _fixed(self, name: str) -> Rational:
+    def _fixed(self, name: str) -> Rational | None:
+        if name in self.varied:
+            return None
         if name not in self.fixed:
             said = self.architecture.document.file
             raise SpecError(f"{said} has no symbol '{name}'")
         return self.fixed[name]
-
-
-def _meaning(name: str, value: Value) -> Any:
-    """What a ``let`` name stands for: a number, or a list in brackets."""
-    try:
-        if isinstance(value, str) and value.startswith("["):
-            items = value.removeprefix("[").removesuffix("]").split(",")
-            return read_value([to_rational(name, item) for item in items])
-        return read_value(value)
-    except SpecError as error:
-        raise SpecError(f"--vary {name}: {error.cause}", hint="as in [2, 2, 2, 2]") from None
 
 
 def _unwatched(count: int) -> None:
@@ -205,6 +189,12 @@ class Sweep:
         return sum(case.space.size for case in self.cases)
 
     @property
+    def seed(self) -> int | None:
+        """That of the sample; None where all points are looked at."""
+        spaces = (case.space for case in self.cases)
+        return next((space.seed for space in spaces if space.sample is not None), None)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
         return tuple(self.cases[0].labels)
@@ -225,8 +215,9 @@ class Sweep:
         if self.query.pareto:
             chunks = front(chunks, self.query.pareto, self.tally)
         if self.query.top is not None and self.query.by is not None:
-            chunks = top(chunks, self.query.top, self.query.by)
-        if self.query.sort is not None:
+            once = () if self.seed is None else self.shown
+            chunks = top(chunks, self.query.top, self.query.by, once)
+        if self.query.sort:
             chunks = ordered(chunks, self.query.sort)
         for chunk in chunks:
             self.tally.kept += length(chunk)
@@ -272,31 +263,34 @@ def sweep(
     found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
-    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
+    headers = [each.header for _, each in found]
+    check_names(varied, headers)
+    symbols = dict.fromkeys(name for header in headers for name in header.symbols)
     labels = _labels(found)
     read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
-    there = [*labels[0], *(one.name for one in varied), *(read.columns if read else ())]
+    there = [*labels[0], *(one.name for one in varied)]
     query = read_query(said, symbols, read.columns if read else (), there)
-    spaces = (read_space(varied, each.header, setup.given, sample, seed) for _, each in found)
+    _check_set(setup.settings, symbols)
     searched = not SEARCHED.isdisjoint(query.metrics)
-    cases = (
-        _case(label, each, space, setup, searched=searched)
-        for label, (_, each), space in zip(labels, found, spaces, strict=True)
-    )
+
+    def case(label: Mapping[str, str], architecture: Architecture) -> Case:
+        own = setup.given_to(architecture.header)
+        space = read_space(varied, architecture.header, own, sample, seed)
+        known = {**architecture.header.defaults, **own}
+        fixed = {name: value for name, value in known.items() if name not in space.names}
+        names = tuple(one.name for one in varied)
+        return Case(label, architecture, space, fixed, setup, names, searched)
+
+    cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
     return Sweep(tuple(cases), query, varied, read)
 
 
-def _case(
-    labels: Mapping[str, str],
-    architecture: Architecture,
-    space: Space,
-    setup: Setup,
-    *,
-    searched: bool,
-) -> Case:
-    known = {**architecture.header.defaults, **setup.given}
-    fixed = {name: value for name, value in known.items() if name not in space.names}
-    return Case(labels, architecture, space, fixed, setup, searched)
+def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
+    """What is set is of one network at least, and set of those that have it."""
+    known = tuple(symbols)
+    for name in given:
+        if name not in known:
+            raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
 def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:

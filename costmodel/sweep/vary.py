@@ -2,7 +2,8 @@
 
     vary   := name '=' (values | link)
     values := part (',' part)*
-    part   := number | list | first ':' last [':' step]      list := '[' … ']', of a let name
+    part   := number | first ':' last [':' step] | list | 'true' | 'false'
+    list   := '[' item (',' item)* ']'         item := list | an expression; of a let name
     step   := number | '*' factor | 'log'
     link   := an expression of other symbols
 
@@ -12,14 +13,18 @@ Numbers are exact: ``0.35:1.4:0.05`` is the 22 rationals 7/20, 2/5, … 7/5.
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, parse
+from archspec.fields import shortened
 from archspec.scope import free_names
 from archspec.trees import Tree
 from costmodel.settings import to_rational
+
+TRUTHS = ("true", "false")
+"""What a truth value is written as."""
 
 MAX_VALUES = 1_000_000
 """The most values that one symbol takes."""
@@ -85,9 +90,13 @@ def _read(text: str) -> Varied:
     try:
         return _sorted_out(name, list(_split(said, ",")))
     except ExpressionError as error:
-        raise SpecError(f"--vary {text}: {error.cause}", hint=error.hint or FORMS) from None
+        raise _said_of(text, error) from None
     except SpecError as error:
-        raise SpecError(f"--vary {text}: {error.cause}", hint=error.hint or FORMS) from None
+        raise _said_of(text, error) from None
+
+
+def _said_of(text: str, error: ExpressionError | SpecError) -> SpecError:
+    return SpecError(f"--vary {shortened(text)}: {error.cause}", hint=error.hint or FORMS)
 
 
 def _sorted_out(name: str, parts: list[str]) -> Varied:
@@ -99,7 +108,7 @@ def _sorted_out(name: str, parts: list[str]) -> Varied:
     for part in parts:
         for value in _values(name, part):
             if value in values:
-                raise SpecError(f"the value {show_value(value)} stands there twice")
+                raise SpecError(f"the value {briefly(value)} stands there twice")
             values[value] = None
             if len(values) > MAX_VALUES:
                 raise SpecError(f"more than {MAX_VALUES:,} values of one symbol")
@@ -117,6 +126,22 @@ def _split(text: str, sign: str) -> Iterator[str]:
         else:
             part += each
     yield part.strip()
+
+
+def items_of(text: str) -> Any:
+    """What brackets list: texts, and lists of such.
+
+    Raises:
+        SpecError: brackets are not closed, or list nothing.
+    """
+    if not text.startswith("["):
+        return text
+    if not text.endswith("]"):
+        raise SpecError(f"'{shortened(text)}' is not closed", hint="as in [2, 2, 2, 2]")
+    items = list(_split(text[1:-1], ","))
+    if not all(items):
+        raise SpecError(f"in {shortened(text)} an item is missing", hint="as in [2, 2, 2, 2]")
+    return [items_of(item) for item in items]
 
 
 def _link(part: str) -> Tree | None:
@@ -140,13 +165,13 @@ def _interval(name: str, part: str) -> Interval | None:
 def _ends(name: str, ends: list[str]) -> tuple[Rational, Rational]:
     first, last = (to_rational(name, end) for end in ends[:2])
     if first > last:
-        raise SpecError(f"an empty range: {ends[0]} is more than {ends[1]}")
+        raise SpecError(f"an empty range: {briefly(first)} is more than {briefly(last)}")
     return first, last
 
 
 def _values(name: str, part: str) -> Iterator[Value]:
     ends = list(_split(part, ":"))
-    if part.startswith("["):
+    if part.startswith("[") or part in TRUTHS:
         yield part
     elif len(ends) == 1:
         yield _number(name, part)
@@ -172,7 +197,8 @@ def _stepped(first: Rational, last: Rational, step: Rational) -> Iterator[Ration
         raise SpecError(f"the step is {step}; it must be more than 0")
     count = floor(Fraction(last - first) / step) + 1
     if count > MAX_VALUES:
-        raise SpecError(f"{count:,} values of one symbol; at most {MAX_VALUES:,} are swept")
+        found = abridged(f"{count:,}")
+        raise SpecError(f"{found} values of one symbol; at most {MAX_VALUES:,} are swept")
     return (tidy(first + i * step) for i in range(count))
 
 
@@ -188,6 +214,22 @@ def _multiplied(first: Rational, last: Rational, factor: Rational) -> Iterator[R
             raise SpecError(f"values of more than {MAX_NUMBER_BITS:,} bits")
         yield value
         value = tidy(value * factor)
+
+
+LONG = 24
+"""A number of more signs is shown by its ends in an error."""
+
+
+def briefly(value: Value) -> str:
+    """A value in an error."""
+    return abridged(show_value(value))
+
+
+def abridged(number: str) -> str:
+    """The ends of a long number, and how many digits it has."""
+    if len(number) <= LONG:
+        return number
+    return f"{number[:8]}…{number[-4:]} ({sum(map(str.isdigit, number))} digits)"
 
 
 def show_value(value: Value) -> str:

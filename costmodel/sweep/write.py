@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -92,15 +93,21 @@ class TextFormat(NamedTuple):
 def write_text(
     fields: Sequence[Field], chunks: Iterable[Chunk], form: str, stream: IO[str], notes: Notes
 ) -> None:
-    """Write rows as they come."""
+    """Write rows as they come; nothing before the first of them are there."""
     head, cell, line, foot = TEXT_FORMATS[form]
+    blocks = (_cells(cell, fields, chunk) for chunk in chunks)
+    first = next(blocks, [])
     stream.write(head(fields))
-    for chunk in chunks:
-        columns = [
-            [cell(field, value) for value in field.values(chunk).tolist()] for field in fields
-        ]
-        stream.writelines(map(line, zip(*columns, strict=True)))
+    for block in chain([first], blocks):
+        stream.writelines(map(line, zip(*block, strict=True)))
     stream.write(foot(notes()))
+
+
+def _cells(
+    cell: Callable[[Field, Any], str], fields: Sequence[Field], chunk: Chunk
+) -> list[list[str]]:
+    """Column by column."""
+    return [[cell(field, value) for value in field.values(chunk).tolist()] for field in fields]
 
 
 def write_file(
@@ -140,12 +147,16 @@ def beside(path: str) -> Iterator[Path]:
 
 
 def _exact(_: Field, value: Any) -> str:
-    """A number so that nothing of it is lost; text as it is."""
+    """A number so that nothing of it is lost; text as it is; nothing of what a network has not."""
+    if value is None:
+        return ""
     return repr(value) if isinstance(value, float) else show_value(value)
 
 
 def shown(field: Field, value: Any) -> str:
     """A number as a person reads it: thousands grouped, six digits of a ratio, units."""
+    if value is None:
+        return ""
     if field.unit is not None:
         return show_quantity(value, field.unit)
     if field.kind == "float":
@@ -173,7 +184,9 @@ def _csv_line(cells: Sequence[str]) -> str:
 def _json(field: Field, value: Any) -> str:
     """A JSON value behind its name: decimals are exact numbers, other fractions texts."""
     text = _exact(field, value)
-    if field.kind in ("text", "fraction") and not isinstance(value, int):
+    if value is None:
+        text = "null"
+    elif field.kind in ("text", "fraction") and not isinstance(value, int):
         text = json.dumps(text, ensure_ascii=False)
     return f"{json.dumps(field.name, ensure_ascii=False)}: {text}"
 
@@ -278,7 +291,7 @@ class _Parquet:
 
         if self.types[name] != arrow.int64() or column.dtype == np.int64:
             return False
-        return any(abs(value) >= 2**63 for value in column)
+        return any(value is not None and abs(value) >= 2**63 for value in column)
 
     def _widen(self, names: Sequence[str]) -> None:
         """Make columns text, in what is written so far too."""
@@ -321,7 +334,13 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
         from decimal import Decimal
 
         unit = Decimal(1).scaleb(-kind.scale)
-        return arrow.array([Decimal(show_value(v)).quantize(unit) for v in column.tolist()], kind)
+        shown = (_or_none(show_value, value) for value in column.tolist())
+        return arrow.array([_or_none(lambda v: Decimal(v).quantize(unit), v) for v in shown], kind)
     if kind == arrow.string():
-        return arrow.array([show_value(value) for value in column.tolist()], kind)
+        return arrow.array([_or_none(show_value, value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
+
+
+def _or_none(make: Callable[[Any], Any], value: Any) -> Any:
+    """What is made of a value that is there."""
+    return None if value is None else make(value)

@@ -1,0 +1,92 @@
+"""What a ``let`` name stands for at each point: read from texts, of the form of the spec's own."""
+
+from typing import Any
+
+from archspec.errors import SpecError
+from archspec.expansion import resolved_value
+from archspec.expressions import COMPARISONS, ExpressionError, parse
+from archspec.fields import Condition, Expression, shortened
+from archspec.header import Header, read_value
+from archspec.scope import Scope
+from archspec.trees import Items, Name, Truth
+from archspec.trees import Value as Resolved
+from costmodel.sweep.vary import Value, items_of, show_value
+
+TRUE_OR_NOT = (*COMPARISONS, "and", "or", "not")
+"""The operators that make truth values."""
+
+
+def meaning_of(value: Value) -> Any:
+    """A value as a spec would have it under ``let``.
+
+    Raises:
+        SpecError: it has no such form.
+        ExpressionError: an item of a list is no expression.
+    """
+    return _read(items_of(value)) if isinstance(value, str) else read_value(value)
+
+
+def _read(text: Any) -> Any:
+    if isinstance(text, list):
+        return [_read(item) for item in text]
+    tree = parse(text)
+    return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
+
+
+def check_meaning(name: str, value: Value, header: Header) -> None:
+    """Make sure that a name can stand for a value.
+
+    Raises:
+        SpecError: it has another form than what the name stands for in the spec, or no value.
+    """
+    try:
+        scope = _before(name, header)
+        found, own = (resolved_value(v, scope) for v in (meaning_of(value), header.let[name]))
+    except ExpressionError as error:
+        cause = f"in {shortened(str(value))}: {error.cause}"
+        raise SpecError(f"--vary {name}: {cause}", hint=error.hint) from None
+    except SpecError as error:
+        raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
+    if not _fits(found, own):
+        said = value if isinstance(value, str) else show_value(value)
+        raise SpecError(
+            f"--vary {name}: {shortened(said)} is {_form(found)}",
+            hint=f"in the spec '{name}' is {_form(own)}",
+        )
+
+
+def _before(name: str, header: Header) -> Scope:
+    """The symbols, and the ``let`` names before one."""
+    names: dict[str, Resolved] = {symbol: Name(symbol) for symbol in header.symbols}
+    scope = Scope(names)
+    for each, value in header.let.items():
+        if each == name:
+            return scope
+        names[each] = resolved_value(value, scope)
+    return scope
+
+
+def _fits(found: Resolved, own: Resolved) -> bool:
+    """Whether a value has the form of another; items, that of an item."""
+    if isinstance(found, Items) and isinstance(own, Items):
+        return all(any(_fits(item, each) for each in own.values) for item in found.values)
+    return _kind(found) == _kind(own)
+
+
+def _form(value: Resolved) -> str:
+    if not isinstance(value, Items):
+        return f"a {_kind(value)}"
+    of = {_form(item).removeprefix("a ") for item in value.values}
+    return f"a list of {' and '.join(sorted(_plural(each) for each in of))}"
+
+
+def _plural(form: str) -> str:
+    """``lists of numbers``."""
+    return form.replace("list", "lists", 1) if form.startswith("list") else f"{form}s"
+
+
+def _kind(value: Resolved) -> str:
+    if isinstance(value, Items):
+        return "list"
+    is_truth = isinstance(value, Truth) or getattr(value, "operator", "") in TRUE_OR_NOT
+    return "truth value" if is_truth else "number"
