@@ -10,6 +10,10 @@ gc.disable()  # a run is short: what it imports is no garbage
 
 from costmodel import require_own_language  # noqa: E402
 
+_TOO_LARGE = """\
+a number is beyond 1.8e308, more than is shown in units or as a ratio
+  hint: set smaller values, or ask for laws with --symbolic"""
+
 
 def main() -> None:
     """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 130/143 stopped."""
@@ -56,6 +60,8 @@ def _run(arguments: list[str]) -> int:
         return _fail(str(error) + "\n  hint: put SPEC before the options" * first)
     except (SpecError, ExpressionError) as error:
         return _fail(str(error))
+    except OverflowError:
+        return _fail(_TOO_LARGE)
     return status if isinstance(status, int) else 0
 
 

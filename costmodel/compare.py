@@ -16,7 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, domain_of, symbols_of
 from costmodel.loading import analyze_architecture
-from costmodel.metrics import METRICS, Metric, OpenLawError
+from costmodel.metrics import METRICS, SEARCHED, Metric, OpenLawError
 from costmodel.ranking import Ranking, rank
 from costmodel.report import Report
 from costmodel.revisions import Source
@@ -225,6 +225,8 @@ class _Ranks:
 
     def _law(self, i: int, metric: Metric) -> Expr | None:
         """A metric in one symbol, all others at their values; None where it has no law."""
+        if metric.name in SEARCHED:
+            return None
         try:
             return self._in_symbol(self.analyses[i], metric)
         except OpenLawError:

@@ -26,6 +26,10 @@ OfNetwork = Callable[["Analysis"], PerLayer]
 Order = Literal["given", "best"]
 
 
+SEARCHED = frozenset({"memory_peak_best"})
+"""The metrics whose law is that of the values at which it is searched for; elsewhere a bound."""
+
+
 class OpenLawError(SpecError):
     """A metric has no closed form in the symbols; numbers it has."""
 

@@ -16,6 +16,7 @@ from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
+from costmodel.metrics import SEARCHED
 from costmodel.queries import read_constraints
 from costmodel.questions import Answer, End, Question
 from costmodel.scenario import NOWHERE, Scenario, with_past
@@ -90,6 +91,10 @@ def ask_of(
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
+    for name in sorted(SEARCHED.intersection(name for c in wanted for name in c.metrics)):
+        cause = f"{name} is searched for at numbers: no law gives it at every value of {symbol}"
+        hint = f"look at values: archcost sweep SPEC --vary {symbol}=… --metric {name}"
+        raise SpecError(cause, hint=hint)
     size = None if step is None else positive("step", step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))

@@ -278,3 +278,33 @@ def test_notes_are_in_one_order(words: tuple[str, ...], archcost: Run) -> None:
     assert told == sorted(told)
     assert {"types", "convention"} <= set(labels)
     assert labels[-1] == "convention"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["inference", "specs/llama.yaml", "--batch", "1.5"],
+        ["specs/mlp.yaml", "--depth", "1.5"],
+        ["sweep", "specs/mlp.yaml", "--vary", "n=1,2", "--top", "1.5", "--by", "macs"],
+    ],
+)
+def test_a_fraction_is_not_rounded_to_an_integer(archcost: Run, said: list[str]) -> None:
+    done = archcost(*said)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("'1.5' is no integer\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["specs/llama.yaml", "--past", "1e400"],
+        ["specs/mlp.yaml", "--set", "n=1e307"],
+        ["memory", "specs/llama.yaml", "--set", "n=1e400"],
+        ["fit", "specs/llama.yaml", "--set", "n=1e400", "--hardware", "t4"],
+        ["training", "specs/llama.yaml", "--set", "n=1e400"],
+    ],
+)
+def test_numbers_beyond_what_is_shown_are_one_error(archcost: Run, said: list[str]) -> None:
+    done = archcost(*said)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("archcost: a number is beyond 1.8e308")

@@ -19,6 +19,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, floor_div
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.trends import Steps, trend
+from costmodel.loading import analyze
 from costmodel.questions import Answer, Verdict
 from costmodel.solve import ask
 
@@ -197,6 +198,25 @@ def test_unbounded_is_shown_as_far_as_numbers_are_computed(tmp_path: Path) -> No
     spec.write_text(f"{head}layers: [{layer}, {layer}]\n", encoding="utf-8")
     answer = ask(spec, "k", ["macs >= 1e9"], end="largest")[1]
     assert (answer.verdict, answer.at and answer.at.value) == (Verdict.UNBOUNDED, 2**128)
+
+
+def test_the_best_order_of_one_value_decides_no_other(tmp_path: Path) -> None:
+    """With a = 1 the other branch goes first: 52 would fit 11,000 bytes, where 101 does, by hand.
+
+    Of int8, with the wide branch last: the narrow one's second layer holds 800 + 100·a + 100 bytes.
+    """
+    spec = tmp_path / "order.yaml"
+    conv = "{{conv2d: {{out_channels: {}, kernel_size: 1}}}}"
+    wide, narrow = ([conv.format(size) for size in sizes] for sizes in ((50, 20), ("a", 1)))
+    branches = ", ".join(f"[{', '.join(branch)}]" for branch in (wide, narrow))
+    head = "archspec: 1\nname: order\nsymbols: {a: 1}\ninput: [1, 8, 10, 10]\n"
+    parallel = f"{{parallel: {{branches: [{branches}], merge: concat}}}}"
+    spec.write_text(f"{head}layers: [{parallel}]\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="searched for at numbers"):
+        ask(spec, "a", ["memory_peak_best <= 11000"], end="largest")
+    for a, peak in ((53, 7100), (101, 11000), (102, 11100)):
+        found = analyze(spec, settings={"a": a}, scenario={"dtype": "int8"})
+        assert found.at().memory_peak_best == peak
 
 
 def test_what_was_not_tried_is_said() -> None:

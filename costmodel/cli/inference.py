@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError, find_named
-from costmodel.cli.options import ALL_STORED, Spec, Stored, Symbolic, ViewFormat, warn
+from costmodel.cli.options import ALL_STORED, WHOLE, Spec, Stored, Symbolic, ViewFormat, warn
 
 
 def inference(
@@ -13,13 +13,13 @@ def inference(
     /,
     *,
     prompt: Annotated[
-        int | None, Parameter(help="Tokens that prefill takes; 512 where not given.")
+        int | None, WHOLE, Parameter(help="Tokens that prefill takes; 512 where not given.")
     ] = None,
     generate: Annotated[
-        int | None, Parameter(help="Steps of decode after them; 128 where not given.")
+        int | None, WHOLE, Parameter(help="Steps of decode after them; 128 where not given.")
     ] = None,
     batch: Annotated[
-        int | None, Parameter(help="Sequences that run together; 1 where not given.")
+        int | None, WHOLE, Parameter(help="Sequences that run together; 1 where not given.")
     ] = None,
     symbolic: Symbolic = False,
     format: ViewFormat = "table",  # noqa: A002 - the option's name

@@ -1,11 +1,11 @@
 """What commands share: their options, and the analysis that these ask for."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
@@ -34,8 +34,28 @@ Metrics = Annotated[
         "latency_network, compute_time, memory_time.",
     ),
 ]
+
+
+def whole(_: object, tokens: Sequence[Token]) -> int:
+    """An integer of the command line; a fraction is not rounded to one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no integer") from None
+
+
+WHOLE = Parameter(converter=whole)
+"""Of options that take an integer."""
+
 Depth = Annotated[
-    int | None, Parameter(help="How many groups to open within each other; 0 shows the outermost.")
+    int | None,
+    WHOLE,
+    Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
 
@@ -55,7 +75,8 @@ class Given:
             name="--set",
             consume_multiple=True,
             negative=(),
-            help="Fix symbols to numbers, as h=192 width=0.5; the others stay symbols.",
+            help="Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open "
+            "with --symbolic.",
         ),
     ] = None
     assume: Annotated[

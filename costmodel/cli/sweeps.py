@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from archspec.errors import SpecError
 from costmodel.cli.memory import PlotFile
-from costmodel.cli.options import NOTHING_GIVEN, Given, require_values
+from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, require_values
 from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Pareto = Annotated[
     _several("Keep the front, what no other point beats in all of these: macs:min accuracy:max."),
 ]
 Top = Annotated[
-    int | None, Parameter(help="Keep so many of the best, of which --by says the best.")
+    int | None, WHOLE, Parameter(help="Keep so many of the best, of which --by says the best.")
 ]
 By = Annotated[str | None, Parameter(help="What is best: macs, or macs:max for the largest.")]
 Sort = Annotated[
@@ -53,7 +53,7 @@ Sample = Annotated[
     str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
 ]
 Seed = Annotated[
-    int | None, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
+    int | None, WHOLE, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
 ]
 Output = Annotated[
     str | None,

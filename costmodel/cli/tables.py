@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from archspec.errors import SpecError, find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    WHOLE,
     Given,
     Metrics,
     Specs,
@@ -38,7 +39,7 @@ class Layout:
         list[str] | None, _several("Show a metric in a unit, as macs=M memory_peak=MiB.")
     ] = None
     digits: Annotated[
-        int | None, Parameter(help="Digits after the point of numbers with a unit; else 2.")
+        int | None, WHOLE, Parameter(help="Digits after the point of numbers with a unit; else 2.")
     ] = None
     sort: Annotated[
         list[str] | None, _several("Columns to sort by, as macs, or macs:desc; else as they come.")

@@ -54,8 +54,10 @@ def _fixed(question: Question) -> dict[str, Rational]:
 def _value(answer: Answer) -> str:
     if answer.verdict is Verdict.INFEASIBLE:
         return "none: no value will do"
+    if answer.verdict is Verdict.UNBOUNDED and answer.end == "smallest":
+        return "unbounded: it goes on towards 0"
     if answer.verdict is Verdict.UNBOUNDED:
-        return f"unbounded: it goes on {'for good' if answer.end == 'largest' else 'towards 0'}"
+        return "unbounded: no end up to the value below, the last that is looked at"
     assert answer.value is not None
     shown = _number(answer.value)
     if answer.verdict is Verdict.OPEN:

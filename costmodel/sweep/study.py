@@ -13,7 +13,7 @@ from archspec.header import Header
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
-from costmodel.metrics import METRICS
+from costmodel.metrics import METRICS, SEARCHED
 from costmodel.networks import EVERY, networks
 from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
@@ -31,9 +31,6 @@ from costmodel.sweep.vary import Varied, read_varied
 
 LABELS = ("spec", "variant")
 """The columns that say which network a row is of, where several are swept."""
-
-SEARCHED = frozenset({"memory_peak_best"})
-"""The metrics whose law is that of the values at which it is looked for."""
 
 DRAWN = 2**18
 """How many points of a sample are evaluated together."""
