@@ -258,29 +258,31 @@ def sweep(
     found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
-    headers = [each.header for _, each in found]
-    check_names(varied, headers)
-    symbols = dict.fromkeys(name for header in headers for name in header.symbols)
+    check_names(varied, [each.header for _, each in found])
+    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
     labels = _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     _check_joined(read)
-    there = [*labels[0], *(one.name for one in varied)]
-    query = read_query(said, symbols, read.columns if read else (), there)
-    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
-    _check_set(given, symbols)
     names = tuple(one.name for one in varied)
+    query = read_query(said, symbols, read.columns if read else (), [*labels[0], *names])
+    _check_set(setup.settings, symbols)
+    searched = not SEARCHED.isdisjoint(query.metrics)
 
     def case(label: Mapping[str, str], architecture: Architecture) -> Case:
-        header = architecture.header
-        own = {name: value for name, value in given.items() if name in header.symbols}
-        space = read_space(varied, header, own, sample, seed)
-        known = {**header.defaults, **own}
+        own = _settings_of(architecture, setup)
+        space = read_space(varied, architecture.header, own, sample, seed)
+        known = {**architecture.header.defaults, **own}
         fixed = {name: value for name, value in known.items() if name not in space.names}
-        searched = not SEARCHED.isdisjoint(query.metrics)
         return Case(label, architecture, space, fixed, setup, names, searched)
 
     cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
     return Sweep(tuple(cases), query, varied, read)
+
+
+def _settings_of(architecture: Architecture, setup: Setup) -> dict[str, Rational]:
+    """What is set of the symbols that a spec has."""
+    known = architecture.header.symbols
+    return {n: to_rational(n, value) for n, value in setup.settings.items() if n in known}
 
 
 def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
