@@ -275,7 +275,7 @@ def test_joins_by_variants_and_by_what_is_fixed(tmp_path: Path) -> None:
         ("h,accuracy\n96,1\n96.0,2\n", "lines 2 and 3 are both of h = 96"),
         ("h,accuracy\n96,1,2\n", r"mine.csv:2: 3 cells below 2 columns \(h, accuracy\)"),
         ("h,accuracy\n96,1\n128\n", "mine.csv:3: 1 cell below 2 columns"),
-        ("h\n96,1\n", "has nothing to join"),
+        ("h\n96,1\n", r"mine.csv:2: 2 cells below 1 column \(h\)"),
         ("h,accuracy\n96,\n", "mine.csv:2: accuracy is empty"),
         ("h,accuracy\nbig,1\n", "mine.csv:2: h = big is no number"),
         ("size,accuracy\n96,1\n", "has no column to join by, only size, accuracy"),

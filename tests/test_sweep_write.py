@@ -100,6 +100,13 @@ def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
         (("-o", "x.md", "--format", "csv"), "or end the path in .csv"),
         (("-o", "none/x.csv"), "cannot write none/x.csv: No such file or directory"),
         (("--plot", "sweep.gif"), "a plot is no 'sweep.gif'"),
+        (("--plot", "none/x.svg"), "cannot write none/x.svg: No such file or directory"),
+        (
+            ("--metric", "macs**16*macs**16*macs**16/params"),
+            "is beyond 1.8e+308, the largest float64",
+        ),
+        (("--metric", "macs^2"), "a power is written with **, as macs**2"),
+        (("--metric", "macs**0.5"), "hint: a root is sqrt(x)"),
         (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
         (("--sample", "0"), "--sample 0: a sample has from 1"),
         (("--sample", "10", "--seed", "-1"), "--seed -1: a seed is 0 or more"),

@@ -90,10 +90,12 @@ def require_plot(path: str) -> None:
     """Make sure, before anything is worked out, that a plot can be made.
 
     Raises:
-        SpecError: the path has another end, or matplotlib is missing.
+        SpecError: the path has another end or is in no folder, or matplotlib is missing.
     """
     if Path(path).suffix not in SUFFIXES:
         raise SpecError(f"a plot is no '{path}'", hint=f"its end is {', '.join(SUFFIXES)}")
+    if not Path(path).parent.is_dir():
+        raise SpecError(f"cannot write {path}: No such file or directory")
     try:
         import matplotlib  # noqa: F401 - whether it is there
     except ImportError:

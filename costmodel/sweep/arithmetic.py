@@ -79,6 +79,7 @@ def constant_of(value: Exact) -> Numbers:
 
 _OVER = np.frompyfunc(lambda value: value.numerator, 1, 1)
 _UNDER = np.frompyfunc(lambda value: value.denominator, 1, 1)
+_FLOAT = np.frompyfunc(reals.nearest, 1, 1)
 _FRACTION = np.frompyfunc(lambda over, under: tidy(Fraction(over, under)), 2, 1)
 
 
@@ -114,11 +115,10 @@ def _plus(x: Any, y: Any) -> Any:
 
 
 def as_floats(x: Numbers) -> Any:
-    """The nearest floats."""
+    """The nearest floats; infinite beyond the largest."""
     if not x.real and max(_largest(x.over), _largest(x.under)) <= MAX_EXACT_FLOAT:
         return x.over / x.under
-    exact = as_fractions(x)
-    return exact.astype(np.float64) if isinstance(exact, np.ndarray) else float(exact)
+    return np.asarray(_FLOAT(as_fractions(x)), np.float64)
 
 
 def as_fractions(x: Numbers) -> Any:
@@ -178,7 +178,9 @@ def _remainder(x: Numbers, y: Numbers) -> Numbers:
 
 def _power(x: Numbers, y: Numbers) -> Numbers:
     if not (isinstance(y.over, int) and y.is_whole and abs(y.over) <= MAX_POWER):
-        raise ExpressionError(f"an exponent is an integer of at most {MAX_POWER}")
+        raise ExpressionError(
+            f"an exponent is an integer of at most {MAX_POWER}", hint="a root is sqrt(x)"
+        )
     result = Numbers(1)
     for _ in range(abs(y.over)):
         result = _multiply(result, x)

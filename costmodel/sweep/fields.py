@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from archspec.errors import SpecError
 from archspec.trees import Name, Tree
 from costmodel.metrics import METRICS
-from costmodel.sweep.arithmetic import as_floats, is_whole
+from costmodel.sweep.arithmetic import Numbers, as_floats, is_whole
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array
 from costmodel.sweep.query import Asked
@@ -21,6 +22,8 @@ Kind = Literal["text", "whole", "decimal", "fraction", "float"]
 """What a column holds: of the numbers, each kind holds the ones before it."""
 
 KINDS: tuple[Kind, ...] = ("whole", "decimal", "fraction")
+
+MAX_FLOAT = np.finfo(np.float64).max
 
 MAX_DECIMALS = 18
 """The most decimal places of a column of decimals."""
@@ -52,7 +55,18 @@ class Field(NamedTuple):
         if self.tree is None:
             return rows[self.name]
         found = evaluate_named(self.name, self.tree, rows)
-        return np.asarray(as_floats(found)) if self.kind == "float" else found.whole()
+        return self._floats(found) if self.kind == "float" else found.whole()
+
+    def _floats(self, numbers: Numbers) -> Array:
+        """The nearest floats.
+
+        Raises:
+            SpecError: a number is beyond the largest.
+        """
+        found = np.asarray(as_floats(numbers))
+        if not np.isfinite(found).all():
+            raise SpecError(f"'{self.name}' is beyond {MAX_FLOAT:.2g}, the largest float64")
+        return found
 
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:

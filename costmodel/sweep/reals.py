@@ -163,6 +163,14 @@ class Real:
 Number = Rational | Real
 
 
+def nearest(value: Number) -> float:
+    """The nearest float64; infinite beyond the largest."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
+
+
 def _rounded(value: Real, low: float, high: float) -> float:
     """The one of two neighbours that is nearer."""
     middle = (Fraction(low) + Fraction(high)) / 2

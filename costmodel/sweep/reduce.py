@@ -70,7 +70,7 @@ class Condition(NamedTuple):
         try:
             return np.broadcast_to(holds(self.tree, chunk), (length(chunk),))
         except ExpressionError as error:
-            raise SpecError(f"'{self.text}': {error.cause}") from None
+            raise SpecError(f"'{self.text}': {error.cause}", hint=error.hint) from None
 
 
 @dataclass
@@ -130,7 +130,7 @@ def evaluate_named(text: str, tree: Tree, chunk: Chunk) -> Numbers:
     try:
         found = evaluate(tree, chunk)
     except ExpressionError as error:
-        raise SpecError(f"'{text}': {error.cause}") from None
+        raise SpecError(f"'{text}': {error.cause}", hint=error.hint) from None
     shape = (length(chunk),)
     return found._replace(over=np.broadcast_to(found.over, shape))
 

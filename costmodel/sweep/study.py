@@ -260,13 +260,12 @@ def sweep(
     found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
-    headers = [each.header for _, each in found]
-    check_names(varied, headers)
-    symbols = dict.fromkeys(name for header in headers for name in header.symbols)
+    check_names(varied, [each.header for _, each in found])
+    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
     labels = _labels(found)
     read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
-    there = [*labels[0], *(one.name for one in varied)]
-    query = read_query(said, symbols, read.columns if read else (), there)
+    names = tuple(one.name for one in varied)
+    query = read_query(said, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
     searched = not SEARCHED.isdisjoint(query.metrics)
 
@@ -275,7 +274,6 @@ def sweep(
         space = read_space(varied, architecture.header, own, sample, seed)
         known = {**architecture.header.defaults, **own}
         fixed = {name: value for name, value in known.items() if name not in space.names}
-        names = tuple(one.name for one in varied)
         return Case(label, architecture, space, fixed, setup, names, searched)
 
     cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
