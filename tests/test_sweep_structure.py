@@ -159,6 +159,26 @@ def test_where_no_point_is_a_network_the_first_says_why(tmp_path: Path, archcost
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.parametrize("names", ["hidden h", "h hidden"])
+def test_what_the_spec_stands_for_itself_need_make_no_network(tmp_path: Path, names: str) -> None:
+    """The spec's own list breaks the rule that most values break too; of four one is valid."""
+    spec = write(tmp_path, """
+archspec: 1
+name: own
+symbols: {n: 1, h: 8}
+let: {hidden: [9, 9]}
+input: [n, 8, h, h]
+layers:
+  - residual:
+      - conv2d: {out_channels: "hidden[0]", kernel_size: 1}
+""")  # fmt: skip
+    values = {"hidden": "[9,1],[9,2],[9,3],[8,3],[9,4]", "h": "4,5,6"}
+    study = sweep([spec], [f"{name}={values[name]}" for name in names.split()],
+                  Said(metrics=("macs",)))  # fmt: skip
+    assert [row["macs"] for row in rows(study)] == [64 * h * h for h in (4, 5, 6)]
+    assert study.tally.invalid == 12
+
+
 def test_a_link_decides_structure(tmp_path: Path) -> None:
     """L = h/3 makes a number of turns at h = 3, 6 and 9, and none at h = 4."""
     spec = write(tmp_path, TURNS)

@@ -18,7 +18,7 @@ numerator over a positive denominator (see `exact.less`). Where ``valid`` is fal
 the row means anything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, product
 from math import prod
@@ -67,6 +67,8 @@ class Engine:
         analysis: the network, or what gives it for settings.
         columns: name → an expression of metrics and symbols.
         where: comparisons of such expressions, which ``met`` is about.
+        symbols: the names that stay symbols where they have no value; others, as those of
+            ``let``, then have one that is not among those that vary.
         loops: whether numba may be used where it is installed.
     """
 
@@ -76,9 +78,11 @@ class Engine:
         columns: Mapping[str, str],
         where: Sequence[str] = (),
         *,
+        symbols: Collection[str] = (),
         loops: bool = True,
     ) -> None:
         self.loops = loops
+        self.symbols = frozenset(symbols)
         self.columns = dict(columns)
         self.where = tuple(where)
         self._analysis = analysis
@@ -162,13 +166,18 @@ class Engine:
     def _first_network(self, points: Iterable[Settings], links: Links) -> Settings | None:
         """The first point with a network; any, where it takes no values to have laws."""
         is_fixed = self._error({}, links) is None
+        hopeless = set()
         for point in points:
+            base = {name: value for name, value in point.items() if name not in self.symbols}
+            key = tuple(base.values())
+            if key in hopeless:
+                continue
             error = None if is_fixed else self._error(point, links)
             if error is None:
                 return point
             self.refused = self.refused or error
-            if self.refused is error and not self._is_open({}, point, links):
-                return None
+            if not self._is_open(base, point, links):
+                hopeless.add(key)
         return None
 
     def _needed(self, first: Settings, links: Links) -> list[str]:

@@ -113,7 +113,8 @@ class Case:
 
     def engine(self, metrics: Sequence[str]) -> Engine:
         """What evaluates metrics of it."""
-        return Engine(self.analysis, {name: name for name in metrics})
+        symbols = self.architecture.header.symbols
+        return Engine(self.analysis, {name: name for name in metrics}, symbols=symbols)
 
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """All points, evaluated chunk by chunk."""
