@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, where_it_happens
 from costmodel.basis import Basis
@@ -408,4 +408,7 @@ def find_metric(name: str) -> Metric:
     """
     if "," in name:
         raise SpecError(f"unknown metric '{name}'", hint="separate them by spaces")
-    return find_named("metric", name, METRICS)
+    if name not in METRICS:
+        hint = did_you_mean(name, METRICS) or f"known: {', '.join(METRICS)}"
+        raise SpecError(f"unknown metric '{name}'", hint=hint)
+    return METRICS[name]

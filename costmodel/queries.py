@@ -19,6 +19,9 @@ from costmodel.metrics import METRICS
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
+DIRECTIONS = {"min": False, "asc": False, "max": True, "desc": True}
+"""What stands behind a colon, as in ``macs:max`` → whether the largest comes first."""
+
 FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
 
 

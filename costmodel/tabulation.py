@@ -20,6 +20,7 @@ from costmodel.formula import show_number, show_quantity
 from costmodel.loading import analyze_architecture
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.networks import networks
+from costmodel.queries import DIRECTIONS
 from costmodel.report import COLUMNS, Report, show_decimal
 from costmodel.scenario import Scenario
 from costmodel.settings import to_rational
@@ -187,9 +188,9 @@ class Tabulation:
         if name not in known:
             hint = did_you_mean(name, known) or "sort by a column"
             raise SpecError(f"--sort {text}: '{name}' is no column", hint=hint)
-        if order not in ("", "asc", "desc"):
+        if order and order not in DIRECTIONS:
             raise SpecError(f"--sort {text}: '{order}' is no order", hint="asc or desc")
-        return name, order == "desc"
+        return name, DIRECTIONS.get(order, False)
 
     def _row(self, spec: str, analysis: Analysis) -> Row:
         values = {column.name: _value(column, spec, analysis) for column in self.columns}

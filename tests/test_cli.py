@@ -308,3 +308,17 @@ def test_numbers_beyond_what_is_shown_are_one_error(archcost: Run, said: list[st
     done = archcost(*said)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("archcost: a number is beyond 1.8e308")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["specs/alexnet.yaml", "specs/mobilenetv2.yaml", "--format", "csv", "--metric", "macs"],
+        ["sweep", "specs/mlp.yaml", "--vary", "n=1:4", "--metric", "macs", "--format", "csv"],
+    ],
+)
+def test_an_order_is_said_in_either_words(archcost: Run, said: list[str]) -> None:
+    shown = {way: archcost(*said, "--sort", f"macs:{way}") for way in ("min", "asc", "max", "desc")}
+    assert {done.returncode for done in shown.values()} == {0}
+    assert shown["min"].stdout == shown["asc"].stdout != shown["max"].stdout
+    assert shown["max"].stdout == shown["desc"].stdout

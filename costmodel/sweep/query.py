@@ -8,11 +8,9 @@ from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Items, Name, Tree, Value, Whole
 from costmodel.metrics import METRICS
+from costmodel.queries import DIRECTIONS
 from costmodel.report import COLUMNS
 from costmodel.sweep.reduce import Condition, Objective
-
-DIRECTIONS = {"min": False, "max": True}
-"""How a direction is said, and whether it asks for the largest."""
 
 
 class Asked(NamedTuple):
@@ -128,7 +126,7 @@ def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
     if not colon:
         said, direction = text.strip(), "min"
     if direction not in DIRECTIONS:
-        hint = "the least is asked for with :min, the largest with :max"
+        hint = "the least first with :min or :asc, the largest first with :max or :desc"
         raise SpecError(f"{option} {text}: '{direction}' is no direction", hint=hint)
     return Objective(said, _number(option, said, known), DIRECTIONS[direction])
 
