@@ -670,3 +670,12 @@ def test_sums_of_maxima_have_trends() -> None:
     assert isinstance(fixed.latency, Add)
     assert trend(fixed.latency, n, 1) == 1
     assert trend(fixed.latency, Symbol("x"), 1) == 0
+
+
+def test_a_law_in_seconds_prints_true_divisions() -> None:
+    """``str`` of what `analyze` gives is Python over fractions, as what the command prints is."""
+    analysis = analyze("specs/mlp.yaml", scenario={"hardware": "raspberry-pi-4"})
+    numbers = {name: Fraction(value) for name, value in analysis.graph.values.items()}
+    for metric in ("latency", "latency_network", "compute_time"):
+        printed = eval(str(analysis.total(metric)), {"max": max}, numbers)
+        assert printed == getattr(analysis.at(), metric)

@@ -68,9 +68,9 @@ class Operation(Expr):  # type: ignore[misc]
     precedence = 30  # a sum's: sympy puts parentheses around it in a product
 
     def _sympystr(self, _printer: Any) -> str:
-        from costmodel.algebra.printing import text
+        from costmodel.algebra.printing import real_text, text
 
-        return text(self)
+        return text(self) if self.is_integer else real_text(self)
 
     def _latex(self, _printer: Any, **_options: Any) -> str:
         from costmodel.algebra.printing import latex
