@@ -178,13 +178,17 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def _heeds_interrupts() -> None:
+    """A shell's background jobs inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_leaves_nothing_behind(number: int, status: int, tmp_path: Path) -> None:
     """A sweep of 8 million points is stopped as soon as its draft is there."""
     many = ["--vary", "h=32:2031", "w=32:2031", "n=1,2", "-o", str(tmp_path / "x.csv")]
-    running = Popen(
-        [sys.executable, "-m", "costmodel", "sweep", MOBILENET, *many], cwd=ROOT, stderr=PIPE
-    )
+    command = [sys.executable, "-m", "costmodel", "sweep", MOBILENET, *many]
+    running = Popen(command, cwd=ROOT, stderr=PIPE, preexec_fn=_heeds_interrupts)
     deadline = monotonic() + 50
     while not list(tmp_path.iterdir()) and monotonic() < deadline:
         sleep(0.01)
