@@ -679,3 +679,9 @@ def test_a_law_in_seconds_prints_true_divisions() -> None:
     for metric in ("latency", "latency_network", "compute_time"):
         printed = eval(str(analysis.total(metric)), {"max": max}, numbers)
         assert printed == getattr(analysis.at(), metric)
+
+
+def test_a_symbol_that_follows_the_one_asked_for_has_no_value(archcost: Run) -> None:
+    device = ["--hardware", "a100-80gb", "--dtype", "fp16"]
+    done = archcost("latency", "specs/alexnet.yaml", *device, "--for", "w", "--assume", "h == w")
+    assert "\nat                  n = 1, c = 3, g = 2\nassuming            h == w\n" in done.stdout

@@ -217,7 +217,8 @@ def crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[Note]:
     kept = ("ridge", "peak", "bandwidth")
     yield from (note for note in roof_notes(roofline) if note[0].startswith(kept))
     about = roofline.about
-    at, conditions = about.setting_without(found.name), " and ".join(about.conditions)
+    follows = about.analysis.assumed.derived
+    at, conditions = about.setting_without(found.name, *follows), " and ".join(about.conditions)
     yield from standing_notes(about.analysis, at=at, conditions=conditions)
 
 
