@@ -45,5 +45,5 @@ def test_nothing_is_said_where_nothing_is_asked(archcost: Run) -> None:
     plain = archcost("explain", "specs/alexnet.yaml", "conv2d_2").stdout
     assert "bytes moved" not in plain
     told = archcost("explain", "specs/alexnet.yaml", "relu_1", "--dtype", "int8").stdout
-    assert "types: weights int8, activations int8, accumulators int32" in told
+    assert "types               weights int8, activations int8, accumulators int32" in told
     assert "bytes moved" not in told
