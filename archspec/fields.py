@@ -96,6 +96,11 @@ def form(name: str) -> dict[str, Any]:
     return {FORM: name}
 
 
+def as_named(tree: Tree) -> Expression | Condition:
+    """What a name stands for: of what may be either, as a name is, an expression."""
+    return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
+
+
 def constant(value: int | str) -> Expression:
     """A literal, as a field's default; a decimal is given as its text and is exact."""
     return Expression(Number(tidy(Fraction(value))))

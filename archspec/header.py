@@ -12,10 +12,10 @@ from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
-    Condition,
     Expression,
     Read,
     Shorthand,
+    as_named,
     form,
     parse_text,
     read_condition,
@@ -30,7 +30,6 @@ from archspec.fields import (
 from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
-from archspec.trees import Truth
 from archspec.validation import STRICT
 
 VERSION = 1
@@ -183,8 +182,7 @@ def read_value(value: Any) -> Any:
         return read_condition(value)
     if not isinstance(value, str):
         return read_number(value)
-    tree = parse_text(value)
-    return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
+    return as_named(parse_text(value))
 
 
 NamedValue = Annotated[Any, Read(read_value, form("value"))]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from archspec.architecture import Architecture
+from archspec.composites import Composite
 from archspec.document import Path_
 from archspec.entries import Call, Entry
 from archspec.errors import Origin
@@ -92,11 +93,16 @@ def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
 
 
 def _calls(entries: Iterable[Entry]) -> Iterator[str]:
+    """The blocks that are called."""
+    return (each.block for each in _contents(entries) if isinstance(each, Call))
+
+
+def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | Call]:
+    """What all entries are that are written, those in bodies included."""
     for entry in entries:
-        if isinstance(entry.content, Call):
-            yield entry.content.block
+        yield entry.content
         for body in chain.from_iterable(entry.bodies.values()):
-            yield from _calls(body)
+            yield from _contents(body)
 
 
 def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarning]:
@@ -104,21 +110,13 @@ def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarn
     if not architecture.header.precision.kinds:
         return
     lists = (architecture.entries, *(block.entries for block in architecture.blocks.values()))
-    kinds = {kind for entries in lists for kind in _kinds(entries)}
+    written = chain.from_iterable(map(_contents, lists))
+    kinds = {each.kind for each in written if isinstance(each, Layer)}
     kinds |= {node.kind for node in graph.nodes}
     for name in architecture.document.data["precision"]["kinds"]:
         if find_kind(name).kind not in kinds:
             origin = architecture.document.key_origin(("precision", "kinds", name))
             yield SpecWarning(f"no layer is '{name}'", origin, "precision.kinds")
-
-
-def _kinds(entries: Iterable[Entry]) -> Iterator[str]:
-    """The kinds of all layers that are written, those in bodies included."""
-    for entry in entries:
-        if isinstance(entry.content, Layer):
-            yield entry.content.kind
-        for body in chain.from_iterable(entry.bodies.values()):
-            yield from _kinds(body)
 
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:

@@ -90,16 +90,9 @@ def _largest(
     from costmodel.fit import memories
     from costmodel.questions import Verdict
     from costmodel.render.fit import Solved
-    from costmodel.solve import ask_of, opened
+    from costmodel.solve import ask_of
 
-    analysis = opened(
-        spec,
-        name,
-        convention=given.convention,
-        settings=given.fixed,
-        assume=given.assumed,
-        scenario=given.scenario,
-    )
+    analysis = given.opened(spec, name)
     constraints = [memory.constraint for memory in memories(analysis, order)]
     question, answer = ask_of(analysis, name, constraints, end="largest")
     there = None

@@ -99,14 +99,6 @@ def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossov
     """The network with one symbol open, and what bounds its layers over that symbol's values."""
     from costmodel.crossover import Crossovers
     from costmodel.settings import positive
-    from costmodel.solve import opened
 
-    analysis = opened(
-        spec,
-        name,
-        convention=given.convention,
-        settings=given.fixed,
-        assume=given.assumed,
-        scenario=given.scenario,
-    )
+    analysis = given.opened(spec, name)
     return Crossovers(analysis, name, None if step is None else positive("step", step))

@@ -173,6 +173,19 @@ class Given:
         warn(analysis)
         return analysis
 
+    def opened(self, spec: str, name: str) -> Analysis:
+        """The analysis of a spec in which one symbol is open, the others at their values."""
+        from costmodel.solve import opened
+
+        return opened(
+            spec,
+            name,
+            convention=self.convention,
+            settings=self.fixed,
+            assume=self.assumed,
+            scenario=self.scenario,
+        )
+
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
         """What is made of a spec; all in numbers where these suffice and a metric has no law.
 

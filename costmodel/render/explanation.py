@@ -8,7 +8,7 @@ from rich.text import Text
 from costmodel.analysis import Analysis
 from costmodel.explain import Explanation
 from costmodel.formula import Step
-from costmodel.render.scenario import standing_notes
+from costmodel.render.scenario import standing_of
 from costmodel.render.table import drawn, entries
 from costmodel.report import Report
 
@@ -23,9 +23,7 @@ def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
             for line in _lines(explanation):
                 console.print(line, soft_wrap=True)
         console.print()
-        report = Report(analysis)
-        conditions = " and ".join(report.conditions)
-        entries(standing_notes(analysis, at=report.setting, conditions=conditions), console)
+        entries(standing_of(Report(analysis)), console)
 
     return drawn(draw)
 

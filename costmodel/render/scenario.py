@@ -5,7 +5,7 @@ from typing import Any
 
 from costmodel.analysis import Analysis
 from costmodel.conventions import Convention
-from costmodel.report import show_decimal
+from costmodel.report import Report, show_decimal
 
 Note = tuple[str, str]
 """A label and what it stands for."""
@@ -19,6 +19,12 @@ def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterato
     scenario = scenario_notes(analysis)
     assumed, convention = analysis.assumed.texts, analysis.convention
     return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
+
+
+def standing_of(report: Report) -> Iterator[Note]:
+    """What the numbers of a report stand on."""
+    conditions = " and ".join(report.conditions)
+    return standing_notes(report.analysis, at=report.setting, conditions=conditions)
 
 
 def in_order(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import METRICS, Metric, Order
-from costmodel.render.scenario import Note, standing_notes
+from costmodel.render.scenario import Note, standing_of
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
@@ -203,9 +203,7 @@ def notes(report: Report) -> list[Note]:
     """What stands below a report: totals that are no columns, then what the numbers stand on."""
     facts = _of_laws(report) if report.symbolic else _of_totals(report)
     missing = ((f"no {name}", why) for name, why in report.missing.items())
-    conditions = " and ".join(report.conditions)
-    standing = standing_notes(report.analysis, at=report.setting, conditions=conditions)
-    return [*facts, *missing, *standing]
+    return [*facts, *missing, *standing_of(report)]
 
 
 def _of_laws(report: Report) -> Iterator[Note]:

@@ -80,11 +80,6 @@ class Side(NamedTuple):
     values: Array
     is_log: bool
 
-    @property
-    def is_geometric(self) -> bool:
-        """Whether its values rise by the same factor."""
-        return _is_geometric(self.values)
-
 
 class Line(NamedTuple):
     """A line: its name, and its points in order."""

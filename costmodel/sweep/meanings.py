@@ -4,16 +4,14 @@ from typing import Any
 
 from archspec.errors import SpecError
 from archspec.expansion import resolved_value
-from archspec.expressions import COMPARISONS, ExpressionError, parse
-from archspec.fields import Condition, Expression, shortened
+from archspec.expressions import ExpressionError, parse
+from archspec.fields import as_named, shortened
 from archspec.header import Header, read_value
 from archspec.scope import Scope
-from archspec.trees import Items, Name, Truth
+from archspec.sorts import is_condition
+from archspec.trees import Items, Name
 from archspec.trees import Value as Resolved
 from costmodel.sweep.vary import Value, items_of, show_value
-
-TRUE_OR_NOT = (*COMPARISONS, "and", "or", "not")
-"""The operators that make truth values."""
 
 
 def meaning_of(value: Value) -> Any:
@@ -29,8 +27,7 @@ def meaning_of(value: Value) -> Any:
 def _read(text: Any) -> Any:
     if isinstance(text, list):
         return [_read(item) for item in text]
-    tree = parse(text)
-    return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
+    return as_named(parse(text))
 
 
 def check_meaning(name: str, value: Value, header: Header) -> None:
@@ -88,5 +85,4 @@ def _plural(form: str) -> str:
 def _kind(value: Resolved) -> str:
     if isinstance(value, Items):
         return "list"
-    is_truth = isinstance(value, Truth) or getattr(value, "operator", "") in TRUE_OR_NOT
-    return "truth value" if is_truth else "number"
+    return "truth value" if is_condition(value) else "number"

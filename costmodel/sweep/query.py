@@ -50,11 +50,6 @@ class Query(NamedTuple):
         """The metrics that it speaks of."""
         return tuple(name for name in METRICS if name in self.names)
 
-    @property
-    def is_reduced(self) -> bool:
-        """Whether rows wait for all others."""
-        return bool(self.pareto or self.top or self.sort)
-
 
 class Said(NamedTuple):
     """The options of a query, as texts (see `Query`)."""

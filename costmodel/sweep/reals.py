@@ -368,7 +368,7 @@ def _exact_or(name: str, exactly: Callable[[Rational], Rational], x: Number) -> 
     if not isinstance(x, Real):
         try:
             return exactly(x)
-        except ExpressionError:
+        except arithmetic.IrrationalError:
             pass
     return Real(name, x)
 

@@ -89,14 +89,9 @@ def _read(text: str) -> Varied:
         raise SpecError(f"--vary takes name=values, not '{text}'", hint=FORMS)
     try:
         return _sorted_out(name, list(_split(said, ",")))
-    except ExpressionError as error:
-        raise _said_of(text, error) from None
-    except SpecError as error:
-        raise _said_of(text, error) from None
-
-
-def _said_of(text: str, error: ExpressionError | SpecError) -> SpecError:
-    return SpecError(f"--vary {shortened(text)}: {error.cause}", hint=error.hint or FORMS)
+    except (ExpressionError, SpecError) as error:
+        cause = f"--vary {shortened(text)}: {error.cause}"
+        raise SpecError(cause, hint=error.hint or FORMS) from None
 
 
 def _sorted_out(name: str, parts: list[str]) -> Varied:

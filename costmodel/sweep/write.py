@@ -334,8 +334,11 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
         from decimal import Decimal
 
         unit = Decimal(1).scaleb(-kind.scale)
-        shown = (_or_none(show_value, value) for value in column.tolist())
-        return arrow.array([_or_none(lambda v: Decimal(v).quantize(unit), v) for v in shown], kind)
+
+        def decimal(value: Any) -> Decimal:
+            return Decimal(show_value(value)).quantize(unit)
+
+        return arrow.array([_or_none(decimal, value) for value in column.tolist()], kind)
     if kind == arrow.string():
         return arrow.array([_or_none(show_value, value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
