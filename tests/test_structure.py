@@ -124,6 +124,24 @@ def test_u_net_is_valid_for_multiples_of_16() -> None:
                 analysis.at(h=height)
 
 
+@pytest.mark.parametrize(
+    ("spec", "patch"), [("vit.yaml", 16), ("vit.yaml@vit_h_14", 14), ("deit.yaml", 16)]
+)
+def test_vision_transformers_take_whole_patches(spec: str, patch: int) -> None:
+    analysis = analyze(f"{ROOT / 'specs' / spec}")
+    printed = [condition_text(c) for c in analysis.conditions]
+    assert {"h % patch == 0", "w % patch == 0"} < set(printed)
+    for height in range(patch, 4 * patch):
+        settings = {"h": height, "w": 2 * patch}
+        if height % patch == 0:
+            analysis.at(**settings)
+        else:
+            with pytest.raises(
+                SpecError, match=rf"height \({height}\) must be divisible by {patch}"
+            ):
+                analysis.at(**settings)
+
+
 def test_a_block_that_calls_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="block 'a' calls itself: a → b → a"):
         written(tmp_path, "blocks: {a: {layers: [b]}, b: {layers: [a]}}\nlayers: [a]")
