@@ -22,7 +22,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
     try:
-        status = _run(sys.argv[1:])
+        status = run_words(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,7 +42,8 @@ def _stop(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def _run(arguments: list[str]) -> int:
+def run_words(arguments: list[str]) -> int:
+    """Run the words of a command line; return its exit status."""
     try:
         require_own_language()
     except ImportError as error:

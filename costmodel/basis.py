@@ -7,6 +7,7 @@ from sympy import Expr
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.conventions import Convention
+from costmodel.cost import Parameter
 from costmodel.precision import Typed, Types, in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.scenario import Device, Scenario
@@ -46,6 +47,10 @@ class Basis(NamedTuple):
             hint = "name an optimizer with --optimizer: sgd, momentum, adam, adamw or adafactor"
             raise SpecError("this depends on how the network is trained", hint=hint)
         return self.scenario.training
+
+    def params_of(self, layer: LayerCost) -> list[Parameter]:
+        """Return the learnable tensors of a layer that the convention counts."""
+        return [p for p in layer.cost.parameters if p.role in self.convention.roles]
 
     def types_of(self, layer: LayerCost) -> Types:
         """The types of a layer's numbers."""

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
-from sympy import Expr, Mul
+from sympy import Expr, Mul, S
 
 from costmodel.formula import Formula
 from costmodel.nests import LoopNest
@@ -50,6 +50,7 @@ class Parameter(NamedTuple):
         rule: its size in names, ``c_o·c_i/g·k_h·k_w``.
         shape: the extents of its axes, where another layer may share it.
         read: the elements that one run reads, where not all.
+        copies: how many equal tensors of this size and shape it stands for.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Parameter(NamedTuple):
     rule: str
     shape: tuple[Expr, ...] = ()
     read: Expr | None = None
+    copies: Expr = S.One
+
+    @property
+    def total(self) -> Expr:
+        """The elements of all copies."""
+        return self.copies * self.size
 
 
 class Inner(NamedTuple):
@@ -138,7 +145,7 @@ class Cost(NamedTuple):
     @property
     def biased(self) -> Expr:
         """Elements to which a bias is added."""
-        return sum((nest.writes for nest in self.nests if nest.biased), Mul(0))
+        return sum((nest.copies * nest.writes for nest in self.nests if nest.biased), Mul(0))
 
 
 def axes_but(rank: int, lost: int | None = None) -> tuple[int | None, ...]:
@@ -151,7 +158,8 @@ def weight_of(nest: LoopNest) -> Parameter:
     operand = next(o for o in nest.operands if o.learnable)
     loops = [loop for name in operand.loops for loop in nest.over([name])]
     rule, shape = "·".join(loop.label for loop in loops), tuple(loop.extent for loop in loops)
-    return Parameter(operand.name, Role.WEIGHT, nest.size(operand), rule, shape)
+    size = nest.size(operand)
+    return Parameter(operand.name, Role.WEIGHT, size, rule, shape, copies=nest.copies)
 
 
 def weight_and_bias(nest: LoopNest, channels: Expr) -> tuple[Parameter, ...]:

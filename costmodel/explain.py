@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from sympy import S
+
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis import Analysis
 from costmodel.cost import Parameter
 from costmodel.formula import Step, show_number
 from costmodel.metrics import METRICS
 from costmodel.movement import movement
-from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula
+from costmodel.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
 from costmodel.propagation import Counted, LayerCost
 from costmodel.scenario import NOWHERE
 
@@ -118,27 +120,31 @@ class _Explainer:
         for parameter in counted:
             rule, numbers = self._of_parameter(parameter)
             name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
-            yield Step(name, rule, numbers, show_number(self.evaluate(parameter.size)))
+            yield Step(name, rule, numbers, show_number(self.evaluate(parameter.total)))
 
     def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
         for nest in self.layer.cost.nests:
             for operand in nest.operands:
                 if operand.learnable and operand.name == parameter.name:
-                    return product_formula(_weight_loops(nest, operand.loops), self.evaluate)
+                    loops = repeated(nest.copies, _weight_loops(nest, operand.loops))
+                    return product_formula(loops, self.evaluate)
+        rule, numbers = parameter.rule, show_number(self.evaluate(parameter.size))
         if parameter.shape:
-            return parameter.rule, self._shape(parameter.shape).replace("×", " × ")
-        return parameter.rule, show_number(self.evaluate(parameter.size))
+            numbers = self._shape(parameter.shape).replace("×", " × ")
+        if parameter.copies is S.One:
+            return rule, numbers
+        return f"layers·{rule}", f"{self.evaluate(parameter.copies)} × {numbers}"
 
     def _macs(self) -> Iterator[Step]:
         for nest in self.layer.cost.nests:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
-                rule, numbers = product_formula(nest.loops, self.evaluate)
+                rule, numbers = product_formula(nest.factors, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
                 yield Step(name, rule, numbers, show_number(self.evaluate(nest.macs)))
         biased = [nest for nest in self.layer.cost.nests if nest.biased]
         if biased and self.analysis.convention.counts_bias:
             value = self.evaluate(self.layer.cost.biased)
-            terms = (show_number(self.evaluate(nest.writes)) for nest in biased)
+            terms = (show_number(self.evaluate(nest.copies * nest.writes)) for nest in biased)
             rule = "one per output element"
             yield Step("MACs (bias)", rule, " + ".join(terms), show_number(value))
 

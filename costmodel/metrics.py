@@ -135,20 +135,15 @@ def each_by_each(often: Expr, count: Expr) -> Expr:
     return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
 
-def params_of(layer: LayerCost, basis: Basis) -> list[Expr]:
-    """The sizes of the learnable tensors that count."""
-    return [p.size for p in layer.cost.parameters if p.role in basis.convention.roles]
-
-
 def count_params(layer: LayerCost, basis: Basis) -> Expr:
     """Elements of the learnable tensors that count."""
-    return Add(*params_of(layer, basis))
+    return Add(*(parameter.total for parameter in basis.params_of(layer)))
 
 
 def count_model_size(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of the params, ``params·bits/8``; each tensor begins at a whole byte."""
     dtype = basis.types_of(layer).weights
-    return Add(*(in_bytes(size, dtype) for size in params_of(layer, basis)))
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
 
 
 def count_macs(layer: LayerCost, basis: Basis) -> Expr:

@@ -9,7 +9,7 @@ from costmodel.basis import Basis
 from costmodel.formula import Step, show_number, show_quantity
 from costmodel.latency import computation_time, larger, memory_time
 from costmodel.machines import bandwidth, operations_per_second
-from costmodel.metrics import count_flops, count_model_size, params_of
+from costmodel.metrics import count_flops, count_model_size
 from costmodel.propagation import LayerCost
 from costmodel.traffic import Traffic, traffic
 
@@ -33,13 +33,14 @@ def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[St
 
 
 def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
-    sizes = [evaluate(size) for size in params_of(layer, basis)]
-    if any(sizes):
+    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in basis.params_of(layer)]
+    if any(size for _, size in sizes):
         bits = TYPES[basis.types_of(layer).weights]
-        numbers = " + ".join(f"{show_number(size)}·{bits}/8" for size in sizes)
+        # every tensor begins at a whole byte
+        one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
+        terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
+        numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
         total = show_number(evaluate(count_model_size(layer, basis)))
-        if bits % 8:  # every tensor begins at a whole byte
-            numbers = " + ".join(f"⌈{show_number(size)}·{bits}/8⌉" for size in sizes)
         yield Step("model size", "#params·bits/8", numbers, f"{total} bytes")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from sympy import Expr, Mul
+from sympy import Expr, Mul, S
 
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.formula import Formula
@@ -105,6 +105,8 @@ class LoopNest(NamedTuple):
         body: what happens at each point.
         name: which of a layer's products it is, where there are several.
         biased: whether a bias is added to every element that is written.
+        copies: how many equal products it stands for, one after the other, each with weights of
+            its own; the loops, and the sizes of the operands, are those of one.
     """
 
     loops: tuple[Loop, ...]
@@ -112,16 +114,22 @@ class LoopNest(NamedTuple):
     body: Body = Body.MULTIPLY_ACCUMULATE
     name: str = ""
     biased: bool = False
+    copies: Expr = S.One
 
     @property
     def points(self) -> Expr:
-        """How often the body runs: the product of all extents."""
-        return Mul(*(loop.extent for loop in self.loops))
+        """How often the body runs: the product of all extents, times the copies."""
+        return Mul(self.copies, *(loop.extent for loop in self.loops))
 
     @property
     def macs(self) -> Expr:
         """The multiply-accumulates: all points, where the body is one."""
         return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
+
+    @property
+    def factors(self) -> tuple[Loop, ...]:
+        """The loops whose extents make the points: the copies, if there are several, before all."""
+        return repeated(self.copies, self.loops)
 
     @property
     def activations_read(self) -> Expr:
@@ -147,6 +155,11 @@ class LoopNest(NamedTuple):
         """The loops of these names, in the nest's order."""
         wanted = set(names)
         return tuple(loop for loop in self.loops if loop.name in wanted)
+
+
+def repeated(copies: Expr, loops: Iterable[Loop]) -> tuple[Loop, ...]:
+    """Return the loops with one over equal copies around them, where there are several."""
+    return tuple(loops) if copies is S.One else (Loop("layers", copies), *loops)
 
 
 def extent_of(loops: Iterable[Loop]) -> Expr:

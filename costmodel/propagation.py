@@ -13,7 +13,7 @@ from archspec.graph import Graph, Input, Item, Node, Repeat
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
-from costmodel.algebra.functions import exact
+from costmodel.algebra.functions import exact, parts_of
 from costmodel.algebra.sums import (
     OpenFormError,
     Turns,
@@ -268,6 +268,10 @@ MAX_WORKED = 30_000
 """The most layers that are worked out, each turn of such a repeat counted."""
 
 
+MAX_PARTS = 1_000
+"""The most parts of one extent; the laws of a network whose sizes are longer help nobody."""
+
+
 class _Walk:
     """The shapes known so far."""
 
@@ -280,6 +284,7 @@ class _Walk:
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_turns: dict[Symbol, Expr] = {}
         self.worked = 0
+        self.bounded: set[Expr] = set()  # extents that are not too long
         self.requirements: list[Requirement] = []
         own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
@@ -347,6 +352,7 @@ class _Walk:
         try:
             found = find_shape_rule(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
+            self._bound(node, outputs)
             cost = find_cost_rule(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
             backward = _backward(node, site, outputs[0])
@@ -368,6 +374,18 @@ class _Walk:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
         return LayerCost(shown, inputs, outputs, cost, reach, node.inputs, backward)
+
+    def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
+        """Refuse an extent that is too long to work on.
+
+        Raises:
+            SpecError: it has more than `MAX_PARTS` parts.
+        """
+        for axis, extent in ((i, e) for shape in outputs for i, e in enumerate(shape)):
+            if extent not in self.bounded and parts_of(extent) > MAX_PARTS:
+                hint = "give a symbol of its sizes a number with --set"
+                raise node.error(f"the size of axis {axis} has more than {MAX_PARTS:,} parts", hint)
+            self.bounded.add(extent)
 
     def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
         """The cost without the weight that another layer owns; both must be of one size."""

@@ -1,6 +1,7 @@
 """Numbers as a person gives them, read exactly."""
 
 import numbers
+import re
 from fractions import Fraction
 
 from archspec import trees
@@ -10,6 +11,9 @@ from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, resolve
 
 Number = int | float | str | Rational
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", re.ASCII)
+"""Plain numbers, which need no parser: a joined file may have millions of them."""
 
 
 def to_rational(name: str, value: Number) -> Rational:
@@ -25,6 +29,8 @@ def to_rational(name: str, value: Number) -> Rational:
     if isinstance(value, numbers.Rational) and not isinstance(value, bool):
         return tidy(Fraction(int(value.numerator), int(value.denominator)))
     text = float.__repr__(value) if isinstance(value, float) else str(value)
+    if _DECIMAL.fullmatch(text):
+        return int(text) if text.isdecimal() else tidy(Fraction(text))
     try:
         number = resolve(parse(text), Scope({}))
     except ExpressionError:

@@ -5,7 +5,6 @@ view moves nothing; what is made and used inside a layer stays there. Where a ca
 values is kept, those of tokens before are read once, and those of new ones written once.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from sympy import Add, Expr, S
@@ -13,7 +12,7 @@ from sympy import Add, Expr, S
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
 from costmodel.basis import Basis
-from costmodel.cost import Cache, Output, Role
+from costmodel.cost import Cache, Output, Parameter
 from costmodel.nests import LoopNest
 from costmodel.precision import in_bytes
 from costmodel.propagation import LayerCost
@@ -76,20 +75,15 @@ def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
 
 
 def weights_read(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the learnable tensors that count and that one run reads."""
-    dtype = basis.types_of(layer).weights
-    return Add(*(in_bytes(size, dtype) for size in _weights(layer, basis)))
+    """Bytes of the learnable tensors that count and that one run reads, tied ones included."""
+    dtype, roles = basis.types_of(layer).weights, basis.convention.roles
+    tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
+    return Add(*(p.copies * in_bytes(_read(p), dtype) for p in tensors))
 
 
-def _weights(layer: LayerCost, basis: Basis) -> Iterator[Expr]:
-    """Elements of every learnable tensor, one that another layer owns included."""
-    cost = layer.cost
-    learned = {o.name: nest.size(o) for nest in cost.nests for o in nest.operands if o.learnable}
-    if Role.WEIGHT in basis.convention.roles:
-        yield from learned.values()
-    for parameter in (*cost.parameters, *cost.tied):
-        if parameter.role in basis.convention.roles and parameter.name not in learned:
-            yield parameter.size if parameter.read is None else parameter.read
+def _read(tensor: Parameter) -> Expr:
+    """The elements of a learnable tensor that one run reads."""
+    return tensor.size if tensor.read is None else tensor.read
 
 
 def makes_map(layer: LayerCost, basis: Basis) -> bool:

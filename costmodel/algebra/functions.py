@@ -341,6 +341,20 @@ class LargestTurn(Operation):
         return free
 
 
+def simplest(equals: Iterable[Expr]) -> Expr:
+    """Return the expression with the fewest parts, the first of several, of some that are equal.
+
+    What follows a merge is built on one of the extents that it asks to agree; with the longest of
+    them, a chain of merges makes sizes that grow exponentially.
+    """
+    return min(equals, key=parts_of)
+
+
+def parts_of(expression: Expr) -> int:
+    """Return how many nodes an expression has, written out."""
+    return 1 + sum(map(parts_of, expression.args))
+
+
 def absorbed(size: Expr) -> Expr:
     """A size as a single floor, so that products stay products: by one of two identities.
 

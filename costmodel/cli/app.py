@@ -1,11 +1,14 @@
 """The application: its commands, each with the module that is imported when it is run."""
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
 from costmodel.cli.networks import report
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COMMANDS = {
     "check": "proofs",
@@ -28,6 +31,10 @@ COMMANDS = {
     "training": "training",
 }
 """Command → the module of this package with the function of that name."""
+
+
+LEAST_WIDTH = 40
+"""The fewest columns that the help is laid out for, however narrow the terminal is."""
 
 
 def _version() -> str:
@@ -59,6 +66,15 @@ def run(words: list[str]) -> Any:
         CycloptsError: a word is no command, option or value.
         SpecError: a command finds a rule broken.
     """
-    if not words or not set(words).isdisjoint(app.help_flags):
-        app.resolved_commands()  # the list says of each what the docstring of its function does
-    return app(words or app.help_flags[:1])
+    if words and set(words).isdisjoint(app.help_flags):
+        return app(words)
+    app.resolved_commands()  # the list says of each what the docstring of its function does
+    return app(words or app.help_flags[:1], console=_help_console())
+
+
+def _help_console() -> "Console":
+    """Return a console for the help, whose panels never end where there is room for no letter."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.width >= LEAST_WIDTH else Console(width=LEAST_WIDTH)

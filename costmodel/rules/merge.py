@@ -19,6 +19,7 @@ from archspec.layers.merge import (
     Subtract,
 )
 from costmodel.algebra.conditions import Equal
+from costmodel.algebra.functions import simplest
 from costmodel.backward import BIT, NOTHING, Backward, Entered, factors, mask
 from costmodel.cost import Cost, Output, axes_but
 from costmodel.rules.base import (
@@ -56,7 +57,7 @@ def _common(site: Site, axis: int, column: Sequence[Expr]) -> Expr:
     extents = [(i, extent) for i, extent in enumerate(column) if extent is not S.One]
     for left, right in pairwise(extents):
         require_equal(site, axis, left, right, _OPEN)
-    return extents[0][1] if extents else S.One
+    return simplest([extent for _, extent in extents]) if extents else S.One
 
 
 _OPEN = "; that an extent is 1, and broadcast, is seen only where it is a number"
@@ -86,30 +87,31 @@ def require_same_rank(site: Site) -> None:
         raise site.node.error(f"the inputs have different numbers of axes: {shown}")
 
 
-def _require_equal_axes(site: Site, but: int | None = None) -> None:
-    """All inputs have as many axes, which agree but for one."""
+def _require_equal_axes(site: Site, but: int | None = None) -> Shape:
+    """All inputs have as many axes, which agree but for one; return their simplest extents."""
     require_same_rank(site)
     for axis, first in enumerate(site.input):
         if axis != but:
             for i, shape in enumerate(site.inputs[1:], 1):
                 require_equal(site, axis, (0, first), (i, shape[axis]))
+    return tuple(map(simplest, zip(*site.inputs, strict=True)))
 
 
 @shape_rule(Concat)
 def concatenated_shape(layer: Concat, site: Site) -> Shape:
     """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. Source: ``torch.cat``."""
     joined = site.axis_of("axis", layer.axis)
-    _require_equal_axes(site, joined)
+    common = _require_equal_axes(site, joined)
     total = Add(*(shape[joined] for shape in site.inputs))
-    return replaced(site.input, joined, total)
+    return replaced(common, joined, total)
 
 
 @shape_rule(Stack)
 def stacked_shape(layer: Stack, site: Site) -> Shape:
     """A new axis, as long as there are inputs. Source: ``torch.stack``."""
-    _require_equal_axes(site)
+    common = _require_equal_axes(site)
     place = site.new_axis_of("dim", layer.dim)
-    return (*site.input[:place], Integer(len(site.inputs)), *site.input[place:])
+    return (*common[:place], Integer(len(site.inputs)), *common[place:])
 
 
 @cost_rule(Merge)

@@ -1,9 +1,9 @@
 """Recurrent layers: two matrices per layer and direction, over every step."""
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from typing import NamedTuple
 
-from sympy import Expr, Integer
+from sympy import Expr, Integer, S
 
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
@@ -65,40 +65,64 @@ def recurrent_cost(layer: Recurrent, site: Site, output: Shape) -> Cost:
     layers = site.integer("num_layers", layer.num_layers)
     if layers < 1:
         raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
-    cells = [
-        (f"l{depth}{'_reverse' * reverse}", output[-1] if depth else site.input[-1])
-        for depth, reverse in product(range(layers), range(_directions(layer)))
-    ]
-    nests = [nest for name, c_i in cells for nest in _cell(layer, site, name, c_i)]
-    biases = [bias for name, _ in cells for bias in _biases(layer, site, name)]
-    gates = len(cells) * 2 * layer.gates * site.size("hidden_size", layer.hidden_size)
+    cells = list(_cells(layer, site, layers, output))
+    nests = [nest for cell in cells for nest in _products(layer, site, cell)]
+    biases = [bias for cell in cells for bias in _biases(layer, site, cell)]
+    hidden = site.size("hidden_size", layer.hidden_size)
+    gates = layers * _directions(layer) * 2 * layer.gates * hidden
     rows = output[0] * output[1]
     inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
     parameters = (*map(weight_of, nests), *biases)
     return Cost(Output.LINEAR, tuple(nests), parameters, inner=inner)
 
 
-def _cell(layer: Recurrent, site: Site, name: str, c_i: Expr) -> Iterator[LoopNest]:
-    """The products of one layer in one direction, named as PyTorch names their weights."""
+class Cell(NamedTuple):
+    """One layer in one direction, or all layers after the first, which are equal.
+
+    Attributes:
+        name: PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last.
+        features: what a step takes beside the state.
+        source: the number of the layer's input that it reads; None where it reads a layer before.
+        copies: how many layers it stands for.
+    """
+
+    name: str
+    features: Expr
+    source: int | None
+    copies: Expr
+
+
+def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[Cell]:
+    """The first layer, and all further ones at once, each in every direction."""
+    further = "l1" if layers == 2 else f"l1…l{layers - 1}"
+    for suffix in ("", "_reverse")[: _directions(layer)]:
+        yield Cell(f"l0{suffix}", site.input[-1], 0, S.One)
+        if layers > 1:
+            yield Cell(f"{further}{suffix}", output[-1], None, Integer(layers - 1))
+
+
+def _products(layer: Recurrent, site: Site, cell: Cell) -> Iterator[LoopNest]:
+    """The products of a cell, named as PyTorch names their weights."""
     n, t, _ = site.input
     rows = (Loop(BATCH, n), Loop("t", t))
     hidden, state = site.size("hidden_size", layer.hidden_size), _state(layer, site)
-    sizes = {"ih": (c_i, layer.gates * hidden), "hh": (state, layer.gates * hidden)}
+    sizes = {"ih": (cell.features, layer.gates * hidden), "hh": (state, layer.gates * hidden)}
     if _projection(layer):
         sizes["hr"] = (hidden, state)
-    source = 0 if name.removesuffix("_reverse") == "l0" else None
     for which, (features, made) in sizes.items():
-        weight = f"weight_{which}_{name}"
+        weight = f"weight_{which}_{cell.name}"
         biased = layer.bias.holds and which != "hr"
-        nest = linear_nest(rows, features, made, weight, source if which == "ih" else None)
-        yield nest._replace(name=f"{which}_{name}", biased=biased)
+        nest = linear_nest(rows, features, made, weight, cell.source if which == "ih" else None)
+        yield nest._replace(name=f"{which}_{cell.name}", biased=biased, copies=cell.copies)
 
 
-def _biases(layer: Recurrent, site: Site, name: str) -> Iterator[Parameter]:
+def _biases(layer: Recurrent, site: Site, cell: Cell) -> Iterator[Parameter]:
     if layer.bias.holds:
         shape = (Integer(layer.gates), site.size("hidden_size", layer.hidden_size))
         for which in ("ih", "hh"):
-            yield Parameter(f"bias_{which}_{name}", Role.BIAS, elements(shape), "G·h", shape)
+            name = f"bias_{which}_{cell.name}"
+            size = elements(shape)
+            yield Parameter(name, Role.BIAS, size, "G·h", shape, copies=cell.copies)
 
 
 _MADE: Mapping[type[Recurrent], Mapping[str, int]] = {

@@ -19,7 +19,7 @@ STATE = "fp32"
 def count_gradients(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of the gradients: as many numbers as there are params, in the weights' type."""
     dtype = _trained(layer, basis)
-    return Add(*(in_bytes(size, dtype) for size in _sizes(layer, basis)))
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
 
 
 def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
@@ -29,15 +29,11 @@ def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
     """
     dtype, setup = _trained(layer, basis), basis.training
     state = dtype if TYPES[dtype] > TYPES[STATE] else STATE
-    counted = [p for p in layer.cost.parameters if p.role in basis.convention.roles]
-    numbers = [setup.optimizer.numbers(parameter) for parameter in counted]
+    counted = basis.params_of(layer)
+    numbers = [(each.copies, setup.optimizer.numbers(each)) for each in counted]
     if setup.keeps_master and TYPES[dtype] < TYPES[STATE]:
-        numbers += [parameter.size for parameter in counted]
-    return Add(*(in_bytes(count, state) for count in numbers))
-
-
-def _sizes(layer: LayerCost, basis: Basis) -> list[Expr]:
-    return [p.size for p in layer.cost.parameters if p.role in basis.convention.roles]
+        numbers += [(each.copies, each.size) for each in counted]
+    return Add(*(copies * in_bytes(count, state) for copies, count in numbers))
 
 
 def _trained(layer: LayerCost, basis: Basis) -> str:
@@ -47,7 +43,7 @@ def _trained(layer: LayerCost, basis: Basis) -> str:
         SpecError: integers, which have no gradients.
     """
     dtype = basis.types_of(layer).weights
-    if _sizes(layer, basis) and not is_floating(dtype):
+    if basis.params_of(layer) and not is_floating(dtype):
         cause = f"weights in {dtype} are integers, which have no gradients"
         raise layer.node.error(cause, hint="train in fp32, bf16 or fp16: --weights bf16")
     return dtype

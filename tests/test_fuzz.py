@@ -1,0 +1,39 @@
+"""The fuzzer finds nothing in 300 cases; ``python -m tests.fuzz 3000`` tries more."""
+
+import pytest
+
+from tests.fuzz import Outcome, case, fault, fault_of
+
+CASES = 300
+
+
+@pytest.mark.parametrize("first", range(0, CASES, 10))
+def test_a_mutated_spec_gives_an_answer_or_one_message(first: int) -> None:
+    for seed in range(first, first + 10):
+        tried = case(seed)
+        wrong = fault(tried)
+        assert not wrong, f"{tried}\n{wrong}"
+
+
+def test_a_seed_is_one_case_for_good() -> None:
+    assert case(7) == case(7)
+    assert len({case(seed).text for seed in range(20)}) == 20
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (Outcome(3, "", ""), "exit status 3"),
+        (Outcome(0, "", "Traceback (most recent call last)"), "a traceback"),
+        (Outcome(2, "", "oh"), "without a message"),
+        (Outcome(2, "half a table", "archcost: no"), "on stdout"),
+        (
+            Outcome(
+                0, '{"symbols": {"h": 3}, "totals": {"macs": {"expr": "2*h", "value": 7}}}', ""
+            ),
+            "macs = 2*h is 6, not 7",
+        ),
+    ],
+)
+def test_the_fuzzer_sees_what_is_wrong(found: Outcome, wrong: str) -> None:
+    assert wrong in fault_of(found, is_json=found.out.startswith("{"))
