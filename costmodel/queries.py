@@ -47,6 +47,11 @@ class Constraint(NamedTuple):
         """What must not be positive, nor 0 where the comparison is strict."""
         return self.left - self.right
 
+    @property
+    def negated(self) -> "Constraint":
+        """The comparison that holds where this one does not."""
+        return self._replace(left=self.right, right=self.left, strict=not self.strict)
+
     def holds(self, evaluate: Evaluator) -> bool:
         """Whether it is true at numbers."""
         left, right = evaluate(self.left), evaluate(self.right)
