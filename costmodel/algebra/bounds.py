@@ -68,8 +68,21 @@ def _size(factor: Expr, least: Least) -> tuple[int, Rational] | None:
     bound = lower_bound(factor, least)
     if bound is not None and bound >= 0:
         return 1, bound
-    below = _of_ceiling(factor, least) if isinstance(factor, FloorDiv) else None
+    below = _of_negated(factor, least)
     return None if below is None or below < 0 else (-1, below)
+
+
+def _of_negated(expression: Expr, least: Least) -> Rational | None:
+    """What a floor, a sum or an odd power never falls below when its sign is turned."""
+    if isinstance(expression, FloorDiv):
+        return _of_ceiling(expression, least)
+    if expression.is_Add:
+        return lower_bound(-expression, least)
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        size = _size(expression.base, least)
+        turned = size is not None and size[0] < 0 and expression.exp % 2
+        return plain(exact(size[1]) ** expression.exp) if size and turned else None
+    return None
 
 
 def _of_ceiling(floor: Expr, least: Least) -> Rational | None:

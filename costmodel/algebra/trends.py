@@ -6,8 +6,8 @@ Both are read off its form. What the form does not show is not claimed: None, "i
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise, product
-from math import ceil, floor, prod
+from itertools import pairwise
+from math import ceil, floor, gcd, lcm, prod
 from typing import NamedTuple
 
 from sympy import Add, Dummy, Expr, Mul, Poly, PolynomialError, Pow, Symbol, together
@@ -30,6 +30,7 @@ from costmodel.algebra.functions import (
     RoundTo,
     exact,
     is_positive,
+    is_whole,
     plain,
 )
 
@@ -187,7 +188,9 @@ _TRENDS: dict[type, Callable[[Expr, Symbol, Rational], int | None]] = {
 class Steps:
     """Where an expression of one symbol steps: at the floors and roundings of what is linear in it.
 
-    Between two of these places a step function is constant.
+    Between two of these places a step function is constant. A floor may have others beside the
+    symbol under it, as ``(8*w + 1 + 2*ceil(w))//4``: these are integers, between their own steps
+    constant, and it steps at multiples of what divides both its divisor and their coefficients.
 
     Args:
         expressions: of this symbol alone.
@@ -197,10 +200,9 @@ class Steps:
     def __init__(self, expressions: Iterable[Expr], symbol: Symbol) -> None:
         self.symbol = symbol
         found = set().union(*(e.atoms(FloorDiv, RoundTo) for e in expressions))
-        self.floors = [a for a in found if a.has(symbol) and not _nested(a)]
+        self.floors = [step for step in found if step.has(symbol)]
         self.lines = {step: list(_lines(step, symbol)) for step in self.floors}
-        hidden = {step: Dummy() for step in self.floors}
-        self.others = [e for e in expressions if e.xreplace(hidden).has(symbol)]
+        self.others = [e for e in expressions if _without_steps(e, symbol).has(symbol)]
 
     @property
     def are_all(self) -> bool:
@@ -229,9 +231,10 @@ class Steps:
     def _places(self) -> frozenset["Places"]:
         """For every step where its argument ``slope·x + start`` is a multiple of what it is of."""
         return frozenset(
-            Places(unit / abs(slope), (offset - start) / slope)
+            Places(unit / abs(line.slope), (offset - line.start) / line.slope)
             for step, lines in self.lines.items()
-            for (slope, start), (unit, offset) in product(filter(None, lines), _units(step))
+            for line in filter(None, lines)
+            for unit, offset in _units(step, line.grain)
         )
 
 
@@ -271,27 +274,56 @@ class Places(NamedTuple):
         return map(self._at, range(first, last + 1))
 
 
-def _nested(step: Expr) -> bool:
-    return any(arg.has(FloorDiv, RoundTo) for arg in step.args)
+class _Line(NamedTuple):
+    """What is floored or rounded: ``slope·x + start``, and integers times multiples of a grain."""
+
+    slope: Fraction
+    start: Fraction
+    grain: Fraction
 
 
-def _lines(step: Expr, symbol: Symbol) -> Iterator[tuple[Fraction, Fraction] | None]:
+def _without_steps(x: Expr, symbol: Symbol) -> Expr:
+    """An expression with an integer for every floor and rounding of the symbol in it."""
+    steps = (step for step in x.atoms(FloorDiv, RoundTo) if step.has(symbol))
+    return x.xreplace({step: Dummy(integer=True) for step in steps})
+
+
+def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
     """The lines that what is floored or rounded is made of; None of what steps in no such way."""
-    x, divisor = step.args
+    x, divisor = (_without_steps(arg, symbol) for arg in step.args)
+    if not (x.has(symbol) or divisor.has(symbol)):
+        return
     if divisor.is_Rational:
-        yield from _lines_of(x, symbol)
+        yield from (_line(branch, symbol) for branch in _branches(x) if branch.has(symbol))
     else:
         yield None
 
 
-def _lines_of(x: Expr, symbol: Symbol) -> Iterator[tuple[Fraction, Fraction] | None]:
-    """The lines that an argument is made of, the largest or smallest at a time; None for others."""
+def _branches(x: Expr) -> Iterator[Expr]:
+    """An expression with each of the terms that may be the largest or smallest of several."""
     extremum = next(iter(x.atoms(Extremum)), None)
-    if extremum is not None:
+    if extremum is None:
+        yield x.expand()
+    else:
         for arg in extremum.args:
-            yield from _lines_of(x.xreplace({extremum: arg}), symbol)
-    elif x.has(symbol):
-        yield linear(x, symbol)
+            yield from _branches(x.xreplace({extremum: arg}))
+
+
+def _line(x: Expr, symbol: Symbol) -> _Line | None:
+    """The line that an expression is, integers beside it; None where it is none."""
+    terms = [term.as_coeff_Mul() for term in Add.make_args(x)]
+    steps = [(factor, rest) for factor, rest in terms if rest.has(Dummy)]
+    line = linear(Add(*(factor * rest for factor, rest in terms if not rest.has(Dummy))), symbol)
+    if line is None or not all(is_whole(rest) and not rest.has(symbol) for _, rest in steps):
+        return None
+    return _Line(*line, _common_measure(Fraction(plain(factor)) for factor, _ in steps))
+
+
+def _common_measure(numbers: Iterable[Fraction]) -> Fraction:
+    """The largest number of which all are integer multiples; 0 of none."""
+    several = tuple(numbers)
+    under = lcm(*(number.denominator for number in several))
+    return Fraction(gcd(*(int(number * under) for number in several)), under)
 
 
 def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
@@ -303,13 +335,14 @@ def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
     return Fraction(plain(slope)), Fraction(plain(start.expand()))
 
 
-def _units(step: Expr) -> tuple[tuple[Fraction, Fraction], ...]:
+def _units(step: Expr, grain: Fraction) -> tuple[tuple[Fraction, Fraction], ...]:
     """What is stepped over: multiples of a unit, from an offset on.
 
     A floor steps at multiples of q; ``round_to`` halfway between multiples of d, and where a tenth
-    would be lost, at multiples of ``10·d/9``.
+    would be lost, at multiples of ``10·d/9``. What is added in multiples of a grain moves them.
     """
     unit = Fraction(plain(step.args[1]))
-    if isinstance(step, FloorDiv):
-        return ((unit, Fraction(0)),)
-    return (unit, unit / 2), (unit * 10 / 9, Fraction(0))
+    units = [(unit, Fraction(0))]
+    if isinstance(step, RoundTo):
+        units = [(unit, unit / 2), (unit * 10 / 9, Fraction(0))]
+    return tuple((_common_measure((unit, grain)), offset) for unit, offset in units)
