@@ -99,9 +99,7 @@ def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
     return good
 
 
-def gallop(
-    holds: Callable[[int], bool], most: int = MAX_EXPONENT
-) -> tuple[int | None, int | None]:
+def gallop(holds: Callable[[int], bool], most: int = MAX_EXPONENT) -> tuple[int | None, int | None]:
     """Return an exponent up to which a property holds, and a larger one at which it does not.
 
     The first is None where it does not hold at 0; the second, where it holds as far as numbers are

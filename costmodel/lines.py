@@ -167,4 +167,3 @@ class Places:
         for _ in range(NEAR):
             place = None if place is None else self.after(place)
         return place is not None and place < high
-

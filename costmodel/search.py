@@ -311,8 +311,10 @@ class Line:
         """The pieces of a part from the end that is asked for; from far out where it has none."""
         if not self.largest:
             return self.places.upwards(part)
-        return self.places.upwards(self._far(part)) if part.high is None else (
-            self.places.downwards(part)
+        return (
+            self.places.upwards(self._far(part))
+            if part.high is None
+            else (self.places.downwards(part))
         )
 
     def _far(self, part: Part) -> Part:

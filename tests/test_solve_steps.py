@@ -55,10 +55,16 @@ def line(slope: Fraction, start: Fraction) -> str:
 
 
 ATOMS = st.one_of(
-    st.builds(lambda a, b: Function(f"floor{line(a, b)}", lambda w: floor(a * w + b)), SLOPES, STARTS),
-    st.builds(lambda a, b: Function(f"ceil{line(a, b)}", lambda w: ceil(a * w + b)), SLOPES, STARTS),
     st.builds(
-        lambda a, d: Function(f"round_to({line(a, Fraction(0))}, {d})", lambda w: rounded(a * w, d)),
+        lambda a, b: Function(f"floor{line(a, b)}", lambda w: floor(a * w + b)), SLOPES, STARTS
+    ),
+    st.builds(
+        lambda a, b: Function(f"ceil{line(a, b)}", lambda w: ceil(a * w + b)), SLOPES, STARTS
+    ),
+    st.builds(
+        lambda a, d: Function(
+            f"round_to({line(a, Fraction(0))}, {d})", lambda w: rounded(a * w, d)
+        ),
         SLOPES,
         st.sampled_from([1, 2, 4]),
     ),
@@ -69,10 +75,14 @@ ATOMS = st.one_of(
 def extended(inner: st.SearchStrategy[Function]) -> st.SearchStrategy[Function]:
     return st.one_of(
         st.builds(
-            lambda f, g: Function(f"({f.text} + {g.text})", lambda w: f.law(w) + g.law(w)), inner, inner
+            lambda f, g: Function(f"({f.text} + {g.text})", lambda w: f.law(w) + g.law(w)),
+            inner,
+            inner,
         ),
         st.builds(
-            lambda f, g: Function(f"({f.text} * {g.text})", lambda w: f.law(w) * g.law(w)), inner, inner
+            lambda f, g: Function(f"({f.text} * {g.text})", lambda w: f.law(w) * g.law(w)),
+            inner,
+            inner,
         ),
         st.builds(lambda f, q: Function(f"({f.text}//{q})", lambda w: f.law(w) // q), inner, SMALL),
         st.builds(
@@ -82,9 +92,7 @@ def extended(inner: st.SearchStrategy[Function]) -> st.SearchStrategy[Function]:
             lambda f, k: Function(f"min({f.text}, {k})", lambda w: min(f.law(w), k)), inner, SMALL
         ),
         st.builds(
-            lambda f, g: Function(
-                f"max({f.text}, {g.text})", lambda w: max(f.law(w), g.law(w))
-            ),
+            lambda f, g: Function(f"max({f.text}, {g.text})", lambda w: max(f.law(w), g.law(w))),
             inner,
             inner,
         ),
@@ -108,7 +116,8 @@ class Case(NamedTuple):
         rules += f", min: {float(self.least)}" if self.least is not None else ""
         rules += f", max: {float(self.most)}" if self.most is not None else ""
         layers = [
-            f"  - linear:\n      out_features: {size.text}\n      bias: false" for size in self.sizes
+            f"  - linear:\n      out_features: {size.text}\n      bias: false"
+            for size in self.sizes
         ]
         rows = ", ".join(f"{{c: {entry}}}" for entry in self.entries)
         each = "[{linear: {out_features: 'ceil(c*w)', bias: false}}]"
