@@ -2,8 +2,9 @@
 
 A step of decode takes one token. It is the whole network's last place only where each layer works
 on every token by itself, or keeps what it needs of those before: causal self-attention its keys and
-values. So the axis of the tokens is followed through the network by what each layer's loops and axes
-say; a layer in which places of that axis meet, or that is not known to keep them apart, is refused.
+values. So the axis of the tokens is followed through the network by what the loops and axes of each
+layer say; one in which places of that axis meet, or that is not known to keep them apart, is
+refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,8 +27,8 @@ Carried = tuple[tuple[int | None, ...], ...]
 """Of each input and each of its axes the axis of the output that has its places one by one."""
 
 HINT = (
-    "only causal self_attention keeps something for the next token; all else must work on each token"
-    " by itself, or on the last alone (select or slice with -1)"
+    "only causal self_attention keeps something for the next token; all else must work on each "
+    "token by itself, or on the last alone (select or slice with -1)"
 )
 
 

@@ -79,7 +79,8 @@ def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
     """Return the last number that a property holds of that ends once; None where no end is found.
 
     Where it does not even hold of the first, the number before that. Numbers are not looked at from
-    ``2**MAX_EXPONENT`` on, nor where the laws have more bits than are computed: None proves nothing.
+    ``2**MAX_EXPONENT`` on, nor where the laws have more bits than are computed, so that None proves
+    nothing.
     """
     before, last = span.first - 1, span.last
     size = None if last is None else last - before

@@ -146,7 +146,7 @@ class Places:
     def _far(
         self, holds: Callable[[Rational], bool], near: Rational
     ) -> tuple[Rational, Rational | None]:
-        """Two values between which a property changes, the second far beyond a near one, or None."""
+        """Two values between which a property changes, or no second where no such is found."""
         first = holds(near)
         low, high = gallop(lambda exponent: holds(near * 2**exponent) == first)
         return near * 2 ** (low or 0), None if high is None else near * 2**high

@@ -226,7 +226,7 @@ def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
 
 
 def _of_cache(name: str, title: str, per_layer: PerLayer) -> Metric:
-    """What is kept for the next token, in a network that needs no more than that (see `decoding`)."""
+    """What is kept for the next token, where the network needs no more than that."""
 
     def of_network(analysis: "Analysis") -> PerLayer:
         from costmodel.decoding import require_decodable

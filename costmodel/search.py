@@ -5,10 +5,9 @@ value, or from some value on, is bisected; an end that is not found is not claim
 "infeasible" are said where the forms of the laws prove it, or where all values were tried.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import count, islice
-from typing import NamedTuple
 
 from sympy import Expr
 
@@ -33,10 +32,8 @@ SHOWN_EXPONENT = 256
 class Ways:
     """The ways in which the laws of a question go, and what is proved of their ends.
 
-    Args:
-        question: it.
-
     Attributes:
+        question: it.
         notes: what is proved of the constraints, and what was tried.
         is_open: whether a constraint may break beyond all values that were looked at.
     """
@@ -55,7 +52,7 @@ class Ways:
         return way
 
     def has_no_end(self, constraint: Constraint) -> None:
-        """Take note of a constraint that holds as far as was looked, for good where it is proved."""
+        """Take note of a constraint that holds as far as was looked; for good where proved."""
         if not self._is_proved(constraint):
             self.is_open = True
             self.notes.append(f"no {self.question.name} was found that breaks {constraint.text}")
@@ -377,7 +374,7 @@ class Line:
 
 def _laws_of(condition: Condition) -> Iterator[Expr]:
     """What steps where a condition may begin to hold or cease to."""
-    if _is_periodic(condition):
+    if isinstance(condition, Divides) and _is_periodic(condition):
         yield floor_div(condition.dividend, condition.divisor)
     else:
         yield from (side for side in condition if isinstance(side, Expr))

@@ -25,7 +25,7 @@ from costmodel.scenario import scenario
 N, D, HEADS, LONGEST = 2, 4, 2, 7
 
 
-class Attention(nn.Module):
+class Attention(nn.Module):  # type: ignore[misc]
     """Self-attention without projections' biases; of a causal one keys and values are kept."""
 
     def __init__(self, *, causal: bool, window: int | None = None, groups: int = HEADS) -> None:
@@ -60,7 +60,7 @@ class Attention(nn.Module):
         return sum(each[:, last:].numel() for each in self.kept)
 
 
-class Function(nn.Module):
+class Function(nn.Module):  # type: ignore[misc]
     """A function of whatever tokens it is given, which keeps nothing."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
@@ -71,7 +71,7 @@ class Function(nn.Module):
         return self.function(x)
 
 
-class OverTokens(nn.Module):
+class OverTokens(nn.Module):  # type: ignore[misc]
     """A layer of PyTorch that takes the tokens as the last axis, as convolutions do."""
 
     def __init__(self, layer: nn.Module) -> None:
@@ -82,7 +82,7 @@ class OverTokens(nn.Module):
         return self.layer(x.mT).mT
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     """An LSTM that forgets its state after each run."""
 
     def __init__(self) -> None:
@@ -93,16 +93,20 @@ class Recurrent(nn.Module):
         return self.layer(x)[0]
 
 
-def mixed(x: Tensor) -> Tensor:
-    return torch.einsum("ntd,nud->ntu", x, x) @ x
-
-
 def rolled(x: Tensor) -> Tensor:
     return x.roll(1, 1)
 
 
-def by_position(x: Tensor, table: Tensor) -> Tensor:
-    return torch.einsum("ntd,tu->nud", x, table[: x.shape[1], : x.shape[1]])
+class ByPosition(nn.Module):  # type: ignore[misc]
+    """A weight over the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(LONGEST, LONGEST))
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        return torch.einsum("ntd,tu->nud", x, self.table[:length, :length])
 
 
 def heads(x: Tensor) -> Tensor:
@@ -160,9 +164,7 @@ KINDS: dict[str, tuple[Sequence[str], Callable[[], nn.Module]]] = {
     "roll": (["roll: {shifts: [1], dims: [1]}"], lambda: Function(rolled)),
     "positions": (
         ["einsum: {equation: 'n t d, t u -> n u d', sizes: {u: t}}"],
-        lambda: Function(
-            lambda x, table=torch.randn(LONGEST, LONGEST).double(): by_position(x, table)
-        ),
+        ByPosition,
     ),
     "features": (
         [f"einsum: {{equation: 'n t d, d e -> n t e', sizes: {{e: {D}}}}}"],

@@ -6,17 +6,15 @@ is worked out here in plain fractions: between two multiples of ``1/GRID`` no la
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import cache
+from itertools import pairwise
 from math import ceil, floor
 from operator import ge, gt, le, lt
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from archspec import SpecError
 from costmodel.questions import Answer, Verdict
 from costmodel.solve import ask
 
@@ -130,7 +128,7 @@ class Case(NamedTuple):
 
     def params(self, w: Fraction) -> int:
         widths = [1, *self.widths(w)]
-        return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        return sum(a * b for a, b in pairwise(widths))
 
     def is_valid(self, w: Fraction) -> bool:
         inside = (self.least is None or w >= self.least) and (self.most is None or w <= self.most)
@@ -176,7 +174,7 @@ def left(case: Case, holds: Callable[[int], bool]) -> Interval | None:
         assume(not far)
         return None
     (low, after), (before, high) = good[0], good[-1]
-    ends_there = (before, high) != (MOST, MOST)
+    ends_there = (before, high) != (Fraction(MOST), Fraction(MOST))
     assume(ends_there or far)
     return Interval((low, low == after), (high, before == high) if ends_there else None)
 
@@ -201,7 +199,7 @@ def test_the_end_is_that_of_trying_every_step(
     file = tmp_path / "net.yaml"
     file.write_text(case.text(), encoding="utf-8")
     for end in ("largest", "smallest"):
-        answer = ask(file, "w", [f"params {symbol} {budget}"], end=end)[1]  # type: ignore[arg-type]
+        answer = ask(file, "w", [f"params {symbol} {budget}"], end=end)[1]
         if truth is None:
             assert answer.verdict is Verdict.INFEASIBLE
             continue

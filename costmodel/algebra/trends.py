@@ -217,7 +217,7 @@ class Steps:
 
     def count(self, low: Rational, high: Rational) -> int:
         """How many places there are about, counted without looking at them."""
-        return sum(places.count(low, high) for places in self._places)
+        return sum(places.between(low, high) for places in self._places)
 
     def after(self, value: Rational) -> Fraction | None:
         """The first place beyond a value; None where nothing steps."""
@@ -264,7 +264,7 @@ class Places(NamedTuple):
         """The last place below a value."""
         return self._at(ceil(self._number(value)) - 1)
 
-    def count(self, low: Rational, high: Rational) -> int:
+    def between(self, low: Rational, high: Rational) -> int:
         """How many places there are, ``low < place <= high``."""
         return floor(self._number(high)) - floor(self._number(low))
 

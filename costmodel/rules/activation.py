@@ -139,7 +139,7 @@ def prelu_shape(layer: PReLU, site: Site) -> Shape:
 
 
 @cost_rule(PReLU)
-def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:
     """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
     slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")

@@ -51,8 +51,8 @@ def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG0
         Operand("output", (*names, "m", "p")),
     )
     rank = len(output)
-    rows, columns = ((*range(rank - len(x), rank - 2), rank - 2, None) for x in (left, right))
-    carried = rows, (*columns[:-2], None, rank - 1)
+    shared = [tuple(range(rank - len(x), rank - 2)) for x in (left, right)]
+    carried = (*shared[0], rank - 2, None), (*shared[1], None, rank - 1)
     return Cost(Output.MATMUL, (LoopNest(loops, operands),), carried=carried)
 
 
