@@ -112,6 +112,8 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
         for said in _parts(text):
             for part in conjuncts(resolve(parse(said), _scope(analysis))):
                 yield from _compared(said, part, analysis)
+    except SpecError:
+        raise
     except (ExpressionError, ValueError) as error:
         cause = getattr(error, "cause", str(error))
         hint = getattr(error, "hint", None) or FORMS

@@ -84,18 +84,15 @@ class Grid:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.domain = question.domain.steps
+        self.valid = self.domain
         self.value = question.domain.value
         self.ways = Ways(question)
 
     def answer(self) -> Answer:
         """The end of what all constraints leave."""
-        question, span, untold = self.question, self.domain, list[Constraint]()
-        for constraint in (*question.bounds, *question.constraints):
-            way = None if span.is_empty else self.ways.of(constraint)
-            if way is None:
-                untold.append(constraint)
-            else:
-                span = self._narrowed(span, constraint, way)
+        question, untold = self.question, list[Constraint]()
+        self.valid = self._held(self.valid, question.bounds, untold)
+        span = self._held(self.valid, question.constraints, untold)
         if span.is_empty:
             return self._infeasible()
         if question.end == "largest" and span.last is None:
@@ -105,6 +102,18 @@ class Grid:
             self.ways.notes.append(f"no value above {self.value(span.last or 0)} was tried")
             return self._first_valid(span, Verdict.OPEN)
         return self._first_valid(span, Verdict.FOUND)
+
+    def _held(
+        self, span: Span, constraints: Iterable[Constraint], untold: list[Constraint]
+    ) -> Span:
+        """The numbers of a span at which constraints hold; those that have no trend are untold."""
+        for constraint in constraints:
+            way = None if span.is_empty else self.ways.of(constraint)
+            if way is None:
+                untold.append(constraint)
+            else:
+                span = self._narrowed(span, constraint, way)
+        return span
 
     def _narrowed(self, span: Span, constraint: Constraint, way: int) -> Span:
         """The numbers of a span at which a constraint holds whose excess goes one way."""
@@ -188,7 +197,7 @@ class Grid:
 
     def _infeasible(self) -> Answer:
         """With the numbers at the value of the domain's end that comes nearest."""
-        first, last = self.domain
+        first, last = self.domain if self.valid.is_empty else self.valid
         from_end = last is not None and self.question.falls
         steps = range(last, first - 1, -1) if last is not None and from_end else count(first)
         tried = (self.question.sample(self.value(k)) for k in islice(steps, MAX_TRIES))
@@ -250,14 +259,18 @@ class Line:
         if not self.places.steps.are_all:
             cause = f"the laws go with {question.name} otherwise than by steps"
             raise SpecError(cause, hint="give a step, as --step 0.05: its multiples are tried")
-        part, ways = self.domain, set[int]()
-        for constraint in (*question.bounds, *question.constraints):
+        valid = self._held(self.domain, question.bounds)
+        part = self._held(valid, question.constraints)
+        found = None if part.is_empty else self._first_valid(part)
+        return found or self._infeasible(self.domain if valid.is_empty else valid)
+
+    def _held(self, part: Part, constraints: Iterable[Constraint]) -> Part:
+        """The values of a part at which constraints hold; of a condition without a trend all."""
+        for constraint in constraints:
             way = self._way(constraint)
             if way is not None and not part.is_empty:
                 part = self._narrowed(part, constraint, way)
-                ways.add(way)
-        found = None if part.is_empty else self._first_valid(part)
-        return found or self._infeasible(falls=ways - {0} == {-1})
+        return part
 
     def _way(self, constraint: Constraint) -> int | None:
         """The trend of a constraint; None of a condition that has none.
@@ -349,14 +362,14 @@ class Line:
         piece = next(pieces, None)
         return None if piece is None else self.question.sample(piece.inside)
 
-    def _infeasible(self, *, falls: bool) -> Answer:
-        """With the numbers at the end where the constraints come nearest."""
-        if not falls:
-            piece = next(self.places.upwards(self.domain))
-        elif self.domain.high is None:
-            piece = next(self.places.upwards(self._far(self.domain)))
+    def _infeasible(self, part: Part) -> Answer:
+        """With the numbers at the end of a part where the constraints come nearest."""
+        if not self.question.falls:
+            piece = next(self.places.upwards(part))
+        elif part.high is None:
+            piece = next(self.places.upwards(self._far(part)))
         else:
-            piece = next(self.places.downwards(self.domain))
+            piece = next(self.places.downwards(part))
         return self._answer(Verdict.INFEASIBLE, None, self.question.sample(piece.inside), None)
 
     def _answer(
