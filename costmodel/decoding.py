@@ -48,7 +48,7 @@ def carries(cost: Cost, inputs: Iterable[Shape], output: Shape) -> Carried:
         return tuple(tuple(places.get(axis) for axis in range(rank)) for rank in ranks)
     if cost.keeps:
         return tuple(tuple(range(len(output) - rank, len(output))) for rank in ranks)
-    if cost.slides and len(cost.nests) == 1:
+    if cost.slides and len(cost.nests) == len(ranks) == 1:
         return (tuple(_through_windows(cost.nests[0])),)
     return tuple((None,) * rank for rank in ranks)
 
@@ -160,7 +160,7 @@ class _Walk:
         carried = carries(layer.cost, layer.inputs, layer.output)
         places = dict[Tokens, None]()
         for each, axes in zip(entering, carried, strict=True):
-            if each is None or each.axis == layer.cost.last:
+            if each is None or (each.axis == layer.cost.last and each.after == 0):
                 continue
             place = each.axis if on_joint and self.tokens is None else axes[each.axis]
             if place is None:
@@ -171,7 +171,11 @@ class _Walk:
             self._refuse(
                 layer, f"{layer.node.kind} meets tokens of one input with those of another"
             )
-        return (next(iter(places), None),) * len(layer.outputs)
+        left = next(iter(places), None)
+        if left is not None and _meets_still(layer, entering, carried, left.axis):
+            cause = f"{layer.node.kind} meets the tokens with places that are there from the start"
+            self._refuse(layer, cause)
+        return (left,) * len(layer.outputs)
 
     def _cut(self, layer: LayerCost, entering: Tokens) -> Iterator[Tokens | None]:
         """The parts of a tensor: one is of the tokens alone, the others are beside them."""
@@ -250,6 +254,17 @@ def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tok
         else:
             before, after = Add(*extents[:i], each.before), Add(*extents[i + 1 :], each.after)
             yield Tokens(joint, before, after)
+
+
+def _meets_still(
+    layer: LayerCost, entering: Iterable[Tokens | None], carried: Carried, axis: int
+) -> bool:
+    """Whether an input without tokens has several places on the output's axis of the tokens."""
+    return any(
+        each is None and place == axis and shape[own] != 1
+        for each, shape, axes in zip(entering, layer.inputs, carried, strict=True)
+        for own, place in enumerate(axes)
+    )
 
 
 def _is_at_most(small: Expr, large: Expr) -> bool:

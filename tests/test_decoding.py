@@ -322,6 +322,34 @@ def test_tokens_before_are_met_by_all_or_refused() -> None:
         analyze_architecture(architecture, torch_counts, values, (), scenario(past=3))
 
 
+def test_a_table_as_long_as_the_tokens_does_not_grow_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    table = "  - parameter: {shape: [6, d]}\n    name: table\n"
+    add = "  - add:\n    from: [x, table]\n"
+    path.write_text(f"{HEAD}{START}{ATTEND}    name: x\n{table}{add}", encoding="utf-8")
+    with pytest.raises(SpecError, match="add_1: add meets the tokens with places that are there"):
+        analyze(path, settings={"t": 6}).value("kv_cache")
+
+
+def test_tokens_beside_others_that_are_cut_off_again(tmp_path: Path) -> None:
+    """One embedding for the s of a source and the t of a target: 2·8·t elements are cached."""
+    text = (
+        "archspec: 1\nname: net\nsymbols: {n: 1, s: 3, t: 6, d: 8}\n"
+        "input: {source: [n, s], target: [n, t]}\nlayers:\n"
+        "  - concat:\n    from: [source, target]\n"
+        "  - embedding: {num_embeddings: 9, embedding_dim: d}\n"
+        "  - split: {sizes: [SIZES]}\n    name: both\n"
+        "  - self_attention: {heads: 2, causal: true}\n    from: both.1\n"
+        "  - cross_attention: {heads: 2}\n    from: [previous, both.0]\n"
+    )
+    path = tmp_path / "spec.yaml"
+    path.write_text(text.replace("SIZES", "s, t"), encoding="utf-8")
+    assert analyze(path).value("kv_cache") == 2 * 8 * (6 + 3) * 4
+    path.write_text(text.replace("SIZES", "s + 1, t - 1"), encoding="utf-8")
+    with pytest.raises(SpecError, match="cannot be decoded"):
+        analyze(path).value("kv_cache")
+
+
 def test_a_network_without_a_cache_has_none(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD + START + "  - lstm: {hidden_size: d}\n", encoding="utf-8")

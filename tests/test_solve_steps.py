@@ -12,10 +12,12 @@ from operator import ge, gt, le, lt
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from costmodel.questions import Answer, Verdict
+from archspec import SpecError
+from costmodel.questions import Answer, End, Verdict
 from costmodel.solve import ask
 
 GRID = 12 * 18
@@ -198,7 +200,8 @@ def test_the_end_is_that_of_trying_every_step(
     truth = left(case, lambda params: compare(params, budget))
     file = tmp_path / "net.yaml"
     file.write_text(case.text(), encoding="utf-8")
-    for end in ("largest", "smallest"):
+    ends: tuple[End, End] = ("largest", "smallest")
+    for end in ends:
         answer = ask(file, "w", [f"params {symbol} {budget}"], end=end)[1]
         if truth is None:
             assert answer.verdict is Verdict.INFEASIBLE
@@ -208,3 +211,115 @@ def test_the_end_is_that_of_trying_every_step(
             assert answer.verdict is Verdict.UNBOUNDED
             continue
         assert (answer.verdict, answered(answer)) == (Verdict.FOUND, expected)
+
+
+ONE = """archspec: 1
+name: net
+symbols: {w: {default: 0.25, domain: real}, k: 3}
+let: {c: LAW}
+input: [1, 4, 8]
+layers:
+  - linear: {out_features: c, bias: false}
+"""
+
+
+def asked(tmp_path: Path, law: str, *where: str, name: str = "w", end: End | None = None) -> Answer:
+    path = tmp_path / "net.yaml"
+    path.write_text(ONE.replace("LAW", f'"{law}"'), encoding="utf-8")
+    return ask(path, name, where, end=end)[1]
+
+
+@pytest.mark.parametrize("channels", [15, 31, 63, 127, 255, 7, 32, 33])
+def test_a_step_at_a_power_of_two_is_no_proof_of_more(tmp_path: Path, channels: int) -> None:
+    """``floor(32·w)`` stays at so many channels up to the next 32nd: 8 weights for each channel."""
+    answer = asked(tmp_path, "floor(32*w)", f"params <= {8 * channels}")
+    assert (answer.verdict, answer.value, answer.attained) == (
+        Verdict.FOUND,
+        Fraction(channels + 1, 32),
+        False,
+    )
+
+
+def test_squares_of_what_is_rounded_up_rise(tmp_path: Path) -> None:
+    """Two 3×3 convolutions on 32×32: ``9·1024·(3·c + c²)`` MACs, at most 10e6 for c = 31."""
+    path = tmp_path / "net.yaml"
+    conv = "conv2d: {out_channels: 'ceil(32*width)', kernel_size: 3, padding: 1}"
+    path.write_text(
+        "archspec: 1\nname: net\nsymbols: {width: {default: 0.25, domain: real}}\n"
+        f"input: [1, 3, 32, 32]\nlayers:\n  - {conv}\n  - {conv}\n",
+        encoding="utf-8",
+    )
+    most = max(c for c in range(1, 99) if 9 * 1024 * (3 * c + c * c) <= 10e6)
+    answer = ask(path, "width", ["macs <= 10e6"])[1]
+    assert (answer.value, answer.attained) == (Fraction(most, 32), True)
+
+
+def test_no_end_is_claimed_only_where_it_is_proved(tmp_path: Path) -> None:
+    """``min(floor(w), 50)`` has at most 400 weights, whatever w; a thousand has no such bound."""
+    capped = "min(floor(8*w), 50)"
+    assert asked(tmp_path, capped, "params <= 400").verdict is Verdict.UNBOUNDED
+    assert asked(tmp_path, capped, "params < 400").value == Fraction(50, 8)
+    assert asked(tmp_path, capped, "params > 400").verdict is Verdict.INFEASIBLE
+    assert asked(tmp_path, capped, "params >= 400").value == Fraction(50, 8)
+    assert asked(tmp_path, capped, "params == 400", end="largest").verdict is Verdict.UNBOUNDED
+    assert asked(tmp_path, "min(k, 50)", "params > 400", name="k").verdict is Verdict.INFEASIBLE
+    assert asked(tmp_path, "min(k, 50)", "params <= 400", name="k").verdict is Verdict.UNBOUNDED
+    huge = asked(tmp_path, "k", "params >= 10**300", name="k")
+    assert huge.value == -(-(10**300) // 8)
+
+
+def test_what_is_not_found_as_far_as_numbers_go_is_not_denied(tmp_path: Path) -> None:
+    """``k**48/2**200`` reaches ``10**616`` where the power has more bits than are computed."""
+    answer = asked(tmp_path, "k**12", "params*params >= 10**600", name="k")
+    assert isinstance(answer.value, int)
+    assert 64 * (answer.value - 1) ** 24 < 10**600 <= 64 * answer.value**24
+    with pytest.raises(SpecError, match=r"no k was found with .*, but it is not proved to be none"):
+        asked(tmp_path, "k**12", "params**4/2**200 >= 10**616", name="k")
+    answer = asked(tmp_path, "k**12", "params**4/2**200 <= 10**616", name="k")
+    assert answer.verdict is Verdict.OPEN
+    assert any("no k was found that breaks" in note for note in answer.notes)
+
+
+def test_conditions_end_the_line_like_constraints(tmp_path: Path) -> None:
+    """No more than 100 positions for ``floor(4·w)`` tokens: w below 25.25, whatever is asked."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: net\nsymbols: {w: {default: 1, domain: real}}\n"
+        "input: [1, 'floor(4*w)', 8]\nlayers:\n  - positional_embedding: {max_length: 100}\n"
+        "  - linear: {out_features: 8, bias: false}\n",
+        encoding="utf-8",
+    )
+    for where in ("params <= 1e30", "macs <= 1e30", "macs >= 1"):
+        answer = ask(path, "w", [where], end="largest")[1]
+        assert (answer.value, answer.attained) == (Fraction(101, 4), False)
+    none = ask(path, "w", ["macs >= 6401"])[1]
+    assert none.verdict is Verdict.INFEASIBLE
+    assert none.at is not None
+    assert none.at.numbers["macs"] == 6400
+
+
+def test_a_single_value_and_none(tmp_path: Path) -> None:
+    law = "floor(32*w)"
+    assert asked(tmp_path, law, "w == 2").value == 2
+    assert asked(tmp_path, law, "w > 2", "w <= 2").verdict is Verdict.INFEASIBLE
+    assert asked(tmp_path, law, "w >= 2", "w <= 2").value == 2
+    only = asked(tmp_path, "floor(w) + ceil(w)", "params == 32")
+    assert (only.value, only.attained) == (2, True)
+
+
+def test_the_next_value_is_shown_where_no_metric_is_asked_about(tmp_path: Path) -> None:
+    answer = asked(tmp_path, "k", "k <= 5", name="k")
+    assert answer.beyond is not None
+    assert (answer.value, answer.beyond.value, answer.beyond.broken) == (5, 6, ("k <= 5",))
+
+
+def test_a_quotient_by_the_symbol_is_no_step_function(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="give a step"):
+        asked(tmp_path, "max(1, 32//w)", "params <= 80")
+
+
+def test_a_default_far_beyond_is_no_work(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    text = ONE.replace("LAW", '"floor(32*w)"').replace("0.25", "1e12")
+    path.write_text(text, encoding="utf-8")
+    assert ask(path, "w", ["params <= 80"])[1].value == Fraction(11, 32)
