@@ -116,6 +116,11 @@ class Cost(NamedTuple):
             has none of them; not given, the places of all or of none are the same (see `keeps`).
         tied: the learnable tensors that another layer owns.
         cache: what it keeps for the next run, where it keeps something.
+        carried: of each input and each of its axes the axis of the output that has its places one
+            by one, so that a place depends on no other; None where they meet. Where it is not
+            given, the other fields say it (see `carries`).
+        last: the axis of the input of which only the last place is taken.
+        joint: the axis on which several inputs, or several outputs, lie one behind the other.
     """
 
     output: Output
@@ -126,6 +131,9 @@ class Cost(NamedTuple):
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
     cache: Cache | None = None
+    carried: tuple[tuple[int | None, ...], ...] | None = None
+    last: int | None = None
+    joint: int | None = None
 
     @property
     def slides(self) -> bool:
@@ -151,6 +159,12 @@ class Cost(NamedTuple):
 def axes_but(rank: int, lost: int | None = None) -> tuple[int | None, ...]:
     """The axes of an output that has the places of its input on all axes but one."""
     return tuple(None if axis == lost else axis for axis in range(rank))
+
+
+def kept_but(rank: int, *lost: int) -> tuple[int | None, ...]:
+    """Return each axis of a tensor at its own place, None for those that are lost."""
+    gone = {axis % rank for axis in lost}
+    return tuple(None if axis in gone else axis for axis in range(rank))
 
 
 def weight_of(nest: LoopNest) -> Parameter:

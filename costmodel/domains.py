@@ -17,8 +17,8 @@ from costmodel.algebra.trends import linear
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
 
-MAX_EXPONENT = 256
-"""Values from ``2**256`` steps on are not looked at."""
+MAX_EXPONENT = 2_048  # of a number in an expression: no budget has more bits
+"""Values from ``2**2048`` steps on are not looked at."""
 
 
 class Span(NamedTuple):
@@ -76,29 +76,50 @@ class Domain(NamedTuple):
 
 
 def last_of(holds: Callable[[int], bool], span: Span) -> int | None:
-    """The last number that a property holds of that ends once; None where it does not end.
+    """Return the last number that a property holds of that ends once; None where no end is found.
 
     Where it does not even hold of the first, the number before that. Numbers are not looked at from
-    ``2**MAX_EXPONENT`` on, nor from where the laws have more bits than are computed.
+    ``2**MAX_EXPONENT`` on, nor where the laws have more bits than are computed, so that None proves
+    nothing.
     """
-    good, stride = span.first - 1, 1
-    while True:
-        tried = good + stride if span.last is None else min(good + stride, span.last)
-        try:
-            if not holds(tried):
-                break
-        except TooLargeError:
-            return None
-        if tried == span.last:
-            return tried
-        good, stride = tried, 2 * stride
-        if stride.bit_length() > MAX_EXPONENT:
-            return None
-    bad = tried
+    before, last = span.first - 1, span.last
+    size = None if last is None else last - before
+    most = MAX_EXPONENT if size is None else min((size - 1).bit_length(), MAX_EXPONENT)
+
+    def number(exponent: int) -> int:
+        return before + (1 << exponent if size is None else min(1 << exponent, size))
+
+    low, high = gallop(lambda exponent: holds(number(exponent)), most)
+    good = before if low is None else number(low)
+    if high is None:
+        return last if good == last else None
+    bad = number(high)
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if holds(middle) else (good, middle)
     return good
+
+
+def gallop(holds: Callable[[int], bool], most: int = MAX_EXPONENT) -> tuple[int | None, int | None]:
+    """Return an exponent up to which a property holds, and a larger one at which it does not.
+
+    The first is None where it does not hold at 0; the second, where it holds as far as numbers are
+    computed, at most to a given exponent. Each exponent is twice the one before, so that few are
+    tried.
+    """
+    low: int | None = None
+    too_large, tried = most + 1, 0
+    while low != tried < too_large:
+        try:
+            if not holds(tried):
+                return low, tried
+        except TooLargeError:
+            too_large = tried
+        else:
+            low = tried
+        further = max(2 * tried, 1) if too_large > most else ((low or 0) + too_large) // 2
+        tried = min(further, most)
+    return low, None
 
 
 def domain_of(analysis: "Analysis", name: str, step: Rational | None = None) -> Domain:
@@ -118,7 +139,7 @@ def domain_under(
     """What a symbol's own rules and conditions on it alone leave."""
     known = [c for c in conditions if symbols_of(c) == {symbol}]
     bounds = [_bounds(condition, symbol) for condition in known]
-    firsts = [declared.least or 0, *(low for low, _ in bounds if low is not None)]
+    firsts = [0, declared.least or 0, *(low for low, _ in bounds if low is not None)]
     lasts = [declared.max, *(high for _, high in bounds)]
     units: list[Rational] = [1] if declared.domain == "integer" else []
     units += [unit for unit in (declared.multiple_of, step) if unit is not None]

@@ -28,12 +28,20 @@ from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import find_convention
+from costmodel.decoding import require_decodable
 from costmodel.domains import domain_of, last_of
 from costmodel.latency import computation_time, memory_time, weights_time
 from costmodel.loading import analyze_architecture, no_token_before
 from costmodel.machines import main_memory
 from costmodel.metrics import Metric, PerLayer, count_flops, count_macs
-from costmodel.propagation import GroupCost, LayerCost, Part, counted_in, on_the_way
+from costmodel.propagation import (
+    GroupCost,
+    LayerCost,
+    Part,
+    counted_in,
+    on_the_way,
+    propagate,
+)
 from costmodel.rules.attention import extends
 from costmodel.scenario import NOWHERE, PAST, Device, Scenario
 from costmodel.settings import Number, to_rational
@@ -460,6 +468,7 @@ def infer(
         return analyze_architecture(architecture, counts, values, assume, said)
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}
+    _require_decodable(architecture, axes, {**numbers, **given}, assume)
     return Inference(use(0, **prompt), use(PAST, **{axes.tokens: 1}), plan, axes)
 
 
@@ -499,6 +508,28 @@ def _require_one_token(architecture: Architecture, tokens: str) -> None:
         hint = f"let {tokens} be 1: leave out its min or multiple_of under symbols"
         origin = architecture.document.origin(("symbols", tokens))
         raise SpecError(cause, hint=hint, origin=origin, entry="symbols")
+
+
+def _require_decodable(
+    architecture: Architecture,
+    axes: Axes,
+    numbers: Mapping[str, Rational],
+    assume: tuple[str, ...],
+) -> None:
+    """Every layer keeps the tokens apart, or what it needs of those before (see `decoding`).
+
+    The tokens are a symbol here, so that all that hangs on their number is seen.
+
+    Raises:
+        SpecError: one does not, or the structure hangs on the number of tokens.
+    """
+    fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
+    assumed = read_assumptions(assume, architecture.header.symbols, fixed)
+    graph = build_graph(architecture, fixed, assumed.derived)
+    (name,) = architecture.header.input
+    declared = architecture.header.symbols[axes.tokens]
+    propagation = propagate(graph, assumed, past=0)
+    require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
 
 
 def _require_free_name(architecture: Architecture) -> None:

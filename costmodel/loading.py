@@ -11,6 +11,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
 from costmodel.conventions import Convention, find_convention
+from costmodel.decoding import require_decodable
 from costmodel.propagation import least_values, on_the_way, propagate
 from costmodel.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.settings import Number, to_rational
@@ -121,6 +122,8 @@ def unchecked(
     graph = build_graph(near, settings, assumed.derived)
     _require_past_to_matter(graph, scenario)
     propagation = propagate(graph, assumed, scenario.past)
+    if scenario.past:
+        require_decodable(propagation)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 

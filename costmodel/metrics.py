@@ -220,6 +220,18 @@ def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
     return cached_bytes(cache._replace(rows=S.One), S.One, basis.types_of(layer).cache)
 
 
+def _of_cache(name: str, title: str, per_layer: PerLayer) -> Metric:
+    """What is kept for the next token, where the network needs no more than that."""
+
+    def of_network(analysis: "Analysis") -> PerLayer:
+        from costmodel.decoding import require_decodable
+
+        require_decodable(analysis.propagation)
+        return per_layer
+
+    return Metric(name, title, "bytes", None, on_request=True, of_network=of_network)
+
+
 def _memory(name: str, title: str, order: Order) -> Metric:
     """What is in memory while the layers work in an order (see `liveness`)."""
 
@@ -331,14 +343,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _memory("memory_peak", "peak memory", "given"),
             _memory("memory_peak_best", "peak memory, best order", "best"),
             Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
-            Metric("kv_cache", "KV cache", "bytes", count_kv_cache, on_request=True),
-            Metric(
-                "kv_cache_per_token",
-                "KV cache per token",
-                "bytes",
-                count_kv_cache_per_token,
-                on_request=True,
-            ),
+            _of_cache("kv_cache", "KV cache", count_kv_cache),
+            _of_cache("kv_cache_per_token", "KV cache per token", count_kv_cache_per_token),
             _energy(of_all_runs=True),
             _energy("arithmetic"),
             _energy("weights"),

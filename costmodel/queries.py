@@ -47,6 +47,11 @@ class Constraint(NamedTuple):
         """What must not be positive, nor 0 where the comparison is strict."""
         return self.left - self.right
 
+    @property
+    def negated(self) -> "Constraint":
+        """The comparison that holds where this one does not."""
+        return self._replace(left=self.right, right=self.left, strict=not self.strict)
+
     def holds(self, evaluate: Evaluator) -> bool:
         """Whether it is true at numbers."""
         left, right = evaluate(self.left), evaluate(self.right)
@@ -107,6 +112,8 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
         for said in _parts(text):
             for part in conjuncts(resolve(parse(said), _scope(analysis))):
                 yield from _compared(said, part, analysis)
+    except SpecError:
+        raise
     except (ExpressionError, ValueError) as error:
         cause = getattr(error, "cause", str(error))
         hint = getattr(error, "hint", None) or FORMS

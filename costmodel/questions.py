@@ -1,6 +1,6 @@
 """A question about one symbol of a network, and what an answer says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -11,16 +11,19 @@ from sympy import Symbol
 from archspec import SpecError
 from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
-from costmodel.algebra.trends import trend
+from costmodel.algebra.conditions import AtLeast, Condition, Equal, condition_text
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import exact
+from costmodel.algebra.trends import linear, trend
 from costmodel.analysis import Analysis
-from costmodel.domains import Domain, domain_of
+from costmodel.domains import Domain, domain_of, symbols_of
 from costmodel.queries import Constraint
 
 End = Literal["largest", "smallest"]
 
 
 class Verdict(Enum):
-    """What became of a question; it is open where larger values may do that were not tried."""
+    """The kinds of answers: open is one that larger values may better, which were not tried."""
 
     FOUND = "found"
     INFEASIBLE = "infeasible"
@@ -35,11 +38,13 @@ class Sample(NamedTuple):
         value: the symbol's.
         numbers: metric → its number.
         broken: what does not hold there; the constraints, or why the network is not valid.
+        is_valid: whether the network is valid there.
     """
 
     value: Rational
     numbers: Mapping[str, Rational]
     broken: tuple[str, ...]
+    is_valid: bool = True
 
 
 class Answer(NamedTuple):
@@ -52,7 +57,8 @@ class Answer(NamedTuple):
         attained: whether the constraints hold at the value itself.
         at: the numbers there, or on the last step before it; of an infeasible question the
             numbers where it comes nearest.
-        beyond: the numbers at the next value; None where the symbol goes no further.
+        beyond: the numbers at the next value; None where the symbol goes no further, or where no
+            valid value beyond was found.
         step: whose multiples were looked at, or None where all real numbers were.
         notes: what was proved of the laws, and what was tried.
     """
@@ -95,6 +101,22 @@ class Question:
         """What values the symbol may have."""
         return domain_of(self.analysis, self.name, self.step)
 
+    @cached_property
+    def bounds(self) -> tuple[Constraint, ...]:
+        """The conditions that compare, as constraints; what the domain's ends say is left out."""
+        conditions = (c for c in self.analysis.demands if symbols_of(c) == {self.symbol})
+        return tuple(bound for c in conditions for bound in _as_constraints(c, self.symbol))
+
+    @property
+    def holes(self) -> tuple[Condition, ...]:
+        """The conditions of other kinds: they may hold and break at many values."""
+        kinds = (AtLeast, Equal)
+        return tuple(
+            c
+            for c in self.analysis.demands
+            if symbols_of(c) and not (symbols_of(c) == {self.symbol} and isinstance(c, kinds))
+        )
+
     @property
     def falls(self) -> bool:
         """Whether the constraints hold from some value on, rather than up to one."""
@@ -104,6 +126,8 @@ class Question:
 
     def holds(self, constraint: Constraint, value: Rational) -> bool:
         """Whether a constraint holds at a value, valid or not."""
+        if constraint in self.bounds:
+            return constraint.holds(Evaluator({self.symbol: value}))
         return constraint.holds(self.analysis.laws_at({self.name: value}))
 
     def sample(self, value: Rational) -> Sample:
@@ -111,8 +135,20 @@ class Question:
         try:
             point = self.analysis.at(**{self.name: value})
         except (SpecError, ExpressionError) as error:
-            return Sample(value, {}, (f"the network is not valid: {error.cause}",))
+            cause = f"the network is not valid: {error.cause}"
+            return Sample(value, {}, (cause,), is_valid=False)
         metrics = {name: None for c in self.constraints for name in c.metrics}
         numbers = {name: point.evaluate(self.analysis.total(name)) for name in metrics}
         broken = dict.fromkeys(c.text for c in self.constraints if not c.holds(point.evaluate))
         return Sample(value, numbers, tuple(broken))
+
+
+def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
+    """A condition that compares, as one or two constraints."""
+    text = condition_text(condition)
+    match condition:
+        case AtLeast(expression, bound) if linear(expression, symbol) is None:
+            yield Constraint(text, exact(bound), expression, strict=False, metrics=())
+        case Equal(left, right):
+            yield Constraint(text, left, right, strict=False, metrics=())
+            yield Constraint(text, right, left, strict=False, metrics=())

@@ -9,7 +9,7 @@ all places where they step, and between these. What is not compared is not claim
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache, partial
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 from typing import NamedTuple
 
 from sympy import Expr, Symbol
@@ -294,7 +294,7 @@ class _Line:
         self.usual = usual
         self.is_valid = is_valid
         self.steps = Steps(list(laws), symbol)
-        lines = [linear(a - b, symbol) for a, b in pairwise(laws)]
+        lines = [linear(a - b, symbol) for a, b in combinations(laws, 2)]
         self.roots = [-line[1] / line[0] for line in lines if line]
 
     def ranking(self) -> Ranking:
@@ -313,7 +313,7 @@ class _Line:
         if self.domain.last is not None and self._is_near(self.domain.last):
             return self.domain.last, True
         high = max([Fraction(self.usual), *self.roots]) * 4
-        while not self._is_near(high) and high > self.usual:
+        while not self._is_near(high):
             high = (high + Fraction(first)) / 2
         if self.domain.last is not None and high >= self.domain.last:
             return self.domain.last, True

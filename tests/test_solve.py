@@ -67,10 +67,16 @@ def test_a_trend_that_is_claimed_is_true(law: Expr, least: int) -> None:
         (-floor_div(-R, 1) * RoundTo(3 * R, Integer(8)), 1),
         (Maximum(X, Integer(7)) + Minimum(X, Integer(3)), 1),
         (X * (X - 4), 1),
+        (floor_div(-R, 3) ** 2, 1),
+        (floor_div(-R, 3) ** 3, -1),
+        (-(floor_div(-R, 3) ** 3) * floor_div(5 - 2 * R, 2), -1),
+        (1 / floor_div(-R, 3) ** 2, -1),
+        (floor_div(6 * X, floor_div(X + 9, 2) + X), None),
+        (floor_div(Integer(64), floor_div(-X, 2) ** 2), -1),
         (Integer(12), 0),
     ],
 )
-def test_trends_that_are_proved_from_4_on(law: Expr, way: int) -> None:
+def test_trends_that_are_proved_from_4_on(law: Expr, way: int | None) -> None:
     (free,) = law.free_symbols or {X}
     assert trend(law, free, 4) == way
 

@@ -5,6 +5,8 @@ fractions. Both may find nothing; neither guesses.
 """
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import ceil, prod
 
 from sympy import Add, Expr, Mul, Poly, PolynomialError, Pow, S, Symbol
 
@@ -51,25 +53,46 @@ def _all_bounds(expression: Expr, least: Least) -> list[Rational] | None:
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
-    """The product of what the factors never fall below, none of them being negative."""
-    rounded_up = _of_ceiling(expression)
-    if rounded_up is not None:
-        return rounded_up
-    product: Rational = 1
-    for factor in expression.args:
-        bound = lower_bound(factor, least)
-        if bound is None or bound < 0:
-            return None
-        product *= bound
-    return product
+    """The product of the least sizes of the factors, an even number of them being negative."""
+    sizes = [_size(factor, least) for factor in expression.args]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes) or prod(sign for sign, _ in known) < 0:
+        return None
+    return prod(size for _, size in known)
 
 
-def _of_ceiling(expression: Expr) -> Rational | None:
-    """``ceil(x) = −((−x)//1)`` of a positive x is at least 1."""
-    factor, floor = expression.as_coeff_Mul()
-    if factor == -1 and isinstance(floor, FloorDiv) and is_positive(floor.args[1]):
-        return 1 if is_positive(-floor.args[0]) else None
+def _size(factor: Expr, least: Least) -> tuple[int, Rational] | None:
+    """The sign of a factor that has one, and what its size never falls below."""
+    if factor.is_Rational:
+        return (-1 if factor < 0 else 1), plain(abs(factor))
+    bound = lower_bound(factor, least)
+    if bound is not None and bound >= 0:
+        return 1, bound
+    below = _of_negated(factor, least)
+    return None if below is None or below < 0 else (-1, below)
+
+
+def _of_negated(expression: Expr, least: Least) -> Rational | None:
+    """What a floor, a sum or an odd power never falls below when its sign is turned."""
+    if isinstance(expression, FloorDiv):
+        return _of_ceiling(expression, least)
+    if expression.is_Add:
+        return lower_bound(-expression, least)
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        size = _size(expression.base, least)
+        turned = size is not None and size[0] < 0 and expression.exp % 2
+        return plain(exact(size[1]) ** expression.exp) if size and turned else None
     return None
+
+
+def _of_ceiling(floor: Expr, least: Least) -> Rational | None:
+    """What ``ceil(x/q) = −((−x)//q)`` never falls below: at least 1 of a positive x."""
+    x, q = -floor.args[0], floor.args[1]
+    if not is_positive(q):
+        return None
+    bound = lower_bound(x, least) if q.is_Rational else None
+    rounded = None if bound is None else ceil(Fraction(bound) / plain(q))
+    return max(1, rounded or 1) if is_positive(x) else rounded
 
 
 def _of_power(expression: Expr, least: Least) -> Rational | None:
@@ -77,10 +100,11 @@ def _of_power(expression: Expr, least: Least) -> Rational | None:
     base, exponent = expression.args
     if exponent.is_negative and is_positive(base):
         return 0
-    bound = lower_bound(base, least)
-    if bound is None or bound < 0 or not (exponent.is_Integer and exponent > 0):
+    size = _size(base, least)
+    if size is None or not (exponent.is_Integer and exponent > 0):
         return None
-    return plain(exact(bound) ** exponent)
+    sign, bound = size
+    return None if sign < 0 and exponent % 2 else plain(exact(bound) ** exponent)
 
 
 def _of_floor(expression: Expr, least: Least) -> Rational | None:
@@ -131,6 +155,80 @@ _LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {
     RoundTo: _of_rounded,
     Maximum: _of_maximum,
     Minimum: _of_minimum,
+}
+
+
+def upper_bound(expression: Expr, least: Least) -> Rational | None:
+    """Return a number that the expression never exceeds, or None where none is found."""
+    if expression.is_Rational:
+        return plain(expression)
+    find = _UPPER.get(type(expression))
+    return find(expression, least) if find else None
+
+
+def _all_upper(expression: Expr, least: Least) -> list[Rational] | None:
+    bounds = [upper_bound(arg, least) for arg in expression.args]
+    known = [bound for bound in bounds if bound is not None]
+    return known if len(known) == len(bounds) else None
+
+
+def _most_of_sum(expression: Expr, least: Least) -> Rational | None:
+    bounds = _all_upper(expression, least)
+    return None if bounds is None else sum(bounds)
+
+
+def _most_of_product(expression: Expr, least: Least) -> Rational | None:
+    """The product of what factors that are never negative do not exceed; less of a minus."""
+    number, rest = expression.as_coeff_Mul()
+    if number < 0:
+        bound = lower_bound(rest, least)
+        return None if bound is None else plain(number * exact(bound))
+    bounds, sizes = _all_upper(expression, least), [_size(arg, least) for arg in expression.args]
+    if bounds is None or any(size is None or size[0] < 0 for size in sizes):
+        return None
+    return prod(bounds)
+
+
+def _most_of_power(expression: Expr, least: Least) -> Rational | None:
+    """As a positive base grows a positive power does, and a negative one falls."""
+    base, exponent = expression.args
+    bound = lower_bound(base, least)
+    if bound is None or bound < 0 or not exponent.is_Integer:
+        return None
+    most = upper_bound(base, least) if exponent > 0 else bound or None
+    return None if most is None else plain(exact(most) ** exponent)
+
+
+def _most_of_floor(expression: Expr, least: Least) -> Rational | None:
+    x, q = expression.args
+    bound = upper_bound(x, least) if q.is_Integer and q > 0 else None
+    return None if bound is None else bound // int(q)
+
+
+def _most_of_rounded(expression: Expr, least: Least) -> Rational | None:
+    x, divisor = expression.args
+    bound = upper_bound(x, least) if divisor.is_Integer else None
+    return None if bound is None else round_to(bound, int(divisor))
+
+
+def _most_of_minimum(expression: Expr, least: Least) -> Rational | None:
+    bounds = (upper_bound(arg, least) for arg in expression.args)
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _most_of_maximum(expression: Expr, least: Least) -> Rational | None:
+    bounds = _all_upper(expression, least)
+    return None if bounds is None else max(bounds)
+
+
+_UPPER: dict[type, Callable[[Expr, Least], Rational | None]] = {
+    Add: _most_of_sum,
+    Mul: _most_of_product,
+    Pow: _most_of_power,
+    FloorDiv: _most_of_floor,
+    RoundTo: _most_of_rounded,
+    Maximum: _most_of_maximum,
+    Minimum: _most_of_minimum,
 }
 
 

@@ -9,7 +9,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from sympy.core.numbers import Rational
 
 from archspec import arithmetic
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -47,10 +47,10 @@ def bounded(value: Value) -> Value:
     """The value, if it is no larger than any network needs.
 
     Raises:
-        ExpressionError: it is.
+        TooLargeError: it is.
     """
     if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
-        raise ExpressionError(f"a count of more than {MAX_COUNT_BITS:,} bits")
+        raise TooLargeError(f"a count of more than {MAX_COUNT_BITS:,} bits")
     return value
 
 

@@ -5,13 +5,21 @@ Both are read off its form. What the form does not show is not claimed: None, "i
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import pairwise, product
-from math import ceil, floor, prod
+from functools import cached_property
+from itertools import pairwise
+from math import ceil, floor, gcd, lcm, prod
+from typing import NamedTuple
 
 from sympy import Add, Dummy, Expr, Mul, Poly, PolynomialError, Pow, Symbol, together
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.bounds import lower_bound
+from costmodel.algebra.bounds import (
+    MAX_TERMS,
+    is_never_negative,
+    lower_bound,
+    polynomial_bound,
+    upper_bound,
+)
 from costmodel.algebra.functions import (
     Extremum,
     FloorDiv,
@@ -22,6 +30,7 @@ from costmodel.algebra.functions import (
     RoundTo,
     exact,
     is_positive,
+    is_whole,
     plain,
 )
 
@@ -72,6 +81,23 @@ def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | 
     return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
 
 
+def is_never_positive(
+    expression: Expr, symbol: Symbol, least: Rational, *, strictly: bool = False
+) -> bool:
+    """Return True where the form proves an expression to be at most 0 for good; strictly, below 0.
+
+    A quotient over what is positive has the sign of its dividend.
+    """
+    over, under = together(expression).as_numer_denom()
+    if not _is_positive(under, symbol, least) or len(Add.make_args(over)) > MAX_TERMS:
+        return False
+    most = upper_bound(over, {symbol: least})
+    if most is not None and (most < 0 or (most == 0 and not strictly)):
+        return True
+    found = polynomial_bound(-over, {symbol: least}, below=True)
+    return found is not None and is_never_negative(found) and not (strictly and found.nth(0) <= 0)
+
+
 def has_one_root(expression: Expr, symbol: Symbol, least: Rational) -> bool:
     """Whether a polynomial is 0 at most once above a value: Descartes' rule of signs."""
     try:
@@ -110,21 +136,35 @@ def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
+    """As a base of one sign grows in size; ``(−x)**2 = x**2``, ``(−x)**3 = −x**3``.
+
+    An odd positive power rises with its base whatever the sign.
+    """
     base, exponent = expression.args
-    bound = lower_bound(base, {symbol: least})
-    if not exponent.is_Rational or bound is None or bound < 0:
+    if not exponent.is_Rational:
         return None
-    return _turned(trend(base, symbol, least), -1 if exponent < 0 else 1)
+    odd = bool(exponent.is_Integer and exponent % 2 == 1)
+    sign = 1 if odd and exponent > 0 else _sign(base, symbol, least)
+    if sign is None or (sign < 0 and not exponent.is_Integer):
+        return None
+    turns = bool(exponent < 0) + (sign < 0 and not odd)
+    return _turned(trend(base, symbol, least), (-1) ** turns)
 
 
 def _of_quotient(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """``x/q`` and its floor: as x where q stays, against q where x stays and is not negative."""
+    """``x/q`` and its floor: as x, and over a positive q against the size of x as q grows."""
     x, q = expression.args
     if not q.has(symbol):
         return _turned(trend(x, symbol, least), -1 if q < 0 else 1)
-    if x.is_Rational and x >= 0 and is_positive(q):
-        return _turned(trend(q, symbol, least), -1)
-    return None
+    sign = _sign(x, symbol, least)
+    if sign is None or not _is_positive(q, symbol, least):
+        return None
+    return _common((trend(x, symbol, least), _turned(trend(q, symbol, least), -sign)))
+
+
+def _is_positive(expression: Expr, symbol: Symbol, least: Rational) -> bool:
+    bound = lower_bound(expression, {symbol: least})
+    return is_positive(expression) or (bound is not None and bound > 0)
 
 
 def _of_rounded(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
@@ -148,7 +188,9 @@ _TRENDS: dict[type, Callable[[Expr, Symbol, Rational], int | None]] = {
 class Steps:
     """Where an expression of one symbol steps: at the floors and roundings of what is linear in it.
 
-    Between two of these places a step function is constant.
+    Between two of these places a step function is constant. A floor may have others beside the
+    symbol under it, as ``(8*w + 1 + 2*ceil(w))//4``: these are integers, between their own steps
+    constant, and it steps at multiples of what divides both its divisor and their coefficients.
 
     Args:
         expressions: of this symbol alone.
@@ -158,10 +200,9 @@ class Steps:
     def __init__(self, expressions: Iterable[Expr], symbol: Symbol) -> None:
         self.symbol = symbol
         found = set().union(*(e.atoms(FloorDiv, RoundTo) for e in expressions))
-        self.floors = [a for a in found if a.has(symbol) and not _nested(a)]
-        self.lines = {step: list(_lines(step.args[0], symbol)) for step in self.floors}
-        hidden = {step: Dummy() for step in self.floors}
-        self.others = [e for e in expressions if e.xreplace(hidden).has(symbol)]
+        self.floors = [step for step in found if step.has(symbol)]
+        self.lines = {step: list(_lines(step, symbol)) for step in self.floors}
+        self.others = [e for e in expressions if _without_steps(e, symbol).has(symbol)]
 
     @property
     def are_all(self) -> bool:
@@ -171,56 +212,118 @@ class Steps:
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
         """The places where a step may be, ``low < place <= high``, unordered."""
-        for multiples, slope, start in self._series(low, high):
-            for multiple in multiples:
-                place = (multiple - start) / slope
-                if low < place <= high:
-                    yield place
+        for places in self._places:
+            yield from places.within(low, high)
 
     def count(self, low: Rational, high: Rational) -> int:
         """How many places there are about, counted without looking at them."""
-        return sum(multiples.count for multiples, _, _ in self._series(low, high))
+        return sum(places.between(low, high) for places in self._places)
 
-    def _series(
-        self, low: Rational, high: Rational
-    ) -> Iterator[tuple["Multiples", Fraction, Fraction]]:
-        """For every step what its argument ``slope·x + start`` steps over."""
-        for step, lines in self.lines.items():
-            for (slope, start), (unit, offset) in product(filter(None, lines), _units(step)):
-                ends = sorted((slope * x + start - offset) / unit for x in (low, high))
-                steps = range(floor(ends[0]), ceil(ends[1]) + 1)
-                yield Multiples(steps, unit, offset), slope, start
+    def after(self, value: Rational) -> Fraction | None:
+        """The first place beyond a value; None where nothing steps."""
+        return min((places.after(value) for places in self._places), default=None)
 
+    def before(self, value: Rational) -> Fraction | None:
+        """The last place below a value; None where nothing steps."""
+        return max((places.before(value) for places in self._places), default=None)
 
-class Multiples:
-    """Multiples of a unit, from an offset on."""
-
-    def __init__(self, steps: range, unit: Fraction, offset: Fraction) -> None:
-        self.steps = steps
-        self.unit = unit
-        self.offset = offset
-
-    @property
-    def count(self) -> int:
-        """How many there are, however many that is."""
-        return self.steps.stop - self.steps.start
-
-    def __iter__(self) -> Iterator[Fraction]:
-        return (k * self.unit + self.offset for k in self.steps)
+    @cached_property
+    def _places(self) -> frozenset["Places"]:
+        """For every step where its argument ``slope·x + start`` is a multiple of what it is of."""
+        return frozenset(
+            Places(unit / abs(line.slope), (offset - line.start) / line.slope)
+            for step, lines in self.lines.items()
+            for line in filter(None, lines)
+            for unit, offset in _units(step, line.grain)
+        )
 
 
-def _nested(step: Expr) -> bool:
-    return any(arg.has(FloorDiv, RoundTo) for arg in step.args)
+class Places(NamedTuple):
+    """Places at one distance from each other, without end: ``distance·k + start``.
+
+    Attributes:
+        distance: from one to the next.
+        start: one of them.
+    """
+
+    distance: Fraction
+    start: Fraction
+
+    def _number(self, value: Rational) -> Fraction:
+        """How many distances a value is beyond the start."""
+        return (value - self.start) / self.distance
+
+    def _at(self, number: int) -> Fraction:
+        return self.start + number * self.distance
+
+    def after(self, value: Rational) -> Fraction:
+        """The first place beyond a value."""
+        return self._at(floor(self._number(value)) + 1)
+
+    def before(self, value: Rational) -> Fraction:
+        """The last place below a value."""
+        return self._at(ceil(self._number(value)) - 1)
+
+    def between(self, low: Rational, high: Rational) -> int:
+        """How many places there are, ``low < place <= high``."""
+        return floor(self._number(high)) - floor(self._number(low))
+
+    def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
+        """The places themselves."""
+        first, last = floor(self._number(low)) + 1, floor(self._number(high))
+        return map(self._at, range(first, last + 1))
 
 
-def _lines(x: Expr, symbol: Symbol) -> Iterator[tuple[Fraction, Fraction] | None]:
-    """The lines that an argument is made of, the largest or smallest at a time; None for others."""
+class _Line(NamedTuple):
+    """What is floored or rounded: ``slope·x + start``, and integers times multiples of a grain."""
+
+    slope: Fraction
+    start: Fraction
+    grain: Fraction
+
+
+def _without_steps(x: Expr, symbol: Symbol) -> Expr:
+    """An expression with an integer for every floor and rounding of the symbol in it."""
+    steps = (step for step in x.atoms(FloorDiv, RoundTo) if step.has(symbol))
+    return x.xreplace({step: Dummy(integer=True) for step in steps})
+
+
+def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
+    """The lines that what is floored or rounded is made of; None of what steps in no such way."""
+    x, divisor = (_without_steps(arg, symbol) for arg in step.args)
+    if not (x.has(symbol) or divisor.has(symbol)):
+        return
+    if divisor.is_Rational:
+        yield from (_line(branch, symbol) for branch in _branches(x) if branch.has(symbol))
+    else:
+        yield None
+
+
+def _branches(x: Expr) -> Iterator[Expr]:
+    """An expression with each of the terms that may be the largest or smallest of several."""
     extremum = next(iter(x.atoms(Extremum)), None)
-    if extremum is not None:
+    if extremum is None:
+        yield x.expand()
+    else:
         for arg in extremum.args:
-            yield from _lines(x.xreplace({extremum: arg}), symbol)
-    elif x.has(symbol):
-        yield linear(x, symbol)
+            yield from _branches(x.xreplace({extremum: arg}))
+
+
+def _line(x: Expr, symbol: Symbol) -> _Line | None:
+    """The line that an expression is, integers beside it; None where it is none."""
+    terms = [term.as_coeff_Mul() for term in Add.make_args(x)]
+    steps = [(factor, rest) for factor, rest in terms if rest.has(Dummy)]
+    line = linear(Add(*(factor * rest for factor, rest in terms if not rest.has(Dummy))), symbol)
+    if line is None or not all(is_whole(rest) and not rest.has(symbol) for _, rest in steps):
+        return None
+    return _Line(*line, _common_measure(Fraction(plain(factor)) for factor, _ in steps))
+
+
+def _common_measure(numbers: Iterable[Fraction]) -> Fraction:
+    """The largest number of which all are integer multiples; 0 of none."""
+    several = tuple(numbers)
+    under = lcm(*(number.denominator for number in several))
+    return Fraction(gcd(*(int(number * under) for number in several)), under)
 
 
 def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
@@ -232,13 +335,14 @@ def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
     return Fraction(plain(slope)), Fraction(plain(start.expand()))
 
 
-def _units(step: Expr) -> tuple[tuple[Fraction, Fraction], ...]:
+def _units(step: Expr, grain: Fraction) -> tuple[tuple[Fraction, Fraction], ...]:
     """What is stepped over: multiples of a unit, from an offset on.
 
     A floor steps at multiples of q; ``round_to`` halfway between multiples of d, and where a tenth
-    would be lost, at multiples of ``10·d/9``.
+    would be lost, at multiples of ``10·d/9``. What is added in multiples of a grain moves them.
     """
     unit = Fraction(plain(step.args[1]))
-    if isinstance(step, FloorDiv):
-        return ((unit, Fraction(0)),)
-    return (unit, unit / 2), (unit * 10 / 9, Fraction(0))
+    units = [(unit, Fraction(0))]
+    if isinstance(step, RoundTo):
+        units = [(unit, unit / 2), (unit * 10 / 9, Fraction(0))]
+    return tuple((_common_measure((unit, grain)), offset) for unit, offset in units)

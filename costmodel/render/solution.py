@@ -57,7 +57,7 @@ def _value(answer: Answer) -> str:
     if answer.verdict is Verdict.UNBOUNDED and answer.end == "smallest":
         return "unbounded: it goes on towards 0"
     if answer.verdict is Verdict.UNBOUNDED:
-        return "unbounded: no end up to the value below, the last that is looked at"
+        return "unbounded: it goes on without end, beyond the value below, too"
     assert answer.value is not None
     shown = _number(answer.value)
     if answer.verdict is Verdict.OPEN:
@@ -79,8 +79,18 @@ def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
         if sample is not None:
             shown.append((label, _sample(question, sample)))
     if answer.verdict is Verdict.FOUND and answer.beyond is None:
-        shown.append(("beyond it", f"{question.name} goes no further"))
+        shown.append(("beyond it", _nothing_beyond(question, answer)))
     return shown
+
+
+def _nothing_beyond(question: Question, answer: Answer) -> str:
+    """The reason why no numbers are shown beyond a value."""
+    assert answer.value is not None
+    step = question.domain.step or 0
+    next_one = answer.value + (step if answer.end == "largest" else -step)
+    if question.domain.nearest(next_one) == answer.value:
+        return f"{question.name} goes no further"
+    return f"no {question.name} was found at which the network is valid"
 
 
 def _sample(question: Question, sample: Sample) -> str:

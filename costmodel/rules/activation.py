@@ -38,7 +38,7 @@ from archspec.layers.activation import (
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
-from costmodel.cost import Cost, Output, Parameter, Role
+from costmodel.cost import Cost, Output, Parameter, Role, kept_but
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -93,10 +93,17 @@ def celu_shape(layer: CELU, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(Activation, OverAxis)
-def activation_cost(layer: Activation | OverAxis, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(Activation)
+def activation_cost(layer: Activation, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters; it works in place. Source: MIT 6.5940, lecture 2."""
     return Cost(Output.IN_PLACE)
+
+
+@cost_rule(OverAxis)
+def over_axis_cost(layer: OverAxis, site: Site, output: Shape) -> Cost:
+    """No products and no parameters; in place, the elements of one axis together."""
+    meeting = site.axis_of("dim", layer.dim)
+    return Cost(Output.IN_PLACE, carried=(kept_but(len(output), meeting),))
 
 
 @shape_rule(OverAxis)
@@ -132,11 +139,13 @@ def prelu_shape(layer: PReLU, site: Site) -> Shape:
 
 
 @cost_rule(PReLU)
-def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:
     """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
     slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
-    return Cost(Output.IN_PLACE, parameters=(slope,))
+    own = () if slopes is S.One else (1,)
+    carried = (kept_but(len(output), *own),)
+    return Cost(Output.IN_PLACE, parameters=(slope,), carried=carried)
 
 
 @backward_rule(

@@ -10,7 +10,7 @@ from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Minimum
 from costmodel.backward import BYTE, Backward, Entered, Inside
-from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, weight_of
+from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, kept_but, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import (
     Shape,
@@ -123,8 +123,10 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
     length = output[-2] + (S.Zero if before is None else before)
     if layer.window is not None:
         length = Minimum(length, site.size("window", layer.window))
-    cost = _attention(layer, site, Sources(output, output, output, length))
-    return cost._replace(cache=_own_cache(layer, site, before, length))
+    cost, rank = _attention(layer, site, Sources(output, output, output, length)), len(output)
+    cache = _own_cache(layer, site, before, length)
+    meeting = (-1,) if cache is not None else (-2, -1)  # a cache has the tokens that came before
+    return cost._replace(cache=cache, carried=(kept_but(rank, *meeting),))
 
 
 def extends(layer: Layer) -> bool:
@@ -177,7 +179,9 @@ def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Co
     """
     keys, values = site.inputs[1], site.inputs[-1]
     cost = _attention(layer, site, Sources(output, keys, values, keys[-2]))
-    return cost._replace(cache=_cache(layer, site, keys[-2], grows=False))
+    cache, rank = _cache(layer, site, keys[-2], grows=False), len(output)
+    others = [kept_but(rank, -2, -1)] * (len(site.inputs) - 1)
+    return cost._replace(cache=cache, carried=(kept_but(rank, -1), *others))
 
 
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:

@@ -13,7 +13,7 @@ from archspec.layers.embedding import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.backward import INPUT, NOTHING, Backward
-from costmodel.cost import Cost, Output, Role
+from costmodel.cost import Cost, Output, Role, kept_but
 from costmodel.cost import Parameter as Learned
 from costmodel.formula import Formula
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
@@ -31,7 +31,7 @@ def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
     """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
     shape = (site.size("num_embeddings", layer.num_embeddings), output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape, elements(output))
-    return Cost(Output.LOOKUP, parameters=(weight,))
+    return Cost(Output.LOOKUP, parameters=(weight,), carried=(kept_but(len(site.input)),))
 
 
 @shape_rule(PositionalEmbedding)
@@ -55,7 +55,7 @@ def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cos
     shape = (site.size("max_length", layer.max_length), output[-1])
     used = elements(output[-2:])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape, used)
-    return Cost(Output.IN_PLACE, parameters=(weight,))
+    return Cost(Output.IN_PLACE, parameters=(weight,), carried=(kept_but(len(output), -1),))
 
 
 @shape_rule(PositionalEncoding, RotaryEmbedding)
@@ -71,10 +71,10 @@ def encoded_shape(layer: PositionalEncoding | RotaryEmbedding, site: Site) -> Sh
 def encoded_cost(
     layer: PositionalEncoding | RotaryEmbedding,  # noqa: ARG001
     site: Site,  # noqa: ARG001
-    output: Shape,  # noqa: ARG001
+    output: Shape,
 ) -> Cost:
     """Nothing is learned; in place. Source: Vaswani et al., NeurIPS 2017; Su et al., 2021."""
-    return Cost(Output.IN_PLACE)
+    return Cost(Output.IN_PLACE, carried=(kept_but(len(output), -1),))
 
 
 @shape_rule(ClassToken)
@@ -94,7 +94,8 @@ def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
     longer = Formula("t_o", "{tokens} + {t}", quantities, output[1])
     shape = (tokens, output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "tokens·d", shape)
-    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,))
+    carried = (kept_but(len(output), 1),)
+    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), carried=carried)
 
 
 @shape_rule(Parameter)

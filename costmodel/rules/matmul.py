@@ -8,7 +8,7 @@ from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
 from costmodel.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, weight_of
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, kept_but, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import (
     Shape,
@@ -50,7 +50,10 @@ def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG0
         Operand("other", (*names, "k", "p"), size=elements(right), source=1),
         Operand("output", (*names, "m", "p")),
     )
-    return Cost(Output.MATMUL, (LoopNest(loops, operands),))
+    rank = len(output)
+    shared = [tuple(range(rank - len(x), rank - 2)) for x in (left, right)]
+    carried = (*shared[0], rank - 2, None), (*shared[1], None, rank - 1)
+    return Cost(Output.MATMUL, (LoopNest(loops, operands),), carried=carried)
 
 
 @shape_rule(Bilinear)
@@ -91,7 +94,8 @@ def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
     if layer.bias.holds:
         parameters += (Parameter("bias", Role.BIAS, output[-1], "c_o"),)
     inner = (Inner("xᵀW", nests[0].writes),)
-    return Cost(Output.LINEAR, nests, parameters, inner=inner)
+    carried = (kept_but(len(output), -1),) * 2
+    return Cost(Output.LINEAR, nests, parameters, inner=inner, carried=carried)
 
 
 @shape_rule(Einsum)
@@ -159,12 +163,22 @@ def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG0
         axes = equation.operands[-1]
         shape = tuple(extents[name] for name in axes)
         parameters.append(Parameter("weight", Role.WEIGHT, elements(shape), "·".join(axes), shape))
-    if not equation.shared_sums:
+    nests: tuple[LoopNest, ...] = ()
+    if equation.shared_sums:
+        nests = (_einsum_nest(equation, extents, site.inputs, learned=learned),)
+        kind = Output.LINEAR if learned else Output.MATMUL
+    else:
         kind = Output.BROADCAST if equation.lone_sums or len(equation.operands) > 1 else Output.VIEW
-        return Cost(kind, parameters=tuple(parameters), axes=_kept_axes(equation, site.inputs))
-    nest = _einsum_nest(equation, extents, site.inputs, learned=learned)
-    kind = Output.LINEAR if learned else Output.MATMUL
-    return Cost(kind, (nest,), tuple(parameters), axes=_kept_axes(equation, site.inputs))
+    kept, carried = _kept_axes(equation, site.inputs), _carried(equation, learned=learned)
+    return Cost(kind, nests, tuple(parameters), axes=kept, carried=carried)
+
+
+def _carried(equation: Equation, *, learned: bool) -> tuple[tuple[int | None, ...], ...]:
+    """Of each input's axes those of the same name in the output, but those of the weight."""
+    inputs = equation.operands[:-1] if learned else equation.operands
+    own = set(equation.operands[-1]) if learned else set()
+    places = {name: i for i, name in enumerate(equation.output) if name not in own}
+    return tuple(tuple(places.get(name) for name in axes) for axes in inputs)
 
 
 def _kept_axes(equation: Equation, inputs: Sequence[Shape]) -> tuple[int | None, ...]:

@@ -119,8 +119,15 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
     if isinstance(layer, Concat):
         joined = site.axis_of("axis", layer.axis)
-        return Cost(Output.CONCAT, axes=axes_but(len(output), joined))
-    return Cost(Output.CONCAT)
+        return Cost(Output.CONCAT, axes=axes_but(len(output), joined), joint=joined)
+    return Cost(Output.CONCAT, carried=(_around(layer, site),) * len(site.inputs))
+
+
+def _around(layer: Merge, site: Site) -> tuple[int, ...]:
+    """The places of the inputs' axes beside the new one of a stack."""
+    assert isinstance(layer, Stack)
+    new = site.new_axis_of("dim", layer.dim)
+    return tuple(axis + (axis >= new) for axis in range(len(site.input)))
 
 
 @cost_rule(Elementwise)

@@ -10,7 +10,7 @@ from archspec.layers.norm import (
     RMSNorm,
 )
 from costmodel.backward import INPUT, Backward
-from costmodel.cost import Cost, Output, Parameter, Role
+from costmodel.cost import Cost, Output, Parameter, Role, kept_but
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -65,14 +65,20 @@ def require_rank(site: Site, least: int, most: int) -> None:
 
 @cost_rule(BatchNorm, InstanceNorm, GroupNorm)
 def channels_cost(layer: BatchNorm | InstanceNorm | GroupNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Scale ``c`` and shift ``c``. Source: ``torch.nn.BatchNorm2d``, ``GroupNorm``."""
-    return in_place("weight", "bias", shape=output[1:2], learned=layer.affine.holds)
+    """Scale ``c`` and shift ``c``. Source: ``torch.nn.BatchNorm2d``, ``GroupNorm``.
+
+    At inference a batch normalisation takes the statistics of each channel that it has learned; the
+    others take those of the axes after the batch.
+    """
+    cost = in_place("weight", "bias", shape=output[1:2], learned=layer.affine.holds)
+    meeting = (1,) if isinstance(layer, BatchNorm) else range(1, len(output))
+    return cost._replace(carried=(kept_but(len(output), *meeting),))
 
 
 @cost_rule(LocalResponseNorm)
 def local_response_cost(layer: LocalResponseNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing is learned and nothing counted. Source: Krizhevsky et al., NeurIPS 2012."""
-    return in_place(shape=(), learned=False)
+    return in_place(shape=(), learned=False)._replace(carried=(kept_but(len(output), 1),))
 
 
 @shape_rule(GroupNorm)
@@ -94,7 +100,8 @@ def rmsnorm_shape(layer: RMSNorm, site: Site) -> Shape:  # noqa: ARG001
 @cost_rule(RMSNorm)
 def rmsnorm_cost(layer: RMSNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """A scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
-    return in_place("weight", shape=output[-1:], learned=layer.elementwise_affine.holds)
+    cost = in_place("weight", shape=output[-1:], learned=layer.elementwise_affine.holds)
+    return cost._replace(carried=(kept_but(len(output), -1),))
 
 
 @shape_rule(LayerNorm)
@@ -112,7 +119,8 @@ def layernorm_cost(layer: LayerNorm, site: Site, output: Shape) -> Cost:
     """Scale and shift per element of the normalised axes. Source: ``torch.nn.LayerNorm``."""
     shape = output[-site.integer("axes", layer.axes) :]
     names = ("weight", "bias") if layer.bias.holds else ("weight",)
-    return in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)
+    cost = in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)
+    return cost._replace(carried=(kept_but(len(output), *range(-len(shape), 0)),))
 
 
 @backward_rule(BatchNorm, InstanceNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm)

@@ -31,7 +31,7 @@ from archspec.layers.reshape import (
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
 from costmodel.backward import BYTE, NOTHING, Backward, mask
-from costmodel.cost import Cost, Output, axes_but
+from costmodel.cost import Cost, Output, axes_but, kept_but
 from costmodel.formula import Formula
 from costmodel.rules.base import (
     Several,
@@ -63,22 +63,75 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(Reshape, Crop, Roll, PixelShuffle, PixelUnshuffle)
+@cost_rule(PixelShuffle, PixelUnshuffle)
 def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements, or some of them, under other indices."""
-    return Cost(Output.VIEW)
+    """Nothing: the same elements under other indices, but for those of the batch."""
+    return Cost(Output.VIEW, carried=(kept_but(len(output), *range(1, len(output))),))
 
 
-@cost_rule(Identity, ChannelShuffle)
-def unmoved_cost(layer: Identity | ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing; on all axes but that of the channels the elements stay where they are."""
+@cost_rule(Crop)
+def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: some of the same elements; of a second input the extents alone are met."""
+    lost = (None,) * len(output)
+    carried = (kept_but(len(output), *range(2, len(output))), *[lost] * (len(site.inputs) - 1))
+    return Cost(Output.VIEW, carried=carried)
+
+
+@cost_rule(Roll)
+def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements at other places of some axes."""
+    moved = site.axes_of("dims", layer.dims)
+    return Cost(Output.VIEW, carried=(kept_but(len(output), *moved),))
+
+
+@cost_rule(Reshape)
+def reshape_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements, in the same order, under other indices."""
+    return Cost(Output.VIEW, carried=(_in_order(site.input, output),))
+
+
+def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
+    """The axes that the same elements in the same order have before and after.
+
+    An axis is one of the other shape where it has the extent, and as many elements before it.
+    """
+    places: dict[tuple[Expr, Expr], int] = {}
+    for axis, extent in enumerate(after):
+        places.setdefault((elements(after[:axis]), extent), axis)
+    return tuple(
+        places.get((elements(before[:axis]), extent)) for axis, extent in enumerate(before)
+    )
+
+
+@cost_rule(Identity)
+def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing; the elements stay where they are."""
     return Cost(Output.VIEW, axes=axes_but(len(output)))
 
 
-@cost_rule(Slice, Split, Chunk)
-def part_cost(layer: Slice | Split | Chunk, site: Site, output: Shape) -> Cost:
+@cost_rule(ChannelShuffle)
+def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing; on all axes but that of the channels the elements stay where they are."""
+    return Cost(Output.VIEW, axes=axes_but(len(output), 1))
+
+
+@cost_rule(Split, Chunk)
+def part_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
     """Nothing: some of the same elements; on all axes but one they stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
+    axis = site.axis_of("dim", layer.dim)
+    return Cost(Output.VIEW, axes=axes_but(len(output), axis), joint=axis)
+
+
+@cost_rule(Slice)
+def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements; on all axes but one they stay where they are."""
+    axis = site.axis_of("dim", layer.dim)
+    size = site.input[axis]
+    start = from_start(site.whole("start", layer.start), size)
+    end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
+    is_last = size - start == 1 and end == size
+    last = axis if is_last else None
+    return Cost(Output.VIEW, axes=axes_but(len(output), axis), last=last)
 
 
 @cost_rule(Permute)
@@ -95,11 +148,24 @@ def transpose_cost(layer: Transpose, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, axes=tuple(moved.get(axis, axis) for axis in range(len(output))))
 
 
-@cost_rule(Squeeze, Select)
-def without_axis_cost(layer: Squeeze | Select, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, or some of them, with an axis less."""
+@cost_rule(Squeeze)
+def squeeze_cost(layer: Squeeze, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements, with an axis less."""
+    return Cost(Output.VIEW, axes=_all_but(site.axis_of("dim", layer.dim), output))
+
+
+@cost_rule(Select)
+def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements, with an axis less."""
     gone = site.axis_of("dim", layer.dim)
-    return Cost(Output.VIEW, axes=tuple(i for i in range(len(output) + 1) if i != gone))
+    size = site.input[gone]
+    is_last = size - from_start(site.whole("index", layer.index), size) == 1
+    return Cost(Output.VIEW, axes=_all_but(gone, output), last=gone if is_last else None)
+
+
+def _all_but(gone: int, output: Shape) -> tuple[int, ...]:
+    """The axes of an input that has one more than the output."""
+    return tuple(axis for axis in range(len(output) + 1) if axis != gone)
 
 
 @cost_rule(Unsqueeze)
@@ -141,7 +207,8 @@ def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     names = ("n", "c", *AXES[rank]) if rank in AXES else [f"a_{i}" for i in every]
     quantities = {names[first + i]: size for i, size in enumerate(merged)}
     template = "·".join(f"{{{name}}}" for name in quantities)
-    return Cost(Output.VIEW, sizes=(Formula("features", template, quantities, output[first]),))
+    features = Formula("features", template, quantities, output[first])
+    return Cost(Output.VIEW, sizes=(features,), carried=(_in_order(site.input, output),))
 
 
 @shape_rule(Reshape)
@@ -238,9 +305,12 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
 
 
 @cost_rule(Pad)
-def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
     """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
-    return Cost(Output.PAD)
+    rank = len(output)
+    sides = [site.whole("pad", side) for side in layer.pad]
+    padded = [rank - 1 - i // 2 for i, side in enumerate(sides) if side != 0]
+    return Cost(Output.PAD, carried=(kept_but(rank, *padded),))
 
 
 @shape_rule(Crop)
@@ -411,7 +481,8 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 @cost_rule(Upsample)
 def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
-    return Cost(Output.RESAMPLE)
+    rank = len(output)
+    return Cost(Output.RESAMPLE, carried=(kept_but(rank, *range(2, rank)),))
 
 
 @backward_rule(
