@@ -82,6 +82,7 @@ class Repeat(NamedTuple):
         origin: where it stands in the spec.
         fields: where its fields stand.
         chosen_by: what decides which copies work, where not all do.
+        sides: what leaves the network in every turn, from side branches of the body.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Repeat(NamedTuple):
     origin: Origin
     fields: Mapping[str, Origin]
     chosen_by: Tensor | None = None
+    sides: tuple[Tensor, ...] = ()
 
     def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
         """An error that names this repeat, and the place of a field of it."""
@@ -139,7 +141,7 @@ class Graph(NamedTuple):
         inputs: what enters the network.
         items: in an order in which every input comes before its use.
         output: the last tensor.
-        sides: what leaves the network before, from its side branches.
+        sides: what leaves the network before, from its side branches outside of repeats.
         precision: what the spec says of the types of all numbers.
     """
 
@@ -168,3 +170,12 @@ def nodes_of(items: tuple[Item, ...]) -> Iterator[Node]:
             yield item
         else:
             yield from nodes_of(item.items)
+
+
+def has_sides(items: tuple[Item, ...]) -> bool:
+    """Whether a repeat among some items, or inside of them, has side branches in its body."""
+    return any(
+        (isinstance(item, Repeat) and bool(item.sides)) or has_sides(item.items)
+        for item in items
+        if not isinstance(item, Node)
+    )

@@ -9,7 +9,7 @@ from sympy import Expr, Mul, S, Symbol
 from archspec.arithmetic import Rational
 from archspec.errors import Origin, SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Input, Item, Node, Repeat
+from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -149,19 +149,25 @@ class Flow(NamedTuple):
         entry: what enters each turn; None where the turns stand one by one.
         result: what leaves a turn, of turns one by one the last.
         chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
+        sides: what leaves the network in every turn, from side branches of the body.
+        index: counts the turns from 0, where what is in memory depends on which of them it is; None
+            where it does not.
     """
 
     source: Tensor
     entry: Tensor | None
     result: Tensor
     chosen_by: Tensor | None = None
+    sides: tuple[Tensor, ...] = ()
+    index: Symbol | None = None
 
     def moved(self, old: str, new: str) -> "Flow":
         """The same of a body whose path begins with ``new`` instead of ``old``."""
         entry = self.entry and _moved_tensor(self.entry, old, new)
         chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
         source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
-        return Flow(source, entry, result, chosen)
+        sides = tuple(_moved_tensor(side, old, new) for side in self.sides)
+        return Flow(source, entry, result, chosen, sides, self.index)
 
 
 Part = LayerCost | GroupCost
@@ -523,6 +529,14 @@ class _Walk:
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Often(runs, runs), index)
 
+    def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
+        """The index of a repeat whose turns each leave something in memory; else None."""
+        if runs is S.One or not has_sides((item,)):
+            return None
+        index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
+        self.last_turns[index] = runs - 1
+        return index
+
     def _turns(
         self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
     ) -> tuple[Shape, tuple[Part, ...]]:
@@ -535,7 +549,8 @@ class _Walk:
             if same_shape(shape, after):
                 parts = self._after(item, parts, rest)
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
-                turns.append(_turn_group(item, name, parts, after, rest))
+                index = self._index(item, f"{item.path}/{name}", rest)
+                turns.append(_turn_group(item, name, parts, after, rest, index))
                 break
             done += 1
             if done > MAX_TURNS:
@@ -560,7 +575,9 @@ class _Walk:
         if isinstance(last, GroupCost) and last.kind == "turn":
             flow = Flow(item.source, None, Tensor(last.path))
         else:
-            flow = Flow(item.source, item.entry, item.result, item.chosen_by)
+            index = turn or self._index(item, item.path, runs)
+            inner = item.source, item.entry, item.result, item.chosen_by
+            flow = Flow(*inner, item.sides, index)
         named = (item.name, item.path, item.kind, item.origin)
         return GroupCost(*named, parts, output, runs, copies, turn, flow)
 
@@ -641,13 +658,19 @@ def _changing(*shapes: Shape) -> str:
 
 
 def _turn_group(
-    item: Repeat, name: str, parts: tuple[Part, ...], output: Shape, runs: Expr
+    item: Repeat,
+    name: str,
+    parts: tuple[Part, ...],
+    output: Shape,
+    runs: Expr,
+    index: Symbol | None = None,
 ) -> GroupCost:
     path = f"{item.path}/{name}"
     moved = tuple(_moved(part, item.path, path) for part in parts)
     number = int(name.split("_")[1])
     source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
-    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name))
+    sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
+    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
     return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
 
 
