@@ -240,7 +240,7 @@ class _Unrolled:
         writes = {(tag, tensor): self.basis.bytes_of(tensor, size) for tensor, size in made}
         scope.update({place[1]: place for place in writes})
         dtype = self.basis.types_of(layer).activations
-        inside = tuple(in_bytes(inner.size, dtype) for inner in layer.cost.inner)
+        inside = tuple(in_bytes(inner.size, dtype) for inner in self.basis.inside(layer))
         self._append(Event(layer, reads, writes, within, inside, reuses))
 
     def _alike(self, layer: LayerCost) -> Iterator[Tensor]:

@@ -86,6 +86,7 @@ class Operand(NamedTuple):
         axes: the affine maps of its axes, where loops share one.
         size: its elements, where they are not the product of its loops, as windows overlap.
         source: the number of the layer's input that it is; None of what is learned or made inside.
+        inner: the name of the feature map inside the layer that it is, where that is told apart.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Operand(NamedTuple):
     axes: tuple[Axis, ...] = ()
     size: Expr | None = None
     source: int | None = None
+    inner: str | None = None
 
 
 class LoopNest(NamedTuple):
@@ -105,6 +107,8 @@ class LoopNest(NamedTuple):
         body: what happens at each point.
         name: which of a layer's products it is, where there are several.
         biased: whether a bias is added to every element that is written.
+        least: the points at which any implementation runs the body; None where that is all of them.
+            What a mask hides need not be worked out, but conventions count it.
     """
 
     loops: tuple[Loop, ...]
@@ -112,6 +116,7 @@ class LoopNest(NamedTuple):
     body: Body = Body.MULTIPLY_ACCUMULATE
     name: str = ""
     biased: bool = False
+    least: Expr | None = None
 
     @property
     def points(self) -> Expr:
@@ -122,6 +127,11 @@ class LoopNest(NamedTuple):
     def macs(self) -> Expr:
         """The multiply-accumulates: all points, where the body is one."""
         return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
+
+    @property
+    def least_macs(self) -> Expr:
+        """The multiply-accumulates that any implementation makes: no more than `macs`."""
+        return self.macs if self.least is None or self.macs == 0 else self.least
 
     @property
     def activations_read(self) -> Expr:

@@ -38,6 +38,7 @@ from costmodel.roofs import (
 
 WORK = {
     "macs": ("MACs", ""),
+    "macs_least": ("MACs, at least", ""),
     "weights": ("weights read", "B"),
     "weights_most": ("weights, at most", "B"),
     "cache_reads": ("cache read", "B"),
