@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from archspec.architecture import read_architecture
+from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis
@@ -21,8 +22,7 @@ from costmodel.scenario import as_scenario
 from costmodel.settings import Number
 
 WIDTH = 4
-import os
-EXAMPLES = int(os.environ.get("EX", "60"))
+EXAMPLES = 40
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # networks are slow to make smaller
 METRICS = (
     "params",
@@ -230,7 +230,16 @@ def forms(body: Body, times: int, *, stem_after: bool) -> Iterator[tuple[str, st
         yield "in a block", f"blocks: {{own: {{layers: {loop}}}}}\n{around}"
 
 
-def figures(analysis: Analysis) -> Mapping[str, object]:
+def fewest(body: Body) -> int:
+    """The fewest turns of an open number at which the law of memory is exact, else a bound above.
+
+    What enters a repeat, and what a later turn reads from elsewhere, is kept for turns that may not
+    happen.
+    """
+    return 2 if holds(body, "stem_side") else 1
+
+
+def figures(analysis: Analysis) -> Mapping[str, Rational]:
     """What is compared."""
     return {metric: analysis.value(metric) for metric in METRICS}
 
@@ -251,7 +260,7 @@ def test_all_forms_agree(body: Body, times: int, stem_after: bool) -> None:
 def test_laws_in_the_number_of_turns_agree(body: Body, stem_after: bool) -> None:
     loop = f"{{repeat: {{times: L - 1, layers: [{entries(body)}]}}}}, "
     law = read(network(loop, stem_after=stem_after))
-    for times in (1, 2, 5):
+    for times in (0, 1, 2, 5):
         expected = figures(read(network((entries(body) + ", ") * times, stem_after=stem_after)))
         for metric in METRICS:
             try:
@@ -259,7 +268,10 @@ def test_laws_in_the_number_of_turns_agree(body: Body, stem_after: bool) -> None
             except SpecError as error:  # a bit per element, rounded up to bytes in every turn
                 assert "no closed form" in str(error)
                 continue
-            assert found == expected[metric], (metric, times)
+            if metric == "memory_peak" and times < fewest(body):
+                assert found >= expected[metric], times
+            else:
+                assert found == expected[metric], (metric, times)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
@@ -273,7 +285,8 @@ def test_best_orders_agree(body: Body, times: int, stem_after: bool) -> None:
     )
     by_hand = read(network((entries(body) + ", ") * times, stem_after=stem_after))
     best = known.value("memory_peak_best")
-    assert best == open_one.value("memory_peak_best")
+    if times >= fewest(body):
+        assert best == open_one.value("memory_peak_best")
     assert best <= known.value("memory_peak")
     if by_hand.best_order.is_best:
         assert best >= by_hand.value("memory_peak_best")
