@@ -26,14 +26,13 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.trends import trend
 from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
-from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.domains import domain_of, last_of
 from costmodel.latency import memory_time, weights_time
 from costmodel.loading import analyze_architecture, no_token_before
 from costmodel.machines import main_memory
 from costmodel.metrics import Metric, PerLayer, count_compute_time, count_least_macs, count_macs
-from costmodel.propagation import GroupCost, LayerCost, Part, counted_in, on_the_way
+from costmodel.propagation import GroupCost, Part, counted_in, on_the_way
 from costmodel.rules.attention import extends
 from costmodel.scenario import NOWHERE, PAST, Device, Scenario
 from costmodel.settings import Number, to_rational

@@ -271,7 +271,9 @@ class _Unrolled:
             if group.turn is not None and i == 1:
                 entering = self._handed_over(entering, group.turn, group.turn - 1, here)
             start = bodies[0].begin if bodies else len(self.events)
-            bodies.append(self._body(group, scope, entering, f"{tag}/{group.path}:{i}", here, start))
+            bodies.append(
+                self._body(group, scope, entering, f"{tag}/{group.path}:{i}", here, start)
+            )
             entering = scope[flow.source] if flow.chosen_by else bodies[-1].result
         result = bodies[-1].result
         if group.turn is not None:

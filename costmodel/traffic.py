@@ -145,9 +145,7 @@ def in_out(layer: LayerCost, basis: Basis) -> Expr:
 def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
     """The products of a layer one by one; those that a map not in memory connects, as one."""
     inside = {inner.name for inner in basis.inside(layer)}
-    fused = [
-        nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)
-    ]
+    fused = [nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)]
     yield from ((nest,) for nest in layer.cost.nests if nest not in fused)
     if fused:
         yield tuple(fused)
@@ -163,7 +161,9 @@ def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> E
     own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
     return Add(
         *(
-            in_bytes(nest.size(o), own if o.source is None else basis.type_of(layer.reads[o.source]))
+            in_bytes(
+                nest.size(o), own if o.source is None else basis.type_of(layer.reads[o.source])
+            )
             for nest in nests
             for o in nest.operands
             if not o.learnable and not _is_fused(o, inside)

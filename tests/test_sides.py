@@ -7,14 +7,12 @@ in a block, and written out; what is in memory is simulated over the network wri
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from archspec.architecture import read_architecture
 from archspec.arithmetic import Rational
 from archspec.document import parse_document
-from archspec.errors import SpecError
 from costmodel import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
@@ -34,6 +32,10 @@ METRICS = (
     "training_memory",
     "training_macs",
 )
+
+
+OPEN = ("activations_kept", "training_memory")
+"""The metrics that may have no closed form in an open number of turns."""
 
 
 class Entry(NamedTuple):
@@ -90,33 +92,27 @@ def holds(body: Body, kind: str) -> bool:
     return any(entry.kind == kind or holds(entry.body, kind) for entry in body)
 
 
+TEMPLATES = {
+    "linear": "{{linear: {{out_features: {number}}}}}",
+    "gone": "{{relu: , when: 1 > 2}}",
+    "side": "{{side: [{layers}]}}",
+    "stem_side": "{{side: [{layers}], from: stem}}",
+    "residual": "{{linear: {{out_features: WIDTH}}}}, {{residual: [{layers}]}}",
+    "concat": "{{parallel: {{axis: -1, branches: [[], [{layers}]]}}}}",
+    "repeat": "{{repeat: {{times: {number}, layers: [{layers}]}}}}",
+}
+
+
 def entries(body: Body, *, written_out: bool = False) -> str:
     """The body in YAML's flow style; the repeats in it as such, or so many times."""
-
-    def lines() -> Iterator[str]:
-        for kind, number, inner in body:
-            layers = f"[{entries(inner, written_out=written_out)}]"
-            match kind:
-                case "linear":
-                    yield f"{{linear: {{out_features: {number}}}}}"
-                case "gone":
-                    yield "{relu: , when: 1 > 2}"
-                case "side":
-                    yield f"{{side: {layers}}}"
-                case "stem_side":
-                    yield f"{{side: {layers}, from: stem}}"
-                case "residual":
-                    yield f"{{linear: {{out_features: {WIDTH}}}}}, {{residual: {layers}}}"
-                case "concat":
-                    yield f"{{parallel: {{axis: -1, branches: [[], {layers}]}}}}"
-                case "repeat" if written_out:
-                    yield ", ".join([entries(inner, written_out=True)] * number)
-                case "repeat":
-                    yield f"{{repeat: {{times: {number}, layers: {layers}}}}}"
-                case _:
-                    yield kind
-
-    return ", ".join(lines())
+    lines = []
+    for kind, number, inner in body:
+        layers = entries(inner, written_out=written_out)
+        template = TEMPLATES.get(kind, kind)
+        if written_out and kind == "repeat":
+            template = ", ".join(["{layers}"] * number)
+        lines.append(template.format(number=number, layers=layers).replace("WIDTH", str(WIDTH)))
+    return ", ".join(lines)
 
 
 class Program:
@@ -195,9 +191,7 @@ TRAINED = {"dtype": "fp8", "optimizer": "adam"}
 def read(text: str, said: Mapping[str, Number] = TRAINED) -> Analysis:
     """A network in a scenario."""
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
-    return analyze_architecture(
-        architecture, find_convention("torch"), {}, (), as_scenario(said)
-    )
+    return analyze_architecture(architecture, find_convention("torch"), {}, (), as_scenario(said))
 
 
 def network(loop: str, *, stem_after: bool, L: int = 3) -> str:  # noqa: N803 - the symbol
@@ -211,12 +205,13 @@ def network(loop: str, *, stem_after: bool, L: int = 3) -> str:  # noqa: N803 - 
 def forms(body: Body, times: int, *, stem_after: bool) -> Iterator[tuple[str, str]]:
     """The same network by the name of its form."""
     layers, rows = f"[{entries(body)}]", ", ".join(f"{{k: {i}}}" for i in range(times))
+    repeat = f"{{repeat: {{times: {times}, layers: {layers}}}}}"
     loops = {
-        "a repeat": f"{{repeat: {{times: {times}, layers: {layers}}}}}, ",
+        "a repeat": f"{repeat}, ",
         "with an index": f"{{repeat: {{times: {times}, index: i, layers: {layers}}}}}, ",
         "by hand": (entries(body, written_out=True) + ", ") * times,
         "half by hand": (entries(body) + ", ") * times,
-        "repeats around it": f"{{repeat: {{times: 1, layers: [{{repeat: {{times: {times}, layers: {layers}}}}}]}}}}, ",
+        "repeats around it": f"{{repeat: {{times: 1, layers: [{repeat}]}}}}, ",
     }
     if times:
         loops["a table"] = f"{{foreach: {{rows: [{rows}], layers: {layers}}}}}, "
@@ -226,8 +221,7 @@ def forms(body: Body, times: int, *, stem_after: bool) -> Iterator[tuple[str, st
         inside = network(f"{{repeat: {{times: {times}, layers: [own]}}}}, ", stem_after=stem_after)
         yield "a block in it", f"blocks: {{own: {{layers: {layers}}}}}\n{inside}"
         around = network("own, ", stem_after=stem_after)
-        loop = f"[{{repeat: {{times: {times}, layers: {layers}}}}}]"
-        yield "in a block", f"blocks: {{own: {{layers: {loop}}}}}\n{around}"
+        yield "in a block", f"blocks: {{own: {{layers: [{repeat}]}}}}\n{around}"
 
 
 def fewest(body: Body) -> int:
@@ -263,11 +257,9 @@ def test_laws_in_the_number_of_turns_agree(body: Body, stem_after: bool) -> None
     for times in (0, 1, 2, 5):
         expected = figures(read(network((entries(body) + ", ") * times, stem_after=stem_after)))
         for metric in METRICS:
-            try:
-                found = getattr(law.at(L=times + 1), metric)
-            except SpecError as error:  # a bit per element, rounded up to bytes in every turn
-                assert "no closed form" in str(error)
-                continue
+            if metric in OPEN and holds(body, "relu"):
+                continue  # a bit per element, rounded up to bytes in every turn: no closed form
+            found = getattr(law.at(L=times + 1), metric)
             if metric == "memory_peak" and times < fewest(body):
                 assert found >= expected[metric], times
             else:
@@ -295,7 +287,9 @@ def test_best_orders_agree(body: Body, times: int, stem_after: bool) -> None:
 def test_by_hand() -> None:
     """A linear layer of 8 and a side of 1000, ten times: 9 sides of 4000 bytes, then another."""
     layers = "[linear: {out_features: 8}, side: [linear: {out_features: 1000}]]"
-    text = f"symbols: {{L: 10, n: 1}}\ninput: [n, 8]\nlayers: [repeat: {{times: L, layers: {layers}}}]"
+    text = (
+        f"symbols: {{L: 10, n: 1}}\ninput: [n, 8]\nlayers: [repeat: {{times: L, layers: {layers}}}]"
+    )
     net = read(text, said={"dtype": "fp32"})
     assert net.value("memory_peak") == net.value("memory_peak_best") == 10 * 4000 + 32
     assert net.at(L=1).memory_peak == 4000 + 32

@@ -27,9 +27,10 @@ Metrics = Annotated[
     Parameter(
         consume_multiple=True,
         negative=(),
-        help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, macs_least, bytes_moved, kv_cache, kv_cache_per_token, gradients, "
-        "optimizer_state, activations_kept, training_memory, training_macs, receptive_field, "
+        help="What to show: params, model_size, macs, macs_least, flops, activations, "
+        "activations_peak, memory_peak, memory_peak_best, bytes_moved, kv_cache, "
+        "kv_cache_per_token, gradients, optimizer_state, activations_kept, training_memory, "
+        "training_macs, receptive_field, "
         "effective_stride, effective_padding; with --hardware also energy, latency, "
         "latency_network, compute_time, memory_time.",
     ),
