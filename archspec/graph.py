@@ -179,3 +179,31 @@ def has_sides(items: tuple[Item, ...]) -> bool:
         for item in items
         if not isinstance(item, Node)
     )
+
+
+def item_output(item: Item) -> Tensor:
+    """What leaves an item; of a layer that several tensors leave the name that they share."""
+    return item.output if isinstance(item, Group) else Tensor(item.path)
+
+
+def read_in(items: tuple[Item, ...]) -> Iterator[Tensor]:
+    """Every tensor that some items take, those of their own included."""
+    for item in items:
+        if isinstance(item, Node):
+            yield from item.inputs
+            continue
+        if isinstance(item, Repeat):
+            yield item.source
+            if item.chosen_by is not None:
+                yield item.chosen_by
+        yield from read_in(item.items)
+
+
+def made_in(items: tuple[Item, ...]) -> Iterator[str]:
+    """The names of all producers among some items, what enters a repeat's turns included."""
+    for item in items:
+        yield item.path
+        if isinstance(item, Repeat):
+            yield item.entry.producer
+        if not isinstance(item, Node):
+            yield from made_in(item.items)

@@ -283,6 +283,11 @@ class Inference:
         return work_of(self.prefill), work_of(self.decode)
 
     @property
+    def narrows(self) -> bool:
+        """Whether prefill works out what follows the last attention of the last token alone."""
+        return self.prefill.propagation.narrows
+
+    @property
     def past(self) -> Symbol:
         """The symbol of the tokens that came before."""
         return symbol(PAST)
@@ -454,7 +459,7 @@ def infer(
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
         values = {**numbers, **given, **tokens}
-        said = scenario._replace(past=past)
+        said = scenario._replace(past=past, last_only=past != PAST)
         return analyze_architecture(architecture, counts, values, assume, said)
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}

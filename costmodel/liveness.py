@@ -8,7 +8,8 @@ works. Of a repeat the first turn and a later one are worked out: all later ones
 what earlier turns have left in memory, as a side branch does in every turn. All sizes are in bytes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, S, Symbol
@@ -70,6 +71,17 @@ class Turn(NamedTuple):
             return each * (total - happens)
         later = at_turn(each, self.turns.index, self.turns.index + 1)
         return sum_of_steps(later, Turns(self.turns.index, self.turns.last)) * happens
+
+    def added_up(self, each: Expr) -> Expr:
+        """The same turn by turn, their number being known."""
+        if self.is_first or self.turns is None:
+            return self.summed(each)
+        index, count = self.turns
+        return Add(*(at_turn(each, index, Integer(i)) for i in range(1, int(count))))
+
+
+MAX_SUMMED = 1_000
+"""The most turns that are added up one by one."""
 
 
 class Event(NamedTuple):
@@ -171,8 +183,18 @@ class AtWork(NamedTuple):
             OpenFormError: it depends on an index otherwise than by polynomials and steps.
         """
         each = self.here(each)
+        try:
+            return self._summed(each, Turn.summed)
+        except OpenFormError:
+            counts = (turn.turns.count for turn in self.within if turn.turns is not None)
+            count = prod(counts, start=S.One)
+            if not count.is_Integer or count > MAX_SUMMED:
+                raise
+            return self._summed(each, Turn.added_up)
+
+    def _summed(self, each: Expr, sum_up: Callable[[Turn, Expr], Expr]) -> Expr:
         for turn in reversed(self.within):
-            each = turn.summed(each)
+            each = sum_up(turn, each)
         return each
 
     def alive_in_each(self, evaluate: Evaluator) -> Iterator[Expr]:
@@ -264,7 +286,7 @@ class _Unrolled:
         """The first turn, and a later one if there may be one; experts all read the same."""
         flow = group.flow
         assert flow is not None
-        turns = None if flow.index is None else Turns(flow.index, group.runs)
+        turns = None if flow.turn is None else Turns(flow.turn, group.runs)
         entering, bodies = scope[flow.source], list[_Body]()
         for i in range(1 if group.runs is S.One else 2):
             here = (*within, Turn(group.path, group.runs - i, turns, i == 0))

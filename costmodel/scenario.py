@@ -59,6 +59,8 @@ class Scenario(NamedTuple):
             where that is a symbol, None where no cache is kept.
         training: how it is trained, where that is said.
         attention: how attention is implemented; bounds take the least, which is fused.
+        last_only: whether of all tokens that enter only what comes out of the last is used, so that
+            nothing after the last attention has to work on the others.
     """
 
     precision: Precision = UNSAID
@@ -66,6 +68,7 @@ class Scenario(NamedTuple):
     past: Rational | str | None = None
     training: Training | None = None
     attention: Attention = Attention.FUSED
+    last_only: bool = False
 
     @property
     def is_fused(self) -> bool:

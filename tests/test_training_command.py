@@ -136,9 +136,9 @@ def test_solve(archcost: Run) -> None:
     """
     assert 305_137_664 + 12 * 12 * 1024**2 * 2 == 607_127_552
     words = ("solve", GPT2, "--for", "n", "--where", "training_memory <= 40e9")
-    words += ("--optimizer", "adam", "--dtype", "bf16", "--convention", "torch")
+    trained = ("--optimizer", "adam", "--dtype", "bf16", "--convention", "torch")
     for attention, each in (("fused", 305_137_664), ("unfused", 607_127_552)):
-        done = archcost(*words, "--attention", attention)
+        done = archcost(*words, *trained, "--attention", attention)
         assert done.returncode == 0
         largest = (40_000_000_000 - 16 * 124_439_808) // each
         assert f"\nn                   {largest}\n" in done.stdout
