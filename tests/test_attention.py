@@ -38,11 +38,11 @@ def test_pairs_that_a_mask_leaves(tokens: int, before: int, window: int | None) 
         for key in range(before + tokens):
             pairs += key <= query and (window is None or query - key < window)
     width = None if window is None else Integer(window)
-    assert seen_pairs(Integer(tokens), Integer(before), width) == pairs
+    assert seen_pairs(Integer(tokens), Integer(before), width, {}) == pairs
 
 
 def test_one_token_sees_all_of_its_keys() -> None:
-    assert seen_pairs(Integer(1), Integer(7), None) is None
+    assert seen_pairs(Integer(1), Integer(7), None, {}) is None
     net = read("causal: true", past=7)
     assert net.at(t=1).macs_least == net.at(t=1).macs
 

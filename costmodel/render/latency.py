@@ -26,9 +26,6 @@ LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 
 HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", LATENCY, "%")
 
-SHOWN = ("macs_least", "bytes_moved", "latency")
-"""The metrics whose laws are shown layer by layer."""
-
 
 def heads(roofline: Roofline) -> list[str]:
     """The columns; the MACs are those that take the time, which may be fewer than are counted."""
@@ -211,7 +208,9 @@ def _law_notes(roofline: Roofline) -> Iterator[Note]:
 
 
 def _laws(roofline: Roofline) -> Report:
-    return Report(roofline.analysis, SHOWN, symbolic=True, depth=roofline.depth)
+    """The laws that are shown layer by layer."""
+    shown = ("macs_least" if roofline.spares else "macs", "bytes_moved", "latency")
+    return Report(roofline.analysis, shown, symbolic=True, depth=roofline.depth)
 
 
 def crossings(roofline: Roofline, found: Crossovers) -> Iterator[tuple[str, str]]:

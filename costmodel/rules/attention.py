@@ -6,7 +6,7 @@ from sympy import Expr, S
 
 from archspec.layers import Layer
 from archspec.layers.attention import Attention, CrossAttention, SelfAttention
-from costmodel.algebra.bounds import is_at_least
+from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.backward import BYTE, Backward, Entered, Inside
@@ -129,25 +129,33 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
         length = Minimum(length, window)
     pairs = None
     if layer.causal.holds:
-        pairs = seen_pairs(output[-2], S.Zero if before is None else before, window)
+        pairs = seen_pairs(output[-2], S.Zero if before is None else before, window, site.least)
     cost = _attention(layer, site, Sources(output, output, output, length, pairs))
     return cost._replace(cache=_own_cache(layer, site, before, length))
 
 
-def seen_pairs(tokens: Expr, before: Expr, window: Expr | None) -> Expr | None:
+def seen_pairs(tokens: Expr, before: Expr, window: Expr | None, least: Least) -> Expr | None:
     """``Σ min(before + i, window)`` for i from 1 to the tokens: pairs that a causal mask leaves.
 
-    Without a window ``t·P + t·(t + 1)/2``; with one ``m·P + m·(m + 1)/2 + (t − m)·W``, where the
-    first ``m = min(t, max(0, W − P))`` tokens see all before them. None for one token, which sees
-    all of its keys: no product is spared.
+    Without a window ``t·P + t·(t + 1)/2``; with one ``m·P + m·(m + 1)/2 + max(0, t − r)·W``: the
+    first ``m = min(t, r)`` tokens see all before them, for ``r = max(0, W − P)``. None for one
+    token, which sees all of its keys: no product is spared.
+
+    Args:
+        tokens: those that enter, t.
+        before: those that came before, P.
+        window: the keys that a token sees at most, W.
+        least: the smallest value of each symbol.
     """
     if tokens is S.One:
         return None
     if window is None:
         return tokens * before + tokens * (tokens + 1) / 2
-    growing = Minimum(tokens, Maximum(S.Zero, window - before))
+    room = window - before
+    room = room if is_at_least(room, 0, least) else Maximum(S.Zero, room)
+    growing = Minimum(tokens, room)
     grown = growing * before + growing * (growing + 1) / 2
-    return grown + (tokens - growing) * window
+    return grown + Maximum(S.Zero, tokens - room) * window
 
 
 def extends(layer: Layer) -> bool:
