@@ -228,7 +228,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_laws_are_the_numbers(name: str) -> None:
-    """The law at random points: layer by layer from the least MACs and bytes in numbers, by brute force."""
+    """The law at random points: layer by layer from least MACs and bytes, by brute force."""
     analysis, chance = zoo(name), random.Random(name)
     functions = {m: analysis.function(m) for m in ("latency", "latency_network")}
     for _ in range(4):
