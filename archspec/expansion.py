@@ -698,8 +698,12 @@ class _Frame:
         path = self.path + place
         inside = Tensor(f"{path}/input")
         body = self.inner(inside, place, copied=True, reserved=("input",))
+        outside = len(self.expansion.sides)
         items, result = body.body(entry.bodies["layers"][0])
+        sides = self.expansion.sides[outside:]
+        del self.expansion.sides[outside:]
         if not items:
+            self.expansion.sides += (source if side == inside else side for side in sides)
             return None
         return Repeat(
             place.rpartition("/")[2],
@@ -714,6 +718,7 @@ class _Frame:
             entry.origin,
             entry.fields,
             chosen_by,
+            tuple(sides),
         )
 
     def _experts(

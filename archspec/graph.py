@@ -82,6 +82,7 @@ class Repeat(NamedTuple):
         origin: where it stands in the spec.
         fields: where its fields stand.
         chosen_by: what decides which copies work, where not all do.
+        sides: what leaves the network in every turn, from side branches of the body.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Repeat(NamedTuple):
     origin: Origin
     fields: Mapping[str, Origin]
     chosen_by: Tensor | None = None
+    sides: tuple[Tensor, ...] = ()
 
     def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
         """An error that names this repeat, and the place of a field of it."""
@@ -139,7 +141,7 @@ class Graph(NamedTuple):
         inputs: what enters the network.
         items: in an order in which every input comes before its use.
         output: the last tensor.
-        sides: what leaves the network before, from its side branches.
+        sides: what leaves the network before, from its side branches outside of repeats.
         precision: what the spec says of the types of all numbers.
     """
 
@@ -168,3 +170,40 @@ def nodes_of(items: tuple[Item, ...]) -> Iterator[Node]:
             yield item
         else:
             yield from nodes_of(item.items)
+
+
+def has_sides(items: tuple[Item, ...]) -> bool:
+    """Whether a repeat among some items, or inside of them, has side branches in its body."""
+    return any(
+        (isinstance(item, Repeat) and bool(item.sides)) or has_sides(item.items)
+        for item in items
+        if not isinstance(item, Node)
+    )
+
+
+def item_output(item: Item) -> Tensor:
+    """What leaves an item; of a layer that several tensors leave the name that they share."""
+    return item.output if isinstance(item, Group) else Tensor(item.path)
+
+
+def read_in(items: tuple[Item, ...]) -> Iterator[Tensor]:
+    """Every tensor that some items take, those of their own included."""
+    for item in items:
+        if isinstance(item, Node):
+            yield from item.inputs
+            continue
+        if isinstance(item, Repeat):
+            yield item.source
+            if item.chosen_by is not None:
+                yield item.chosen_by
+        yield from read_in(item.items)
+
+
+def made_in(items: tuple[Item, ...]) -> Iterator[str]:
+    """The names of all producers among some items, what enters a repeat's turns included."""
+    for item in items:
+        yield item.path
+        if isinstance(item, Repeat):
+            yield item.entry.producer
+        if not isinstance(item, Node):
+            yield from made_in(item.items)

@@ -42,6 +42,7 @@ class Said(BaseModel):
     optimizer: str | None = Field(default=None, description="what trains the networks")
     checkpoint: str | None = Field(default=None, description="what is made again in training")
     master: str | None = Field(default=None, description="the copy of narrow weights in training")
+    attention: str | None = Field(default=None, description="whether attention is fused or unfused")
 
     def __str__(self) -> str:
         """``dtype fp16, optimizer adam``: what is said, or nothing."""

@@ -147,7 +147,7 @@ def _taken(items: Iterable[Item]) -> Iterator[Tensor]:
         if isinstance(item, Node):
             yield from item.inputs
             continue
-        inner = list(_taken(item.items))
+        inner = [*_taken(item.items), *(item.sides if isinstance(item, Repeat) else ())]
         yield from inner
         if isinstance(item, Repeat):
             yield item.result

@@ -116,6 +116,11 @@ class Analysis:
         """The layers in order."""
         return tuple(counted.layer for counted in self.counted)
 
+    @property
+    def can_be_fused(self) -> bool:
+        """Whether a layer has attention whose implementation bounds depend on."""
+        return any(layer.cost.can_be_fused for layer in self.layers)
+
     @cached_property
     def symbols(self) -> dict[str, Symbol]:
         """The free symbols by name, in the order of the spec."""

@@ -38,6 +38,8 @@ class Inside(NamedTuple):
         asked_by: as of `Entered`.
         is_core: whether selective recomputation makes it again.
         follows: whether it can be read off the layer's output, where that is kept anyway.
+        is_fusible: whether it is made again piece by piece instead of being kept, as a fused kernel
+            does; the products that this takes are the layer's ``remade``.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Inside(NamedTuple):
     asked_by: frozenset[int] | None = None
     is_core: bool = False
     follows: bool = False
+    is_fusible: bool = False
 
 
 class Backward(NamedTuple):
@@ -56,12 +59,26 @@ class Backward(NamedTuple):
         output: whether its output is.
         inside: what is made inside it.
         core: the products that are made again with what is the core.
+        remade: the products that are made again where what is fusible is not kept.
     """
 
     inputs: tuple[Entered, ...] = ()
     output: bool = False
     inside: tuple[Inside, ...] = ()
     core: frozenset[str] = frozenset()
+    remade: frozenset[str] = frozenset()
+
+    @property
+    def fused(self) -> "Backward":
+        """The same where nothing fusible is kept, so that its core is all made again anyway."""
+        kept = tuple(each for each in self.inside if not each.is_fusible)
+        has_core = any(each.is_core for each in kept)
+        return self._replace(inside=kept, core=self.core if has_core else frozenset())
+
+    @property
+    def unfused(self) -> "Backward":
+        """The same where what is fusible is kept as well, so that nothing must be made again."""
+        return self._replace(remade=frozenset())
 
 
 NOTHING = Backward()

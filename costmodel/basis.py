@@ -7,7 +7,7 @@ from sympy import Expr
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.conventions import Convention
-from costmodel.cost import Parameter
+from costmodel.cost import Inner, Parameter
 from costmodel.precision import Typed, Types, in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.scenario import Device, Scenario
@@ -51,6 +51,17 @@ class Basis(NamedTuple):
     def params_of(self, layer: LayerCost) -> list[Parameter]:
         """Return the learnable tensors of a layer that the convention counts."""
         return [p for p in layer.cost.parameters if p.role in self.convention.roles]
+
+    def inside(self, layer: LayerCost) -> tuple[Inner, ...]:
+        """The feature maps inside a layer that are in memory while it works."""
+        is_fused = self.scenario.is_fused
+        return tuple(i for i in layer.cost.inner if not (is_fused and i.is_fusible))
+
+    def least_macs(self, layer: LayerCost) -> Expr:
+        """The multiply-accumulates that a layer makes at least, the bias where that counts."""
+        cost = layer.cost
+        macs = cost.least_macs if self.scenario.is_fused else cost.macs
+        return macs + cost.biased if self.convention.counts_bias else macs
 
     def types_of(self, layer: LayerCost) -> Types:
         """The types of a layer's numbers."""

@@ -74,11 +74,14 @@ class Inner(NamedTuple):
         name: what it is: ``scores``.
         size: its elements.
         output: how it comes to be.
+        is_fusible: whether an implementation may use it piece by piece, so that it is never in
+            memory as a whole; the nests that make and read it name it as their operand's ``inner``.
     """
 
     name: str
     size: Expr
     output: Output = Output.LINEAR
+    is_fusible: bool = False
 
 
 class Cache(NamedTuple):
@@ -149,6 +152,17 @@ class Cost(NamedTuple):
     def macs(self) -> Expr:
         """Multiply-accumulates of all products."""
         return sum((nest.macs for nest in self.nests), Mul(0))
+
+    @property
+    def least_macs(self) -> Expr:
+        """Multiply-accumulates that any implementation makes (see `LoopNest.least`)."""
+        return sum((nest.least_macs for nest in self.nests), Mul(0))
+
+    @property
+    def can_be_fused(self) -> bool:
+        """Whether an implementation may spare memory or products: `Scenario.attention` decides."""
+        spares = any(nest.least is not None for nest in self.nests)
+        return spares or any(inner.is_fusible for inner in self.inner)
 
     @property
     def biased(self) -> Expr:

@@ -1,6 +1,6 @@
 """What arithmetic and the movement of data take, in joules, by a table of energies.
 
-``MACs·(multiply + add) + 8·bytes·energy of a bit``, the bytes being those that a layer moves at
+``MACs·(multiply + add) + 8·bytes·energy of a bit``, both those that a layer makes and moves at
 least. Activations come from the nearest memory that holds all that is in memory while the layer
 works, turn by turn of a repeat; weights from the nearest that holds the whole model, the cache and
 the network's peak memory, else from flash where the device has some; cached keys and values from
@@ -23,7 +23,7 @@ from costmodel.algebra.sums import OpenFormError
 from costmodel.conventions import CONVENTIONS
 from costmodel.liveness import AtWork
 from costmodel.machines import operation_energy
-from costmodel.metrics import METRICS, count_macs, each_by_each, open_law
+from costmodel.metrics import METRICS, each_by_each, open_law
 from costmodel.propagation import Counted, LayerCost
 from costmodel.storage import (
     Bounds,
@@ -126,9 +126,11 @@ class Energies:
     def arithmetic(self, layer: LayerCost) -> Expr:
         """``MACs·(multiply + add)`` of one run, products and sums each in their type.
 
+        The MACs are those that any implementation makes: none that a causal mask hides.
+
         Source: Horowitz, ISSCC 2014, as MIT 6.5940, lecture 2, has it.
         """
-        macs = count_macs(layer, self.basis)
+        macs = self.basis.least_macs(layer)
         if macs == 0:
             return S.Zero
         types = self.basis.types_of(layer)

@@ -26,17 +26,15 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.trends import trend
 from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
-from costmodel.basis import Basis
 from costmodel.conventions import find_convention
 from costmodel.decoding import require_decodable
 from costmodel.domains import domain_of, last_of
-from costmodel.latency import computation_time, memory_time, weights_time
+from costmodel.latency import memory_time, weights_time
 from costmodel.loading import analyze_architecture, no_token_before
 from costmodel.machines import main_memory
-from costmodel.metrics import Metric, PerLayer, count_flops, count_macs
+from costmodel.metrics import Metric, PerLayer, count_compute_time, count_least_macs, count_macs
 from costmodel.propagation import (
     GroupCost,
-    LayerCost,
     Part,
     counted_in,
     on_the_way,
@@ -86,7 +84,8 @@ class Work(NamedTuple):
     """What one run does at least, all layers together.
 
     Attributes:
-        macs: multiply-accumulates.
+        macs: multiply-accumulates, by the convention.
+        macs_least: those that any implementation makes.
         weights: bytes of weights, read.
         cache_reads: bytes of cached keys and values, read.
         cache_writes: bytes of keys and values, written into the cache.
@@ -100,6 +99,7 @@ class Work(NamedTuple):
     """
 
     macs: Expr
+    macs_least: Expr
     weights: Expr
     cache_reads: Expr
     cache_writes: Expr
@@ -135,12 +135,13 @@ def work_of(analysis: Analysis) -> Work:
     on_device = analysis.scenario.device is not None
     work = Work(
         total(count_macs),
+        total(count_least_macs),
         total(lambda layer, basis: traffic(layer, basis).weights),
         total(lambda layer, basis: traffic(layer, basis).cache_reads),
         total(lambda layer, basis: traffic(layer, basis).cache_writes),
         total(lambda layer, basis: traffic(layer, basis).activations),
         analysis.total("kv_cache"),
-        total(_compute_time) if on_device else None,
+        total(count_compute_time) if on_device else None,
         total(memory_time) if on_device else None,
     )
     return _with_experts(work, analysis) if has_experts(analysis) else work
@@ -181,10 +182,6 @@ def has_experts(analysis: Analysis) -> bool:
 def is_choice(group: GroupCost) -> bool:
     """Whether a group is of experts, of which each token visits some."""
     return group.flow is not None and group.flow.chosen_by is not None
-
-
-def _compute_time(layer: LayerCost, basis: Basis) -> Expr:
-    return computation_time(count_flops(layer, basis), layer, basis)
 
 
 class Figures(NamedTuple):
@@ -291,6 +288,11 @@ class Inference:
     def works(self) -> tuple[Work, Work]:
         """The laws of prefill, and of a step of decode."""
         return work_of(self.prefill), work_of(self.decode)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether prefill works out what follows the last attention of the last token alone."""
+        return self.prefill.propagation.narrows
 
     @property
     def past(self) -> Symbol:
@@ -464,7 +466,7 @@ def infer(
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
         values = {**numbers, **given, **tokens}
-        said = scenario._replace(past=past)
+        said = scenario._replace(past=past, last_only=past != PAST)
         return analyze_architecture(architecture, counts, values, assume, said)
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}

@@ -4,14 +4,15 @@ A feature map is in memory from the layer that makes it to the last that reads i
 inputs from the start to the last that reads them, its outputs to the end. A view lies where what
 it is a view of lies. What works in place takes the memory of an input that nothing reads any more,
 if there is one of its size and type. Feature maps inside a layer are in memory while the layer
-works. Of a repeat the first turn and a later one are worked out: all later ones are alike. All
-sizes are in bytes.
+works. Of a repeat the first turn and a later one are worked out: all later ones are alike, but for
+what earlier turns have left in memory, as a side branch does in every turn. All sizes are in bytes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, S
+from sympy import Add, Expr, Integer, S, Symbol
 
 from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
@@ -23,13 +24,14 @@ from costmodel.algebra.sums import (
     OpenFormError,
     Turns,
     at_turn,
+    closed_sum,
     largest_turn,
     sum_of_steps,
     where_it_happens,
 )
 from costmodel.basis import Basis
 from costmodel.cost import Output
-from costmodel.metrics import open_law
+from costmodel.metrics import each_by_each, open_law
 from costmodel.precision import in_bytes
 from costmodel.propagation import GroupCost, LayerCost, Part
 from costmodel.rules.base import elements
@@ -45,7 +47,8 @@ class Turn(NamedTuple):
     Attributes:
         group: the path of the repeat.
         runs: how many there are of it and after it.
-        turns: the index of a repeat whose maps grow, with the number of turns; or None.
+        turns: the index of a repeat in whose turns other sizes are in memory, with the number of
+            turns; or None.
         is_first: whether it is the first, else any later one.
     """
 
@@ -68,6 +71,17 @@ class Turn(NamedTuple):
             return each * (total - happens)
         later = at_turn(each, self.turns.index, self.turns.index + 1)
         return sum_of_steps(later, Turns(self.turns.index, self.turns.last)) * happens
+
+    def added_up(self, each: Expr) -> Expr:
+        """The same turn by turn, their number being known."""
+        if self.is_first or self.turns is None:
+            return self.summed(each)
+        index, count = self.turns
+        return Add(*(at_turn(each, index, Integer(i)) for i in range(1, int(count))))
+
+
+MAX_SUMMED = 1_000
+"""The most turns that are added up one by one."""
 
 
 class Event(NamedTuple):
@@ -112,14 +126,15 @@ def unrolled(
     Args:
         parts: the tree of the network.
         inputs: its inputs with their elements.
-        outputs: what leaves it.
+        outputs: what leaves it, but for what leaves in the turns of its repeats.
         basis: the types of all tensors.
     """
-    walk = _Unrolled(basis)
+    sizes = {("", tensor): basis.bytes_of(tensor, size) for tensor, size in inputs.items()}
+    walk = _Unrolled(basis, sizes)
     scope = {tensor: ("", tensor) for tensor in inputs}
     walk.parts(parts, scope, "", ())
-    sizes = {scope[tensor]: basis.bytes_of(tensor, size) for tensor, size in inputs.items()}
-    return Run(tuple(walk.events), sizes, tuple(scope[tensor] for tensor in outputs))
+    leaves = dict.fromkeys((*(scope[tensor] for tensor in outputs), *walk.kept))
+    return Run(tuple(walk.events), sizes, tuple(leaves))
 
 
 def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
@@ -168,8 +183,18 @@ class AtWork(NamedTuple):
             OpenFormError: it depends on an index otherwise than by polynomials and steps.
         """
         each = self.here(each)
+        try:
+            return self._summed(each, Turn.summed)
+        except OpenFormError:
+            counts = (turn.turns.count for turn in self.within if turn.turns is not None)
+            count = prod(counts, start=S.One)
+            if not count.is_Integer or count > MAX_SUMMED:
+                raise
+            return self._summed(each, Turn.added_up)
+
+    def _summed(self, each: Expr, sum_up: Callable[[Turn, Expr], Expr]) -> Expr:
         for turn in reversed(self.within):
-            each = turn.summed(each)
+            each = sum_up(turn, each)
         return each
 
     def alive_in_each(self, evaluate: Evaluator) -> Iterator[Expr]:
@@ -191,11 +216,24 @@ def at_work(run: Run) -> Iterator[AtWork]:
 
 
 class _Unrolled:
-    """The layers in the order in which they work, one turn or two of every repeat."""
+    """The layers in the order in which they work, one turn or two of every repeat.
 
-    def __init__(self, basis: Basis) -> None:
+    Attributes:
+        basis: the types of all tensors.
+        events: the layers so far.
+        roots: place → the one that it is a view of, or itself.
+        sizes: place → the bytes of memory that are its own.
+        made: place → the number of the event that makes it.
+        kept: what leaves the network, of the turn that is met now or of the network.
+    """
+
+    def __init__(self, basis: Basis, inputs: Mapping[Place, Expr]) -> None:
         self.basis = basis
         self.events: list[Event] = []
+        self.roots = {place: place for place in inputs}
+        self.sizes = dict(inputs)
+        self.made = dict.fromkeys(inputs, -1)
+        self.kept: dict[Place, None] = {}
 
     def parts(
         self,
@@ -224,8 +262,8 @@ class _Unrolled:
         writes = {(tag, tensor): self.basis.bytes_of(tensor, size) for tensor, size in made}
         scope.update({place[1]: place for place in writes})
         dtype = self.basis.types_of(layer).activations
-        inside = tuple(in_bytes(inner.size, dtype) for inner in layer.cost.inner)
-        self.events.append(Event(layer, reads, writes, within, inside, reuses))
+        inside = tuple(in_bytes(inner.size, dtype) for inner in self.basis.inside(layer))
+        self._append(Event(layer, reads, writes, within, inside, reuses))
 
     def _alike(self, layer: LayerCost) -> Iterator[Tensor]:
         """The inputs in whose memory the output may lie: of its extents, and of as many bits.
@@ -248,36 +286,140 @@ class _Unrolled:
         """The first turn, and a later one if there may be one; experts all read the same."""
         flow = group.flow
         assert flow is not None
-        assert flow.entry is not None
-        turns = None if group.turn is None else Turns(group.turn, group.runs)
-        entering, results = scope[flow.source], []
+        turns = None if flow.turn is None else Turns(flow.turn, group.runs)
+        entering, bodies = scope[flow.source], list[_Body]()
         for i in range(1 if group.runs is S.One else 2):
-            turn = Turn(group.path, group.runs - i, turns, i == 0)
-            if turns is not None and i == 1:
-                entering = self._handed_over(entering, group, turns.index - 1, (*within, turn))
-            inner = {**scope, flow.entry: entering}
-            self.parts(group.parts, inner, f"{tag}/{group.path}:{i}", (*within, turn))
-            results.append(inner[flow.result])
-            scope.update({t: place for t, place in inner.items() if t not in scope})
-            entering = scope[flow.source] if flow.chosen_by else results[-1]
-        result = results[-1]
-        if turns is not None:
-            result = self._handed_over(result, group, turns.last, (*within, turn))
+            here = (*within, Turn(group.path, group.runs - i, turns, i == 0))
+            if group.turn is not None and i == 1:
+                entering = self._handed_over(entering, group.turn, group.turn - 1, here)
+            start = bodies[0].begin if bodies else len(self.events)
+            bodies.append(
+                self._body(group, scope, entering, f"{tag}/{group.path}:{i}", here, start)
+            )
+            entering = scope[flow.source] if flow.chosen_by else bodies[-1].result
+        result = bodies[-1].result
+        if group.turn is not None:
+            result = self._handed_over(result, group.turn, group.runs - 1, here)
         scope[Tensor(group.path)] = result
+        if len(bodies) == 1:
+            self.kept.update(dict.fromkeys(bodies[0].leaves))
+        elif turns is not None:
+            self._pile(bodies, turns, result, here)
         if flow.chosen_by is not None:
-            weighed = (*results, scope[flow.chosen_by])
-            self.events.append(Event(None, weighed, {}, (*within, turn)))
+            weighed = (*(body.result for body in bodies), scope[flow.chosen_by])
+            self._append(Event(None, weighed, {}, here))
+
+    def _body(
+        self,
+        group: GroupCost,
+        scope: Mapping[Tensor, Place],
+        entering: Place,
+        tag: str,
+        within: tuple[Turn, ...],
+        start: int,
+    ) -> "_Body":
+        """A turn of a repeat that begins with the event of a number.
+
+        What leaves the network in it but was made before the repeat is kept by what is around it.
+        """
+        flow = group.flow
+        assert flow is not None
+        assert flow.entry is not None
+        around, self.kept, begin = self.kept, {}, len(self.events)
+        inner = {**scope, flow.entry: entering}
+        self.parts(group.parts, inner, tag, within)
+        kept = {**self.kept, **{self.roots[inner[side]]: None for side in flow.sides}}
+        leaves = tuple(place for place in kept if self.made[place] >= begin)
+        keeps = any(start <= self.made[place] < begin for place in kept)
+        around.update({place: None for place in kept if self.made[place] < start})
+        self.kept, result = around, inner[flow.result]
+        return _Body(begin, tag, entering, result, leaves, keeps, flow.chosen_by is None)
+
+    def _pile(
+        self, bodies: Sequence["_Body"], turns: Turns, result: Place, within: tuple[Turn, ...]
+    ) -> None:
+        """Add what leaves the network in earlier turns: beside a later turn, and after the last.
+
+        A tensor that enters a later turn, or leaves the last, is in memory under its own name.
+        """
+        first, later = bodies
+        made, stays = self.roots[later.result], self.roots[result]
+        is_left = later.is_chained and made in later.leaves
+        entered = {self.roots[later.entering]} if is_left or later.keeps_entering else set()
+        each = {*later.leaves, *((made,) if later.keeps_entering else ())}
+        if not each:
+            return
+        before = self._before(each, turns.index)
+        pile, after = (f"{later.tag}:before", result[1]), (f"{later.tag}:after", result[1])
+        beside = Event(
+            None,
+            tuple(place for place in first.leaves if place not in entered),
+            {pile: before - self._bytes(entered)},
+            within,
+        )
+        self._append(beside, later.begin)
+        left = {stays} if is_left else set()
+        total = at_turn(before + self._bytes(later.leaves), turns.index, turns.last)
+        happens = S.One if is_positive(turns.count) else Minimum(S.One, turns.count)
+        taken = (pile, *entered, *(place for place in later.leaves if place not in left))
+        rest = each_by_each(happens, (total - self._bytes(left)).expand())
+        self._append(Event(None, taken, {after: rest}, within))
+        self.kept.update(dict.fromkeys((after, *left)))
+
+    def _before(self, places: Iterable[Place], index: Symbol) -> Expr:
+        """The bytes of some places of a turn, over all turns before the one of an index.
+
+        Raises:
+            OpenLawError: they are no polynomial in the index.
+        """
+        try:
+            return closed_sum(self._bytes(places), Turns(index, index))
+        except OpenFormError:
+            layers = (event.layer for event in reversed(self.events) if event.layer is not None)
+            raise open_law("what is in memory", next(layers)) from None
+
+    def _bytes(self, places: Iterable[Place]) -> Expr:
+        return Add(*(self.sizes[place] for place in places))
+
+    def _append(self, event: Event, number: int | None = None) -> None:
+        """An event at the end, or at a number; where its outputs lie is noted."""
+        number = len(self.events) if number is None else number
+        self.events.insert(number, event)
+        for spot in spots(event):
+            place, view = spot.place, spot.view_of
+            self.roots[place] = place if view is None else self.roots[view]
+            self.made[place], self.sizes[place] = number, spot.size
 
     def _handed_over(
-        self, place: Place, group: GroupCost, turn: Expr, within: tuple[Turn, ...]
+        self, place: Place, index: Symbol, turn: Expr, within: tuple[Turn, ...]
     ) -> Place:
         """What a growing turn leaves, under a name of its own and as large as after that turn."""
-        assert group.turn is not None
         size = next(e.writes[place] for e in reversed(self.events) if place in e.writes)
         passed = f"{place[0]}>", place[1]
-        after = {passed: at_turn(size, group.turn, turn)}
-        self.events.append(Event(None, (place,), after, within))
+        self._append(Event(None, (place,), {passed: at_turn(size, index, turn)}, within))
         return passed
+
+
+class _Body(NamedTuple):
+    """A turn of a repeat.
+
+    Attributes:
+        begin: the number of its first event.
+        tag: its name.
+        entering: what enters it.
+        result: what leaves it.
+        leaves: the pieces of memory made in it that leave the network.
+        keeps_entering: whether what enters it leaves the network, and is made in the turn before.
+        is_chained: whether its result enters the next turn.
+    """
+
+    begin: int
+    tag: str
+    entering: Place
+    result: Place
+    leaves: tuple[Place, ...]
+    keeps_entering: bool
+    is_chained: bool
 
 
 class Spot(NamedTuple):

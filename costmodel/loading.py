@@ -5,6 +5,8 @@ from os import PathLike, fspath
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.arithmetic import Rational
+from archspec.graph import item_output, made_in, nodes_of, read_in
+from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.reduction import is_impossible
 from costmodel.algebra.symbols import symbol
@@ -121,10 +123,30 @@ def unchecked(
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
     _require_past_to_matter(graph, scenario)
-    propagation = propagate(graph, assumed, scenario.past)
+    narrowed = last_mixed(graph) if scenario.last_only else None
+    propagation = propagate(graph, assumed, scenario.past, narrowed)
     if scenario.past:
         require_decodable(propagation)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
+
+
+def last_mixed(graph: Graph) -> Tensor | None:
+    """What leaves the last item in which tokens meet, if all after it takes that and no other.
+
+    Each token by itself goes through what is left of the network then, as the one of a step does.
+    None where something after it takes what was made before, or where there is nothing after it.
+    """
+    from costmodel.rules.attention import extends
+
+    items = graph.items
+    meets = [any(extends(node.layer) for node in nodes_of((item,))) for item in items]
+    after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
+    rest = items[after:]
+    if not rest:
+        return None
+    left, own = item_output(items[after - 1]), set(made_in(rest))
+    taken = {tensor for tensor in read_in(rest) if tensor.producer not in own}
+    return left if taken == {left} else None
 
 
 def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:

@@ -9,7 +9,7 @@ from costmodel.basis import Basis
 from costmodel.formula import Step, show_number, show_quantity
 from costmodel.latency import computation_time, larger, memory_time
 from costmodel.machines import bandwidth, operations_per_second
-from costmodel.metrics import count_flops, count_model_size
+from costmodel.metrics import METRICS, count_macs, count_model_size
 from costmodel.propagation import LayerCost
 from costmodel.traffic import Traffic, traffic
 
@@ -54,12 +54,16 @@ def _moved(moved: Traffic, evaluate: Evaluator) -> Iterator[Step]:
 
 
 def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
-    operations = count_flops(layer, basis)
+    macs = basis.least_macs(layer)
+    operations = 2 * macs
+    if macs != count_macs(layer, basis):
+        at_least = METRICS["macs_least"].title
+        yield Step(at_least, "MACs that the mask leaves", "", show_number(evaluate(macs)))
     computing, moving = computation_time(operations, layer, basis), memory_time(layer, basis)
     profile = basis.device.profile
     if computing != 0:
         peak = operations_per_second(profile, basis.types_of(layer).operations)
-        over = f"2 × {show_number(evaluate(operations / 2))}"
+        over = f"2 × {show_number(evaluate(macs))}"
         yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', basis)})",
                     evaluate(computing))  # fmt: skip
     if moving != 0:

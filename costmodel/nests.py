@@ -86,6 +86,7 @@ class Operand(NamedTuple):
         axes: the affine maps of its axes, where loops share one.
         size: its elements, where they are not the product of its loops, as windows overlap.
         source: the number of the layer's input that it is; None of what is learned or made inside.
+        inner: the name of the feature map inside the layer that it is, where that is told apart.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Operand(NamedTuple):
     axes: tuple[Axis, ...] = ()
     size: Expr | None = None
     source: int | None = None
+    inner: str | None = None
 
 
 class LoopNest(NamedTuple):
@@ -107,6 +109,8 @@ class LoopNest(NamedTuple):
         biased: whether a bias is added to every element that is written.
         copies: how many equal products it stands for, one after the other, each with weights of
             its own; the loops, and the sizes of the operands, are those of one.
+        least: the points at which any implementation runs the body; None where that is all of them.
+            What a mask hides need not be worked out, but conventions count it.
     """
 
     loops: tuple[Loop, ...]
@@ -115,6 +119,7 @@ class LoopNest(NamedTuple):
     name: str = ""
     biased: bool = False
     copies: Expr = S.One
+    least: Expr | None = None
 
     @property
     def points(self) -> Expr:
@@ -130,6 +135,13 @@ class LoopNest(NamedTuple):
     def factors(self) -> tuple[Loop, ...]:
         """The loops whose extents make the points: the copies, if there are several, before all."""
         return repeated(self.copies, self.loops)
+
+    @property
+    def least_macs(self) -> Expr:
+        """The multiply-accumulates that any implementation makes: no more than `macs`."""
+        if self.least is None or self.macs == 0:
+            return self.macs
+        return self.copies * self.least
 
     @property
     def activations_read(self) -> Expr:

@@ -9,7 +9,7 @@ from sympy import Expr, Mul, S, Symbol
 from archspec.arithmetic import Rational
 from archspec.errors import Origin, SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Input, Item, Node, Repeat
+from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides, item_output
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -38,6 +38,7 @@ from costmodel.rules.base import (
     find_backward_rule,
     find_cost_rule,
     find_shape_rule,
+    replaced,
     show_shape,
     text_of,
 )
@@ -149,19 +150,25 @@ class Flow(NamedTuple):
         entry: what enters each turn; None where the turns stand one by one.
         result: what leaves a turn, of turns one by one the last.
         chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
+        sides: what leaves the network in every turn, from side branches of the body.
+        turn: counts the turns from 0, where what is in memory depends on which of them it is; None
+            where it does not.
     """
 
     source: Tensor
     entry: Tensor | None
     result: Tensor
     chosen_by: Tensor | None = None
+    sides: tuple[Tensor, ...] = ()
+    turn: Symbol | None = None
 
     def moved(self, old: str, new: str) -> "Flow":
         """The same of a body whose path begins with ``new`` instead of ``old``."""
         entry = self.entry and _moved_tensor(self.entry, old, new)
         chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
         source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
-        return Flow(source, entry, result, chosen)
+        sides = tuple(_moved_tensor(side, old, new) for side in self.sides)
+        return Flow(source, entry, result, chosen, sides, self.turn)
 
 
 Part = LayerCost | GroupCost
@@ -208,6 +215,7 @@ class Propagation(NamedTuple):
         requirements: what the layers ask of the symbols, in the same order.
         clashes: the merges of paths whose strides differ.
         last_turns: the index of a repeat's turns → that of the last of them.
+        narrows: whether some layers take the last of all tokens alone (see `propagate`).
     """
 
     inputs: Mapping[str, Shape]
@@ -215,6 +223,7 @@ class Propagation(NamedTuple):
     requirements: tuple[Requirement, ...]
     clashes: tuple[Clash, ...]
     last_turns: Mapping[Symbol, Expr]
+    narrows: bool = False
 
     @property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -239,8 +248,15 @@ def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
             yield from counted_in(part.parts, often.within(part))
 
 
+TOKENS = 1
+"""The axis of tokens, after that of sequences."""
+
+
 def propagate(
-    graph: Graph, assumed: Assumptions = NO_ASSUMPTIONS, past: Rational | str | None = None
+    graph: Graph,
+    assumed: Assumptions = NO_ASSUMPTIONS,
+    past: Rational | str | None = None,
+    narrowed: Tensor | None = None,
 ) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
 
@@ -250,15 +266,22 @@ def propagate(
             spec's.
         past: how many tokens came before those that enter, or the symbol that says it; None where
             no cache is kept.
+        narrowed: what leaves one of the graph's own items, of which those after it take the last
+            token alone; None where they take all.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are.
     """
     walk = _Walk(graph, assumed, past)
     inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
-    parts = walk.parts(graph.items)
+    parts: tuple[Part, ...] = ()
+    narrows = False
+    for item in graph.items:
+        parts += walk.parts((item,))
+        if narrowed is not None and item_output(item) == narrowed:
+            narrows = walk.narrow(narrowed, next(iter(inputs.values())))
     asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
-    return Propagation(inputs, parts, asked, clashing, walk.last_turns)
+    return Propagation(inputs, parts, asked, clashing, walk.last_turns, narrows)
 
 
 MAX_TURNS = 1_000
@@ -324,6 +347,14 @@ class _Walk:
         self.shapes[Tensor(given.name)] = shape
         self.reaches[Tensor(given.name)] = of_input(len(shape))
         return shape
+
+    def narrow(self, tensor: Tensor, given: Shape) -> bool:
+        """Leave one token of a tensor, if it has the tokens of the input: ``(n, t, d)``."""
+        shape = self.shapes[tensor]
+        if len(shape) != 3 or shape[:2] != given[:2]:
+            return False
+        self.shapes[tensor] = replaced(shape, TOKENS, S.One)
+        return True
 
     def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:
         """The costs of some items, their inputs being known."""
@@ -541,6 +572,14 @@ class _Walk:
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Often(runs, runs), index)
 
+    def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
+        """The index of a repeat whose turns each leave something in memory; else None."""
+        if runs is S.One or not has_sides((item,)):
+            return None
+        index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
+        self.last_turns[index] = runs - 1
+        return index
+
     def _turns(
         self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
     ) -> tuple[Shape, tuple[Part, ...]]:
@@ -553,7 +592,8 @@ class _Walk:
             if same_shape(shape, after):
                 parts = self._after(item, parts, rest)
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
-                turns.append(_turn_group(item, name, parts, after, rest))
+                index = self._index(item, f"{item.path}/{name}", rest)
+                turns.append(_turn_group(item, name, parts, after, rest, index))
                 break
             done += 1
             if done > MAX_TURNS:
@@ -578,7 +618,9 @@ class _Walk:
         if isinstance(last, GroupCost) and last.kind == "turn":
             flow = Flow(item.source, None, Tensor(last.path))
         else:
-            flow = Flow(item.source, item.entry, item.result, item.chosen_by)
+            index = turn or self._index(item, item.path, runs)
+            inner = item.source, item.entry, item.result, item.chosen_by
+            flow = Flow(*inner, item.sides, index)
         named = (item.name, item.path, item.kind, item.origin)
         return GroupCost(*named, parts, output, runs, copies, turn, flow)
 
@@ -659,13 +701,19 @@ def _changing(*shapes: Shape) -> str:
 
 
 def _turn_group(
-    item: Repeat, name: str, parts: tuple[Part, ...], output: Shape, runs: Expr
+    item: Repeat,
+    name: str,
+    parts: tuple[Part, ...],
+    output: Shape,
+    runs: Expr,
+    index: Symbol | None = None,
 ) -> GroupCost:
     path = f"{item.path}/{name}"
     moved = tuple(_moved(part, item.path, path) for part in parts)
     number = int(name.split("_")[1])
     source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
-    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name))
+    sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
+    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
     return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
 
 

@@ -14,7 +14,7 @@ from costmodel.analysis import Analysis
 from costmodel.machines import bandwidth, main_memory, operations_per_second, peak, ridge_point
 from costmodel.report import Report, Row
 
-METRICS = ("macs", "bytes_moved", "compute_time", "memory_time", "latency")
+METRICS = ("macs", "macs_least", "bytes_moved", "compute_time", "memory_time", "latency")
 """What is worked out of every layer."""
 
 Bound = Literal["compute", "memory", "mixed"]
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
     Attributes:
         row: its line in a report.
-        operations: two for each MAC that counts.
+        operations: two for each MAC that is made at least.
         moved: the bytes that are moved at least.
         computation: seconds of the operations alone.
         memory: seconds of the moving alone.
@@ -139,8 +139,8 @@ class Roofline:
         return self.report.number(amount_of(row.counts[metric]))
 
     def _line(self, row: Row, after: Iterable[Row], time: Rational, share: Rational) -> Line:
-        operations = 2 * self._number(row, "macs")
-        moved, computation, memory = (self._number(row, name) for name in METRICS[1:4])
+        operations = 2 * self._number(row, "macs_least")
+        moved, computation, memory = (self._number(row, name) for name in METRICS[2:5])
         inside = takewhile(lambda other: other.level > row.level, after)
         held = [other for other in inside if not other.is_group] if row.is_group else [row]
         bounds = {self._bounds[each.path] for each in held} - {None}
@@ -184,6 +184,12 @@ class Roofline:
             types = tuple(t for t in peaks if peaks[t] == value)
             found.append(Roof(types, value * efficiency, ridge_point(profile, types[0])))
         return tuple(found)
+
+    @cached_property
+    def spares(self) -> bool:
+        """Whether fewer MACs are made at least than the convention counts."""
+        value = self.analysis.value
+        return value("macs_least") != value("macs")
 
     @property
     def bandwidth(self) -> Rational:

@@ -1,6 +1,7 @@
 """A scenario: what is said beside the spec: types, the device, tokens before, training."""
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 from archspec.architecture import Architecture
@@ -29,6 +30,25 @@ class Device(NamedTuple):
     energies: str | None = None
 
 
+class Attention(Enum):
+    """How attention is implemented: fused, or with its score matrix made whole and stored."""
+
+    FUSED = "fused"
+    UNFUSED = "unfused"
+
+    def __str__(self) -> str:
+        """As it is printed with every bound that depends on it."""
+        return _ATTENTIONS[self]
+
+
+_ATTENTIONS = {
+    Attention.FUSED: "fused: scores are never in memory whole, and times count no product that a "
+    "causal mask hides",
+    Attention.UNFUSED: "unfused: all scores are worked out and stored in memory",
+}
+ATTENTIONS = {attention.value: attention for attention in Attention}
+
+
 class Scenario(NamedTuple):
     """What a network's costs are asked for.
 
@@ -38,12 +58,22 @@ class Scenario(NamedTuple):
         past: how many tokens came before those that enter, whose keys and values are cached; `PAST`
             where that is a symbol, None where no cache is kept.
         training: how it is trained, where that is said.
+        attention: how attention is implemented; bounds take the least, which is fused.
+        last_only: whether of all tokens that enter only what comes out of the last is used, so that
+            nothing after the last attention has to work on the others.
     """
 
     precision: Precision = UNSAID
     device: Device | None = None
     past: Rational | str | None = None
     training: Training | None = None
+    attention: Attention = Attention.FUSED
+    last_only: bool = False
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether what is fusible is not in memory, and what a mask hides is not worked out."""
+        return self.attention is Attention.FUSED
 
     def device_for(self, what: str) -> Device:
         """The device, on which something depends.
@@ -81,6 +111,7 @@ class Said(TypedDict, total=False):
         optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
         checkpoint: what is made again in the backward pass: none, blocks or attention.
         master: the copy of weights narrower than 32 bits: fp32 or none.
+        attention: how attention is implemented: fused or unfused.
     """
 
     dtype: str | None
@@ -95,6 +126,7 @@ class Said(TypedDict, total=False):
     optimizer: str | None
     checkpoint: str | None
     master: str | None
+    attention: str | None
 
 
 def scenario(**said: Unpack[Said]) -> Scenario:
@@ -108,7 +140,8 @@ def scenario(**said: Unpack[Said]) -> Scenario:
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
     device = _device(said.get("hardware"), said.get("energy"), said.get("efficiency"))
-    return Scenario(_precision(said), device, tokens, trained)
+    attention = find_named("attention", said.get("attention") or "fused", ATTENTIONS)
+    return Scenario(_precision(said), device, tokens, trained, attention)
 
 
 def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:

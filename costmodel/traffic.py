@@ -5,6 +5,7 @@ view moves nothing; what is made and used inside a layer stays there. Where a ca
 values is kept, those of tokens before are read once, and those of new ones written once.
 """
 
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from sympy import Add, Expr, S
@@ -13,7 +14,7 @@ from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
 from costmodel.basis import Basis
 from costmodel.cost import Cache, Output, Parameter
-from costmodel.nests import LoopNest
+from costmodel.nests import LoopNest, Operand
 from costmodel.precision import in_bytes
 from costmodel.propagation import LayerCost
 from costmodel.rules.base import elements
@@ -124,25 +125,45 @@ def _met(layer: LayerCost) -> Expr:
 def in_out(layer: LayerCost, basis: Basis) -> Expr:
     """The bytes of input and output of a layer that makes a new feature map.
 
-    Of a layer with several products it is the largest input and output of one of them.
-    Source: MIT 6.5940, lecture 2 (peak activation).
+    Of a layer with several products it is the largest input and output of one of them, fused ones
+    being one. Source: MIT 6.5940, lecture 2 (peak activation).
     """
     if not makes_map(layer, basis):
         return S.Zero
     if layer.cost.inner:
-        return Maximum(*(_of_product(nest, layer, basis) for nest in layer.cost.nests))
+        return Maximum(*(_of_products(nests, layer, basis) for nests in _steps(layer, basis)))
     read = {tensor: elements(own) for tensor, own in zip(layer.reads, layer.inputs, strict=True)}
     reads = (basis.bytes_of(tensor, size) for tensor, size in read.items())
     return Add(*reads, _writes(layer, basis))
 
 
-def _of_product(nest: LoopNest, layer: LayerCost, basis: Basis) -> Expr:
-    """What one of several products reads and writes; what is made inside has the layer's type."""
-    own = basis.types_of(layer).activations
-    types = (own if o.source is None else basis.type_of(layer.reads[o.source])
-             for o in nest.operands if not o.learnable)  # fmt: skip
-    moved = (nest.size(operand) for operand in nest.operands if not operand.learnable)
-    return Add(*(in_bytes(size, dtype) for size, dtype in zip(moved, types, strict=True)))
+def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
+    """The products of a layer one by one; those that a map not in memory connects, as one."""
+    inside = {inner.name for inner in basis.inside(layer)}
+    fused = [nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)]
+    yield from ((nest,) for nest in layer.cost.nests if nest not in fused)
+    if fused:
+        yield tuple(fused)
+
+
+def _is_fused(operand: Operand, inside: Container[str]) -> bool:
+    """Whether an operand is a feature map inside a layer that is not in memory."""
+    return operand.inner is not None and operand.inner not in inside
+
+
+def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
+    """What some products together read and write; what is made inside has the layer's type."""
+    own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
+    return Add(
+        *(
+            in_bytes(
+                nest.size(o), own if o.source is None else basis.type_of(layer.reads[o.source])
+            )
+            for nest in nests
+            for o in nest.operands
+            if not o.learnable and not _is_fused(o, inside)
+        )
+    )
 
 
 def _writes(layer: LayerCost, basis: Basis) -> Expr:

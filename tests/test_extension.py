@@ -1,5 +1,6 @@
 """A kind from elsewhere: another distribution adds one, and no file of ours knows it."""
 
+import json
 from pathlib import Path
 from textwrap import dedent
 
@@ -91,3 +92,61 @@ def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
     done = archcost(str(elsewhere / "net.yaml"))
     assert done.returncode == 2
     assert "unknown kind 'haar'" in done.stderr
+
+
+MASKED = '''
+"""Products of every token with those up to it."""
+
+from archspec.layers import Layer, kind
+from costmodel.cost import Cost, Inner, Output
+from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.rules import Shape, Site, cost_rule, shape_rule
+
+
+@kind("running_products")
+class RunningProducts(Layer):
+    """``(n, t, d) → (n, t, d)``: the sum of all tokens up to one, weighed by their products."""
+
+
+@shape_rule(RunningProducts)
+def running_shape(layer: RunningProducts, site: Site) -> Shape:
+    return site.input
+
+
+@cost_rule(RunningProducts)
+def running_cost(layer: RunningProducts, site: Site, output: Shape) -> Cost:
+    n, t, d = output
+    rows, keys, size = Loop("t", t), Loop("s", t), Loop("d", d)
+    weighed = Operand("output", (BATCH, "t", "s"), inner="weights")
+    read = Operand("input", (BATCH, "t", "s"), inner="weights")
+    other = Operand("other", (BATCH, "s", "d"), source=0)
+    made = Operand("output", (BATCH, "t", "d"))
+    tokens, least = Operand("input", (BATCH, "t", "d"), source=0), n * d * t * (t + 1) / 2
+    loops = (Loop(BATCH, n), rows, keys, size)
+    nests = (
+        LoopNest(loops, (tokens, other, weighed), name="weights", least=least),
+        LoopNest(loops, (read, other, made), name="sum", least=least),
+    )
+    inner = (Inner("weights", n * t * t, Output.MATMUL, is_fusible=True),)
+    return Cost(Output.MATMUL, nests, inner=inner)
+'''
+
+
+def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Run) -> None:
+    """Of 2·100²·8 products 8·100·101 are made at least; 100² weights are in memory, or are not."""
+    (elsewhere / "waves.py").write_text(dedent(MASKED), encoding="utf-8")
+    spec = "archspec: 1\nname: sums\ninput: [1, 100, 8]\nlayers: [running_products]\n"
+    (elsewhere / "net.yaml").write_text(spec)
+    words = ("--metric", "macs", "macs_least", "memory_peak", "--format", "json")
+    spared = {"fused": (8 * 100 * 101, 0), "unfused": (2 * 8 * 100**2, 4 * 100**2)}
+    for attention, (least, weights) in spared.items():
+        done = archcost(
+            *(str(elsewhere / "net.yaml"), *words, "--attention", attention),
+            PYTHONPATH=str(elsewhere),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        totals = json.loads(done.stdout)["totals"]
+        values = {name: total["value"] for name, total in totals.items()}
+        assert values["macs"] == 2 * 8 * 100**2
+        assert values["macs_least"] == least
+        assert values["memory_peak"] == 2 * 4 * 800 + weights

@@ -24,7 +24,7 @@ from costmodel.conventions import find_convention
 from costmodel.inference import Inference, Plan, infer
 from costmodel.loading import analyze_architecture
 from costmodel.roofs import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
-from costmodel.scenario import Scenario, scenario
+from costmodel.scenario import ATTENTIONS, Scenario, scenario
 from tests.conftest import ROOT, Run
 
 SPECS = ROOT / "specs"
@@ -687,19 +687,20 @@ def peak_by_simulation(network: list[Works], first: str) -> int:
     return peak
 
 
-def test_memory_by_hand() -> None:
+@pytest.mark.parametrize(("attention", "scores"), [("fused", 0), ("unfused", 32 * 640)])
+def test_memory_by_hand(attention: str, scores: int) -> None:
     """All 6,738,415,616 parameters in two bytes, and 640 tokens of 524,288 bytes.
 
     The last step, of one token, is simulated for one block, as all are alike: what is read again is
     kept, and sums, the activation and the product of the gate work in place. The attention has q,
-    k, v and the weighted sum inside, 4·4096, and scores of 32·640; with its input, its output and
-    the residual that makes 7·4096 + 20480 elements, more than 2·4096 + 2·11008 of the gate and
-    4096 + 32000 of the end.
+    k, v and the weighted sum inside, 4·4096, and unfused scores of 32·640; with its input, its
+    output and the residual that makes 7·4096 + 20480 elements, more than 2·4096 + 2·11008 of the
+    gate and 4096 + 32000 of the end; fused it makes 7·4096, less than the end.
     """
     d, ff = 4096, 11008
     block = [
         Works("x", "normed", d),
-        Works("x normed", "attended", d, 4 * d + 32 * 640),
+        Works("x normed", "attended", d, 4 * d + scores),
         Works("x attended", "normed_2", d),  # the sum lies where x did
         Works("x normed_2", "gate", ff),
         Works("x normed_2 gate", "up", ff),
@@ -708,10 +709,11 @@ def test_memory_by_hand() -> None:
     ]
     network = [Works("token", "x", d), *block, Works("x", "words", 32000)]
     elements = peak_by_simulation(network, "token")
-    assert elements == 7 * d + 32 * 640 == 49_152
-    last = infer(LLAMA2, scenario=A100).memories[-1]
+    assert elements == max(7 * d + scores, d + 32000)
+    said = A100._replace(attention=ATTENTIONS[attention])
+    last = infer(LLAMA2, scenario=said).memories[-1]
     assert (last.weights, last.cache) == (2 * 6_738_415_616, 640 * 524_288)
-    assert last.activations == 2 * elements == 98_304
+    assert last.activations == 2 * elements
 
 
 def test_types_of_weights_activations_and_cache() -> None:
@@ -828,11 +830,41 @@ def test_an_open_past_is_known_everywhere(archcost: Run) -> None:
 
 
 def test_assumptions_hold_of_a_batch() -> None:
+    """A sequence takes 512 tokens of 131,072 bytes, and as many gates of 2·4096 + 2·14336 elements.
+
+    Of the logits prefill makes those of the last token alone.
+    """
+    beside, each = 80 * 2**30 - 2 * 8_030_261_248, 512 * (131_072 + 2 * (2 * 4096 + 2 * 14_336))
     found = infer(LLAMA3, Plan(batch=8), assume=("n % 8 == 0",), scenario=A100)
     plain = infer(LLAMA3, Plan(batch=8), scenario=A100)
     assert found.figures == plain.figures
     assert roofs(found) == roofs(plain)
-    assert found.largest_batch == 344
+    assert found.largest_batch == beside // each // 8 * 8 == 664
+
+
+@pytest.mark.parametrize("path", ["specs/llama.yaml", "specs/gpt2.yaml"])
+def test_prefill_makes_the_logits_of_the_last_token(path: str) -> None:
+    """All else is what the network is with as many tokens: d·V MACs less for each but the last."""
+    found = infer(path, Plan(100, 1, 3))
+    assert found.narrows
+    whole = analyze(path, settings={"t": 100, "n": 3}, convention="torch", scenario={"past": 0})
+    logits = whole.evaluator(whole.layers[-1].cost.macs)
+    (prefill, *_) = found.figures
+    for metric in ("macs", "macs_least"):
+        assert prefill.work[metric] == whole.value(metric) - logits * 99 // 100
+
+
+def test_prefill_makes_all_logits_where_all_are_used(tmp_path: Path) -> None:
+    """A sum over what came before the last attention takes the outputs of all tokens."""
+    spec = tmp_path / "net.yaml"
+    body = "[{linear: {out_features: 8}, name: a}, {self_attention: {heads: 2, causal: true}}, "
+    spec.write_text(
+        "archspec: 1\nname: net\nsymbols: {n: 1, t: 4}\ninput: [n, t, 8]\n"
+        f"layers: {body}{{add: , from: [a, self_attention_1]}}, {{linear: {{out_features: 9}}}}]\n"
+    )
+    found = infer(str(spec), Plan(100, 1, 1))
+    assert not found.narrows
+    assert found.prefill.value("macs") == 100 * 8 * (8 + 4 * 8 + 9) + 2 * 100 * 100 * 8
 
 
 GOLDEN = ("--hardware", "a100-80gb", "--dtype", "fp16", "--batch", "16")

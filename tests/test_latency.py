@@ -228,7 +228,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_laws_are_the_numbers(name: str) -> None:
-    """The law at random points: layer by layer from MACs and bytes in numbers, by brute force."""
+    """The law at random points: layer by layer from least MACs and bytes, by brute force."""
     analysis, chance = zoo(name), random.Random(name)
     functions = {m: analysis.function(m) for m in ("latency", "latency_network")}
     for _ in range(4):
@@ -236,7 +236,7 @@ def test_laws_are_the_numbers(name: str) -> None:
         point = analysis.at(**values)
         works = [point.evaluate(often.works) for _, often in analysis.counted]
         computation = [
-            w * Fraction(2 * point.evaluate(analysis.of_layer("macs", layer)), PEAK)
+            w * Fraction(2 * point.evaluate(analysis.of_layer("macs_least", layer)), PEAK)
             for w, layer in zip(works, analysis.layers, strict=True)
         ]
         memory = [

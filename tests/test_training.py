@@ -13,31 +13,31 @@ from sympy import Add, Expr, Integer
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.layers import KINDS
-from archspec.trees import Tensor
 from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
-from costmodel.rules.base import elements, find_backward_rule
+from costmodel.rules.base import find_backward_rule
 from costmodel.scenario import scenario
 from costmodel.training.kept import Held, Kept, kept
 from costmodel.training.products import work
 from costmodel.training.setup import Checkpoint
-from costmodel.training.walk import Event, walk
+from costmodel.training.step import TrainingStep
+from costmodel.training.walk import Event
 
 ROOT = Path(__file__).parent.parent
 SIDE = 3
 FP16 = 16
 
 
-def read(text: str, **values: int) -> Analysis:
+def read(text: str, attention: str = "unfused", **values: int) -> Analysis:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
-    return analyze_architecture(architecture, find_convention("torch"), values)
+    said = scenario(attention=attention)
+    return analyze_architecture(architecture, find_convention("torch"), values, (), said)
 
 
 def events_of(net: Analysis) -> list[Event]:
-    given = net.propagation.inputs.items()
-    return walk(net.propagation.parts, {Tensor(name): elements(shape) for name, shape in given})
+    return TrainingStep(net.propagation, net.basis).events
 
 
 def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:
@@ -585,3 +585,25 @@ def test_a_step_is_three_passes_and_four_with_blocks() -> None:
     first = 2048 * 4 * 1024 * 1024
     assert backward == 2 * forward - first  # no gradient of the input is wanted
     assert again == forward - first  # all but the layer outside of the blocks
+
+
+def test_fused_attention_keeps_no_scores_and_makes_them_again() -> None:
+    """No bytes of ``5·a·s²·b`` in a layer; ``b·s²·h`` MACs more in each, whatever is made again.
+
+    Source: Dao et al., NeurIPS 2022, algorithm 4: scores, and the gradients of two products.
+    """
+    net, unfused = read(LAYER, "fused"), read(LAYER)
+    s, b, h, layers = (net.symbols[name] for name in "sbhL")
+    for checkpoint in (Checkpoint.NONE, Checkpoint.ATTENTION):
+        total = kept_of(net, checkpoint).total(bits) / 8
+        assert (total.subs(layers, layers + 1) - total).expand() == 34 * s * b * h
+        assert not kept_of(net, checkpoint).again
+    (again,) = kept_of(net, Checkpoint.BLOCKS).most_again(bits)
+    assert (again / 8).expand() == 32 * s * b * h
+    scores = 24 * 4 * 2048**2 * 1024
+    for checkpoint in (Checkpoint.NONE, Checkpoint.BLOCKS):
+        (*passes, least), (*others, most) = macs(unfused, checkpoint), macs(net, checkpoint)
+        assert passes == others
+        assert most == least + scores
+    assert macs(net, Checkpoint.ATTENTION) == macs(net)
+    assert macs(unfused, Checkpoint.ATTENTION)[2] == 2 * scores

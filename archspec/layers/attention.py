@@ -13,8 +13,8 @@ class Attention(Layer):
 
     With ``H`` heads of ``d_h`` for queries and ``G`` for keys and values over ``t`` queries and
     ``s`` keys: scores ``n·H·t·s·d_h``, the weighted sum ``n·H·t·s·d_v``. ``G = H`` is multi-head,
-    ``G = 1`` multi-query attention. A causal mask changes what counts as 0, not the products that
-    are made.
+    ``G = 1`` multi-query attention. Conventions count the products that a causal mask hides, too;
+    bounds of time and energy do not, and take no scores to be in memory (``--attention``).
 
     Source: Vaswani et al., NeurIPS 2017; Shazeer, 2019 (multi-query); Ainslie et al., EMNLP 2023
     (grouped queries).

@@ -27,9 +27,10 @@ Metrics = Annotated[
     Parameter(
         consume_multiple=True,
         negative=(),
-        help="What to show: params, model_size, macs, flops, activations, activations_peak, "
-        "memory_peak, memory_peak_best, bytes_moved, kv_cache, kv_cache_per_token, gradients, "
-        "optimizer_state, activations_kept, training_memory, training_macs, receptive_field, "
+        help="What to show: params, model_size, macs, macs_least, flops, activations, "
+        "activations_peak, memory_peak, memory_peak_best, bytes_moved, kv_cache, "
+        "kv_cache_per_token, gradients, optimizer_state, activations_kept, training_memory, "
+        "training_macs, receptive_field, "
         "effective_stride, effective_padding; with --hardware also energy, latency, "
         "latency_network, compute_time, memory_time.",
     ),
@@ -123,6 +124,13 @@ class Given:
         str | None,
         Parameter(help="The copy of weights narrower than 32 bits in training: fp32 or none."),
     ] = None
+    attention: Annotated[
+        str | None,
+        Parameter(
+            help="How attention is implemented: fused (no score matrix in memory, no products that "
+            "a causal mask hides; what bounds take) or unfused."
+        ),
+    ] = None
 
     @property
     def fixed(self) -> dict[str, str]:
@@ -158,6 +166,7 @@ class Given:
             optimizer=self.optimizer,
             checkpoint=self.checkpoint,
             master=self.master,
+            attention=self.attention,
         )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:

@@ -38,6 +38,7 @@ from costmodel.roofs import (
 
 WORK = {
     "macs": ("MACs", ""),
+    "macs_least": ("MACs, at least", ""),
     "weights": ("weights read", "B"),
     "weights_most": ("weights, at most", "B"),
     "cache_reads": ("cache read", "B"),
@@ -93,6 +94,8 @@ def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
     yield "tokens", [show_number(run.tokens) for run in runs]
     yield "tokens before", [_or_nothing(run.past, show_number) for run in runs]
     for name, unit in ((name, unit) for name, (_, unit) in WORK.items() if name in runs[0].work):
+        if name == "macs_least" and all(r.work[name] == r.work["macs"] for r in runs):
+            continue
         yield _title(found, name), [_quantity(run.work[name], unit) for run in runs]
         if name == "weights":
             yield "  per token", [_quantity(run.weights_per_token, "B") for run in runs]
@@ -243,6 +246,8 @@ def _notes(found: Inference) -> Iterator[Note]:
     if found.device is not None:
         title = METRICS["latency"].title
         yield title, "products at the peak, bytes at full bandwidth, the longer of both"
+    if found.narrows:
+        yield "prefill", "what follows the last attention is worked out of the last token alone"
     conditions = _conditions(found)
     yield from standing_notes(found.decode, at=_setting(found), conditions=conditions)
 

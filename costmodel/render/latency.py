@@ -26,8 +26,11 @@ LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 
 HEAD = ("layer", "MACs", "bytes moved", "op/byte", "bound", LATENCY, "%")
 
-SHOWN = ("macs", "bytes_moved", "latency")
-"""The metrics whose laws are shown layer by layer."""
+
+def heads(roofline: Roofline) -> list[str]:
+    """The columns; the MACs are those that take the time, which may be fewer than are counted."""
+    macs = METRICS["macs_least"].title if roofline.spares else "MACs"
+    return [macs if title == "MACs" else title for title in HEAD]
 
 
 def cells(roofline: Roofline, line: Line) -> list[str]:
@@ -47,7 +50,7 @@ def cells(roofline: Roofline, line: Line) -> list[str]:
 
 def foot(roofline: Roofline) -> list[str]:
     """The sums."""
-    values = (roofline.analysis.value(name) for name in ("macs", "bytes_moved"))
+    values = (roofline.analysis.value(name) for name in ("macs_least", "bytes_moved"))
     whole = "100.0" if roofline.time else ""
     return ["total", *map(show_number, values), "", "", show_quantity(roofline.time, "s"), whole]
 
@@ -57,6 +60,10 @@ def roof_notes(roofline: Roofline) -> Iterator[Note]:
     time = show_quantity(roofline.time, "s")
     yield LATENCY, f"{time}: the sum of max(T computation, T memory) of every layer"
     yield WHOLE, network_note(roofline)
+    if roofline.spares:
+        counted = show_number(roofline.analysis.value("macs"))
+        told = f"{counted}, of which those that a causal mask hides need not be made"
+        yield "MACs counted", told
     for roof in roofline.roofs:
         types = " and ".join(roof.types)
         shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
@@ -92,7 +99,7 @@ def table(roofline: Roofline) -> str:
     def draw(console: Console) -> None:
         heading(roofline.report, console)
         grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
-        for title, total in zip(HEAD, foot(roofline), strict=True):
+        for title, total in zip(heads(roofline), foot(roofline), strict=True):
             left = title in ("layer", "bound")
             grid.add_column(title, total, justify="left" if left else "right", no_wrap=True)
         for line in roofline.lines:
@@ -110,7 +117,7 @@ def _style(line: Line) -> str:
 def markdown(roofline: Roofline) -> str:
     """The same as GitHub's Markdown."""
     align = ["---:" if title not in ("layer", "bound") else "---" for title in HEAD]
-    lines = [f"**{escaped(roofline.report.title)}**", "", line_of(HEAD), line_of(align)]
+    lines = [f"**{escaped(roofline.report.title)}**", "", line_of(heads(roofline)), line_of(align)]
     for line in roofline.lines:
         label, *rest = cells(roofline, line)
         indent = "&emsp;" * line.row.level
@@ -127,7 +134,10 @@ def as_json(roofline: Roofline) -> str:
 
 def _document(roofline: Roofline) -> dict[str, Any]:
     report = roofline.report
-    names = ("macs", "bytes_moved", "latency", "latency_network", "compute_time", "memory_time")
+    names = (
+        *("macs", "macs_least", "bytes_moved"),
+        *("latency", "latency_network", "compute_time", "memory_time"),
+    )
     return {
         **head(roofline.about),
         **_figures(roofline),
@@ -198,7 +208,9 @@ def _law_notes(roofline: Roofline) -> Iterator[Note]:
 
 
 def _laws(roofline: Roofline) -> Report:
-    return Report(roofline.analysis, SHOWN, symbolic=True, depth=roofline.depth)
+    """The laws that are shown layer by layer."""
+    shown = ("macs_least" if roofline.spares else "macs", "bytes_moved", "latency")
+    return Report(roofline.analysis, shown, symbolic=True, depth=roofline.depth)
 
 
 def crossings(roofline: Roofline, found: Crossovers) -> Iterator[tuple[str, str]]:

@@ -50,7 +50,7 @@ def _under(label: str, said: Said) -> Iterable[Note]:
 
 
 def scenario_notes(analysis: Analysis) -> Iterator[Note]:
-    """The types that numbers have; the device, how much of its peaks is reached; training."""
+    """The types that numbers have; the device and what is reached of it; training; attention."""
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
     device = analysis.scenario.device
@@ -61,6 +61,8 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
         yield "device", f"{device.profile.key}: {device.profile.fields.name}{part}{taken}"
     if analysis.scenario.training is not None:
         yield "training", str(analysis.scenario.training)
+    if analysis.can_be_fused:
+        yield "attention", str(analysis.scenario.attention)
 
 
 def scenario_fields(analysis: Analysis) -> dict[str, Any]:
@@ -72,4 +74,6 @@ def scenario_fields(analysis: Analysis) -> dict[str, Any]:
         fields["efficiency"] = float(device.efficiency)
     if analysis.scenario.training is not None:
         fields["training"] = analysis.scenario.training.fields
+    if analysis.can_be_fused:
+        fields["attention"] = analysis.scenario.attention.value
     return fields

@@ -6,9 +6,9 @@ from sympy import Expr, S
 
 from archspec.layers import Layer
 from archspec.layers.attention import Attention, CrossAttention, SelfAttention
-from costmodel.algebra.bounds import is_at_least
+from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
-from costmodel.algebra.functions import Minimum
+from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.backward import BYTE, Backward, Entered, Inside
 from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, kept_but, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
@@ -51,12 +51,14 @@ class Sources(NamedTuple):
         keys: of the keys.
         values: of the values.
         length: keys that a query meets.
+        pairs: the pairs of a query and a key that a mask leaves; None where it leaves all.
     """
 
     queries: Shape
     keys: Shape
     values: Shape
     length: Expr
+    pairs: Expr | None = None
 
 
 @shape_rule(SelfAttention)
@@ -115,18 +117,47 @@ def _heads(layer: Attention, site: Site) -> Heads:
 def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost:
     """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
 
-    s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it.
+    s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it. Of the
+    pairs of a query and a key a causal mask leaves ``Σ min(past + i, window)`` for i from 1 to t.
 
-    Source: Vaswani et al., NeurIPS 2017; the mask of a causal attention saves no product.
+    Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
     """
     before = _before(layer, site)
     length = output[-2] + (S.Zero if before is None else before)
-    if layer.window is not None:
-        length = Minimum(length, site.size("window", layer.window))
-    cost, rank = _attention(layer, site, Sources(output, output, output, length)), len(output)
+    window = None if layer.window is None else site.size("window", layer.window)
+    if window is not None:
+        length = Minimum(length, window)
+    pairs = None
+    if layer.causal.holds:
+        pairs = seen_pairs(output[-2], S.Zero if before is None else before, window, site.least)
+    cost = _attention(layer, site, Sources(output, output, output, length, pairs))
     cache = _own_cache(layer, site, before, length)
     meeting = (-1,) if cache is not None else (-2, -1)  # a cache has the tokens that came before
-    return cost._replace(cache=cache, carried=(kept_but(rank, *meeting),))
+    return cost._replace(cache=cache, carried=(kept_but(len(output), *meeting),))
+
+
+def seen_pairs(tokens: Expr, before: Expr, window: Expr | None, least: Least) -> Expr | None:
+    """``Σ min(before + i, window)`` for i from 1 to the tokens: pairs that a causal mask leaves.
+
+    Without a window ``t·P + t·(t + 1)/2``; with one ``m·P + m·(m + 1)/2 + max(0, t − r)·W``: the
+    first ``m = min(t, r)`` tokens see all before them, for ``r = max(0, W − P)``. None for one
+    token, which sees all of its keys: no product is spared.
+
+    Args:
+        tokens: those that enter, t.
+        before: those that came before, P.
+        window: the keys that a token sees at most, W.
+        least: the smallest value of each symbol.
+    """
+    if tokens is S.One:
+        return None
+    if window is None:
+        return tokens * before + tokens * (tokens + 1) / 2
+    room = window - before
+    room = room if is_at_least(room, 0, least) else Maximum(S.Zero, room)
+    growing = Minimum(tokens, room)
+    grown = growing * before + growing * (growing + 1) / 2
+    return grown + Maximum(S.Zero, tokens - room) * window
 
 
 def extends(layer: Layer) -> bool:
@@ -206,7 +237,10 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
         Output.LINEAR,
         (*made, out),
         (*parameters, *_relative(layer, site, heads)),
-        inner=tuple(Inner(nest.name, nest.writes, _kind(nest)) for nest in made),
+        inner=tuple(
+            Inner(nest.name, nest.writes, _kind(nest), is_fusible=nest.name == SCORES)
+            for nest in made
+        ),
     )
 
 
@@ -242,27 +276,31 @@ def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ..
 
 def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:
     """The scores ``q·kᵀ``, summed over d_h, and the weighted sum of the values, over t_k."""
-    n, length = elements(sources.queries[:-2]), sources.length
+    n, length, pairs = elements(sources.queries[:-2]), sources.length, sources.pairs
     outer = Loop(BATCH, n), Loop("H", heads.queries), Loop("t_q", sources.queries[-2])
     t_k, d_h, d_v = Loop("t_k", length), Loop("d_h", heads.size), Loop("d_v", heads.value)
     names = tuple(loop.name for loop in outer)
     scores = (
         Operand("input", (*names, "d_h")),
         Operand("other", (BATCH, "d_h", "t_k"), size=n * heads.keys * heads.size * length),
-        Operand("output", (*names, "t_k")),
+        Operand("output", (*names, "t_k"), inner=SCORES),
     )
     summed = (
-        Operand("input", (*names, "t_k")),
+        Operand("input", (*names, "t_k"), inner=SCORES),
         Operand("other", (BATCH, "t_k", "d_v"), size=n * heads.keys * heads.value * length),
         Operand("output", (*names, "d_v")),
     )
+    least = (pairs and n * heads.queries * size * pairs for size in (heads.size, heads.value))
     return (
-        LoopNest((*outer, d_h, t_k), scores, name="scores"),
-        LoopNest((*outer, t_k, d_v), summed, name="sum"),
+        LoopNest((*outer, d_h, t_k), scores, name=SCORES, least=next(least)),
+        LoopNest((*outer, t_k, d_v), summed, name="sum", least=next(least)),
     )
 
 
-CORE = ("scores", "sum")
+SCORES = "scores"
+"""The products of queries and keys, and their softmax in the same place."""
+
+CORE = (SCORES, "sum")
 """The products that selective recomputation makes again, with the softmax between them."""
 
 
@@ -272,13 +310,18 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
 
     With dropout also a byte per score and the scores that are left, which the values are weighed
     with. Source: Korthikanti et al., 2022, section 4.1: ``11·s·b·h + 5·a·s²·b`` bytes in fp16, one
-    byte of ``s·b·h`` being the mask of a dropout after it.
+    byte of ``s·b·h`` being the mask of a dropout after it. Fused attention keeps no score and makes
+    ``q·kᵀ`` again, masks from their seed (Dao et al., NeurIPS 2022, section 3.1 and algorithm 4).
     """
     made = find_cost_rule(type(layer))(layer, site, output).inner
-    inside = [Inside(name, size, is_core=name == "scores") for name, size, _ in made]
+    inside = [
+        Inside(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
+        for each in made
+    ]
     if site.value("dropout", layer.dropout) != 0:
         scores = next(each.size for each in inside if each.is_core)
-        inside.append(Inside("mask", scores, BYTE, is_core=True))
-        inside.append(Inside("dropped scores", scores, is_core=True))
+        inside.append(Inside("mask", scores, BYTE, is_core=True, is_fusible=True))
+        inside.append(Inside("dropped scores", scores, is_core=True, is_fusible=True))
     entered = tuple(map(Entered, range(len(site.inputs))))
-    return Backward(entered, inside=tuple(inside), core=frozenset(CORE))
+    core, remade = frozenset(CORE), frozenset((SCORES,))
+    return Backward(entered, inside=tuple(inside), core=core, remade=remade)

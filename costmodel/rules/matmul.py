@@ -221,7 +221,7 @@ def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # no
 def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
     """Both inputs for the gradient of the weight; ``xᵀW`` for that of ``z``."""
     inner = bilinear_cost(layer, site, output).inner
-    inside = tuple(Inside(name, size, asked_by=frozenset({1})) for name, size, _ in inner)
+    inside = tuple(Inside(each.name, each.size, asked_by=frozenset({1})) for each in inner)
     return Backward((Entered(0), Entered(1)), inside=inside)
 
 

@@ -51,13 +51,11 @@ def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> I
     blocks = {event.block for event in listed if keeps(event)}
     for event in listed:
         assert event.layer is not None
-        nests = event.layer.cost.nests
-        if checkpoint is Checkpoint.BLOCKS:
-            repeated: Iterable[LoopNest] = nests if event.block in blocks - {None} else ()
+        nests, repeated = event.layer.cost.nests, list(_remade(event))
+        if checkpoint is Checkpoint.BLOCKS and event.block in blocks - {None}:
+            repeated += nests
         elif checkpoint is Checkpoint.ATTENTION:
-            repeated = _core(event)
-        else:
-            repeated = ()
+            repeated += _core(event)
         backward = Add(*(times(_gradients(event, nest), nest.macs) for nest in nests))
         yield Work(event.layer, event.layer.cost.macs, backward, _macs(repeated), event.within)
 
@@ -70,6 +68,13 @@ def _core(event: Event) -> Iterator[LoopNest]:
     """The products that are made again with an attention's core."""
     if event.layer is not None and event.takes_part:
         yield from (nest for nest in event.layer.cost.nests if nest.name in event.backward.core)
+
+
+def _remade(event: Event) -> Iterator[LoopNest]:
+    """The products that are made again, whatever is checkpointed: of what a fused kernel drops."""
+    if event.takes_part and event.layer is not None and event.layer.backward is not None:
+        nests = event.layer.cost.nests
+        yield from (nest for nest in nests if nest.name in event.backward.remade)
 
 
 def _gradients(event: Event, nest: LoopNest) -> Expr:

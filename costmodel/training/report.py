@@ -118,8 +118,7 @@ class TrainingReport:
         kept = Add(*analysis.step.activations.values())
         yield Sum("activations_kept", find_metric("activations_kept").title, kept)
         if setup.checkpoint is not Checkpoint.NONE:
-            what = "block" if setup.checkpoint is Checkpoint.BLOCKS else "attention"
-            yield Sum("made_again", "made again", analysis.made_again, f"the most of one {what}")
+            yield Sum("made_again", "made again", analysis.made_again, self._again_note)
         yield self._of("training_memory")
 
     @cached_property
@@ -134,11 +133,21 @@ class TrainingReport:
         return f"{float(state) / float(params):.4g} bytes per parameter" if params else ""
 
     @property
+    def _again_note(self) -> str:
+        """The part of the network of which the most is made again at a time."""
+        if self.analysis.step.setup.checkpoint is Checkpoint.BLOCKS:
+            return "the most of one block"
+        if self.analysis.scenario.is_fused and self.analysis.can_be_fused:
+            return "fused attention makes its core again piece by piece"
+        return "the most of one attention"
+
+    @property
     def products(self) -> Iterator[Sum]:
         """The multiply-accumulates of the passes, then of all together."""
         done = self.analysis.step.work
         yield Sum("forward", "forward MACs", Add(*(w.over_turns(w.forward) for w in done)))
         yield Sum("backward", "backward MACs", Add(*(w.over_turns(w.backward) for w in done)))
-        if self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
-            yield Sum("again", "MACs made again", Add(*(w.over_turns(w.again) for w in done)))
+        again = Add(*(w.over_turns(w.again) for w in done))
+        if again != 0 or self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
+            yield Sum("again", "MACs made again", again)
         yield self._of("training_macs")

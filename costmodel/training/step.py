@@ -47,7 +47,16 @@ class TrainingStep:
         """The layers at work."""
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        return walk(self.propagation.parts, sizes)
+        return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+
+    def _implemented(self, event: Event) -> Event:
+        """A layer at work, with what its implementation keeps, fused or not."""
+        layer = event.layer
+        if layer is None or layer.backward is None:
+            return event
+        backward = layer.backward
+        backward = backward.fused if self.basis.scenario.is_fused else backward.unfused
+        return event._replace(layer=layer._replace(backward=backward))
 
     @cached_property
     def kept(self) -> Kept:
