@@ -63,6 +63,20 @@ class Document(NamedTuple):
         """The origin of the key at ``path``, or of the value where it has no key."""
         return self.keys.get(path) or self.origin(path)
 
+    def also(self, path: Path_, to: Path_, value: object) -> None:
+        """Let a value that stands at ``path``, and what is in it, be found at ``to``, too.
+
+        Args:
+            path: where it stands.
+            to: by which other path it is found.
+            value: the value.
+        """
+        self.values[to], self.keys[to] = self.origin(path), self.key_origin(path)
+        inner = value if isinstance(value, dict) else {}
+        items = inner.items() if inner or not isinstance(value, list) else enumerate(value)
+        for key, item in items:
+            self.also((*path, key), (*to, key), item)
+
     def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "Document":
         """``data``, whose origins are those below ``path`` here, now below ``to``."""
 

@@ -1,15 +1,16 @@
 """The top level of a spec: symbols, derived values, blocks, variants, facts."""
 
 import re
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from archspec.arithmetic import Rational
 from archspec.document import Document, Path_
-from archspec.errors import Origin, SpecError, did_you_mean
+from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
     Expression,
@@ -243,9 +244,19 @@ class Variant(BaseModel):
 
 
 class Header(BaseModel):
-    """The top level of a spec."""
+    """The top level of a spec.
+
+    Attributes:
+        example: the fields that must be there, for hints.
+    """
 
     model_config = STRICT
+    example: ClassVar[dict[str, object]] = {
+        "archspec": 1,
+        "name": "My network",
+        "input": [1, 3, 224, 224],
+        "layers": ["relu"],
+    }
 
     archspec: Literal[1] = Field(description="version of the language")
     name: str = Field(description="the network's name")
@@ -310,31 +321,56 @@ def check_names(header: Header, document: Document) -> None:
     Raises:
         SpecError: one does not.
     """
-    for name in header.input:
-        check_name(name, {}, document.key_origin(("input", name)), "input")
+    gathered = Gathered()
+    with gathered.together():
+        for error in _wrong_names(header, document):
+            gathered.add(error)
+        with gathered.gathering():
+            _check_defaults(header, document, ("symbols",))
+        for name, variant in header.variants.items():
+            with gathered.gathering():
+                _check_variant(name, variant, header, document)
+
+
+def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
+    """The errors of all names that are none, or have a meaning already."""
     taken: dict[str, Origin] = {}
-    for section, names in (("symbols", header.symbols), ("let", header.let)):
+    sections: list[tuple[tuple[str, ...], Iterable[str], dict[str, Origin]]] = [
+        (("input",), header.input, {}),
+        (("symbols",), header.symbols, taken),
+        (("let",), header.let, taken),
+        (("blocks",), header.blocks, {}),
+        *((("blocks", name), block.parameters, taken) for name, block in header.blocks.items()),
+    ]
+    for section, names, among in sections:
+        of_a_block = len(section) > 1
         for name in names:
-            origin = document.key_origin((section, name))
-            check_name(name, taken, origin, section)
-            taken[name] = origin
-    _check_defaults(header, document, ("symbols",))
-    for name, variant in header.variants.items():
-        _check_variant(name, variant, header, document)
-    for name, block in header.blocks.items():
-        check_name(name, {}, document.key_origin(("blocks", name)), "blocks")
-        inner = dict(taken)
-        for parameter in block.parameters:
-            origin = document.key_origin(("blocks", name, "parameters", parameter))
-            check_name(parameter, inner, origin, f"blocks.{name}")
+            path = (*section, "parameters", name) if of_a_block else (*section, name)
+            origin = document.key_origin(path)
+            try:
+                check_name(name, among, origin, ".".join(section))
+            except SpecError as error:
+                yield error
+            if among is taken and not of_a_block:
+                taken[name] = origin
 
 
 def _check_defaults(header: Header, document: Document, path: Path_) -> None:
-    for name, symbol in header.symbols.items():
-        broken = symbol.broken_rule(symbol.default)
-        if broken:
-            origin = document.origin((*path, name))
-            raise SpecError(f"{name} = {symbol.default} {broken}", origin=origin, entry="symbols")
+    """Every default keeps its symbol's rules.
+
+    Raises:
+        SpecError: some do not.
+    """
+    gathered = Gathered()
+    with gathered.together():
+        for name, symbol in header.symbols.items():
+            broken = symbol.broken_rule(symbol.default)
+            if broken:
+                cause, origin = (
+                    f"{name} = {symbol.default} {broken}",
+                    document.origin((*path, name)),
+                )
+                gathered.add(SpecError(cause, origin=origin, entry="symbols"))
 
 
 def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:

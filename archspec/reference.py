@@ -1,7 +1,8 @@
 """The language reference as Markdown, generated from the classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
+from types import MappingProxyType
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -12,7 +13,7 @@ from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS
 from archspec.fields import Condition, Expression, show
 from archspec.header import BlockModel, Fact, Header, Rounding, Symbol, Variant
-from archspec.layers import KINDS, Layer
+from archspec.layers import ALIASES, KINDS, Layer, Torch
 from archspec.precision import UNSAID, NetworkPrecision, Precision
 from archspec.trees import Number, Truth
 
@@ -147,9 +148,24 @@ def _model(title: str, text: str, model: type[BaseModel]) -> Iterator[str]:
 def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
     yield f"### {', '.join(f'`{name}`' for name in names)}\n"
     yield f"{documentation(layer)}\n"
+    yield from _torch_names(layer)
     yield _block(_entry(layer, names[0]))
     if layer.model_fields:
-        yield from (*_fields(layer.model_fields), "")
+        yield from (*_fields(layer.model_fields, layer.aliases), "")
+
+
+def _torch_names(layer: type[Layer]) -> Iterator[str]:
+    """The names of PyTorch's classes that may be written for a kind."""
+    known = {alias.torch: None for alias in ALIASES.values() if alias.layer is layer}
+    if known:
+        yield f"PyTorch's names may be written, too: {', '.join(map(_torch_name, known))}.\n"
+
+
+def _torch_name(torch: Torch) -> str:
+    least, most = torch.axes or (0, 0)
+    axes = f"{least} axes" if least == most else f"{least} or {most} axes"
+    said = [f"for {axes}"] * bool(most) + [f"with `{name}`" for name in torch.given]
+    return f"`{torch.name}`" + f" ({', '.join(said)})" * bool(said)
 
 
 def documentation(model: type[BaseModel]) -> str:
@@ -180,10 +196,13 @@ def _block(yaml: str) -> str:
     return f"```yaml\n{yaml}```\n"
 
 
-def _fields(fields: dict[str, FieldInfo]) -> Iterator[str]:
+def _fields(
+    fields: dict[str, FieldInfo], aliases: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {_default(field)}"
-        yield f"- `{field.alias or name}` ({default}): {field.description}"
+        others = "".join(f", or `{alias}`" for alias, own in aliases.items() if own == name)
+        yield f"- `{field.alias or name}`{others} ({default}): {field.description}"
 
 
 def _default(field: FieldInfo) -> str:

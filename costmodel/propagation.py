@@ -345,6 +345,7 @@ class _Walk:
         site = Site(shown, inputs, self.translate, self.least, self.past)
         kind = type(node.layer)
         try:
+            site.require_axes(node.torch)
             found = find_shape_rule(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             cost = find_cost_rule(kind)(node.layer, site, outputs[0])
@@ -698,7 +699,9 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     if not shapes:
         return error
     hint = f"{error.hint}; {shapes}" if error.hint else shapes
-    return SpecError(error.cause, hint=hint, origin=error.origin, entry=error.entry)
+    told = SpecError(error.cause, hint=hint, origin=error.origin, entry=error.entry)
+    told.others = error.others
+    return told
 
 
 MAX_STEPS = 6

@@ -71,12 +71,7 @@ KINDS = {
     "unknown kind beside a name": bad(
         spec("{name: act, §sigmod: }"), "unknown kind 'sigmod'", hint="did you mean 'sigmoid'?"
     ),
-    "PyTorch's ReLU": bad(spec("§ReLU"), "'ReLU'", hint="did you mean 'relu'?"),
     "Relu": bad(spec("§Relu"), "'Relu'", hint="did you mean 'relu'?"),
-    "PyTorch's GELU": bad(spec("§GELU"), "'GELU'", hint="did you mean 'gelu'?"),
-    "PyTorch's BatchNorm2d": bad(
-        spec("§BatchNorm2d"), "'BatchNorm2d'", hint="did you mean 'batchnorm'?"
-    ),
     "unknown field": bad(
         conv("§strides: 2"), "conv2d", "unknown field 'strides'", hint="did you mean 'stride'?"
     ),
@@ -101,10 +96,18 @@ ENTRIES = {
     "a number": bad(spec("§5"), "5 is no entry"),
     "nothing": bad(spec("§~"), "null", "no entry"),
     "a list": bad(spec("§[relu]"), "[relu] is no entry"),
-    "fields: number": bad(spec("linear: §10"), "linear", "mapping", "10", hint="linear: {field"),
-    "fields: list": bad(spec("linear: §[10]"), "linear", "mapping", "[10]", hint="linear: {field"),
-    "fields: text": bad(spec("linear: §ten"), "linear", "mapping", "ten", hint="linear: {field"),
-    "fields: truth": bad(spec("relu: §true"), "relu", "mapping", "true", hint="relu: {field"),
+    "fields: number": bad(
+        spec("linear: §10"), "linear", "mapping", "10", hint="linear: {out_features: 10}"
+    ),
+    "fields: list": bad(
+        spec("linear: §[10]"), "linear", "mapping", "[10]", hint="linear: {out_features: [10]}"
+    ),
+    "fields: text": bad(
+        spec("linear: §ten"), "linear", "mapping", "ten", hint="linear: {out_features: ten}"
+    ),
+    "fields: truth": bad(
+        spec("relu: §true"), "relu", "mapping", "true", hint="it has no fields; write relu"
+    ),
     "name: number": bad(spec("{relu: , name: §5}"), "5 is no name", hint="letters"),
     "name: two words": bad(spec("{relu: , name: §my act}"), "my act is no name", hint="letters"),
     "name: nothing": bad(spec("{relu: , name: §~}"), "null", "no name"),

@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Mul
 from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Input, Node, Repeat
-from archspec.layers import Layer
+from archspec.layers import Layer, Torch
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
@@ -95,6 +95,24 @@ class Site:
     def input(self) -> Shape:
         """The shape that enters, where it is one."""
         return self.inputs[0]
+
+    def require_axes(self, torch: Torch | None) -> None:
+        """Make sure that the input has as many axes as PyTorch's name of the kind asks for.
+
+        Args:
+            torch: that name, or None where the kind is written by a name of its own.
+
+        Raises:
+            SpecError: it has more, or fewer.
+        """
+        if torch is None or torch.axes is None:
+            return
+        least, most = torch.axes
+        if not least <= len(self.input) <= most:
+            wanted = str(least) if least == most else f"{least} or {most}"
+            cause = f"{torch.name} takes {wanted} axes, and the input {show_shape(self.input)} has "
+            hint = f"{self.node.kind} takes an input of any rank that its kind allows"
+            raise self.node.error(f"{cause}{len(self.input)}", hint)
 
     def value(self, name: str, expression: Expression) -> Expr:
         """The value of a field's expression; ``name`` is the field's.
