@@ -1,5 +1,6 @@
 """The types of a kind's fields: sizes, one size per axis, padding, flags. Each is read strictly."""
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -208,8 +209,26 @@ def _sorted(text: str, require: Callable[[Tree], None]) -> Tree:
     return tree
 
 
+FRACTION = re.compile(r"-?[0-9]{1,300} ?/ ?0{0,9}[1-9][0-9]{0,290}")
+"""A fraction, which YAML reads as text."""
+
+
+def constant_schema(among: Range) -> dict[str, Any]:
+    """The JSON Schema of a number of a range that no expression stands for, but a fraction may.
+
+    Args:
+        among: the range.
+    """
+    sign = "-?" if among.least is None else ""
+    digits = "[0-9]{1,300}" if among.without is None else "0{0,9}[1-9][0-9]{0,290}"
+    pattern = f"^{sign}{digits} ?/ ?0{{0,9}}[1-9][0-9]{{0,290}}$"
+    return {"anyOf": [among.schema, {"type": "string", "pattern": pattern}]}
+
+
 def read_constant(value: Any, among: Range = NUMBER) -> Rational:
-    """A number of a range, not an expression."""
+    """A number of a range, or the text of a fraction, as 1/3; no other expression."""
+    if isinstance(value, str) and FRACTION.fullmatch(value):
+        value = Fraction(value.replace(" ", ""))
     if isinstance(value, bool) or not isinstance(value, int | Fraction):
         raise wrong(value, "number")
     rule = among.broken_rule(value)

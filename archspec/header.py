@@ -17,6 +17,7 @@ from archspec.fields import (
     Read,
     Shorthand,
     as_named,
+    constant_schema,
     form,
     parse_text,
     read_condition,
@@ -41,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 def _constant(among: Range) -> Read:
     """An exact number of a range, not an expression."""
-    return Read(partial(read_constant, among=among), among.schema)
+    return Read(partial(read_constant, among=among), constant_schema(among))
 
 
 Name = Annotated[str, WithJsonSchema(form("name"))]
@@ -68,7 +69,7 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Annotated[int | Fraction, Read(read_constant, POSITIVE.schema)] = Field(
+    default: Annotated[int | Fraction, Read(read_constant, constant_schema(POSITIVE))] = Field(
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = Field(
@@ -109,11 +110,11 @@ def _expand_symbol(value: Any) -> Any:
 
 _UNLESS_REAL = {
     "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
-    "then": {"properties": {"default": POSITIVE_INTEGER.schema}},
+    "then": {"properties": {"default": constant_schema(POSITIVE_INTEGER)}},
 }
 
 Overrides = dict[
-    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(POSITIVE.schema)]
+    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(constant_schema(POSITIVE))]
 ]
 """What a variant says of symbols; their domain is said where they are declared."""
 
@@ -122,7 +123,7 @@ Symbols = dict[
     Annotated[
         Symbol,
         BeforeValidator(_expand_symbol),
-        Shorthand(POSITIVE_INTEGER.schema, _UNLESS_REAL),
+        Shorthand(constant_schema(POSITIVE_INTEGER), _UNLESS_REAL),
     ],
 ]
 """Symbols by name; a number alone is a default; `check_names` looks at the domain."""
