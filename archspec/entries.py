@@ -202,7 +202,7 @@ class EntryReader:
         if not isinstance(fields, dict):
             raise SpecError(
                 f"the fields are a mapping, not {show(fields)}",
-                hint=_as_mapping(key, self._first_field(key, kind), fields),
+                hint=self._as_mapping(key, kind, fields),
                 origin=self.document.origin(path),
                 entry=key,
             )
@@ -236,13 +236,29 @@ class EntryReader:
         return key in (self.blocks.keys() | COMPOSITES.keys()) or bool(_known_kind(key))
 
     def _first_field(self, key: str, kind: type[Layer] | None) -> str | None:
-        """The field that a kind, or the parameter that a block must have, or the first it has."""
+        """The first field that a kind, or parameter that a block, must have; None if there is none.
+
+        Of a block whose parameters are not known it is a word that stands for one.
+        """
         kind = kind or _known_kind(key)
         if kind is not None:
             must = [name for name, field in kind.model_fields.items() if field.is_required()]
-            return next(iter((*must, *kind.either, *kind.model_fields)), None)
+            return next(iter((*must, *kind.either)), None)
         block = self.blocks.get(key)
-        return next(iter(block.parameters), None) if block else "field"
+        if block is None:
+            return "field"
+        return next((name for name, default in block.parameters.items() if default is None), None)
+
+    def _as_mapping(self, key: str, kind: type[Layer] | None, value: Any) -> str:
+        """The hint for a kind or a block with a value where its fields should be."""
+        field = self._first_field(key, kind)
+        if field:
+            return f"write {key}: {{{field}: {shortened(show(value))}}}"
+        block = self.blocks.get(key)
+        known = [*kind.model_fields] if kind else [*block.parameters] if block else []
+        if not known:
+            return f"it has no fields; write {key}"
+        return f"write {key}, or its fields by name, as in {key}: {{{known[0]}: …}}"
 
     def _by_own_names(
         self, kind: type[Layer], key: str, fields: dict[str, Any], path: Path_
@@ -409,13 +425,6 @@ def _form_of(kind: type[Composite]) -> str:
     must = [*kind.either[:1], *must]
     shown = (f"{name}: {'[…]' if name in kind.bodies else '…'}" for name in must)
     return f"{{{', '.join(shown)}}}"
-
-
-def _as_mapping(key: str, field: str | None, value: Any) -> str:
-    """The hint for a kind with a value of one field instead of all fields."""
-    if field is None:
-        return f"it has no fields; write {key}"
-    return f"write {key}: {{{field}: {shortened(show(value))}}}"
 
 
 def _read_sources(value: Any) -> tuple[str, ...]:
