@@ -225,9 +225,9 @@ class EntryReader:
 
     def _as_in_code(self, key: str) -> str | None:
         """The hint for a kind with its fields as Python writes them, or without a colon."""
-        found = re.match(r"(?:[a-z]\w*\.)*(\w+)(?=\W)|(?:[a-z]\w*\.)+(\w+)$", key)
-        name = (found[1] or found[2]) if found else ""
-        if not self._is_kind(name):
+        found = re.match(r"(?:[a-z_]\w*\.)*([A-Za-z_]\w*)(?:\W.*)?$", key)
+        name = found[1] if found else key
+        if name == key or not self._is_kind(name):
             return None
         field = self._first_field(name, None)
         return f"write {name}: {{{field}: …}}" if field else f"write {name}"
@@ -271,7 +271,7 @@ class EntryReader:
                 origin = self.document.key_origin((*path, name))
                 twice = " and ".join(n for n in fields if kind.aliases.get(n, n) == own)
                 cause = f"the field '{own}' is given twice, as {twice}"
-                raise SpecError(cause, origin=origin, entry=key)
+                raise SpecError(cause, hint="leave one of them out", origin=origin, entry=key)
             if own != name:
                 self.document.also((*path, name), (*path, own), value)
             named[own] = value

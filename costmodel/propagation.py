@@ -345,7 +345,7 @@ class _Walk:
         site = Site(shown, inputs, self.translate, self.least, self.past)
         kind = type(node.layer)
         try:
-            site.require_axes(node.torch)
+            site.require_axes()
             found = find_shape_rule(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             cost = find_cost_rule(kind)(node.layer, site, outputs[0])

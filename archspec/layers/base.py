@@ -270,6 +270,14 @@ class Torch(NamedTuple):
     axes: tuple[int, int] | None = None
     given: tuple[str, ...] = ()
 
+    def fits(self, axes: int) -> bool:
+        """Return whether an input of so many axes may enter it.
+
+        Args:
+            axes: how many.
+        """
+        return self.axes is None or self.axes[0] <= axes <= self.axes[1]
+
 
 class Alias(NamedTuple):
     """PyTorch's name of a kind, and the kind's class."""

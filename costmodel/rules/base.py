@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Mul
 from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Input, Node, Repeat
-from archspec.layers import Layer, Torch
+from archspec.layers import ALIASES, Layer
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
@@ -96,23 +96,27 @@ class Site:
         """The shape that enters, where it is one."""
         return self.inputs[0]
 
-    def require_axes(self, torch: Torch | None) -> None:
+    def require_axes(self) -> None:
         """Make sure that the input has as many axes as PyTorch's name of the kind asks for.
-
-        Args:
-            torch: that name, or None where the kind is written by a name of its own.
 
         Raises:
             SpecError: it has more, or fewer.
         """
-        if torch is None or torch.axes is None:
+        torch = self.node.torch if isinstance(self.node, Node) else None
+        if torch is None or torch.fits(len(self.input)):
             return
-        least, most = torch.axes
-        if not least <= len(self.input) <= most:
-            wanted = str(least) if least == most else f"{least} or {most}"
-            cause = f"{torch.name} takes {wanted} axes, and the input {show_shape(self.input)} has "
-            hint = f"{self.node.kind} takes an input of any rank that its kind allows"
-            raise self.node.error(f"{cause}{len(self.input)}", hint)
+        least, most = torch.axes or (0, 0)
+        wanted = str(least) if least == most else f"{least} or {most}"
+        cause = f"{torch.name} takes {wanted} axes; the input {show_shape(self.input)} has "
+        others = (alias.torch for alias in ALIASES.values() if alias.layer is self._kind)
+        fitting = next((other.name for other in others if other.fits(len(self.input))), None)
+        hint = f"write {fitting} here, or {self._kind.kind} for any" if fitting else None
+        raise self.node.error(f"{cause}{len(self.input)}", hint)
+
+    @property
+    def _kind(self) -> type[Layer]:
+        assert isinstance(self.node, Node)
+        return type(self.node.layer)
 
     def value(self, name: str, expression: Expression) -> Expr:
         """The value of a field's expression; ``name`` is the field's.
