@@ -287,6 +287,22 @@ TOGETHER = {
             "8: unknown name 'dd'",
         ],
     ),
+    "of shapes": (
+        "archspec: 1\nname: net\ninput: {a: [1, 3, 8, 8], b: [1, 4], c: [0 - 1]}\nlayers:\n"
+        "  - {conv2d: {out_channels: 4, kernel_size: 9}, from: a, name: one}\n"
+        "  - {linear: {out_features: in_features}}\n"
+        "  - {softmax: {dim: 3}, from: b}\n  - {gelu: , from: c}\n  - {glu: , from: b, name: g}\n"
+        "  - residual: [{linear: {out_features: 5}}, {relu: }, {softmax: {dim: 7}}]\n"
+        "  - {add: , from: [one, g]}\n"
+        "  - repeat: {times: 2, layers: [{softmax: {dim: 4}}, {softmax: {dim: 5}}]}\n    from: b\n",
+        [
+            "3: the size of axis 0 (-1) must be a positive integer",
+            "5: the window (9) must fit the padded height (8)",
+            "7: axis 3 of an input with 2 axes [1, 4]",
+            "10: axis 7 of an input with 2 axes [1, 5]",
+            "12: axis 4 of an input with 2 axes [1, 4]",
+        ],
+    ),
     "of calls": (
         "blocks: {b: {parameters: {c: , d: }, layers: [relu]}, w: {layers: [nokind], x: 3}}\n"
         + HEAD

@@ -127,6 +127,8 @@ class Site:
         self._read.add(name)
         try:
             return self.translate(expression.tree)
+        except SpecError:  # a size that is unknown, since an error is told already
+            raise
         except ValueError as error:
             raise self.node.error(str(error), field=name) from None
 
