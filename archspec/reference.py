@@ -98,6 +98,25 @@ be taken from anywhere after it with `from`; of several outputs each has a numbe
 `chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry
 bears is seen from everywhere, except from outside a `repeat`, a `foreach` or a `moe` that it is in.
 
+## Names of PyTorch's
+
+Where a class of `torch.nn` means exactly what a kind does, its name may be written instead, as
+PyTorch spells it or in small letters: `Conv2d`, `BatchNorm2d` or `batchnorm2d`,
+`AdaptiveAvgPool2d`. Each kind below lists them. The node is called by the kind's own name all the
+same (`batchnorm_1`). Where PyTorch's name says how many axes enter (`BatchNorm2d`: 4), an input
+with another number is refused; where a default is another than PyTorch's (`dim` of `Softmax`), the
+field must be written. A field has one value: to write it under both of its names, as `heads` and
+`num_heads`, is an error. Sizes of the input (`in_channels`, `in_features`, `num_features`) are
+worked out and never written.
+
+## What is refused
+
+A spec that breaks rules ends in exit status 2 and an error for each of them, at most ten, with
+file, line and column. First the text is read as YAML, then every field, then names and blocks are
+resolved, then shapes follow; each of these steps tells all that it finds, and leaves out what
+follows from an error that is told (a name without a meaning is told once). From Python,
+`SpecError.errors` has all of them; the fields of the error itself are those of the first.
+
 This page is generated from the classes in `archspec/`.
 """
 
