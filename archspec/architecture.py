@@ -85,7 +85,9 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
     gathered = Gathered()
     with gathered.together():
         header = _read_header(document, gathered)
-        reader = EntryReader(document, header.blocks if header else _rough(document), gathered)
+        reader = EntryReader(
+            document, header.blocks if header else _rough(document, gathered), gathered
+        )
         blocks = read_blocks(reader)
         layers = document.data.get("layers")
         entries = reader.entries(layers if isinstance(layers, list) else [], ("layers",))
@@ -105,9 +107,13 @@ def _read_header(document: Document, gathered: Gathered) -> Header | None:
     return None
 
 
-def _rough(document: Document) -> dict[str, BlockModel | None]:
+def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | None]:
     """The blocks of a document whose top level is wrong; None for one that is wrong itself."""
     written = document.data.get("blocks")
+    listed = written if isinstance(written, list) else []
+    elsewhere = (document.data, *(item for item in listed if isinstance(item, dict)))
+    for name in {name for mapping in elsewhere for name in mapping} - set(Header.model_fields):
+        gathered.excuse(f"kind {name}")  # a block in the wrong place
     blocks: dict[str, BlockModel | None] = {}
     for name, block in written.items() if isinstance(written, dict) else ():
         try:

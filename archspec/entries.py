@@ -43,6 +43,9 @@ MAX_ENTRIES = 20_000
 """The most entries that a spec may write."""
 
 
+_NO_KIND = "docs/language.md lists the kinds; one of your own stands under blocks:"
+
+
 class Call(NamedTuple):
     """A block with its arguments: name → unresolved value."""
 
@@ -172,6 +175,8 @@ class EntryReader:
         if not kinds:
             return "write one beside what is there, as relu:"
         first, *others = kinds
+        if first in ("kind", "type", "op", "layer") and isinstance(value[first], str):
+            return f"write the kind itself as the key, as {value[first]}:"
         known = [key for key in kinds if self._is_kind(key)]
         if known == [first] and not any(self._is_field(first, key) for key in others):
             return did_you_mean(others[0], Reserved.names())
@@ -218,7 +223,7 @@ class EntryReader:
             return alias.layer if alias else find_kind(key)
         except SpecError as error:
             known = (*KINDS, *COMPOSITES, *self.blocks, *ALIASES)
-            hint = self._as_in_code(key) or kind_hint(key, known) or error.hint
+            hint = self._as_in_code(key) or kind_hint(key, known) or error.hint or _NO_KIND
             origin = self.document.key_origin(path)
             subject = f"kind {key}"
             raise SpecError(error.cause, hint=hint, origin=origin, subject=subject) from None
@@ -251,6 +256,8 @@ class EntryReader:
 
     def _as_mapping(self, key: str, kind: type[Layer] | None, value: Any) -> str:
         """The hint for a kind or a block with a value where its fields should be."""
+        if kind and isinstance(value, list) and kind.takes[1] != 1:
+            return f"write {{{key}: , from: {shortened(show(value))}}}"
         field = self._first_field(key, kind)
         if field:
             return f"write {key}: {{{field}: {shortened(show(value))}}}"
@@ -264,18 +271,18 @@ class EntryReader:
         self, kind: type[Layer], key: str, fields: dict[str, Any], path: Path_
     ) -> dict[str, Any]:
         """The fields, those by a name of PyTorch's under the name that the kind has for them."""
-        named: dict[str, Any] = {}
-        for name, value in fields.items():
-            own = kind.aliases.get(name, name)
-            if own in named:
+        own = {name: kind.aliases.get(name, name) for name in fields}
+        seen: dict[str, str] = {}
+        for name, field in own.items():
+            if field in seen:
+                cause = f"the field '{field}' is given twice, as {seen[field]} and {name}"
                 origin = self.document.key_origin((*path, name))
-                twice = " and ".join(n for n in fields if kind.aliases.get(n, n) == own)
-                cause = f"the field '{own}' is given twice, as {twice}"
                 raise SpecError(cause, hint="leave one of them out", origin=origin, entry=key)
-            if own != name:
-                self.document.also((*path, name), (*path, own), value)
-            named[own] = value
-        return named
+            seen[field] = name
+        for name, field in own.items():
+            if field != name:
+                self.document.also((*path, name), (*path, field), fields[name])
+        return {own[name]: value for name, value in fields.items()}
 
     def _require_given(self, alias: Alias, fields: dict[str, Any], path: Path_) -> None:
         """Under a name of PyTorch's a default is not taken that is another there."""

@@ -288,6 +288,18 @@ class Header(BaseModel):
         default_factory=list, description="published facts that the spec must reproduce"
     )
 
+    @classmethod
+    def hint_for(cls, name: str, value: object) -> str | None:
+        """Return what to write instead of a key that is none of the top level.
+
+        Args:
+            name: the key.
+            value: its value.
+        """
+        if isinstance(value, dict) and "layers" in value:
+            return f"a block stands under blocks:, as in blocks: {{{name}: {{layers: […]}}}}"
+        return None
+
     @property
     def defaults(self) -> dict[str, Rational]:
         """Every symbol's default."""

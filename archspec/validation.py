@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.document import Document, Path_
 from archspec.errors import MAX_GATHERED, Gathered, Origin, SpecError, did_you_mean, nearest
-from archspec.fields import show
+from archspec.fields import shortened, show
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 """What is written is exactly what a model has, and is not changed."""
@@ -53,17 +53,17 @@ def _misspelt(errors: list[Any], model: type[BaseModel]) -> set[tuple[str | int,
     for *around, name in (e["loc"] for e in errors if e["type"] == "extra_forbidden"):
         beside = {str(place[-1]): place for place in missing if place[:-1] == (*around,)}
         meant = getattr(model, "elsewhere", {}).get(name)
-        if beside and meant is None and not _advice(model, (*around, name)):
+        if beside and meant is None and not _advice(model, (*around, name), None):
             meant = nearest(str(name), beside)
         if meant in beside:
             found.add(beside[meant])
     return found
 
 
-def _advice(model: type[BaseModel], loc: tuple[str | int, ...]) -> str | None:
-    """What a model itself says of an unknown field of its own."""
+def _advice(model: type[BaseModel], loc: tuple[str | int, ...], value: object) -> str | None:
+    """What a model itself says of an unknown field of its own, and of its value."""
     tell = getattr(model, "hint_for", None)
-    return tell(loc[0]) if tell and len(loc) == 1 else None
+    return tell(loc[0], value) if tell and len(loc) == 1 else None
 
 
 RESERVED_KEYS = frozenset({"name", "from", "when", "precision"})
@@ -92,7 +92,8 @@ def _explain(
     match error["type"]:
         case "extra_forbidden":
             fields = _fields_at(model, loc[:-1])
-            hint = _advice(model, loc) or (did_you_mean(field, fields) if fields else NO_FIELDS)
+            known = did_you_mean(field, fields) if fields else NO_FIELDS
+            hint = _advice(model, loc, error["input"]) or known
             if entry is not None and field in RESERVED_KEYS:
                 hint = f"write {field} beside the kind, not among its fields"
             origin = document.key_origin(place)
@@ -104,7 +105,19 @@ def _explain(
             return SpecError(cause, hint=hint, origin=origin, entry=around)
         case "wrong_type":
             return explain_value(error["ctx"], document.origin(place), name, _named(loc))
-    return SpecError(_cause(error), origin=document.origin(place), entry=name)
+    hint = _form_hint(error["type"], error["input"])
+    return SpecError(_cause(error), hint=hint, origin=document.origin(place), entry=name)
+
+
+def _form_hint(wanted: str, given: object) -> str | None:
+    """How a list is written as a mapping, and a mapping as a list."""
+    if wanted in ("dict_type", "model_type") and isinstance(given, list) and given:
+        names = (next(iter(item), "") if isinstance(item, dict) else show(item) for item in given)
+        fields = ", ".join(f"{name}: …" for name in names)
+        return f"write {{{shortened(fields)}}}, or each name on a line without a dash"
+    if wanted == "list_type" and isinstance(given, dict):
+        return "write each item on a line of its own, behind a dash"
+    return None
 
 
 def _as_in(model: type[BaseModel], field: str) -> str | None:

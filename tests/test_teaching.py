@@ -101,6 +101,30 @@ TAUGHT = {
     "a number for a composite": entry(
         "repeat: §3", "the fields are a mapping, not 3", "write repeat: {times: …, layers: […]}"
     ),
+    "inputs where fields stand": entry(
+        "concat: §[input, input]", "not [input, input]", "write {concat: , from: [input, input]}"
+    ),
+    "a key that names the kind": entry(
+        "§{type: Linear, out_features: 3}", "exactly one kind", "as Linear:"
+    ),
+    "symbols in a list": Taught(
+        "archspec: 1\nname: net\nsymbols: §[n, h]\ninput: [n, h]\nlayers: [relu]\n",
+        "symbols: [n, h] is no mapping",
+        "write {n: …, h: …}",
+    ),
+    "layers in a mapping": Taught(
+        "archspec: 1\nname: net\ninput: [1]\nlayers:\n  §relu:\n  gelu:\n",
+        "is no list",
+        "behind a dash",
+    ),
+    "a block at the top": Taught(
+        "archspec: 1\nname: net\ninput: [1]\n§mine: {layers: [relu]}\nlayers: [mine]\n",
+        "unknown field 'mine'",
+        "as in blocks: {mine: {layers: […]}}",
+    ),
+    "a kind that is nothing like another": entry(
+        "§zzzz", "unknown kind 'zzzz'", "docs/language.md lists the kinds"
+    ),
     "Keras' Dense": entry("§Dense: {units: 3}", "unknown kind 'Dense'", "here it is 'linear'"),
     "ONNX's Gemm": entry("§Gemm", "unknown kind 'Gemm'", "here it is 'linear'"),
     "Keras' pooling": entry("§MaxPooling2D", "unknown kind", "here it is 'maxpool2d'"),
@@ -187,7 +211,8 @@ def test_a_mistake_is_explained(case: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=re.escape(taught.cause)) as caught:
         analyze(file)
     assert str(caught.value.origin) == f"{file}:{line}:{column}", caught.value
-    assert taught.cause in caught.value.cause
+    said = f"{caught.value.entry}: {caught.value.cause}"
+    assert taught.cause in said
     assert taught.hint in (caught.value.hint or ""), caught.value
 
 
@@ -360,6 +385,14 @@ FOLLOWING = {
     "a misspelt field that must be there": (
         HEAD + "  - conv2d: {out_channel: 4, kernel_size: 3}\n",
         ["5: unknown field 'out_channel'"],
+    ),
+    "a block in the wrong place": (
+        f"mine: {{layers: [relu]}}\n{HEAD}  - mine\n",
+        ["1: unknown field 'mine'"],
+    ),
+    "blocks in a list": (
+        f"blocks: [{{mine: {{layers: [relu]}}}}]\n{HEAD}  - mine\n",
+        ["1: [{mine: {layers: [relu]}}] is no mapping"],
     ),
     "a block that is wrong itself": (
         f"blocks: {{b: {{parameters: [c], layers: [relu]}}}}\n{HEAD}  - b: {{c: 3}}\n",

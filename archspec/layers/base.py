@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
@@ -60,11 +60,12 @@ class Layer(BaseModel):
     }
 
     @classmethod
-    def hint_for(cls, name: str) -> str | None:
+    def hint_for(cls, name: str, value: object = None) -> str | None:  # noqa: ARG003
         """Return what to write instead of a name that is no field, or None where that is unknown.
 
         Args:
             name: a key that stands among the fields.
+            value: its value.
         """
         if name in cls.model_fields:
             return None
@@ -362,7 +363,8 @@ def kind_hint(name: str, known: Iterable[str]) -> str | None:
     plain = _plainly(name)
     if plain in ELSEWHERE:
         return f"'{name}' is another library's name; here it is '{ELSEWHERE[plain]}'"
-    return _NO_KINDS.get(plain) or did_you_mean(name, known)
+    near = nearest(name, known)
+    return _NO_KINDS.get(plain) or (f"did you mean '{near}'?" if near else None)
 
 
 _NO_KINDS = {
@@ -377,6 +379,9 @@ _NO_KINDS = {
     "transformerencoderlayer": "make a block of layernorm, self_attention and linear layers",
     "transformerdecoderlayer": "make a block of layernorm, attention and linear layers",
     "dropout2d": "write dropout; its mask has one element per element, Dropout2d's per channel",
+    **dict.fromkeys(
+        ("kind", "type", "op", "layer"), "write the kind itself as the key, as - relu:"
+    ),
     "loop": "write repeat: {times: …, layers: […]}",
     "for": "write repeat: {times: …, layers: […]}, or foreach with rows",
     "if": "write when: CONDITION beside the kind of an entry",
