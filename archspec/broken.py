@@ -9,7 +9,7 @@ _INDENT = "the keys of one mapping begin in one column, and so do the dashes of 
 
 
 class Fault(NamedTuple):
-    """What is wrong with a text, and what to write.
+    """A mistake in a text, with what to write instead.
 
     Attributes:
         cause: what is wrong.
@@ -21,7 +21,7 @@ class Fault(NamedTuple):
 
 
 class _Complaint(NamedTuple):
-    """What a parser says, of either of PyYAML's parsers.
+    """The complaint of a parser, of either of PyYAML's parsers.
 
     Attributes:
         context: what it was reading.

@@ -12,15 +12,14 @@ from archspec.document import Document, Path_
 from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
 from archspec.fields import (
     Condition,
-    Expression,
     Read,
     form,
     read_condition,
-    shortened,
     show,
     wrong,
 )
 from archspec.header import BlockModel, check_name, read_value
+from archspec.hints import Hints, form_of, show_default
 from archspec.layers import (
     ALIASES,
     KINDS,
@@ -33,7 +32,6 @@ from archspec.layers import (
 )
 from archspec.precision import UNSAID, Precision, Said
 from archspec.scope import RESERVED
-from archspec.trees import Number, Truth
 from archspec.validation import STRICT, explain_value, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -102,7 +100,7 @@ class EntryReader:
     """Reads the entries of one document, and gathers what is wrong with them.
 
     Attributes:
-        blocks: the kinds of its own; None where what a block's parameters are is not known.
+        blocks: the kinds of its own; None where what a block takes is not known.
     """
 
     def __init__(
@@ -111,6 +109,7 @@ class EntryReader:
         self.document = document
         self.blocks = blocks
         self.gathered = gathered
+        self.hints = Hints(blocks)
         self.count = 0
 
     def entries(self, values: list[Any], path: Path_) -> Entries:
@@ -166,48 +165,21 @@ class EntryReader:
         if len(kinds) != 1:
             found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
             cause = f"an entry has exactly one kind; this one {found}"
-            raise SpecError(cause, hint=self._one_kind_hint(value, kinds), origin=origin)
+            raise SpecError(cause, hint=self.hints.for_kinds(value, kinds), origin=origin)
         fields = value[kinds[0]]
         return kinds[0], {} if fields is None else fields
-
-    def _one_kind_hint(self, value: dict[str, Any], kinds: list[str]) -> str | None:
-        """What to write instead of an entry that has no kind, or several."""
-        if not kinds:
-            return "write one beside what is there, as relu:"
-        first, *others = kinds
-        if first in ("kind", "type", "op", "layer") and isinstance(value[first], str):
-            return f"write the kind itself as the key, as {value[first]}:"
-        known = [key for key in kinds if self._is_kind(key)]
-        if known == [first] and not any(self._is_field(first, key) for key in others):
-            return did_you_mean(others[0], Reserved.names())
-        if known == [first]:
-            given = value[first] if isinstance(value[first], dict) else {}
-            fields = shortened(show({**given, **{key: value[key] for key in others}}), 200)
-            return f"indent the fields of {first} below it, or write {first}: {fields}"
-        if len(known) == len(kinds):
-            return "write an entry for each, every one behind a dash of its own"
-        return None
-
-    def _is_field(self, key: str, name: str) -> bool:
-        """Whether a name may be meant for a field of a kind, or for a parameter of a block."""
-        block, kind = self.blocks.get(key), _known_kind(key)
-        if block is not None:
-            return name in block.parameters
-        if kind is None:
-            return name in COMPOSITES[key].model_fields if key in COMPOSITES else False
-        return bool(name in {*kind.model_fields, *kind.aliases} or kind.hint_for(name))
 
     def _content(
         self, key: str, fields: Any, path: Path_
     ) -> tuple[Layer | Composite | Call, Mapping[str, Any]]:
-        """What an entry is, and its fields by their own names."""
+        """The content of an entry, and its fields by their own names."""
         if key in COMPOSITES:
             return self._composite(COMPOSITES[key], key, fields, path)
         kind = None if key in self.blocks else self._kind(key, path)
         if not isinstance(fields, dict):
             raise SpecError(
                 f"the fields are a mapping, not {show(fields)}",
-                hint=self._as_mapping(key, kind, fields),
+                hint=self.hints.for_value(key, kind, fields),
                 origin=self.document.origin(path),
                 entry=key,
             )
@@ -223,49 +195,10 @@ class EntryReader:
             return alias.layer if alias else find_kind(key)
         except SpecError as error:
             known = (*KINDS, *COMPOSITES, *self.blocks, *ALIASES)
-            hint = self._as_in_code(key) or kind_hint(key, known) or error.hint or _NO_KIND
+            hint = self.hints.for_code(key) or kind_hint(key, known) or error.hint or _NO_KIND
             origin = self.document.key_origin(path)
             subject = f"kind {key}"
             raise SpecError(error.cause, hint=hint, origin=origin, subject=subject) from None
-
-    def _as_in_code(self, key: str) -> str | None:
-        """The hint for a kind with its fields as Python writes them, or without a colon."""
-        found = re.match(r"(?:[a-z_]\w*\.)*([A-Za-z_]\w*)(?:\W.*)?$", key)
-        name = found[1] if found else key
-        if name == key or not self._is_kind(name):
-            return None
-        field = self._first_field(name, None)
-        return f"write {name}: {{{field}: …}}" if field else f"write {name}"
-
-    def _is_kind(self, key: str) -> bool:
-        return key in (self.blocks.keys() | COMPOSITES.keys()) or bool(_known_kind(key))
-
-    def _first_field(self, key: str, kind: type[Layer] | None) -> str | None:
-        """The first field that a kind, or parameter that a block, must have; None if there is none.
-
-        Of a block whose parameters are not known it is a word that stands for one.
-        """
-        kind = kind or _known_kind(key)
-        if kind is not None:
-            must = [name for name, field in kind.model_fields.items() if field.is_required()]
-            return next(iter((*must, *kind.either)), None)
-        block = self.blocks.get(key)
-        if block is None:
-            return "field"
-        return next((name for name, default in block.parameters.items() if default is None), None)
-
-    def _as_mapping(self, key: str, kind: type[Layer] | None, value: Any) -> str:
-        """The hint for a kind or a block with a value where its fields should be."""
-        if kind and isinstance(value, list) and kind.takes[1] != 1:
-            return f"write {{{key}: , from: {shortened(show(value))}}}"
-        field = self._first_field(key, kind)
-        if field:
-            return f"write {key}: {{{field}: {shortened(show(value))}}}"
-        block = self.blocks.get(key)
-        known = [*kind.model_fields] if kind else [*block.parameters] if block else []
-        if not known:
-            return f"it has no fields; write {key}"
-        return f"write {key}, or its fields by name, as in {key}: {{{known[0]}: …}}"
 
     def _by_own_names(
         self, kind: type[Layer], key: str, fields: dict[str, Any], path: Path_
@@ -308,7 +241,7 @@ class EntryReader:
         if not isinstance(fields, dict):
             raise SpecError(
                 f"the fields are a mapping, not {show(fields)}",
-                hint=f"write {key}: {_form_of(kind)}",
+                hint=f"write {key}: {form_of(kind)}",
                 origin=self.document.origin(path),
                 entry=key,
             )
@@ -365,7 +298,7 @@ class EntryReader:
         path: Path_,
         gathered: Gathered,
     ) -> None:
-        """What a block is given are parameters of its own, and those without a default are."""
+        """Gather the errors of a call: unknown parameters, and required ones that are missing."""
         unknown = [name for name in fields if name not in parameters]
         missing = [n for n, default in parameters.items() if default is None and n not in fields]
         for name in unknown:
@@ -410,28 +343,6 @@ def read_blocks(reader: EntryReader) -> dict[str, Block]:
             entries = reader.entries(block.layers, ("blocks", name, "layers"))
             blocks[name] = Block(block.parameters, entries)
     return blocks
-
-
-def _known_kind(key: str) -> type[Layer] | None:
-    alias = find_alias(key)
-    return alias.layer if alias else KINDS.get(key)
-
-
-def show_default(kind: type[Layer], field: str) -> str:
-    """A field's default as a spec writes it."""
-    match kind.model_fields[field].default:
-        case Expression(Number(value)) | Condition(Truth(value)):
-            return show(value)
-        case default:
-            return show(default)
-
-
-def _form_of(kind: type[Composite]) -> str:
-    """The fields that a composite must have, with … for what stands in them."""
-    must = [name for name, field in kind.model_fields.items() if field.is_required()]
-    must = [*kind.either[:1], *must]
-    shown = (f"{name}: {'[…]' if name in kind.bodies else '…'}" for name in must)
-    return f"{{{', '.join(shown)}}}"
 
 
 def _read_sources(value: Any) -> tuple[str, ...]:

@@ -134,13 +134,17 @@ class Gathered:
         """
         errors, error.others = error.errors, ()
         for each in errors:
-            self.met += 1
-            key = each.subject or (each.cause, each.origin, each.entry)
-            if key not in self._seen:
-                self._seen.add(key)
-                self.found.append(each)
+            self._keep(each)
         if len(self.found) >= MAX_GATHERED:
             raise FinalError(f"more than {MAX_GATHERED} errors; the rest is not looked at")
+
+    def _keep(self, error: SpecError) -> None:
+        """Keep an error that says more than those that are kept."""
+        self.met += 1
+        key = error.subject or (error.cause, error.origin, error.entry)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.found.append(error)
 
     @contextmanager
     def gathering(self) -> Iterator[None]:
@@ -163,7 +167,7 @@ class Gathered:
             with self.gathering():
                 yield
         except FinalError as error:
-            self.found.append(error)
+            self._keep(error)
         if self.found:
             first = self.found[0]
             first.others = tuple(self.found[1:])

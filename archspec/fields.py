@@ -213,22 +213,28 @@ FRACTION = re.compile(r"-?[0-9]{1,300} ?/ ?0{0,9}[1-9][0-9]{0,290}")
 """A fraction, which YAML reads as text."""
 
 
-def constant_schema(among: Range) -> dict[str, Any]:
-    """The JSON Schema of a number of a range that no expression stands for, but a fraction may.
+def read_fraction(value: Any, among: Range = NUMBER) -> Rational:
+    """A number of a range, or the text of a fraction, as 1/3; no other expression."""
+    if isinstance(value, str) and FRACTION.fullmatch(value):
+        value = Fraction(value.replace(" ", ""))
+    return read_constant(value, among)
+
+
+def fraction_schema(among: Range) -> dict[str, Any]:
+    """Return the JSON Schema of a number of a range, or of the text of a fraction.
 
     Args:
         among: the range.
     """
     sign = "-?" if among.least is None else ""
-    digits = "[0-9]{1,300}" if among.without is None else "0{0,9}[1-9][0-9]{0,290}"
+    is_positive = among.without == 0 or (among.least or 0) > 0
+    digits = "0{0,9}[1-9][0-9]{0,290}" if is_positive else "[0-9]{1,300}"
     pattern = f"^{sign}{digits} ?/ ?0{{0,9}}[1-9][0-9]{{0,290}}$"
     return {"anyOf": [among.schema, {"type": "string", "pattern": pattern}]}
 
 
 def read_constant(value: Any, among: Range = NUMBER) -> Rational:
-    """A number of a range, or the text of a fraction, as 1/3; no other expression."""
-    if isinstance(value, str) and FRACTION.fullmatch(value):
-        value = Fraction(value.replace(" ", ""))
+    """A number of a range, not an expression."""
     if isinstance(value, bool) or not isinstance(value, int | Fraction):
         raise wrong(value, "number")
     rule = among.broken_rule(value)

@@ -17,11 +17,12 @@ from archspec.fields import (
     Read,
     Shorthand,
     as_named,
-    constant_schema,
     form,
+    fraction_schema,
     parse_text,
     read_condition,
     read_constant,
+    read_fraction,
     read_items,
     read_mapping,
     read_number,
@@ -42,7 +43,12 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 def _constant(among: Range) -> Read:
     """An exact number of a range, not an expression."""
-    return Read(partial(read_constant, among=among), constant_schema(among))
+    return Read(partial(read_constant, among=among), among.schema)
+
+
+def _fraction(among: Range) -> Read:
+    """The same, or the text of a fraction, as 1/3."""
+    return Read(partial(read_fraction, among=among), fraction_schema(among))
 
 
 Name = Annotated[str, WithJsonSchema(form("name"))]
@@ -60,6 +66,12 @@ Constant = Annotated[int | Fraction, _constant(NUMBER)]
 PositiveConstant = Annotated[int | Fraction, _constant(POSITIVE)]
 """One above 0."""
 
+Quotient = Annotated[int | Fraction, _fraction(NUMBER)]
+"""An exact number, or the text of a fraction."""
+
+PositiveQuotient = Annotated[int | Fraction, _fraction(POSITIVE)]
+"""One above 0."""
+
 
 class Symbol(BaseModel):
     """What stays symbolic: its default and what it may be.
@@ -69,14 +81,14 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Annotated[int | Fraction, Read(read_constant, constant_schema(POSITIVE))] = Field(
+    default: Annotated[int | Fraction, Read(read_fraction, fraction_schema(POSITIVE))] = Field(
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = Field(
         default="integer", description="integer or real; positive in both"
     )
-    min: Constant | None = Field(default=None, description="the smallest value")
-    max: PositiveConstant | None = Field(default=None, description="the largest value")
+    min: Quotient | None = Field(default=None, description="the smallest value")
+    max: PositiveQuotient | None = Field(default=None, description="the largest value")
     multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
         default=None, description="what divides every value"
     )
@@ -110,11 +122,11 @@ def _expand_symbol(value: Any) -> Any:
 
 _UNLESS_REAL = {
     "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
-    "then": {"properties": {"default": constant_schema(POSITIVE_INTEGER)}},
+    "then": {"properties": {"default": fraction_schema(POSITIVE_INTEGER)}},
 }
 
 Overrides = dict[
-    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(constant_schema(POSITIVE))]
+    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(fraction_schema(POSITIVE))]
 ]
 """What a variant says of symbols; their domain is said where they are declared."""
 
@@ -123,7 +135,7 @@ Symbols = dict[
     Annotated[
         Symbol,
         BeforeValidator(_expand_symbol),
-        Shorthand(constant_schema(POSITIVE_INTEGER), _UNLESS_REAL),
+        Shorthand(fraction_schema(POSITIVE_INTEGER), _UNLESS_REAL),
     ],
 ]
 """Symbols by name; a number alone is a default; `check_names` looks at the domain."""

@@ -251,7 +251,7 @@ def _layer(kind: type[Layer], name: str) -> Schema:
 
 
 def _aliased(alias: Alias, name: str) -> Schema:
-    """What stands behind PyTorch's name of a kind: some fields have no default there."""
+    """The fields of a kind under PyTorch's name, where some have no default."""
     if not alias.torch.given:
         return _layer(alias.layer, name)
     return {"allOf": [{FORM: name}, {"required": list(alias.torch.given)}]}

@@ -47,7 +47,7 @@ class UnknownNameError(ExpressionError):
 
 
 def _hint_of_unknown(name: str, known: list[str]) -> str:
-    """What to write instead of a name without a meaning, or where to give it one."""
+    """The hint for a name without a meaning: one that has one, or where to declare it."""
     near = nearest(name, known)
     if near:
         return f"did you mean '{near}'?"

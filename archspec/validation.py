@@ -38,7 +38,7 @@ def validate(
 
 
 def _order(document: Document, path: Path_, error: Any) -> tuple[bool, int, int]:
-    """What is there and wrong comes before what is missing; then the order of the text."""
+    """The order of errors: what is there before what is missing; then that of the text."""
     missing = error["type"] == "missing"
     place = (*path, *error["loc"])
     at = document.key_origin if error["type"] == "extra_forbidden" else document.origin
@@ -61,7 +61,7 @@ def _misspelt(errors: list[Any], model: type[BaseModel]) -> set[tuple[str | int,
 
 
 def _advice(model: type[BaseModel], loc: tuple[str | int, ...], value: object) -> str | None:
-    """What a model itself says of an unknown field of its own, and of its value."""
+    """The model's own hint for an unknown field and its value, if it has one."""
     tell = getattr(model, "hint_for", None)
     return tell(loc[0], value) if tell and len(loc) == 1 else None
 
@@ -110,7 +110,7 @@ def _explain(
 
 
 def _form_hint(wanted: str, given: object) -> str | None:
-    """How a list is written as a mapping, and a mapping as a list."""
+    """The hint for a list that should be a mapping, and the other way round."""
     if wanted in ("dict_type", "model_type") and isinstance(given, list) and given:
         names = (next(iter(item), "") if isinstance(item, dict) else show(item) for item in given)
         fields = ", ".join(f"{name}: …" for name in names)
@@ -121,7 +121,7 @@ def _form_hint(wanted: str, given: object) -> str | None:
 
 
 def _as_in(model: type[BaseModel], field: str) -> str | None:
-    """How a field of a model is written, if the model has an example of it."""
+    """The hint for a missing field: an example of it, if the model has one."""
     example = getattr(model, "example", None)
     if not isinstance(example, dict) or field not in example:
         return None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from archspec.errors import SpecError
+from archspec.errors import MAX_SHOWN, SpecError
 from costmodel.loading import analyze
 from tests.conftest import ROOT
 
@@ -651,13 +651,13 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def message_of(*arguments: str | Path) -> str:
-    """What a run that is refused says: exit status 2, no output, one message."""
+def message_of(*arguments: str | Path, most: int = 1) -> str:
+    """What a run that is refused says: exit status 2, no output, at most so many messages."""
     done = run(*arguments)
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("archcost: ")
-    assert done.stderr.count("archcost: ") == 1
+    assert 1 <= done.stderr.count("archcost: ") <= most
     return done.stderr
 
 
@@ -798,7 +798,7 @@ BOMBS = {
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_bomb_is_refused(case: str, tmp_path: Path) -> None:
     text, words = BOMBS[case]
-    assert words in message_of(written(text, tmp_path))
+    assert words in message_of(written(text, tmp_path), most=MAX_SHOWN + 1)
 
 
 def test_a_doubling_let_is_refused(tmp_path: Path) -> None:

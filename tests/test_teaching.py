@@ -339,7 +339,7 @@ TOGETHER = {
         ],
     ),
 }
-"""What has nothing to do with each other is told at once."""
+"""Errors that have nothing to do with each other, and are told at once."""
 
 
 @pytest.mark.parametrize("case", TOGETHER)
@@ -403,7 +403,7 @@ FOLLOWING = {
         ["6: unknown parameter 'widht'"],
     ),
 }
-"""What follows from an error is not told."""
+"""Errors of which others would follow, which are not told."""
 
 
 @pytest.mark.parametrize("case", FOLLOWING)
@@ -451,7 +451,7 @@ SIZES: dict[str, Any] = {
     "in1_features": 4,
     "in2_features": 4,
 }
-"""What PyTorch's modules are told of their input, which has 4 of each."""
+"""Arguments of PyTorch's modules about their input, which has 4 of each."""
 
 SHAPES = [(4,), (4, 4), (2, 4, 4), (2, 4, 4, 4), (2, 4, 4, 4, 4), (2, 4, 4, 4, 4, 4)]
 NAMES = sorted({alias.torch.name for alias in ALIASES.values()})
@@ -467,7 +467,7 @@ def arguments(known: Torch, layer: type[Layer]) -> dict[str, Any]:
 
 
 def parameters_of(name: str) -> Mapping[str, inspect.Parameter]:
-    """What the class of ``torch.nn`` takes; the recurrent ones say it in their base class."""
+    """The parameters of a class of ``torch.nn``; of recurrent ones those of their base class."""
     of_class = getattr(torch.nn, name)
     recurrent = issubclass(of_class, torch.nn.RNNBase)
     return inspect.signature(torch.nn.RNNBase if recurrent else of_class).parameters
@@ -484,7 +484,7 @@ def torch_module(name: str, fields: dict[str, Any]) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_pytorch_means_what_it_does_there(name: str, tmp_path: Path) -> None:
-    """What is taken here has PyTorch's output and parameters; what PyTorch refuses is refused."""
+    """A name that is taken here has PyTorch's output and parameters."""
     alias, file, met = ALIASES.get(name) or ALIASES[name.lower()], tmp_path / "net.yaml", 0
     fields = arguments(alias.torch, alias.layer)
     module = torch_module(name, fields)

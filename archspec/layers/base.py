@@ -22,7 +22,7 @@ _ENTERING = (
     *("input_size", "input_dim", "in_dim", "input_shape", "normalized_shape"),
     *("embed_dim", "d_model", "in1_features", "in2_features", "kdim", "vdim"),
 )
-"""What other libraries call sizes of a layer's input; here they follow from the input itself."""
+"""Sizes of a layer's input, as other libraries call them; here they follow from the input."""
 
 
 class Layer(BaseModel):
@@ -294,7 +294,7 @@ ALIASES: dict[str, Alias] = {}
 """PyTorch's name of a kind, as PyTorch writes it and in small letters → what it stands for."""
 
 ELSEWHERE: dict[str, str] = {}
-"""What other libraries call a kind, in small letters and without ``_`` → the kind, for hints."""
+"""Another library's name of a kind, in small letters and without ``_`` → the kind, for hints."""
 
 _L = TypeVar("_L", bound=Layer)
 
@@ -386,7 +386,7 @@ _NO_KINDS = {
     "for": "write repeat: {times: …, layers: […]}, or foreach with rows",
     "if": "write when: CONDITION beside the kind of an entry",
 }
-"""What is no kind here, in small letters and without ``_`` → what to write instead."""
+"""Names that are no kind, in small letters and without ``_`` → what to write instead."""
 
 
 def load_kinds() -> Iterator[str]:
