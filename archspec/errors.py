@@ -104,6 +104,9 @@ MAX_SHOWN = 10
 MAX_GATHERED = 100
 """The most errors of one spec that are looked for."""
 
+MAX_MET = 500
+"""The most errors that are met, those counted that follow from others."""
+
 
 class Gathered:
     """The errors of one pass over a spec, raised together at its end.
@@ -135,8 +138,8 @@ class Gathered:
         errors, error.others = error.errors, ()
         for each in errors:
             self._keep(each)
-        if len(self.found) >= MAX_GATHERED:
-            raise FinalError(f"more than {MAX_GATHERED} errors; the rest is not looked at")
+        if len(self.found) >= MAX_GATHERED or self.met >= MAX_MET:
+            raise FinalError("so many errors that the rest of the spec is not looked at")
 
     def _keep(self, error: SpecError) -> None:
         """Keep an error that says more than those that are kept."""
@@ -172,6 +175,8 @@ class Gathered:
             first = self.found[0]
             first.others = tuple(self.found[1:])
             raise first from None
+        if self.met:
+            raise LookupError("an error is left out that follows from none that is told")
 
 
 MAX_NAMES = 2_000  # among more, the nearest is not looked for

@@ -281,7 +281,13 @@ _UNKNOWN = "a shape that an error leaves unknown"
 class _Shapes(dict[Tensor, Shape]):
     """Shapes by tensor; there is none of what leaves a layer that is wrong."""
 
+    def __init__(self, gathered: Gathered) -> None:
+        super().__init__()
+        self.gathered = gathered
+
     def __missing__(self, tensor: Tensor) -> Shape:
+        if not self.gathered.found:
+            raise KeyError(tensor)  # no error explains it
         raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
 
 
@@ -298,7 +304,7 @@ class _Walk:
         self.gathered = gathered
         gathered.excuse(_UNKNOWN)
         self.in_turns = 0  # how many repeats are around, whose bodies end at the first error
-        self.shapes = _Shapes()
+        self.shapes = _Shapes(gathered)
         self.reaches: dict[Tensor, Reach] = {}
         self.clashes: dict[Clash, None] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}

@@ -14,7 +14,7 @@ import yaml
 from archspec import SpecError
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from archspec.errors import MAX_GATHERED, MAX_SHOWN
+from archspec.errors import MAX_GATHERED, MAX_SHOWN, Gathered
 from archspec.fields import Condition, Expression
 from archspec.layers import ALIASES, Layer, Torch
 from archspec.trees import Number, Truth
@@ -253,7 +253,6 @@ def errors_of(text: str, tmp_path: Path) -> list[str]:
         analyze(file)
     first = caught.value.errors[0]
     assert first is caught.value
-    assert all(error.origin for error in caught.value.errors)
     return [f"{e.origin.line}: {e.cause}" for e in caught.value.errors if e.origin]
 
 
@@ -437,6 +436,21 @@ def test_no_more_errors_than_a_limit_are_looked_for() -> None:
     text = HEAD + "".join(f"  - kind{i}: {{a: 1}}\n" for i in range(5_000))
     with pytest.raises(SpecError, match=rf"and {MAX_GATHERED + 1 - MAX_SHOWN} more errors$"):
         read_architecture(parse_document(text))
+
+
+def test_an_error_that_follows_from_none_is_a_fault_of_ours() -> None:
+    """Nothing is left out silently."""
+    gathered = Gathered()
+    gathered.excuse("x")
+    with pytest.raises(LookupError, match=r"follows from none"), gathered.together():
+        gathered.add(SpecError("wrong", subject="x"))
+
+
+def test_errors_without_end_end(tmp_path: Path) -> None:
+    """Each entry fails since one value is unknown; not all of them are tried."""
+    text = f"let: {{a: nope}}\n{HEAD}" + "  - linear: {out_features: a}\n" * 15_000
+    found = errors_of(text, tmp_path)
+    assert found[0] == "1: unknown name 'nope'"
 
 
 # PyTorch's names
