@@ -99,8 +99,7 @@ class Block(NamedTuple):
 class EntryReader:
     """Reads the entries of one document, and gathers what is wrong with them.
 
-    Attributes:
-        blocks: the kinds of its own; None where what a block takes is not known.
+    ``blocks`` are the kinds of its own; None where what a block takes is not known.
     """
 
     def __init__(

@@ -257,11 +257,7 @@ class Variant(BaseModel):
 
 
 class Header(BaseModel):
-    """The top level of a spec.
-
-    Attributes:
-        example: the fields that must be there, for hints.
-    """
+    """The top level of a spec; ``example`` has the fields that must be there, for hints."""
 
     model_config = STRICT
     example: ClassVar[dict[str, object]] = {
