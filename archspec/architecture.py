@@ -1,13 +1,15 @@
 """A spec whose every field is typed and whose every place is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from archspec.document import Document, read_document
-from archspec.entries import Block, Entries, EntryReader, read_blocks
-from archspec.errors import SpecError
+from archspec.entries import Block, Call, Entries, Entry, EntryReader, read_blocks
+from archspec.errors import Gathered, SpecError
 from archspec.fields import show
-from archspec.header import Header, check_names
+from archspec.header import BlockModel, Header, check_names
 from archspec.precision import known_kinds
 from archspec.validation import validate
 
@@ -42,6 +44,24 @@ class Architecture(NamedTuple):
         """
         return self._replace(header=self.written.varied(variant), variant=variant)
 
+    def names_within(self, entry: Entry) -> frozenset[str]:
+        """The names that an entry bears, and those in its bodies and in the blocks that it calls.
+
+        Args:
+            entry: the entry.
+        """
+        found: set[str] = set()
+        lists: list[Iterable[Entry]] = [(entry,)]
+        called: set[str] = set()
+        while lists:
+            for each in lists.pop():
+                found |= {each.name} if each.name else set()
+                lists += [body for bodies in each.bodies.values() for body in bodies]
+                if isinstance(each.content, Call) and each.content.block not in called:
+                    called.add(each.content.block)
+                    lists.append(self.blocks[each.content.block].entries)
+        return frozenset(found)
+
 
 def load(spec: str) -> Architecture:
     """Read and validate a spec file, ``PATH`` or ``PATH@VARIANT``.
@@ -62,13 +82,45 @@ def split_variant(spec: str) -> tuple[str, str | None]:
 def read_architecture(document: Document, variant: str | None = None) -> Architecture:
     """Validate a document (see `load`)."""
     check_version(document)
-    header = validate(Header, document.data, document, ())
-    check_names(header, document)
-    precision = known_kinds(header.precision, document)
-    header = header.model_copy(update={"precision": precision})
-    blocks = read_blocks(header, document)
-    entries = EntryReader(document, header.blocks).entries(header.layers, ("layers",))
+    gathered = Gathered()
+    with gathered.together():
+        header = _read_header(document, gathered)
+        reader = EntryReader(
+            document, header.blocks if header else _rough(document, gathered), gathered
+        )
+        blocks = read_blocks(reader)
+        layers = document.data.get("layers")
+        entries = reader.entries(layers if isinstance(layers, list) else [], ("layers",))
+    assert header is not None  # an error was raised otherwise
     return Architecture(header, header, None, blocks, entries, document).varied(variant)
+
+
+def _read_header(document: Document, gathered: Gathered) -> Header | None:
+    """The top level; None where it is wrong, which is gathered."""
+    with gathered.gathering():
+        header = validate(Header, document.data, document, ())
+        with gathered.gathering():
+            check_names(header, document)
+        with gathered.gathering():
+            precision = known_kinds(header.precision, document)
+            return header.model_copy(update={"precision": precision})
+    return None
+
+
+def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | None]:
+    """The blocks of a document whose top level is wrong; None for one that is wrong itself."""
+    written = document.data.get("blocks")
+    listed = written if isinstance(written, list) else []
+    elsewhere = (document.data, *(item for item in listed if isinstance(item, dict)))
+    for name in {name for mapping in elsewhere for name in mapping} - set(Header.model_fields):
+        gathered.excuse(f"kind {name}")  # a block in the wrong place
+    blocks: dict[str, BlockModel | None] = {}
+    for name, block in written.items() if isinstance(written, dict) else ():
+        try:
+            blocks[name] = BlockModel.model_validate(block)
+        except ValidationError:
+            blocks[name] = None
+    return blocks
 
 
 def check_version(document: Document) -> None:

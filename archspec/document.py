@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from archspec.errors import Origin, SpecError, did_you_mean
+from archspec.broken import fault_of
+from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -62,6 +63,20 @@ class Document(NamedTuple):
     def key_origin(self, path: Path_) -> Origin:
         """The origin of the key at ``path``, or of the value where it has no key."""
         return self.keys.get(path) or self.origin(path)
+
+    def also(self, path: Path_, to: Path_, value: object) -> None:
+        """Let a value that stands at ``path``, and what is in it, be found at ``to``, too.
+
+        Args:
+            path: where it stands.
+            to: by which other path it is found.
+            value: the value.
+        """
+        self.values[to], self.keys[to] = self.origin(path), self.key_origin(path)
+        inner = value if isinstance(value, dict) else {}
+        items = inner.items() if inner or not isinstance(value, list) else enumerate(value)
+        for key, item in items:
+            self.also((*path, key), (*to, key), item)
 
     def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "Document":
         """``data``, whose origins are those below ``path`` here, now below ``to``."""
@@ -131,20 +146,24 @@ def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Documen
     _refuse_signs(text, file)
     try:
         top = _top(text, file, _LOADER)
-    except yaml.YAMLError as error:
-        if "nesting depth" not in str(error):
-            raise _broken_yaml(error, text, file) from None
-        top = _top(text, file, yaml.SafeLoader)  # libyaml looks ahead, past our own limit
+    except yaml.YAMLError:  # libyaml looks ahead, past our own limit of nesting
+        top = _top(text, file, yaml.SafeLoader)
     if top is None or top.value is None:
         raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
     return _locate(top, file, form)
 
 
 def _top(text: str, file: str, loads: Any) -> "_Marked | None":
-    """The value of the whole text, read with one of PyYAML's loaders."""
-    loader = loads(text)
+    """The value of the whole text, read with one of PyYAML's loaders.
+
+    Raises:
+        SpecError: the text is no YAML, or breaks a rule of ours.
+        YAMLError: the loader has a limit of nesting of its own, and it is reached.
+    """
+    loader, builder = loads(text), _Builder(file, text)
     try:
-        return _Builder(file, text).build(_events(loader))
+        with builder.gathered.together():
+            return builder.build(_events(loader))
     except (ValueError, OverflowError) as error:
         if isinstance(error, SpecError):
             raise
@@ -153,6 +172,7 @@ def _top(text: str, file: str, loads: Any) -> "_Marked | None":
         raise SpecError(f"not YAML: {error}", origin=origin) from None
     finally:
         loader.dispose()
+    raise LookupError("a builder's errors are raised")
 
 
 def _events(loader: Any) -> Iterator[Any]:
@@ -177,17 +197,8 @@ def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     mark = getattr(error, "problem_mark", None)
     line, column = (mark.line, mark.column) if mark else (0, 0)
     origin = Origin(file, line + 1, column + 1)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    lines = text.splitlines()
-    at = lines[line] if line < len(lines) else ""
-    hint = None
-    if "\t" in at[: column + 1]:
-        hint = "YAML indents with spaces, not tabs"
-    elif "expected ',' or" in problem:
-        hint = 'put an expression with brackets or commas in quotes, as "sizes[0]"'
-    elif "mapping values are not allowed" in problem:
-        hint = "a kind that has keys beside it ends with a colon, as - relu:"
-    return SpecError(f"not YAML: {problem}", hint=hint, origin=origin)
+    fault = fault_of(error, text)
+    return SpecError(f"not YAML: {fault.cause}", hint=fault.hint, origin=origin)
 
 
 class _Marked:
@@ -221,6 +232,8 @@ class _Builder:
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
+        self.text = text
+        self.gathered = Gathered()
         self.lines = text.splitlines()
         self.stack: list[_Open] = []
         self.anchors: dict[str, _Marked] = {}
@@ -236,12 +249,22 @@ class _Builder:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        for event in events:
-            self._refuse_tag(event)
+        for event in self._in_yaml(events):
+            with self.gathered.gathering():
+                self._refuse_tag(event)
             handler = handlers.get(type(event))
             if handler:
                 handler(event)
         return self.top
+
+    def _in_yaml(self, events: Iterator[Any]) -> Iterator[Any]:
+        """The events, up to where the text is no YAML, which ends it."""
+        try:
+            yield from events
+        except yaml.YAMLError as error:
+            if "nesting depth" in str(error):
+                raise
+            raise _broken_yaml(error, self.text, self.file) from None
 
     def _refuse_tag(self, event: Any) -> None:
         tag = getattr(event, "tag", None)
@@ -269,16 +292,23 @@ class _Builder:
             raise SpecError("a second YAML document; a spec is one", origin=self._origin(event))
 
     def _scalar(self, event: Any) -> None:
-        origin = self._value_origin(event)
+        node = _Marked(None, self._value_origin(event))
+        with self.gathered.gathering():
+            node.value = event.value  # of one that is refused, the text stands there
+            node.value = self._read(event, node.origin)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self._place(node)
+
+    @staticmethod
+    def _read(event: Any, origin: Origin) -> Any:
+        """The value of a scalar."""
         value = resolve_scalar(event.value, origin) if event.implicit[0] else event.value
         if isinstance(value, str) and _SURROGATE.search(value):
             raise SpecError("not YAML: an escape that is half a character", origin=origin)
         if isinstance(value, str) and _CONTROL.search(value):
             raise SpecError(f"'{value}' has a control character in it", origin=origin)
-        node = _Marked(value, origin)
-        if event.anchor:
-            self.anchors[event.anchor] = node
-        self._place(node)
+        return value
 
     def _open(self, event: Any, value: Any) -> None:
         origin = self._origin(event)
@@ -295,12 +325,11 @@ class _Builder:
         self._place(closed.node)
 
     def _alias(self, event: Any) -> None:
-        if event.anchor not in self.anchors:
-            raise SpecError(
-                f"alias *{event.anchor} stands before or inside its anchor",
-                origin=self._origin(event),
-            )
-        self._place(self.anchors[event.anchor])
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            cause = f"alias *{event.anchor} stands before or inside its anchor"
+            self.gathered.add(SpecError(cause, origin=self._origin(event)))
+        self._place(node or _Marked(event.anchor, self._origin(event)))
 
     def _awaits_key(self) -> bool:
         if not self.stack:
@@ -333,8 +362,14 @@ class _Builder:
         if parent.height > MAX_DEPTH:
             raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=child.origin)
 
+    def _key(self, node: _Marked, parent: _Open) -> tuple[str, Origin]:
+        """A key and its place; one that is refused stands there as a text all the same."""
+        with self.gathered.gathering():
+            self._check_key(node, parent)
+        return str(node.value), node.origin
+
     @staticmethod
-    def _key(node: _Marked, parent: _Open) -> tuple[str, Origin]:
+    def _check_key(node: _Marked, parent: _Open) -> None:
         key = node.value
         if key == "<<":
             raise SpecError(
@@ -349,7 +384,6 @@ class _Builder:
             raise SpecError(
                 f"duplicate key '{key}', first on line {first.line}", origin=node.origin
             )
-        return key, node.origin
 
 
 def resolve_scalar(text: str, origin: Origin) -> str | int | Fraction | bool | None:

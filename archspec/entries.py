@@ -9,10 +9,27 @@ from pydantic_core import PydanticCustomError
 
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
-from archspec.errors import Origin, SpecError, did_you_mean
-from archspec.fields import Condition, Read, form, read_condition, show, wrong
-from archspec.header import BlockModel, Header, check_name, read_value
-from archspec.layers import KINDS, Layer, find_kind
+from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
+from archspec.fields import (
+    Condition,
+    Read,
+    form,
+    read_condition,
+    show,
+    wrong,
+)
+from archspec.header import BlockModel, check_name, read_value
+from archspec.hints import Hints, form_of, show_default
+from archspec.layers import (
+    ALIASES,
+    KINDS,
+    Alias,
+    Layer,
+    Torch,
+    find_alias,
+    find_kind,
+    kind_hint,
+)
 from archspec.precision import UNSAID, Precision, Said
 from archspec.scope import RESERVED
 from archspec.validation import STRICT, explain_value, validate
@@ -22,6 +39,9 @@ _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
 MAX_ENTRIES = 20_000
 """The most entries that a spec may write."""
+
+
+_NO_KIND = "docs/language.md lists the kinds; one of your own stands under blocks:"
 
 
 class Call(NamedTuple):
@@ -45,6 +65,7 @@ class Entry(NamedTuple):
         path: its place in the document.
         origin: the origin of its kind.
         fields: the origins of its fields.
+        torch: PyTorch's name of its kind, where it is written by that.
     """
 
     content: Layer | Composite | Call
@@ -57,6 +78,7 @@ class Entry(NamedTuple):
     path: Path_
     origin: Origin
     fields: Mapping[str, Origin]
+    torch: Torch | None = None
 
 
 Entries = tuple[Entry, ...]
@@ -75,18 +97,29 @@ class Block(NamedTuple):
 
 
 class EntryReader:
-    """Reads the entries of one document; ``blocks`` are the kinds of its own."""
+    """Reads the entries of one document, and gathers what is wrong with them.
 
-    def __init__(self, document: Document, blocks: Mapping[str, BlockModel]) -> None:
+    ``blocks`` are the kinds of its own; None where what a block takes is not known.
+    """
+
+    def __init__(
+        self, document: Document, blocks: Mapping[str, BlockModel | None], gathered: Gathered
+    ) -> None:
         self.document = document
         self.blocks = blocks
+        self.gathered = gathered
+        self.hints = Hints(blocks)
         self.count = 0
 
     def entries(self, values: list[Any], path: Path_) -> Entries:
-        """A list of entries that stands at ``path``."""
-        return tuple(self.entry(value, (*path, i)) for i, value in enumerate(values))
+        """The entries of a list that stands at ``path``; those that are none are left out."""
+        found: list[Entry] = []
+        for i, value in enumerate(values):
+            with self.gathered.gathering():
+                found.append(self._entry(value, (*path, i)))
+        return tuple(found)
 
-    def entry(self, value: Any, path: Path_) -> Entry:
+    def _entry(self, value: Any, path: Path_) -> Entry:
         """One entry.
 
         Raises:
@@ -95,52 +128,125 @@ class EntryReader:
         self.count += 1
         if self.count > MAX_ENTRIES:
             origin = self.document.origin(path)
-            raise SpecError(f"more than {MAX_ENTRIES:,} entries", origin=origin)
-        key, fields = _split_entry(value, self.document.origin(path))
+            raise FinalError(f"more than {MAX_ENTRIES:,} entries", origin=origin)
+        key, fields = self._split(value, path)
         inner = (*path, key) if isinstance(value, dict) else path
-        content = self._content(key, fields, inner)
-        names = fields if isinstance(fields, dict) else {}
-        reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
+        reserved = Reserved()
+        with self.gathered.gathering():
+            reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
+        bodies = self._bodies(key, fields, inner)
+        alias = None if key in self.blocks else find_alias(key)
+        if alias and isinstance(fields, dict):
+            self._require_given(alias, fields, inner)
+        content, fields = self._content(key, fields, inner)
         return Entry(
             content=content,
-            bodies=self._bodies(content, fields, inner),
+            bodies=bodies,
             key=key,
             path=path,
             origin=self.document.key_origin(inner),
-            fields={name: self.document.origin((*inner, name)) for name in names},
+            fields={name: self.document.origin((*inner, name)) for name in fields},
             name=reserved.name,
             sources=reserved.sources,
             when=reserved.when,
             precision=reserved.precision,
+            torch=alias.torch if alias else None,
         )
 
-    def _content(self, key: str, fields: Any, path: Path_) -> Layer | Composite | Call:
-        origin = self.document.key_origin(path)
+    def _split(self, value: Any, path: Path_) -> tuple[str, Any]:
+        """The kind and the fields of an entry: ``relu``, or a mapping with one kind in it."""
+        origin = self.document.origin(path)
+        if isinstance(value, str):
+            return value, {}
+        if not isinstance(value, dict):
+            raise SpecError(f"{show(value)} is no entry; write a kind, as 'relu'", origin=origin)
+        kinds = [key for key in value if key not in Reserved.names()]
+        if len(kinds) != 1:
+            found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
+            cause = f"an entry has exactly one kind; this one {found}"
+            raise SpecError(cause, hint=self.hints.for_kinds(value, kinds), origin=origin)
+        fields = value[kinds[0]]
+        return kinds[0], {} if fields is None else fields
+
+    def _content(
+        self, key: str, fields: Any, path: Path_
+    ) -> tuple[Layer | Composite | Call, Mapping[str, Any]]:
+        """The content of an entry, and its fields by their own names."""
         if key in COMPOSITES:
             return self._composite(COMPOSITES[key], key, fields, path)
+        kind = None if key in self.blocks else self._kind(key, path)
         if not isinstance(fields, dict):
             raise SpecError(
                 f"the fields are a mapping, not {show(fields)}",
-                hint=f"write {key}: {{field: value}}",
+                hint=self.hints.for_value(key, kind, fields),
                 origin=self.document.origin(path),
                 entry=key,
             )
-        if key in self.blocks:
-            return self._call(key, fields, path)
-        try:
-            kind = find_kind(key)
-        except SpecError as error:
-            known = (*KINDS, *COMPOSITES, *self.blocks)
-            hint = did_you_mean(key, known) or error.hint
-            raise SpecError(error.cause, hint=hint, origin=origin) from None
-        return validate(kind, fields, self.document, path, entry=key)
+        if kind is None:
+            return self._call(key, fields, path), fields
+        named = self._by_own_names(kind, key, fields, path)
+        return validate(kind, named, self.document, path, entry=key), named
 
-    def _composite(self, kind: type[Composite], key: str, fields: Any, path: Path_) -> Composite:
+    def _kind(self, key: str, path: Path_) -> type[Layer]:
+        """The class of a kind, by a name of ours or of PyTorch's."""
+        alias = find_alias(key)
+        try:
+            return alias.layer if alias else find_kind(key)
+        except SpecError as error:
+            known = (*KINDS, *COMPOSITES, *self.blocks, *ALIASES)
+            hint = self.hints.for_code(key) or kind_hint(key, known) or error.hint or _NO_KIND
+            origin = self.document.key_origin(path)
+            subject = f"kind {key}"
+            raise SpecError(error.cause, hint=hint, origin=origin, subject=subject) from None
+
+    def _by_own_names(
+        self, kind: type[Layer], key: str, fields: dict[str, Any], path: Path_
+    ) -> dict[str, Any]:
+        """The fields, those by a name of PyTorch's under the name that the kind has for them."""
+        own = {name: kind.aliases.get(name, name) for name in fields}
+        seen: dict[str, str] = {}
+        for name, field in own.items():
+            if field in seen:
+                cause = f"the field '{field}' is given twice, as {seen[field]} and {name}"
+                origin = self.document.key_origin((*path, name))
+                raise SpecError(cause, hint="leave one of them out", origin=origin, entry=key)
+            seen[field] = name
+        for name, field in own.items():
+            if field != name:
+                self.document.also((*path, name), (*path, field), fields[name])
+        return {own[name]: value for name, value in fields.items()}
+
+    def _require_given(self, alias: Alias, fields: dict[str, Any], path: Path_) -> None:
+        """Under a name of PyTorch's a default is not taken that is another there."""
+        for name in alias.torch.given:
+            if name not in fields:
+                ours = show_default(alias.layer, name)
+                self.gathered.add(
+                    SpecError(
+                        f"the field '{name}' is required under PyTorch's name, since its default "
+                        "there is another",
+                        hint=f"write {name}, or {alias.layer.kind}, whose {name} is {ours}",
+                        origin=self.document.key_origin(path),
+                        entry=alias.torch.name,
+                    )
+                )
+
+    def _composite(
+        self, kind: type[Composite], key: str, fields: Any, path: Path_
+    ) -> tuple[Composite, Mapping[str, Any]]:
+        written = fields if isinstance(fields, dict) else {}
         if isinstance(fields, list) and kind.shorthand:
             fields = {kind.shorthand: fields}
+        if not isinstance(fields, dict):
+            raise SpecError(
+                f"the fields are a mapping, not {show(fields)}",
+                hint=f"write {key}: {form_of(kind)}",
+                origin=self.document.origin(path),
+                entry=key,
+            )
         composite = validate(kind, fields, self.document, path, entry=key)
         self._check_names(composite, key, path)
-        return composite
+        return composite, written
 
     def _check_names(self, composite: Composite, key: str, path: Path_) -> None:
         """The index and the columns of a table are names."""
@@ -155,37 +261,56 @@ class EntryReader:
             origin = self.document.key_origin((*path, "columns", name))
             check_name(name, {}, origin, f"{key}.columns")
 
-    def _bodies(self, content: object, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
-        if not isinstance(content, Composite):
-            return {}
+    def _bodies(self, key: str, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
+        """The entries in a composite, as far as they stand in lists; its class refuses others."""
+        kind = COMPOSITES.get(key)
         bodies: dict[str, tuple[Entries, ...]] = {}
-        for name in content.bodies:
-            values = getattr(content, name)
-            inner = path if isinstance(fields, list) else (*path, name)
-            if name == "branches":
-                bodies[name] = tuple(
-                    self.entries(branch, (*inner, i)) for i, branch in enumerate(values)
-                )
-            else:
-                bodies[name] = (self.entries(values, inner),)
+        for name in kind.bodies if kind else ():
+            of_list = isinstance(fields, list) and kind is not None and name == kind.shorthand
+            values = fields if of_list else fields.get(name) if isinstance(fields, dict) else None
+            inner = path if of_list else (*path, name)
+            if name != "branches":
+                bodies[name] = (self._body(values, inner),)
+            elif isinstance(values, list):
+                bodies[name] = tuple(self._body(b, (*inner, i)) for i, b in enumerate(values))
         return bodies
 
+    def _body(self, values: Any, path: Path_) -> Entries:
+        return self.entries(values, path) if isinstance(values, list) else ()
+
     def _call(self, key: str, fields: dict[str, Any], path: Path_) -> Call:
-        parameters = self.blocks[key].parameters
-        for name in fields:
-            if name not in parameters:
-                raise SpecError(
-                    f"unknown parameter '{name}'",
-                    hint=did_you_mean(name, parameters) or "the block has no parameters",
-                    origin=self.document.key_origin((*path, name)),
-                    entry=key,
-                )
-        for name, default in parameters.items():
-            if default is None and name not in fields:
-                origin = self.document.key_origin(path)
-                raise SpecError(f"the parameter '{name}' is required", origin=origin, entry=key)
-        arguments = {name: self._argument(value, (*path, name)) for name, value in fields.items()}
+        gathered, arguments = Gathered(), {}
+        with gathered.together():
+            block = self.blocks[key]
+            if block is not None:
+                self._check_parameters(block.parameters, key, fields, path, gathered)
+            for name, value in fields.items():
+                with gathered.gathering():
+                    arguments[name] = self._argument(value, (*path, name))
         return Call(key, arguments)
+
+    def _check_parameters(
+        self,
+        parameters: Mapping[str, Any],
+        key: str,
+        fields: dict[str, Any],
+        path: Path_,
+        gathered: Gathered,
+    ) -> None:
+        """Gather the errors of a call: unknown parameters, and required ones that are missing."""
+        unknown = [name for name in fields if name not in parameters]
+        missing = [n for n, default in parameters.items() if default is None and n not in fields]
+        for name in unknown:
+            hint = did_you_mean(name, parameters) or "the block has no parameters"
+            origin = self.document.key_origin((*path, name))
+            cause = f"unknown parameter '{name}'"
+            gathered.add(SpecError(cause, hint=hint, origin=origin, entry=key))
+        meant = {nearest(name, missing) for name in unknown}
+        for name in missing:
+            if name not in meant:
+                origin = self.document.key_origin(path)
+                cause = f"the parameter '{name}' is required"
+                gathered.add(SpecError(cause, origin=origin, entry=key))
 
     def _argument(self, value: Any, path: Path_) -> Any:
         try:
@@ -201,40 +326,22 @@ class EntryReader:
         return validate(Reserved, reserved, self.document, path, entry=key)
 
 
-def read_blocks(header: Header, document: Document) -> dict[str, Block]:
-    """The blocks of a spec.
+def read_blocks(reader: EntryReader) -> dict[str, Block]:
+    """The blocks of a spec; the reader gathers what is wrong with them.
 
-    Raises:
-        SpecError: a block has the name of a kind, or an entry breaks a rule.
+    Args:
+        reader: what reads the entries of the spec.
     """
-    reader = EntryReader(document, header.blocks)
-    blocks = {}
-    for name, block in header.blocks.items():
-        if name in KINDS or name in COMPOSITES or name in Reserved.names():
+    blocks, document = {}, reader.document
+    for name, block in reader.blocks.items():
+        if {name} & {*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()}:
             origin = document.key_origin(("blocks", name))
-            raise SpecError(f"'{name}' is a word of the language", origin=origin, entry="blocks")
-        entries = reader.entries(block.layers, ("blocks", name, "layers"))
-        blocks[name] = Block(block.parameters, entries)
+            cause = f"'{name}' is a word of the language"
+            reader.gathered.add(SpecError(cause, origin=origin, entry="blocks"))
+        if block is not None:
+            entries = reader.entries(block.layers, ("blocks", name, "layers"))
+            blocks[name] = Block(block.parameters, entries)
     return blocks
-
-
-def _split_entry(value: Any, origin: Origin) -> tuple[str, Any]:
-    """The kind and the fields of an entry: ``relu``, or a mapping with one kind in it."""
-    if isinstance(value, str):
-        return value, {}
-    if not isinstance(value, dict):
-        raise SpecError(f"{show(value)} is no entry; write a kind, as 'relu'", origin=origin)
-    kinds = [key for key in value if key not in Reserved.names()]
-    if len(kinds) != 1:
-        found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
-        known = (*KINDS, *COMPOSITES)
-        odd = next((kind for kind in kinds[1:] if kind not in known), "")
-        hint = did_you_mean(odd, Reserved.names()) if odd else None
-        raise SpecError(
-            f"an entry has exactly one kind; this one {found}", hint=hint, origin=origin
-        )
-    fields = value[kinds[0]]
-    return kinds[0], {} if fields is None else fields
 
 
 def _read_sources(value: Any) -> tuple[str, ...]:

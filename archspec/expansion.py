@@ -12,7 +12,7 @@ from archspec.composites import Foreach, Moe, Parallel, Residual, Side
 from archspec.composites import Repeat as RepeatFields
 from archspec.document import Path_
 from archspec.entries import Call, Entries, Entry
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
@@ -50,11 +50,13 @@ def build_graph(
     settings, derived = settings or {}, derived or {}
     header = architecture.header
     values = _values(header, settings, derived)
-    scope = _outer_scope(architecture, settings, derived)
-    inputs = {name: Tensor(name) for name in header.input}
-    expansion = _Expansion(architecture, scope)
-    frame = _Frame(expansion, scope, inputs)
-    items, output = frame.body(architecture.entries)
+    gathered = Gathered()
+    with gathered.together():
+        scope = _outer_scope(architecture, settings, derived, gathered)
+        tensors = {name: Tensor(name) for name in header.input}
+        expansion = _Expansion(architecture, scope, gathered)
+        inputs = tuple(_inputs(architecture, scope, gathered))
+        items, output = _Frame(expansion, scope, tensors).body(architecture.entries)
     if not items:
         origin = architecture.document.key_origin(("layers",))
         raise SpecError("every entry is left out", origin=origin, entry="layers")
@@ -65,7 +67,7 @@ def build_graph(
         symbols=header.symbols,
         values=values,
         fixed=frozenset((*settings, *derived)),
-        inputs=tuple(_inputs(architecture, scope)),
+        inputs=inputs,
         items=items,
         output=output,
         sides=tuple(expansion.sides),
@@ -82,9 +84,12 @@ def _values(
         SpecError: one breaks its symbol's rules, or there is no such symbol.
     """
     values = header.defaults | dict(settings)
-    values |= {name: _valued(name, tree, values) for name, tree in derived.items()}
-    for name in (*settings, *derived):
-        _check_setting(name, values[name], header.symbols)
+    gathered = Gathered()
+    with gathered.together():
+        values |= {name: _valued(name, tree, values) for name, tree in derived.items()}
+        for name in (*settings, *derived):
+            with gathered.gathering():
+                _check_setting(name, values[name], header.symbols)
     return values
 
 
@@ -106,7 +111,10 @@ def _check_setting(name: str, value: Rational, symbols: Mapping[str, Symbol]) ->
 
 
 def _outer_scope(
-    architecture: Architecture, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
+    architecture: Architecture,
+    settings: Mapping[str, Rational],
+    derived: Mapping[str, Tree],
+    gathered: Gathered,
 ) -> Scope:
     """The symbols, and the ``let`` values in their order."""
     header = architecture.header
@@ -117,8 +125,10 @@ def _outer_scope(
     varied = _redefined(architecture)
     for name, value in header.let.items():
         section = ("variants", architecture.variant or "", "let") if name in varied else ("let",)
-        with _place(architecture, (*section, name), f"let.{name}"):
+        with gathered.gathering(), _place(architecture, (*section, name), f"let.{name}"):
             names[name] = resolved_value(value, scope)
+            continue
+        gathered.excuse(f"name {name}")
     return scope
 
 
@@ -142,14 +152,15 @@ def _resolved_item(i: int, value: Any, scope: Scope) -> Value:
         raise error.at((i,)) from None
 
 
-def _inputs(architecture: Architecture, scope: Scope) -> Iterator[Input]:
+def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Iterator[Input]:
     several = isinstance(architecture.document.data["input"], dict)
     for name, given in architecture.header.input.items():
         path = ("input", name) if several else ("input",)
         places = [(*path, i) for i in range(len(given))]
         sizes = []
         for place, size in zip(places, given, strict=True):
-            with _place(architecture, place, ".".join(map(str, path))):
+            entry = ".".join(map(str, path))
+            with gathered.gathering(), _place(architecture, place, entry):
                 sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
         yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
 
@@ -161,7 +172,9 @@ def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None
         yield
     except ExpressionError as error:
         origin = architecture.document.origin((*path, *error.path)).shifted(error.position)
-        raise SpecError(error.cause, hint=error.hint, origin=origin, entry=entry) from None
+        raise SpecError(
+            error.cause, hint=error.hint, origin=origin, entry=entry, subject=error.subject
+        ) from None
 
 
 class Named(NamedTuple):
@@ -174,9 +187,10 @@ class Named(NamedTuple):
 class _Expansion:
     """What all frames of one expansion share."""
 
-    def __init__(self, architecture: Architecture, outer: Scope) -> None:
+    def __init__(self, architecture: Architecture, outer: Scope, gathered: Gathered) -> None:
         self.architecture = architecture
         self.outer = outer
+        self.gathered = gathered
         self.count = 0
         self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
@@ -186,7 +200,7 @@ class _Expansion:
         """Refuse a graph that grows beyond all use."""
         self.count += 1
         if self.count > MAX_ITEMS:
-            raise SpecError(
+            raise FinalError(
                 f"expands to more than {MAX_ITEMS:,} items",
                 hint="a repeat without an index is not expanded",
                 origin=entry.origin,
@@ -271,17 +285,38 @@ class _Frame:
     def items(self, entries: Entries) -> Iterator[Item]:
         """The items of the entries that are in."""
         for entry in entries:
-            if not self._is_in(entry):
+            with self.expansion.gathered.gathering():
+                if self._is_in(entry):
+                    item = self._expanded(entry)
+                    if item is not None:
+                        yield item
                 continue
-            self.expansion.counted(entry)
-            name = self._name(entry)
-            inputs = self._inputs(entry)
-            item, output = self._with(entry.precision)._item(entry, name, inputs)
-            self.tensors[name] = output
-            if not isinstance(entry.content, Side):
-                self.latest = output
-            if item is not None:
-                yield item
+            self._stand_in(entry)
+
+    def _expanded(self, entry: Entry) -> Item | None:
+        """The item of an entry that is in, if it makes one; what leaves it is known by its name."""
+        self.expansion.counted(entry)
+        name = self._name(entry)
+        inputs = self._inputs(entry)
+        item, output = self._with(entry.precision)._item(entry, name, inputs)
+        self.tensors[name] = output
+        if not isinstance(entry.content, Side):
+            self.latest = output
+        return item
+
+    def _stand_in(self, entry: Entry) -> None:
+        """Let a tensor stand for what would leave an entry that is wrong, and excuse what follows.
+
+        So the entries behind it are looked at, too.
+        """
+        gathered, output = self.expansion.gathered, Tensor(f"{self.path}{entry.name or entry.key}")
+        gathered.excuse(f"outputs {output.producer}")
+        for name in self.expansion.architecture.names_within(entry):
+            gathered.excuse(f"tensor {name}")
+        if entry.name:
+            self.tensors.setdefault(entry.name, output)
+        if not isinstance(entry.content, Side):
+            self.latest = output
 
     def _with(self, precision: Precision) -> "_Frame":
         """The same frame for an entry that says types of its own."""
@@ -345,7 +380,8 @@ class _Frame:
         count = self.expansion.outputs[tensor.producer] if self._is_several(tensor) else 1
         if count == 1 or not (number.isdecimal() and number.isascii() and int(number) < count):
             has = f"the outputs 0 to {count - 1}" if count > 1 else "one output, without a number"
-            raise ExpressionError(f"'{bearer}' has {has}; there is no '{number}'")
+            cause, subject = f"'{bearer}' has {has}; there is no '{number}'", tensor.producer
+            raise ExpressionError(cause, subject=f"outputs {subject}")
         return Tensor(tensor.producer, int(number))
 
     def _lookup(self, name: str) -> Tensor:
@@ -367,7 +403,8 @@ class _Frame:
                 if named
                 else "names several tensors"
             )
-        raise ExpressionError(f"'{name}' {why}", hint=did_you_mean(name, known))
+        cause, hint = f"'{name}' {why}", did_you_mean(name, known)
+        raise ExpressionError(cause, hint=hint, subject=f"tensor {name}")
 
     def _name(self, entry: Entry) -> str:
         if entry.name is None:
@@ -421,15 +458,30 @@ class _Frame:
             resolved = layer.resolved(self.scope.entering(inputs[0] if inputs else self._before()))
             outputs = resolved.outputs
         except FieldError as error:
-            place = (*entry.path, entry.key, error.field, *error.path)
-            origin = self.expansion.architecture.document.origin(place).shifted(error.position)
-            raise error.placed(origin, f"{entry.key}.{error.field}") from None
+            gathered = Gathered()
+            with gathered.together():
+                for each in error.errors:
+                    gathered.add(self._placed(entry, each))
         if outputs > 1:
             self.expansion.outputs[path] = outputs
         tied, said = self._tied(entry), self._said(layer.kind)
-        node = Node(name, path, resolved, inputs, entry.origin, entry.fields, tied, said)
+        node = Node(
+            *(name, path, resolved, inputs, entry.origin, entry.fields),
+            tied=tied,
+            precision=said,
+            torch=entry.torch,
+        )
         self._remember(entry, Tensor(path))
         return node, Tensor(path)
+
+    def _placed(self, entry: Entry, error: SpecError) -> SpecError:
+        """The error of a field of an entry, at the place of the field."""
+        assert isinstance(error, FieldError)
+        place = (*entry.path, entry.key, error.field, *error.path)
+        origin = self.expansion.architecture.document.origin(place).shifted(error.position)
+        alone = error.placed(origin, f"{entry.key}.{error.field}")
+        alone.others = ()
+        return alone
 
     def _before(self) -> Tensor | None:
         """The one tensor of the entry before, if there is one."""
@@ -490,12 +542,17 @@ class _Frame:
         block = self.expansion.architecture.blocks[call.block]
         outer = self.expansion.outer
         names: dict[str, Value] = {}
+        gathered = Gathered()
         for parameter, default in block.parameters.items():
             given = parameter in call.arguments
             value = call.arguments[parameter] if given else default
             scope = self.scope if given else outer.extended(names)
-            with self._at(entry, parameter):
+            with gathered.gathering(), self._at(entry, parameter):
                 names[parameter] = resolved_value(value, scope.entering(source))
+                continue
+            gathered.excuse(f"name {parameter}")
+        with gathered.together():
+            pass
         frame = self.inner(source, name)
         frame.scope = outer.extended(names)
         frame.parent = self._top()
@@ -603,11 +660,14 @@ class _Frame:
         groups: list[Item] = []
         for number, names in enumerate(scopes, 1):
             copy = f"{kind}_{number}"
+            met = self.expansion.gathered.met
             frame = self.inner(source, f"{name}/{copy}", names, copied=True)
             items, source = frame.body(entry.bodies["layers"][0])
             if items:
                 path = f"{self.path}{name}/{copy}"
                 groups.append(Group(copy, path, kind, items, source, entry.origin))
+            if self.expansion.gathered.met > met:
+                break  # the copies after it have the same errors
         return self._group(entry, name, tuple(groups), source)
 
     def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:

@@ -44,13 +44,19 @@ KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
 
 
 class ExpressionError(ValueError):
-    """A text that is no expression, or has no value; ``position`` counts its characters from 0."""
+    """A text that is no expression, or has no value; ``position`` counts its characters from 0.
 
-    def __init__(self, cause: str, position: int = 0, hint: str | None = None) -> None:
+    ``subject`` is what it is about wherever that stands, as in `archspec.errors.SpecError`.
+    """
+
+    def __init__(
+        self, cause: str, position: int = 0, hint: str | None = None, subject: str | None = None
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.position = position
         self.hint = hint
+        self.subject = subject
         self.path: tuple[int | str, ...] = ()  # where in a list or mapping of expressions it stands
 
     def at(self, path: tuple[int | str, ...]) -> "ExpressionError":

@@ -1,5 +1,6 @@
 """The types of a kind's fields: sizes, one size per axis, padding, flags. Each is read strictly."""
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -206,6 +207,30 @@ def _sorted(text: str, require: Callable[[Tree], None]) -> Tree:
     except ExpressionError as error:
         raise refused(f"in '{shortened(text)}': {error.cause}", error.hint) from None
     return tree
+
+
+FRACTION = re.compile(r"-?[0-9]{1,300} ?/ ?0{0,9}[1-9][0-9]{0,290}")
+"""A fraction, which YAML reads as text."""
+
+
+def read_fraction(value: Any, among: Range = NUMBER) -> Rational:
+    """A number of a range, or the text of a fraction, as 1/3; no other expression."""
+    if isinstance(value, str) and FRACTION.fullmatch(value):
+        value = Fraction(value.replace(" ", ""))
+    return read_constant(value, among)
+
+
+def fraction_schema(among: Range) -> dict[str, Any]:
+    """Return the JSON Schema of a number of a range, or of the text of a fraction.
+
+    Args:
+        among: the range.
+    """
+    sign = "-?" if among.least is None else ""
+    is_positive = among.without == 0 or (among.least or 0) > 0
+    digits = "0{0,9}[1-9][0-9]{0,290}" if is_positive else "[0-9]{1,300}"
+    pattern = f"^{sign}{digits} ?/ ?0{{0,9}}[1-9][0-9]{{0,290}}$"
+    return {"anyOf": [among.schema, {"type": "string", "pattern": pattern}]}
 
 
 def read_constant(value: Any, among: Range = NUMBER) -> Rational:

@@ -7,7 +7,7 @@ from archspec.arithmetic import Rational
 from archspec.errors import Origin, SpecError
 from archspec.fields import Expression
 from archspec.header import Symbol
-from archspec.layers import Layer
+from archspec.layers import Layer, Torch
 from archspec.precision import UNSAID, Precision
 from archspec.trees import Tensor, Tree
 
@@ -24,6 +24,7 @@ class Node(NamedTuple):
         fields: where its fields stand.
         tied: the path of the node whose weight it shares, or None.
         precision: what the entry, those around it and its kind say of the types of its numbers.
+        torch: PyTorch's name of its kind, where the spec writes that.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Node(NamedTuple):
     fields: Mapping[str, Origin]
     tied: str | None = None
     precision: Precision = UNSAID
+    torch: Torch | None = None
 
     @property
     def kind(self) -> str:

@@ -1,15 +1,16 @@
 """The top level of a spec: symbols, derived values, blocks, variants, facts."""
 
 import re
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from archspec.arithmetic import Rational
 from archspec.document import Document, Path_
-from archspec.errors import Origin, SpecError, did_you_mean
+from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
     Expression,
@@ -17,9 +18,11 @@ from archspec.fields import (
     Shorthand,
     as_named,
     form,
+    fraction_schema,
     parse_text,
     read_condition,
     read_constant,
+    read_fraction,
     read_items,
     read_mapping,
     read_number,
@@ -43,6 +46,11 @@ def _constant(among: Range) -> Read:
     return Read(partial(read_constant, among=among), among.schema)
 
 
+def _fraction(among: Range) -> Read:
+    """The same, or the text of a fraction, as 1/3."""
+    return Read(partial(read_fraction, among=among), fraction_schema(among))
+
+
 Name = Annotated[str, WithJsonSchema(form("name"))]
 """A name; `check_names` makes sure that it is one, and is free."""
 
@@ -58,6 +66,12 @@ Constant = Annotated[int | Fraction, _constant(NUMBER)]
 PositiveConstant = Annotated[int | Fraction, _constant(POSITIVE)]
 """One above 0."""
 
+Quotient = Annotated[int | Fraction, _fraction(NUMBER)]
+"""An exact number, or the text of a fraction."""
+
+PositiveQuotient = Annotated[int | Fraction, _fraction(POSITIVE)]
+"""One above 0."""
+
 
 class Symbol(BaseModel):
     """What stays symbolic: its default and what it may be.
@@ -67,14 +81,14 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Annotated[int | Fraction, Read(read_constant, POSITIVE.schema)] = Field(
+    default: Annotated[int | Fraction, Read(read_fraction, fraction_schema(POSITIVE))] = Field(
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = Field(
         default="integer", description="integer or real; positive in both"
     )
-    min: Constant | None = Field(default=None, description="the smallest value")
-    max: PositiveConstant | None = Field(default=None, description="the largest value")
+    min: Quotient | None = Field(default=None, description="the smallest value")
+    max: PositiveQuotient | None = Field(default=None, description="the largest value")
     multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
         default=None, description="what divides every value"
     )
@@ -108,11 +122,11 @@ def _expand_symbol(value: Any) -> Any:
 
 _UNLESS_REAL = {
     "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
-    "then": {"properties": {"default": POSITIVE_INTEGER.schema}},
+    "then": {"properties": {"default": fraction_schema(POSITIVE_INTEGER)}},
 }
 
 Overrides = dict[
-    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(POSITIVE.schema)]
+    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(fraction_schema(POSITIVE))]
 ]
 """What a variant says of symbols; their domain is said where they are declared."""
 
@@ -121,7 +135,7 @@ Symbols = dict[
     Annotated[
         Symbol,
         BeforeValidator(_expand_symbol),
-        Shorthand(POSITIVE_INTEGER.schema, _UNLESS_REAL),
+        Shorthand(fraction_schema(POSITIVE_INTEGER), _UNLESS_REAL),
     ],
 ]
 """Symbols by name; a number alone is a default; `check_names` looks at the domain."""
@@ -243,9 +257,15 @@ class Variant(BaseModel):
 
 
 class Header(BaseModel):
-    """The top level of a spec."""
+    """The top level of a spec; ``example`` has the fields that must be there, for hints."""
 
     model_config = STRICT
+    example: ClassVar[dict[str, object]] = {
+        "archspec": 1,
+        "name": "My network",
+        "input": [1, 3, 224, 224],
+        "layers": ["relu"],
+    }
 
     archspec: Literal[1] = Field(description="version of the language")
     name: str = Field(description="the network's name")
@@ -275,6 +295,18 @@ class Header(BaseModel):
     expect: list[Fact] = Field(
         default_factory=list, description="published facts that the spec must reproduce"
     )
+
+    @classmethod
+    def hint_for(cls, name: str, value: object) -> str | None:
+        """Return what to write instead of a key that is none of the top level.
+
+        Args:
+            name: the key.
+            value: its value.
+        """
+        if isinstance(value, dict) and "layers" in value:
+            return f"a block stands under blocks:, as in blocks: {{{name}: {{layers: […]}}}}"
+        return None
 
     @property
     def defaults(self) -> dict[str, Rational]:
@@ -310,31 +342,56 @@ def check_names(header: Header, document: Document) -> None:
     Raises:
         SpecError: one does not.
     """
-    for name in header.input:
-        check_name(name, {}, document.key_origin(("input", name)), "input")
+    gathered = Gathered()
+    with gathered.together():
+        for error in _wrong_names(header, document):
+            gathered.add(error)
+        with gathered.gathering():
+            _check_defaults(header, document, ("symbols",))
+        for name, variant in header.variants.items():
+            with gathered.gathering():
+                _check_variant(name, variant, header, document)
+
+
+def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
+    """The errors of all names that are none, or have a meaning already."""
     taken: dict[str, Origin] = {}
-    for section, names in (("symbols", header.symbols), ("let", header.let)):
+    sections: list[tuple[tuple[str, ...], Iterable[str], dict[str, Origin]]] = [
+        (("input",), header.input, {}),
+        (("symbols",), header.symbols, taken),
+        (("let",), header.let, taken),
+        (("blocks",), header.blocks, {}),
+        *((("blocks", name), block.parameters, taken) for name, block in header.blocks.items()),
+    ]
+    for section, names, among in sections:
+        of_a_block = len(section) > 1
         for name in names:
-            origin = document.key_origin((section, name))
-            check_name(name, taken, origin, section)
-            taken[name] = origin
-    _check_defaults(header, document, ("symbols",))
-    for name, variant in header.variants.items():
-        _check_variant(name, variant, header, document)
-    for name, block in header.blocks.items():
-        check_name(name, {}, document.key_origin(("blocks", name)), "blocks")
-        inner = dict(taken)
-        for parameter in block.parameters:
-            origin = document.key_origin(("blocks", name, "parameters", parameter))
-            check_name(parameter, inner, origin, f"blocks.{name}")
+            path = (*section, "parameters", name) if of_a_block else (*section, name)
+            origin = document.key_origin(path)
+            try:
+                check_name(name, among, origin, ".".join(section))
+            except SpecError as error:
+                yield error
+            if among is taken and not of_a_block:
+                taken[name] = origin
 
 
 def _check_defaults(header: Header, document: Document, path: Path_) -> None:
-    for name, symbol in header.symbols.items():
-        broken = symbol.broken_rule(symbol.default)
-        if broken:
-            origin = document.origin((*path, name))
-            raise SpecError(f"{name} = {symbol.default} {broken}", origin=origin, entry="symbols")
+    """Every default keeps its symbol's rules.
+
+    Raises:
+        SpecError: some do not.
+    """
+    gathered = Gathered()
+    with gathered.together():
+        for name, symbol in header.symbols.items():
+            broken = symbol.broken_rule(symbol.default)
+            if broken:
+                cause, origin = (
+                    f"{name} = {symbol.default} {broken}",
+                    document.origin((*path, name)),
+                )
+                gathered.add(SpecError(cause, origin=origin, entry="symbols"))
 
 
 def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:

@@ -1,6 +1,6 @@
 """What a spec says without effect: names that nothing uses, layers that lead nowhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -121,15 +121,30 @@ def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarn
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
     """Layers and repeats whose output nothing takes, but the network's outputs; inputs likewise."""
-    taken = {t.producer for t in (*_taken(graph.items), graph.output, *graph.sides)}
+    tensors = {*_taken(graph.items), graph.output, *graph.sides}
+    taken = {tensor.producer for tensor in tensors}
     taken |= {node.tied for node in graph.nodes if node.tied}
     for item in _leaves(graph.items):
         if item.path not in taken:
             cause = "nothing takes its output; it counts all the same"
             yield SpecWarning(cause, item.origin, item.path)
+        elif isinstance(item, Node):
+            yield from _unused_outputs(item, tensors)
     for given in graph.inputs:
         if given.name not in taken:
             yield SpecWarning("nothing takes this input", given.origins[0], f"input.{given.name}")
+
+
+def _unused_outputs(node: Node, taken: Set[Tensor]) -> Iterator[SpecWarning]:
+    """The outputs of a layer with several that nothing takes, where something takes another."""
+    count = node.layer.outputs
+    for number in range(count if count > 1 else 0):
+        if Tensor(node.path, number) not in taken:
+            cause = (
+                f"nothing takes its output {node.name}.{number}; take it with from: "
+                f"{node.name}.{number}, or write slice or select for the part that is used"
+            )
+            yield SpecWarning(cause, node.origin, node.path)
 
 
 def _leaves(items: Iterable[Item]) -> Iterator[Node | Repeat]:

@@ -1,7 +1,8 @@
 """The language reference as Markdown, generated from the classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
+from types import MappingProxyType
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -12,7 +13,7 @@ from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS
 from archspec.fields import Condition, Expression, show
 from archspec.header import BlockModel, Fact, Header, Rounding, Symbol, Variant
-from archspec.layers import KINDS, Layer
+from archspec.layers import ALIASES, KINDS, Layer, Torch
 from archspec.precision import UNSAID, NetworkPrecision, Precision
 from archspec.trees import Number, Truth
 
@@ -97,6 +98,25 @@ be taken from anywhere after it with `from`; of several outputs each has a numbe
 `chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry
 bears is seen from everywhere, except from outside a `repeat`, a `foreach` or a `moe` that it is in.
 
+## Names of PyTorch's
+
+Where a class of `torch.nn` means exactly what a kind does, its name may be written instead, as
+PyTorch spells it or in small letters: `Conv2d`, `BatchNorm2d` or `batchnorm2d`,
+`AdaptiveAvgPool2d`. Each kind below lists them. The node is called by the kind's own name all the
+same (`batchnorm_1`). Where PyTorch's name says how many axes enter (`BatchNorm2d`: 4), an input
+with another number is refused; where a default is another than PyTorch's (`dim` of `Softmax`), the
+field must be written. A field has one value: to write it under both of its names, as `heads` and
+`num_heads`, is an error. Sizes of the input (`in_channels`, `in_features`, `num_features`) are
+worked out and never written.
+
+## What is refused
+
+A spec that breaks rules ends in exit status 2 and an error for each of them, at most ten, with
+file, line and column. First the text is read as YAML, then every field, then names and blocks are
+resolved, then shapes follow; each of these steps tells all that it finds, and leaves out what
+follows from an error that is told (a name without a meaning is told once). From Python,
+`SpecError.errors` has all of them; the fields of the error itself are those of the first.
+
 This page is generated from the classes in `archspec/`.
 """
 
@@ -147,9 +167,24 @@ def _model(title: str, text: str, model: type[BaseModel]) -> Iterator[str]:
 def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
     yield f"### {', '.join(f'`{name}`' for name in names)}\n"
     yield f"{documentation(layer)}\n"
+    yield from _torch_names(layer)
     yield _block(_entry(layer, names[0]))
     if layer.model_fields:
-        yield from (*_fields(layer.model_fields), "")
+        yield from (*_fields(layer.model_fields, layer.aliases), "")
+
+
+def _torch_names(layer: type[Layer]) -> Iterator[str]:
+    """The names of PyTorch's classes that may be written for a kind."""
+    known = {alias.torch: None for alias in ALIASES.values() if alias.layer is layer}
+    if known:
+        yield f"PyTorch's names may be written, too: {', '.join(map(_torch_name, known))}.\n"
+
+
+def _torch_name(torch: Torch) -> str:
+    least, most = torch.axes or (0, 0)
+    axes = f"{least} axes" if least == most else f"{least} or {most} axes"
+    said = [f"for {axes}"] * bool(most) + [f"with `{name}`" for name in torch.given]
+    return f"`{torch.name}`" + f" ({', '.join(said)})" * bool(said)
 
 
 def documentation(model: type[BaseModel]) -> str:
@@ -180,10 +215,13 @@ def _block(yaml: str) -> str:
     return f"```yaml\n{yaml}```\n"
 
 
-def _fields(fields: dict[str, FieldInfo]) -> Iterator[str]:
+def _fields(
+    fields: dict[str, FieldInfo], aliases: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {_default(field)}"
-        yield f"- `{field.alias or name}` ({default}): {field.description}"
+        others = "".join(f", or `{alias}`" for alias, own in aliases.items() if own == name)
+        yield f"- `{field.alias or name}`{others} ({default}): {field.description}"
 
 
 def _default(field: FieldInfo) -> str:

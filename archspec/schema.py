@@ -18,7 +18,7 @@ from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS, KEYWORDS, MAX_LENGTH
 from archspec.fields import Condition, Expression
 from archspec.header import BlockModel, Header
-from archspec.layers import KINDS, Layer
+from archspec.layers import ALIASES, KINDS, Alias, Layer
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
@@ -203,7 +203,7 @@ def _words() -> dict[str, Schema]:
         "block": {
             "description": "The name of a block: no kind of the language has it.",
             FORM: "name",
-            "not": {"enum": sorted({*KINDS, *COMPOSITES, *Reserved.names()})},
+            "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()})},
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},
@@ -219,8 +219,11 @@ def _entry(
 ) -> Schema:
     """An entry: a bare kind, or one kind with its fields beside the reserved keys."""
     kinds = {name: _layer(kind, names[kind]) for name, kind in KINDS.items()}
+    aliases = {name: alias for name, alias in ALIASES.items() if name not in KINDS}
+    kinds |= {name: _aliased(alias, names[alias.layer]) for name, alias in aliases.items()}
     kinds |= {name: _composite(kind, names[kind], holding) for name, kind in COMPOSITES.items()}
     bare = [name for name, kind in KINDS.items() if not _required(kind)]
+    bare += [n for n, a in aliases.items() if not (_required(a.layer) or a.torch.given)]
     mapping = {
         "type": "object",
         "properties": {**reserved, **kinds},
@@ -245,6 +248,13 @@ def _layer(kind: type[Layer], name: str) -> Schema:
     """A kind's fields, or nothing where it needs none."""
     fields = {FORM: name}
     return fields if _required(kind) else {"anyOf": [fields, {"type": "null"}]}
+
+
+def _aliased(alias: Alias, name: str) -> Schema:
+    """The fields of a kind under PyTorch's name, where some have no default."""
+    if not alias.torch.given:
+        return _layer(alias.layer, name)
+    return {"allOf": [{FORM: name}, {"required": list(alias.torch.given)}]}
 
 
 def _composite(kind: type[Composite], name: str, holding: Mapping[str, Schema]) -> Schema:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from archspec import arithmetic
-from archspec.errors import did_you_mean
+from archspec.errors import did_you_mean, nearest
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.sorts import is_condition, no_condition, require_number
 from archspec.trees import (
@@ -40,9 +40,20 @@ class UnknownNameError(ExpressionError):
     """A name without a meaning; ``known`` are those that have one."""
 
     def __init__(self, name: Name, known: list[str]) -> None:
-        super().__init__(f"unknown name '{name.id}'", name.position, did_you_mean(name.id, known))
+        cause, subject = f"unknown name '{name.id}'", f"name {name.id}"
+        super().__init__(cause, name.position, _hint_of_unknown(name.id, known), subject)
         self.name = name
         self.known = known
+
+
+def _hint_of_unknown(name: str, known: list[str]) -> str:
+    """The hint for a name without a meaning: one that has one, or where to declare it."""
+    near = nearest(name, known)
+    if near:
+        return f"did you mean '{near}'?"
+    declared = f"declare {name} under symbols:, as in symbols: {{{name}: 1}}"
+    others = did_you_mean("", set(known) - {"true", "false"})
+    return f"{declared}; {others}" if others else declared
 
 
 class Scope(NamedTuple):

@@ -1,12 +1,13 @@
 """The door between pydantic and a person: a validation error becomes one `SpecError`."""
 
+from functools import partial
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.document import Document, Path_
-from archspec.errors import Origin, SpecError, did_you_mean
-from archspec.fields import show
+from archspec.errors import MAX_GATHERED, Gathered, Origin, SpecError, did_you_mean, nearest
+from archspec.fields import shortened, show
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 """What is written is exactly what a model has, and is not changed."""
@@ -20,27 +21,55 @@ def validate(
     """``data``, which stands at ``path`` of the document, as an instance of ``model``.
 
     Raises:
-        SpecError: the first of what is wrong, in the order of the text.
+        SpecError: something is wrong; what is there comes first, in the order of the text, and then
+            what is missing.
     """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        errors = [
-            (e["type"] == "missing", _explain(e, model, document, path, entry))
-            for e in error.errors()
-        ]
-        raise min(errors, key=_order)[1] from None
+    gathered = Gathered()
+    with gathered.together():
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            found = sorted(error.errors(), key=partial(_order, document, path))
+        misspelt = _misspelt(found, model)
+        for each in found[:MAX_GATHERED]:
+            if each["type"] != "missing" or (*each["loc"],) not in misspelt:
+                gathered.add(_explain(each, model, document, path, entry))
+    raise LookupError("what pydantic refuses has an explanation")
 
 
-def _order(found: tuple[bool, SpecError]) -> tuple[bool, int, int]:
-    """What is there and wrong comes before what is missing; then the order of the text."""
-    missing, error = found
-    origin = error.origin
-    return missing, origin.line if origin else 0, origin.column if origin else 0
+def _order(document: Document, path: Path_, error: Any) -> tuple[bool, int, int]:
+    """The order of errors: what is there before what is missing; then that of the text."""
+    missing = error["type"] == "missing"
+    place = (*path, *error["loc"])
+    at = document.key_origin if error["type"] == "extra_forbidden" else document.origin
+    origin = at(place[:-1] if missing else place)
+    return missing, origin.line, origin.column
+
+
+def _misspelt(errors: list[Any], model: type[BaseModel]) -> set[tuple[str | int, ...]]:
+    """The places of missing fields for which an unknown field beside them is meant."""
+    missing = {(*error["loc"],) for error in errors if error["type"] == "missing"}
+    found = set()
+    for *around, name in (e["loc"] for e in errors if e["type"] == "extra_forbidden"):
+        beside = {str(place[-1]): place for place in missing if place[:-1] == (*around,)}
+        meant = getattr(model, "elsewhere", {}).get(name)
+        if beside and meant is None and not _advice(model, (*around, name), None):
+            meant = nearest(str(name), beside)
+        if meant in beside:
+            found.add(beside[meant])
+    return found
+
+
+def _advice(model: type[BaseModel], loc: tuple[str | int, ...], value: object) -> str | None:
+    """The model's own hint for an unknown field and its value, if it has one."""
+    tell = getattr(model, "hint_for", None)
+    return tell(loc[0], value) if tell and len(loc) == 1 else None
 
 
 RESERVED_KEYS = frozenset({"name", "from", "when", "precision"})
 """The keys that stand beside a kind."""
+
+NO_FIELDS = "it has no fields"
 
 _WANTED = {
     "dict_type": "mapping",
@@ -63,17 +92,40 @@ def _explain(
     match error["type"]:
         case "extra_forbidden":
             fields = _fields_at(model, loc[:-1])
-            hint = did_you_mean(field, fields) if fields else "it has no fields"
+            known = did_you_mean(field, fields) if fields else NO_FIELDS
+            hint = _advice(model, loc, error["input"]) or known
             if entry is not None and field in RESERVED_KEYS:
                 hint = f"write {field} beside the kind, not among its fields"
             origin = document.key_origin(place)
             return SpecError(f"unknown field '{field}'", hint=hint, origin=origin, entry=around)
         case "missing":
             origin = document.key_origin(place[:-1])
-            return SpecError(f"the field '{field}' is required", origin=origin, entry=around)
+            cause = f"the field '{field}' is required"
+            hint = _as_in(model, field) if len(loc) == 1 else None
+            return SpecError(cause, hint=hint, origin=origin, entry=around)
         case "wrong_type":
             return explain_value(error["ctx"], document.origin(place), name, _named(loc))
-    return SpecError(_cause(error), origin=document.origin(place), entry=name)
+    hint = _form_hint(error["type"], error["input"])
+    return SpecError(_cause(error), hint=hint, origin=document.origin(place), entry=name)
+
+
+def _form_hint(wanted: str, given: object) -> str | None:
+    """The hint for a list that should be a mapping, and the other way round."""
+    if wanted in ("dict_type", "model_type") and isinstance(given, list) and given:
+        names = (next(iter(item), "") if isinstance(item, dict) else show(item) for item in given)
+        fields = ", ".join(f"{name}: …" for name in names)
+        return f"write {{{shortened(fields)}}}, or each name on a line without a dash"
+    if wanted == "list_type" and isinstance(given, dict):
+        return "write each item on a line of its own, behind a dash"
+    return None
+
+
+def _as_in(model: type[BaseModel], field: str) -> str | None:
+    """The hint for a missing field: an example of it, if the model has one."""
+    example = getattr(model, "example", None)
+    if not isinstance(example, dict) or field not in example:
+        return None
+    return f"as in {field}: {show(example[field])}"
 
 
 def _cause(error: Any) -> str:

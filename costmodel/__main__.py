@@ -48,26 +48,24 @@ def run_words(arguments: list[str]) -> int:
         require_own_language()
     except ImportError as error:
         return _fail(str(error))
-    from cyclopts import CycloptsError
-
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
     from costmodel.cli import run
 
     try:
         status = run(arguments)
-    except CycloptsError as error:
-        first = "parameter SPEC requires" in str(error).replace("Parameter", "parameter")
-        return _fail(str(error) + "\n  hint: put SPEC before the options" * first)
-    except (SpecError, ExpressionError) as error:
+    except SpecError as error:
+        return _fail(*error.messages)
+    except ExpressionError as error:
         return _fail(str(error))
     except OverflowError:
         return _fail(_TOO_LARGE)
     return status if isinstance(status, int) else 0
 
 
-def _fail(message: str) -> int:
-    print(f"archcost: {message}", file=sys.stderr)
+def _fail(*messages: str) -> int:
+    for message in messages:
+        print(f"archcost: {message}", file=sys.stderr)
     return 2
 
 

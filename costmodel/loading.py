@@ -5,6 +5,7 @@ from os import PathLike, fspath
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.arithmetic import Rational
+from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
@@ -68,16 +69,22 @@ def analyze_loaded(
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
-            raise _with_conditions(error, architecture, counts, scenario) from None
+            raise _with_conditions(error, architecture, counts, scenario, fixed) from None
         if numbers_suffice:
             return numeric
         raise
 
 
 def _with_conditions(
-    error: SpecError, architecture: Architecture, convention: Convention, scenario: Scenario
+    error: SpecError,
+    architecture: Architecture,
+    convention: Convention,
+    scenario: Scenario,
+    fixed: Mapping[str, Rational],
 ) -> SpecError:
     """The same error with the conditions under which the network is valid, where they are known."""
+    if error.origin is None:  # it is not about the network, but about what is set
+        return error
     try:
         free = unchecked(architecture, convention, {}, (), scenario)
     except SpecError:
@@ -85,7 +92,32 @@ def _with_conditions(
     if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
         return error
     conditions = " and ".join(map(condition_text, free.conditions))
-    return on_the_way(error, f"valid when {conditions}") if conditions else error
+    if not conditions:
+        return error
+    return on_the_way(error, f"valid when {conditions}{_broken(free, fixed)}")
+
+
+def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
+    """Which conditions fail at which values, and the nearest value at which none does."""
+    from costmodel.domains import nearest_valid, symbols_of
+
+    values = {**free.graph.values, **fixed}
+    try:
+        evaluate = free.laws_at(values)
+        failed = [condition for condition in free.conditions if not condition.holds(evaluate)]
+    except (SpecError, ExpressionError):  # a condition has no value there
+        return ""
+    about = sorted({s.name for condition in failed for s in symbols_of(condition)})
+    if not about:
+        return ""
+    texts = " and ".join(map(condition_text, failed))
+    at = ", ".join(f"{name} = {values[name]}" for name in about)
+    said = f"; {texts} fail{'s' * (len(failed) == 1)} at {at}"
+    if len(free.conditions) == 1:
+        said = f", which fails at {at}"
+    near = nearest_valid(free, values, sorted(about, key=lambda name: (name not in fixed, name)))
+    shown = " ".join(f"{name}={value}" for name, value in near.items())
+    return f"{said}; the nearest that holds: --set {shown}" if near else said
 
 
 def analyze_architecture(

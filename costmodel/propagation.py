@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sympy import Expr, Mul, S, Symbol
 
 from archspec.arithmetic import Rational
-from archspec.errors import Origin, SpecError
+from archspec.errors import FinalError, Gathered, Origin, SpecError
 from archspec.fields import Expression
 from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides, item_output
 from archspec.trees import Measure, Name, Tensor, Tree
@@ -270,16 +270,23 @@ def propagate(
             token alone; None where they take all.
 
     Raises:
-        SpecError: a rule is broken whatever the symbols are.
+        SpecError: a rule is broken whatever the symbols are. Where several are that have nothing to
+            do with each other, outside of repeats, the error has all of them.
     """
-    walk = _Walk(graph, assumed, past)
-    inputs = {given.name: walk.input_shape(given) for given in graph.inputs}
-    parts: tuple[Part, ...] = ()
-    narrows = False
-    for item in graph.items:
-        parts += walk.parts((item,))
-        if narrowed is not None and item_output(item) == narrowed:
-            narrows = walk.narrow(narrowed, next(iter(inputs.values())))
+    gathered = Gathered()
+    with gathered.together():
+        walk = _Walk(graph, assumed, past, gathered)
+        inputs: dict[str, Shape] = {}
+        for given in graph.inputs:
+            with gathered.gathering():
+                inputs[given.name] = walk.input_shape(given)
+        parts: tuple[Part, ...] = ()
+        narrows = False
+        for item in graph.items:
+            parts += walk.parts((item,))
+            if narrowed is not None and item_output(item) == narrowed:
+                with gathered.gathering():
+                    narrows = walk.narrow(narrowed, Tensor(graph.inputs[0].name))
     asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
     return Propagation(inputs, parts, asked, clashing, walk.last_turns, narrows)
 
@@ -294,12 +301,37 @@ MAX_WORKED = 30_000
 MAX_PARTS = 1_000
 """The most parts of one extent; the laws of a network whose sizes are longer help nobody."""
 
+_UNKNOWN = "a shape that an error leaves unknown"
+"""The subject of errors that follow from one that is told."""
+
+
+class _Shapes(dict[Tensor, Shape]):
+    """Shapes by tensor; there is none of what leaves a layer that is wrong."""
+
+    def __init__(self, gathered: Gathered) -> None:
+        super().__init__()
+        self.gathered = gathered
+
+    def __missing__(self, tensor: Tensor) -> Shape:
+        if not self.gathered.found:
+            raise KeyError(tensor)  # no error explains it
+        raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
+
 
 class _Walk:
     """The shapes known so far."""
 
-    def __init__(self, graph: Graph, assumed: Assumptions, past: Rational | str | None) -> None:
-        self.shapes: dict[Tensor, Shape] = {}
+    def __init__(
+        self,
+        graph: Graph,
+        assumed: Assumptions,
+        past: Rational | str | None,
+        gathered: Gathered,
+    ) -> None:
+        self.gathered = gathered
+        gathered.excuse(_UNKNOWN)
+        self.in_turns = 0  # how many repeats are around, whose bodies end at the first error
+        self.shapes = _Shapes(gathered)
         self.reaches: dict[Tensor, Reach] = {}
         self.clashes: dict[Clash, None] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
@@ -348,9 +380,9 @@ class _Walk:
         self.reaches[Tensor(given.name)] = of_input(len(shape))
         return shape
 
-    def narrow(self, tensor: Tensor, given: Shape) -> bool:
-        """Leave one token of a tensor, if it has the tokens of the input: ``(n, t, d)``."""
-        shape = self.shapes[tensor]
+    def narrow(self, tensor: Tensor, first: Tensor) -> bool:
+        """Leave one token of a tensor, if it has the tokens of the first input: ``(n, t, d)``."""
+        shape, given = self.shapes[tensor], self.shapes[first]
         if len(shape) != 3 or shape[:2] != given[:2]:
             return False
         self.shapes[tensor] = replaced(shape, TOKENS, S.One)
@@ -360,27 +392,36 @@ class _Walk:
         """The costs of some items, their inputs being known."""
         parts: list[Part] = []
         for item in items:
-            if isinstance(item, Node):
-                parts.append(self.layer(item))
-            elif isinstance(item, Repeat):
-                parts.append(self.repeat(item))
-            else:
-                inner = self.parts(item.items)
-                output = self.shapes[item.output]
-                parts.append(GroupCost(item.name, item.path, item.kind, item.origin, inner, output))
+            if self.in_turns:
+                parts.append(self.part(item))
+                continue
+            with self.gathered.gathering():
+                parts.append(self.part(item))
         return tuple(parts)
+
+    def part(self, item: Item) -> Part:
+        """The cost of an item, its inputs being known."""
+        if isinstance(item, Node):
+            return self.layer(item)
+        if isinstance(item, Repeat):
+            return self.repeat(item)
+        inner = self.parts(item.items)
+        output = self.shapes[item.output]
+        return GroupCost(item.name, item.path, item.kind, item.origin, inner, output)
 
     def layer(self, node: Node) -> LayerCost:
         """One node."""
         self.worked += 1
         if self.worked > MAX_WORKED:
+            cause = f"more than {MAX_WORKED:,} layers to work out"
             hint = "turns that each change the shape are worked out one by one"
-            raise node.error(f"more than {MAX_WORKED:,} layers to work out", hint)
+            raise FinalError(cause, hint=hint, origin=node.origin, entry=node.path)
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
         site = Site(shown, inputs, self.translate, self.least, self.past)
         kind = type(node.layer)
         try:
+            site.require_axes()
             found = find_shape_rule(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
@@ -424,6 +465,8 @@ class _Walk:
             return cost
         own = next(p for p in cost.parameters if p.role is Role.WEIGHT)
         shared = self.weights.get(node.tied)
+        if shared is None and self.gathered.found:
+            raise SpecError(f"the weight of '{node.tied}' is unknown", subject=_UNKNOWN)
         if shared is None:
             raise node.error(f"'{node.tied}' has no weight to share", field="weight")
         if len(shared) != len(own.shape):
@@ -516,7 +559,11 @@ class _Walk:
         self.reaches[item.entry] = self.reaches[item.result if source else item.source]
         self.entering[item.entry] = source or item.source
         self.sources[item.entry] = (item.source,)
-        return self.parts(item.items), self.shapes[item.result]
+        self.in_turns += 1
+        try:
+            return self.parts(item.items), self.shapes[item.result]
+        finally:
+            self.in_turns -= 1
 
     def _settled(
         self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
@@ -764,7 +811,11 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     if not shapes:
         return error
     hint = f"{error.hint}; {shapes}" if error.hint else shapes
-    return SpecError(error.cause, hint=hint, origin=error.origin, entry=error.entry)
+    told = SpecError(
+        error.cause, hint=hint, origin=error.origin, entry=error.entry, subject=error.subject
+    )
+    told.others = error.others
+    return told
 
 
 MAX_STEPS = 6

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from archspec.errors import SpecError
+from archspec.errors import MAX_SHOWN, SpecError
 from costmodel.loading import analyze
 from tests.conftest import ROOT
 
@@ -71,12 +71,7 @@ KINDS = {
     "unknown kind beside a name": bad(
         spec("{name: act, §sigmod: }"), "unknown kind 'sigmod'", hint="did you mean 'sigmoid'?"
     ),
-    "PyTorch's ReLU": bad(spec("§ReLU"), "'ReLU'", hint="did you mean 'relu'?"),
     "Relu": bad(spec("§Relu"), "'Relu'", hint="did you mean 'relu'?"),
-    "PyTorch's GELU": bad(spec("§GELU"), "'GELU'", hint="did you mean 'gelu'?"),
-    "PyTorch's BatchNorm2d": bad(
-        spec("§BatchNorm2d"), "'BatchNorm2d'", hint="did you mean 'batchnorm'?"
-    ),
     "unknown field": bad(
         conv("§strides: 2"), "conv2d", "unknown field 'strides'", hint="did you mean 'stride'?"
     ),
@@ -101,10 +96,18 @@ ENTRIES = {
     "a number": bad(spec("§5"), "5 is no entry"),
     "nothing": bad(spec("§~"), "null", "no entry"),
     "a list": bad(spec("§[relu]"), "[relu] is no entry"),
-    "fields: number": bad(spec("linear: §10"), "linear", "mapping", "10", hint="linear: {field"),
-    "fields: list": bad(spec("linear: §[10]"), "linear", "mapping", "[10]", hint="linear: {field"),
-    "fields: text": bad(spec("linear: §ten"), "linear", "mapping", "ten", hint="linear: {field"),
-    "fields: truth": bad(spec("relu: §true"), "relu", "mapping", "true", hint="relu: {field"),
+    "fields: number": bad(
+        spec("linear: §10"), "linear", "mapping", "10", hint="linear: {out_features: 10}"
+    ),
+    "fields: list": bad(
+        spec("linear: §[10]"), "linear", "mapping", "[10]", hint="linear: {out_features: [10]}"
+    ),
+    "fields: text": bad(
+        spec("linear: §ten"), "linear", "mapping", "ten", hint="linear: {out_features: ten}"
+    ),
+    "fields: truth": bad(
+        spec("relu: §true"), "relu", "mapping", "true", hint="it has no fields; write relu"
+    ),
     "name: number": bad(spec("{relu: , name: §5}"), "5 is no name", hint="letters"),
     "name: two words": bad(spec("{relu: , name: §my act}"), "my act is no name", hint="letters"),
     "name: nothing": bad(spec("{relu: , name: §~}"), "null", "no name"),
@@ -648,13 +651,13 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def message_of(*arguments: str | Path) -> str:
-    """What a run that is refused says: exit status 2, no output, one message."""
+def message_of(*arguments: str | Path, most: int = 1) -> str:
+    """What a run that is refused says: exit status 2, no output, at most so many messages."""
     done = run(*arguments)
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("archcost: ")
-    assert done.stderr.count("archcost: ") == 1
+    assert 1 <= done.stderr.count("archcost: ") <= most
     return done.stderr
 
 
@@ -795,7 +798,7 @@ BOMBS = {
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_bomb_is_refused(case: str, tmp_path: Path) -> None:
     text, words = BOMBS[case]
-    assert words in message_of(written(text, tmp_path))
+    assert words in message_of(written(text, tmp_path), most=MAX_SHOWN + 1)
 
 
 def test_a_doubling_let_is_refused(tmp_path: Path) -> None:

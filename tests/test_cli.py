@@ -225,7 +225,7 @@ def test_a_metric_asked_for_twice_is_shown_once(archcost: Run) -> None:
 def test_options_before_the_spec_get_a_hint(archcost: Run) -> None:
     done = archcost("--set", "h=192", ALEXNET)
     assert done.returncode == 2
-    assert "put SPEC before the options" in done.stderr
+    assert "put SPEC before --set" in done.stderr
 
 
 def test_a_note_is_printed_once(archcost: Run) -> None:

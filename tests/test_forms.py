@@ -94,6 +94,7 @@ EXPRESSIONS = (
     *("'max(h'", "'floor(h, 1)'", "'round_to(h)'", "'round_to(h, 8)'", "'min()'", "'exp(h)'"),
     *("'w[0]'", "'w[h'", "'w[true]'", "'3[0]'", "'(h]'", "'(h[0)]'", "h/0", "h/0.5", "h//0 + 1"),
     *("'-(h)'", "'--1'", "h ** -1", "'(h)'", "true", "'true'", "'(true)'", "(h > 3) + 1", "a & b"),
+    *("1/3", "'4/2'", "-1/3", "0/3", "1 / 2", "1/0", "1.5/2", "1/2/3"),
     *("h\u00a0+ 1", "'in_shape[0]'", "in_channels", "h = 3", "h == 3 or not h < 2", "hé"),
 )
 """YAML texts that are expressions, or nearly."""

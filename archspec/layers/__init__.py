@@ -13,18 +13,35 @@ from archspec.layers import (
     recurrent,
     reshape,
 )
-from archspec.layers.base import KINDS, FieldError, Layer, find_kind, kind, load_kinds
+from archspec.layers.base import (
+    ALIASES,
+    KINDS,
+    Alias,
+    FieldError,
+    Layer,
+    Torch,
+    find_alias,
+    find_kind,
+    kind,
+    kind_hint,
+    load_kinds,
+)
 
 __all__ = [
+    "ALIASES",
     "KINDS",
+    "Alias",
     "FieldError",
     "Layer",
+    "Torch",
     "activation",
     "attention",
     "conv",
     "embedding",
+    "find_alias",
     "find_kind",
     "kind",
+    "kind_hint",
     "linear",
     "load_kinds",
     "matmul",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archspec.fields import Expression, Integer, Real, Size, constant, one
-from archspec.layers.base import Layer, kind
+from archspec.layers.base import Layer, Torch, kind
 from archspec.ranges import NOT_NEGATIVE, NOT_ZERO
 
 
@@ -13,24 +13,24 @@ class Activation(Layer):
     """A function of each element, ``(…) → (…)``; it has no parameters."""
 
 
-@kind("relu")
+@kind("relu", torch="ReLU")
 class ReLU(Activation):
     """``max(x, 0)``. Source: Nair and Hinton, ICML 2010."""
 
 
-@kind("relu6")
+@kind("relu6", torch="ReLU6")
 class ReLU6(Activation):
     """``min(max(x, 0), 6)``. Source: Krizhevsky, 2010; Sandler et al., CVPR 2018."""
 
 
-@kind("leaky_relu")
+@kind("leaky_relu", torch="LeakyReLU")
 class LeakyReLU(Activation):
     """``max(x, 0) + negative_slope·min(x, 0)``. Source: Maas, Hannun and Ng, ICML 2013."""
 
     negative_slope: Real = Field(default=constant("0.01"), description="slope below 0")
 
 
-@kind("rrelu")
+@kind("rrelu", torch="RReLU")
 class RReLU(Activation):
     """``leaky_relu`` with a slope that is random while training. Source: Xu et al., 2015."""
 
@@ -38,7 +38,7 @@ class RReLU(Activation):
     upper: Real = Field(default=constant("1/3"), description="the largest slope")
 
 
-@kind("prelu")
+@kind("prelu", torch="PReLU")
 class PReLU(Layer):
     """``max(x, 0) + a·min(x, 0)``: slopes ``a`` are learned, ``num_parameters`` of them.
 
@@ -50,27 +50,27 @@ class PReLU(Layer):
     )
 
 
-@kind("sigmoid")
+@kind("sigmoid", torch="Sigmoid", elsewhere=("logistic",))
 class Sigmoid(Activation):
     """``1/(1 + e^−x)``. Source: MIT 6.5940, lecture 2."""
 
 
-@kind("hardsigmoid")
+@kind("hardsigmoid", torch="Hardsigmoid")
 class HardSigmoid(Activation):
     """``relu6(x + 3)/6``. Source: Howard et al., ICCV 2019."""
 
 
-@kind("logsigmoid")
+@kind("logsigmoid", torch="LogSigmoid")
 class LogSigmoid(Activation):
     """``ln(1/(1 + e^−x))``. Source: ``torch.nn.LogSigmoid``."""
 
 
-@kind("tanh")
+@kind("tanh", torch="Tanh")
 class Tanh(Activation):
     """``(e^x − e^−x)/(e^x + e^−x)``. Source: MIT 6.5940, lecture 2."""
 
 
-@kind("hardtanh")
+@kind("hardtanh", torch="Hardtanh")
 class HardTanh(Activation):
     """``min(max(x, min_val), max_val)``. Source: Collobert, 2004; ``torch.nn.Hardtanh``."""
 
@@ -78,19 +78,19 @@ class HardTanh(Activation):
     max_val: Real = Field(default=constant(1), description="the largest value")
 
 
-@kind("tanhshrink")
+@kind("tanhshrink", torch="Tanhshrink")
 class TanhShrink(Activation):
     """``x − tanh(x)``. Source: ``torch.nn.Tanhshrink``."""
 
 
-@kind("hardshrink")
+@kind("hardshrink", torch="Hardshrink")
 class HardShrink(Activation):
     """``x`` where ``|x| > lambd``, else 0. Source: Donoho and Johnstone, 1994."""
 
     lambd: Real = Field(default=constant("0.5"), description="the bound, λ")
 
 
-@kind("softshrink")
+@kind("softshrink", torch="Softshrink")
 class SoftShrink(Activation):
     """``sign(x)·max(|x| − lambd, 0)``. Source: Donoho and Johnstone, 1994."""
 
@@ -99,7 +99,7 @@ class SoftShrink(Activation):
     )
 
 
-@kind("threshold")
+@kind("threshold", torch="Threshold")
 class Threshold(Activation):
     """``x`` where ``x > threshold``, else ``value``. Source: ``torch.nn.Threshold``."""
 
@@ -109,17 +109,17 @@ class Threshold(Activation):
     value: Real = Field(description="what stands for all that is not above it")
 
 
-@kind("silu", "swish")
+@kind("silu", "swish", torch="SiLU")
 class SiLU(Activation):
     """``x·sigmoid(x)``. Source: Ramachandran, Zoph and Le, 2017."""
 
 
-@kind("hardswish")
+@kind("hardswish", torch="Hardswish")
 class HardSwish(Activation):
     """``x·relu6(x + 3)/6``. Source: Howard et al., ICCV 2019."""
 
 
-@kind("gelu")
+@kind("gelu", torch="GELU")
 class GELU(Activation):
     """``x·Φ(x)``, Φ the normal distribution. Source: Hendrycks and Gimpel, 2016."""
 
@@ -128,14 +128,14 @@ class GELU(Activation):
     )
 
 
-@kind("elu")
+@kind("elu", torch="ELU")
 class ELU(Activation):
     """``x`` above 0, ``alpha·(e^x − 1)`` below. Source: Clevert et al., ICLR 2016."""
 
     alpha: Real = Field(default=constant(1), description="the limit below, negated")
 
 
-@kind("celu")
+@kind("celu", torch="CELU")
 class CELU(Activation):
     """``max(x, 0) + min(0, alpha·(e^(x/alpha) − 1))``. Source: Barron, 2017."""
 
@@ -144,12 +144,12 @@ class CELU(Activation):
     )
 
 
-@kind("selu")
+@kind("selu", torch="SELU")
 class SELU(Activation):
     """``elu`` with fixed scales that keep mean and variance. Source: Klambauer et al., 2017."""
 
 
-@kind("softplus")
+@kind("softplus", torch="Softplus")
 class Softplus(Activation):
     """``ln(1 + e^(beta·x))/beta``. Source: Dugas et al., NeurIPS 2000."""
 
@@ -160,12 +160,12 @@ class Softplus(Activation):
     )
 
 
-@kind("softsign")
+@kind("softsign", torch="Softsign")
 class Softsign(Activation):
     """``x/(1 + |x|)``. Source: Glorot and Bengio, AISTATS 2010."""
 
 
-@kind("mish")
+@kind("mish", torch="Mish")
 class Mish(Activation):
     """``x·tanh(ln(1 + e^x))``. Source: Misra, BMVC 2020."""
 
@@ -178,22 +178,22 @@ class OverAxis(Layer):
     )
 
 
-@kind("softmax")
+@kind("softmax", torch=(Torch("Softmax", given=("dim",)),))
 class Softmax(OverAxis):
     """``e^x_i / Σ_j e^x_j`` over one axis. Source: MIT 6.5940, lecture 2; ``torch.nn.Softmax``."""
 
 
-@kind("softmin")
+@kind("softmin", torch=(Torch("Softmin", given=("dim",)),))
 class Softmin(OverAxis):
     """``e^−x_i / Σ_j e^−x_j`` over one axis. Source: ``torch.nn.Softmin``."""
 
 
-@kind("log_softmax")
+@kind("log_softmax", torch=(Torch("LogSoftmax", given=("dim",)),))
 class LogSoftmax(OverAxis):
     """``x_i − ln Σ_j e^x_j`` over one axis. Source: ``torch.nn.LogSoftmax``."""
 
 
-@kind("glu")
+@kind("glu", torch="GLU")
 class GLU(OverAxis):
     """``a·sigmoid(b)``, a and b the halves of one axis: ``(…, 2·c) → (…, c)``.
 

@@ -1,5 +1,6 @@
 """Attention."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -21,6 +22,18 @@ class Attention(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"heads": 2}
+    aliases: ClassVar[Mapping[str, str]] = {
+        "num_heads": "heads",  # torch.nn.MultiheadAttention
+        "num_key_value_heads": "kv_heads",  # Hugging Face
+    }
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "n_heads": "heads",
+        "num_attention_heads": "heads",
+        "num_kv_heads": "kv_heads",
+        "key_dim": "head_dim",
+        "is_causal": "causal",
+        "qkv_bias": "bias",
+    }
 
     heads: Size = Field(description="heads of the queries, H")
     kv_heads: OptionalSize = Field(
@@ -47,7 +60,7 @@ class Attention(Layer):
     )
 
 
-@kind("self_attention")
+@kind("self_attention", elsewhere=("MultiheadAttention", "attention", "mha", "GroupQueryAttention"))
 class SelfAttention(Attention):
     """``(…, t, d) → (…, t, d)``.
 

@@ -1,12 +1,12 @@
 """The class that every kind derives from, and the register of kinds."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
@@ -15,6 +15,14 @@ from archspec.trees import Items, Number, Truth, Value, Whole
 
 ENTRY_POINTS = "archcost.kinds"
 """The group in which another distribution names the module that registers its kinds."""
+
+
+_ENTERING = (
+    *("in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"),
+    *("input_size", "input_dim", "in_dim", "input_shape", "normalized_shape"),
+    *("embed_dim", "d_model", "in1_features", "in2_features", "kdim", "vdim"),
+)
+"""Sizes of a layer's input, as other libraries call them; here they follow from the input."""
 
 
 class Layer(BaseModel):
@@ -27,6 +35,9 @@ class Layer(BaseModel):
         example: fields that make a valid layer, for the reference and for the tests.
         rank: how many items each of its lists has, one per spatial axis; None for any number.
         either: fields of which exactly one must stand there; none for no such rule.
+        aliases: another name of a field, as PyTorch has it, with the same meaning → the field.
+        elsewhere: what other libraries call a field, for hints only → the field here.
+        advice: a name that is no field → the hint that tells what to write.
     """
 
     model_config = ConfigDict(
@@ -39,6 +50,28 @@ class Layer(BaseModel):
     example: ClassVar[dict[str, object]] = {}
     rank: ClassVar[int | None] = None
     either: ClassVar[tuple[str, ...]] = ()
+    aliases: ClassVar[Mapping[str, str]] = {}
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    advice: ClassVar[Mapping[str, str]] = {
+        **{name: f"{name} is worked out from what enters; leave it out" for name in _ENTERING},
+        "inplace": "leave inplace out; which layers work in place is said by the convention",
+        "device": "leave device out; --hardware names a device",
+        "dtype": "write precision beside the kind, as precision: fp16",
+    }
+
+    @classmethod
+    def hint_for(cls, name: str, value: object = None) -> str | None:  # noqa: ARG003
+        """Return what to write instead of a name that is no field, or None where that is unknown.
+
+        Args:
+            name: a key that stands among the fields.
+            value: its value.
+        """
+        if name in cls.model_fields:
+            return None
+        if name in cls.elsewhere:
+            return f"write {cls.elsewhere[name]}"
+        return next((c.advice[name] for c in _layers_of(cls) if name in c.advice), None)
 
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
@@ -59,6 +92,7 @@ class Layer(BaseModel):
         """The same rules, as JSON Schema."""
         found = handler(core)
         schema = handler.resolve_ref_schema(found)
+        _with_aliases(schema, cls.aliases)
         if cls.rank:
             fields = schema["properties"].items()
             schema["properties"] = {name: _of_rank(field, cls.rank) for name, field in fields}
@@ -80,18 +114,22 @@ class Layer(BaseModel):
         """This layer with every expression resolved in ``scope``, and every flag decided.
 
         Raises:
-            SpecError: a field has no value; its ``entry`` is the field's name.
+            FieldError: fields have no value.
         """
         changed: dict[str, object] = {}
-        for name in self.model_fields_set:
+        wrong: list[FieldError] = []
+        for name in sorted(self.model_fields_set, key=list(type(self).model_fields).index):
             try:
                 changed[name] = self._resolved_field(name, scope)
             except UnknownNameError as error:
                 words = () if error.path else self.words.get(name, ())
                 known = [*error.known, *words]
-                raise FieldError(name, UnknownNameError(error.name, known).at(error.path)) from None
+                wrong.append(FieldError(name, UnknownNameError(error.name, known).at(error.path)))
             except ExpressionError as error:
-                raise FieldError(name, error) from None
+                wrong.append(FieldError(name, error))
+        if wrong:
+            wrong[0].others = tuple(wrong[1:])
+            raise wrong[0]
         return self.model_copy(update=changed)
 
     def _resolved_field(self, name: str, scope: Scope) -> object:
@@ -102,6 +140,11 @@ class Layer(BaseModel):
             only = resolve_field(value[0], scope, takes_list=True)
             return (only,) if isinstance(only, Expression) else only
         return resolve_field(value, scope, takes_list=lists == "too")
+
+
+def _layers_of(kind: type[Layer]) -> Iterator[type[Layer]]:
+    """The class and those that it derives from, up to `Layer`."""
+    return (parent for parent in kind.__mro__ if issubclass(parent, Layer))
 
 
 def _require_rank(name: str, count: int, rank: int) -> None:
@@ -119,11 +162,23 @@ def _of_rank(field: dict[str, Any], rank: int) -> dict[str, Any]:
     return field
 
 
+def _with_aliases(schema: dict[str, Any], aliases: Mapping[str, str]) -> None:
+    """Let the JSON Schema of a kind take a field by either of its names, but not by both."""
+    for alias, field in aliases.items():
+        schema["properties"][alias] = schema["properties"][field]
+        both = [{"required": [alias]}, {"required": [field]}]
+        if field in schema.get("required", ()):
+            schema["required"] = [name for name in schema["required"] if name != field]
+            schema.setdefault("allOf", []).append({"oneOf": both})
+        else:
+            schema.setdefault("allOf", []).append({"not": {"required": [alias, field]}})
+
+
 class FieldError(SpecError):
     """A field without a value; ``position`` is the place in its text."""
 
     def __init__(self, field: str, error: ExpressionError) -> None:
-        super().__init__(error.cause, hint=error.hint)
+        super().__init__(error.cause, hint=error.hint, subject=error.subject)
         self.field = field
         self.position = error.position
         self.path = error.path
@@ -203,14 +258,56 @@ def as_expression(value: Value) -> Expression:
     return Expression(value)
 
 
+class Torch(NamedTuple):
+    """A class of ``torch.nn`` whose name may stand for a kind, in a spec of its own spelling.
+
+    Attributes:
+        name: the class.
+        axes: the fewest and the most axes of what enters it; None where the kind says that itself.
+        given: fields that must be written, since their defaults are others in PyTorch.
+    """
+
+    name: str
+    axes: tuple[int, int] | None = None
+    given: tuple[str, ...] = ()
+
+    def fits(self, axes: int) -> bool:
+        """Return whether an input of so many axes may enter it.
+
+        Args:
+            axes: how many.
+        """
+        return self.axes is None or self.axes[0] <= axes <= self.axes[1]
+
+
+class Alias(NamedTuple):
+    """PyTorch's name of a kind, and the kind's class."""
+
+    torch: Torch
+    layer: type[Layer]
+
+
 KINDS: dict[str, type[Layer]] = {}
 """Every registered name of a kind → its class."""
+
+ALIASES: dict[str, Alias] = {}
+"""PyTorch's name of a kind, as PyTorch writes it and in small letters → what it stands for."""
+
+ELSEWHERE: dict[str, str] = {}
+"""Another library's name of a kind, in small letters and without ``_`` → the kind, for hints."""
 
 _L = TypeVar("_L", bound=Layer)
 
 
-def kind(*names: str) -> Callable[[type[_L]], type[_L]]:
+def kind(
+    *names: str, torch: tuple[Torch | str, ...] | str = (), elsewhere: tuple[str, ...] = ()
+) -> Callable[[type[_L]], type[_L]]:
     """Register a class under its names, the usual one first.
+
+    Args:
+        names: the kind's own names.
+        torch: the classes of ``torch.nn`` that mean the same; their names may be written, too.
+        elsewhere: what other libraries call it; a spec that writes this gets a hint.
 
     Raises:
         ValueError: a name is taken.
@@ -218,13 +315,24 @@ def kind(*names: str) -> Callable[[type[_L]], type[_L]]:
 
     def register(layer: type[_L]) -> type[_L]:
         for name in names:
-            if name in KINDS:
-                raise ValueError(f"kind '{name}' is registered twice, by {KINDS[name].__name__}")
+            taken = KINDS.get(name) or (ALIASES[name].layer if name in ALIASES else None)
+            if taken:
+                raise ValueError(f"kind '{name}' is registered twice, by {taken.__name__}")
             KINDS[name] = layer
+        for each in (torch,) if isinstance(torch, str) else torch:
+            known = Torch(each) if isinstance(each, str) else each
+            for name in dict.fromkeys((known.name, known.name.lower())):
+                if name not in KINDS:
+                    ALIASES[name] = Alias(known, layer)
+        ELSEWHERE.update({_plainly(name): names[0] for name in elsewhere})
         layer.kind = names[0]
         return layer
 
     return register
+
+
+def _plainly(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def find_kind(name: str) -> type[Layer]:
@@ -235,9 +343,50 @@ def find_kind(name: str) -> type[Layer]:
     """
     failed = [] if name in KINDS else list(load_kinds())
     if name not in KINDS:
-        hint = did_you_mean(name, KINDS)
+        hint = kind_hint(name, KINDS)
         raise SpecError(f"unknown kind '{name}'", hint="; ".join([*filter(None, [hint]), *failed]))
     return KINDS[name]
+
+
+def find_alias(name: str) -> Alias | None:
+    """Return what a name of PyTorch's stands for, or None where it is none, or a kind of ours."""
+    return None if name in KINDS else ALIASES.get(name)
+
+
+def kind_hint(name: str, known: Iterable[str]) -> str | None:
+    """Return what to write instead of a name that is no kind, or None where nothing is near.
+
+    Args:
+        name: the name.
+        known: the names that may stand there.
+    """
+    plain = _plainly(name)
+    if plain in ELSEWHERE:
+        return f"'{name}' is another library's name; here it is '{ELSEWHERE[plain]}'"
+    near = nearest(name, known)
+    return _NO_KINDS.get(plain) or (f"did you mean '{near}'?" if near else None)
+
+
+_NO_KINDS = {
+    "sequential": "write its layers one after the other, or make a block of them under blocks:",
+    "modulelist": "write its layers one after the other, or a repeat of them",
+    "activation": "write the function itself as the kind, as relu or gelu",
+    "zeropad2d": "write pad: {pad: [left, right, top, bottom]}",
+    "zeropadding2d": "write pad: {pad: [left, right, top, bottom]}",
+    "reflectionpad2d": "write pad: {pad: [left, right, top, bottom], mode: reflect}",
+    "depthwiseconv2d": "write conv2d with groups: in_channels and out_channels: in_channels",
+    "separableconv2d": "write conv2d with groups: in_channels, then conv2d with kernel_size: 1",
+    "transformerencoderlayer": "make a block of layernorm, self_attention and linear layers",
+    "transformerdecoderlayer": "make a block of layernorm, attention and linear layers",
+    "dropout2d": "write dropout; its mask has one element per element, Dropout2d's per channel",
+    **dict.fromkeys(
+        ("kind", "type", "op", "layer"), "write the kind itself as the key, as - relu:"
+    ),
+    "loop": "write repeat: {times: …, layers: […]}",
+    "for": "write repeat: {times: …, layers: […]}, or foreach with rows",
+    "if": "write when: CONDITION beside the kind of an entry",
+}
+"""Names that are no kind, in small letters and without ``_`` → what to write instead."""
 
 
 def load_kinds() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Convolutions."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ class Conv(Layer):
     rank: ClassVar[int]
     words: ClassVar[dict[str, tuple[str, ...]]] = {"padding": ("same", "valid")}
     example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 3}
+    elsewhere: ClassVar[Mapping[str, str]] = {"filters": "out_channels"}
 
     out_channels: Size = Field(description="channels of the output, c_o")
     kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
@@ -40,7 +42,7 @@ class Conv(Layer):
     )
 
 
-@kind("conv1d")
+@kind("conv1d", torch="Conv1d")
 class Conv1d(Conv):
     """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``.
 
@@ -50,7 +52,7 @@ class Conv1d(Conv):
     rank = 1
 
 
-@kind("conv2d")
+@kind("conv2d", torch="Conv2d", elsewhere=("conv", "convolution"))
 class Conv2d(Conv):
     """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``.
 
@@ -73,6 +75,7 @@ class ConvTranspose(Layer):
 
     rank: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 2, "stride": 2}
+    elsewhere: ClassVar[Mapping[str, str]] = {"filters": "out_channels"}
 
     out_channels: Size = Field(description="channels of the output, c_o")
     kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
@@ -88,7 +91,7 @@ class ConvTranspose(Layer):
     bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
 
 
-@kind("conv_transpose1d")
+@kind("conv_transpose1d", torch="ConvTranspose1d")
 class ConvTranspose1d(ConvTranspose):
     """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``.
 
@@ -98,7 +101,11 @@ class ConvTranspose1d(ConvTranspose):
     rank = 1
 
 
-@kind("conv_transpose2d")
+@kind(
+    "conv_transpose2d",
+    torch="ConvTranspose2d",
+    elsewhere=("Conv2DTranspose", "deconv2d", "ConvTranspose"),
+)
 class ConvTranspose2d(ConvTranspose):
     """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``.
 
@@ -108,7 +115,7 @@ class ConvTranspose2d(ConvTranspose):
     rank = 2
 
 
-@kind("conv_transpose3d")
+@kind("conv_transpose3d", torch="ConvTranspose3d")
 class ConvTranspose3d(ConvTranspose):
     """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
 
@@ -120,7 +127,7 @@ class ConvTranspose3d(ConvTranspose):
     rank = 3
 
 
-@kind("conv3d")
+@kind("conv3d", torch="Conv3d")
 class Conv3d(Conv):
     """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
 

@@ -1,5 +1,6 @@
 """Embeddings, positions, and parameters that stand free."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -8,7 +9,7 @@ from archspec.fields import Size, SizeList, constant
 from archspec.layers.base import Layer, kind
 
 
-@kind("embedding")
+@kind("embedding", torch="Embedding")
 class Embedding(Layer):
     """``(…) → (…, d)``: a row of ``d`` numbers for every index, ``V·d`` weights, no products.
 
@@ -16,6 +17,10 @@ class Embedding(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"num_embeddings": 10, "embedding_dim": 4}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "vocab_size": "num_embeddings",
+        "output_dim": "embedding_dim",
+    }
 
     num_embeddings: Size = Field(description="how many rows there are, V")
     embedding_dim: Size = Field(description="numbers in a row, d")

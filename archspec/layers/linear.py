@@ -1,5 +1,6 @@
 """Fully connected layers."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -8,7 +9,11 @@ from archspec.fields import Flag, Size, flag
 from archspec.layers.base import Layer, kind
 
 
-@kind("linear")
+@kind(
+    "linear",
+    torch="Linear",
+    elsewhere=("Dense", "fully_connected", "fc", "Gemm", "affine", "InnerProduct"),
+)
 class Linear(Layer):
     """``(…, c_i) → (…, c_o)``: MACs ``rows·c_i·c_o`` over all leading axes, weights ``c_o·c_i``.
 
@@ -16,6 +21,11 @@ class Linear(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"out_features": 10}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "units": "out_features",
+        "use_bias": "bias",
+        "out_dim": "out_features",
+    }
 
     out_features: Size = Field(description="features of the output, c_o")
     bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")

@@ -19,7 +19,7 @@ class MatMul(Layer):
     takes: ClassVar[tuple[int, int | None]] = (2, 2)
 
 
-@kind("bilinear")
+@kind("bilinear", torch="Bilinear")
 class Bilinear(Layer):
     """``(…, c_1), (…, c_2) → (…, c_o)``: ``y_o = Σ_i Σ_j x_i·W_oij·z_j``; weights ``c_o·c_1·c_2``.
 

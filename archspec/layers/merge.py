@@ -1,5 +1,6 @@
 """Layers with several inputs: sums, products, concatenation."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -29,19 +30,19 @@ class Add(Elementwise):
     """``(…) + (…) → (…)``: the sum of all inputs. Source: He et al., CVPR 2016."""
 
 
-@kind("mul")
+@kind("mul", elsewhere=("multiply",))
 class Multiply(Elementwise):
     """``(…) · (…) → (…)``: the product of all inputs. Source: Hu et al., CVPR 2018 (gating)."""
 
 
-@kind("sub")
+@kind("sub", elsewhere=("subtract",))
 class Subtract(Elementwise):
     """``(…) − (…) → (…)``: the first input less the second. Source: ``torch.sub``."""
 
     takes: ClassVar[tuple[int, int | None]] = (2, 2)
 
 
-@kind("div")
+@kind("div", elsewhere=("divide",))
 class Divide(Elementwise):
     """``(…) / (…) → (…)``: the first input over the second. Source: ``torch.div``."""
 
@@ -53,7 +54,7 @@ class Largest(Elementwise):
     """``max((…), (…)) → (…)``: the largest of all inputs. Source: Goodfellow et al., ICML 2013."""
 
 
-@kind("concat")
+@kind("concat", elsewhere=("cat", "concatenate"))
 class Concat(Merge):
     """``(n, c_1, …), (n, c_2, …) → (n, c_1 + c_2, …)``: the inputs behind each other on one axis.
 
@@ -61,6 +62,7 @@ class Concat(Merge):
     """
 
     example: ClassVar[dict[str, object]] = {"axis": 1}
+    aliases: ClassVar[Mapping[str, str]] = {"dim": "axis"}  # torch.cat
 
     axis: Integer = Field(default=constant(1), description="the axis that grows")
 

@@ -1,14 +1,23 @@
 """Normalisation."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
 
 from archspec.fields import Flag, Real, Size, constant, flag
-from archspec.layers.base import Layer, kind
+from archspec.layers.base import Layer, Torch, kind
 
 
-@kind("batchnorm")
+@kind(
+    "batchnorm",
+    torch=(
+        Torch("BatchNorm1d", (2, 3)),
+        Torch("BatchNorm2d", (4, 4)),
+        Torch("BatchNorm3d", (5, 5)),
+    ),
+    elsewhere=("BatchNormalization", "bn", "SyncBatchNorm"),
+)
 class BatchNorm(Layer):
     """``(n, c, …) → (n, c, …)``: a scale and a shift per channel, ``2·c`` learnable parameters.
 
@@ -26,7 +35,7 @@ class BatchNorm(Layer):
     )
 
 
-@kind("rmsnorm")
+@kind("rmsnorm", torch="RMSNorm", elsewhere=("RMSNormalization", "LlamaRMSNorm"))
 class RMSNorm(Layer):
     """``(…, c) → (…, c)``: a scale per element of the last axis, ``c`` learnable parameters.
 
@@ -41,7 +50,7 @@ class RMSNorm(Layer):
     )
 
 
-@kind("layernorm")
+@kind("layernorm", torch="LayerNorm", elsewhere=("LayerNormalization", "ln"))
 class LayerNorm(Layer):
     """``(…, c) → (…, c)``: a scale and a shift per element of the normalised axes.
 
@@ -49,6 +58,10 @@ class LayerNorm(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"axes": 1}
+    advice: ClassVar[Mapping[str, str]] = {
+        "normalized_shape": "normalized_shape is worked out from what enters; leave it out, and "
+        "write axes: 2 where two axes are normalised",
+    }
 
     axes: Size = Field(default=constant(1), description="how many of the last axes are normalised")
     elementwise_affine: Flag = Field(
@@ -60,7 +73,7 @@ class LayerNorm(Layer):
     )
 
 
-@kind("groupnorm")
+@kind("groupnorm", torch="GroupNorm", elsewhere=("GroupNormalization",))
 class GroupNorm(Layer):
     """``(n, c, …) → (n, c, …)``: each of ``num_groups`` groups normalised; ``2·c`` parameters.
 
@@ -68,6 +81,7 @@ class GroupNorm(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"num_groups": 2}
+    elsewhere: ClassVar[Mapping[str, str]] = {"groups": "num_groups"}
 
     num_groups: Size = Field(description="groups; divides the channels")
     affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
@@ -76,7 +90,15 @@ class GroupNorm(Layer):
     )
 
 
-@kind("instancenorm")
+@kind(
+    "instancenorm",
+    torch=(
+        Torch("InstanceNorm1d", (3, 3)),
+        Torch("InstanceNorm2d", (4, 4)),
+        Torch("InstanceNorm3d", (5, 5)),
+    ),
+    elsewhere=("InstanceNormalization",),
+)
 class InstanceNorm(Layer):
     """``(n, c, …) → (n, c, …)``: each channel of each sample normalised; no parameters by default.
 
@@ -91,7 +113,7 @@ class InstanceNorm(Layer):
     )
 
 
-@kind("local_response_norm")
+@kind("local_response_norm", torch="LocalResponseNorm", elsewhere=("lrn",))
 class LocalResponseNorm(Layer):
     """``(n, c, …) → (n, c, …)``: each element over the squares of ``size`` channels around it.
 

@@ -1,5 +1,6 @@
 """Pooling."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -17,6 +18,7 @@ class Pool(Layer):
 
     rank: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"kernel_size": 2}
+    elsewhere: ClassVar[Mapping[str, str]] = {"pool_size": "kernel_size"}
 
     kernel_size: PerAxis = Field(description="extent of the window, k, in elements")
     stride: OptionalPerAxis = Field(
@@ -43,7 +45,7 @@ class AvgPool(Pool):
     )
 
 
-@kind("maxpool1d")
+@kind("maxpool1d", torch="MaxPool1d", elsewhere=("MaxPooling1D",))
 class MaxPool1d(MaxPool):
     """``(n, c, l_i) → (n, c, l_o)``, the maximum of each window.
 
@@ -53,7 +55,7 @@ class MaxPool1d(MaxPool):
     rank = 1
 
 
-@kind("maxpool2d")
+@kind("maxpool2d", torch="MaxPool2d", elsewhere=("MaxPooling2D", "MaxPool"))
 class MaxPool2d(MaxPool):
     """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the maximum of each window.
 
@@ -63,7 +65,7 @@ class MaxPool2d(MaxPool):
     rank = 2
 
 
-@kind("maxpool3d")
+@kind("maxpool3d", torch="MaxPool3d")
 class MaxPool3d(MaxPool):
     """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the maximum of each window.
 
@@ -73,7 +75,7 @@ class MaxPool3d(MaxPool):
     rank = 3
 
 
-@kind("avgpool1d")
+@kind("avgpool1d", torch="AvgPool1d", elsewhere=("AveragePooling1D",))
 class AvgPool1d(AvgPool):
     """``(n, c, l_i) → (n, c, l_o)``, the mean of each window.
 
@@ -83,7 +85,7 @@ class AvgPool1d(AvgPool):
     rank = 1
 
 
-@kind("avgpool2d")
+@kind("avgpool2d", torch="AvgPool2d", elsewhere=("AveragePooling2D", "AveragePool"))
 class AvgPool2d(AvgPool):
     """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the mean of each window.
 
@@ -93,7 +95,7 @@ class AvgPool2d(AvgPool):
     rank = 2
 
 
-@kind("avgpool3d")
+@kind("avgpool3d", torch="AvgPool3d")
 class AvgPool3d(AvgPool):
     """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the mean of each window.
 
@@ -120,7 +122,7 @@ class AdaptiveMaxPool(AdaptivePool):
     """A maximum per window; no arithmetic that is counted."""
 
 
-@kind("adaptive_avgpool1d")
+@kind("adaptive_avgpool1d", torch="AdaptiveAvgPool1d")
 class AdaptiveAvgPool1d(AdaptiveAvgPool):
     """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
 
@@ -130,7 +132,7 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
     rank = 1
 
 
-@kind("adaptive_avgpool2d")
+@kind("adaptive_avgpool2d", torch="AdaptiveAvgPool2d")
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
     """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
 
@@ -140,7 +142,7 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
     rank = 2
 
 
-@kind("adaptive_avgpool3d")
+@kind("adaptive_avgpool3d", torch="AdaptiveAvgPool3d")
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
     """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
 
@@ -150,7 +152,7 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
     rank = 3
 
 
-@kind("adaptive_maxpool1d")
+@kind("adaptive_maxpool1d", torch="AdaptiveMaxPool1d")
 class AdaptiveMaxPool1d(AdaptiveMaxPool):
     """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
 
@@ -160,7 +162,7 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
     rank = 1
 
 
-@kind("adaptive_maxpool2d")
+@kind("adaptive_maxpool2d", torch="AdaptiveMaxPool2d")
 class AdaptiveMaxPool2d(AdaptiveMaxPool):
     """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
 
@@ -170,7 +172,7 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
     rank = 2
 
 
-@kind("adaptive_maxpool3d")
+@kind("adaptive_maxpool3d", torch="AdaptiveMaxPool3d")
 class AdaptiveMaxPool3d(AdaptiveMaxPool):
     """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
 
@@ -187,12 +189,15 @@ class GlobalPool(Layer):
     """
 
 
-@kind("global_avgpool")
+@kind(
+    "global_avgpool",
+    elsewhere=("GlobalAveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePool", "GAP"),
+)
 class GlobalAvgPool(GlobalPool):
     """The mean of each channel."""
 
 
-@kind("global_maxpool")
+@kind("global_maxpool", elsewhere=("GlobalMaxPooling2D", "GlobalMaxPool"))
 class GlobalMaxPool(GlobalPool):
     """The maximum of each channel."""
 
@@ -206,12 +211,12 @@ class Reduction(Layer):
     keepdim: Flag = Field(default=flag(False), description="whether they stay, with extent 1")
 
 
-@kind("mean")
+@kind("mean", elsewhere=("reduce_mean",))
 class Mean(Reduction):
     """The mean over some axes. Source: ``torch.mean``."""
 
 
-@kind("sum")
+@kind("sum", elsewhere=("reduce_sum",))
 class Sum(Reduction):
     """The sum over some axes. Source: ``torch.sum``."""
 

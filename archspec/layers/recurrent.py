@@ -1,11 +1,12 @@
 """Recurrent layers."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from archspec.fields import Flag, OptionalSize, Probability, Size, constant, flag
-from archspec.layers.base import Layer, kind
+from archspec.layers.base import Layer, Torch, kind
 
 
 class Recurrent(Layer):
@@ -19,6 +20,7 @@ class Recurrent(Layer):
 
     gates: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"hidden_size": 4}
+    elsewhere: ClassVar[Mapping[str, str]] = {"units": "hidden_size"}
 
     hidden_size: Size = Field(description="features of the state, h")
     num_layers: Size = Field(
@@ -37,7 +39,7 @@ class Recurrent(Layer):
     )
 
 
-@kind("lstm")
+@kind("lstm", torch=(Torch("LSTM", given=("batch_first",)),))
 class LSTM(Recurrent):
     """Four gates and a cell. Source: Hochreiter and Schmidhuber, 1997; Sak et al., 2014."""
 
@@ -50,14 +52,14 @@ class LSTM(Recurrent):
     )
 
 
-@kind("gru")
+@kind("gru", torch=(Torch("GRU", given=("batch_first",)),))
 class GRU(Recurrent):
     """Three gates. Source: Cho et al., EMNLP 2014."""
 
     gates = 3
 
 
-@kind("rnn")
+@kind("rnn", torch=(Torch("RNN", given=("batch_first",)),))
 class RNN(Recurrent):
     """One gate, no more than a linear layer. Source: Elman, 1990."""
 

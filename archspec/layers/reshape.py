@@ -1,5 +1,6 @@
 """Layers that multiply nothing: other shapes of the same elements, choices of them, copies."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -23,7 +24,7 @@ from archspec.layers.base import Layer, kind, known_integer
 from archspec.ranges import EXTENT
 
 
-@kind("identity")
+@kind("identity", torch="Identity")
 class Identity(Layer):
     """``(…) → (…)``: passes its input on.
 
@@ -31,12 +32,14 @@ class Identity(Layer):
     """
 
 
-@kind("dropout")
+@kind("dropout", torch="Dropout")
 class Dropout(Layer):
     """``(…) → (…)``: zeroes elements at random while training; at inference the identity.
 
     Source: Srivastava et al., JMLR 2014; ``torch.nn.Dropout``.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"rate": "p", "drop_prob": "p"}
 
     p: Probability = Field(
         default=constant("0.5"),
@@ -57,7 +60,7 @@ class DropPath(Layer):
     )
 
 
-@kind("flatten")
+@kind("flatten", torch="Flatten")
 class Flatten(Layer):
     """``(n, c, h, w) → (n, c·h·w)``: the axes from ``start_dim`` to ``end_dim`` become one.
 
@@ -68,7 +71,7 @@ class Flatten(Layer):
     end_dim: Integer = Field(default=constant(-1), description="the last axis that is merged")
 
 
-@kind("reshape", "view")
+@kind("reshape", "view", elsewhere=("unflatten",))
 class Reshape(Layer):
     """``(…) → shape``: the same elements in the same order, as a tensor of another shape.
 
@@ -251,7 +254,7 @@ class Roll(Layer):
     dims: Axes = Field(description="the axes")
 
 
-@kind("channel_shuffle")
+@kind("channel_shuffle", torch="ChannelShuffle")
 class ChannelShuffle(Layer):
     """``(n, g·c, …) → (n, c·g, …)``: the channels of ``groups`` groups are dealt in turn.
 
@@ -263,7 +266,7 @@ class ChannelShuffle(Layer):
     groups: Size = Field(description="groups g; divides the channels")
 
 
-@kind("pixel_shuffle")
+@kind("pixel_shuffle", torch="PixelShuffle")
 class PixelShuffle(Layer):
     """``(n, c·r², h, w) → (n, c, h·r, w·r)``: channels become pixels.
 
@@ -275,7 +278,7 @@ class PixelShuffle(Layer):
     upscale_factor: Size = Field(description="the factor r; r² divides the channels")
 
 
-@kind("pixel_unshuffle")
+@kind("pixel_unshuffle", torch="PixelUnshuffle")
 class PixelUnshuffle(Layer):
     """``(n, c, h·r, w·r) → (n, c·r², h, w)``: pixels become channels.
 
@@ -287,7 +290,7 @@ class PixelUnshuffle(Layer):
     downscale_factor: Size = Field(description="the factor r; divides height and width")
 
 
-@kind("upsample", "interpolate")
+@kind("upsample", "interpolate", torch="Upsample", elsewhere=("UpSampling2D", "resize"))
 class Upsample(Layer):
     """``h_o = floor(h_i·scale_factor)``, or as ``size`` says, on every spatial axis.
 

@@ -3,8 +3,9 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
+from costmodel.cli.misuse import misuse, refuse_no_command
 from costmodel.cli.networks import report
 
 if TYPE_CHECKING:
@@ -63,13 +64,18 @@ def run(words: list[str]) -> Any:
     """What a command line gives; the list of commands where it is empty.
 
     Raises:
-        CycloptsError: a word is no command, option or value.
-        SpecError: a command finds a rule broken.
+        SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
-    if words and set(words).isdisjoint(app.help_flags):
-        return app(words)
-    app.resolved_commands()  # the list says of each what the docstring of its function does
-    return app(words or app.help_flags[:1], console=_help_console())
+    console = None
+    if not words or not set(words).isdisjoint(app.help_flags):
+        app.resolved_commands()  # the list says of each what the docstring of its function does
+        console = _help_console()
+    if words:
+        refuse_no_command(words[0], COMMANDS)
+    try:
+        return app(words or app.help_flags[:1], console=console)
+    except CycloptsError as error:
+        raise misuse(error, words) from None
 
 
 def _help_console() -> "Console":

@@ -5,6 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError, find_named
+from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
@@ -42,6 +43,7 @@ def report(
     """Show what every layer and the whole network cost; of several networks, a row for each."""
     from costmodel.networks import names_several
 
+    require_files(spec)
     if not names_several(spec):
         require_one(layout)
         _print_report(spec[0], chosen(metric), depth, given, format=format, symbolic=symbolic)

@@ -9,6 +9,7 @@ from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
+from costmodel.cli.misuse import is_like_a_spec
 from costmodel.loading import analyze
 from costmodel.metrics import OpenLawError
 from costmodel.scenario import Scenario, scenario
@@ -268,5 +269,6 @@ def chosen(metrics: list[str] | None) -> tuple[str, ...]:
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise SpecError(f"--set takes name=number, not '{text}'", hint="as in --set h=192 n=8")
+        hint = f"put {text} before --set" if is_like_a_spec(text) else "as in --set h=192 n=8"
+        raise SpecError(f"--set takes name=number, not '{text}'", hint=hint)
     return name.strip(), value.strip()

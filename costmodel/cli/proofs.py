@@ -1,6 +1,7 @@
 """Commands that hold networks against what is published."""
 
 import sys
+from itertools import chain
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -25,8 +26,8 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
         raise SpecError("these specs expect nothing", hint="write facts under expect")
     if findings:
         print(render(findings), end="")
-    for bad in errors[:-1]:
-        print(f"archcost: {bad}", file=sys.stderr)
+    for message in chain.from_iterable(bad.messages for bad in errors[:-1]):
+        print(f"archcost: {message}", file=sys.stderr)
     if errors:
         raise errors[-1]
     return int(not all(finding.passes for finding in findings))

@@ -16,6 +16,7 @@ from cyclopts import CycloptsError
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from costmodel.cli.app import app
+from costmodel.cli.misuse import misuse
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.render.plots import SUFFIXES, Drawing
@@ -70,9 +71,9 @@ def answer(marker: Marker, root: Path) -> Answer:
         try:
             return _run(marker, scratch)
         except (SpecError, ExpressionError, CycloptsError) as error:
-            cause = scratch.as_named(str(error).split("\n  hint: ")[0])
-            hint = getattr(error, "hint", None)
-            raise _failed(marker, cause, hint) from None
+            told = misuse(error, marker.words) if isinstance(error, CycloptsError) else error
+            cause = scratch.as_named(str(told).split("\n")[0])
+            raise _failed(marker, cause, told.hint) from None
 
 
 def _run(marker: Marker, scratch: "Scratch") -> Answer:

@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Mul
 from archspec.errors import SpecError
 from archspec.fields import Expression
 from archspec.graph import Input, Node, Repeat
-from archspec.layers import Layer
+from archspec.layers import ALIASES, Layer
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
@@ -96,6 +96,28 @@ class Site:
         """The shape that enters, where it is one."""
         return self.inputs[0]
 
+    def require_axes(self) -> None:
+        """Make sure that the input has as many axes as PyTorch's name of the kind asks for.
+
+        Raises:
+            SpecError: it has more, or fewer.
+        """
+        torch = self.node.torch if isinstance(self.node, Node) else None
+        if torch is None or torch.fits(len(self.input)):
+            return
+        least, most = torch.axes or (0, 0)
+        wanted = str(least) if least == most else f"{least} or {most}"
+        cause = f"{torch.name} takes {wanted} axes; the input {show_shape(self.input)} has "
+        others = (alias.torch for alias in ALIASES.values() if alias.layer is self._kind)
+        fitting = next((other.name for other in others if other.fits(len(self.input))), None)
+        hint = f"write {fitting} here, or {self._kind.kind} for any" if fitting else None
+        raise self.node.error(f"{cause}{len(self.input)}", hint)
+
+    @property
+    def _kind(self) -> type[Layer]:
+        assert isinstance(self.node, Node)
+        return type(self.node.layer)
+
     def value(self, name: str, expression: Expression) -> Expr:
         """The value of a field's expression; ``name`` is the field's.
 
@@ -105,6 +127,8 @@ class Site:
         self._read.add(name)
         try:
             return self.translate(expression.tree)
+        except SpecError:  # a size that is unknown, since an error is told already
+            raise
         except ValueError as error:
             raise self.node.error(str(error), field=name) from None
 

@@ -1,0 +1,128 @@
+"""Command lines that no command takes: what is wrong with them, and what to write."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cyclopts import CycloptsError
+from cyclopts.exceptions import (
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from archspec.errors import SpecError, did_you_mean, nearest
+
+
+def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
+    """Return the error of a command line that no command takes.
+
+    Args:
+        error: what the parser of command lines raised.
+        words: the command line, without ``archcost``.
+    """
+    command = " ".join(("archcost", *(error.command_chain or ())))
+    match error:
+        case MissingArgumentError():
+            return _missing(error, command, words)
+        case UnusedCliTokensError():
+            return _unused(error.unused_tokens or [], command)
+        case UnknownOptionError():
+            return _unknown(error, command)
+        case RepeatArgumentError():
+            return SpecError(f"{error.token.keyword} is given twice", hint="leave one of them out")
+    return SpecError(str(error))
+
+
+def refuse_no_command(word: str, commands: Iterable[str]) -> None:
+    """Make sure that what stands first is a command, or may be a spec.
+
+    Args:
+        word: what stands first.
+        commands: the commands.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    plain = word.replace("_", "").replace("-", "").isalnum() and not word.startswith("-")
+    if plain and word not in (known := list(commands)) and not Path(word).exists():
+        cause = f"'{word}' is no command, and no such file is here"
+        raise SpecError(cause, hint=did_you_mean(word, known) or "archcost --help lists them")
+
+
+def is_like_a_spec(word: str) -> bool:
+    """Return whether a word looks like the path of a spec.
+
+    Args:
+        word: a word of a command line.
+    """
+    path = word.partition("@")[0]
+    return path.endswith((".yaml", ".yml")) or ("=" not in word and Path(path).is_file())
+
+
+def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) -> SpecError:
+    name = error.argument.name if error.argument else "an argument"
+    if name.startswith("-"):
+        return SpecError(f"{name} needs a value", hint=f"{command} --help says which")
+    for option, specs in _swallowed(words):
+        shown = " ".join(specs)
+        cause = f"{option} takes all words up to the next option, {shown} too, so that no {name}"
+        return SpecError(
+            f"{cause} is left", hint=f"put {name} before {option}: {command} {shown} {option} …"
+        )
+    hint = f"write it first, as in {command} specs/alexnet.yaml"
+    if not name.startswith("SPEC"):
+        hint = f"{command} --help says in which order its words stand"
+    return SpecError(f"{command} needs {name}, and none is given", hint=hint)
+
+
+def _swallowed(words: Sequence[str]) -> Iterable[tuple[str, list[str]]]:
+    """Every option with the specs among its values."""
+    option, specs = "", list[str]()
+    for word in (*words, "--"):
+        if not word.startswith("-"):
+            specs += [word] if option and is_like_a_spec(word) else []
+            continue
+        if specs:
+            yield option, specs
+        option, specs = word.partition("=")[0], []
+
+
+def _unused(unused: Sequence[str], command: str) -> SpecError:
+    word = unused[0]
+    cause = f"{command} has no use for '{word}'; it stands where no more words are taken"
+    return SpecError(cause, hint=_as_option(word) or f"{command} --help says what it takes")
+
+
+def _as_option(word: str) -> str | None:
+    """The hint for a word that is meant for an option."""
+    from costmodel.metrics import METRICS
+
+    if "=" in word:
+        return f"write --set {word} to give a symbol a value"
+    return f"write --metric {word} to show that metric" if word in METRICS else None
+
+
+def require_files(specs: Iterable[str]) -> None:
+    """Make sure that no word that is meant for an option stands where specs stand.
+
+    Args:
+        specs: paths and patterns of specs.
+
+    Raises:
+        SpecError: one is no file, and reads like a setting or a metric.
+    """
+    for spec in specs:
+        hint = None if Path(spec).exists() or is_like_a_spec(spec) else _as_option(spec)
+        if hint:
+            raise SpecError(f"no such file: {spec}", hint=hint)
+
+
+def _unknown(error: UnknownOptionError, command: str) -> SpecError:
+    written = error.token.keyword or error.token.value or ""
+    option = written.partition("=")[0]
+    names = (name for argument in error.argument_collection for name in argument.names)
+    known = {name.lstrip("-"): name for name in names if name.startswith("--")}
+    near = nearest(option.lstrip("-"), known)
+    hint = f"did you mean {known[near]}?" if near else f"{command} --help lists its options"
+    return SpecError(f"{command} has no option {option}", hint=hint)
