@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
@@ -18,19 +19,36 @@ a number is beyond 1.8e308, more than is shown in units or as a ratio
 def main() -> None:
     """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 130/143 stopped."""
     signal.signal(signal.SIGTERM, _stop)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
+    _prepare_streams()
     try:
         status = _run(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is dropped
+        status = 0 if isinstance(error, BrokenPipeError) else _fail(_of_system(error))
     except KeyboardInterrupt:
         status = 130
     gc.freeze()  # nor is it worth a search for garbage at the end
     sys.exit(status)
+
+
+def _prepare_streams() -> None:
+    """Make sure that there are streams; one that is closed refuses what is written to it."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
+
+
+def _of_system(error: OSError) -> str:
+    """Say what the system refuses; an error that names no file is of the output."""
+    cause = error.strerror or str(error)
+    if error.filename is None:
+        return f"cannot write the output: {cause}"
+    return f"cannot use {error.filename}: {cause}"
 
 
 def _stop(number: int, _: object) -> None:
@@ -66,7 +84,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"archcost: {message}", file=sys.stderr)
+    with suppress(OSError):  # nobody hears it
+        print(f"archcost: {message}", file=sys.stderr)
     return 2
 
 

@@ -1,6 +1,7 @@
 """Commands about documents: pages whose tables are generated, and the language's schema."""
 
 import sys
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
     from costmodel.docs.pages import refreshed, write
 
-    if root is not None and not Path(root).is_dir():
+    if root is not None and not isdir(root):
         raise SpecError(f"--root {root} is no folder")
     changes = refreshed(pages, Path(root) if root is not None else None)
     stale = [change for change in changes if change.is_stale]

@@ -152,7 +152,7 @@ def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
     if Path(path).suffix not in ends:
         cause = f"a marker writes figures and data only, not '{path}'"
         raise SpecError(cause, hint=f"it ends in {', '.join(ends)}")
-    if not (root / path).parent.is_dir():
+    if not os.path.isdir((root / path).parent):
         raise SpecError(f"there is no folder {Path(path).parent}/", hint="make it first")
 
 
@@ -166,7 +166,7 @@ def _check_name(name: str) -> None:
         raise SpecError(f"{name} cannot stand in a marker")
     known = [command for command in app if not command.startswith("-")]
     is_word = re.fullmatch(r"\w[\w-]*", name) is not None
-    if is_word and name not in known and not Path(name).exists():
+    if is_word and name not in known and not os.path.exists(name):
         raise SpecError(f"unknown command '{name}'", hint=did_you_mean(name, known))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archspec.errors import SpecError
+from costmodel.files import require_writable, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +61,9 @@ def plot(
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
         paint(shown, figure.subplots())
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(Path(path).suffix)
-        try:
-            figure.savefig(path, metadata={dated: None} if dated else {}, facecolor="white")
-        except OSError as error:
-            raise SpecError(f"cannot write {path}: {error.strerror}") from None
+        form, metadata = Path(path).suffix.removeprefix("."), {dated: None} if dated else {}
+        with written(path) as draft:
+            figure.savefig(draft, format=form, metadata=metadata, facecolor="white")
     return Drawing(" ".join(about.split()), digest_of((shown, width, height)))
 
 
@@ -90,12 +90,11 @@ def require_plot(path: str) -> None:
     """Make sure, before anything is worked out, that a plot can be made.
 
     Raises:
-        SpecError: the path has another end or is in no folder, or matplotlib is missing.
+        SpecError: the path has another end or cannot be written, or matplotlib is missing.
     """
     if Path(path).suffix not in SUFFIXES:
         raise SpecError(f"a plot is no '{path}'", hint=f"its end is {', '.join(SUFFIXES)}")
-    if not Path(path).parent.is_dir():
-        raise SpecError(f"cannot write {path}: No such file or directory")
+    require_writable(path)
     try:
         import matplotlib  # noqa: F401 - whether it is there
     except ImportError:

@@ -6,9 +6,7 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError, find_named
+from costmodel.files import require_writable, written
 from costmodel.formula import show_number, show_quantity
 from costmodel.render import latex, markdown
 from costmodel.sweep.fields import Field
@@ -47,16 +46,19 @@ def find_format(name: str | None, path: str | None) -> str:
     """The format that is asked for, by its name or by the end of a path.
 
     Raises:
-        SpecError: there is no such format, it needs a file, or the path says another.
+        SpecError: there is no such format, it needs a file, or the path says another or is none
+            that can be written.
     """
+    if path is not None:
+        require_writable(path)
     if name is None:
-        return _by_suffix(path) if path else "table"
+        return "table" if path is None else _by_suffix(path)
     found = find_named("format", name, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
     if found == "table" and path is not None:
         raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
-    meant = SUFFIXES.get(Path(path).suffix.lower()) if path else None
+    meant = None if path is None else SUFFIXES.get(Path(path).suffix.lower())
     if meant not in (None, found):
         end = next(end for end, form in SUFFIXES.items() if form == found)
         raise SpecError(
@@ -120,30 +122,12 @@ def write_file(
     """
     if form == "parquet":
         require_parquet()
-    with beside(path) as draft:
+    with written(path) as draft:
         if form == "parquet":
             _write_parquet(draft, fields, chunks)
             return
         with draft.open("w", encoding="utf-8", newline="") as stream:
             write_text(fields, chunks, form, stream, notes)
-
-
-@contextmanager
-def beside(path: str) -> Iterator[Path]:
-    """A new file beside a place, put there if all goes well and deleted otherwise.
-
-    Raises:
-        SpecError: the file cannot be written.
-    """
-    draft = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    try:
-        draft.open("wb").close()
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise SpecError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _exact(_: Field, value: Any) -> str:
