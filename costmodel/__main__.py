@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
 from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
@@ -64,7 +63,8 @@ def _run(arguments: list[str]) -> int:
     try:
         require_own_language()
     except ImportError as error:
-        return _fail(str(error))
+        print(f"archcost: {error}", file=sys.stderr)
+        return 2
     from cyclopts import CycloptsError
 
     from archspec.errors import SpecError
@@ -84,8 +84,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _fail(message: str) -> int:
-    with suppress(OSError):  # nobody hears it
-        print(f"archcost: {message}", file=sys.stderr)
+    from costmodel.cli.tell import tell
+
+    tell(*message.split("\n"))
     return 2
 
 

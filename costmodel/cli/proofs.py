@@ -1,12 +1,12 @@
 """Commands that hold networks against what is published."""
 
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from archspec.errors import SpecError, find_named
 from costmodel.cli.options import ViewFormat, require_values
+from costmodel.cli.tell import tell
 
 
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
@@ -26,7 +26,7 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
     if findings:
         print(render(findings), end="")
     for bad in errors[:-1]:
-        print(f"archcost: {bad}", file=sys.stderr)
+        tell(*str(bad).split("\n"))
     if errors:
         raise errors[-1]
     return int(not all(finding.passes for finding in findings))

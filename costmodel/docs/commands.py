@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass, replace
@@ -16,6 +15,7 @@ from cyclopts import CycloptsError
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from costmodel.cli.app import app
+from costmodel.cli.tell import TOLD, tell
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.render.plots import SUFFIXES, Drawing
@@ -26,11 +26,14 @@ FIGURE = "plot"
 WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 """The parameters of commands that name a file which they write → the ends that it may have."""
 
-WARNING = "archcost: warning: "
+WARNING = f"{TOLD}warning: "
 """What a line on stderr begins with that says of a spec what has no effect."""
 
 FORBIDDEN = ("docs",)
 """The commands that cannot stand in a marker."""
+
+_PLAIN = re.compile(r"[\w./+@,=-]+")
+"""A path that stands as it is in a page of every style."""
 
 COLUMNS = "80"
 """The width of the terminal that commands find."""
@@ -86,7 +89,7 @@ def _run(marker: Marker, scratch: "Scratch") -> Answer:
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
     warnings = (line for line in told.getvalue().splitlines() if line.startswith(WARNING))
     for line in warnings:
-        print(line, file=sys.stderr)
+        tell(line.removeprefix(TOLD))
     return Answer(
         _tidied(printed.getvalue()),
         str(bound.arguments.get("format", "")),
@@ -149,6 +152,9 @@ def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
         raise SpecError(f"a marker writes below {root.name}/ only, not '{path}'")
     if any(part.startswith(".") for part in parts):
         raise SpecError(f"a marker writes no hidden file, as '{path}'")
+    if not _PLAIN.fullmatch(path):
+        cause = f"a marker writes no file of this name: '{path}'"
+        raise SpecError(cause, hint="letters, digits and . _ - / + @ , = make one")
     if Path(path).suffix not in ends:
         cause = f"a marker writes figures and data only, not '{path}'"
         raise SpecError(cause, hint=f"it ends in {', '.join(ends)}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, visible
 from costmodel.files import require_writable, written
 
 if TYPE_CHECKING:
@@ -59,12 +59,26 @@ def plot(
 
     with rc_context({"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
-        paint(shown, figure.subplots())
+        paint(drawable(shown), figure.subplots())
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(Path(path).suffix)
         form, metadata = Path(path).suffix.removeprefix("."), {dated: None} if dated else {}
         with written(path) as draft:
             figure.savefig(draft, format=form, metadata=metadata, facecolor="white")
     return Drawing(" ".join(about.split()), digest_of((shown, width, height)))
+
+
+def drawable(shown: T) -> T:
+    """Return what is to be drawn, with every text in it drawn as it is.
+
+    No dollar of a text begins a formula of matplotlib's, and no sign of it is one that SVG cannot
+    hold (see `visible`); lines may end in it.
+    """
+    if isinstance(shown, str):
+        return visible(shown, keep="\n").replace("$", r"\$")  # type: ignore[return-value]
+    if isinstance(shown, tuple | list):
+        parts = map(drawable, shown)
+        return type(shown)(*parts) if hasattr(shown, "_fields") else type(shown)(parts)
+    return shown
 
 
 def digest_of(shown: Any) -> str:

@@ -14,10 +14,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError, find_named, visible
 from costmodel.files import require_writable, written
 from costmodel.formula import show_number, show_quantity
+from costmodel.render import csv as csv_text
 from costmodel.render import latex, markdown
+from costmodel.render.json import as_json
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array
@@ -154,7 +156,13 @@ def abs_large(value: Any) -> bool:
 
 
 def _csv_head(fields: Sequence[Field]) -> str:
-    return _csv_line([field.name for field in fields])
+    return _csv_line([csv_text.escaped(field.name) for field in fields])
+
+
+def _csv_cell(field: Field, value: Any) -> str:
+    """A number as it is; a text so that no spreadsheet takes it for a formula."""
+    text = _exact(field, value)
+    return csv_text.escaped(text) if field.kind == "text" else text
 
 
 def _csv_line(cells: Sequence[str]) -> str:
@@ -171,8 +179,12 @@ def _json(field: Field, value: Any) -> str:
     if value is None:
         text = "null"
     elif field.kind in ("text", "fraction") and not isinstance(value, int):
-        text = json.dumps(text, ensure_ascii=False)
-    return f"{json.dumps(field.name, ensure_ascii=False)}: {text}"
+        text = _json_text(text)
+    return f"{_json_text(field.name)}: {text}"
+
+
+def _json_text(text: str) -> str:
+    return as_json(json.dumps(text, ensure_ascii=False))
 
 
 def _markdown_head(fields: Sequence[Field]) -> str:
@@ -182,7 +194,7 @@ def _markdown_head(fields: Sequence[Field]) -> str:
 
 
 def _markdown_foot(notes: Sequence[tuple[str, str]]) -> str:
-    return "\n" + "".join(f"- {label}: {markdown.escaped(note)}\n" for label, note in notes)
+    return "\n" + "".join(f"{line}\n" for line in markdown.listed(notes))
 
 
 def _latex_head(fields: Sequence[Field]) -> str:
@@ -193,12 +205,12 @@ def _latex_head(fields: Sequence[Field]) -> str:
 
 def _latex_foot(notes: Sequence[tuple[str, str]]) -> str:
     """The end of the table; what belongs to it, as comments."""
-    said = "".join(f"% {label}: {note}\n" for label, note in notes)
+    said = "".join(f"% {label}: {visible(note)}\n" for label, note in notes)
     return f"\\bottomrule\n\\end{{tabular}}\n{said}"
 
 
 TEXT_FORMATS = {
-    "csv": TextFormat(_csv_head, _exact, _csv_line, lambda notes: ""),  # noqa: ARG005 - data alone
+    "csv": TextFormat(_csv_head, _csv_cell, _csv_line, lambda notes: ""),  # noqa: ARG005 - data alone
     "jsonl": TextFormat(
         lambda fields: "",  # noqa: ARG005 - each line says its names
         _json,
@@ -324,8 +336,13 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
 
         return arrow.array([_or_none(decimal, value) for value in column.tolist()], kind)
     if kind == arrow.string():
-        return arrow.array([_or_none(show_value, value) for value in column.tolist()], kind)
+        return arrow.array([_or_none(_whole_text, value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
+
+
+def _whole_text(value: Any) -> str:
+    """A value as text; halves of characters, as file names may have, are spelled out."""
+    return show_value(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _or_none(make: Callable[[Any], Any], value: Any) -> Any:
