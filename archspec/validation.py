@@ -1,8 +1,8 @@
 """The door between pydantic and a person: a validation error becomes one `SpecError`."""
 
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from archspec.document import Document, Path_
 from archspec.errors import Origin, SpecError, did_you_mean
@@ -10,6 +10,9 @@ from archspec.fields import show
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 """What is written is exactly what a model has, and is not changed."""
+
+Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+"""A text for people, on one line: line breaks and other white space become a space."""
 
 _M = TypeVar("_M", bound=BaseModel)
 

@@ -44,7 +44,9 @@ def _draw(found: Comparison, console: Console) -> None:
     for heading, notes in _orders(found):
         console.print(styled(heading, "bold"), soft_wrap=True)
         for told, names in notes:
-            console.print(Text.assemble(f"  {told}: ", (visible(names), "dim")), soft_wrap=True)
+            console.print(
+                Text.assemble(f"  {visible(told)}: ", (visible(names), "dim")), soft_wrap=True
+            )
     entries(_notes(found), console)
 
 

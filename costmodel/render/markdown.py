@@ -64,7 +64,12 @@ def code(shown: str) -> str:
 _OF_NAMES = re.compile(r"\*|(?<!\w)_|_(?!\w)")
 """What of a layer's name, which is letters, digits, - and _, Markdown would take for its own."""
 
-_OWN = re.compile(r"[\\|*_<>`\[\]&~$]")
+_OWN = re.compile(r"[\\|*_<>`\[\]&$]|~(?=\S)")
+
+
+_BEGINS_ITEM = re.compile(r"^([0-9]{1,9})([.)])(?=\s|$)")
+_BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$)))")
+"""What at the beginning of a line makes an item, a rule, an underline or a heading of it."""
 
 
 def escaped(shown: str) -> str:
@@ -73,7 +78,8 @@ def escaped(shown: str) -> str:
     Backslashes stand before the signs that GitHub's Markdown takes for its own, and it stays one
     line (see `visible`).
     """
-    return _OWN.sub(r"\\\g<0>", visible(shown))
+    text = _OWN.sub(r"\\\g<0>", visible(shown))
+    return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
 
 def listed(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:

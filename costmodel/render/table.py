@@ -184,21 +184,24 @@ def entries(notes: Iterable[Note], console: Console) -> None:
 
 def _draw_entries(listed: Iterable[Entry], console: Console) -> None:
     """What belongs to labels in one column; a label too long for it has a line of its own."""
-    listed = [
-        each._replace(shown=visible(each.shown)) if isinstance(each.shown, str) else each
-        for each in listed
-    ]
+    listed = list(map(_as_seen, listed))
     lengths = (len(each.label) for each in listed if each.shown)
     indent = max((n + 1 for n in lengths if n <= LONGEST_LABEL), default=0)
     for each in listed:
         _draw_entry(each, max(indent, MIN_INDENT), console)
 
 
+def _as_seen(entry: Entry) -> Entry:
+    """The same entry with what a terminal would obey spelled out."""
+    shown = visible(entry.shown) if isinstance(entry.shown, str) else entry.shown
+    return entry._replace(label=visible(entry.label), shown=shown)
+
+
 def _draw_entry(entry: Entry, indent: int, console: Console) -> None:
     """A label and what it stands for, which stays in its column where the terminal breaks it."""
     label, shown, style, _ = entry
     if len(label) >= indent or not shown:
-        console.print(styled(label, style), soft_wrap=True)
+        console.print(Text(label, style), soft_wrap=True)
         label = ""
     if shown and not console.is_terminal:
         console.print(Text.assemble((f"{label:<{indent}}", style), shown), soft_wrap=True)

@@ -140,7 +140,10 @@ def _grid(rows: list[list[str]], right: list[bool]) -> list[str]:
     return lines
 
 
-_OWN_OF_RST = re.compile(r"[\\*_`|]|::|^(?=[^\w\s\\*_`|])|^(?=(?:\w+|#)[.)](?:\s|$))")
+_OWN_OF_RST = re.compile(
+    r"[\\*_`|]|:(?=\S)|@(?=\S)"  # anywhere; a link has no space behind these
+    r"|^(?=[-+•‣⁃./>:]|([!-/:-@\[-`{-~])\1*$|(?:\w+|#)[.)](?:\s|$))"  # at the beginning of a line
+)
 
 
 def escaped_rst(shown: str) -> str:
