@@ -461,11 +461,11 @@ def test_what_is_a_name_of_the_language_is_no_such_text(
 
 KEPT = (
     "int", "main", "linux", "unix", "INT64_MAX", "INT64_C", "int64_t", "uint8_t", "bool", "ok",
-    "value", "result", "_Bool", "__LINE__", "asm", "typeof", "NULL", "constexpr", "add", "floor_div", "roundTo", "floorDiv",
-    "lambda", "class", "def", "None", "ValueError", "max_", "__debug__", "match", "print", "self",
-    "default", "function", "let", "await", "arguments", "eval", "undefined", "BigInt", "NaN",
-    "RangeError", "async", "of", "static", "yield", "new", "macs", "params", "int_", "x_int",
-    "int__",
+    "value", "result", "_Bool", "__LINE__", "asm", "typeof", "NULL", "constexpr", "add",
+    "floor_div", "roundTo", "floorDiv", "lambda", "class", "def", "None", "ValueError", "max_",
+    "__debug__", "match", "print", "self", "default", "function", "let", "await", "arguments",
+    "eval", "undefined", "BigInt", "NaN", "RangeError", "async", "of", "static", "yield", "new",
+    "macs", "params", "int_", "x_int", "int__",
 )  # fmt: skip
 """Names that a language keeps for itself, and what they could be taken for instead."""
 

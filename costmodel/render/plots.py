@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from warnings import catch_warnings, filterwarnings
 
 from archspec.errors import SpecError, visible
 from costmodel.files import require_writable, written
@@ -57,7 +58,9 @@ def plot(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}):
+    style = {"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}
+    with rc_context(style), catch_warnings():
+        filterwarnings("ignore", "Glyph .* missing")  # the reader of an SVG may have the sign
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
         paint(drawable(shown), figure.subplots())
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(Path(path).suffix)
