@@ -1,5 +1,6 @@
 """The one exception of the project, and the place in a file that it points at."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 from unicodedata import category
@@ -92,13 +93,17 @@ def visible(
         keep: signs that stay as they are.
         write: how such a sign is spelled.
     """
-    if text.isprintable():
-        return text
-    return "".join(s if s in keep or _is_seen(s) else write(s) for s in text)
+
+    def spelled(found: re.Match[str]) -> str:
+        sign = found.group()
+        is_seen = sign in keep or sign.isprintable() or category(sign) == "Zs"
+        return sign if is_seen else write(sign)
+
+    return _NOT_ASCII.sub(spelled, text)
 
 
-def _is_seen(sign: str) -> bool:
-    return sign.isprintable() or category(sign) == "Zs"
+_NOT_ASCII = re.compile(r"[^ -~]")
+"""What is no printable sign of ASCII, which all are seen."""
 
 
 def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:

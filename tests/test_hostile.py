@@ -197,6 +197,23 @@ def test_a_terminal_gets_no_command(text: str, both: Both) -> None:
         assert shown.count("\n") == plain.count("\n"), command
 
 
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+"""Colour, which is ours."""
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_terminal_with_colours_gets_colours_alone(
+    text: str, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for command in ("report", "compare", "hardware", "sweep"):
+        plain, shown = both(text, command)
+        assert SGR.search(plain)
+        assert_safe(SGR.sub("", shown))
+        assert len(SGR.findall(shown)) == len(SGR.findall(plain))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_has_no_markup_more(text: str, both: Both) -> None:
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])

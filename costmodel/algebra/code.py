@@ -4,7 +4,7 @@ A real symbol becomes two integers, numerator and denominator, so that no floati
 ``round_to(64*width, 8)`` is ``round_to(64*width_over, width_under, 8)``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
@@ -60,7 +60,7 @@ class Parameters(NamedTuple):
 def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
     """Arguments that the language can name: an integer each, two for a real symbol.
 
-    A symbol whose name is the language's own, or another argument's, gets a letter before it.
+    A symbol whose name is the language's own, or another argument's, gets a sign more.
     """
     names: list[str] = []
     integers: dict[Symbol, Expr] = {}
@@ -78,16 +78,15 @@ def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
     return Parameters(tuple(names), integers, reals)
 
 
-def _arguments_of(symbol: Symbol, language: Language, taken: Set[str]) -> tuple[str, ...]:
+def _arguments_of(symbol: Symbol, language: Language, taken: set[str]) -> tuple[str, ...]:
     """The symbol's name, or what stands for it where the language or another symbol has it."""
     parts = ("",) if symbol.is_integer else ("_over", "_under")
-    name = symbol.name
+    name, others = symbol.name, taken - {symbol.name}
     while True:
         own = tuple(f"{name}{part}" for part in parts)
-        others = taken - {symbol.name}
         if not (any(map(language.reserved, own)) or others.intersection(own)):
             return own
-        name = f"{name}_" if not name.startswith("_") else f"x{name}"
+        name = f"x{name}" if name.startswith("_") else f"{name}_"
 
 
 class Writer:

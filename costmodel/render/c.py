@@ -13,7 +13,7 @@ _KEYWORDS = (
     "inline int long register restrict return short signed sizeof static struct switch typedef "
     "union unsigned void volatile while bool true false result ok value "
     "alignas alignof asm constexpr nullptr static_assert thread_local typeof typeof_unqual main "
-    "linux unix i386 NULL"
+    "linux unix i386 mips sparc sun NULL"
 )
 _OPERATIONS = ("add", "sub", "mul", "floor_div")
 _CHOICES = ("max", "min")
@@ -21,7 +21,7 @@ _CHOICES = ("max", "min")
 
 _RESERVED = frozenset({*_KEYWORDS.split(), *_OPERATIONS, *_CHOICES, "round_to"})
 
-_KEPT = re.compile(r"_.*|u?int\w*_t|[A-Z][A-Z0-9]*_(MIN|MAX|WIDTH|C)")
+_KEPT = re.compile(r"_.*|u?int\w*_t|[A-Z][A-Z0-9_]*_(MIN|MAX|WIDTH|C)")
 """Names that C keeps for itself and for its headers, and the macros of ``stdint.h``."""
 
 

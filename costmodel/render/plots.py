@@ -58,8 +58,17 @@ def plot(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style = {"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}
-    with rc_context(style), catch_warnings():
+    with (
+        rc_context(
+            {
+                "svg.hashsalt": "archcost",
+                "svg.fonttype": "none",
+                "font.size": 9,
+                "text.usetex": False,  # whatever a person's own matplotlib does with texts
+            }
+        ),
+        catch_warnings(),
+    ):
         filterwarnings("ignore", "Glyph .* missing")  # the reader of an SVG may have the sign
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
         paint(drawable(shown), figure.subplots())

@@ -36,7 +36,7 @@ def render(report: Report) -> str:
 class _Console(Console):
     """A console on which no text moves the cursor, breaks a line or turns the others around."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Return a text without commands, as every cell and every line is drawn."""
         return super().render_str(visible(text), **options)
 
