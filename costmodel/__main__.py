@@ -4,11 +4,15 @@ import gc
 import os
 import signal
 import sys
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
 
 from costmodel import require_own_language  # noqa: E402
+
+_OF_OUTPUT = (EBADF, EIO, EFBIG, ENOSPC, EDQUOT)
+"""What the system says of a stream that takes nothing more."""
 
 _TOO_LARGE = """\
 a number is beyond 1.8e308, more than is shown in units or as a ratio
@@ -43,11 +47,11 @@ def _prepare_streams() -> None:
 
 
 def _of_system(error: OSError) -> str:
-    """Say what the system refuses; an error that names no file is of the output."""
+    """Say what the system refuses: to write the output, to use a file, or something else."""
     cause = error.strerror or str(error)
-    if error.filename is None:
-        return f"cannot write the output: {cause}"
-    return f"cannot use {error.filename}: {cause}"
+    if error.filename is not None:
+        return f"cannot use {error.filename}: {cause}"
+    return f"cannot write the output: {cause}" if error.errno in _OF_OUTPUT else cause
 
 
 def _stop(number: int, _: object) -> None:

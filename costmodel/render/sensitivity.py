@@ -6,6 +6,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sympy import Expr
 
 from archspec.arithmetic import Rational
@@ -36,10 +37,10 @@ def table(found: Sensitivity) -> str:
 def _draw(found: Sensitivity, console: Console) -> None:
     heading(_report(found), console)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("\nsymbol", no_wrap=True)
+    grid.add_column(Text("\nsymbol"), no_wrap=True)
     for metric in found.metrics:
-        grid.add_column("\n+1 %", justify="right", no_wrap=True)
-        grid.add_column(f"{metric.title}\n2 ×", justify="right", no_wrap=True)
+        grid.add_column(Text("\n+1 %"), justify="right", no_wrap=True)
+        grid.add_column(Text(f"{metric.title}\n2 ×"), justify="right", no_wrap=True)
     for change, cells in _rows(found):
         style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
         grid.add_row(change.name, *cells, style=style)
