@@ -107,8 +107,8 @@ RELATIONS: dict[str, Callable[[Rational, Rational], bool]] = {
 }
 
 FUNCTIONS: dict[str, Callable[..., Rational]] = {
-    "min": min,
-    "max": max,
+    "min": lambda *values: min(values),
+    "max": lambda *values: max(values),
     "floor": floor,
     "ceil": ceil,
     "round_to": round_to,

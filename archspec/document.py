@@ -110,8 +110,9 @@ def _read_text(path: Path) -> str:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise SpecError(f"no such file: {path}", hint=_sibling(path)) from None
-    except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
+        cause = getattr(error, "strerror", None) or error
+        raise SpecError(f"cannot read {path}: {cause}") from None
     return decode(raw, str(path))
 
 

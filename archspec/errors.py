@@ -1,8 +1,10 @@
 """The one exception of the project, and the place in a file that it points at."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
+from unicodedata import category
 
 
 class Origin(NamedTuple):
@@ -17,7 +19,7 @@ class Origin(NamedTuple):
     movable: bool = True
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{visible(self.file)}:{self.line}:{self.column}"
 
     def shifted(self, columns: int) -> "Origin":
         """The place ``columns`` further right on the same line."""
@@ -186,9 +188,35 @@ MAX_TEXT, MAX_HINT = 400, 900  # characters of a cause, and of a hint with shape
 
 
 def printable(text: str, most: int = MAX_TEXT) -> str:
-    """A text as one short line that commands no terminal."""
-    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: most + 1])
-    return shown if len(text) <= most else f"{shown[:most]}…"
+    """Return a text as one short line that commands no terminal."""
+    return visible(text) if len(text) <= most else f"{visible(text[:most])}…"
+
+
+def visible(
+    text: str, *, keep: str = "", write: Callable[[str], str] = lambda sign: repr(sign)[1:-1]
+) -> str:
+    r"""Return a text on one line, with every sign that a terminal would obey or hide spelled out.
+
+    These are the controls (an escape becomes ``\x1b``, a line feed ``\n``), the signs that turn the
+    direction of writing (``\u202e``), other invisible ones, and halves of characters. Spaces of
+    every width stay.
+
+    Args:
+        text: the text.
+        keep: signs that stay as they are.
+        write: how such a sign is spelled.
+    """
+
+    def spelled(found: re.Match[str]) -> str:
+        sign = found.group()
+        is_seen = sign in keep or sign.isprintable() or category(sign) == "Zs"
+        return sign if is_seen else write(sign)
+
+    return _NOT_ASCII.sub(spelled, text)
+
+
+_NOT_ASCII = re.compile(r"[^ -~]")
+"""What is no printable sign of ASCII, which all are seen."""
 
 
 def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:

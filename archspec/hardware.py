@@ -24,7 +24,7 @@ from archspec.quantities import (
     OperationsPerSecond,
     Power,
 )
-from archspec.validation import STRICT, validate
+from archspec.validation import STRICT, Line, validate
 
 FORM = "a hardware profile is a mapping with the keys archspec, name and what the device has"
 
@@ -38,7 +38,7 @@ class Figure(BaseModel):
     model_config = STRICT
 
     value: Any
-    source: str = Field(min_length=1, description="the document; where derived, how")
+    source: Line = Field(min_length=1, description="the document; where derived, how")
     read: Literal["vendor", "second-hand"] = Field(
         description="vendor: in a document of the vendor's; second-hand: in another's, or derived"
     )
@@ -128,8 +128,8 @@ class ProfileFields(BaseModel):
     model_config = STRICT
 
     archspec: Literal[1] = Field(description="version of the language")
-    name: str = Field(min_length=1, description="the device's name, in full")
-    doc: str = Field(default="", description="what else is to be known of its figures")
+    name: Line = Field(min_length=1, description="the device's name, in full")
+    doc: Line = Field(default="", description="what else is to be known of its figures")
     operations: dict[str, RateFigure] = Field(
         default_factory=dict, description="type → dense peak; a multiply-accumulate is 2 operations"
     )

@@ -33,7 +33,7 @@ from archspec.fields import (
 from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
-from archspec.validation import STRICT
+from archspec.validation import STRICT, Line
 
 VERSION = 1
 """The version of the language that this package reads."""
@@ -92,7 +92,7 @@ class Symbol(BaseModel):
     multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
         default=None, description="what divides every value"
     )
-    doc: str = Field(default="", description="what it stands for; nothing where not given")
+    doc: Line = Field(default="", description="what it stands for; nothing where not given")
 
     @property
     def least(self) -> Rational | None:
@@ -165,7 +165,7 @@ class Fact(BaseModel):
 
     metric: str = Field(description="what is counted, as params or macs")
     value: Constant = Field(description="the number that is published")
-    source: str = Field(description="where it is published")
+    source: Line = Field(description="where it is published")
     variant: str | None = Field(
         default=None, description="of which variant; else of the spec as it stands"
     )
@@ -268,8 +268,8 @@ class Header(BaseModel):
     }
 
     archspec: Literal[1] = Field(description="version of the language")
-    name: str = Field(description="the network's name")
-    source: str | None = Field(default=None, description="where the network is published")
+    name: Line = Field(description="the network's name")
+    source: Line | None = Field(default=None, description="where the network is published")
     symbols: Symbols = Field(
         default_factory=dict, description="what stays symbolic, with its default"
     )

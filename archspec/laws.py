@@ -23,7 +23,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Real, constant, refused, show
 from archspec.header import Symbol, Symbols, check_name, check_names
-from archspec.validation import STRICT, validate
+from archspec.validation import STRICT, Line, validate
 
 FORM = "a file of laws is a mapping with the keys archspec and laws"
 
@@ -55,8 +55,8 @@ class LawFields(BaseModel):
 
     model_config = STRICT
 
-    doc: str = Field(default="", description="what the law says; nothing where not given")
-    source: str = Field(min_length=1, description="paper, year, equation or table or section")
+    doc: Line = Field(default="", description="what the law says; nothing where not given")
+    source: Line = Field(min_length=1, description="paper, year, equation or table or section")
     convention: str = Field(default="lecture", description="what counts")
     scenario: Said = Field(
         default_factory=Said, description="types of numbers, and how the networks are trained"
@@ -71,7 +71,7 @@ class LawFields(BaseModel):
     published: Real = Field(description="the paper's formula, in the symbols")
     assume: list[str] = Field(default_factory=list, description="what holds of the symbols")
     residual: Real = Field(default=constant(0), description="derived less published")
-    because: str = Field(default="", description="why there is a residual")
+    because: Line = Field(default="", description="why there is a residual")
 
     @model_validator(mode="after")
     def _explained(self) -> "LawFields":

@@ -1,9 +1,9 @@
 """The door between pydantic and a person: a validation error becomes one `SpecError`."""
 
 from functools import partial
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from archspec.document import Document, Path_
 from archspec.errors import MAX_GATHERED, Gathered, Origin, SpecError, did_you_mean, nearest
@@ -11,6 +11,9 @@ from archspec.fields import shortened, show
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 """What is written is exactly what a model has, and is not changed."""
+
+Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+"""A text for people, on one line: line breaks and other white space become a space."""
 
 _M = TypeVar("_M", bound=BaseModel)
 

@@ -4,11 +4,15 @@ import gc
 import os
 import signal
 import sys
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
 
 from costmodel import require_own_language  # noqa: E402
+
+_OF_OUTPUT = (EBADF, EIO, EFBIG, ENOSPC, EDQUOT)
+"""What the system says of a stream that takes nothing more."""
 
 _TOO_LARGE = """\
 a number is beyond 1.8e308, more than is shown in units or as a ratio
@@ -18,19 +22,36 @@ a number is beyond 1.8e308, more than is shown in units or as a ratio
 def main() -> None:
     """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 130/143 stopped."""
     signal.signal(signal.SIGTERM, _stop)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
+    _prepare_streams()
     try:
         status = run_words(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is dropped
+        status = 0 if isinstance(error, BrokenPipeError) else _fail(_of_system(error))
     except KeyboardInterrupt:
         status = 130
     gc.freeze()  # nor is it worth a search for garbage at the end
     sys.exit(status)
+
+
+def _prepare_streams() -> None:
+    """Make sure that there are streams; one that is closed refuses what is written to it."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
+
+
+def _of_system(error: OSError) -> str:
+    """Say what the system refuses: to write the output, to use a file, or something else."""
+    cause = error.strerror or str(error)
+    if error.filename is not None:
+        return f"cannot use {error.filename}: {cause}"
+    return f"cannot write the output: {cause}" if error.errno in _OF_OUTPUT else cause
 
 
 def _stop(number: int, _: object) -> None:
@@ -47,7 +68,8 @@ def run_words(arguments: list[str]) -> int:
     try:
         require_own_language()
     except ImportError as error:
-        return _fail(str(error))
+        print(f"archcost: {error}", file=sys.stderr)
+        return 2
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
     from costmodel.cli import run
@@ -64,8 +86,9 @@ def run_words(arguments: list[str]) -> int:
 
 
 def _fail(*messages: str) -> int:
-    for message in messages:
-        print(f"archcost: {message}", file=sys.stderr)
+    from costmodel.cli.tell import tell_all
+
+    tell_all(messages)
     return 2
 
 

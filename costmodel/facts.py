@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
+from os.path import isdir
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def spec_files(paths: Iterable[str]) -> Iterator[str]:
         SpecError: a folder without specs.
     """
     for path in expanded(paths):
-        if not Path(path).is_dir():
+        if not isdir(path):
             yield path
             continue
         found = sorted(str(file) for file in Path(path).rglob("*.yaml"))

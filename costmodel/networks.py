@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from archspec import Architecture, load
+from archspec import Architecture
+from archspec.architecture import read_architecture
+from archspec.document import read_document
 from costmodel.patterns import is_pattern, matches
 
 EVERY = "@*"
@@ -29,7 +31,7 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     """
     for text in expanded(specs):
         path, variant = _parted(text)
-        yield from _variants(load(path), variant)
+        yield from _variants(read_architecture(read_document(path)), variant)
 
 
 def expanded(specs: Iterable[str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Patterns of paths, as a shell expands them where there is one: ``specs/*.yaml``, ``docs/**``."""
 
 from glob import glob, has_magic
+from os.path import exists
 from pathlib import Path
 
 from archspec.errors import SpecError
@@ -8,7 +9,7 @@ from archspec.errors import SpecError
 
 def is_pattern(path: str) -> bool:
     """Whether a path stands for the files that it matches; a file of that name is itself."""
-    return has_magic(path) and not Path(path).exists()
+    return has_magic(path) and not exists(path)
 
 
 def matches(path: str, what: str) -> list[str]:

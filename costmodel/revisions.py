@@ -61,7 +61,7 @@ def read_source(text: str) -> Source:
     """
     path, variant = split_variant(text)
     revision, colon, inside = text.partition(":")
-    if not colon or Path(path).exists():
+    if not colon or os.path.exists(path):
         return Source(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"

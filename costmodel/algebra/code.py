@@ -22,14 +22,14 @@ class Language(NamedTuple):
         number: a literal.
         binary: name of an operation → its text: ``add sub mul floor_div max min``.
         round_to: of numerator, denominator and divisor.
-        reserved: names that it keeps for itself.
+        reserved: whether it keeps a name for itself.
         equals: the comparison.
     """
 
     number: Callable[[int], str]
     binary: Mapping[str, Callable[[str, str], str]]
     round_to: Callable[[str, str, str], str]
-    reserved: frozenset[str]
+    reserved: Callable[[str], bool]
     equals: str = "=="
 
 
@@ -58,19 +58,35 @@ class Parameters(NamedTuple):
 
 
 def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
-    """Arguments that the language can name: an integer each, two for a real symbol."""
+    """Arguments that the language can name: an integer each, two for a real symbol.
+
+    A symbol whose name is the language's own, or another argument's, gets a sign more.
+    """
     names: list[str] = []
     integers: dict[Symbol, Expr] = {}
     reals: dict[Symbol, tuple[str, str]] = {}
-    for symbol in symbols:
-        name = f"{symbol.name}_" if symbol.name in language.reserved else symbol.name
-        own = (name,) if symbol.is_integer else (f"{name}_over", f"{name}_under")
+    ordered = tuple(symbols)
+    taken = {symbol.name for symbol in ordered}
+    for symbol in ordered:
+        own = _arguments_of(symbol, language, taken)
+        taken.update(own)
         parts = [Symbol(part, integer=True, positive=True) for part in own]
         integers[symbol] = parts[0] if len(parts) == 1 else parts[0] / parts[1]
         if len(own) == 2:
             reals[symbol] = own[0], own[1]
         names.extend(own)
     return Parameters(tuple(names), integers, reals)
+
+
+def _arguments_of(symbol: Symbol, language: Language, taken: set[str]) -> tuple[str, ...]:
+    """The symbol's name, or what stands for it where the language or another symbol has it."""
+    parts = ("",) if symbol.is_integer else ("_over", "_under")
+    name, others = symbol.name, taken - {symbol.name}
+    while True:
+        own = tuple(f"{name}{part}" for part in parts)
+        if not (any(map(language.reserved, own)) or others.intersection(own)):
+            return own
+        name = f"x{name}" if name.startswith("_") else f"{name}_"
 
 
 class Writer:

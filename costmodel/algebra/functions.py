@@ -3,12 +3,12 @@
 Each row of identities below is proved against plain integers by a property test of the same name.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from sympy import Add, Expr, Integer, Mul, Number, Rational, S, sympify
+from sympy import Add, Expr, Integer, Mul, Number, Rational, S, postorder_traversal, sympify
 from sympy.core.symbol import Str
 
 from archspec import arithmetic
@@ -115,6 +115,22 @@ def is_positive(expression: Expr) -> bool:
     if expression.is_Pow:
         return is_positive(expression.base)
     return bool(expression.is_Symbol and expression.is_positive) or isinstance(expression, RoundTo)
+
+
+def open_divisors(expression: Expr) -> Iterator[Expr]:
+    """Yield what an expression divides by that is not positive by its form, the inner ones first.
+
+    The divisor of a ``round_to`` is among them: it needs a positive one, too.
+    """
+    for part in postorder_traversal(expression):
+        if isinstance(part, FloorDiv | Quotient | RoundTo):
+            divisor = part.args[1]
+        elif part.is_Pow and part.exp.is_Integer and part.exp < 0:
+            divisor = part.base
+        else:
+            continue
+        if not (divisor.is_Rational or is_positive(divisor)):
+            yield divisor
 
 
 def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:

@@ -1,6 +1,5 @@
 """Commands that hold networks against each other: two versions of a spec, several specs."""
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from costmodel.cli.options import (
     chosen,
     require_values,
 )
+from costmodel.cli.tell import tell
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_loaded
 from costmodel.settings import positive, to_rational
@@ -65,7 +65,7 @@ def diff(
     print(render(found, symbolic=symbolic), end="")
     for network, balance in found.broken:
         name = network.new.graph.variant or network.new.graph.name
-        print(f"archcost: {name}: {show_balance(balance)}", file=sys.stderr)
+        tell(f"{name}: {show_balance(balance)}")
     return int(any(found.broken))
 
 
@@ -129,4 +129,4 @@ def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architect
 def warn(analysis: Analysis) -> None:
     """What a spec says without effect, on stderr."""
     for warning in analysis.warnings:
-        print(f"archcost: warning: {warning}", file=sys.stderr)
+        tell(f"warning: {warning}")

@@ -1,12 +1,13 @@
 """Commands about documents: pages whose tables are generated, and the language's schema."""
 
-import sys
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, visible
+from costmodel.cli.tell import tell
 
 Pages = Annotated[
     list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
@@ -25,22 +26,22 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
     from costmodel.docs.pages import refreshed, write
 
-    if root is not None and not Path(root).is_dir():
+    if root is not None and not isdir(root):
         raise SpecError(f"--root {root} is no folder")
     changes = refreshed(pages, Path(root) if root is not None else None)
     stale = [change for change in changes if change.is_stale]
     if check:
         for change in stale:
-            print(change.diff(), end="")
+            print(visible(change.diff(), keep="\n\t"), end="")
     else:
         write(changes)
     for change in stale:
         told = f"{change.stale} of {change.markers} markers " if change.markers else ""
         done = "stale" if check else "refreshed" if change.markers else "written"
-        print(f"archcost: {change.path}: {told}{done}", file=sys.stderr)
+        tell(f"{change.path}: {told}{done}")
     if not stale:
         markers = sum(change.markers for change in changes)
-        print(f"archcost: {markers} markers up to date", file=sys.stderr)
+        tell(f"{markers} markers up to date")
     return int(check and bool(stale))
 
 
@@ -52,5 +53,5 @@ def schema() -> None:
     from archspec.schema import language_schema
 
     for failed in load_kinds():
-        print(f"archcost: warning: {failed}", file=sys.stderr)
+        tell(f"warning: {failed}")
     print(json.dumps(language_schema(), indent=1, ensure_ascii=False))

@@ -1,6 +1,5 @@
 """What commands share: their options, and the analysis that these ask for."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
@@ -10,6 +9,7 @@ from cyclopts import Parameter, Token
 from archspec.errors import SpecError
 from costmodel.analysis import Analysis
 from costmodel.cli.misuse import is_like_a_spec
+from costmodel.cli.tell import tell
 from costmodel.loading import analyze
 from costmodel.metrics import OpenLawError
 from costmodel.scenario import Scenario, scenario
@@ -237,7 +237,7 @@ ALL_STORED = Stored()
 def warn(analysis: Analysis) -> None:
     """Tell on stderr what a spec says without effect."""
     for warning in analysis.warnings:
-        print(f"archcost: warning: {warning}", file=sys.stderr)
+        tell(f"warning: {warning}")
 
 
 def require_values(option: str, values: list[str] | None) -> None:

@@ -1,6 +1,5 @@
 """Commands that hold networks against what is published."""
 
-import sys
 from itertools import chain
 from typing import Annotated
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 
 from archspec.errors import SpecError, find_named
 from costmodel.cli.options import ViewFormat, require_values
+from costmodel.cli.tell import tell_all
 
 
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
@@ -26,8 +26,7 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
         raise SpecError("these specs expect nothing", hint="write facts under expect")
     if findings:
         print(render(findings), end="")
-    for message in chain.from_iterable(bad.messages for bad in errors[:-1]):
-        print(f"archcost: {message}", file=sys.stderr)
+    tell_all(chain.from_iterable(bad.messages for bad in errors[:-1]))
     if errors:
         raise errors[-1]
     return int(not all(finding.passes for finding in findings))

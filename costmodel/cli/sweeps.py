@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from costmodel.cli.memory import PlotFile
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, require_values
+from costmodel.cli.tell import tell
 from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _warn(study: "Sweep") -> None:
 
     analyses = filter(None, map(typical, study.cases))
     for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
-        print(f"archcost: warning: {text}", file=sys.stderr)
+        tell(f"warning: {text}")
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:
@@ -200,9 +201,9 @@ def _tell(study: "Sweep", form: str, output: str | None) -> None:
 
     left = study.tally.invalid or study.tally.unmatched
     if output is not None:
-        print(f"archcost: {study.tally.kept:,} rows in {output}", file=sys.stderr)
+        tell(f"{study.tally.kept:,} rows in {output}")
     if form in ("csv", "jsonl", "parquet") and (left or output is not None):
-        print(f"archcost: points: {points_note(study)}", file=sys.stderr)
+        tell(f"points: {points_note(study)}")
 
 
 def _figure(study: "Sweep", plot: str | None) -> "Figure | None":

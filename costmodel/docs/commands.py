@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass, replace
@@ -17,6 +16,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from costmodel.cli.app import app
 from costmodel.cli.misuse import misuse
+from costmodel.cli.tell import TOLD, tell
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.render.plots import SUFFIXES, Drawing
@@ -27,11 +27,14 @@ FIGURE = "plot"
 WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 """The parameters of commands that name a file which they write → the ends that it may have."""
 
-WARNING = "archcost: warning: "
+WARNING = f"{TOLD}warning: "
 """What a line on stderr begins with that says of a spec what has no effect."""
 
 FORBIDDEN = ("docs",)
 """The commands that cannot stand in a marker."""
+
+_PLAIN = re.compile(r"[\w./+@,=-]+")
+"""A path that stands as it is in a page of every style."""
 
 COLUMNS = "80"
 """The width of the terminal that commands find."""
@@ -87,7 +90,7 @@ def _run(marker: Marker, scratch: "Scratch") -> Answer:
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
     warnings = (line for line in told.getvalue().splitlines() if line.startswith(WARNING))
     for line in warnings:
-        print(line, file=sys.stderr)
+        tell(line.removeprefix(TOLD))
     return Answer(
         _tidied(printed.getvalue()),
         str(bound.arguments.get("format", "")),
@@ -150,10 +153,13 @@ def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
         raise SpecError(f"a marker writes below {root.name}/ only, not '{path}'")
     if any(part.startswith(".") for part in parts):
         raise SpecError(f"a marker writes no hidden file, as '{path}'")
+    if not _PLAIN.fullmatch(path):
+        cause = f"a marker writes no file of this name: '{path}'"
+        raise SpecError(cause, hint="letters, digits and . _ - / + @ , = make one")
     if Path(path).suffix not in ends:
         cause = f"a marker writes figures and data only, not '{path}'"
         raise SpecError(cause, hint=f"it ends in {', '.join(ends)}")
-    if not (root / path).parent.is_dir():
+    if not os.path.isdir((root / path).parent):
         raise SpecError(f"there is no folder {Path(path).parent}/", hint="make it first")
 
 
@@ -167,7 +173,7 @@ def _check_name(name: str) -> None:
         raise SpecError(f"{name} cannot stand in a marker")
     known = [command for command in app if not command.startswith("-")]
     is_word = re.fullmatch(r"\w[\w-]*", name) is not None
-    if is_word and name not in known and not Path(name).exists():
+    if is_word and name not in known and not os.path.exists(name):
         raise SpecError(f"unknown command '{name}'", hint=did_you_mean(name, known))
 
 

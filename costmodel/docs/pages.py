@@ -13,10 +13,14 @@ from costmodel.docs.commands import Answer, answer
 from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import Style, styles_of
+from costmodel.files import cause_of, read_bytes
 from costmodel.patterns import matches
 
 MAX_BYTES = 20_000_000
 """The largest page."""
+
+MAX_WRITTEN = 1_000_000_000
+"""The largest file that a marker writes."""
 
 NEW = 0o644
 """The mode of a new file."""
@@ -103,7 +107,7 @@ def project_of(page: Path) -> Path:
 
 
 def _refreshed(page: Path, root: Path) -> Iterator[Change]:
-    raw = _read(page)
+    raw = read_bytes(page, MAX_BYTES, "page")
     styles = styles_of(page)
     lines = lines_of(_decoded(raw, page))
     markers = find_markers(lines, styles, str(page))
@@ -125,7 +129,7 @@ def _filled(
     files: list[Change] = []
     for name, data in found.files.items():
         path = root / name
-        there = _bytes(path) if path.is_file() else None
+        there = _there(path)
         if found.drawn and name == found.drawn.path:
             numbers = found.drawn.drawing.digest
             fault = fault_of_figure(path, there, numbers, seal)
@@ -138,18 +142,9 @@ def _filled(
     return Filled(text, files, text != before)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _read(page: Path) -> bytes:
-    raw = _bytes(page)
-    if len(raw) > MAX_BYTES:
-        raise SpecError(f"{page} is larger than {MAX_BYTES:,} bytes, the most a page may have")
-    return raw
+def _there(path: Path) -> bytes | None:
+    """What a file that a marker writes holds now; None where there is none."""
+    return read_bytes(path, MAX_WRITTEN, "file beside a page") if os.path.isfile(path) else None
 
 
 def _decoded(raw: bytes, page: Path) -> str:
@@ -236,7 +231,7 @@ def _staged(path: Path, data: bytes) -> Path:
         raise _unwritable(path, "it may only be read")
     name = ""
     try:
-        handle, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = mkstemp(prefix=".archcost-", dir=target.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
@@ -246,20 +241,19 @@ def _staged(path: Path, data: bytes) -> Path:
         if name:
             os.unlink(name)
         if isinstance(error, OSError):
-            raise _unwritable(path, str(error.strerror)) from None
+            raise _unwritable(path, cause_of(error)) from None
         raise
     return Path(name)
 
 
 def _put(change: Change, temporary: Path) -> None:
     """Replace a file, if it is still what was read."""
-    now = change.path.read_bytes() if change.path.is_file() else None
-    if now != change.before:
+    if _there(change.path) != change.before:
         raise _unwritable(change.path, "it was changed meanwhile")
     try:
         os.replace(temporary, change.path.resolve())
     except OSError as error:
-        raise _unwritable(change.path, str(error.strerror)) from None
+        raise _unwritable(change.path, cause_of(error)) from None
 
 
 def _unwritable(path: Path, cause: str) -> SpecError:

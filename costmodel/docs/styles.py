@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from archspec.errors import visible
 from costmodel.render.latex import escaped as escaped_latex
+from costmodel.render.markdown import escaped as escaped_markdown
 
 
 class Style(NamedTuple):
@@ -44,7 +46,8 @@ def _fenced(text: str, language: str) -> str:
 
 
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
-    return f"\\begin{{verbatim}}\n{text}\\end{{verbatim}}\n"
+    inside = text.replace("\\end{verbatim}", "\\end {verbatim}")  # which does not end it
+    return f"\\begin{{verbatim}}\n{inside}\\end{{verbatim}}\n"
 
 
 def _code_block(text: str, language: str) -> str:
@@ -57,12 +60,11 @@ def _preformatted(text: str, language: str) -> str:
 
 
 def _markdown_figure(path: str, shown: str) -> str:
-    alternative = re.sub(r"([\\\[\]])", r"\\\1", shown)
-    return f"![{alternative}]({quote(path)})\n"
+    return f"![{escaped_markdown(shown)}]({quote(path)})\n"
 
 
 def _html_figure(path: str, shown: str) -> str:
-    return f'<img src="{quote(path)}" alt="{escape(shown)}">\n'
+    return f'<img src="{quote(path)}" alt="{escape(visible(shown))}">\n'
 
 
 def _latex_figure(path: str, shown: str) -> str:
@@ -70,7 +72,7 @@ def _latex_figure(path: str, shown: str) -> str:
 
 
 def _rst_figure(path: str, shown: str) -> str:
-    return f".. image:: {path}\n   :alt: {shown}\n"
+    return f".. image:: {path}\n   :alt: {visible(shown)}\n"
 
 
 _HTML = (

@@ -1,8 +1,9 @@
 """A report's totals as C: 64-bit integers, every operation checked, nothing else needed."""
 
+import re
 from functools import partial
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, visible
 from costmodel.algebra.code import Language
 from costmodel.render.functions import Function, Program, program
 from costmodel.report import Report
@@ -10,10 +11,18 @@ from costmodel.report import Report
 _KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if "
     "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while bool true false result ok value"
+    "union unsigned void volatile while bool true false result ok value "
+    "alignas alignof asm constexpr nullptr static_assert thread_local typeof typeof_unqual main "
+    "linux unix i386 mips sparc sun NULL"
 )
 _OPERATIONS = ("add", "sub", "mul", "floor_div")
 _CHOICES = ("max", "min")
+
+
+_RESERVED = frozenset({*_KEYWORDS.split(), *_OPERATIONS, *_CHOICES, "round_to"})
+
+_KEPT = re.compile(r"_.*|u?int\w*_t|[A-Z][A-Z0-9_]*_(MIN|MAX|WIDTH|C)")
+"""Names that C keeps for itself and for its headers, and the macros of ``stdint.h``."""
 
 
 def _number(value: int) -> str:
@@ -37,7 +46,7 @@ LANGUAGE = Language(
         **{name: partial(_chosen, name) for name in _CHOICES},
     },
     round_to=lambda over, under, divisor: f"round_to({over}, {under}, {divisor}, &ok)",
-    reserved=frozenset({*_KEYWORDS.split(), *_OPERATIONS, *_CHOICES, "round_to"}),
+    reserved=lambda name: bool(_KEPT.fullmatch(name)) or name in _RESERVED,
 )
 
 HEAD = """\
@@ -85,13 +94,21 @@ def render(report: Report) -> str:
     """One function per metric: false where the result is no 64-bit number of a valid network."""
     made = program(report, LANGUAGE)
     functions = "\n".join(_function(made, function) for function in made.functions)
-    return f"/* {made.title}; {made.rule} */\n{HEAD}\n{functions}"
+    return f"/* {escaped(made.title)}; {escaped(made.rule)} */\n{HEAD}\n{functions}"
+
+
+def escaped(shown: str) -> str:
+    """Return a text that stays in a comment: it neither ends it nor begins another.
+
+    It stays one line (see `visible`), and no backslash joins that to the next.
+    """
+    return visible(shown).replace("*/", "* /").replace("/*", "/ *").replace("\\", "\\ ")
 
 
 def _function(made: Program, function: Function) -> str:
     arguments = [*(f"int64_t {name}" for name in made.parameters.names), "int64_t *result"]
     lines = [
-        f"/* {' '.join(function.about)} */",
+        f"/* {escaped(' '.join(function.about))} */",
         f"bool {function.name}({', '.join(arguments)}) {{",
         "    bool ok = true;",
         f"    ok &= {' && '.join(made.checks) or 'true'};",

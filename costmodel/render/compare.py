@@ -1,6 +1,5 @@
 """Networks side by side: for the terminal, as Markdown, as JSON."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,15 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
+from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
 from costmodel.metrics import Metric, OpenLawError
 from costmodel.ranking import Order, Ranking, Stretch
 from costmodel.render.amounts import show_amount
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.scenario import Note, Said, scenario_fields, standing_notes
-from costmodel.render.table import NOTHING, drawn, entries, print_whole
+from costmodel.render.table import NOTHING, drawn, entries, print_whole, styled
 from costmodel.report import show_decimal
 
 Rows = list[list[str]]
@@ -42,9 +42,11 @@ def _draw(found: Comparison, console: Console) -> None:
         grid.add_row(*row)
     print_whole(grid, console)
     for heading, notes in _orders(found):
-        console.print(Text(heading, style="bold"), soft_wrap=True)
+        console.print(styled(heading, "bold"), soft_wrap=True)
         for told, names in notes:
-            console.print(Text.assemble(f"  {told}: ", (names, "dim")), soft_wrap=True)
+            console.print(
+                Text.assemble(f"  {visible(told)}: ", (visible(names), "dim")), soft_wrap=True
+            )
     entries(_notes(found), console)
 
 
@@ -193,7 +195,7 @@ def as_json(found: Comparison) -> str:
         "shared": list(found.shared),
         "orders": [_along(along, found) for along in found.orders],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _network(found: Comparison, i: int) -> dict[str, Any]:

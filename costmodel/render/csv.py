@@ -1,10 +1,12 @@
 """A report as comma-separated values: one line per layer, then the total."""
 
 import csv
+import re
 from io import StringIO
 
 from sympy import Expr
 
+from archspec.errors import visible
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.report import Report, Row
@@ -20,10 +22,24 @@ def render(report: Report) -> str:
     convention = report.analysis.convention.name
     for row in report.leaves:
         counts = [_plain(report, row, name) for name in columns]
-        writer.writerow([row.path, row.kind, _shapes(report, row), *counts, convention])
+        writer.writerow([escaped(row.path), row.kind, _shapes(report, row), *counts, convention])
     totals = [_total(report, name) for name in columns]
     writer.writerow(["total", "", "", *totals, convention])
     return buffer.getvalue()
+
+
+_FORMULA = re.compile(r"[=+\-@＝＋－＠]")
+_NUMBER = re.compile(r"[-+]?[0-9]+([./][0-9]+)?([eE][-+]?[0-9]+)?")
+
+
+def escaped(shown: str) -> str:
+    """Return a cell of text that no spreadsheet takes for a formula.
+
+    One that begins as a formula does gets an apostrophe before it, which says text; a number with
+    its sign is none. It stays one line (see `visible`).
+    """
+    text = visible(shown)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _plain(report: Report, row: Row, name: str) -> str:

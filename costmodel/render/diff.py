@@ -1,6 +1,5 @@
 """What a change of a spec does: for the terminal, as Markdown for a pull request, as JSON."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from archspec.arithmetic import Rational
 from archspec.fields import Condition, Expression
@@ -29,10 +27,10 @@ from costmodel.diff import (
 )
 from costmodel.metrics import METRICS, Metric
 from costmodel.render.amounts import show_amount, show_gain, show_part
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries, print_whole
+from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.report import Report, show_decimal
 from costmodel.revisions import Source
 
@@ -56,19 +54,24 @@ def table(found: Differences, *, symbolic: bool) -> str:
 
 
 def _draw(found: Differences, console: Console, *, symbolic: bool) -> None:
-    console.print(Text(title(found), style="bold"), soft_wrap=True)
+    console.print(styled(title(found), "bold"), soft_wrap=True)
     for diff in found.diffs:
         if not diff.is_empty or len(found.diffs) == 1:
             _draw_one(found, diff, console, symbolic=symbolic)
         elif diff.budgets:
-            console.print(Text(f"\n{_name(diff)}", style="bold"))
+            _print_name(diff, console)
             entries(_budgets(diff), console)
     entries(_closing(found), console)
 
 
+def _print_name(diff: Diff, console: Console) -> None:
+    console.print()
+    console.print(styled(_name(diff), "bold"))
+
+
 def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: bool) -> None:
     if len(found.diffs) > 1:
-        console.print(Text(f"\n{_name(diff)}", style="bold"))
+        _print_name(diff, console)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in HEADS:
         grid.add_column(head, justify="left" if head == "metric" else "right", no_wrap=True)
@@ -318,7 +321,7 @@ def as_json(found: Differences, *, symbolic: bool) -> str:  # noqa: ARG001 - it 
         "variants_added": list(found.added),
         "variants_removed": list(found.removed),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _source_fields(source: Source) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What layers take, in joules, and from which memory their bytes come."""
 
-import json as json_text
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -19,7 +18,7 @@ from costmodel.analysis import Analysis
 from costmodel.energy import LayerEnergy, Origin
 from costmodel.formula import count_of, show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
-from costmodel.render.json import head, quantity
+from costmodel.render.json import dumped, head, quantity
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.table import NOTHING, drawn, entries, heading, laws, notes, print_whole
 from costmodel.report import Report, Row
@@ -277,7 +276,7 @@ def json(report: Report) -> str:
             for name, f in energies.figures.items()
         ],
     }
-    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _chains(report: Report) -> Iterator[tuple[str, Chain]]:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.text import Text
 
 from costmodel.analysis import Analysis
 from costmodel.explain import Explanation
 from costmodel.formula import Step
 from costmodel.render.scenario import standing_of
-from costmodel.render.table import drawn, entries
+from costmodel.render.table import drawn, entries, styled
 from costmodel.report import Report
 
 
@@ -17,9 +16,10 @@ def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
     """The steps of every layer, below its shapes, then what the numbers stand on."""
 
     def draw(console: Console) -> None:
-        console.print(Text(analysis.graph.name, style="bold"))
+        console.print(styled(analysis.graph.name, "bold"))
         for explanation in explanations:
-            console.print(f"\n{explanation.name}  {explanation.shapes}", soft_wrap=True)
+            console.print()
+            console.print(f"{explanation.name}  {explanation.shapes}", soft_wrap=True)
             for line in _lines(explanation):
                 console.print(line, soft_wrap=True)
         console.print()

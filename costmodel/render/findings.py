@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from archspec.arithmetic import Rational
+from archspec.errors import visible
 from costmodel.facts import Finding
 from costmodel.formula import show_number
 from costmodel.report import show_decimal
@@ -12,7 +13,7 @@ HEAD: tuple[str, ...] = ("", "spec", "fact", "published", "ours", "difference", 
 
 def render(findings: Sequence[Finding]) -> str:
     """One line per fact, then how many passed and failed."""
-    rows = [HEAD, *map(_row, findings)]
+    rows = [tuple(map(visible, row)) for row in (HEAD, *map(_row, findings))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     failed = sum(not finding.passes for finding in findings)

@@ -1,6 +1,5 @@
 """Whether a network fits a device: every memory, and the layers that break."""
 
-import json as json_text
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,11 +14,11 @@ from costmodel.filling import Full
 from costmodel.fit import CONTENTS, Fit, Need, in_words
 from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.questions import Answer, Question
-from costmodel.render.json import head, plain_number
+from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note
 from costmodel.render.solution import document, standing, told
-from costmodel.render.table import drawn, entries, heading, notes, print_whole
+from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
 from costmodel.report import Report
 
 NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
@@ -194,7 +193,7 @@ def json(report: Report, fit: Fit) -> str:
 
 
 def _text(document: Mapping[str, Any]) -> str:
-    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _document(fit: Fit) -> dict[str, Any]:
@@ -242,7 +241,7 @@ def solved_table(solved: Solved) -> str:
     """The largest value and its certificate, then every memory there."""
 
     def draw(console: Console) -> None:
-        console.print(Text(_asked(solved), style="bold"), soft_wrap=True)
+        console.print(styled(_asked(solved), "bold"), soft_wrap=True)
         console.print()
         entries(told(solved.question, solved.answer), console)
         if solved.there is not None:

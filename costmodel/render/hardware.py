@@ -1,6 +1,5 @@
 """Hardware profiles: all at a glance, or every figure of some with its source."""
 
-import json as json_text
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -8,7 +7,6 @@ from typing import Any, NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from archspec.arithmetic import Rational
 from archspec.hardware import (
@@ -24,9 +22,9 @@ from archspec.hardware import (
 )
 from archspec.quantities import BINARY, DECIMAL
 from costmodel.machines import main_memory, shown_ridge
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.table import NOTHING, drawn, entries, print_whole
+from costmodel.render.table import NOTHING, drawn, entries, print_whole, styled
 
 MAIN_TYPES = ("fp32", "bf16", "fp16", "int8")
 """The types whose peaks stand in the overview."""
@@ -144,10 +142,10 @@ def figure_table(profiles: Sequence[Profile]) -> str:
 
 def _figures(profile: Profile, console: Console) -> None:
     wrap = console.is_terminal
-    console.print(Text(profile.fields.name, style="bold"), soft_wrap=not wrap)
-    console.print(Text(profile.key, style="dim"))
+    console.print(styled(profile.fields.name, "bold"), soft_wrap=not wrap)
+    console.print(styled(profile.key, "dim"))
     if profile.fields.doc:
-        console.print(Text(profile.fields.doc), soft_wrap=not wrap)
+        console.print(styled(profile.fields.doc), soft_wrap=not wrap)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     grid.add_column("figure", no_wrap=True)
     grid.add_column("value", justify="right", no_wrap=True)
@@ -192,7 +190,7 @@ def _section(profile: Profile) -> Iterator[str]:
 def json(profiles: Sequence[Profile]) -> str:
     """Every figure in base units: operations and bytes per second, bytes, joules, watts, hertz."""
     document = {"archcost": VERSION, "hardware": list(map(_document, profiles))}
-    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _document(profile: Profile) -> dict[str, Any]:

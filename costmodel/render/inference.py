@@ -1,13 +1,11 @@
 """A transformer at inference: for the terminal, as Markdown, as JSON; as numbers or as laws."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from sympy import Expr
 from sympy.core.symbol import Str
 
@@ -20,10 +18,10 @@ from costmodel.inference import STEPS, Figures, Inference, Memory, Work
 from costmodel.metrics import METRICS
 from costmodel.precision import is_floating
 from costmodel.render.hardware import shown_bytes
-from costmodel.render.json import head, plain_number
+from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note, standing_notes
-from costmodel.render.table import drawn, entries, heading, print_whole
+from costmodel.render.table import drawn, entries, heading, print_whole, styled
 from costmodel.report import Report, show_decimal
 from costmodel.roofs import (
     AnyRoof,
@@ -291,7 +289,7 @@ def _setting(found: Inference) -> str:
 def _draw_laws(found: Inference, console: Console) -> None:
     console.print()
     for use in _laws(found):
-        console.print(Text(use.title, style="bold"), soft_wrap=True)
+        console.print(styled(use.title, "bold"), soft_wrap=True)
         entries(((f"  {label}", law or OPEN) for label, law in _lines(found, use)), console)
     console.print()
 
@@ -376,7 +374,7 @@ def _number_lines(found: Inference) -> Iterator[str]:
 
 def as_json(found: Inference) -> str:
     """The same as JSON: counts and bytes exactly, times in seconds."""
-    return json.dumps(_document(found), indent=1, ensure_ascii=False) + "\n"
+    return dumped(_document(found))
 
 
 def _document(found: Inference) -> dict[str, Any]:

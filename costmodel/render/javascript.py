@@ -2,6 +2,7 @@
 
 from json import dumps
 
+from archspec.errors import visible
 from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
 from costmodel.report import Report
@@ -20,7 +21,7 @@ LANGUAGE = Language(
         "floor_div": lambda a, b: f"floorDiv({a}, {b})",
     },
     round_to=lambda over, under, divisor: f"roundTo({over}, {under}, {divisor})",
-    reserved=frozenset(_KEYWORDS.split()),
+    reserved=frozenset(_KEYWORDS.split()).__contains__,
     equals="===",
 )
 
@@ -40,14 +41,22 @@ def render(report: Report) -> str:
     """One function per metric; what makes no valid network throws RangeError."""
     made = program(report, LANGUAGE)
     functions = "\n".join(_function(made, function) for function in made.functions)
-    return f"// {made.title}\n{HEAD}\n{functions}"
+    return f"// {escaped(made.title)}\n{HEAD}\n{functions}"
+
+
+def escaped(shown: str) -> str:
+    """Return a text that stays in the comment of a line, also where a page holds the script.
+
+    It stays one line (see `visible`), and no ``</script>`` and no ``-->`` is in it.
+    """
+    return visible(shown).replace("</", "< /").replace("-->", "-- >").replace("<!--", "< !--")
 
 
 def _function(made: Program, function: Function) -> str:
     names = ", ".join(made.parameters.names)
     valid = " && ".join(made.checks) or "true"
     lines = [
-        *(f"// {line}" for line in function.about),
+        *(f"// {escaped(line)}" for line in function.about),
         f"export function {function.name}({names}) {{",
         f"  [{names}] = [{names}].map(BigInt);",
         f"  if (!({valid})) throw new RangeError({dumps(made.rule)});",

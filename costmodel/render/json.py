@@ -6,6 +6,7 @@ from typing import Any
 from sympy import Expr
 
 from archspec.arithmetic import Rational
+from archspec.errors import visible
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.render.scenario import scenario_fields
@@ -17,7 +18,21 @@ VERSION = 1
 
 def render(report: Report) -> str:
     """The report as JSON; an ``expr`` evaluated as Python at the symbols gives its ``value``."""
-    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+    return dumped(document(report))
+
+
+def dumped(document: Any) -> str:
+    r"""Return plain data as the text of a JSON file; signs that are not seen are spelled out.
+
+    What JSON lets stand as it is, and a terminal or JavaScript takes for more than a sign, is
+    written ``\u202e``: the same text to whoever reads the JSON.
+    """
+    return as_json(json.dumps(document, indent=1, ensure_ascii=False), keep="\n") + "\n"
+
+
+def as_json(text: str, keep: str = "") -> str:
+    """Return JSON with the signs that are not seen spelled out as JSON spells them."""
+    return visible(text, keep=keep, write=lambda sign: json.dumps(sign)[1:-1])
 
 
 def head(report: Report) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A network under a device's roofline: for the terminal, as Markdown, as JSON."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from costmodel.crossover import Crossover, Crossovers
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS
 from costmodel.render.hardware import shown
-from costmodel.render.json import head, plain_number
+from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.markdown import render as markdown_laws
 from costmodel.render.scenario import Note, standing_notes
@@ -129,7 +128,7 @@ def markdown(roofline: Roofline) -> str:
 
 def as_json(roofline: Roofline) -> str:
     """The same as JSON: counts, bytes, seconds as laws and values."""
-    return json.dumps(_document(roofline), indent=1, ensure_ascii=False) + "\n"
+    return dumped(_document(roofline))
 
 
 def _document(roofline: Roofline) -> dict[str, Any]:
@@ -275,7 +274,7 @@ def crossing_json(roofline: Roofline, found: Crossovers) -> str:
         "layers": [{"path": path, **_parts(each)} for path, each in found.layers.items()],
         "network": _parts(found.network),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _parts(crossover: Crossover) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """A report as a LaTeX table (booktabs) with its notes."""
 
+from archspec.errors import visible
 from costmodel.algebra.printing import Latex
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
 from costmodel.rules.base import Shape
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    **{sign: f"{{{sign}}}" for sign in "[]*"},  # behind the end of a row they would be its options
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -63,8 +65,12 @@ def _cell(report: Report, shown: str) -> str:
 
 
 def escaped(shown: str) -> str:
-    """Text whose signs LaTeX would take for its own; signs beyond ASCII are written as commands."""
-    plain = "".join(_SPECIAL.get(sign, sign) for sign in shown)
+    """Return a text that LaTeX prints as it is; our signs beyond ASCII are written as commands.
+
+    No sign of it begins a command, a comment, a group, a formula or an option, and it stays one
+    line (see `visible`).
+    """
+    plain = "".join(_SPECIAL.get(sign, sign) for sign in visible(shown))
     for sign, command in (
         ("·", r"$\cdot$"),
         ("×", r"$\times$"),

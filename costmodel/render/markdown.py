@@ -1,7 +1,9 @@
 """A report as a Markdown table with its notes."""
 
+import re
 from collections.abc import Callable, Iterable
 
+from archspec.errors import visible
 from costmodel.render.scenario import Note
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
@@ -10,7 +12,7 @@ from costmodel.rules.base import show_shape
 
 def render(report: Report, facts: Iterable[Note] = ()) -> str:
     """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
-    titles = [metric.title for metric in report.columns]
+    titles = [escaped(metric.title) for metric in report.columns]
     lines = [f"**{escaped(report.title)}**", ""]
     lines.append(line_of(["layer", "output shape", *titles]))
     align = "---" if report.symbolic else "---:"
@@ -28,7 +30,7 @@ def render(report: Report, facts: Iterable[Note] = ()) -> str:
 
 def _label(report: Report, row: Row) -> str:
     """The name, a group's in bold, indented by a sign that Markdown keeps."""
-    name = report.label(row).strip().replace("*", r"\*")
+    name = _OF_NAMES.sub(r"\\\g<0>", report.label(row).strip())
     return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
 
 
@@ -52,15 +54,32 @@ def _shape(report: Report, row: Row) -> str:
 
 
 def code(shown: str) -> str:
-    """A text of a language, within a table."""
-    return "`" + shown.replace("|", r"\|") + "`"
+    """Return a text as code within a table, behind more backquotes than stand in it."""
+    shown = visible(shown).replace("|", r"\|")
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    space = " " * (len(fence) > 1)
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+_OF_NAMES = re.compile(r"\*|(?<!\w)_|_(?!\w)")
+"""What of a layer's name, which is letters, digits, - and _, Markdown would take for its own."""
+
+_OWN = re.compile(r"[\\|*_<>`\[\]&$]|~(?=\S)")
+
+
+_BEGINS_ITEM = re.compile(r"^([0-9]{1,9})([.)])(?=\s|$)")
+_BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$)))")
+"""What at the beginning of a line makes an item, a rule, an underline or a heading of it."""
 
 
 def escaped(shown: str) -> str:
-    """Text whose signs Markdown would take for its own."""
-    for sign in "\\|*_<>`":
-        shown = shown.replace(sign, f"\\{sign}")
-    return shown
+    """Return a text that stands in a line of Markdown as it is: no markup, no HTML, no formula.
+
+    Backslashes stand before the signs that GitHub's Markdown takes for its own, and it stays one
+    line (see `visible`).
+    """
+    text = _OWN.sub(r"\\\g<0>", visible(shown))
+    return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
 
 def listed(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from warnings import catch_warnings, filterwarnings
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, visible
+from costmodel.files import require_writable, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,15 +58,39 @@ def plot(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.hashsalt": "archcost", "svg.fonttype": "none", "font.size": 9}):
+    with (
+        rc_context(
+            {
+                "svg.hashsalt": "archcost",
+                "svg.fonttype": "none",
+                "font.size": 9,
+                "text.usetex": False,  # whatever a person's own matplotlib does with texts
+            }
+        ),
+        catch_warnings(),
+    ):
+        filterwarnings("ignore", "Glyph .* missing")  # the reader of an SVG may have the sign
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
-        paint(shown, figure.subplots())
+        paint(drawable(shown), figure.subplots())
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(Path(path).suffix)
-        try:
-            figure.savefig(path, metadata={dated: None} if dated else {}, facecolor="white")
-        except OSError as error:
-            raise SpecError(f"cannot write {path}: {error.strerror}") from None
+        form, metadata = Path(path).suffix.removeprefix("."), {dated: None} if dated else {}
+        with written(path) as draft:
+            figure.savefig(draft, format=form, metadata=metadata, facecolor="white")
     return Drawing(" ".join(about.split()), digest_of((shown, width, height)))
+
+
+def drawable(shown: T) -> T:
+    """Return what is to be drawn, with every text in it drawn as it is.
+
+    No dollar of a text begins a formula of matplotlib's, and no sign of it is one that SVG cannot
+    hold (see `visible`); lines may end in it.
+    """
+    if isinstance(shown, str):
+        return visible(shown, keep="\n").replace("$", r"\$")  # type: ignore[return-value]
+    if isinstance(shown, tuple | list):
+        parts = map(drawable, shown)
+        return type(shown)(*parts) if hasattr(shown, "_fields") else type(shown)(parts)
+    return shown
 
 
 def digest_of(shown: Any) -> str:
@@ -90,12 +116,11 @@ def require_plot(path: str) -> None:
     """Make sure, before anything is worked out, that a plot can be made.
 
     Raises:
-        SpecError: the path has another end or is in no folder, or matplotlib is missing.
+        SpecError: the path has another end or cannot be written, or matplotlib is missing.
     """
     if Path(path).suffix not in SUFFIXES:
         raise SpecError(f"a plot is no '{path}'", hint=f"its end is {', '.join(SUFFIXES)}")
-    if not Path(path).parent.is_dir():
-        raise SpecError(f"cannot write {path}: No such file or directory")
+    require_writable(path)
     try:
         import matplotlib  # noqa: F401 - whether it is there
     except ImportError:

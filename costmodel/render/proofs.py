@@ -1,15 +1,15 @@
 """Proofs of published laws: for the terminal, as Markdown and as JSON."""
 
-import json as json_text
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from archspec.errors import visible
 from costmodel.formula import show_number
 from costmodel.prove import Proof, shown
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import code, escaped, line_of
 from costmodel.render.table import drawn, entries
 
@@ -27,7 +27,7 @@ def table(proofs: Sequence[Proof]) -> str:
     def draw(console: Console) -> None:
         for proof in proofs:
             head = Text(verdict(proof), style="bold green" if proof.holds else "bold red")
-            head.append(f"  {proof.law.name}", style="bold")
+            head.append(f"  {visible(proof.law.name)}", style="bold")
             console.print(head, soft_wrap=not console.is_terminal)
             entries(((f"  {label}", note) for label, note in _notes(proof)), console)
             console.print()
@@ -104,7 +104,7 @@ def _row(proof: Proof) -> str:
 def json(proofs: Sequence[Proof]) -> str:
     """Every formula as an expression and as its value where the symbols have their defaults."""
     document = {"archcost": VERSION, "laws": list(map(_document, proofs))}
-    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 def _document(proof: Proof) -> dict[str, Any]:

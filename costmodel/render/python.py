@@ -2,9 +2,12 @@
 
 import keyword
 
+from archspec.errors import visible
 from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
 from costmodel.report import Report
+
+_RESERVED = frozenset({*keyword.kwlist, "__debug__", "ValueError", "max", "min", "round_to"})
 
 LANGUAGE = Language(
     number=str,
@@ -13,7 +16,7 @@ LANGUAGE = Language(
         "floor_div": lambda a, b: f"({a}//{b})" if b.isalnum() else f"({a}//({b}))",
     },
     round_to=lambda over, under, divisor: f"round_to({over}, {under}, {divisor})",
-    reserved=frozenset({*keyword.kwlist, "max", "min", "round_to"}),
+    reserved=_RESERVED.__contains__,
 )
 
 ROUND_TO = '''
@@ -30,7 +33,15 @@ def render(report: Report) -> str:
     made = program(report, LANGUAGE)
     functions = "\n\n".join(_function(made, function) for function in made.functions)
     helper = ROUND_TO * ("round_to(" in functions)
-    return f'"""{made.title}"""\n{helper}\n\n{functions}'
+    return f'"""{escaped(made.title)}"""\n{helper}\n\n{functions}'
+
+
+def escaped(shown: str) -> str:
+    """Return a text that stands between the quotes of a docstring as it is.
+
+    No quote and no backslash of it is one of Python's, and it stays one line (see `visible`).
+    """
+    return visible(shown).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _function(made: Program, function: Function) -> str:
@@ -40,7 +51,7 @@ def _function(made: Program, function: Function) -> str:
     ]
     lines = [
         f"def {function.name}({', '.join(made.parameters.names)}):",
-        f'    """{" ".join(function.about)}"""',
+        f'    """{escaped(" ".join(function.about))}"""',
         *(check if made.checks else ()),
         f"    return {function.law}",
     ]

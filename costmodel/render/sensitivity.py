@@ -1,6 +1,5 @@
 """How a network reacts to its symbols: for the terminal, as Markdown, as JSON."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +13,10 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.formula import show_number
 from costmodel.metrics import Metric
-from costmodel.render.json import head, plain_number
+from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.scenario import Note
-from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole
+from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole, styled
 from costmodel.report import Report, show_decimal
 from costmodel.sensitivity import (
     Change,
@@ -38,16 +37,16 @@ def table(found: Sensitivity) -> str:
 def _draw(found: Sensitivity, console: Console) -> None:
     heading(_report(found), console)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("\nsymbol", no_wrap=True)
+    grid.add_column(Text("\nsymbol"), no_wrap=True)
     for metric in found.metrics:
-        grid.add_column("\n+1 %", justify="right", no_wrap=True)
-        grid.add_column(f"{metric.title}\n2 ×", justify="right", no_wrap=True)
+        grid.add_column(Text("\n+1 %"), justify="right", no_wrap=True)
+        grid.add_column(Text(f"{metric.title}\n2 ×"), justify="right", no_wrap=True)
     for change, cells in _rows(found):
         style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
         grid.add_row(change.name, *cells, style=style)
     print_whole(grid, console)
     for metric in found.metrics:
-        console.print(Text(metric.title, style="bold"), end="")
+        console.print(styled(metric.title, "bold"), end="")
         console.print(f" = {_order(found.orders[metric.name])}", soft_wrap=True)
         entries(((f"  {label}", law) for label, law in _laws(found, metric)), console)
     console.print()
@@ -148,7 +147,7 @@ def markdown(found: Sensitivity) -> str:
 
 def as_json(found: Sensitivity) -> str:
     """The same as JSON: every number exact, and as a decimal where it is a fraction."""
-    return json.dumps(_document(found), indent=1, ensure_ascii=False) + "\n"
+    return dumped(_document(found))
 
 
 def _document(found: Sensitivity) -> dict[str, Any]:

@@ -1,19 +1,17 @@
 """An answer for the terminal and as JSON: the value, the numbers there and beyond, the proof."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from archspec.arithmetic import Rational
 from costmodel.formula import show_number, show_quantity
 from costmodel.metrics import METRICS, Metric
 from costmodel.questions import Answer, Question, Sample, Verdict
-from costmodel.render.json import VERSION, plain_number
+from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.scenario import Note, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries
+from costmodel.render.table import drawn, entries, styled
 from costmodel.report import show_decimal
 
 Renderer = Callable[[Question, Answer], str]
@@ -24,7 +22,7 @@ def _table(question: Question, answer: Answer) -> str:
     asked = f"{question.analysis.graph.name}: the {answer.end} {question.name} with {held}"
 
     def draw(console: Console) -> None:
-        console.print(Text(asked, style="bold"), soft_wrap=True)
+        console.print(styled(asked, "bold"), soft_wrap=True)
         console.print()
         entries((*told(question, answer), *standing(question)), console)
 
@@ -116,7 +114,7 @@ def _searched(question: Question, answer: Answer) -> str:
 
 
 def _json(question: Question, answer: Answer) -> str:
-    return json.dumps(document(question, answer), indent=1, ensure_ascii=False) + "\n"
+    return dumped(document(question, answer))
 
 
 def document(question: Question, answer: Answer) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis import Analysis
 from costmodel.render.scenario import standing_notes
-from costmodel.render.table import drawn, entries, print_whole
+from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk, length
 from costmodel.sweep.study import Case, Sweep
@@ -48,7 +48,7 @@ def _draw(
     console: Console,
 ) -> None:
     names = dict.fromkeys(case.architecture.header.name for case in sweep.cases)
-    console.print(Text(", ".join(names), style="bold"))
+    console.print(styled(", ".join(names), "bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for field in fields:
         justify = "left" if field.kind == "text" else "right"

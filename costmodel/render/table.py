@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import StringIO
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from archspec.errors import visible
 from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import Note, standing_of
@@ -32,11 +33,24 @@ def render(report: Report) -> str:
     return drawn(lambda console: report_on(report, console))
 
 
+class _Console(Console):
+    """A console on which no text moves the cursor, breaks a line or turns the others around."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text without commands, as every cell and every line is drawn."""
+        return super().render_str(visible(text), **options)
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Return a text in a style, with what a terminal would obey spelled out (see `visible`)."""
+    return Text(visible(text), style=style)
+
+
 def drawn(draw: Callable[[Console], None]) -> str:
     """What is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
     terminal = Console()
-    console = Console(
+    console = _Console(
         file=buffer,
         width=terminal.width,
         color_system=terminal.color_system,  # type: ignore[arg-type]
@@ -61,9 +75,9 @@ def report_on(report: Report, console: Console, facts: Iterable[Note] = ()) -> N
 
 def heading(report: Report, console: Console) -> None:
     """The network and its source."""
-    console.print(Text(report.title, style="bold"))
+    console.print(styled(report.title, "bold"))
     if report.analysis.graph.source:
-        console.print(Text(report.analysis.graph.source, style="dim"))
+        console.print(styled(report.analysis.graph.source, "dim"))
 
 
 def _numbers(report: Report, console: Console) -> None:
@@ -170,11 +184,17 @@ def entries(notes: Iterable[Note], console: Console) -> None:
 
 def _draw_entries(listed: Iterable[Entry], console: Console) -> None:
     """What belongs to labels in one column; a label too long for it has a line of its own."""
-    listed = list(listed)
+    listed = list(map(_as_seen, listed))
     lengths = (len(each.label) for each in listed if each.shown)
     indent = max((n + 1 for n in lengths if n <= LONGEST_LABEL), default=0)
     for each in listed:
         _draw_entry(each, max(indent, MIN_INDENT), console)
+
+
+def _as_seen(entry: Entry) -> Entry:
+    """The same entry with what a terminal would obey spelled out."""
+    shown = visible(entry.shown) if isinstance(entry.shown, str) else entry.shown
+    return entry._replace(label=visible(entry.label), shown=shown)
 
 
 def _draw_entry(entry: Entry, indent: int, console: Console) -> None:

@@ -1,20 +1,21 @@
 """A table of networks for the terminal, and in the markups of documents."""
 
 import csv as values
-import json as plain
+import re
 from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from archspec.errors import visible
 from costmodel.algebra.printing import Latex, PythonText, text
-from costmodel.render import latex, markdown
-from costmodel.render.json import VERSION, plain_number
-from costmodel.render.table import drawn, entries, print_whole
+from costmodel.render import csv, latex, markdown
+from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.tabulation import Column, Row, Tabulation, notes
 
 Renderer = Callable[[Tabulation], str]
@@ -41,7 +42,7 @@ def _terminal(table: Tabulation) -> str:
 
 def _draw(table: Tabulation, console: Console) -> None:
     if table.choice.caption:
-        console.print(Text(table.choice.caption, style="bold"))
+        console.print(styled(table.choice.caption, "bold"))
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         side = "right" if _is_right(table, column) else "left"
@@ -77,12 +78,12 @@ def _aligned(rows: list[list[str]], right: list[bool]) -> list[str]:
 
 
 def _widths(rows: list[list[str]], least: int) -> list[int]:
-    return [max(least, *map(len, column)) for column in zip(*rows, strict=True)]
+    return [max(least, *map(cell_len, column)) for column in zip(*rows, strict=True)]
 
 
 def _padded(cells: Iterable[str], widths: list[int], right: list[bool]) -> list[str]:
     return [
-        cell.rjust(width) if at_right else cell.ljust(width)
+        " " * (width - cell_len(cell)) + cell if at_right else cell + " " * (width - cell_len(cell))
         for cell, width, at_right in zip(cells, widths, right, strict=True)
     ]
 
@@ -125,7 +126,7 @@ def _rst(table: Tabulation) -> str:
     if table.choice.caption:
         title = f".. table:: {escaped_rst(table.choice.caption)}"
         lines = [title, "", *(f"   {line}" for line in lines)]
-    lines += ["", *(f":{label}: {escaped_rst(note)}" for label, note in notes(table))]
+    lines += ["", *(f":{escaped_rst(label)}: {escaped_rst(note)}" for label, note in notes(table))]
     return "\n".join(lines) + "\n"
 
 
@@ -139,11 +140,19 @@ def _grid(rows: list[list[str]], right: list[bool]) -> list[str]:
     return lines
 
 
+_OWN_OF_RST = re.compile(
+    r"[\\*_`|]|:(?=\S)|@(?=\S)"  # anywhere; a link has no space behind these
+    r"|^(?=[-+•‣⁃./>:]|([!-/:-@\[-`{-~])\1*$|(?:\w+|#)[.)](?:\s|$))"  # at the beginning of a line
+)
+
+
 def escaped_rst(shown: str) -> str:
-    """Text whose signs reStructuredText would take for its own."""
-    for sign in "\\*_`|":
-        shown = shown.replace(sign, f"\\{sign}")
-    return shown
+    """Return a text that stands in reStructuredText as it is: no markup, no item, no block.
+
+    Backslashes stand before the signs that it takes for its own, and before what would make an
+    item or a title of the line that it begins; it stays one line (see `visible`).
+    """
+    return _OWN_OF_RST.sub(r"\\\g<0>", visible(shown))
 
 
 def _csv(table: Tabulation) -> str:
@@ -151,7 +160,8 @@ def _csv(table: Tabulation) -> str:
 
     def cell(column: Column, row: Row) -> str:
         law = row.laws.get(column.name)
-        return column.text(row.values[column.name], grouped=False) if law is None else text(law)
+        shown = column.text(row.values[column.name], grouped=False) if law is None else text(law)
+        return shown if column.is_number else csv.escaped(shown)
 
     buffer = StringIO()
     writer = values.writer(buffer, lineterminator="\n")
@@ -176,7 +186,7 @@ def _json(table: Tabulation) -> str:
         "networks": [{c.name: quantity(c, row) for c in table.columns} for row in table.rows],
         "notes": [{"label": label, "note": note} for label, note in notes(table)],
     }
-    return plain.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 FORMATS: dict[str, Renderer] = {

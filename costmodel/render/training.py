@@ -1,6 +1,5 @@
 """A step of training: for the terminal, as Markdown and as JSON."""
 
-import json as json_text
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from sympy import Expr
 
 from costmodel.fit import Fit
 from costmodel.formula import count_of, show_bytes, show_number
-from costmodel.render.json import head, plain_number, quantity
+from costmodel.render.json import dumped, head, plain_number, quantity
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.table import drawn, entries, heading, notes, print_whole
 from costmodel.training.report import Line, Sum, TrainingReport
@@ -111,7 +110,7 @@ def _json(step: TrainingReport) -> str:
     }
     if step.fit is not None:
         document |= {"fits": step.fit.fits, "room": plain_number(step.fit.room)}
-    return json_text.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return dumped(document)
 
 
 FORMATS: dict[str, Renderer] = {"table": _table, "markdown": _markdown, "json": _json}

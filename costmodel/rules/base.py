@@ -15,7 +15,7 @@ from archspec.layers import ALIASES, Layer
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.functions import absorbed, is_whole
+from costmodel.algebra.functions import RoundTo, absorbed, is_whole, open_divisors
 from costmodel.backward import Backward
 from costmodel.cost import Cost
 
@@ -126,11 +126,22 @@ class Site:
         """
         self._read.add(name)
         try:
-            return self.translate(expression.tree)
+            value = self.translate(expression.tree)
         except SpecError:  # a size that is unknown, since an error is told already
             raise
         except ValueError as error:
             raise self.node.error(str(error), field=name) from None
+        self._require_divisors(name, value)
+        return value
+
+    def _require_divisors(self, name: str, value: Expr) -> None:
+        """Ask for positive divisors, without which there is no value; -2 divides as it is."""
+        for rounded in value.atoms(RoundTo):
+            self._require_whole("the divisor of round_to", rounded.args[1], "an integer", name)
+        for divisor in open_divisors(value):
+            if is_whole(divisor) and AtLeast(-divisor, 1).decide(self.least) is not True:
+                rule = f"the divisor ({{divisor}}) in {name} must be positive"
+                self.require(AtLeast(divisor, 1), rule, {"divisor": divisor}, name)
 
     def size(
         self, name: str, expression: Expression, least: int = 1, word: str | None = None

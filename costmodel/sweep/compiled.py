@@ -369,7 +369,7 @@ def bounds_in(array: Array) -> Bounds:
 
 
 def _opaque(value: Any, args: list[Array]) -> Array:
-    """One part of an expression's value at numbers over denominators; 0 where it has none."""
+    """One part of an expression's value at numbers over denominators; of none that of 1/0."""
     expression, symbols, denominators, part = value
 
     def at(*overs: int) -> int:
@@ -383,4 +383,4 @@ def _part(expression: "Expr", values: "Mapping[Symbol, Fraction]", part: str) ->
     try:
         return int(getattr(Evaluator(values)(expression), part))
     except ExpressionError:
-        return 0
+        return int(part == "numerator")  # by its form it may be a positive divisor

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 from costmodel.sweep.compiled import OPERATIONS, Mode, Tape, is_truth
@@ -172,17 +172,17 @@ def _path(source: str) -> Path:
 
 @cache
 def _folder() -> Path:
-    """Where compiled loops are kept: the user's cache, or a folder for temporary files."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for base in (Path(home), Path(gettempdir()) / f"archcost-{os.getuid()}"):
-        folder = base / "archcost" / "sweep"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
+    """Where compiled loops are kept: the user's own cache, or a new folder of this process."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "archcost" / "sweep"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
+            folder.chmod(0o700)  # nobody else writes there: what lies in it is run
             return folder
-    return Path(gettempdir())
+    except OSError:
+        pass
+    return Path(mkdtemp(prefix="archcost-"))
 
 
 def outputs_of(tape: Tape, rows: int, take: Callable[[int, Any], Array]) -> list[Array]:

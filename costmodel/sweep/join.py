@@ -4,11 +4,12 @@ import csv
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.files import cause_of
 from costmodel.formula import count_of
 from costmodel.settings import to_rational
 from costmodel.sweep.frame import Rows, column_of
@@ -18,6 +19,12 @@ from costmodel.sweep.vary import Value, show_value
 
 MAX_LINES = 5_000_000
 """The most lines of a file that is joined."""
+
+MAX_CHARACTERS = 1_000_000_000
+"""The most characters of all of its lines."""
+
+MAX_LINE = 100_000
+"""The most characters of one of its lines."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +142,47 @@ def _shown(value: Value) -> str:
     return show_value(value)
 
 
-def _lines(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The head, and the lines with their numbers; empty ones are none."""
+def _read(file: str) -> list[tuple[int, list[str]]]:
+    """Lines of cells with their numbers, of a file that need not have an end."""
+    found: list[tuple[int, list[str]]] = []
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, skipinitialspace=True)
-            found = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
+            reader = csv.reader(_bounded(stream, file), skipinitialspace=True)
+            found += ((reader.line_num, line) for line in reader if any(map(str.strip, line)))
+    except SpecError:
+        raise
     except OSError as error:
-        raise SpecError(f"cannot read {file}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+        raise SpecError(f"cannot read {file}: {cause_of(error)}") from None
+    except (ValueError, csv.Error) as error:
         raise SpecError(f"{file} holds no comma-separated values: {error}") from None
+    return found
+
+
+def _bounded(stream: IO[str], file: str) -> Iterator[str]:
+    """The lines of a file.
+
+    Raises:
+        SpecError: one is too long, or they are too many.
+    """
+    rest = MAX_CHARACTERS
+    for number in range(1, MAX_LINES + 2):
+        line = stream.readline(MAX_LINE + 1)
+        rest -= len(line)
+        if len(line) > MAX_LINE:
+            raise SpecError(f"{file}:{number}: a line of more than {MAX_LINE:,} characters")
+        if rest < 0:
+            raise SpecError(f"{file} has more than {MAX_CHARACTERS:,} characters")
+        if not line:
+            return
+        yield line
+    raise SpecError(f"{file} has more than {MAX_LINES:,} lines")
+
+
+def _lines(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The head, and the lines with their numbers; empty ones are none."""
+    found = _read(file)
     if len(found) < 2:
         raise SpecError(f"{file} has no lines below its head")
-    if len(found) > MAX_LINES:
-        raise SpecError(f"{file} has more than {MAX_LINES:,} lines")
     head = [name.strip() for name in found[0][1]]
     for name in head:
         if not name or head.count(name) > 1:

@@ -176,7 +176,7 @@ class Program:
         return Part(node, self.const(self.denominators[symbol]))
 
     def opaque(self, expression: Expr) -> Part:
-        """What is computed value by value, as a root or a logarithm is; undefined as ``0/0``."""
+        """What is computed value by value, as a root or a logarithm is; undefined as ``1/0``."""
         expression = expression.xreplace(self.laws)
         if isinstance(expression, Rational):
             return self.lower(expression)
@@ -300,9 +300,9 @@ def _rounded(program: Program, expression: Expr) -> Part:
     """
     x, by = (program.lower(arg) for arg in expression.args)
     a, b = program.signed(x)
-    d = by.over
     if by.under != program.one:
         raise SpecError(f"{expression} rounds to a multiple that may be no integer")
+    d = program.divisor(by.over, positive=is_positive(expression.args[1]))
     if program.number(b) is not None and program.number(d) is not None:
         return Part(program.op("round", a, b, d), program.one)
     half = program.add(program.mul(a, program.const(2)), program.mul(d, b))

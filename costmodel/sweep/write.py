@@ -6,9 +6,7 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -16,9 +14,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError, find_named, visible
+from costmodel.files import require_writable, written
 from costmodel.formula import show_number, show_quantity
+from costmodel.render import csv as csv_text
 from costmodel.render import latex, markdown
+from costmodel.render.json import as_json
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array
@@ -47,16 +48,19 @@ def find_format(name: str | None, path: str | None) -> str:
     """The format that is asked for, by its name or by the end of a path.
 
     Raises:
-        SpecError: there is no such format, it needs a file, or the path says another.
+        SpecError: there is no such format, it needs a file, or the path says another or is none
+            that can be written.
     """
+    if path is not None:
+        require_writable(path)
     if name is None:
-        return _by_suffix(path) if path else "table"
+        return "table" if path is None else _by_suffix(path)
     found = find_named("format", name, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
     if found == "table" and path is not None:
         raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
-    meant = SUFFIXES.get(Path(path).suffix.lower()) if path else None
+    meant = None if path is None else SUFFIXES.get(Path(path).suffix.lower())
     if meant not in (None, found):
         end = next(end for end, form in SUFFIXES.items() if form == found)
         raise SpecError(
@@ -120,30 +124,12 @@ def write_file(
     """
     if form == "parquet":
         require_parquet()
-    with beside(path) as draft:
+    with written(path) as draft:
         if form == "parquet":
             _write_parquet(draft, fields, chunks)
             return
         with draft.open("w", encoding="utf-8", newline="") as stream:
             write_text(fields, chunks, form, stream, notes)
-
-
-@contextmanager
-def beside(path: str) -> Iterator[Path]:
-    """A new file beside a place, put there if all goes well and deleted otherwise.
-
-    Raises:
-        SpecError: the file cannot be written.
-    """
-    draft = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    try:
-        draft.open("wb").close()
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise SpecError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _exact(_: Field, value: Any) -> str:
@@ -170,7 +156,13 @@ def abs_large(value: Any) -> bool:
 
 
 def _csv_head(fields: Sequence[Field]) -> str:
-    return _csv_line([field.name for field in fields])
+    return _csv_line([csv_text.escaped(field.name) for field in fields])
+
+
+def _csv_cell(field: Field, value: Any) -> str:
+    """A number as it is; a text so that no spreadsheet takes it for a formula."""
+    text = _exact(field, value)
+    return csv_text.escaped(text) if field.kind == "text" else text
 
 
 def _csv_line(cells: Sequence[str]) -> str:
@@ -187,8 +179,12 @@ def _json(field: Field, value: Any) -> str:
     if value is None:
         text = "null"
     elif field.kind in ("text", "fraction") and not isinstance(value, int):
-        text = json.dumps(text, ensure_ascii=False)
-    return f"{json.dumps(field.name, ensure_ascii=False)}: {text}"
+        text = _json_text(text)
+    return f"{_json_text(field.name)}: {text}"
+
+
+def _json_text(text: str) -> str:
+    return as_json(json.dumps(text, ensure_ascii=False))
 
 
 def _markdown_head(fields: Sequence[Field]) -> str:
@@ -198,7 +194,7 @@ def _markdown_head(fields: Sequence[Field]) -> str:
 
 
 def _markdown_foot(notes: Sequence[tuple[str, str]]) -> str:
-    return "\n" + "".join(f"- {label}: {markdown.escaped(note)}\n" for label, note in notes)
+    return "\n" + "".join(f"{line}\n" for line in markdown.listed(notes))
 
 
 def _latex_head(fields: Sequence[Field]) -> str:
@@ -209,12 +205,12 @@ def _latex_head(fields: Sequence[Field]) -> str:
 
 def _latex_foot(notes: Sequence[tuple[str, str]]) -> str:
     """The end of the table; what belongs to it, as comments."""
-    said = "".join(f"% {label}: {note}\n" for label, note in notes)
+    said = "".join(f"% {label}: {visible(note)}\n" for label, note in notes)
     return f"\\bottomrule\n\\end{{tabular}}\n{said}"
 
 
 TEXT_FORMATS = {
-    "csv": TextFormat(_csv_head, _exact, _csv_line, lambda notes: ""),  # noqa: ARG005 - data alone
+    "csv": TextFormat(_csv_head, _csv_cell, _csv_line, lambda notes: ""),  # noqa: ARG005 - data alone
     "jsonl": TextFormat(
         lambda fields: "",  # noqa: ARG005 - each line says its names
         _json,
@@ -340,8 +336,13 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
 
         return arrow.array([_or_none(decimal, value) for value in column.tolist()], kind)
     if kind == arrow.string():
-        return arrow.array([_or_none(show_value, value) for value in column.tolist()], kind)
+        return arrow.array([_or_none(_whole_text, value) for value in column.tolist()], kind)
     return arrow.array(column.tolist(), kind)
+
+
+def _whole_text(value: Any) -> str:
+    """A value as text; halves of characters, as file names may have, are spelled out."""
+    return show_value(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _or_none(make: Callable[[Any], Any], value: Any) -> Any:

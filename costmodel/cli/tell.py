@@ -1,0 +1,22 @@
+"""What a person is told beside the data: lines on stderr."""
+
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+from archspec.errors import visible
+
+TOLD = "archcost: "
+"""What each begins with."""
+
+
+def tell(*lines: str) -> None:
+    """Tell something on stderr, each of its lines as it is; where nobody can hear it, nothing."""
+    with suppress(OSError):
+        print(TOLD + "\n".join(map(visible, lines)), file=sys.stderr)
+
+
+def tell_all(messages: Iterable[str]) -> None:
+    """Tell several messages, each of which may have several lines."""
+    for message in messages:
+        tell(*message.split("\n"))
