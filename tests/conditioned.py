@@ -163,6 +163,7 @@ def draw_conditioned(seed: int) -> Spec:
     others = random.sample(sorted(set(BOX) - {"h", "t"}), random.randint(0, 2))
     symbols = {s for s in length if s in BOX} | set(others)
     draft = Draft(random, frozenset(symbols))
+    draft.emit("identity")  # a network whose every turn is left out is none
     for _ in range(random.randint(1, 3)):
         draft.step()
     return {

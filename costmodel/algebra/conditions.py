@@ -4,7 +4,7 @@ A condition answers True, False or None, "it depends"; what depends is printed w
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sympy import Add, Expr, Symbol
 
@@ -29,6 +29,25 @@ Change = Callable[[Expr], Expr]
 """What makes another expression of one."""
 
 
+_C = TypeVar("_C", bound=type)
+
+
+def _told_apart(kind: _C) -> _C:
+    """Make values of a class of named tuples unequal to tuples of other classes.
+
+    As plain tuples ``8 % h == 0`` and ``h == 8`` would be equal: both are ``(h, 8)``.
+    """
+
+    def is_equal(self: tuple[object, ...], other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    kind.__eq__ = is_equal  # type: ignore[method-assign, assignment]
+    kind.__ne__ = lambda self, other: not is_equal(self, other)  # type: ignore
+    kind.__hash__ = lambda self: hash((kind.__name__, *self))  # type: ignore
+    return kind
+
+
+@_told_apart
 class Divides(NamedTuple):
     """``dividend % divisor == 0``."""
 
@@ -56,6 +75,7 @@ class Divides(NamedTuple):
         return f"{show.factor(over)} % {show.factor(under)} == 0"
 
 
+@_told_apart
 class AtLeast(NamedTuple):
     """``expression >= bound``, for a number ``bound``."""
 
@@ -102,6 +122,7 @@ class AtLeast(NamedTuple):
         return f"{show(Add(*over))} >= {show(Add(*over) - Add(*terms) + exact(self.bound))}"
 
 
+@_told_apart
 class Equal(NamedTuple):
     """``left == right``."""
 

@@ -275,12 +275,29 @@ def _shortest(
     return min(forms, key=lambda form: sum(len(condition_text(c)) + 5 for c in form))
 
 
-class _Table:
-    """What holds in a window: values that may be, and those of them that keep all conditions."""
+def _common_window(conditions: Iterable[Condition], u: Symbol) -> Window:
+    """From where on and after how many values it repeats which of the conditions hold."""
+    windows = [found for c in conditions if (found := window(c, u)) is not None]
+    return Window(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
-    def __init__(self, window: Window, first: int, u: Symbol) -> None:
+
+class _Table:
+    """What holds in a window: values that may be, and those of them that keep all conditions.
+
+    Attributes:
+        u: the one symbol.
+        window: of all conditions, what is given included.
+        asked: the window of what is asked alone.
+        values: all values of the window.
+        known: whether a condition holds, value by value.
+        allowed: whether what is given holds.
+        wanted: whether everything holds.
+    """
+
+    def __init__(self, window: Window, asked: Window, first: int, u: Symbol) -> None:
         self.u = u
         self.window = window
+        self.asked = asked
         self.values = range(first, max(window.start, first) + window.period)
         self.known: dict[Condition, list[bool]] = {}
         self.allowed = [True] * len(self.values)
@@ -295,11 +312,11 @@ class _Table:
         u: Symbol,
     ) -> "_Table | None":
         """The table of some conditions; None where it is too long, or no value keeps them."""
-        windows = [w for c in (*conditions, *given) if (w := window(c, u)) is not None]
-        whole = Window(max(w.start for w in windows), lcm(*(w.period for w in windows)))
+        asked = _common_window(conditions, u)
+        whole = _common_window((*conditions, *given), u)
         if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
             return None
-        table = cls(whole, first, u)
+        table = cls(whole, asked, first, u)
         try:
             table.allowed = table.all_hold(given)
             table.wanted = table.all_hold((*given, *conditions))
@@ -392,9 +409,9 @@ class _Table:
 
     def _repeated(self) -> Iterator[tuple[Condition, ...]]:
         """Forms of the values that repeat: none, or ``((u + c)//length) % k == 0``."""
-        tail = range(len(self.values) - self.window.period, len(self.values))
-        places = [i for i in tail if self.allowed[i]]
-        for period in _divisors(self.window.period):
+        start = max(self.asked.start - self.values[0], 0)
+        places = [i for i in range(start, len(self.values)) if self.allowed[i]]
+        for period in _divisors(self.asked.period):
             kept = {self.values[i] % period for i in places if self.wanted[i]}
             left = {self.values[i] % period for i in places if not self.wanted[i]}
             if not left:
