@@ -14,15 +14,15 @@ Entry = dict[str, Any]
 Spec = dict[str, Any]
 
 BOX = {
-    "h": range(1, 73),
-    "t": range(1, 13),
-    "c": range(1, 25),
-    "g": range(1, 9),
-    "a": range(1, 6),
-    "k": range(1, 9),
-    "p": range(1, 6),
-    "L": range(1, 7),
-    "E": range(1, 6),
+    "h": range(1, 101),
+    "t": range(1, 17),
+    "c": range(1, 31),
+    "g": range(1, 13),
+    "a": range(1, 13),
+    "k": range(1, 17),
+    "p": range(1, 13),
+    "L": range(1, 10),
+    "E": range(1, 8),
 }
 """The values of each symbol that the conditions are tried at."""
 

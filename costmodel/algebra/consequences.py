@@ -1,6 +1,7 @@
 """What follows from conditions that hold: bounds, extrema that are decided, floors that are exact."""
 
 from collections.abc import Iterable, Iterator
+from math import ceil
 from typing import NamedTuple
 
 from sympy import Add, Expr, S, Symbol
@@ -8,7 +9,15 @@ from sympy import Add, Expr, S, Symbol
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
-from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, exact, is_positive, is_whole
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Maximum,
+    exact,
+    floor_div,
+    is_positive,
+    is_whole,
+)
 
 
 class Fact(NamedTuple):
@@ -30,9 +39,21 @@ def facts_of(condition: Condition, least: Least) -> Iterator[Fact]:
             yield Fact(expression - exact(bound), is_zero=False)
         case Equal(left, right):
             yield Fact(left - right, is_zero=True)
+            yield from _facts_of_floors(left - right, least)
         case Divides(divisor, dividend) if is_positive(divisor):
             if is_positive(dividend) or (lower_bound(dividend, least) or 0) > 0:
                 yield Fact(dividend - divisor, is_zero=False)
+
+
+def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
+    """Where ``x//q`` equals what is at least k, x is at least ``k·q``."""
+    for term in Add.make_args(difference):
+        factor, floor = term.as_coeff_Mul()
+        if isinstance(floor, FloorDiv) and is_positive(floor.args[1]):
+            bottom = lower_bound((term - difference) / factor, least)
+            if bottom is not None:
+                x, q = floor.args
+                yield Fact(x - q * ceil(bottom), is_zero=False)
 
 
 def is_at_least_where(
@@ -109,10 +130,15 @@ def _is_more_than_0(expression: Expr, least: Least, conditions: tuple[Condition,
 
 
 def with_exact_floors(condition: Condition, known: Divides) -> Condition:
-    """A condition whose floors are fewer as a multiple of a number stands for what it divides.
+    """A condition with fewer floors, where something is known to be a multiple of something.
 
-    Where m divides ``s + r``, s is ``m·k − r``; ``(s + r)//m`` is then k.
+    Where m divides x, ``(x + r)//q`` is ``x/q + r//q`` for a q that divides m. Where m divides
+    ``s + r``, s is ``m·k − r``, and k is put back as ``(s + r)/m``.
     """
+    floors = set().union(*(side.atoms(FloorDiv) for side in _sides(condition)))
+    exact_ones = {floor: _exact_floor(floor, known) for floor in floors}
+    changed = condition.mapped(lambda e: e.xreplace(exact_ones).expand())
+    condition = changed if _count_floors(changed) < len(floors) else condition
     solved = _solved(known)
     if solved is None:
         return condition
@@ -121,6 +147,15 @@ def with_exact_floors(condition: Condition, known: Divides) -> Condition:
     if _count_floors(changed) >= _count_floors(condition):
         return condition
     return changed.mapped(lambda e: e.subs(quotient, multiple).expand())
+
+
+def _exact_floor(floor: Expr, known: Divides) -> Expr:
+    """A floor as a quotient and a floor of a number, if it is of what is known to be a multiple."""
+    (x, q), (multiple, dividend) = floor.args, known
+    rest = x - dividend
+    if not (rest.is_Integer and is_whole(multiple / q) and is_positive(q)):
+        return floor
+    return dividend / q + floor_div(rest, q)
 
 
 def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
@@ -136,6 +171,9 @@ def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
     return None
 
 
+def _sides(condition: Condition) -> Iterator[Expr]:
+    return (side for side in condition if isinstance(side, Expr))
+
+
 def _count_floors(condition: Condition) -> int:
-    sides = (side for side in condition if isinstance(side, Expr))
-    return len(set().union(*(side.atoms(FloorDiv) for side in sides)))
+    return len(set().union(*(side.atoms(FloorDiv) for side in _sides(condition))))

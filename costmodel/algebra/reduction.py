@@ -15,7 +15,15 @@ from costmodel.algebra.consequences import (
     reached_branches,
     with_exact_floors,
 )
-from costmodel.algebra.functions import FloorDiv, Minimum, exact, is_positive, is_whole, plain
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Minimum,
+    exact,
+    is_positive,
+    is_whole,
+    plain,
+    separated,
+)
 from costmodel.algebra.quantities import U, about
 from costmodel.algebra.residues import shortest
 
@@ -77,17 +85,16 @@ def _nearest(factor: int, divisor: int) -> int:
 
 def _equal(condition: Equal) -> tuple[Condition, ...]:
     """An equality without common factors, or what it says of divisors."""
-    difference = (condition.left - condition.right).expand()
+    difference = separated((condition.left - condition.right).expand()).expand()
     difference = (difference / _common_factor(difference)).expand()
     found = _exact_floors(difference)
     if found:
         return found
-    for term in Add.make_args(difference):
-        factor, floor = term.as_coeff_Mul()
-        if isinstance(floor, FloorDiv):
-            multiple = _as_multiple(difference if factor > 0 else -difference, floor)
-            if multiple is not None:
-                return (multiple,)
+    for floor in sorted(difference.atoms(FloorDiv), key=str):
+        factor = difference.coeff(floor)
+        multiple = _as_multiple(-difference if _is_negative(factor) else difference, floor)
+        if multiple is not None:
+            return (multiple,)
     return (_ordered(difference),)
 
 
@@ -123,15 +130,19 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
     """
     factor = difference.coeff(floor)
     y = (factor * floor - difference).expand()
-    if not (factor.is_Integer and is_whole(y)):
+    if not (is_whole(factor) and is_positive(factor) and is_whole(y)):
         return None
     if factor == 1 and isinstance(y, FloorDiv):
         (x, q), (other, divisor) = floor.args, y.args
         rounded_up = q == divisor and q.is_Integer and (x - other).expand() == q - 1
         return Divides(q, other) if rounded_up else None
-    shifts = range(min(int(factor), MAX_SHIFT))
-    found = factor > 1 and any(FloorDiv((y + r).expand(), factor) == floor for r in shifts)
+    shifts = range(min(int(factor), MAX_SHIFT)) if factor.is_Integer else (S.Zero, factor - 1)
+    found = factor != 1 and any(FloorDiv((y + r).expand(), factor) == floor for r in shifts)
     return Divides(factor, y) if found else None
+
+
+def _is_negative(factor: Expr) -> bool:
+    return bool(factor.could_extract_minus_sign())
 
 
 def _side_order(term: Expr) -> tuple[bool, str]:
@@ -151,8 +162,11 @@ def _bounded(condition: AtLeast) -> tuple[AtLeast, ...]:
     """A bound in its final form: numbers on the right, no floor or denominator that can go."""
     constant, rest = condition.expression.as_coeff_Add()
     condition = AtLeast(rest, condition.bound - plain(constant))
-    if isinstance(rest, Minimum):
-        return tuple(c for arg in rest.args for c in _bounded(AtLeast(arg, condition.bound)))
+    for term in Add.make_args(rest):
+        factor, least = term.as_coeff_Mul()
+        if isinstance(least, Minimum) and factor > 0:
+            parts = (AtLeast(rest - term + factor * x, condition.bound) for x in least.args)
+            return tuple(bound for part in parts for bound in _bounded(part))
     for rewrite in _BOUND_RULES:
         result = rewrite(*condition)
         if result is not None:
