@@ -17,6 +17,7 @@ from costmodel.algebra.consequences import (
 )
 from costmodel.algebra.functions import (
     FloorDiv,
+    Maximum,
     Minimum,
     exact,
     is_positive,
@@ -167,11 +168,21 @@ def _bounded(condition: AtLeast) -> tuple[AtLeast, ...]:
         if isinstance(least, Minimum) and factor > 0:
             parts = (AtLeast(rest - term + factor * x, condition.bound) for x in least.args)
             return tuple(bound for part in parts for bound in _bounded(part))
+    if isinstance(rest, Maximum):
+        return (_of_branches(rest, condition.bound),)
     for rewrite in _BOUND_RULES:
         result = rewrite(*condition)
         if result is not None:
             return _bounded(result)
     return (condition,)
+
+
+def _of_branches(largest: Maximum, bound: Rational) -> AtLeast:
+    """``max(a, b) >= k`` as ``max(a', b') >= 0``, each branch in its final form."""
+    branches = [_bounded(AtLeast(arg, bound)) for arg in largest.args]
+    return AtLeast(
+        Maximum(*(Minimum(*(e - exact(k) for e, k in branch)) for branch in branches)), 0
+    )
 
 
 def _without_content(e: Expr, bound: Rational) -> AtLeast | None:
