@@ -93,9 +93,7 @@ def _terms(expression: Expr) -> dict[Expr, Expr]:
     return {rest: factor for factor, rest in terms}
 
 
-def decided_extrema(
-    expression: Expr, least: Least, conditions: Iterable[Condition]
-) -> Expr:
+def decided_extrema(expression: Expr, least: Least, conditions: Iterable[Condition]) -> Expr:
     """The same with every minimum and maximum without what conditions prove never to be it."""
     known = tuple(conditions)
     found = {e: _decided(e, least, known) for e in expression.atoms(Extremum)}

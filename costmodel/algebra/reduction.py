@@ -199,7 +199,7 @@ def _without_content(e: Expr, bound: Rational) -> AtLeast | None:
 
 
 def _with_whole_bound(e: Expr, bound: Rational) -> AtLeast | None:
-    """e >= b is e >= ceil(b), for an integer e."""
+    """E >= b is e >= ceil(b), for an integer e."""
     return AtLeast(e, ceil(bound)) if type(bound) is not int and is_whole(e) else None
 
 
@@ -228,7 +228,7 @@ def _without_floor(e: Expr, bound: Rational) -> AtLeast | None:
 
 
 def _without_subtracted_floor(e: Expr, bound: Rational) -> AtLeast | None:
-    """y − x//q >= b is q·(y − b + 1) − x >= 1, for integers and a positive q."""
+    """Y − x//q >= b is q·(y − b + 1) − x >= 1, for integers and a positive q."""
     for term in Add.make_args(e):
         floor, rest = -term, e - term
         if isinstance(floor, FloorDiv) and all(map(is_whole, (*floor.args, rest))):
@@ -301,9 +301,7 @@ def _among_others(condition: Condition, found: list[Condition], least: Least) ->
     return condition
 
 
-def _exactly(
-    asked: list[Condition], known: Iterable[Condition], least: Least
-) -> list[Condition]:
+def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -> list[Condition]:
     """The conditions about one quantity each said as shortly as can be."""
     rest: list[Condition] = []
     groups: dict[Expr, list[Condition]] = {}

@@ -1,4 +1,4 @@
-"""Conditions on one integer, exactly: the values that keep them all, and the shortest way to say so.
+"""Conditions on one integer, exactly: which values keep them all, and how to say so shortly.
 
 A function of an integer u that is made of lines, floors, roundings, minima and maxima grows evenly
 from some value on: ``f(u + period) = f(u) + step``. So whether a condition holds repeats from some
@@ -62,7 +62,7 @@ class Wave(NamedTuple):
 
 
 def wave(expression: Expr, u: Symbol) -> Wave | None:
-    """The way an expression of u grows; None where it does not grow evenly, or too slowly to tell."""
+    """The way an expression of u grows; None where none is found, or its period is too long."""
     if expression.is_Rational:
         return Wave(0, 1)
     if expression == u:
@@ -351,9 +351,7 @@ class _Table:
     def agrees(self, conditions: Iterable[Condition]) -> bool:
         """Whether conditions say the same of the values that may be."""
         found = self.all_hold(conditions)
-        return all(
-            f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a
-        )
+        return all(f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a)
 
     def without_implied(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         """The conditions without those that the others imply, the longest left out first."""
@@ -399,9 +397,7 @@ class _Table:
         stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == self.u]
         wrong = [
             v
-            for v, held, allowed in zip(
-                self.values, self.all_hold(form), self.allowed, strict=True
-            )
+            for v, held, allowed in zip(self.values, self.all_hold(form), self.allowed, strict=True)
             if held and allowed and v < low
         ]
         usable = [int(b) for b in stated if max(wrong, default=low) < b <= low]
