@@ -394,12 +394,13 @@ def test_conditions_of_the_zoo() -> None:
     """
     for texts, spec in distinct().items():
         analysis = analyze(spec)
+        usual = {name: analysis.graph.values[name] for name in analysis.symbols}
         alone: set[tuple[str, ...]] = set()
         for name in (name for name in analysis.symbols if any(name in text for text in texts)):
             told: dict[bool, Point] = {}
             before: tuple[str, ...] | None = None
             for i, value in enumerate(values_of(analysis, name)):
-                point = {**{n: analysis.graph.values[n] for n in analysis.symbols}, name: value}
+                point: Point = {**usual, name: value}
                 failing = tuple(text for text in texts if not holds(text, point))
                 if failing != before or i % 16 == 0:
                     assert keeps_requirements(analysis, point) == (not failing), (spec, point)

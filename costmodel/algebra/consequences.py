@@ -1,4 +1,4 @@
-"""What follows from conditions that hold: bounds, extrema that are decided, floors that are exact."""
+"""Consequences of conditions that hold: bounds, decided extrema, floors that are exact."""
 
 from collections.abc import Iterable, Iterator
 from math import ceil

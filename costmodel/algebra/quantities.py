@@ -24,7 +24,7 @@ class About(NamedTuple):
 
 
 def about(condition: Condition) -> About | None:
-    """The quantity that a condition is about, if it is about one: a symbol, or what is met first."""
+    """The quantity that a condition is about, if it is about one: its only symbol, or a sum."""
     names = set().union(*(side.free_symbols for side in condition if isinstance(side, Expr)))
     if len(names) == 1:
         name = names.pop()

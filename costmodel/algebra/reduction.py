@@ -288,7 +288,7 @@ def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:
 
 
 def _among_others(condition: Condition, found: list[Condition], least: Least) -> Condition:
-    """A condition rewritten where the others hold: extrema that they decide, floors that are exact."""
+    """A condition rewritten where the others hold: extrema decided, floors that are exact gone."""
     others = [other for other in found if other != condition]
     least = raised(least, others)
     condition = condition.mapped(lambda side: decided_extrema(side, least, others))
@@ -349,8 +349,9 @@ def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational
         match condition:
             case AtLeast(Symbol() as name, bound):
                 yield name, bound
-            case Divides(divisor, Symbol() as name) if divisor.is_Rational and name.is_positive:
-                yield name, abs(plain(divisor))
+            case Divides(divisor, Symbol() as name) if name.is_positive and is_positive(divisor):
+                if divisor.is_Rational:
+                    yield name, plain(divisor)
 
 
 def is_impossible(condition: Condition, least: Least) -> bool:
