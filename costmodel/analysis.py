@@ -19,7 +19,7 @@ from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_u
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
-from costmodel.algebra.reduction import raised, reduced
+from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
@@ -152,7 +152,8 @@ class Analysis:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
         found = reduced(asked, self._least, (*self._given, *self.assumed.known))
-        return tuple(condition.mapped(self.assumed.shown) for condition in found)
+        shown = (condition.mapped(self.assumed.shown) for condition in found)
+        return tuple(form for condition in shown for form in simplified(condition))
 
     @property
     def demands(self) -> tuple[Condition, ...]:

@@ -324,6 +324,15 @@ def test_negation(source: str, values: Values) -> None:
         assert not all(term.as_coeff_Mul()[0].is_negative for term in terms)
 
 
+@quick
+@given(source=texts("({k})//{q}", k=numbers, q=divisors), values=values_of_integers)
+@example(source="(-1)//h", values={"n": 2, "h": 3, "w": 4, "g": 5})
+def test_negative_number(source: str, values: Values) -> None:
+    """(−k)//q = −1 − (k − 1)//q, for positive integers k, q: no number under a floor is below 0."""
+    for floor in check(source, values).atoms(FloorDiv):
+        assert not floor.args[0].is_negative
+
+
 @thorough
 @given(
     source=texts(

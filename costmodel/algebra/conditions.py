@@ -4,16 +4,18 @@ A condition answers True, False or None, "it depends"; what depends is printed w
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from sympy import Add, Expr, Symbol
+from sympy import Add, Expr, Mul, S, Symbol
 
 from archspec.arithmetic import OPERATORS, Rational
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Extremum,
+    FloorDiv,
     Maximum,
+    Minimum,
     exact,
     is_positive,
     is_whole,
@@ -29,6 +31,25 @@ Change = Callable[[Expr], Expr]
 """What makes another expression of one."""
 
 
+_C = TypeVar("_C", bound=type)
+
+
+def _told_apart(kind: _C) -> _C:
+    """Make values of a class of named tuples unequal to tuples of other classes.
+
+    As plain tuples ``8 % h == 0`` and ``h == 8`` would be equal: both are ``(h, 8)``.
+    """
+
+    def is_equal(self: tuple[object, ...], other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    kind.__eq__ = is_equal  # type: ignore[method-assign, assignment]
+    kind.__ne__ = lambda self, other: not is_equal(self, other)  # type: ignore
+    kind.__hash__ = lambda self: hash((kind.__name__, *self))  # type: ignore
+    return kind
+
+
+@_told_apart
 class Divides(NamedTuple):
     """``dividend % divisor == 0``."""
 
@@ -56,6 +77,7 @@ class Divides(NamedTuple):
         return f"{show.factor(over)} % {show.factor(under)} == 0"
 
 
+@_told_apart
 class AtLeast(NamedTuple):
     """``expression >= bound``, for a number ``bound``."""
 
@@ -102,6 +124,7 @@ class AtLeast(NamedTuple):
         return f"{show(Add(*over))} >= {show(Add(*over) - Add(*terms) + exact(self.bound))}"
 
 
+@_told_apart
 class Equal(NamedTuple):
     """``left == right``."""
 
@@ -131,10 +154,49 @@ Condition = Divides | AtLeast | Equal
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition as Python over integers."""
+    """A condition as Python over integers; one of several alternatives as ``(a or b)``."""
     from costmodel.algebra.printing import PythonText
 
-    return condition.shown({}, PythonText())
+    parts = [part.shown({}, PythonText()) for part in alternatives(condition)]
+    return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
+
+
+def alternatives(condition: Condition) -> tuple[Condition, ...]:
+    """The conditions of which one must hold: what is asked of turns, or that there is no turn.
+
+    ``max(a, b) >= k`` is ``a >= k or b >= k``, and ``(x*min(1, r)) % m == 0`` is ``x % m == 0 or
+    r <= 0``, for a number of turns r, which is never negative.
+    """
+    match condition:
+        case AtLeast(Maximum() as largest, bound):
+            return tuple(AtLeast(arg, bound) for arg in reversed(largest.args))
+        case Divides(divisor, dividend):
+            rest, turns = _without_steps(dividend)
+            return (Divides(divisor, rest), *map(_none_of, turns))
+        case Equal(left, right):
+            sides = [_without_steps(side) for side in (left, right)]
+            if sides[0][1] == sides[1][1] or 0 in (left, right):
+                turns = sides[0][1] or sides[1][1]
+                return (Equal(sides[0][0], sides[1][0]), *map(_none_of, turns))
+    return (condition,)
+
+
+def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
+    """A product without its factors ``min(1, r)``, and what is r in each."""
+    turns: dict[Expr, Expr] = {}
+    for factor in Mul.make_args(product):
+        if isinstance(factor, Minimum) and len(factor.args) == 2 and S.One in factor.args:
+            turns[factor] = next(arg for arg in factor.args if arg is not S.One)
+    rest = Mul(*(factor for factor in Mul.make_args(product) if factor not in turns))
+    return rest, list(turns.values())
+
+
+def _none_of(turns: Expr) -> AtLeast:
+    """That there is no turn; ``x//q <= 0`` is ``x <= q − 1``."""
+    if isinstance(turns, FloorDiv) and all(map(is_whole, turns.args)):
+        x, q = turns.args
+        return AtLeast(q - 1 - x, 0)
+    return AtLeast(-turns, 0)
 
 
 def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":

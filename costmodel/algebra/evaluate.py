@@ -1,6 +1,6 @@
 """The exact value of an expression at numbers, in Python's integers and fractions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -25,6 +25,13 @@ from costmodel.algebra.functions import (
 
 Value = int | Fraction
 
+
+def _power(base: Value, exponent: Value) -> Value:
+    if exponent.denominator == 2:
+        return arithmetic.power(arithmetic.square_root(base), exponent.numerator)
+    return arithmetic.power(base, exponent)
+
+
 _FUNCTIONS: dict[type, Callable[..., Value]] = {
     FloorDiv: arithmetic.OPERATORS["//"],
     RoundTo: arithmetic.round_to,
@@ -34,6 +41,7 @@ _FUNCTIONS: dict[type, Callable[..., Value]] = {
     Quotient: arithmetic.OPERATORS["/"],
     Add: lambda *terms: sum(terms),
     Mul: lambda *factors: prod(factors),
+    Pow: _power,
 }
 
 
@@ -89,10 +97,7 @@ class Evaluator:
             return self._largest(*expression.args)
         if isinstance(expression, Quantity):
             return self(amount_of(expression))
-        arguments = [self(arg) for arg in expression.args]
-        if isinstance(expression, Pow):
-            return _power(*arguments)
-        return _FUNCTIONS[type(expression)](*arguments)
+        return _FUNCTIONS[type(expression)](*(self(arg) for arg in expression.args))
 
     def _largest(self, expression: Expr, index: Symbol, count: Expr) -> Value:
         """Turn by turn; of no turn 0.
@@ -107,7 +112,17 @@ class Evaluator:
         return max(values, default=0)
 
 
-def _power(base: Value, exponent: Value) -> Value:
-    if exponent.denominator == 2:
-        return arithmetic.power(arithmetic.square_root(base), exponent.numerator)
-    return arithmetic.power(base, exponent)
+def values_over(expression: Expr, symbol: Symbol, points: Sequence[int]) -> list[Value]:
+    """The exact values of an expression of one symbol, point by point.
+
+    Raises:
+        KeyError: it has another symbol, or another function.
+        ExpressionError: there is no exact value at a point.
+    """
+    if expression == symbol:
+        return list(points)
+    if isinstance(expression, Rational):
+        return [plain(expression)] * len(points)
+    columns = [values_over(arg, symbol, points) for arg in expression.args]
+    compute = _FUNCTIONS[type(expression)]
+    return [compute(*row) for row in zip(*columns, strict=True)]

@@ -230,6 +230,13 @@ def _negation(x: Expr, q: Expr) -> Expr | None:
     return -FloorDiv(q - 1 - x, q)
 
 
+def _negative_number(x: Expr, q: Expr) -> Expr | None:
+    """(−k)//q = −1 − (k − 1)//q, for positive integers k and q; so (−1)//q = −1."""
+    if not (x.is_Integer and x.is_negative and is_whole(q) and is_positive(q)):
+        return None
+    return -1 - FloorDiv(-x - 1, q)
+
+
 _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
     _floor_of_numbers,
     _negative_divisor,
@@ -239,6 +246,7 @@ _FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
     _common_factor,
     _composition,
     _negation,
+    _negative_number,
 )
 
 

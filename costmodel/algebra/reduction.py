@@ -1,14 +1,32 @@
 """Conditions reduced to the shortest set that says the same."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from math import ceil, gcd, lcm
 
 from sympy import Add, Expr, Integer, Mul, S, Symbol
 
-from costmodel.algebra.bounds import Least, is_at_least
+from archspec.arithmetic import Rational
+from costmodel.algebra.bounds import Least, is_at_least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
-from costmodel.algebra.functions import FloorDiv, exact, is_positive, is_whole, plain
+from costmodel.algebra.consequences import (
+    decided_extrema,
+    is_at_least_where,
+    reached_branches,
+    with_exact_floors,
+)
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Maximum,
+    Minimum,
+    exact,
+    is_positive,
+    is_whole,
+    plain,
+    separated,
+)
+from costmodel.algebra.quantities import U, about
+from costmodel.algebra.residues import shortest
 
 MAX_SHIFT = 64
 """The largest divisor whose remainders are tried one by one."""
@@ -17,11 +35,26 @@ MAX_SHIFT = 64
 def simplified(condition: Condition) -> tuple[Condition, ...]:
     """Equivalent conditions on what stands under the floors."""
     if isinstance(condition, AtLeast):
-        return (_unfloored(condition),)
+        return _bounded(condition)
     if isinstance(condition, Equal):
         found = _equal(condition)
-        return tuple(_without_factor(c) if isinstance(c, Divides) else c for c in found)
-    return (_without_factor(condition),)
+        return tuple(_divisible(c) if isinstance(c, Divides) else c for c in found)
+    return (_divisible(condition),)
+
+
+def _divisible(condition: Divides) -> Divides:
+    """``q | a·q + b/c`` as ``c·q | b`` (see `_over_one_divisor`), without common factors."""
+    return _without_factor(_over_one_divisor(condition))
+
+
+def _over_one_divisor(condition: Divides) -> Divides:
+    """``64/b`` is a multiple of q as b·q divides 64; what q divides for certain is left out."""
+    divisor, dividend = condition
+    if divisor.is_Integer and is_whole(dividend):
+        return condition
+    quotients = [term / divisor for term in Add.make_args(dividend)]
+    over, under = Add(*(q for q in quotients if not is_whole(q))).as_numer_denom()
+    return Divides(under, over)
 
 
 def _without_factor(condition: Divides) -> Divides:
@@ -53,17 +86,16 @@ def _nearest(factor: int, divisor: int) -> int:
 
 def _equal(condition: Equal) -> tuple[Condition, ...]:
     """An equality without common factors, or what it says of divisors."""
-    difference = (condition.left - condition.right).expand()
+    difference = separated((condition.left - condition.right).expand()).expand()
     difference = (difference / _common_factor(difference)).expand()
     found = _exact_floors(difference)
     if found:
         return found
-    for term in Add.make_args(difference):
-        factor, floor = term.as_coeff_Mul()
-        if isinstance(floor, FloorDiv):
-            multiple = _as_multiple(difference if factor > 0 else -difference, floor)
-            if multiple is not None:
-                return (multiple,)
+    for floor in sorted(difference.atoms(FloorDiv), key=str):
+        factor = difference.coeff(floor)
+        multiple = _as_multiple(-difference if _is_negative(factor) else difference, floor)
+        if multiple is not None:
+            return (multiple,)
     return (_ordered(difference),)
 
 
@@ -99,59 +131,125 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
     """
     factor = difference.coeff(floor)
     y = (factor * floor - difference).expand()
-    if not (factor.is_Integer and is_whole(y)):
+    if not (is_whole(factor) and is_positive(factor) and is_whole(y)):
         return None
     if factor == 1 and isinstance(y, FloorDiv):
         (x, q), (other, divisor) = floor.args, y.args
         rounded_up = q == divisor and q.is_Integer and (x - other).expand() == q - 1
         return Divides(q, other) if rounded_up else None
-    shifts = range(min(int(factor), MAX_SHIFT))
-    found = factor > 1 and any(FloorDiv((y + r).expand(), factor) == floor for r in shifts)
+    shifts = range(min(int(factor), MAX_SHIFT)) if factor.is_Integer else (S.Zero, factor - 1)
+    found = factor != 1 and any(FloorDiv((y + r).expand(), factor) == floor for r in shifts)
     return Divides(factor, y) if found else None
 
 
-def _text_without_sign(term: Expr) -> str:
-    return str(-term if term.could_extract_minus_sign() else term)
+def _is_negative(factor: Expr) -> bool:
+    return bool(factor.could_extract_minus_sign())
+
+
+def _side_order(term: Expr) -> tuple[bool, str]:
+    """Numbers last, else by the text without its sign."""
+    return bool(term.is_Rational), str(-term if term.could_extract_minus_sign() else term)
 
 
 def _ordered(difference: Expr) -> Equal:
     """The equality with its terms on the side where they have no minus, the first on the left."""
-    terms = sorted(Add.make_args(difference), key=_text_without_sign)
+    terms = sorted(Add.make_args(difference), key=_side_order)
     sign = -1 if terms and terms[0].could_extract_minus_sign() else 1
     left = Add(*(sign * t for t in terms if not (sign * t).could_extract_minus_sign()))
     return Equal(left, left - sign * difference)
 
 
-def _unfloored(condition: AtLeast) -> AtLeast:
-    """``x//q + k >= b`` means ``x >= q·(b − k)``; numbers and factors move to the right."""
+def _bounded(condition: AtLeast) -> tuple[AtLeast, ...]:
+    """A bound in its final form: numbers on the right, no floor or denominator that can go."""
     constant, rest = condition.expression.as_coeff_Add()
-    bound = condition.bound - plain(constant)
-    if isinstance(rest, FloorDiv) and rest.args[1].is_Integer:
-        return _unfloored(AtLeast(rest.args[0], ceil(bound) * int(rest.args[1])))
-    if isinstance(rest, FloorDiv) and is_whole(rest.args[1]) and is_positive(rest.args[1]):
-        x, q = rest.args
-        return _unfloored(AtLeast((x - q * ceil(bound)).expand(), 0))
-    shared = _shared_number(rest)
-    if shared > 1:
-        return AtLeast((rest / shared).expand(), ceil(Fraction(bound) / shared))
-    over, under = rest.as_numer_denom()
-    if under.free_symbols and is_positive(under):
-        return _unfloored(AtLeast((over - under * exact(bound)).expand(), 0))
-    factor, core = rest.as_coeff_Mul()
-    if factor > 0 and is_whole(core):
-        bound = ceil(bound / Fraction(plain(factor)))
-        if isinstance(core, FloorDiv) and core.args[1].is_Integer:
-            return _unfloored(AtLeast(core, bound))
-        return AtLeast(core, bound)
-    return AtLeast(rest, bound)
+    condition = AtLeast(rest, condition.bound - plain(constant))
+    for term in Add.make_args(rest):
+        factor, least = term.as_coeff_Mul()
+        if isinstance(least, Minimum) and factor > 0:
+            parts = (AtLeast(rest - term + factor * x, condition.bound) for x in least.args)
+            return tuple(bound for part in parts for bound in _bounded(part))
+    if isinstance(rest, Maximum):
+        return (_of_branches(rest, condition.bound),)
+    for rewrite in _BOUND_RULES:
+        result = rewrite(*condition)
+        if result is not None:
+            return _bounded(result)
+    return (condition,)
 
 
-def _shared_number(expression: Expr) -> int:
-    """What divides every term of a sum of integers."""
-    terms = [term.as_coeff_Mul() for term in Add.make_args(expression)]
-    if len(terms) < 2 or not all(f.is_Integer and is_whole(rest) for f, rest in terms):
-        return 1
-    return gcd(*(int(factor) for factor, _ in terms))
+def _of_branches(largest: Maximum, bound: Rational) -> AtLeast:
+    """``max(a, b) >= k`` as ``max(a', b') >= 0``, each branch in its final form."""
+    branches = [_bounded(AtLeast(arg, bound)) for arg in largest.args]
+    return AtLeast(
+        Maximum(*(Minimum(*(e - exact(k) for e, k in branch)) for branch in branches)), 0
+    )
+
+
+def _without_content(e: Expr, bound: Rational) -> AtLeast | None:
+    """c·e >= b is e >= b/c, for a positive number c and integers in e."""
+    terms = [term.as_coeff_Mul() for term in Add.make_args(e)]
+    if not all(is_whole(rest) for _, rest in terms):
+        return None
+    factors = [plain(factor) for factor, _ in terms]
+    under = lcm(*(factor.denominator for factor in factors))
+    content = Fraction(gcd(*(int(factor * under) for factor in factors)), under)
+    if content in (0, 1):
+        return None
+    return AtLeast((e / exact(content)).expand(), Fraction(bound) / content)
+
+
+def _with_whole_bound(e: Expr, bound: Rational) -> AtLeast | None:
+    """E >= b is e >= ceil(b), for an integer e."""
+    return AtLeast(e, ceil(bound)) if type(bound) is not int and is_whole(e) else None
+
+
+def _without_denominator(e: Expr, bound: Rational) -> AtLeast | None:
+    """x/d >= b is x − b·d >= 0, for a positive d."""
+    over, under = e.as_numer_denom()
+    if not under.free_symbols or not is_positive(under):
+        return None
+    return AtLeast((over - under * exact(bound)).expand(), 0)
+
+
+def _without_positive_factor(e: Expr, bound: Rational) -> AtLeast | None:
+    """x·y >= 0 is y >= 0, for a positive x."""
+    factor = _common_factor(e) if bound == 0 and e.is_Add else S.One
+    return AtLeast((e / factor).expand(), 0) if factor.free_symbols else None
+
+
+def _without_floor(e: Expr, bound: Rational) -> AtLeast | None:
+    """x//q + y >= b is x + q·(y − b) >= 0, for integers y, b and a positive q."""
+    for floor in Add.make_args(e):
+        rest = e - floor
+        if isinstance(floor, FloorDiv) and is_whole(rest) and is_positive(floor.args[1]):
+            x, q = floor.args
+            return AtLeast((x + q * (rest - exact(bound))).expand(), 0)
+    return None
+
+
+def _without_subtracted_floor(e: Expr, bound: Rational) -> AtLeast | None:
+    """Y − x//q >= b is q·(y − b + 1) − x >= 1, for integers and a positive q."""
+    for term in Add.make_args(e):
+        floor, rest = -term, e - term
+        if isinstance(floor, FloorDiv) and all(map(is_whole, (*floor.args, rest))):
+            x, q = floor.args
+            if is_positive(q):
+                return AtLeast((q * (rest - exact(bound) + 1) - x).expand(), 1)
+    return None
+
+
+_BOUND_RULES: tuple[Callable[[Expr, Rational], AtLeast | None], ...] = (
+    _without_content,
+    _with_whole_bound,
+    _without_denominator,
+    _without_positive_factor,
+    _without_floor,
+    _without_subtracted_floor,
+)
+
+
+MAX_ROUNDS = 4
+"""How often conditions are rewritten in the light of the others."""
 
 
 def reduced(
@@ -168,16 +266,64 @@ def reduced(
         given: what holds of the symbols anyway.
     """
     known = list(given)
-    asked = [c for given in conditions for c in simplified(given) if not c.decide(least)]
-    found = [*known, *asked]
-    while True:
-        merged = _merged(found)
-        found = [_without_floor(condition, merged) for condition in merged]
-        if found == merged:
-            needed = [c for c in _without_implied(merged, least) if c not in known]
-            higher = raised(least, needed)
-            needed = [c for c in needed if not _is_proved(c, higher)]
-            return tuple(sorted(needed, key=_order))
+    found = [*known, *_open(conditions, least)]
+    for _ in range(MAX_ROUNDS):
+        before = found
+        asked = [c for c in _merged(found) if c not in known]
+        asked = [_among_others(c, [*known, *asked], least) for c in asked]
+        asked = _exactly(_merged(_open(asked, least)), known, least)
+        found = [*known, *_open(asked, least)]
+        if found == before:
+            break
+    needed = [c for c in _without_implied(found, least) if c not in known]
+    higher = raised(least, needed)
+    needed = [c for c in needed if not _is_proved(c, higher)]
+    return tuple(sorted(needed, key=_order))
+
+
+def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:
+    """The conditions in their final forms, each once, without those that always hold."""
+    forms = (form for condition in conditions for form in simplified(condition))
+    return [form for form in dict.fromkeys(forms) if not form.decide(least)]
+
+
+def _among_others(condition: Condition, found: list[Condition], least: Least) -> Condition:
+    """A condition rewritten where the others hold: extrema decided, floors that are exact gone."""
+    others = [other for other in found if other != condition]
+    least = raised(least, others)
+    condition = condition.mapped(lambda side: decided_extrema(side, least, others))
+    if isinstance(condition, AtLeast):
+        condition = reached_branches(condition, least, others)
+    if about(condition) is None:
+        for other in others:
+            if isinstance(other, Divides):
+                condition = with_exact_floors(condition, other)
+    return condition
+
+
+def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -> list[Condition]:
+    """The conditions about one quantity each said as shortly as can be."""
+    rest: list[Condition] = []
+    groups: dict[Expr, list[Condition]] = {}
+    for condition in asked:
+        found = about(condition)
+        if found is None:
+            rest.append(condition)
+        else:
+            groups.setdefault(found.quantity, []).append(found.condition)
+    facts = [each for each in map(about, known) if each is not None]
+    for quantity, group in groups.items():
+        given = tuple(fact.condition for fact in facts if fact.quantity == quantity)
+        rest += _of_quantity(quantity, tuple(group), given, least)
+    return rest
+
+
+def _of_quantity(
+    quantity: Expr, group: tuple[Condition, ...], given: tuple[Condition, ...], least: Least
+) -> Iterator[Condition]:
+    first = lower_bound(quantity, least)
+    short = group if first is None else shortest(group, given, ceil(first), U)
+    return (condition.mapped(lambda side: side.xreplace({U: quantity})) for condition in short)
 
 
 def _without_implied(conditions: list[Condition], least: Least) -> list[Condition]:
@@ -191,8 +337,21 @@ def _without_implied(conditions: list[Condition], least: Least) -> list[Conditio
 
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
     """The smallest values of the symbols where the conditions hold."""
-    bounds = (c for c in conditions if isinstance(c, AtLeast) and c.expression.is_Symbol)
-    return {**least, **{c.expression: max(c.bound, least.get(c.expression, 0)) for c in bounds}}
+    higher = dict(least)
+    for name, bottom in _bottoms(conditions):
+        higher[name] = max(bottom, higher.get(name, 0))
+    return higher
+
+
+def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational]]:
+    """What single symbols are at least: a bound, or what divides them."""
+    for condition in conditions:
+        match condition:
+            case AtLeast(Symbol() as name, bound):
+                yield name, bound
+            case Divides(divisor, Symbol() as name) if name.is_positive and is_positive(divisor):
+                if divisor.is_Rational:
+                    yield name, plain(divisor)
 
 
 def is_impossible(condition: Condition, least: Least) -> bool:
@@ -217,12 +376,7 @@ def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) 
         return True
     if not isinstance(condition, AtLeast):
         return False
-    return any(
-        _implies_multiple(other, condition)
-        if isinstance(other, Divides)
-        else isinstance(other, AtLeast) and _exceeds(condition, other, least)
-        for other in others
-    )
+    return is_at_least_where(*condition, raised(least, others), others)
 
 
 def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
@@ -237,6 +391,8 @@ def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
             stands = other
         case Divides(Integer() as m, Symbol() as name) if not _is_multiple_of_symbol(condition):
             stands = m * Symbol(f"{name}/{m}", integer=True, positive=True)
+        case Divides(divisor, dividend) if isinstance(condition, Divides):
+            return is_whole(condition.dividend * divisor / (dividend * condition.divisor))
         case _:
             return False
     if isinstance(condition, Equal) and {condition.left, condition.right} == {name, stands}:
@@ -249,42 +405,12 @@ def _is_multiple_of_symbol(condition: Condition) -> bool:
     return isinstance(condition, Divides) and bool(condition.dividend.is_Symbol)
 
 
-def _implies_multiple(known: Divides, condition: AtLeast) -> bool:
-    if not is_positive(known.dividend):
-        return False
-    if known.dividend - known.divisor == condition.expression:
-        return condition.bound <= 0
-    same = known.dividend == condition.expression and known.divisor.is_Integer
-    return same and bool(known.divisor >= condition.bound)
-
-
-def _exceeds(condition: AtLeast, known: AtLeast, least: Least) -> bool:
-    """Whether the expression is that of the known bound and something that is enough more."""
-    more = condition.expression - known.expression
-    return is_at_least(more, condition.bound - known.bound, least)
-
-
 def _merged(conditions: Iterable[Condition]) -> list[Condition]:
     merged: dict[tuple[str, Expr], Condition] = {}
     for condition in conditions:
         key = _subject(condition)
         merged[key] = _both(merged[key], condition) if key in merged else condition
     return list(merged.values())
-
-
-def _without_floor(condition: Condition, known: Iterable[Condition]) -> Condition:
-    """``k | x//q`` is ``k·q | x`` where ``q | x`` is known: the floor cuts nothing off."""
-    match condition:
-        case Divides(k, FloorDiv() as floor) if k.is_Integer:
-            x, q = floor.args
-            for other in known:
-                if isinstance(other, Divides) and other.dividend == x and _divides(q, other):
-                    return Divides(k * q, x)
-    return condition
-
-
-def _divides(q: Expr, known: Divides) -> bool:
-    return bool(q.is_Integer and known.divisor.is_Integer and known.divisor % q == 0)
 
 
 def _subject(condition: Condition) -> tuple[str, Expr]:

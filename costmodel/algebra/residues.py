@@ -1,0 +1,454 @@
+"""Conditions on one integer, exactly: which values keep them all, and how to say so shortly.
+
+A function of an integer u that is made of lines, floors, roundings, minima and maxima grows evenly
+from some value on: ``f(u + period) = f(u) + step``. So whether a condition holds repeats from some
+value on, and a window of values, those before and one period, shows all of them: conditions that
+agree in the window agree everywhere.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, lcm
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, Mul, Symbol
+
+from archspec.arithmetic import Rational
+from archspec.expressions import ExpressionError
+from costmodel.algebra.conditions import (
+    AtLeast,
+    Condition,
+    Divides,
+    Equal,
+    condition_text,
+)
+from costmodel.algebra.evaluate import values_over
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Maximum,
+    Minimum,
+    RoundTo,
+    exact,
+    floor_div,
+    plain,
+)
+
+MAX_WINDOW = 10_000
+"""The most values that are looked at one by one."""
+
+
+class Wave(NamedTuple):
+    """``f(u + period) = f(u) + step`` for every u from ``start`` on.
+
+    Attributes:
+        start: from where on.
+        period: after how many values.
+        step: by how much it grows.
+    """
+
+    start: int
+    period: int
+    step: Rational = 0
+
+    @property
+    def slope(self) -> Fraction:
+        """Its growth per value of u."""
+        return Fraction(self.step) / self.period
+
+    def over(self, period: int) -> Rational:
+        """Its growth over a multiple of its period."""
+        return self.step * (period // self.period)
+
+
+def wave(expression: Expr, u: Symbol) -> Wave | None:
+    """The way an expression of u grows; None where none is found, or its period is too long."""
+    if expression.is_Rational:
+        return Wave(0, 1)
+    if expression == u:
+        return Wave(0, 1, 1)
+    find = _WAVES.get(type(expression))
+    found = find(expression, u) if find else None
+    return found if found is not None and found.start + found.period <= MAX_WINDOW else None
+
+
+def _all_waves(expressions: Iterable[Expr], u: Symbol) -> list[Wave] | None:
+    """The waves of several expressions, if all have one."""
+    found = [wave(each, u) for each in expressions]
+    known = [each for each in found if each is not None]
+    return known if len(known) == len(found) else None
+
+
+def _together(waves: Sequence[Wave]) -> tuple[int, int]:
+    """From where on and after how many values all of them grow evenly."""
+    return max(w.start for w in waves), lcm(*(w.period for w in waves))
+
+
+def _of_sum(expression: Expr, u: Symbol) -> Wave | None:
+    """A sum grows by the sum of the steps."""
+    waves = _all_waves(expression.args, u)
+    if waves is None:
+        return None
+    start, period = _together(waves)
+    return Wave(start, period, sum(w.over(period) for w in waves))
+
+
+def _of_product(expression: Expr, u: Symbol) -> Wave | None:
+    """A multiple grows by the multiple; a product of what repeats repeats."""
+    number, rest = expression.as_coeff_Mul()
+    waves = _all_waves(Mul.make_args(rest), u)
+    if waves is None:
+        return None
+    if len(waves) == 1:
+        return waves[0]._replace(step=plain(number) * waves[0].step)
+    return None if any(w.step for w in waves) else Wave(*_together(waves))
+
+
+def _of_floor(expression: Expr, u: Symbol) -> Wave | None:
+    """``x//q`` after so many periods of x that q divides the step; ``k//q`` is 0 for q above k."""
+    x, q = expression.args
+    if x.is_Rational and x >= 0:
+        end = _first_from(q, u, plain(x) + 1)
+        return None if end is None else Wave(end, 1)
+    inner = wave(x, u)
+    if inner is None or not (q.is_Rational and q > 0):
+        return None
+    growth = Fraction(inner.step) / Fraction(plain(q))
+    return Wave(inner.start, inner.period * growth.denominator, growth.numerator)
+
+
+def _of_rounded(expression: Expr, u: Symbol) -> Wave | None:
+    """``round_to(x, d)`` is ``(x + d/2)//d·d`` where no tenth is lost: from ``x >= 5·d`` on."""
+    x, d = expression.args
+    inner = wave(x, u)
+    if inner is None or not d.is_Integer or inner.step < 0:
+        return None
+    if inner.step == 0:
+        return inner
+    usual, start = wave(d * floor_div(x + d / 2, d), u), _first_from(x, u, 5 * int(d))
+    if usual is None or start is None:
+        return None
+    return usual._replace(start=max(usual.start, start))
+
+
+def _of_extremum(expression: Expr, u: Symbol) -> Wave | None:
+    """The steepest one in the end; of equally steep ones the extremum grows as they do."""
+    sign = 1 if isinstance(expression, Maximum) else -1
+    waves = _all_waves(expression.args, u)
+    if waves is None:
+        return None
+    steepest = max(sign * w.slope for w in waves)
+    last = [w for w in waves if sign * w.slope == steepest]
+    start, period = _together(last)
+    lead = expression.args[waves.index(last[0])]
+    others = [a for a, w in zip(expression.args, waves, strict=True) if w not in last]
+    ends = [_first_from(sign * (lead - other), u, 0) for other in others]
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return None
+    return Wave(max(start, *known) if known else start, period, last[0].over(period))
+
+
+_WAVES: dict[type, Callable[[Expr, Symbol], Wave | None]] = {
+    Add: _of_sum,
+    Mul: _of_product,
+    FloorDiv: _of_floor,
+    RoundTo: _of_rounded,
+    Maximum: _of_extremum,
+    Minimum: _of_extremum,
+}
+
+
+def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
+    """A value from which on a growing expression is at least a bound."""
+    found = wave(expression, u)
+    if found is None or found.step <= 0:
+        return None
+    values = values_over(expression, u, range(found.start, found.start + found.period))
+    periods = max(ceil(Fraction(bound - value) / found.step) for value in values)
+    return found.start + max(periods, 0) * found.period
+
+
+class Window(NamedTuple):
+    """From where on and after how many values it repeats whether a condition holds."""
+
+    start: int
+    period: int
+
+
+@lru_cache(maxsize=10_000)
+def window(condition: Condition, u: Symbol) -> Window | None:
+    """The window of a condition on u; None where none is known, or it is too long."""
+    try:
+        found = _window(condition, u)
+    except ExpressionError:
+        return None
+    return found if found is not None and found.start + found.period <= MAX_WINDOW else None
+
+
+def _window(condition: Condition, u: Symbol) -> Window | None:
+    match condition:
+        case Divides(divisor, dividend) if divisor.is_Integer:
+            return _window_of_remainder(dividend, int(divisor), u)
+        case Divides(divisor, dividend) if dividend.is_Integer and dividend != 0:
+            return _window_of_divisor(divisor, abs(int(dividend)), u)
+        case Divides():
+            return None
+        case AtLeast(expression, bound):
+            return _window_of_sign(expression - exact(bound), u)
+        case Equal(left, right):
+            return _window_of_sign(left - right, u)
+
+
+def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Window | None:
+    """What is more than a number does not divide it; a multiple of a power of u is at least u."""
+    factor, rest = divisor.as_coeff_Mul()
+    base, exponent = rest.as_base_exp()
+    if factor.is_Integer and base == u and exponent.is_Integer and exponent > 0:
+        return Window(dividend + 1, 1)
+    end = _first_from(divisor, u, dividend + 1)
+    return None if end is None else Window(end, 1)
+
+
+def _window_of_sign(expression: Expr, u: Symbol) -> Window | None:
+    """What neither rises nor falls repeats; else the sign is one for good in the end."""
+    found = wave(expression, u)
+    if found is None or found.step == 0:
+        return None if found is None else Window(found.start, found.period)
+    end = _first_from(expression if found.step > 0 else -expression, u, 1)
+    return None if end is None else Window(end, 1)
+
+
+def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Window | None:
+    """After so many periods that the divisor divides the step; a polynomial after the divisor."""
+    found = wave(dividend, u)
+    if found is not None:
+        periods = (Fraction(found.step) / divisor).denominator
+        return Window(found.start, found.period * periods)
+    terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
+    powers = [(factor, rest.as_base_exp()) for factor, rest in terms]
+    whole = all(
+        factor.is_Integer and (base in (u, 1)) and exponent.is_Integer and exponent >= 0
+        for factor, (base, exponent) in powers
+    )
+    return Window(0, divisor) if whole else None
+
+
+def shortest(
+    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
+) -> tuple[Condition, ...]:
+    """The shortest conditions on u that say the same of all values from ``first`` on.
+
+    Conditions that no value keeps, and those of which no window is known, stay as they are.
+
+    Args:
+        conditions: what must hold.
+        given: what holds of u anyway.
+        first: the smallest value of u.
+        u: the one symbol.
+    """
+    open_ones = tuple(c for c in conditions if window(c, u) is None)
+    known = tuple(c for c in conditions if c not in open_ones)
+    domain = tuple(c for c in given if window(c, u) is not None)
+    if not known or (len(known) == 1 and _is_plain(known[0])):
+        return conditions
+    return (*_shortest(known, domain, first, u), *open_ones)
+
+
+def _is_plain(condition: Condition) -> bool:
+    """Whether it says as little as can be: a bound or a divisor of a symbol."""
+    match condition:
+        case AtLeast(Symbol(), _) | Divides(Integer(), Symbol()):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1_000)
+def _shortest(
+    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
+) -> tuple[Condition, ...]:
+    table = _Table.of(conditions, given, first, u)
+    if table is None:
+        return conditions
+    own = table.without_implied(conditions)
+    forms = [own] if all(map(_is_plain, own)) else [own, *table.forms()]
+    return min(forms, key=lambda form: sum(len(condition_text(c)) + 5 for c in form))
+
+
+def _common_window(conditions: Iterable[Condition], u: Symbol) -> Window:
+    """From where on and after how many values it repeats which of the conditions hold."""
+    windows = [found for c in conditions if (found := window(c, u)) is not None]
+    return Window(max(w.start for w in windows), lcm(*(w.period for w in windows)))
+
+
+class _Table:
+    """What holds in a window: values that may be, and those of them that keep all conditions.
+
+    Attributes:
+        u: the one symbol.
+        window: of all conditions, what is given included.
+        asked: the window of what is asked alone.
+        values: all values of the window.
+        known: whether a condition holds, value by value.
+        allowed: whether what is given holds.
+        wanted: whether everything holds.
+    """
+
+    def __init__(self, window: Window, asked: Window, first: int, u: Symbol) -> None:
+        self.u = u
+        self.window = window
+        self.asked = asked
+        self.values = range(first, max(window.start, first) + window.period)
+        self.known: dict[Condition, list[bool]] = {}
+        self.allowed = [True] * len(self.values)
+        self.wanted = self.allowed
+
+    @classmethod
+    def of(
+        cls,
+        conditions: tuple[Condition, ...],
+        given: tuple[Condition, ...],
+        first: int,
+        u: Symbol,
+    ) -> "_Table | None":
+        """The table of some conditions; None where it is too long, or no value keeps them."""
+        asked = _common_window(conditions, u)
+        whole = _common_window((*conditions, *given), u)
+        if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
+            return None
+        table = cls(whole, asked, first, u)
+        try:
+            table.allowed = table.all_hold(given)
+            table.wanted = table.all_hold((*given, *conditions))
+        except ExpressionError:
+            return None
+        return table if any(table.wanted) else None
+
+    def holds(self, condition: Condition) -> list[bool]:
+        """Whether a condition holds, value by value."""
+        if condition not in self.known:
+            self.known[condition] = self._holds(condition)
+        return self.known[condition]
+
+    def _holds(self, condition: Condition) -> list[bool]:
+        match condition:
+            case AtLeast(expression, bound):
+                return [v >= bound for v in self._values_of(expression)]
+            case Divides(divisor, dividend):
+                pairs = zip(self._values_of(dividend), self._values_of(divisor), strict=True)
+                return [q != 0 and x % q == 0 for x, q in pairs]
+            case Equal(left, right):
+                return [v == 0 for v in self._values_of(left - right)]
+
+    def _values_of(self, expression: Expr) -> list[Rational]:
+        return values_over(expression, self.u, self.values)
+
+    def all_hold(self, conditions: Iterable[Condition]) -> list[bool]:
+        """Whether all of some conditions hold, value by value."""
+        columns = [self.holds(condition) for condition in conditions]
+        return [all(row) for row in zip(*columns, strict=True)] or [True] * len(self.values)
+
+    def agrees(self, conditions: Iterable[Condition]) -> bool:
+        """Whether conditions say the same of the values that may be."""
+        found = self.all_hold(conditions)
+        return all(f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a)
+
+    def without_implied(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """The conditions without those that the others imply, the longest left out first."""
+        left = list(conditions)
+        for condition in sorted(conditions, key=lambda c: -len(condition_text(c))):
+            others = [c for c in left if c is not condition]
+            if self.agrees(others):
+                left = others
+        return tuple(left)
+
+    def forms(self) -> Iterator[tuple[Condition, ...]]:
+        """Short sets of conditions that say the same."""
+        kept = [v for v, wanted in zip(self.values, self.wanted, strict=True) if wanted]
+        yield from self._checked([self._between(kept[0], kept[-1])])
+        yield from self._checked(
+            (*form, *bound)
+            for form in self._repeated()
+            for bound in ((), (AtLeast(self.u, self._bound(form, kept[0])),))
+        )
+
+    def _checked(self, forms: Iterable[tuple[Condition, ...]]) -> Iterator[tuple[Condition, ...]]:
+        """Those forms that say the same in the window, and whose window is no longer."""
+        for form in forms:
+            windows = [window(c, self.u) for c in form]
+            fits = all(
+                w is not None
+                and w.start <= max(self.window.start, self.values[0])
+                and self.window.period % w.period == 0
+                for w in windows
+            )
+            if fits and self.agrees(form):
+                yield form
+
+    def _between(self, low: int, high: int) -> tuple[Condition, ...]:
+        """``low <= u <= high``."""
+        if low == high:
+            return (Equal(self.u, Integer(low)),)
+        above = (AtLeast(self.u, low),) if low > self.values[0] else ()
+        return (*above, AtLeast(-self.u, -high))
+
+    def _bound(self, form: tuple[Condition, ...], low: int) -> int:
+        """The smallest bound that leaves out what a form holds of by mistake: as near as can be."""
+        stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == self.u]
+        wrong = [
+            v
+            for v, held, allowed in zip(self.values, self.all_hold(form), self.allowed, strict=True)
+            if held and allowed and v < low
+        ]
+        usable = [int(b) for b in stated if max(wrong, default=low) < b <= low]
+        return max(usable, default=low)
+
+    def _repeated(self) -> Iterator[tuple[Condition, ...]]:
+        """Forms of the values that repeat: none, or ``((u + c)//length) % k == 0``."""
+        start = max(self.asked.start - self.values[0], 0)
+        places = [i for i in range(start, len(self.values)) if self.allowed[i]]
+        for period in _divisors(self.asked.period):
+            kept = {self.values[i] % period for i in places if self.wanted[i]}
+            left = {self.values[i] % period for i in places if not self.wanted[i]}
+            if not left:
+                yield ()
+                return
+            if not kept & left:
+                yield from ((form,) for form in _intervals(sorted(kept), left, period, self.u))
+                return
+
+
+def _divisors(number: int) -> Iterator[int]:
+    return (d for d in range(1, number + 1) if number % d == 0)
+
+
+def _intervals(kept: list[int], left: set[int], period: int, u: Symbol) -> Iterator[Condition]:
+    """Conditions that u is, modulo a period, in an interval with the kept and none of the left.
+
+    The interval's length divides the period; it begins at 0 or 1 where it may, as in ``u//length``
+    and ``ceil(u/length)``, else as early or as late as it may.
+    """
+    if not kept:
+        return
+    gaps = [(b - a) % period or period for a, b in zip(kept, [*kept[1:], kept[0]], strict=True)]
+    widest = max(range(len(kept)), key=gaps.__getitem__)
+    start = kept[(widest + 1) % len(kept)]
+    end = start + period - gaps[widest]
+    if any((i % period) in left for i in range(start, end + 1)):
+        return
+    free = period - (end - start) - 1
+    before = next((i for i in range(free) if (start - 1 - i) % period in left), free)
+    after = next((i for i in range(free) if (end + 1 + i) % period in left), free)
+    for length in _divisors(period):
+        first, last = max(start - before, end + 1 - length), min(start, end + 1 + after - length)
+        if length < period and first <= last:
+            nice = {begin for begin in (0, 1, period, period + 1) if first <= begin <= last}
+            for begin in sorted(nice | {first, last}):
+                yield from _in_interval(begin, length, period, u)
+
+
+def _in_interval(begin: int, length: int, period: int, u: Symbol) -> Iterator[Condition]:
+    """``(u − begin) % period < length``, as a multiple of ``period/length``."""
+    shift = -begin % period
+    for each in (shift, shift - period) if shift else (0,):
+        yield Divides(Integer(period // length), floor_div(u + each, length))
