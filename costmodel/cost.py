@@ -1,5 +1,6 @@
 """What a layer costs before any convention decides what counts."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from sympy import Expr, Mul
 
 from costmodel.formula import Formula
 from costmodel.nests import LoopNest
+from costmodel.places import Reads
 
 
 class Role(Enum):
@@ -109,6 +111,10 @@ class Cost(NamedTuple):
             has none of them; not given, the places of all or of none are the same (see `keeps`).
         tied: the learnable tensors that another layer owns.
         cache: what it keeps for the next run, where it keeps something.
+        reads: of each output, or of all, the axes of the input whose places it moves or resamples;
+            None for places at no constant distance.
+        ends: the axes of the input of which every element sees all.
+        sees: how many of its inputs enter what it makes, where others only give a size.
     """
 
     output: Output
@@ -119,6 +125,9 @@ class Cost(NamedTuple):
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
     cache: Cache | None = None
+    reads: tuple[Mapping[int, Reads | None], ...] = ()
+    ends: tuple[int, ...] = ()
+    sees: int | None = None
 
     @property
     def slides(self) -> bool:

@@ -90,7 +90,7 @@ class Vectorised:
         scalar = all(np.ndim(given.get(name, 0)) == 0 for name in self.defaults)
         if isinstance(self.law, Quantity):
             return float(result.item()) if scalar else result.astype(np.float64)
-        return int(result.item()) if scalar else _tidy(result)
+        return arithmetic.tidy(Fraction(result.item())) if scalar else _tidy(result)
 
     def _named(self, values: tuple["ArrayLike", ...], named: "Named") -> "Named":
         if len(values) > len(self.defaults):

@@ -15,7 +15,7 @@ from costmodel.algebra.functions import is_whole
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis import Analysis
-from costmodel.metrics import METRICS
+from costmodel.metrics import METRICS, NoCountError
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
@@ -107,6 +107,8 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
         for said in _parts(text):
             for part in conjuncts(resolve(parse(said), _scope(analysis))):
                 yield from _compared(said, part, analysis)
+    except NoCountError:
+        raise
     except (ExpressionError, ValueError) as error:
         cause = getattr(error, "cause", str(error))
         hint = getattr(error, "hint", None) or FORMS

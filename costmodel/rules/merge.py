@@ -118,7 +118,9 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     if isinstance(layer, Concat):
         joined = site.axis_of("axis", layer.axis)
         return Cost(Output.CONCAT, axes=axes_but(len(output), joined))
-    return Cost(Output.CONCAT)
+    assert isinstance(layer, Stack)
+    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
+    return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
 
 
 @cost_rule(Elementwise)

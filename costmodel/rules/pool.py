@@ -104,7 +104,9 @@ def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # no
         Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
         for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
     )
-    return Cost(Output.GLOBAL_POOL, sizes=sizes)
+    rank = len(output)
+    axes = tuple(None if size is S.One else axis for axis, size in enumerate(output))
+    return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
 
 
 @shape_rule(GlobalPool)
@@ -123,10 +125,19 @@ def reduced_shape(layer: Reduction, site: Site) -> Shape:
     return tuple(size for i, size in enumerate(site.input) if i not in axes)
 
 
-@cost_rule(GlobalPool, Reduction)
-def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(GlobalPool)
+def global_cost(layer: GlobalPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014."""
-    return Cost(Output.GLOBAL_POOL)
+    return Cost(Output.GLOBAL_POOL, axes=(0, 1, *(None for _ in output[2:])))
+
+
+@cost_rule(Reduction)
+def reduced_cost(layer: Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products and no parameters. Source: ``torch.mean``."""
+    gone = site.axes_of("dim", layer.dim)
+    axes = (None if axis in gone else axis for axis in range(len(site.input)))
+    kept = layer.keepdim.holds
+    return Cost(Output.GLOBAL_POOL, axes=tuple(i for i in axes if kept or i is not None))
 
 
 @backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)

@@ -33,6 +33,7 @@ from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positi
 from costmodel.backward import BYTE, NOTHING, Backward, mask
 from costmodel.cost import Cost, Output, axes_but
 from costmodel.formula import Formula
+from costmodel.places import Reads
 from costmodel.rules.base import (
     Several,
     Shape,
@@ -63,10 +64,43 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(Reshape, Crop, Roll, PixelShuffle, PixelUnshuffle)
-def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements, or some of them, under other indices."""
+@cost_rule(Reshape)
+def view_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements under other indices."""
     return Cost(Output.VIEW)
+
+
+@cost_rule(Crop)
+def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the elements in the middle; of an odd rest the larger half is cut off behind."""
+    starts = {
+        axis: floor_div(site.input[axis] - kept, 2) for axis, kept in enumerate(output) if axis > 1
+    }
+    reads = {axis: Reads(S.One, start, start) for axis, start in starts.items()}
+    return Cost(Output.VIEW, reads=(reads,), sees=1)
+
+
+@cost_rule(Roll)
+def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements; on the axes that are rolled the last come before the first."""
+    rolled = site.axes_of("dims", layer.dims)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=(dict.fromkeys(rolled),))
+
+
+@cost_rule(PixelShuffle)
+def pixel_shuffle_cost(layer: PixelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements; r rows are of one."""
+    factor = site.size("upscale_factor", layer.upscale_factor)
+    reads = Reads(S.One, S.Zero, S.Zero, factor)
+    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
+
+
+@cost_rule(PixelUnshuffle)
+def pixel_unshuffle_cost(layer: PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements; a row is r rows."""
+    factor = site.size("downscale_factor", layer.downscale_factor)
+    reads = Reads(factor, S.Zero, factor - 1)
+    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
 
 
 @cost_rule(Identity, ChannelShuffle)
@@ -75,10 +109,27 @@ def unmoved_cost(layer: Identity | ChannelShuffle, site: Site, output: Shape) ->
     return Cost(Output.VIEW, axes=axes_but(len(output)))
 
 
-@cost_rule(Slice, Split, Chunk)
-def part_cost(layer: Slice | Split | Chunk, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements; on all axes but one they stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
+@cost_rule(Slice)
+def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements, ``step·y + start`` on one axis."""
+    axis = site.axis_of("dim", layer.dim)
+    start = from_start(site.whole("start", layer.start), site.input[axis])
+    reads = Reads(site.size("step", layer.step), start, start)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},))
+
+
+@cost_rule(Split, Chunk)
+def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements; on one axis each output begins where another ends."""
+    axis = site.axis_of("dim", layer.dim)
+    sizes: Sequence[Expr]
+    if isinstance(layer, Split):
+        sizes = [site.size("sizes", size) for size in layer.sizes]
+    else:
+        sizes = [output[axis]] * layer.outputs
+    starts = [Add(*sizes[:i]) for i in range(len(sizes))]
+    reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads)
 
 
 @cost_rule(Permute)
@@ -238,9 +289,15 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
 
 
 @cost_rule(Pad)
-def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
-    return Cost(Output.PAD)
+def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
+    """No products; a new feature map, ``y − before`` on each axis that is padded.
+
+    Source: ``torch.nn.functional.pad``.
+    """
+    before = [site.whole("pad", side) for side in layer.pad[::2]]
+    rank = len(output)
+    reads = {rank - 1 - i: Reads(S.One, -side, -side) for i, side in enumerate(before)}
+    return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
 
 
 @shape_rule(Crop)
@@ -409,9 +466,37 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 
 
 @cost_rule(Upsample)
-def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:
     """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
-    return Cost(Output.RESAMPLE)
+    pairs = enumerate(zip(site.input, output, strict=True))
+    scales = {axis: own / size for axis, (own, size) in pairs if axis > 1}
+    if layer.scale_factor is not None and layer.mode != "area":
+        given = layer.scale_factor
+        every = (given,) * len(scales) if isinstance(given, Expression) else given
+        values = (site.value("scale_factor", each) for each in every)
+        scales = {axis: 1 / value for axis, value in enumerate(values, 2)}
+    reads = {axis: _resampled(layer.mode, scale) for axis, scale in scales.items()}
+    return Cost(Output.RESAMPLE, axes=axes_but(len(output)), reads=(reads,))
+
+
+def _resampled(mode: str, scale: Expr) -> Reads | None:
+    """The elements between which an element is interpolated; None where no constant scale is known.
+
+    With ``scale = q/p`` elements of the input to one of the output, ``nearest`` reads ``q·y//p``,
+    ``area`` from there to ``ceil(q·(y + 1)/p) − 1``. The others stand at
+    ``x = q/p·(y + 1/2) − 1/2`` and read ``floor(x)`` to ``ceil(x)``, ``bicubic`` one more on
+    either side.
+    Source: ``torch.nn.Upsample`` with ``align_corners`` false.
+    """
+    q, p = scale.as_numer_denom()
+    if not (is_whole(q) and is_whole(p)):
+        return None
+    if mode in ("nearest", "area"):
+        return Reads(q, S.Zero, q - 1 if mode == "area" else S.Zero, p)
+    if scale is S.One:
+        return Reads(S.One, S.Zero, S.Zero)
+    place, more = q - p, 2 * p if mode == "bicubic" else S.Zero
+    return Reads(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
 
 
 @backward_rule(
