@@ -2,9 +2,10 @@
 
 A layer that moves, widens or resamples an axis reads, for its output's place y, the places from
 ``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`Reads`): a window ``s·y − p`` to
-``s·y − p + d·(k − 1)``, a slice ``s·y + start``, nearest neighbours ``y//f``. A path through the network is the chain of
-these steps, a `Route`; both ends of what is read never fall as y grows, so that the first place of
-a chain is the chain of the first places, and the last that of the last. Two steps are one by
+``s·y − p + d·(k − 1)``, a slice ``s·y + start``, nearest neighbours ``y//f``. A path through the
+network is the chain of these steps, a `Route`; both ends of what is read never fall as y grows, so
+that the first place of a chain is the chain of the first places, and the last that of the last. Two
+steps are one by
 
 * ``(a·(A·y + B) + b)//u = (a·A·y + a·B + b)//u``, where the later step has no floor, and
 * ``((A·y + B)//U + b)//u = (A·y + B + b·U)//(U·u)``, where the earlier step has no factor,

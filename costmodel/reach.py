@@ -179,7 +179,10 @@ class _Walk:
         else:
             if turns - len(states) + 1 != 0:
                 states.append(_ended(group, states[-1], "sees otherwise more in every turn"))
-        self.scope[Tensor(group.path)] = states[-1]
+        result = states[-1]
+        if group.flow.chosen_by is not None:
+            result = _weighed(result, self.scope[group.flow.chosen_by])
+        self.scope[Tensor(group.path)] = result
 
     def _turn(self, group: GroupCost, entering: Reach) -> Reach:
         assert group.flow is not None
@@ -207,6 +210,15 @@ class _Walk:
         if is_at_least(turns, done - 2, {}):
             return after
         return _ended(group, after, "sees otherwise more in its first turns")
+
+
+def _weighed(reach: Reach, weights: Reach) -> Reach:
+    """Return what experts see, weighed by a router that sees a token as they do, or more."""
+    found = dict(reach)
+    for source, view in weights.items():
+        if isinstance(view.seen, End) and source in found:
+            found[source] = found[source]._replace(seen=view.seen)
+    return found
 
 
 def _moves(states: Sequence[Reach]) -> Moves | None:

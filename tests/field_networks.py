@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cache
 from math import ceil, floor
 from random import Random
+from typing import NamedTuple
 
 Sources = Callable[[int], frozenset[int]]
 """Which places of the input a place of the output depends on."""
@@ -167,10 +168,14 @@ _PARTS = (
 
 
 def spec_of(net: Net, sizes: Sequence[int]) -> str:
-    """Return a network as a spec; the repeats that say so have a symbol for their turns."""
+    """Return a network as a spec that ends in a layer which sees no more, called ``last``.
+
+    The repeats that say so have a symbol for their turns.
+    """
     rank = len(sizes)
     symbols: dict[str, int] = {}
-    layers = ", ".join(_written(op, rank, symbols) for op in net)
+    last = f"{{conv{rank}d: {{out_channels: 2, kernel_size: 1}}, name: last}}"
+    layers = ", ".join([*(_written(op, rank, symbols) for op in net), last])
     declared = ", ".join(f"{name}: {value}" for name, value in symbols.items())
     shape = ", ".join(map(str, (1, 2, *sizes)))
     head = f"symbols: {{{declared}}}\n" if declared else ""
@@ -221,6 +226,35 @@ def _written_layer(op: Op, rank: int) -> str:
             return f"{{crop: {{size: [{', '.join(kept)}]}}}}"
         case _:
             return f"{{upsample: {{scale_factor: {every('f')}, mode: {op.mode}}}}}"
+
+
+class Seen(NamedTuple):
+    """What an output sees: elements, their shift per output, how many before the first."""
+
+    size: int
+    stride: Fraction
+    padding: int
+
+
+LONG = 144
+"""The places over which a period is looked for."""
+
+
+def seen_of(sources: Sources) -> Seen:
+    """Return what outputs see, over a period after which they see the same further on."""
+    for period in sorted(2**i * 3**j for i in range(6) for j in range(4) if 2**i * 3**j <= LONG):
+        shifts = {_shift(sources(y), sources(y + period)) for y in range(LONG)}
+        if len(shifts) == 1 and None not in shifts:
+            fields = [sources(y) for y in range(period)]
+            size = max(max(field) - min(field) + 1 for field in fields)
+            return Seen(size, Fraction(shifts.pop() or 0, period), -min(fields[0]))
+    raise AssertionError("no period was found")
+
+
+def _shift(one: frozenset[int], other: frozenset[int]) -> int | None:
+    """By how much one set is the other moved on."""
+    shift = min(other) - min(one)
+    return shift if {place + shift for place in one} == other else None
 
 
 def sources_of(net: Net, axis: int) -> Sources:
