@@ -69,7 +69,8 @@ class Vectorised:
 
         Returns:
             an int for scalars, else an array of int64, or of Python integers where int64 is too
-            small; a fraction where the metric is one; of a quantity a float, or an array of float64.
+            small; a fraction where the metric is one; of a quantity a float, or an array of
+            float64.
 
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or one that makes the

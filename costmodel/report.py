@@ -58,6 +58,9 @@ class Row(NamedTuple):
     is_group: bool = False
 
 
+FIELD = ("receptive_field", "effective_stride", "effective_padding")
+"""The measures of what a layer sees of the input."""
+
 NOTHING = "–"
 """What stands for a count of nothing, and for none."""
 
@@ -358,7 +361,7 @@ class Report:
 
     @property
     def field_notes(self) -> tuple[str, ...]:
-        """Whose field the network's is, where fields end, and which paths' strides differ."""
+        """The network's field, where fields end, and which paths' strides differ."""
         differ = tuple(f"strides differ at {clash}" for clash in self.clashes)
         none = self.analysis.none_of("receptive_field")
         if none is not None:
@@ -367,20 +370,28 @@ class Report:
 
     @property
     def _field_of(self) -> Iterator[str]:
-        """The layer with the largest field, and what behind it or beside it sees everything."""
-        value, size_of = self.analysis.value("receptive_field"), METRICS["receptive_field"]
-        for counted in self.analysis.counted:
-            with suppress(NoCountError):
-                if self.number(self.analysis.of_all_runs(size_of, counted)) == value:
-                    yield f"of {counted.layer.node.path}"
-                    break
-        last = set(ends_of(self.analysis.fields, self.analysis.counted[-1:]))
-        ends = self.ends
-        yield from (f"behind it {end}" for end in ends if end in last)
-        gates = [end for end in ends if end not in last]
+        """The network's field with the layer that has it, and what sees everything beyond it."""
+        last = dict.fromkeys(ends_of(self.analysis.fields, self.analysis.counted[-1:]))
+        yield "; behind it ".join((self._largest_field, *map(str, last)))
+        gates = [end for end in self.ends if end not in last]
         if gates:
             more = f", and {len(gates) - 1:,} more like it" if len(gates) > 1 else ""
             yield f"beside it {gates[0]}{more}, which all its places share: not counted"
+
+    @property
+    def _largest_field(self) -> str:
+        """``195 (stride 32, padding 66) of maxpool2d_3``: of the last layer that has it."""
+        value = self.analysis.value("receptive_field")
+        for counted in reversed(self.analysis.counted):
+            with suppress(NoCountError):
+                size, stride, padding = (self._field_measure(n, counted) for n in FIELD)
+                if size == value:
+                    where = counted.layer.node.path
+                    return f"{size} (stride {stride}, padding {padding}) of {where}"
+        return show_number(value)
+
+    def _field_measure(self, name: str, counted: Counted) -> Rational:
+        return self.number(self.analysis.of_all_runs(METRICS[name], counted))
 
     @property
     def clashes(self) -> tuple[str, ...]:

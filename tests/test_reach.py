@@ -317,7 +317,8 @@ def test_before_a_head_the_field_is_that_of_the_last_map(head: str) -> None:
     )
     assert [analysis.value(name) for name in MEASURES] == [3, 2, 0]
     assert seen_by_last(analysis) == [None] * 3
-    assert Report(analysis).field_notes == ("of c", HEADS[head])
+    said = f"3 (stride 2, padding 0) of c; {HEADS[head]}"
+    assert Report(analysis).field_notes == (said,)
 
 
 def test_what_flattens_into_tokens_keeps_each_token_s_field() -> None:

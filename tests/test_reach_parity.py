@@ -1,6 +1,6 @@
 """Receptive fields against PyTorch: which inputs have a gradient, all weights being positive.
 
-Networks of 300 seeds, ``ARCHCOST_FIELD_COUNT=1000`` takes more. A place counts where the gradient of
+300 random networks, ``ARCHCOST_FIELD_COUNT=1000`` takes more. A place counts where the gradient of
 one output place is not 0, in float64; the field is the largest number of elements from the first to
 the last of them, over places in the middle of the map.
 """

@@ -248,12 +248,6 @@ def _memory(report: Report, order: Order) -> Iterator[str]:
 
 
 def _field(report: Report) -> Iterator[str]:
-    size, *others = (
-        report.value_text(METRICS[name])
-        for name in ("receptive_field", "effective_stride", "effective_padding")
-    )
-    if size != NOTHING:
-        yield "{} (stride {}, padding {})".format(size, *others)
     yield from report.field_notes
 
 
