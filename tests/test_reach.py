@@ -269,7 +269,7 @@ ENDS = {
     "from: [c, t], name: m}": "matmul 'm' joins places of different axes",
     # the router of a mixture takes the last axis for features, and weighs what the experts make
     "{conv1d: {out_channels: 2, kernel_size: 3}}, {moe: {experts: 2, top_k: 1, layers: [relu]}, "
-    "name: m}": "linear 'm/router' sees the whole axis",
+    "name: m}, relu": "linear 'm/router' sees the whole axis",
     # a transposed convolution whose taps are further apart than its outputs
     "{conv_transpose1d: {out_channels: 2, kernel_size: 2, stride: 3}, name: c}": (
         "conv_transpose1d 'c' leaves gaps between the elements that it spreads"
