@@ -213,7 +213,9 @@ def notes(report: Report) -> list[Note]:
 def _of_laws(report: Report) -> Iterator[Note]:
     """What is said below laws of fields and peaks."""
     if any(metric.of_places for metric in report.totals):
-        yield from (("receptive field", note) for note in report.field_notes)
+        has_law = report.analysis.none_of("receptive_field") is None
+        notes = report.field_notes[1:] if has_law else report.field_notes
+        yield from (("receptive field", note) for note in notes)
     for metric in report.totals:
         if metric.name in PEAKS and (told := report.stretches(metric.name)):
             yield metric.title, told
