@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sympy import Add, Expr, Integer, S, Symbol
 from sympy.core.symbol import Str
@@ -25,7 +25,15 @@ from costmodel.algebra.symbols import symbol
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
-from costmodel.metrics import METRICS, Metric, Order, find_metric
+from costmodel.metrics import (
+    METRICS,
+    Metric,
+    NoCountError,
+    OpenFieldError,
+    Order,
+    find_metric,
+    no_count,
+)
 from costmodel.precision import typed
 from costmodel.propagation import (
     ONCE,
@@ -37,6 +45,7 @@ from costmodel.propagation import (
     on_the_way,
     show_way,
 )
+from costmodel.reach import Fields, end_of, fields_of
 from costmodel.rules.base import Requirement, Shape, elements
 from costmodel.scenario import NOWHERE, Scenario
 from costmodel.settings import Number, to_rational
@@ -60,7 +69,8 @@ def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
 class Analysis:
     """The laws of one network under one convention.
 
-    Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols.
+    Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
+    None of what the network does not have (see `none_of`).
 
     Attributes:
         graph: the network.
@@ -264,8 +274,49 @@ class Analysis:
             found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
+    @cached_property
+    def fields(self) -> Fields:
+        """What every layer sees of the inputs (see `reach`)."""
+        return fields_of(self.propagation)
+
+    def none_of(self, metric: str) -> NoCountError | None:
+        """Return the error that says why the network has no number of a metric, if it has none.
+
+        The network's field is the largest of its layers', which is that of the map before the head
+        that pools or flattens it. Where a layer sees everything and places go on behind it, as in
+        attention, there is none.
+        """
+        found = find_metric(metric)
+        if not found.of_places:
+            return None
+        end = end_of(self.fields, self.counted)
+        if end is not None:
+            layer = next(x for x in self.layers if x.node.path.startswith(end.path))
+            return no_count(metric, str(end), layer)
+        try:
+            parts = found.within(self).parts(self.counted, self.basis)
+        except OpenFieldError as error:
+            return error
+        return None if parts else no_count(metric, self._no_places(found))
+
+    def _no_places(self, metric: Metric) -> str:
+        """Why no layer has a metric: the cause of the last."""
+        for layer in reversed(self.layers):
+            try:
+                self.of_layer(metric.name, layer)
+            except NoCountError as error:
+                return error.cause.partition(": ")[2]
+        return "there is no layer"
+
     def parts(self, metric: Metric) -> list[Expr]:
-        """What the network's metric is the sum or the maximum of, layer by layer."""
+        """What the network's metric is the sum or the maximum of, layer by layer.
+
+        Raises:
+            NoCountError: the network has no number of it.
+        """
+        missing = self.none_of(metric.name)
+        if missing is not None:
+            raise missing
         return metric.within(self).parts(self.counted, self.basis)
 
     @cached_property
@@ -312,7 +363,11 @@ class Analysis:
         return {}
 
     def total(self, metric: str) -> Expr:
-        """A metric of the whole network in closed form, grouped to be read."""
+        """A metric of the whole network in closed form, grouped to be read.
+
+        Raises:
+            NoCountError: the network has no number of it.
+        """
         if metric not in self._totals:
             self._totals[metric] = self.assumed.shown(self._combine(find_metric(metric)))
         return self._totals[metric]
@@ -320,7 +375,7 @@ class Analysis:
     def _combine(self, metric: Metric) -> Expr:
         parts = self.parts(metric)
         if metric.combine == "max":
-            return self._largest(parts)
+            return self._largest(parts, signed=metric.of_places)
         if metric.quantity is not None:
             parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.beside_layers(metric)))
@@ -370,11 +425,12 @@ class Analysis:
     def _whole(self) -> WholeUnder:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
-    def _largest(self, parts: list[Expr]) -> Expr:
+    def _largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
+        """The largest of some counts, of which those of nothing are left out where none is less."""
         from costmodel.algebra.maxima import maximum
         from costmodel.peaks import winners
 
-        several = (terms_of(part) for part in parts if part != 0)
+        several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
         kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
         return Maximum(*winners(self, kept))
@@ -400,6 +456,10 @@ class Analysis:
         if metric not in self._values:
             self._values[metric] = self._value(find_metric(metric))
         return self._values[metric]
+
+    def value_if_any(self, metric: str) -> Rational | None:
+        """A metric of the whole network at the symbols' values; None where it has none."""
+        return None if self.none_of(metric) else self.value(metric)
 
     def _value(self, found: Metric) -> Rational:
         parts = list(map(self.evaluator, self.parts(found)))
@@ -444,20 +504,21 @@ class Analysis:
 
         return vectorise(self, metric)
 
-    def __getattr__(self, name: str) -> Expr:
+    def __getattr__(self, name: str) -> Any:
         if name in METRICS:
-            return self.total(name)
+            return None if self.none_of(name) else self.total(name)
         raise AttributeError(f"an analysis has no '{name}'; metrics: {', '.join(METRICS)}")
 
 
 @dataclass(frozen=True)
 class Point:
-    """The metrics of a network at numbers: ``analysis.at(h=192).macs``."""
+    """The metrics of a network at numbers: ``analysis.at(h=192).macs``; None where it has none."""
 
     analysis: Analysis
     evaluate: Evaluator
 
-    def __getattr__(self, name: str) -> Rational:
+    def __getattr__(self, name: str) -> Any:
         if name in METRICS:
-            return self.evaluate(self.analysis.total(name))
+            law = getattr(self.analysis, name)
+            return None if law is None else self.evaluate(law)
         raise AttributeError(f"a point has no '{name}'; metrics: {', '.join(METRICS)}")

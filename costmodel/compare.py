@@ -16,7 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, domain_of, symbols_of
 from costmodel.loading import analyze_architecture
-from costmodel.metrics import METRICS, SEARCHED, Metric, OpenLawError
+from costmodel.metrics import METRICS, SEARCHED, Metric, NoCountError, OpenLawError
 from costmodel.ranking import Ranking, rank
 from costmodel.report import Report
 from costmodel.revisions import Source
@@ -52,12 +52,12 @@ class Network(NamedTuple):
         except SpecError:
             return None
 
-    def numbers(self, metrics: Iterable[Metric]) -> Iterator[Rational]:
-        """The values of metrics; those of which no law holds, by an analysis in numbers."""
+    def numbers(self, metrics: Iterable[Metric]) -> Iterator[Rational | None]:
+        """The values of metrics, None of what is none; where no law holds, by one in numbers."""
         analysis = self.analysis
         for metric in metrics:
             try:
-                yield analysis.value(metric.name)
+                yield analysis.value_if_any(metric.name)
             except OpenLawError:
                 values = analysis.graph.values
                 said = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
@@ -128,8 +128,8 @@ class Comparison:
         return tuple(metric for metric in METRICS.values() if metric.name in usual)
 
     @cached_property
-    def values(self) -> Mapping[str, tuple[Rational, ...]]:
-        """Every metric's numbers, one for each network."""
+    def values(self) -> Mapping[str, tuple[Rational | None, ...]]:
+        """Every metric's numbers, one for each network; None where it has none."""
         columns = zip(*(network.numbers(self.metrics) for network in self.networks), strict=True)
         return {metric.name: found for metric, found in zip(self.metrics, columns, strict=True)}
 
@@ -229,6 +229,8 @@ class _Ranks:
             return None
         try:
             return self._in_symbol(self.analyses[i], metric)
+        except NoCountError:
+            return None
         except OpenLawError:
             alone = self.networks[i].alone(self.name)
         try:
@@ -284,7 +286,8 @@ def _long(source: Source) -> str:
     return f"{source.name}@{source.variant}" if source.variant else source.name
 
 
-def ratios(numbers: Sequence[Rational]) -> Iterator[float | None]:
-    """Each number as a multiple of the first; None where that is 0."""
+def ratios(numbers: Sequence[Rational | None]) -> Iterator[float | None]:
+    """Each number as a multiple of the first; None where that is 0, or one is none."""
     first, *_ = numbers
-    yield from (float(number / first) if first else None for number in numbers)
+    for number in numbers:
+        yield None if not first or number is None else float(number / first)

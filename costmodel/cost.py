@@ -1,5 +1,6 @@
 """What a layer costs before any convention decides what counts."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from sympy import Expr, Mul, S
 
 from costmodel.formula import Formula
 from costmodel.nests import LoopNest
+from costmodel.places import Reads
 
 
 class Role(Enum):
@@ -124,6 +126,10 @@ class Cost(NamedTuple):
             given, the other fields say it (see `carries`).
         last: the axis of the input of which only the last place is taken.
         joint: the axis on which several inputs, or several outputs, lie one behind the other.
+        reads: of each output, or of all, the axes of the input whose places it moves or resamples;
+            None for places at no constant distance.
+        ends: the axes of the input of which every element sees all.
+        sees: how many of its inputs enter what it makes, where others only give a size.
     """
 
     output: Output
@@ -137,6 +143,9 @@ class Cost(NamedTuple):
     carried: tuple[tuple[int | None, ...], ...] | None = None
     last: int | None = None
     joint: int | None = None
+    reads: tuple[Mapping[int, Reads | None], ...] = ()
+    ends: tuple[int, ...] = ()
+    sees: int | None = None
 
     @property
     def slides(self) -> bool:

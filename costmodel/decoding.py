@@ -44,7 +44,8 @@ def carries(cost: Cost, inputs: Iterable[Shape], output: Shape) -> Carried:
         return cost.carried
     ranks = [len(shape) for shape in inputs]
     if cost.axes is not None:
-        places = {axis: place for place, axis in enumerate(cost.axes) if axis is not None}
+        moved = {*cost.ends, *(axis for reads in cost.reads for axis in reads)}
+        places = {axis: i for i, axis in enumerate(cost.axes) if axis not in (None, *moved)}
         return tuple(tuple(places.get(axis) for axis in range(rank)) for rank in ranks)
     if cost.keeps:
         return tuple(tuple(range(len(output) - rank, len(output))) for rank in ranks)

@@ -53,30 +53,33 @@ class MetricChange(NamedTuple):
 
     Attributes:
         metric: it.
-        old: its number before, at the old spec's values.
+        old: its number before, at the old spec's values; None where it has none.
         new: its number after, at the new spec's.
         law: the change of its law, where there are laws and they differ.
     """
 
     metric: Metric
-    old: Rational
-    new: Rational
+    old: Rational | None
+    new: Rational | None
     law: LawChange | None
 
     @property
-    def gain(self) -> Rational:
-        """The new number less the old."""
+    def gain(self) -> Rational | None:
+        """The new number less the old; None where one of them is none."""
+        if self.old is None or self.new is None:
+            return None
         return tidy(Fraction(self.new) - Fraction(self.old))
 
     @property
     def part(self) -> Fraction | None:
         """The gain as a part of the old number; None of nothing."""
-        return Fraction(self.gain) / Fraction(self.old) if self.old else None
+        gain = self.gain
+        return Fraction(gain) / Fraction(self.old) if self.old and gain is not None else None
 
     @property
     def is_none(self) -> bool:
         """Whether neither number nor law changes."""
-        return not self.gain and self.law is None
+        return self.old == self.new and self.law is None
 
 
 class Alteration(NamedTuple):
@@ -217,7 +220,9 @@ class Diff:
     def changes(self) -> tuple[MetricChange, ...]:
         """Every metric before and after."""
         return tuple(
-            MetricChange(m, self.old.value(m.name), self.new.value(m.name), self._law(m))
+            MetricChange(
+                m, self.old.value_if_any(m.name), self.new.value_if_any(m.name), self._law(m)
+            )
             for m in self.metrics
         )
 
@@ -227,6 +232,8 @@ class Diff:
         return all(side.symbols or not side.graph.symbols for side in (self.old, self.new))
 
     def _law(self, metric: Metric) -> LawChange | None:
+        if any(side.none_of(metric.name) for side in (self.old, self.new)):
+            return None
         old, new = self.old.total(metric.name), self.in_old_symbols(self.new.total(metric.name))
         if old == new or not self.has_laws or not (old.free_symbols | new.free_symbols):
             return None

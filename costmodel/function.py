@@ -69,7 +69,8 @@ class Vectorised:
 
         Returns:
             an int for scalars, else an array of int64, or of Python integers where int64 is too
-            small; of a quantity a float, or an array of float64.
+            small; a fraction where the metric is one; of a quantity a float, or an array of
+            float64.
 
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or one that makes the
@@ -90,7 +91,7 @@ class Vectorised:
         scalar = all(np.ndim(given.get(name, 0)) == 0 for name in self.defaults)
         if isinstance(self.law, Quantity):
             return float(result.item()) if scalar else result.astype(np.float64)
-        return int(result.item()) if scalar else _tidy(result)
+        return arithmetic.tidy(Fraction(result.item())) if scalar else _tidy(result)
 
     def _named(self, values: tuple["ArrayLike", ...], named: "Named") -> "Named":
         if len(values) > len(self.defaults):
@@ -149,7 +150,8 @@ def _first(holds: Any, arrays: list[Any]) -> str:
 
 
 def _tidy(result: Any) -> Any:
-    if result.dtype == object and max(map(abs, result.flat), default=0) <= MAX_INT64:
+    whole = result.dtype == object and all(isinstance(value, int) for value in result.flat)
+    if whole and max(map(abs, result.flat), default=0) <= MAX_INT64:
         return result.astype(np.int64)
     return result
 
@@ -196,5 +198,6 @@ def _source(law: Expr, conditions: Iterable[Condition], safe: Mapping[Symbol, Sy
         inner = floor.func(*(arg.xreplace(names) for arg in floor.args))
         lines.append(f"    f{i} = {show(inner)}")
         names[floor] = Symbol(f"f{i}", integer=True, positive=True)
-    results = [show(law.xreplace(names)), *(c.shown(safe, show) for c in conditions)]
+    shown = show.real(law) if law.is_Rational else show(law.xreplace(names))
+    results = [shown, *(c.shown(safe, show) for c in conditions)]
     return "\n".join([*lines, f"    return {', '.join(results)},"])

@@ -1,6 +1,6 @@
 """Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -12,9 +12,10 @@ from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, wher
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
 from costmodel.latency import computation_time, larger, memory_time
+from costmodel.places import OpenPlacesError
 from costmodel.precision import in_bytes
 from costmodel.propagation import Counted, LayerCost
-from costmodel.reach import Field, fields_of
+from costmodel.reach import Measure, measured, padding_of, size_of, stride_of
 from costmodel.traffic import cached_bytes, in_out, traffic
 from costmodel.training.state import count_gradients, count_optimizer_state
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
+"""The count of a layer; raises `NoCountError` where it has none."""
+
 OfNetwork = Callable[["Analysis"], PerLayer]
 Order = Literal["given", "best"]
 
@@ -41,6 +44,21 @@ def open_law(metric: str, layer: LayerCost) -> OpenLawError:
     return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
 
 
+class NoCountError(SpecError):
+    """A metric has no number at all, as a receptive field where a layer sees the whole input."""
+
+
+class OpenFieldError(NoCountError):
+    """What a layer sees has no closed form, so that of the network is not known either."""
+
+
+def no_count(metric: str, why: str, layer: LayerCost | None = None) -> NoCountError:
+    """The error of a metric that a layer, or a network, does not have."""
+    return NoCountError(
+        f"{metric} is none: {why}", origin=None if layer is None else layer.node.origin
+    )
+
+
 class Metric(NamedTuple):
     """Something that is counted.
 
@@ -53,7 +71,7 @@ class Metric(NamedTuple):
         combine: whether layers add up, or the largest is the network's.
         of_input: whether the network's inputs count, where the convention says so.
         per: whether a layer counts once per run, or once per copy of its weights.
-        of_places: whether it is about what is seen of the input, and 0 where nothing is.
+        of_places: whether it is about what is seen of the input, and a layer may have none.
         quantity: the sign of its unit where it is no count: s of seconds.
         of_device: whether it depends on the device, and is shown where there is one.
         on_request: whether it is shown only where it is asked for.
@@ -96,7 +114,7 @@ class Metric(NamedTuple):
         return self._replace(per_layer=self.of_network(analysis))
 
     def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
-        """The count of each layer, times how often it counts where counts add up.
+        """The count of each layer that has one, times how often it counts where counts add up.
 
         Of the larger of several metrics, these.
         """
@@ -104,7 +122,15 @@ class Metric(NamedTuple):
             layers = tuple(layers)
             sums = [metric.of(layers, basis) for metric in self.larger_of]
             return [each for each in sums if each != 0]
-        return [self._part(counted, basis) for counted in layers]
+        return [part for counted in layers for part in self._counted(counted, basis)]
+
+    def _counted(self, counted: Counted, basis: Basis) -> Iterator[Expr]:
+        """The count of a layer, where it has one: the largest of layers is of those that have."""
+        try:
+            yield self._part(counted, basis)
+        except NoCountError as error:
+            if isinstance(error, OpenFieldError):
+                raise
 
     def _part(self, counted: Counted, basis: Basis) -> Expr:
         assert self.per_layer is not None
@@ -125,7 +151,13 @@ class Metric(NamedTuple):
         return each_by_each(copies if self.per == "copy" else runs, count)
 
     def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
-        """The count of some layers together."""
+        """The count of some layers together.
+
+        Raises:
+            NoCountError: one of them has none.
+        """
+        if self.of_places:
+            return Maximum(*(self._part(counted, basis) for counted in layers))
         parts = self.parts(layers, basis) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
@@ -276,17 +308,27 @@ def _energy(part: str = "", *, of_all_runs: bool = False) -> Metric:
     )
 
 
-def of_reach(measure: Callable[[Field], Expr]) -> PerLayer:
-    """A measure of what a layer's output sees of an axis of the input; of several axes the largest.
+def _of_places(name: str, title: str, measure: Measure) -> Metric:
+    """A measure of what a layer's output sees of an axis of the input (see `reach`)."""
 
-    0 where it sees the whole input, or sees it in no affine way.
-    """
+    def of_network(analysis: "Analysis") -> PerLayer:
+        reaches = analysis.fields.reaches
 
-    def measured(layer: LayerCost, basis: Basis) -> Expr:  # noqa: ARG001
-        fields = dict.fromkeys(fields_of(layer.reach))
-        return Maximum(*map(measure, fields)) if fields else Integer(0)
+        def of_layer(layer: LayerCost, basis: Basis) -> Expr:  # noqa: ARG001
+            try:
+                found = measured(reaches[layer.node.path], measure)
+            except OpenPlacesError as error:
+                cause = f"{name} is none: of {layer.node.path}, {error}"
+                hint = "fix symbols with --set"
+                raise OpenFieldError(cause, hint=hint, origin=layer.node.origin) from None
+            if isinstance(found, str):
+                raise no_count(name, found, layer)
+            return found
 
-    return measured
+        return of_layer
+
+    unit = "elements of an axis of the input"
+    return Metric(name, title, unit, None, combine="max", of_places=True, of_network=of_network)
 
 
 def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:
@@ -384,30 +426,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             COMPUTE_TIME,
             MEMORY_TIME,
-            Metric(
-                "receptive_field",
-                "receptive field",
-                "elements of an axis of the input",
-                of_reach(lambda field: field.size),
-                combine="max",
-                of_places=True,
-            ),
-            Metric(
-                "effective_stride",
-                "effective stride",
-                "elements of an axis of the input",
-                of_reach(lambda field: field.stride),
-                combine="max",
-                of_places=True,
-            ),
-            Metric(
-                "effective_padding",
-                "effective padding",
-                "elements of an axis of the input",
-                of_reach(lambda field: field.padding),
-                combine="max",
-                of_places=True,
-            ),
+            _of_places("receptive_field", "receptive field", size_of),
+            _of_places("effective_stride", "effective stride", stride_of),
+            _of_places("effective_padding", "effective padding", padding_of),
         )
     }
 )

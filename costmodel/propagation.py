@@ -27,7 +27,6 @@ from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.backward import Backward
 from costmodel.cost import Cost, Role
-from costmodel.reach import Clash, Reach, clashes, later, of_input, through
 from costmodel.rules.base import (
     Requirement,
     Several,
@@ -69,8 +68,6 @@ class LayerCost(NamedTuple):
         inputs: the shapes that enter.
         outputs: the shapes that leave.
         cost: what it costs.
-        reach: what an element of the output sees of the network's input, in a repeat in its last
-            turn.
         reads: the tensors that enter, what enters each turn of a repeat under its own name.
         backward: what it keeps for its backward pass; None of a kind that does not say.
     """
@@ -79,7 +76,6 @@ class LayerCost(NamedTuple):
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     cost: Cost
-    reach: Reach
     reads: tuple[Tensor, ...]
     backward: Backward | None = None
 
@@ -213,7 +209,6 @@ class Propagation(NamedTuple):
         inputs: name → shape of the network's inputs.
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
-        clashes: the merges of paths whose strides differ.
         last_turns: the index of a repeat's turns → that of the last of them.
         narrows: whether some layers take the last of all tokens alone (see `propagate`).
     """
@@ -221,7 +216,6 @@ class Propagation(NamedTuple):
     inputs: Mapping[str, Shape]
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
-    clashes: tuple[Clash, ...]
     last_turns: Mapping[Symbol, Expr]
     narrows: bool = False
 
@@ -287,8 +281,7 @@ def propagate(
             if narrowed is not None and item_output(item) == narrowed:
                 with gathered.gathering():
                     narrows = walk.narrow(narrowed, Tensor(graph.inputs[0].name))
-    asked, clashing = tuple(walk.requirements), tuple(walk.clashes)
-    return Propagation(inputs, parts, asked, clashing, walk.last_turns, narrows)
+    return Propagation(inputs, parts, tuple(walk.requirements), walk.last_turns, narrows)
 
 
 MAX_TURNS = 1_000
@@ -332,8 +325,6 @@ class _Walk:
         gathered.excuse(_UNKNOWN)
         self.in_turns = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
-        self.reaches: dict[Tensor, Reach] = {}
-        self.clashes: dict[Clash, None] = {}
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
@@ -377,7 +368,6 @@ class _Walk:
         )
         self.requirements += site.requirements
         self.shapes[Tensor(given.name)] = shape
-        self.reaches[Tensor(given.name)] = of_input(len(shape))
         return shape
 
     def narrow(self, tensor: Tensor, first: Tensor) -> bool:
@@ -434,18 +424,14 @@ class _Walk:
         except LookupError as error:
             raise node.error(str(error)) from None
         self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
-        entering = [self.reaches[tensor] for tensor in node.inputs]
-        self.clashes.update(dict.fromkeys(clashes(node.path, entering)))
-        reach = through(node.path, cost, entering)
         for i, shape in enumerate(outputs):
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape
-            self.reaches[tensor] = reach
             self.sources[tensor] = node.inputs
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
                 self.weights.setdefault(node.path, parameter.shape)
-        return LayerCost(shown, inputs, outputs, cost, reach, node.inputs, backward)
+        return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
         """Refuse an extent that is too long to work on.
@@ -493,7 +479,6 @@ class _Walk:
         before = self.shapes[item.source]
         parts, after = self._turn(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            parts = self._after(item, parts, S.One if item.kind == "moe" else runs)
             self._ask_where_it_runs(asked, runs)
             return self._finish(item, after, parts, Often(runs, copies))
         if runs.is_Integer and runs <= MAX_TURNS:
@@ -513,12 +498,6 @@ class _Walk:
                 each._replace(condition=where_it_runs(each.condition, runs))
                 for each in self.requirements[asked:]
             ]
-
-    def _after(self, item: Repeat, parts: tuple[Part, ...], runs: Expr) -> tuple[Part, ...]:
-        """The body in its last turn: each adds as much to what is seen as the first."""
-        entered, left = self.reaches[item.entry], self.reaches[item.result]
-        self.reaches[item.result] = later(left, entered, left, runs - 1)
-        return tuple(_later(part, entered, left, runs - 1) for part in parts)
 
     def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
         """No turn at all would leave another shape than one does."""
@@ -556,7 +535,6 @@ class _Walk:
     ) -> tuple[tuple[Part, ...], Shape]:
         """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
         self.shapes[item.entry] = before
-        self.reaches[item.entry] = self.reaches[item.result if source else item.source]
         self.entering[item.entry] = source or item.source
         self.sources[item.entry] = (item.source,)
         self.in_turns += 1
@@ -573,10 +551,9 @@ class _Walk:
         Raises:
             SpecError: the second turn changes the shape again.
         """
-        asked, left = len(self.requirements), self.reaches[item.result]
+        asked = len(self.requirements)
         second = self._turn(item, shapes[1], item.result)[1]
         del self.requirements[asked:]
-        self.reaches[item.result] = left
         if not same_shape(shapes[1], second):
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(_changing(*shapes, second), hint)
@@ -614,7 +591,6 @@ class _Walk:
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        parts = self._after(item, parts, runs)
         self._ask_where_it_runs(asked, runs)
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Often(runs, runs), index)
@@ -637,7 +613,6 @@ class _Walk:
             parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
             rest = runs - done
             if same_shape(shape, after):
-                parts = self._after(item, parts, rest)
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
                 index = self._index(item, f"{item.path}/{name}", rest)
                 turns.append(_turn_group(item, name, parts, after, rest, index))
@@ -658,7 +633,6 @@ class _Walk:
         turn: Symbol | None = None,
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
-        self.reaches[Tensor(item.path)] = self.reaches[item.result]
         self.sources[Tensor(item.path)] = (item.result,)
         runs, copies, _ = often
         last = parts[-1] if parts else None
@@ -775,14 +749,6 @@ def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:
         f"{old}/turn_"
     )
     return tensor._replace(producer=new + tensor.producer[len(old) :]) if inside else tensor
-
-
-def _later(part: Part, entered: Reach, left: Reach, turns: Expr) -> Part:
-    """A part of a repeat's body so many turns later."""
-    if isinstance(part, LayerCost):
-        return part._replace(reach=later(part.reach, entered, left, turns))
-    inside = tuple(_later(inner, entered, left, turns) for inner in part.parts)
-    return part._replace(parts=inside)
 
 
 def _moved(part: Part, old: str, new: str) -> Part:

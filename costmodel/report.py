@@ -1,6 +1,7 @@
 """What is shown of an analysis: rows and totals, before a renderer decides how they look."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,9 +14,9 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis import Analysis
 from costmodel.formula import show_number, show_quantity
-from costmodel.metrics import METRICS, Metric, find_metric
+from costmodel.metrics import METRICS, Metric, NoCountError, find_metric
 from costmodel.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
-from costmodel.reach import Limit, fields_of
+from costmodel.reach import End, end_of, ends_of
 from costmodel.rules.base import Shape, elements
 from costmodel.scenario import PAST
 
@@ -57,6 +58,13 @@ class Row(NamedTuple):
     is_group: bool = False
 
 
+FIELD = ("receptive_field", "effective_stride", "effective_padding")
+"""The measures of what a layer sees of the input."""
+
+NOTHING = "–"
+"""What stands for a count of nothing, and for none."""
+
+
 @dataclass(frozen=True)
 class Report:
     """An analysis with the choice of what to show.
@@ -93,7 +101,7 @@ class Report:
         """Whether a metric is shown where none is asked for."""
         nowhere = self.analysis.scenario.device is None
         missing = metric.of_device and (nowhere or metric.name in self.missing)
-        blind = metric.of_places and self._sees_nothing
+        blind = metric.of_places and not self._has_windows
         return not (metric.on_request or missing or blind)
 
     @cached_property
@@ -112,9 +120,9 @@ class Report:
         return found
 
     @cached_property
-    def _sees_nothing(self) -> bool:
-        """Whether nothing in the network has a field in its input."""
-        return not any(map(fields_of, (layer.reach for layer in self.analysis.layers)))
+    def _has_windows(self) -> bool:
+        """Whether windows slide over something, so that one asks what they see."""
+        return any(layer.cost.slides for layer in self.analysis.layers)
 
     @property
     def title(self) -> str:
@@ -175,6 +183,8 @@ class Report:
             shape = tuple(map(self.analysis.law, worked_out))
             counts: dict[str, Expr] = {}
             for metric in self.columns:
+                if metric.of_places:
+                    continue
                 counted = metric.of_input and self.analysis.convention.counts_input
                 counts[metric.name] = elements(shape) if counted else Integer(0)
                 if metric.of_step:
@@ -208,9 +218,7 @@ class Report:
             level=level,
             inputs=(),
             shapes=(tuple(map(self.analysis.law, output)),),
-            counts={
-                metric.name: self._of_group(metric, group, often, direct) for metric in self.columns
-            },
+            counts=self._counts(lambda metric: self._of_group(metric, group, often, direct)),
             runs=own,
             copies=held,
             is_group=True,
@@ -220,10 +228,16 @@ class Report:
     def _of_group(
         self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[Row]
     ) -> Expr:
-        """What is said of a group: of its lines together, or of all layers in it."""
+        """What is said of a group: of its lines together, or of all layers in it.
+
+        Raises:
+            NoCountError: a field ends in it.
+        """
+        held = tuple(counted_in(group.parts, often))
+        if metric.of_places and end_of(self.analysis.fields, held):
+            raise NoCountError("a field ends in it")
         if not metric.larger_of:
             return self._together(metric, rows)
-        held = counted_in(group.parts, often)
         return self._law_of(metric, metric.of(held, self.analysis.basis))
 
     def _law_of(self, metric: Metric, expression: Expr) -> Expr:
@@ -233,9 +247,11 @@ class Report:
         return self.analysis.law_of(metric, expression)
 
     def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
-        counts = [amount_of(row.counts[metric.name]) for row in rows]
+        counts = [amount_of(row.counts[metric.name]) for row in rows if metric.name in row.counts]
+        if metric.of_places and not counts:
+            raise NoCountError("no field is in it")
         if metric.combine == "max":
-            largest = [count for count in counts if count != 0]
+            largest = [count for count in counts if count != 0 or metric.of_places]
             return self._law_of(metric, Maximum(*largest)) if largest else Integer(0)
         return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
 
@@ -250,12 +266,19 @@ class Report:
             level=level,
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
             shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
-            counts={
-                metric.name: self._law_of(metric, self.analysis.of_all_runs(metric, counted))
-                for metric in self.columns
-            },
+            counts=self._counts(
+                lambda metric: self._law_of(metric, self.analysis.of_all_runs(metric, counted))
+            ),
             sharing="" if output.is_feature_map else output.value,
         )
+
+    def _counts(self, count: Callable[[Metric], Expr]) -> dict[str, Expr]:
+        """The count of every column that has one."""
+        found: dict[str, Expr] = {}
+        for metric in self.columns:
+            with suppress(NoCountError):
+                found[metric.name] = count(metric)
+        return found
 
     def label(self, row: Row) -> str:
         """A line's name, indented, with how often it runs, and of how many copies."""
@@ -290,17 +313,29 @@ class Report:
         return self.show(self.analysis.law(expression))
 
     def total(self, name: str) -> Expr:
-        """A metric of the whole network, as it is printed."""
+        """A metric of the whole network, as it is printed.
+
+        Raises:
+            NoCountError: the network has none.
+        """
         return self.analysis.law_of(METRICS[name], self.analysis.total(name))
 
+    def total_if_any(self, name: str) -> Expr | None:
+        """A metric of the whole network, as it is printed; None where it has none."""
+        return None if self.analysis.none_of(name) else self.total(name)
+
     def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
-        """A metric of the network as law or as number."""
+        """A metric of the network as law or as number; a dash where it has none."""
+        if self.analysis.none_of(metric.name):
+            return NOTHING
         if self.symbolic:
             return self.show(self.total(metric.name), printer)
         return self.value_text(metric)
 
     def value_text(self, metric: Metric) -> str:
-        """A metric of the network as a number."""
+        """A metric of the network as a number; a dash where it has none."""
+        if self.analysis.none_of(metric.name):
+            return NOTHING
         value = self.analysis.value(metric.name)
         return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
 
@@ -315,21 +350,53 @@ class Report:
         return f"{kept}, which does not matter" if found.is_best else f"{kept}, it may be less"
 
     @property
-    def limits(self) -> tuple[Limit, ...]:
-        """From where on convolutions and pooling see no field of the input."""
-        layers = (x for x in self.analysis.layers if x.cost.slides)
-        return tuple(dict.fromkeys(x.reach for x in layers if isinstance(x.reach, Limit)))
+    def has_fields(self) -> bool:
+        """Whether fields are among what is shown of the network."""
+        return any(metric.of_places for metric in self.totals)
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """Where fields end, in the order of the layers."""
+        return ends_of(self.analysis.fields, self.analysis.counted)
 
     @property
     def field_notes(self) -> tuple[str, ...]:
-        """Where the fields that are counted end, and which paths' strides differ."""
-        ends = tuple(f"before {limit.path}, which {limit.why}" for limit in self.limits[:1])
-        return (*ends, *(f"strides differ at {clash}" for clash in self.clashes))
+        """The network's field, where fields end, and which paths' strides differ."""
+        differ = tuple(f"strides differ at {clash}" for clash in self.clashes)
+        none = self.analysis.none_of("receptive_field")
+        if none is not None:
+            return (none.cause.removeprefix("receptive_field is "), *differ)
+        return (*self._field_of, *differ)
+
+    @property
+    def _field_of(self) -> Iterator[str]:
+        """The network's field with the layer that has it, and what sees everything beyond it."""
+        last = dict.fromkeys(ends_of(self.analysis.fields, self.analysis.counted[-1:]))
+        yield "; behind it ".join((self._largest_field, *map(str, last)))
+        gates = [end for end in self.ends if end not in last]
+        if gates:
+            more = f", and {len(gates) - 1:,} more like it" if len(gates) > 1 else ""
+            yield f"beside it {gates[0]}{more}, which all its places share: not counted"
+
+    @property
+    def _largest_field(self) -> str:
+        """``195 (stride 32, padding 66) of maxpool2d_3``: of the last layer that has it."""
+        value = self.analysis.value("receptive_field")
+        for counted in reversed(self.analysis.counted):
+            with suppress(NoCountError):
+                size, stride, padding = (self._field_measure(n, counted) for n in FIELD)
+                if size == value:
+                    where = counted.layer.node.path
+                    return f"{size} (stride {stride}, padding {padding}) of {where}"
+        return show_number(value)
+
+    def _field_measure(self, name: str, counted: Counted) -> Rational:
+        return self.number(self.analysis.of_all_runs(METRICS[name], counted))
 
     @property
     def clashes(self) -> tuple[str, ...]:
         """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
-        found = self.analysis.propagation.clashes
+        found = self.analysis.fields.clashes
         return tuple(
             f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
             for clash in found

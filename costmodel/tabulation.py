@@ -21,7 +21,7 @@ from costmodel.loading import analyze_architecture
 from costmodel.metrics import METRICS, Metric, find_metric
 from costmodel.networks import networks
 from costmodel.queries import DIRECTIONS
-from costmodel.report import COLUMNS, Report, show_decimal
+from costmodel.report import COLUMNS, NOTHING, Report, show_decimal
 from costmodel.scenario import Scenario
 from costmodel.settings import to_rational
 
@@ -78,7 +78,7 @@ class Column(NamedTuple):
     def text(self, value: Value, *, grouped: bool) -> str:
         """A number or a name as it is shown, thousands grouped or not."""
         if value is None:
-            return ""
+            return NOTHING if self.metric is not None and grouped else ""
         if isinstance(value, str):
             return value
         if self.unit is not None:
@@ -197,7 +197,8 @@ class Tabulation:
         if not self.symbolic:
             return Row(values, {})
         report = Report(analysis, symbolic=True)
-        return Row(values, {metric.name: report.total(metric.name) for metric in self._metrics})
+        laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
+        return Row(values, {name: law for name, law in laws.items() if law is not None})
 
 
 def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool) -> Tabulation:
@@ -229,7 +230,7 @@ def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bo
 def _value(column: Column, spec: str, analysis: Analysis) -> Value:
     header, variant = analysis.architecture.header, analysis.architecture.variant
     if column.metric is not None:
-        return analysis.value(column.metric.name)
+        return analysis.value_if_any(column.metric.name)
     match column.name:
         case "name":
             return header.name
@@ -313,10 +314,18 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     return in_order(
         ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
         table.said.assume,
-        _conditions(table) if table.symbolic else (),
+        (*_none(table), *(_conditions(table) if table.symbolic else ())),
         scenario=_scenario(table.analyses.values()),
         convention=find_convention(table.said.convention),
     )
+
+
+def _none(table: Tabulation) -> Iterator[tuple[str, str]]:
+    """Why networks have no number of a metric."""
+    metrics = [column.metric for column in table.columns if column.metric]
+    for spec, analysis in table.analyses.items():
+        for error in filter(None, (analysis.none_of(metric.name) for metric in metrics)):
+            yield "none", f"{error.cause} ({spec})"
 
 
 def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:

@@ -12,14 +12,14 @@ from archspec.arithmetic import Rational
 from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
-from costmodel.metrics import Metric, OpenLawError
+from costmodel.metrics import Metric, NoCountError, OpenLawError
 from costmodel.ranking import Order, Ranking, Stretch
 from costmodel.render.amounts import show_amount
 from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.scenario import Note, Said, scenario_fields, standing_notes
-from costmodel.render.table import NOTHING, drawn, entries, print_whole, styled
-from costmodel.report import show_decimal
+from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.report import NOTHING, show_decimal
 
 Rows = list[list[str]]
 """The cells of a table, its heads first."""
@@ -68,7 +68,9 @@ def _rows(found: Comparison) -> Rows:
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     """A network's number, and its ratio to the first's."""
     numbers = found.values[metric.name]
-    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
+    number = numbers[i]
+    shown = NOTHING if number is None else show_amount(metric, number)
+    return shown, show_ratio(list(ratios(numbers))[i])
 
 
 def _by_networks(found: Comparison, labels: list[str]) -> Rows:
@@ -144,11 +146,20 @@ def _notes(found: Comparison) -> Iterator[Note]:
     """The symbols that are not shared, the values, what counts."""
     if len(found.networks) > MAX_NETWORKS and not found.orders:
         yield "order", "--for SYMBOL tells where it changes"
+    yield from _none(found)
     if found.shared:
         yield "shared", f"{', '.join(found.shared)}: by name"
     for name, has in found.own.items():
         yield "not shared", f"{name}, of {', '.join(has)}"
     yield from standing_notes(found.analyses[0], at=_at(found), conditions=_conditions(found))
+
+
+def _none(found: Comparison) -> Iterator[Note]:
+    """Why a network has no number of a metric."""
+    for network in found.networks:
+        errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
+        for error in list(errors)[:1]:
+            yield f"{network.label}", error.cause
 
 
 def _at(found: Comparison) -> Said:
@@ -214,7 +225,10 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
 
 def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
     numbers = found.values[metric.name]
-    value = float(numbers[i]) if metric.quantity else plain_number(numbers[i])
+    number = numbers[i]
+    value = None
+    if number is not None:
+        value = float(number) if metric.quantity else plain_number(number)
     return {"expr": _law(found, metric, i), "value": value, "ratio": list(ratios(numbers))[i]}
 
 
@@ -222,7 +236,7 @@ def _law(found: Comparison, metric: Metric, i: int) -> str | None:
     """None where it has none in the symbols."""
     try:
         return text(found.reports[i].total(metric.name))
-    except OpenLawError:
+    except (OpenLawError, NoCountError):
         return None
 
 

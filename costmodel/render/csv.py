@@ -43,15 +43,17 @@ def escaped(shown: str) -> str:
 
 
 def _plain(report: Report, row: Row, name: str) -> str:
-    return _shown(report, row.counts[name])
+    return _shown(report, row.counts.get(name))
 
 
 def _total(report: Report, name: str) -> str:
-    return _shown(report, report.total(name))
+    return _shown(report, report.total_if_any(name))
 
 
-def _shown(report: Report, expression: Expr) -> str:
-    """A law, a count, or a quantity in its base unit as a decimal."""
+def _shown(report: Report, expression: Expr | None) -> str:
+    """A law, a count, or a quantity in its base unit as a decimal; nothing where there is none."""
+    if expression is None:
+        return ""
     if report.symbolic:
         return text(expression)
     number = report.number(expression)

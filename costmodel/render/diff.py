@@ -31,7 +31,7 @@ from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note, scenario_fields, standing_notes
 from costmodel.render.table import drawn, entries, print_whole, styled
-from costmodel.report import Report, show_decimal
+from costmodel.report import NOTHING, Report, show_decimal
 from costmodel.revisions import Source
 
 HEADS = ("metric", "old", "new", "difference", "%")
@@ -80,7 +80,8 @@ def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: boo
     print_whole(grid, console)
     laws = _laws(diff, symbolic=symbolic)
     at = _settings(diff) if len(found.diffs) > 1 else ()
-    entries((*_budgets(diff), *_layers(diff), *_declarations(diff), *laws, *at), console)
+    notes = (*_none(diff), *_budgets(diff), *_layers(diff), *_declarations(diff), *laws, *at)
+    entries(notes, console)
 
 
 def title(found: Differences) -> str:
@@ -102,11 +103,18 @@ def _cells(change: MetricChange) -> list[str]:
     metric = change.metric
     return [
         metric.title,
-        show_amount(metric, change.old),
-        show_amount(metric, change.new),
-        show_gain(metric, change.gain),
-        show_part(change.part, change.gain),
+        *(NOTHING if n is None else show_amount(metric, n) for n in (change.old, change.new)),
+        NOTHING if change.gain is None else show_gain(metric, change.gain),
+        NOTHING if change.gain is None else show_part(change.part, change.gain),
     ]
+
+
+def _none(diff: Diff) -> Iterator[Note]:
+    """Why one side has no number of a metric that the other has."""
+    one_sided = [c.metric.name for c in diff.changes if (c.old is None) != (c.new is None)]
+    for which, side in (("old", diff.old), ("new", diff.new)):
+        for error in list(filter(None, map(side.none_of, one_sided)))[:1]:
+            yield which, error.cause
 
 
 def _closing(found: Differences) -> Iterator[Note]:
@@ -290,7 +298,7 @@ def _markdown_one(found: Differences, diff: Diff, *, symbolic: bool) -> list[str
         lines.append(line_of(cells if change.is_none else [f"**{cells[0]}**", *cells[1:]]))
     lines.append("")
     at = _settings(diff) if len(found.diffs) > 1 else ()
-    open_ones = listed((*_budgets(diff), *_declarations(diff), *at))
+    open_ones = listed((*_none(diff), *_budgets(diff), *_declarations(diff), *at))
     lines += [*open_ones, ""] if open_ones else []
     lines += _details(_summary(diff), listed(_layers(diff)))
     laws = _laws(diff, symbolic=symbolic, show=code)
@@ -364,7 +372,9 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     return fields
 
 
-def _plain(value: Rational, metric: Metric) -> int | float | str:
+def _plain(value: Rational | None, metric: Metric) -> int | float | str | None:
+    if value is None:
+        return None
     return float(value) if metric.quantity else plain_number(value)
 
 

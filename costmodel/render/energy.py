@@ -20,8 +20,8 @@ from costmodel.formula import count_of, show_number, show_quantity
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import dumped, head, quantity
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.table import NOTHING, drawn, entries, heading, laws, notes, print_whole
-from costmodel.report import Report, Row
+from costmodel.render.table import drawn, entries, heading, laws, notes, print_whole
+from costmodel.report import NOTHING, Report, Row
 from costmodel.storage import Chain, Storage, chosen
 
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"

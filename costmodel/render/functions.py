@@ -71,7 +71,12 @@ def _functions(report: Report, writer: Writer) -> Iterator[Function]:
                 cause = f"{metric.name} is in {metric.unit}, and these functions are of integers"
                 raise SpecError(cause, hint="--format json has its law")
             continue
+        if metric.name not in report.metrics and report.analysis.none_of(metric.name):
+            continue
         law = report.total(metric.name)
+        if law.is_Rational and not law.is_Integer:
+            cause = f"{metric.name} is {law}, and these functions are of integers"
+            raise SpecError(cause, hint="--format json has its law")
         about = (f"{metric.title} in {metric.unit}:", text(law))
         yield Function(metric.name, about, writer.law(law))
 

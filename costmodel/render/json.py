@@ -64,11 +64,9 @@ def document(report: Report) -> dict[str, Any]:
         "layers": [
             _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
         ],
-        "totals": {
-            metric.name: quantity(report, report.total(metric.name)) for metric in report.totals
-        },
-        "field_ends": [limit._asdict() for limit in report.limits],
-        "strides_differ": list(report.clashes),
+        "totals": {metric.name: _total(report, metric.name) for metric in report.totals},
+        "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
+        "strides_differ": list(report.clashes) if report.has_fields else [],
         **{
             f"{name}s": [
                 {"layers": list(peak.layers), **quantity(report, report.analysis.law(peak.term))}
@@ -124,7 +122,14 @@ def _shapes(report: Report, row: Row) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report, row: Row) -> dict[str, Any]:
-    return {name: quantity(report, expression) for name, expression in row.counts.items()}
+    """Every column's count; None where the line has none."""
+    found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
+    return {n: None if count is None else quantity(report, count) for n, count in found.items()}
+
+
+def _total(report: Report, name: str) -> dict[str, Any] | None:
+    law = report.total_if_any(name)
+    return None if law is None else quantity(report, law)
 
 
 def quantity(report: Report, expression: Expr) -> dict[str, Any]:

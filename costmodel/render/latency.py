@@ -17,8 +17,8 @@ from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.markdown import render as markdown_laws
 from costmodel.render.scenario import Note, standing_notes
-from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole, report_on
-from costmodel.report import Report
+from costmodel.render.table import drawn, entries, heading, notes, print_whole, report_on
+from costmodel.report import NOTHING, Report
 from costmodel.roofline import Line, Roofline, bound_of
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title

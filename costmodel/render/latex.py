@@ -3,7 +3,7 @@
 from archspec.errors import visible
 from costmodel.algebra.printing import Latex
 from costmodel.render.table import notes
-from costmodel.report import Report, Row
+from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import Shape
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
@@ -48,7 +48,9 @@ def line_of(cells: list[str]) -> str:
 
 
 def _row(report: Report, row: Row) -> str:
-    counts = [_cell(report, report.show(row.counts[m.name], Latex())) for m in report.columns]
+    laws = (row.counts.get(metric.name) for metric in report.columns)
+    shown = (NOTHING if law is None else report.show(law, Latex()) for law in laws)
+    counts = [_cell(report, each) for each in shown]
     shapes = ", ".join(_shape(report, shape) for shape in row.shapes)
     indent = rf"\hspace{{{row.level}em}}" if row.level else ""
     return line_of([indent + escaped(report.label(row).strip()), shapes, *counts])
@@ -61,7 +63,7 @@ def _shape(report: Report, shape: Shape) -> str:
 
 
 def _cell(report: Report, shown: str) -> str:
-    return f"${shown}$" if report.symbolic else escaped(shown)
+    return f"${shown}$" if report.symbolic and shown != NOTHING else escaped(shown)
 
 
 def escaped(shown: str) -> str:

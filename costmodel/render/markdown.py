@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from archspec.errors import visible
 from costmodel.render.scenario import Note
 from costmodel.render.table import notes
-from costmodel.report import Report, Row
+from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import show_shape
 
 
@@ -40,11 +40,12 @@ def line_of(cells: Iterable[str]) -> str:
 
 
 def _counts(report: Report, row: Row) -> list[str]:
-    return [_cell(report, report.show(row.counts[metric.name])) for metric in report.columns]
+    counts = (row.counts.get(metric.name) for metric in report.columns)
+    return [NOTHING if c is None else _cell(report, report.show(c)) for c in counts]
 
 
 def _cell(report: Report, shown: str) -> str:
-    return code(shown) if report.symbolic else shown
+    return code(shown) if report.symbolic and shown != NOTHING else shown
 
 
 def _shape(report: Report, row: Row) -> str:

@@ -12,8 +12,8 @@ from archspec.arithmetic import Rational
 from costmodel.formula import show_bytes, show_quantity
 from costmodel.profile import ALIVE, IN_OUT, Profile
 from costmodel.render import json, markdown, table
-from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole
-from costmodel.report import Row
+from costmodel.render.table import drawn, entries, heading, notes, print_whole
+from costmodel.report import NOTHING, Row
 
 Renderer = Callable[[Profile], str]
 

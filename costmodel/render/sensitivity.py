@@ -16,8 +16,8 @@ from costmodel.metrics import Metric
 from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.scenario import Note
-from costmodel.render.table import NOTHING, drawn, entries, heading, notes, print_whole, styled
-from costmodel.report import Report, show_decimal
+from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
+from costmodel.report import NOTHING, Report, show_decimal
 from costmodel.sensitivity import (
     Change,
     Derivative,

@@ -64,6 +64,7 @@ def _draw(
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     """What stands below a sweep: what became of the points, values, conditions, convention."""
     yield "points", points_note(sweep)
+    yield from _none(sweep)
     if sweep.seed is not None:
         yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
@@ -75,6 +76,14 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         )
     elif at := _fixed(sweep):
         yield "at", at
+
+
+def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    """Why networks have no number of what is asked."""
+    for case in sweep.cases:
+        of = " ".join(case.labels.values())
+        for error in filter(None, map(case.none_of, sweep.query.metrics)):
+            yield "none", f"{error.cause}{f' ({of})' if of else ''}"
 
 
 def _fixed(sweep: Sweep) -> str:

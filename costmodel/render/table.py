@@ -10,12 +10,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sympy import S
 
 from archspec.errors import visible
 from costmodel.formula import show_bytes, show_number
 from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import Note, standing_of
-from costmodel.report import Report, Row
+from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import show_shape
 
 MAX_WIDTH = 10_000
@@ -23,9 +24,6 @@ MAX_WIDTH = 10_000
 
 PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
-
-NOTHING = "–"
-"""What stands for a count of nothing."""
 
 
 def render(report: Report) -> str:
@@ -111,8 +109,10 @@ def print_whole(table: Table, console: Console) -> None:
 
 
 def _count(report: Report, row: Row, metric: Metric) -> str:
-    count = row.counts[metric.name]
-    return report.show_value(count) if report.number(count) else NOTHING
+    count = row.counts.get(metric.name)
+    if count is None or not (metric.of_places or report.number(count)):
+        return NOTHING
+    return report.show_value(count)
 
 
 def laws(report: Report, console: Console) -> None:
@@ -145,8 +145,9 @@ def _lines(report: Report) -> Iterator[Entry]:
         yield Entry(report.label(row), note, "bold")
         indent = "  " * (row.level + 1)
         for metric in report.columns:
-            if row.counts[metric.name] != 0:
-                yield Entry(f"{indent}{metric.name}", report.show(row.counts[metric.name]))
+            count = row.counts.get(metric.name, S.Zero)
+            if count != 0:
+                yield Entry(f"{indent}{metric.name}", report.show(count))
 
 
 def _totals(report: Report) -> Iterator[Entry]:
@@ -162,7 +163,10 @@ def _totals(report: Report) -> Iterator[Entry]:
 def _total(report: Report, metric: Metric) -> Entry:
     from costmodel.algebra.printing import PythonText
 
-    before, terms, after = PythonText().factored_terms(report.total(metric.name))
+    law = report.total_if_any(metric.name)
+    if law is None:
+        return Entry(f"  {metric.name}", NOTHING)
+    before, terms, after = PythonText().factored_terms(law)
     first, *others = terms
     inside = [before + first, *(" " * len(before) + term for term in others)]
     inside[-1] += after
@@ -229,7 +233,9 @@ def notes(report: Report) -> list[Note]:
 def _of_laws(report: Report) -> Iterator[Note]:
     """What is said below laws of fields and peaks."""
     if any(metric.of_places for metric in report.totals):
-        yield from (("receptive field", note) for note in report.field_notes)
+        has_law = report.analysis.none_of("receptive_field") is None
+        notes = report.field_notes[1:] if has_law else report.field_notes
+        yield from (("receptive field", note) for note in notes)
     for metric in report.totals:
         if metric.name in PEAKS and (told := report.stretches(metric.name)):
             yield metric.title, told
@@ -264,12 +270,7 @@ def _memory(report: Report, order: Order) -> Iterator[str]:
 
 
 def _field(report: Report) -> Iterator[str]:
-    size, stride, padding = map(
-        report.analysis.value, ("receptive_field", "effective_stride", "effective_padding")
-    )
-    if size:
-        yield f"{size} (stride {stride}, padding {padding})"
-        yield from report.field_notes
+    yield from report.field_notes
 
 
 def _latency(report: Report) -> Iterator[str]:

@@ -38,7 +38,7 @@ from archspec.layers.activation import (
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
-from costmodel.cost import Cost, Output, Parameter, Role, kept_but
+from costmodel.cost import Cost, Output, Parameter, Role, axes_but, kept_but
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -136,6 +136,12 @@ def prelu_shape(layer: PReLU, site: Site) -> Shape:
             "num_parameters",
         )
     return site.input
+
+
+@cost_rule(GLU)
+def glu_cost(layer: GLU, site: Site, output: Shape) -> Cost:
+    """No products and no parameters; in place. Source: Dauphin et al., ICML 2017."""
+    return Cost(Output.IN_PLACE, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
 
 
 @cost_rule(PReLU)

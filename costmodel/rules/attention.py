@@ -10,7 +10,17 @@ from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.backward import BYTE, Backward, Entered, Inside
-from costmodel.cost import Cache, Cost, Inner, Output, Parameter, Role, kept_but, weight_of
+from costmodel.cost import (
+    Cache,
+    Cost,
+    Inner,
+    Output,
+    Parameter,
+    Role,
+    axes_but,
+    kept_but,
+    weight_of,
+)
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import (
     Shape,
@@ -218,7 +228,7 @@ def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Co
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     """Four linear layers and two products, in the order in which they work."""
     heads = _heads(layer, site)
-    width = sources.queries[-1]
+    width, rank = sources.queries[-1], len(sources.queries)
     keys, values = min(1, len(site.inputs) - 1), len(site.inputs) - 1
     projections = {
         "q": _projection("q", sources.queries, width, heads.queries * heads.size, 0),
@@ -241,6 +251,8 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
             Inner(nest.name, nest.writes, _kind(nest), is_fusible=nest.name == SCORES)
             for nest in made
         ),
+        axes=axes_but(rank, rank - 1),
+        ends=(rank - 2,),
     )
 
 

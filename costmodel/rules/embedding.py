@@ -1,6 +1,6 @@
 """Embeddings, positions and free parameters: what is looked up or put in, not multiplied."""
 
-from sympy import Integer
+from sympy import Integer, S
 
 from archspec.layers import Layer
 from archspec.layers.embedding import (
@@ -13,9 +13,10 @@ from archspec.layers.embedding import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.backward import INPUT, NOTHING, Backward
-from costmodel.cost import Cost, Output, Role, kept_but
+from costmodel.cost import Cost, Output, Role, axes_but, kept_but
 from costmodel.cost import Parameter as Learned
 from costmodel.formula import Formula
+from costmodel.places import Reads
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 
 
@@ -31,7 +32,8 @@ def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
     """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
     shape = (site.size("num_embeddings", layer.num_embeddings), output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape, elements(output))
-    return Cost(Output.LOOKUP, parameters=(weight,), carried=(kept_but(len(site.input)),))
+    axes = (*axes_but(len(site.input)), None)
+    return Cost(Output.LOOKUP, parameters=(weight,), axes=axes)
 
 
 @shape_rule(PositionalEmbedding)
@@ -94,8 +96,8 @@ def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
     longer = Formula("t_o", "{tokens} + {t}", quantities, output[1])
     shape = (tokens, output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "tokens·d", shape)
-    carried = (kept_but(len(output), 1),)
-    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), carried=carried)
+    reads = ({1: Reads(S.One, -tokens, -tokens)},)
+    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), axes=axes_but(3), reads=reads)
 
 
 @shape_rule(Parameter)

@@ -8,7 +8,7 @@ from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
 from costmodel.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, kept_but, weight_of
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.base import (
     Shape,
@@ -94,8 +94,8 @@ def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
     if layer.bias.holds:
         parameters += (Parameter("bias", Role.BIAS, output[-1], "c_o"),)
     inner = (Inner("xᵀW", nests[0].writes),)
-    carried = (kept_but(len(output), -1),) * 2
-    return Cost(Output.LINEAR, nests, parameters, inner=inner, carried=carried)
+    axes = axes_but(len(output), len(output) - 1)
+    return Cost(Output.LINEAR, nests, parameters, inner=inner, axes=axes)
 
 
 @shape_rule(Einsum)

@@ -120,14 +120,9 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     if isinstance(layer, Concat):
         joined = site.axis_of("axis", layer.axis)
         return Cost(Output.CONCAT, axes=axes_but(len(output), joined), joint=joined)
-    return Cost(Output.CONCAT, carried=(_around(layer, site),) * len(site.inputs))
-
-
-def _around(layer: Merge, site: Site) -> tuple[int, ...]:
-    """The places of the inputs' axes beside the new one of a stack."""
     assert isinstance(layer, Stack)
-    new = site.new_axis_of("dim", layer.dim)
-    return tuple(axis + (axis >= new) for axis in range(len(site.input)))
+    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
+    return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
 
 
 @cost_rule(Elementwise)

@@ -21,7 +21,7 @@ from archspec.layers.pool import (
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
 from costmodel.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.cost import Cost, Output, kept_but
+from costmodel.cost import Cost, Output
 from costmodel.formula import Formula
 from costmodel.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
@@ -104,7 +104,9 @@ def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # no
         Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
         for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
     )
-    return Cost(Output.GLOBAL_POOL, sizes=sizes, carried=(_channels(output),))
+    rank = len(output)
+    axes = tuple(None if size is S.One else axis for axis, size in enumerate(output))
+    return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
 
 
 @shape_rule(GlobalPool)
@@ -126,21 +128,16 @@ def reduced_shape(layer: Reduction, site: Site) -> Shape:
 @cost_rule(GlobalPool)
 def global_cost(layer: GlobalPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014."""
-    return Cost(Output.GLOBAL_POOL, carried=(_channels(output),))
-
-
-def _channels(output: Shape) -> tuple[int | None, ...]:
-    """Batch and channels, which are kept; the elements of all other axes meet."""
-    return kept_but(len(output), *range(2, len(output)))
+    return Cost(Output.GLOBAL_POOL, axes=(0, 1, *(None for _ in output[2:])))
 
 
 @cost_rule(Reduction)
 def reduced_cost(layer: Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. Source: ``torch.mean``."""
-    rank, gone = len(site.input), set(site.axes_of("dim", layer.dim))
-    left = [axis for axis in range(rank) if layer.keepdim.holds or axis not in gone]
-    places = {axis: place for place, axis in enumerate(left) if axis not in gone}
-    return Cost(Output.GLOBAL_POOL, carried=(tuple(places.get(axis) for axis in range(rank)),))
+    gone = site.axes_of("dim", layer.dim)
+    axes = (None if axis in gone else axis for axis in range(len(site.input)))
+    kept = layer.keepdim.holds
+    return Cost(Output.GLOBAL_POOL, axes=tuple(i for i in axes if kept or i is not None))
 
 
 @backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)

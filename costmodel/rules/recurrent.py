@@ -9,7 +9,7 @@ from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
 from costmodel.backward import BYTE, Backward, Entered, Inside
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, kept_but, weight_of
+from costmodel.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.nests import BATCH, Loop, LoopNest
 from costmodel.rules.base import (
     Shape,
@@ -73,8 +73,9 @@ def recurrent_cost(layer: Recurrent, site: Site, output: Shape) -> Cost:
     rows = output[0] * output[1]
     inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
     parameters = (*map(weight_of, nests), *biases)
-    carried = (kept_but(len(output), 1, 2),)
-    return Cost(Output.LINEAR, tuple(nests), parameters, inner=inner, carried=carried)
+    return Cost(
+        Output.LINEAR, tuple(nests), parameters, inner=inner, axes=axes_but(3, 2), ends=(1,)
+    )
 
 
 class Cell(NamedTuple):

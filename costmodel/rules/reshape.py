@@ -33,6 +33,7 @@ from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positi
 from costmodel.backward import BYTE, NOTHING, Backward, mask
 from costmodel.cost import Cost, Output, axes_but, kept_but
 from costmodel.formula import Formula
+from costmodel.places import Reads
 from costmodel.rules.base import (
     Several,
     Shape,
@@ -63,27 +64,6 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(PixelShuffle, PixelUnshuffle)
-def view_cost(layer: object, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements under other indices, but for those of the batch."""
-    return Cost(Output.VIEW, carried=(kept_but(len(output), *range(1, len(output))),))
-
-
-@cost_rule(Crop)
-def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: some of the same elements; of a second input the extents alone are met."""
-    lost = (None,) * len(output)
-    carried = (kept_but(len(output), *range(2, len(output))), *[lost] * (len(site.inputs) - 1))
-    return Cost(Output.VIEW, carried=carried)
-
-
-@cost_rule(Roll)
-def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements at other places of some axes."""
-    moved = site.axes_of("dims", layer.dims)
-    return Cost(Output.VIEW, carried=(kept_but(len(output), *moved),))
-
-
 @cost_rule(Reshape)
 def reshape_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, in the same order, under other indices."""
@@ -103,6 +83,42 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
     )
 
 
+@cost_rule(Crop)
+def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the elements in the middle; of an odd rest the larger half is cut off behind.
+
+    Of a second input the extents alone are met.
+    """
+    rank = len(output)
+    starts = {axis: floor_div(site.input[axis] - output[axis], 2) for axis in range(2, rank)}
+    reads = {axis: Reads(S.One, start, start) for axis, start in starts.items()}
+    carried = (kept_but(rank, *starts), *[(None,) * rank] * (len(site.inputs) - 1))
+    return Cost(Output.VIEW, carried=carried, reads=(reads,), sees=1)
+
+
+@cost_rule(Roll)
+def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
+    """Nothing: the same elements; on the axes that are rolled the last come before the first."""
+    rolled = site.axes_of("dims", layer.dims)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=(dict.fromkeys(rolled),))
+
+
+@cost_rule(PixelShuffle)
+def pixel_shuffle_cost(layer: PixelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements; r rows are of one."""
+    factor = site.size("upscale_factor", layer.upscale_factor)
+    reads = Reads(S.One, S.Zero, S.Zero, factor)
+    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
+
+
+@cost_rule(PixelUnshuffle)
+def pixel_unshuffle_cost(layer: PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements; a row is r rows."""
+    factor = site.size("downscale_factor", layer.downscale_factor)
+    reads = Reads(factor, S.Zero, factor - 1)
+    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
+
+
 @cost_rule(Identity)
 def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing; the elements stay where they are."""
@@ -112,26 +128,34 @@ def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: A
 @cost_rule(ChannelShuffle)
 def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing; on all axes but that of the channels the elements stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output), 1))
-
-
-@cost_rule(Split, Chunk)
-def part_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements; on all axes but one they stay where they are."""
-    axis = site.axis_of("dim", layer.dim)
-    return Cost(Output.VIEW, axes=axes_but(len(output), axis), joint=axis)
+    rank = len(output)
+    return Cost(Output.VIEW, axes=axes_but(rank), carried=(kept_but(rank, 1),))
 
 
 @cost_rule(Slice)
 def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements; on all axes but one they stay where they are."""
+    """Nothing: some of the same elements, ``step·y + start`` on one axis."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
     start = from_start(site.whole("start", layer.start), size)
     end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
-    is_last = size - start == 1 and end == size
-    last = axis if is_last else None
-    return Cost(Output.VIEW, axes=axes_but(len(output), axis), last=last)
+    reads = Reads(site.size("step", layer.step), start, start)
+    last = axis if size - start == 1 and end == size else None
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last)
+
+
+@cost_rule(Split, Chunk)
+def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
+    """Nothing: some of the same elements; on one axis each output begins where another ends."""
+    axis = site.axis_of("dim", layer.dim)
+    sizes: Sequence[Expr]
+    if isinstance(layer, Split):
+        sizes = [site.size("sizes", size) for size in layer.sizes]
+    else:
+        sizes = [output[axis]] * layer.outputs
+    starts = [Add(*sizes[:i]) for i in range(len(sizes))]
+    reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis)
 
 
 @cost_rule(Permute)
@@ -306,11 +330,16 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
 
 @cost_rule(Pad)
 def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
-    """No products; a new feature map. Source: ``torch.nn.functional.pad``."""
-    rank = len(output)
+    """No products; a new feature map, ``y − before`` on each axis that is padded.
+
+    Source: ``torch.nn.functional.pad``.
+    """
     sides = [site.whole("pad", side) for side in layer.pad]
+    rank = len(output)
+    before = {rank - 1 - i: side for i, side in enumerate(sides[::2])}
+    reads = {axis: Reads(S.One, -side, -side) for axis, side in before.items()}
     padded = [rank - 1 - i // 2 for i, side in enumerate(sides) if side != 0]
-    return Cost(Output.PAD, carried=(kept_but(rank, *padded),))
+    return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,), carried=(kept_but(rank, *padded),))
 
 
 @shape_rule(Crop)
@@ -479,10 +508,37 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
 
 
 @cost_rule(Upsample)
-def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:
     """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
-    rank = len(output)
-    return Cost(Output.RESAMPLE, carried=(kept_but(rank, *range(2, rank)),))
+    pairs = enumerate(zip(site.input, output, strict=True))
+    scales = {axis: own / size for axis, (own, size) in pairs if axis > 1}
+    if layer.scale_factor is not None and layer.mode != "area":
+        given = layer.scale_factor
+        every = (given,) * len(scales) if isinstance(given, Expression) else given
+        values = (site.value("scale_factor", each) for each in every)
+        scales = {axis: 1 / value for axis, value in enumerate(values, 2)}
+    reads = {axis: _resampled(layer.mode, scale) for axis, scale in scales.items()}
+    return Cost(Output.RESAMPLE, axes=axes_but(len(output)), reads=(reads,))
+
+
+def _resampled(mode: str, scale: Expr) -> Reads | None:
+    """The elements between which an element is interpolated; None where no constant scale is known.
+
+    With ``scale = q/p`` elements of the input to one of the output, ``nearest`` reads ``q·y//p``,
+    ``area`` from there to ``ceil(q·(y + 1)/p) − 1``. The others stand at
+    ``x = q/p·(y + 1/2) − 1/2`` and read ``floor(x)`` to ``ceil(x)``, ``bicubic`` one more on
+    either side.
+    Source: ``torch.nn.Upsample`` with ``align_corners`` false.
+    """
+    q, p = scale.as_numer_denom()
+    if not (is_whole(q) and is_whole(p)):
+        return None
+    if mode in ("nearest", "area"):
+        return Reads(q, S.Zero, q - 1 if mode == "area" else S.Zero, p)
+    if scale is S.One:
+        return Reads(S.One, S.Zero, S.Zero)
+    place, more = q - p, 2 * p if mode == "bicubic" else S.Zero
+    return Reads(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
 
 
 @backward_rule(

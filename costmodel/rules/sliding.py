@@ -33,7 +33,7 @@ def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
 def tap_axes(windows: Iterable[Window]) -> tuple[Axis, ...]:
     """Where the taps of the windows read: ``s·h_o + d·k_h − p`` on each axis."""
     return tuple(
-        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.before) for w in windows
+        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.sides[0]) for w in windows
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
+from archspec.scope import free_names
 from archspec.trees import Name, Tree
 from costmodel.metrics import METRICS
-from costmodel.sweep.arithmetic import Numbers, as_floats, is_whole
+from costmodel.sweep.arithmetic import Numbers, as_floats, as_fractions, is_whole
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array
 from costmodel.sweep.query import Asked
@@ -54,7 +55,11 @@ class Field(NamedTuple):
         """Its values: int64 or exact objects, float64, or texts."""
         if self.tree is None:
             return rows[self.name]
+        if isinstance(self.tree, Name) and _is_none(rows[self.tree.id]):
+            return rows[self.tree.id]
         found = evaluate_named(self.name, self.tree, rows)
+        if self.kind == "fraction":
+            return np.asarray(as_fractions(found))
         return self._floats(found) if self.kind == "float" else found.whole()
 
     def _floats(self, numbers: Numbers) -> Array:
@@ -67,6 +72,11 @@ class Field(NamedTuple):
         if not np.isfinite(found).all():
             raise SpecError(f"'{self.name}' is beyond {MAX_FLOAT:.2g}, the largest float64")
         return found
+
+
+def _is_none(column: Array) -> bool:
+    """Whether a column is of a metric that the network does not have."""
+    return column.dtype == object and len(column) > 0 and column[0] is None
 
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:
@@ -129,16 +139,22 @@ def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
     return ("decimal", most) if places else ("whole", 0)
 
 
+def _counts(sweep: Sweep, metric: str) -> bool:
+    """Whether a metric is an integer in every network."""
+    return all(case.counts(metric) for case in sweep.cases)
+
+
 def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:
     tree = asked.tree
     metric = METRICS.get(tree.id) if isinstance(tree, Name) else None
     if metric is not None and metric.quantity is not None:
         return Field(metric.name, metric.title, "float", unit=metric.quantity, tree=tree)
     if metric is not None:
-        return Field(metric.name, metric.title, "whole", counted=metric.unit, tree=tree)
+        kind: Kind = "whole" if _counts(sweep, metric.name) else "fraction"
+        return Field(metric.name, metric.title, kind, counted=metric.unit, tree=tree)
     declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
     wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
     wholes |= {name: column.dtype == np.int64 for name, column in joined.items()}
-    wholes |= {name: each.quantity is None for name, each in METRICS.items()}
+    wholes |= {name: _counts(sweep, name) for name in METRICS.keys() & free_names(tree)}
     whole = is_whole(tree, wholes)
     return Field(asked.text, asked.text, "whole" if whole else "float", tree=tree)

@@ -1,6 +1,6 @@
 """What is asked of a sweep: columns, conditions, what is best; of metrics, symbols, the joined."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
@@ -40,10 +40,15 @@ class Query(NamedTuple):
     sort: tuple[Objective, ...] = ()
 
     @property
+    def every(self) -> Iterator[Asked | Condition | Objective]:
+        """All that is shown, compared or ordered by."""
+        several = (*self.columns, *self.conditions, *self.pareto, self.by, *self.sort)
+        return (each for each in several if each is not None)
+
+    @property
     def names(self) -> frozenset[str]:
         """All names that it speaks of."""
-        several = (*self.columns, *self.conditions, *self.pareto, self.by, *self.sort)
-        return frozenset().union(*(free_names(each.tree) for each in several if each is not None))
+        return frozenset().union(*(free_names(each.tree) for each in self.every))
 
     @property
     def metrics(self) -> tuple[str, ...]:

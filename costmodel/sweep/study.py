@@ -10,10 +10,13 @@ from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from archspec.header import Header
+from archspec.scope import free_names
+from archspec.trees import Name
+from costmodel.algebra.functions import is_whole
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import unchecked
-from costmodel.metrics import METRICS, SEARCHED
+from costmodel.metrics import METRICS, SEARCHED, NoCountError
 from costmodel.networks import EVERY, networks
 from costmodel.scenario import NOWHERE, Scenario, with_past
 from costmodel.settings import Number, to_rational
@@ -111,6 +114,25 @@ class Case:
         except SpecError:
             return self.analysis(settled(self.space.first, self.space.links))
 
+    def none_of(self, name: str) -> NoCountError | None:
+        """The error that says why it has no number of a metric, if it has none."""
+        if not METRICS[name].of_places:
+            return None
+        try:
+            return self.typical.none_of(name)
+        except SpecError:  # the first point makes no network, which its rows say
+            return None
+
+    def counts(self, name: str) -> bool:
+        """Whether a metric is an integer wherever it has a number."""
+        metric = METRICS[name]
+        if not metric.of_places:
+            return metric.quantity is None
+        try:
+            return self.none_of(name) is not None or is_whole(self.typical.total(name))
+        except SpecError:  # the first point makes no network
+            return True
+
     def engine(self, metrics: Sequence[str]) -> Engine:
         """What evaluates metrics of it."""
         symbols = self.architecture.header.symbols
@@ -133,13 +155,16 @@ class Case:
         """
         asked = dict.fromkeys((*self.varied, *names))
         known = {name: self._fixed(name) for name in asked if name not in self.space.names}
+        nothing = [name for name in metrics if self.none_of(name)]
+        metrics = [name for name in metrics if name not in nothing]
         engine = self.engine(metrics)
         for chunk in self._evaluated(engine):
             tally.points += chunk.rows
             makers = {n: constant(v, chunk.rows) for n, v in (*self.labels.items(), *known.items())}
             makers |= {name: chunk.makers[name] for name in (*self.space.names, *metrics)}
+            makers |= {name: constant(None, chunk.rows) for name in nothing}
             for name in metrics:
-                if METRICS[name].quantity is not None:
+                if METRICS[name].quantity is not None or METRICS[name].of_places:
                     makers |= {part + name: chunk.hidden[part + name] for part in (OVER, UNDER)}
             rows = Rows(chunk.rows, makers)
             valid = chunk.valid
@@ -277,8 +302,25 @@ def sweep(
         fixed = {name: value for name, value in known.items() if name not in space.names}
         return Case(label, architecture, space, fixed, setup, names, searched)
 
-    cases = (case(label, each) for label, (_, each) in zip(labels, found, strict=True))
-    return Sweep(tuple(cases), query, varied, read)
+    pairs = zip(labels, found, strict=True)
+    cases = tuple(case(label, each) for label, (_, each) in pairs)
+    for each in cases:
+        _require_numbers(query, each)
+    return Sweep(cases, query, varied, read)
+
+
+def _require_numbers(query: Query, case: Case) -> None:
+    """What a network has no number of is shown as such, and nothing is asked of it.
+
+    Raises:
+        NoCountError: it is compared, ordered or computed with.
+    """
+    for asked in query.every:
+        for name in METRICS.keys() & free_names(asked.tree):
+            shown = asked in query.columns and asked.tree == Name(name)
+            error = None if shown else case.none_of(name)
+            if error is not None:
+                raise error
 
 
 def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
