@@ -6,6 +6,7 @@ device's peak, all bytes at its full bandwidth, the longer of the two.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -466,7 +467,11 @@ def infer(
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
         values = {**numbers, **given, **tokens}
-        said = scenario._replace(past=past, last_only=past != PAST)
+        said = scenario._replace(past=past)
+        if past != PAST:
+            with suppress(SpecError):  # what counts tokens from the first needs all of them
+                last = said._replace(last_only=True)
+                return analyze_architecture(architecture, counts, values, assume, last)
         return analyze_architecture(architecture, counts, values, assume, said)
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}
