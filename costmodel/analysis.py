@@ -16,6 +16,7 @@ from archspec.lint import SpecWarning, warnings_of
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
+from costmodel.algebra.dominance import Region
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
@@ -162,6 +163,16 @@ class Analysis:
     def least(self) -> Least:
         """The smallest values of the symbols where the conditions hold."""
         return raised(self._least, self.conditions)
+
+    @cached_property
+    def region(self) -> Region:
+        """What the symbols may be together, where conditions and assumptions hold."""
+        declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
+        most = {free: largest for free, largest in declared if largest is not None}
+        stand_in = self.assumed.stand_in
+        held = (*self.conditions, *self._given, *self.assumed.conditions)
+        told = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
+        return Region(self._least, most, told)
 
     @property
     def _given(self) -> Iterator[Condition]:
@@ -370,7 +381,7 @@ class Analysis:
 
         several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
+        kept = terms_of(maximum(candidates or [Integer(0)], self.region, self.evaluator))
         return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
@@ -378,7 +389,7 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
 
         for each in expression.atoms(Maximum) - self._decided.keys():
-            self._decided[each] = maximum(each.args, self.least, self.evaluator)
+            self._decided[each] = maximum(each.args, self.region, self.evaluator)
         return expression.xreplace(self._decided)
 
     @cached_property

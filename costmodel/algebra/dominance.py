@@ -1,0 +1,311 @@
+"""Which of two counts is never less than the other, where the symbols are what they may be.
+
+A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says how
+two products of sizes compare everywhere (see `axes`); symbols do not hang on each other, so the
+smallest ratio of two products is at least the product of the smallest ratios along each symbol.
+``large - small`` is never negative where every product with a minus is covered by products with a
+plus that are never less.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import prod
+from random import Random
+
+from sympy import Add, Expr, Symbol
+
+from archspec.arithmetic import Rational, tidy
+from costmodel.algebra.axes import Axis, Reach
+from costmodel.algebra.bounds import Least, lower_bound
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Quotient, plain
+
+Factors = tuple[tuple[int, int], ...]
+"""A product of sizes: the number of each with its exponent, in order."""
+
+Polynomial = dict[Factors, Rational]
+"""A sum of products, each with its coefficient."""
+
+MAX_PRODUCTS = 256
+"""The most products of a sum that is compared."""
+
+SAMPLES = 192
+"""At how many points counts are looked at before anything is proved."""
+
+
+class Region:
+    """The values that the symbols may have together.
+
+    Attributes:
+        least: the smallest values of the symbols.
+        stand_in: symbol → what it is, where a condition says so: ``context >= t`` is ``t + more``.
+        reaches: symbol → its own values.
+    """
+
+    def __init__(
+        self,
+        least: Least,
+        most: Mapping[Symbol, Rational] | None = None,
+        conditions: Iterable[Condition] = (),
+    ) -> None:
+        """Collect what is known of the symbols.
+
+        Args:
+            least: the smallest values, where they have one.
+            most: the largest values, where they have one.
+            conditions: what holds; what is of no known form is not used.
+        """
+        self.least = dict(least)
+        self.most = dict(most or {})
+        self.divisions: dict[Symbol, list[Divides]] = {}
+        self.stand_in: dict[Symbol, Expr] = {}
+        for condition in conditions:
+            self._add(condition)
+
+    def _add(self, condition: Condition) -> None:
+        match condition:
+            case AtLeast(Symbol() as symbol, bound):
+                self.least[symbol] = max(bound, self.least.get(symbol, bound))
+            case AtLeast(expression, bound):
+                self._add_order(expression, bound)
+            case Divides(divisor, dividend):
+                symbols = sorted(divisor.free_symbols | dividend.free_symbols, key=str)
+                if len(symbols) == 1:
+                    self.divisions.setdefault(symbols[0], []).append(condition)
+                elif isinstance(dividend, Symbol) and isinstance(divisor, Symbol):
+                    self._replace(dividend, divisor * self._new(dividend, least=1))
+
+    def _add_order(self, expression: Expr, bound: Rational) -> None:
+        """``-x + b >= bound`` is a largest value; ``x - y >= bound`` makes x of y and something."""
+        constant, rest = expression.as_coeff_Add()
+        factor, symbol = rest.as_coeff_Mul()
+        room = plain(constant) - bound
+        if isinstance(symbol, Symbol) and factor.is_Rational and factor < 0:
+            most = tidy(Fraction(room) / -plain(factor))
+            self.most[symbol] = min(most, self.most.get(symbol, most))
+            return
+        for term in Add.make_args(rest):
+            others = term - rest
+            if isinstance(term, Symbol) and not others.has(term) and others.is_polynomial():
+                self._replace(term, others - room + self._new(term, least=0))
+                return
+
+    def _new(self, symbol: Symbol, least: int) -> Symbol:
+        """A symbol for what is left of another."""
+        new = Symbol(f"_{symbol.name}", integer=bool(symbol.is_integer), nonnegative=True)
+        self.least[new] = least
+        return new
+
+    def _replace(self, symbol: Symbol, stands: Expr) -> None:
+        """Take a symbol for what it is, unless that, or what stands for another, has it."""
+        used = set().union(*(each.free_symbols for each in self.stand_in.values()))
+        if symbol not in self.stand_in and symbol not in used | stands.free_symbols:
+            self.stand_in[symbol] = stands.xreplace(self.stand_in)
+
+    def reach(self, symbol: Symbol) -> Reach:
+        """The values of one symbol alone."""
+        first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
+        last = self.most.get(symbol)
+        divisions = tuple(self.divisions.get(symbol, ()))
+        for divisor, dividend in divisions:
+            if divisor == symbol and dividend.is_Integer:
+                last = int(abs(dividend)) if last is None else min(last, int(abs(dividend)))
+        return Reach(symbol, first, last, divisions)
+
+
+class Counts:
+    """Some counts as sums of products of sizes, with what is known of these.
+
+    Attributes:
+        polynomials: of each count, or None where it is no such sum.
+        values: of each count, its values at some points; of no such sum none.
+    """
+
+    def __init__(self, counts: Sequence[Expr], region: Region) -> None:
+        """Take some counts apart.
+
+        Args:
+            counts: what is compared.
+            region: the values of the symbols.
+        """
+        self.region = region
+        self._number: dict[Expr, int] = {}
+        shown = [count.xreplace(region.stand_in) for count in counts]
+        self.polynomials = [self._polynomial(count) for count in shown]
+        self.sizes = list(self._number)
+        self.axes = dict(self._axes())
+        self._axis_of = [self._tabled(size) for size in self.sizes]
+        self._lows = [self._low(size) for size in self.sizes]
+        for i, polynomial in enumerate(self.polynomials):
+            if polynomial is not None and not self._is_known(polynomial):
+                self.polynomials[i] = None
+        self._ratios: dict[tuple[Factors, Factors], Rational] = {}
+        self.values = self._sampled()
+
+    def _polynomial(self, expression: Expr) -> Polynomial | None:
+        """A sum of products of sizes, or None where there are too many."""
+        if expression.is_Rational:
+            return {(): plain(expression)} if expression else {}
+        if expression.is_Add:
+            return self._sum(expression.args)
+        if expression.is_Mul:
+            return self._product(expression.args)
+        if expression.is_Pow and expression.exp.is_Integer and 0 < expression.exp <= 8:
+            return self._product([expression.base] * int(expression.exp))
+        if isinstance(expression, Quotient) and expression.args[1].is_Rational:
+            return self._product((expression.args[0], 1 / expression.args[1]))
+        return {((self._number.setdefault(expression, len(self._number)), 1),): 1}
+
+    def _sum(self, terms: Iterable[Expr]) -> Polynomial | None:
+        total: Polynomial = {}
+        for term in terms:
+            found = self._polynomial(term)
+            if found is None:
+                return None
+            for factors, coefficient in found.items():
+                total[factors] = total.get(factors, 0) + coefficient
+        return total if len(total) <= MAX_PRODUCTS else None
+
+    def _product(self, factors: Iterable[Expr]) -> Polynomial | None:
+        total: Polynomial = {(): 1}
+        for factor in factors:
+            found = self._polynomial(factor)
+            if found is None or len(found) * len(total) > MAX_PRODUCTS:
+                return None
+            product: Polynomial = {}
+            for one, a in total.items():
+                for other, b in found.items():
+                    key = _times(one, other)
+                    product[key] = product.get(key, 0) + a * b
+            total = product
+        return total
+
+    def _axes(self) -> Iterator[tuple[Symbol, Axis]]:
+        """The tables of all symbols that have sizes of their own."""
+        functions: dict[Symbol, list[Expr]] = {}
+        symbols: set[Symbol] = set()
+        for size in self.sizes:
+            symbols |= size.free_symbols
+            if len(size.free_symbols) == 1 and not (size.is_Symbol and not size.is_integer):
+                functions.setdefault(*size.free_symbols, []).append(size)
+        for symbol in sorted(symbols, key=str):
+            yield symbol, Axis(self.region.reach(symbol), functions.get(symbol, ()))
+
+    def _tabled(self, size: Expr) -> Symbol | None:
+        """The symbol in whose table a size is."""
+        symbol = next(iter(size.free_symbols)) if len(size.free_symbols) == 1 else None
+        return symbol if symbol is not None and size in self.axes[symbol].values else None
+
+    def _low(self, size: Expr) -> Rational | None:
+        """What a size that is in no table is never below, if it is never negative."""
+        low = lower_bound(size, self.region.least)
+        return low if low is not None and low >= 0 else None
+
+    def _is_known(self, polynomial: Polynomial) -> bool:
+        numbers = {number for factors in polynomial for number, _ in factors}
+        return all(self._axis_of[n] or self._lows[n] is not None for n in numbers)
+
+    def _sampled(self) -> list[tuple[Rational, ...]]:
+        """The values of the counts at points near and far, the same at every call."""
+        random = Random(0)  # noqa: S311 - points to look at, no secrets
+        points = [self._point(random) for _ in range(SAMPLES)]
+        return [
+            () if polynomial is None else tuple(_value(polynomial, sizes) for sizes in points)
+            for polynomial in self.polynomials
+        ]
+
+    def _point(self, random: Random) -> list[Rational]:
+        """The values of all sizes at one point."""
+        known: dict[Expr, Rational] = {}
+        values: dict[Symbol, Rational] = {}
+        for symbol, axis in self.axes.items():
+            values[symbol], sizes = axis.draw(random)
+            known.update(sizes)
+        evaluate = Evaluator(values)
+        return [known[size] if size in known else evaluate(size) for size in self.sizes]
+
+    def exceeds(self, large: int, small: int) -> bool:
+        """Return whether it is proved that one count is never less than another.
+
+        Args:
+            large: the number of a count.
+            small: the number of another.
+        """
+        over, under = self.polynomials[large], self.polynomials[small]
+        return over is not None and under is not None and self._covers(over, under)
+
+    def _covers(self, over: Polynomial, under: Polynomial) -> bool:
+        """Whether the products with a minus in a difference are covered by those with a plus.
+
+        Each takes of those that cover it best: of what is left of ``a`` times a product that is at
+        least ``r`` times its own, ``a·r``.
+        """
+        difference = _difference(over, under)
+        left = {factors: a for factors, a in difference.items() if a > 0}
+        for factors, coefficient in sorted(difference.items(), key=lambda item: item[1]):
+            need = -coefficient
+            ratios = [(self.ratio(plus, factors), plus) for plus in left] if need > 0 else []
+            for ratio, plus in sorted(ratios, reverse=True):
+                if ratio <= 0:
+                    return False
+                taken = min(left[plus], tidy(Fraction(need) / ratio))
+                left[plus] -= taken
+                need -= taken * ratio
+                if not left[plus]:
+                    del left[plus]
+                if need <= 0:
+                    break
+            if need > 0:
+                return False
+        return True
+
+    def ratio(self, over: Factors, under: Factors) -> Rational:
+        """Return a number that the quotient of two products of sizes never falls below."""
+        key = over, under
+        if key not in self._ratios:
+            self._ratios[key] = self._ratio(over, under)
+        return self._ratios[key]
+
+    def _ratio(self, over: Factors, under: Factors) -> Rational:
+        exponents = dict(over)
+        for number, exponent in under:
+            exponents[number] = exponents.get(number, 0) - exponent
+        ratio: Rational = 1
+        along: dict[Symbol, tuple[list[tuple[Expr, int]], list[tuple[Expr, int]]]] = {}
+        for number, exponent in exponents.items():
+            symbol = self._axis_of[number]
+            if symbol is None:
+                ratio *= 0 if exponent < 0 else (self._lows[number] or 0) ** exponent
+            elif exponent:
+                sides = along.setdefault(symbol, ([], []))
+                sides[exponent < 0].append((self.sizes[number], abs(exponent)))
+        for symbol, (tops, bottoms) in along.items():
+            ratio *= self.axes[symbol].ratio(tuple(tops), tuple(bottoms)) if ratio else 0
+        return ratio
+
+
+def _times(one: Factors, other: Factors) -> Factors:
+    """The product of two products."""
+    if not one or not other:
+        return one or other
+    exponents = dict(one)
+    for number, exponent in other:
+        exponents[number] = exponents.get(number, 0) + exponent
+    return tuple(sorted(exponents.items()))
+
+
+def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
+    """``over - under``."""
+    difference = dict(over)
+    for factors, coefficient in under.items():
+        difference[factors] = difference.get(factors, 0) - coefficient
+    return difference
+
+
+def _value(polynomial: Polynomial, sizes: Sequence[Rational]) -> Rational:
+    """The value of a sum of products where the sizes are numbers."""
+    return sum(
+        coefficient * prod(sizes[number] ** exponent for number, exponent in factors)
+        for factors, coefficient in polynomial.items()
+    )
