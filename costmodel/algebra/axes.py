@@ -201,7 +201,8 @@ class Axis:
         first: the smallest value of the symbol.
         places: values of the symbol: integers, or the places of steps and one between each two.
         waves: function → how it repeats.
-        values: function → its values at the places; only of those that are never negative.
+        values: function → its values at the places.
+        signed: the functions that are negative somewhere; in ratios they count as 0 there.
         period: after which all of them repeat, from the last but one period of the table on.
         is_whole: whether the table holds every value that the symbol has.
     """
@@ -227,9 +228,10 @@ class Axis:
         points = (Evaluator({reach.symbol: x}) for x in self._places(reach))
         points = [each for each in points if all(c.holds(each) for c in known)]
         self.places = [each(reach.symbol) for each in points]
+        self.last_period = [i for i, x in enumerate(self.places) if x >= self.end - self.period]
         found = {f: [each(f) for each in points] for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
-        self.last_period = [i for i, x in enumerate(self.places) if x >= self.end - self.period]
+        self.signed = {f for f, values in self.values.items() if min(values) < 0}
         self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
     def _places(self, reach: Reach) -> list[Rational]:
@@ -250,9 +252,10 @@ class Axis:
         return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
-        """Whether a function is never negative and never falls from one period to the next."""
-        rises = self.is_whole or self.waves[function].rise >= 0
-        return bool(values) and rises and min(values) >= 0
+        """Whether a function never falls from one period to the next, and is not negative there."""
+        if self.is_whole or not values:
+            return bool(values)
+        return self.waves[function].rise >= 0 and all(values[i] >= 0 for i in self.last_period)
 
     def draw(self, random: Random) -> tuple[Rational, dict[Expr, Rational]]:
         """Return one value of the symbol, near or far, and those of the functions there.
@@ -296,7 +299,7 @@ class Axis:
         found: list[Rational] = [1] * len(self.places)
         for function, exponent in powers:
             values = self.values[function]
-            found = [x * value**exponent for x, value in zip(found, values, strict=True)]
+            found = [x * max(value, 0) ** exponent for x, value in zip(found, values, strict=True)]
         return found
 
     def _later(self, place: int, over: Powers, under: Powers) -> Rational | None:

@@ -137,9 +137,9 @@ class Counts:
         self.axes = dict(self._axes())
         self._axis_of = [self._tabled(size) for size in self.sizes]
         self._lows = [self._low(size) for size in self.sizes]
-        for i, polynomial in enumerate(self.polynomials):
-            if polynomial is not None and not self._is_known(polynomial):
-                self.polynomials[i] = None
+        self._signed = {
+            i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
+        }
         self._ratios: dict[tuple[Factors, Factors], Rational] = {}
         self.values = self._sampled()
 
@@ -202,9 +202,22 @@ class Counts:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _is_known(self, polynomial: Polynomial) -> bool:
+    def _is_known(self, number: int) -> bool:
+        """Whether a size is in a table, or is never negative."""
+        return self._axis_of[number] is not None or self._lows[number] is not None
+
+    def _is_counted(self, polynomial: Polynomial) -> bool:
+        """Whether all sizes in a sum are known and never negative."""
         numbers = {number for factors in polynomial for number, _ in factors}
-        return all(self._axis_of[n] or self._lows[n] is not None for n in numbers)
+        return all(self._is_known(n) and n not in self._signed for n in numbers)
+
+    def _is_at_most_counted(self, polynomial: Polynomial) -> bool:
+        """Whether a sum is no more than with 0 in place of sizes where they are negative."""
+        return all(
+            self._is_known(n) and (n not in self._signed or (exponent == 1 and coefficient > 0))
+            for factors, coefficient in polynomial.items()
+            for n, exponent in factors
+        ) and all(sum(n in self._signed for n, _ in factors) <= 1 for factors in polynomial)
 
     def _sampled(self) -> list[tuple[Rational, ...]]:
         """The values of the counts at points near and far, the same at every call."""
@@ -233,7 +246,11 @@ class Counts:
             small: the number of another.
         """
         over, under = self.polynomials[large], self.polynomials[small]
-        return over is not None and under is not None and self._covers(over, under)
+        if over is None or under is None:
+            return False
+        if not (self._is_counted(over) and self._is_at_most_counted(under)):
+            return False
+        return self._covers(over, under)
 
     def _covers(self, over: Polynomial, under: Polynomial) -> bool:
         """Whether the products with a minus in a difference are covered by those with a plus.
