@@ -13,16 +13,19 @@ from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
-from archspec.trees import Tensor
+from archspec.sorts import is_condition
+from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
 from costmodel.algebra.dominance import Region
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
@@ -346,6 +349,23 @@ class Analysis:
         sizes = (size for shape in self.propagation.inputs.values() for size in shape)
         return frozenset().union(*(size.free_symbols for size in sizes))
 
+    @cached_property
+    def given_names(self) -> dict[str, Expr]:
+        """The spec's own ``let`` values by name, of lists by name and number, if they are open."""
+        found: dict[str, Expr] = {}
+        for name, value in self.graph.let.items():
+            listed = value.values if isinstance(value, Items) else (value,)
+            for i, tree in enumerate(listed):
+                if isinstance(tree, Unary | Binary | Call) and not is_condition(tree):
+                    own = f"{name}_{i}" if isinstance(value, Items) else name
+                    found[own] = translate(tree, self._own_symbol)
+        return found
+
+    def _own_symbol(self, leaf: Name | Measure) -> Expr:
+        """The symbol of a name; what decides structure knows no sizes of tensors."""
+        assert isinstance(leaf, Name)
+        return self.symbols[leaf.id]
+
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions.
 
@@ -363,7 +383,7 @@ class Analysis:
     def law_of(self, metric: Metric, expression: Expr) -> Expr:
         """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
         if metric.quantity is None:
-            return self.law(expression)
+            return factored(self.law(expression), self._whole)
         real = self.assumed.shown(self._in_last_turn(expression))
         return Quantity(real, Str(metric.quantity))
 

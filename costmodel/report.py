@@ -20,6 +20,7 @@ from costmodel.rules.base import Shape, elements
 from costmodel.scenario import PAST
 
 if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
     from costmodel.peaks import Peak, Stretch
 
@@ -285,9 +286,9 @@ class Report:
             return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
 
-    def law_text(self, expression: Expr) -> str:
+    def law_text(self, expression: Expr, printer: "PythonText | None" = None) -> str:
         """A count of the network as a law."""
-        return self.show(self.analysis.law(expression))
+        return self.show(self.analysis.law(expression), printer)
 
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed."""
@@ -334,6 +335,18 @@ class Report:
             f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
             for clash in found
         )
+
+    def naming(self, metrics: Iterable[Metric]) -> "Naming":
+        """The names of what the laws of some metrics share; the spec's own ones are kept.
+
+        Args:
+            metrics: those whose totals are shown.
+        """
+        from costmodel.algebra.naming import naming
+
+        graph = self.analysis.graph
+        laws = [self.total(metric.name) for metric in metrics] if self.symbolic else []
+        return naming(laws, self.analysis.given_names, {*graph.symbols, *graph.let})
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""

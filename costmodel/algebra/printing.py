@@ -5,7 +5,7 @@ symbols' values it gives the exact number. A quotient of integers that the condi
 is written ``//``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
@@ -45,6 +45,13 @@ def _with_ceilings(expression: Expr) -> Expr:
     return expression.xreplace(reals) if reals else expression
 
 
+def prepared(expression: Expr) -> Expr:
+    """Return an integer expression in the form in which its parts are printed."""
+    if isinstance(expression, Quantity):
+        return _with_ceilings(expression)
+    return _with_ceilings(settled(expression))
+
+
 class PythonText:
     """Expressions as Python. Other forms override the pieces."""
 
@@ -57,7 +64,14 @@ class PythonText:
         Log2: "log2",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, named: Mapping[Expr, str] | None = None) -> None:
+        """Print with names.
+
+        Args:
+            named: expression → the name that stands for it; of products also within larger ones.
+        """
+        self.named = named or {}
+        self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
         self.forms: dict[type, Callable[[Expr], Shown]] = {
             Add: self.sum,
@@ -79,6 +93,8 @@ class PythonText:
 
     def show(self, expression: Expr) -> Shown:
         """The text and how tightly it holds together."""
+        if expression in self.named:
+            return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
             return self.number(expression)
         return self.forms[type(expression)](expression)
@@ -158,6 +174,11 @@ class PythonText:
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
         parts = sorted(Mul.make_args(expression), key=factor_order)
+        for product in self.products:
+            if all(factor in parts for factor in product.args):
+                place = parts.index(product.args[0])
+                parts[place] = product
+                parts = [part for part in parts if part not in product.args]
         return self.times.join(self.within(part, POWER) for part in parts)
 
     def numerator(self, expression: Expr) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import StringIO
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -16,6 +16,9 @@ from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import Note, standing_of
 from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
+
+if TYPE_CHECKING:
+    from costmodel.algebra.printing import PythonText
 
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
@@ -124,6 +127,18 @@ class Entry(NamedTuple):
     terms: tuple[str, ...] = ()
 
 
+def where_notes(report: Report, metrics: Iterable[Metric]) -> list[Note]:
+    """What the names in the laws of some metrics stand for, as assignments of Python.
+
+    Args:
+        report: it.
+        metrics: those whose totals are shown.
+    """
+    definitions = report.naming(metrics).definitions() if report.symbolic else ()
+    labels = chain(["where"], repeat(""))
+    return [(label, f"{name} = {shown}") for label, (name, shown) in zip(labels, definitions, strict=False)]
+
+
 def _lines(report: Report) -> Iterator[Entry]:
     """Every line of a report with its counts, which are indented below it."""
     for row in report.rows:
@@ -137,18 +152,20 @@ def _lines(report: Report) -> Iterator[Entry]:
 
 def _totals(report: Report) -> Iterator[Entry]:
     """The counts of the network, those of peaks with their layers."""
-    yield Entry("total", "", "bold")
-    for metric in report.totals:
-        yield _total(report, metric)
-        if metric.name in PEAKS:
-            for peak in report.peaks(metric.name):
-                yield Entry(f"    of {peak.owner}", report.law_text(peak.term))
-
-
-def _total(report: Report, metric: Metric) -> Entry:
     from costmodel.algebra.printing import PythonText
 
-    before, terms, after = PythonText().factored_terms(report.total(metric.name))
+    yield Entry("total", "", "bold")
+    printer = PythonText(report.naming(report.totals).names)
+    for metric in report.totals:
+        yield _total(report, metric, printer)
+        if metric.name in PEAKS:
+            for peak in report.peaks(metric.name):
+                yield Entry(f"    of {peak.owner}", report.law_text(peak.term, printer))
+    yield from (Entry(f"  {label}", shown) for label, shown in where_notes(report, report.totals))
+
+
+def _total(report: Report, metric: Metric, printer: "PythonText") -> Entry:
+    before, terms, after = printer.factored_terms(report.total(metric.name))
     first, *others = terms
     inside = [before + first, *(" " * len(before) + term for term in others)]
     inside[-1] += after
