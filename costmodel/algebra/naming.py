@@ -6,10 +6,11 @@ which each uses only those before it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from keyword import iskeyword
 from typing import NamedTuple
 
-from sympy import Expr, Mul, Tuple
+from sympy import Expr, Mul
 
 from costmodel.algebra.functions import Extremum, FloorDiv, Operation, Quantity, Quotient, RoundTo
 from costmodel.algebra.printing import PythonText, prepared
@@ -59,14 +60,15 @@ def naming(laws: Sequence[Expr], given: Mapping[str, Expr], taken: Iterable[str]
     """
     shown = [prepared(law) for law in laws]
     own = dict(_own(shown, given))
-    products = set(_worthwhile(shown, _products))
+    each = [[law] for law in shown]
+    products = set(_worthwhile(each, _products))
     if products:
-        products.update(_worthwhile([Tuple(*shown)], _products))
+        products.update(_worthwhile([shown], _products))
     covered = frozenset(own) | products
-    others = _worthwhile(shown, lambda law: _operations(law, covered, is_root=True))
+    others = _worthwhile(each, lambda law: _operations(law, covered, is_root=True))
     free = _Names({*taken, *given})
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
-    return Naming(_in_order({**own, **{each: free.name(each) for each in shared}}))
+    return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}))
 
 
 def _first_shown(expression: Expr) -> tuple[int, str]:
@@ -100,12 +102,12 @@ def _own(laws: Sequence[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr
             yield expression, name
 
 
-def _worthwhile(laws: Iterable[Expr], parts: Parts) -> Iterator[Expr]:
-    """The parts that stand so often in a law that a name makes it shorter."""
+def _worthwhile(groups: Iterable[Sequence[Expr]], parts: Parts) -> Iterator[Expr]:
+    """The parts that stand so often in some laws that a name makes these shorter."""
     lengths: dict[Expr, int] = {}
     found: dict[Expr, None] = {}
-    for law in laws:
-        for part, count in Counter(parts(law)).items():
+    for laws in groups:
+        for part, count in Counter(chain.from_iterable(map(parts, laws))).items():
             if count > 1 and part not in found:
                 length = lengths.setdefault(part, len(PythonText().show(part)[0]))
                 if (count - 1) * (length - SHORT) - SHORT - AROUND >= MIN_SAVING:
