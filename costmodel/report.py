@@ -292,7 +292,13 @@ class Report:
 
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed."""
-        return self.analysis.law_of(METRICS[name], self.analysis.total(name))
+        if name not in self._totals:
+            self._totals[name] = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+        return self._totals[name]
+
+    @cached_property
+    def _totals(self) -> dict[str, Expr]:
+        return {}
 
     def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
         """A metric of the network as law or as number."""

@@ -5,6 +5,7 @@ later they are larger by the same rise, ``f(x + P) == f(x) + R``. So a finite ta
 rises say what holds for every value of the symbol, however large.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -225,13 +226,17 @@ class Axis:
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)
-        points = (Evaluator({reach.symbol: x}) for x in self._places(reach))
-        points = [each for each in points if all(c.holds(each) for c in known)]
-        self.places = [each(reach.symbol) for each in points]
+        self.steps = {f: self._steps(f, reach) for f in self.waves}
+        self.places = [
+            x
+            for x in self._places(reach)
+            if all(c.holds(Evaluator({reach.symbol: x})) for c in known)
+        ]
         self.last_period = [i for i, x in enumerate(self.places) if x >= self.end - self.period]
-        found = {f: [each(f) for each in points] for f in self.waves}
+        found = {f: self._column(f, reach.symbol) for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
+        self._columns: dict[Powers, list[Rational]] = {}
         self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
     def _places(self, reach: Reach) -> list[Rational]:
@@ -243,13 +248,41 @@ class Axis:
         if reach.symbol.is_integer:
             whole = range(ceil(first), floor(self.end) + 1)
             return list(whole) if len(whole) <= MAX_VALUES else []
-        steps = Steps(list(self.waves), reach.symbol)
-        if not steps.are_all or steps.count(first, self.end) > MAX_VALUES:
+        steps = list(self.steps.values())
+        if None in steps:
             return []
         again = max(self.end - self.period, first)
-        cuts = sorted({first, again, self.end, *steps.within(first, self.end)})
+        cuts = sorted({first, again, self.end}.union(*filter(None, steps)))
         between = ((a + b) / 2 for a, b in pairwise(cuts))
         return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
+
+    def _steps(self, function: Expr, reach: Reach) -> list[Fraction] | None:
+        """Where a function of a real symbol steps; of an integer it may be anywhere."""
+        first = max(Fraction(reach.first), Fraction(0))
+        if reach.symbol.is_integer:
+            return []
+        steps = Steps([function], reach.symbol)
+        if not steps.are_all or steps.others or steps.count(first, self.end) > MAX_VALUES:
+            return None
+        return sorted(set(steps.within(first, self.end)))
+
+    def _column(self, function: Expr, symbol: Symbol) -> list[Rational]:
+        """The values of a function at all places, worked out once between two of its steps."""
+        if symbol.is_integer:
+            return [Evaluator({symbol: x})(function) for x in self.places]
+        ahead = deque(self.steps[function] or ())
+        found: list[Rational] = []
+        is_new = True
+        for x in self.places:
+            is_step = bool(ahead) and ahead[0] <= x
+            while ahead and ahead[0] <= x:
+                ahead.popleft()
+            if is_new or is_step:
+                found.append(Evaluator({symbol: x})(function))
+            else:
+                found.append(found[-1])
+            is_new = is_step
+        return found
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
         """Whether a function never falls from one period to the next, and is not negative there."""
@@ -287,20 +320,24 @@ class Axis:
         return self._ratios[key]
 
     def _ratio(self, over: Powers, under: Powers) -> Rational:
-        most, least = self._products(over), self._products(under)
-        least_ratio = _least_ratio(most, least)
-        if self.is_whole or least_ratio is None or least_ratio == 0:
-            return least_ratio or 0
-        later = (self._later(i, over, under) for i in self.last_period)
-        return min([least_ratio, *(ratio for ratio in later if ratio is not None)])
+        columns = self._product(over), self._product(under)
+        least = _least_ratio(zip(*columns, strict=True))
+        if self.is_whole or least is None or least == 0:
+            return least or 0
+        functions = [f for f, _ in (*over, *under)]
+        lines = {tuple(self.values[f][i] for f in functions): i for i in self.last_period}
+        later = (self._later(i, over, under) for i in lines.values())
+        return min([least, *(ratio for ratio in later if ratio is not None)])
 
-    def _products(self, powers: Powers) -> list[Rational]:
+    def _product(self, powers: Powers) -> list[Rational]:
         """The values of a product at all places."""
-        found: list[Rational] = [1] * len(self.places)
-        for function, exponent in powers:
-            values = self.values[function]
-            found = [x * max(value, 0) ** exponent for x, value in zip(found, values, strict=True)]
-        return found
+        if powers not in self._columns:
+            found: list[Rational] = [1] * len(self.places)
+            for function, exponent in powers:
+                column = zip(found, self.values[function], strict=True)
+                found = [x * max(value, 0) ** exponent for x, value in column]
+            self._columns[powers] = found
+        return self._columns[powers]
 
     def _later(self, place: int, over: Powers, under: Powers) -> Rational | None:
         """A number that the ratio never falls below at a place and all periods after it.
@@ -334,14 +371,14 @@ class Axis:
         return sorted(found, key=lambda line: (line[1], line[0]), reverse=True)
 
 
-def _least_ratio(over: Sequence[Rational], under: Sequence[Rational]) -> Rational | None:
+def _least_ratio(pairs: Iterable[tuple[Rational, Rational]]) -> Rational | None:
     """The smallest quotient, by floats first and then exactly where they are nearly the least."""
-    rough = [a / b for a, b in zip(over, under, strict=True) if b]
+    rough = {pair: pair[0] / pair[1] for pair in set(pairs) if pair[1]}
     if not rough:
         return None
-    bound = min(rough) * (1 + 1e-9)
-    pairs = ((a, b) for a, b in zip(over, under, strict=True) if b and a / b <= bound)
-    return min(tidy(Fraction(a) / b) for a, b in set(pairs))
+    bound = min(rough.values()) * (1 + 1e-9)
+    near = (pair for pair, quotient in rough.items() if quotient <= bound)
+    return min(tidy(Fraction(a) / b) for a, b in near)
 
 
 def _wave_of_division(condition: Divides) -> Wave | None:
