@@ -17,7 +17,7 @@ from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
-from costmodel.algebra.dominance import Region
+from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
@@ -169,13 +169,18 @@ class Analysis:
 
     @cached_property
     def region(self) -> Region:
-        """What the symbols may be together, where conditions and assumptions hold."""
+        """The values that the symbols may have together, where all that must hold does."""
         declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
         most = {free: largest for free, largest in declared if largest is not None}
         stand_in = self.assumed.stand_in
         held = (*self.conditions, *self._given, *self.assumed.conditions)
         told = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
         return Region(self._least, most, told)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """What is known of the sizes that counts are products of."""
+        return Sizes(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:
@@ -380,10 +385,14 @@ class Analysis:
                 expression = at_turn(expression, index, last)
         return expression
 
+    def read(self, law: Expr) -> Expr:
+        """The same law as it is read: what the terms of a maximum share stands in front."""
+        return factored(law, self._whole)
+
     def law_of(self, metric: Metric, expression: Expr) -> Expr:
         """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
         if metric.quantity is None:
-            return factored(self.law(expression), self._whole)
+            return self.law(expression)
         real = self.assumed.shown(self._in_last_turn(expression))
         return Quantity(real, Str(metric.quantity))
 
@@ -401,7 +410,7 @@ class Analysis:
 
         several = (terms_of(part) for part in parts if part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], self.region, self.evaluator))
+        kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
         return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
@@ -409,7 +418,7 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
 
         for each in expression.atoms(Maximum) - self._decided.keys():
-            self._decided[each] = maximum(each.args, self.region, self.evaluator)
+            self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
         return expression.xreplace(self._decided)
 
     @cached_property

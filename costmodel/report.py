@@ -156,7 +156,13 @@ class Report:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """The inputs, then the tree of groups and layers as far as it is opened."""
+        """The inputs, then the tree of groups and layers as far as it is opened.
+
+        Among laws the largest of all comes first: its sizes are those of the lines.
+        """
+        for metric in self.columns:
+            if self.symbolic and metric.combine == "max":
+                self.analysis.total(metric.name)
         tree = self._tree(self.analysis.propagation.parts, 0, ONCE)
         opened = (row for row in tree if self.depth is None or row.level <= self.depth)
         return (*self._inputs(), *opened)
@@ -278,7 +284,7 @@ class Report:
             return self.show_value(expression)
         from costmodel.algebra.printing import PythonText
 
-        return (printer or PythonText())(expression)
+        return (printer or PythonText())(self.analysis.read(expression))
 
     def show_value(self, expression: Expr) -> str:
         """The value of a count, or of a quantity with its unit."""
@@ -293,7 +299,8 @@ class Report:
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed."""
         if name not in self._totals:
-            self._totals[name] = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+            law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+            self._totals[name] = self.analysis.read(law)
         return self._totals[name]
 
     @cached_property

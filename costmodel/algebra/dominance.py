@@ -7,7 +7,7 @@ smallest ratio of two products is at least the product of the smallest ratios al
 plus that are never less.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from random import Random
@@ -29,6 +29,9 @@ Polynomial = dict[Factors, Rational]
 
 MAX_PRODUCTS = 256
 """The most products of a sum that is compared."""
+
+MAX_EXPONENT = 8
+"""The largest power that is multiplied out."""
 
 SAMPLES = 192
 """At how many points counts are looked at before anything is proved."""
@@ -114,34 +117,43 @@ class Region:
         return Reach(symbol, first, last, divisions)
 
 
-class Counts:
-    """Some counts as sums of products of sizes, with what is known of these.
+class Sizes:
+    """The sizes that counts are products of, with tables of those that hang on one symbol alone.
 
     Attributes:
-        polynomials: of each count, or None where it is no such sum.
-        values: of each count, its values at some points; of no such sum none.
+        region: the values of the symbols.
+        sizes: what is known, by number.
+        axes: symbol → the table of its sizes.
+        points: the values of all sizes at some points near and far.
     """
 
-    def __init__(self, counts: Sequence[Expr], region: Region) -> None:
-        """Take some counts apart.
+    def __init__(self, region: Region) -> None:
+        """Begin without a size.
 
         Args:
-            counts: what is compared.
             region: the values of the symbols.
         """
         self.region = region
+        self.sizes: list[Expr] = []
+        self.axes: dict[Symbol, Axis] = {}
+        self.points: list[list[Rational]] = []
         self._number: dict[Expr, int] = {}
-        shown = [count.xreplace(region.stand_in) for count in counts]
-        self.polynomials = [self._polynomial(count) for count in shown]
-        self.sizes = list(self._number)
-        self.axes = dict(self._axes())
-        self._axis_of = [self._tabled(size) for size in self.sizes]
-        self._lows = [self._low(size) for size in self.sizes]
-        self._signed = {
-            i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
-        }
+        self._settled = 0
+        self._axis_of: list[Symbol | None] = []
+        self._lows: list[Rational | None] = []
+        self._signed: set[int] = set()
         self._ratios: dict[tuple[Factors, Factors], Rational] = {}
-        self.values = self._sampled()
+
+    def polynomials(self, counts: Iterable[Expr]) -> list[Polynomial | None]:
+        """Return each count as a sum of products of sizes, or None where there are too many.
+
+        Args:
+            counts: expressions of the region's symbols.
+        """
+        found = [self._polynomial(count.xreplace(self.region.stand_in)) for count in counts]
+        if len(self.sizes) > self._settled or not self.points:
+            self._settle()
+        return found
 
     def _polynomial(self, expression: Expr) -> Polynomial | None:
         """A sum of products of sizes, or None where there are too many."""
@@ -151,11 +163,14 @@ class Counts:
             return self._sum(expression.args)
         if expression.is_Mul:
             return self._product(expression.args)
-        if expression.is_Pow and expression.exp.is_Integer and 0 < expression.exp <= 8:
+        if expression.is_Pow and expression.exp.is_Integer and 0 < expression.exp <= MAX_EXPONENT:
             return self._product([expression.base] * int(expression.exp))
         if isinstance(expression, Quotient) and expression.args[1].is_Rational:
             return self._product((expression.args[0], 1 / expression.args[1]))
-        return {((self._number.setdefault(expression, len(self._number)), 1),): 1}
+        if expression not in self._number:
+            self._number[expression] = len(self.sizes)
+            self.sizes.append(expression)
+        return {((self._number[expression], 1),): 1}
 
     def _sum(self, terms: Iterable[Expr]) -> Polynomial | None:
         total: Polynomial = {}
@@ -181,16 +196,24 @@ class Counts:
             total = product
         return total
 
-    def _axes(self) -> Iterator[tuple[Symbol, Axis]]:
-        """The tables of all symbols that have sizes of their own."""
-        functions: dict[Symbol, list[Expr]] = {}
-        symbols: set[Symbol] = set()
+    def _settle(self) -> None:
+        """Work out what is known of all sizes, anew along the symbols of those that are new."""
+        new = set().union(*(size.free_symbols for size in self.sizes[self._settled :]))
+        functions: dict[Symbol, list[Expr]] = {symbol: [] for symbol in sorted(new, key=str)}
         for size in self.sizes:
-            symbols |= size.free_symbols
-            if len(size.free_symbols) == 1 and not (size.is_Symbol and not size.is_integer):
-                functions.setdefault(*size.free_symbols, []).append(size)
-        for symbol in sorted(symbols, key=str):
-            yield symbol, Axis(self.region.reach(symbol), functions.get(symbol, ()))
+            symbols = size.free_symbols
+            if len(symbols) == 1 and symbols <= new and (size.is_integer or not size.is_Symbol):
+                functions[next(iter(symbols))].append(size)
+        for symbol, own in functions.items():
+            self.axes[symbol] = Axis(self.region.reach(symbol), own)
+        self._settled = len(self.sizes)
+        self._axis_of = [self._tabled(size) for size in self.sizes]
+        self._lows = [self._low(size) for size in self.sizes]
+        self._signed = {
+            i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
+        }
+        random = Random(0)  # noqa: S311 - points to look at, no secrets
+        self.points = [self._point(random) for _ in range(SAMPLES)]
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """The symbol in whose table a size is."""
@@ -202,32 +225,6 @@ class Counts:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _is_known(self, number: int) -> bool:
-        """Whether a size is in a table, or is never negative."""
-        return self._axis_of[number] is not None or self._lows[number] is not None
-
-    def _is_counted(self, polynomial: Polynomial) -> bool:
-        """Whether all sizes in a sum are known and never negative."""
-        numbers = {number for factors in polynomial for number, _ in factors}
-        return all(self._is_known(n) and n not in self._signed for n in numbers)
-
-    def _is_at_most_counted(self, polynomial: Polynomial) -> bool:
-        """Whether a sum is no more than with 0 in place of sizes where they are negative."""
-        return all(
-            self._is_known(n) and (n not in self._signed or (exponent == 1 and coefficient > 0))
-            for factors, coefficient in polynomial.items()
-            for n, exponent in factors
-        ) and all(sum(n in self._signed for n, _ in factors) <= 1 for factors in polynomial)
-
-    def _sampled(self) -> list[tuple[Rational, ...]]:
-        """The values of the counts at points near and far, the same at every call."""
-        random = Random(0)  # noqa: S311 - points to look at, no secrets
-        points = [self._point(random) for _ in range(SAMPLES)]
-        return [
-            () if polynomial is None else tuple(_value(polynomial, sizes) for sizes in points)
-            for polynomial in self.polynomials
-        ]
-
     def _point(self, random: Random) -> list[Rational]:
         """The values of all sizes at one point."""
         known: dict[Expr, Rational] = {}
@@ -238,47 +235,38 @@ class Counts:
         evaluate = Evaluator(values)
         return [known[size] if size in known else evaluate(size) for size in self.sizes]
 
-    def exceeds(self, large: int, small: int) -> bool:
-        """Return whether it is proved that one count is never less than another.
+    def _is_known(self, number: int) -> bool:
+        """Whether a size is in a table, or is never negative."""
+        return self._axis_of[number] is not None or self._lows[number] is not None
+
+    def is_counted(self, polynomial: Polynomial) -> bool:
+        """Return whether all sizes in a sum are known and never negative.
 
         Args:
-            large: the number of a count.
-            small: the number of another.
+            polynomial: the sum.
         """
-        over, under = self.polynomials[large], self.polynomials[small]
-        if over is None or under is None:
-            return False
-        if not (self._is_counted(over) and self._is_at_most_counted(under)):
-            return False
-        return self._covers(over, under)
+        numbers = {number for factors in polynomial for number, _ in factors}
+        return all(self._is_known(n) and n not in self._signed for n in numbers)
 
-    def _covers(self, over: Polynomial, under: Polynomial) -> bool:
-        """Whether the products with a minus in a difference are covered by those with a plus.
+    def is_at_most_counted(self, polynomial: Polynomial) -> bool:
+        """Return whether a sum is no more than with 0 for sizes where they are negative.
 
-        Each takes of those that cover it best: of what is left of ``a`` times a product that is at
-        least ``r`` times its own, ``a·r``.
+        Args:
+            polynomial: the sum.
         """
-        difference = _difference(over, under)
-        left = {factors: a for factors, a in difference.items() if a > 0}
-        for factors, coefficient in sorted(difference.items(), key=lambda item: item[1]):
-            need = -coefficient
-            ratios = [(self.ratio(plus, factors), plus) for plus in left] if need > 0 else []
-            for ratio, plus in sorted(ratios, reverse=True):
-                if ratio <= 0:
-                    return False
-                taken = min(left[plus], tidy(Fraction(need) / ratio))
-                left[plus] -= taken
-                need -= taken * ratio
-                if not left[plus]:
-                    del left[plus]
-                if need <= 0:
-                    break
-            if need > 0:
+        for factors, coefficient in polynomial.items():
+            signed = [exponent for number, exponent in factors if number in self._signed]
+            if signed and not (signed == [1] and coefficient > 0):
                 return False
-        return True
+        return all(self._is_known(number) for factors in polynomial for number, _ in factors)
 
     def ratio(self, over: Factors, under: Factors) -> Rational:
-        """Return a number that the quotient of two products of sizes never falls below."""
+        """Return a number that the quotient of two products of sizes never falls below.
+
+        Args:
+            over: the sizes in the numerator.
+            under: those in the denominator.
+        """
         key = over, under
         if key not in self._ratios:
             self._ratios[key] = self._ratio(over, under)
@@ -300,6 +288,65 @@ class Counts:
         for symbol, (tops, bottoms) in along.items():
             ratio *= self.axes[symbol].ratio(tuple(tops), tuple(bottoms)) if ratio else 0
         return ratio
+
+
+class Counts:
+    """Some counts as sums of products of sizes.
+
+    Attributes:
+        polynomials: of each count, or None where it is no such sum.
+        values: of each count, its values at some points; of no such sum none.
+    """
+
+    def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
+        """Take some counts apart.
+
+        Args:
+            counts: what is compared.
+            sizes: what is known of their sizes.
+        """
+        self.sizes = sizes
+        self.polynomials = sizes.polynomials(counts)
+        self.values = [
+            () if polynomial is None else tuple(_value(polynomial, point) for point in sizes.points)
+            for polynomial in self.polynomials
+        ]
+
+    def exceeds(self, large: int, small: int) -> bool:
+        """Return whether it is proved that one count is never less than another.
+
+        Args:
+            large: the number of a count.
+            small: the number of another.
+        """
+        over, under = self.polynomials[large], self.polynomials[small]
+        if over is None or under is None:
+            return False
+        if not (self.sizes.is_counted(over) and self.sizes.is_at_most_counted(under)):
+            return False
+        return self._covers(_difference(over, under))
+
+    def _covers(self, difference: Polynomial) -> bool:
+        """Whether the products with a minus in a difference are covered by those with a plus."""
+        left = {factors: a for factors, a in difference.items() if a > 0}
+        short = sorted((a, factors) for factors, a in difference.items() if a < 0)
+        return all(self._cover(factors, -a, left) for a, factors in short)
+
+    def _cover(self, factors: Factors, need: Rational, left: Polynomial) -> bool:
+        """Take what covers ``need`` times a product from those that are left, the best first.
+
+        ``a`` times a product that is at least ``r`` times this one covers ``a·r`` of it.
+        """
+        ratios = sorted(((self.sizes.ratio(plus, factors), plus) for plus in left), reverse=True)
+        for ratio, plus in ratios:
+            if need <= 0 or ratio <= 0:
+                break
+            taken = min(left[plus], tidy(Fraction(need) / ratio))
+            left[plus] -= taken
+            need -= taken * ratio
+            if not left[plus]:
+                del left[plus]
+        return need <= 0
 
 
 def _times(one: Factors, other: Factors) -> Factors:

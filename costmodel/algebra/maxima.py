@@ -6,25 +6,25 @@ from sympy import Expr, Poly
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
-from costmodel.algebra.dominance import Counts, Region
+from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, terms_of
 
 
-def maximum(terms: Sequence[Expr], region: Region, usual: Evaluator) -> Expr:
+def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
     """Return the maximum of some terms without those that can never be it.
 
     What is the largest somewhere stays; of the others only a proof drops a term.
 
     Args:
         terms: expressions that are not negative.
-        region: the values that the symbols may have.
+        sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
     ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: _rank(term, usual))
     if len(ordered) == 1:
         return ordered[0]
-    counts = Counts(ordered, region)
+    counts = Counts(ordered, sizes)
     return Maximum(*(ordered[number] for number in _undominated(counts)))
 
 
