@@ -357,9 +357,28 @@ class Report:
         """
         from costmodel.algebra.naming import naming
 
-        graph = self.analysis.graph
-        laws = [self.total(metric.name) for metric in metrics] if self.symbolic else []
-        return naming(laws, self.analysis.given_names, {*graph.symbols, *graph.let})
+        if not self.symbolic:
+            return naming((), {}, ())
+        graph, given = self.analysis.graph, self.analysis.given_names
+        counts = (count for row in self.rows for count in row.counts.values()) if given else ()
+        laws = [self.total(metric.name) for metric in metrics]
+        return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+
+    def row_text(
+        self, row: Row, metric: Metric, naming: "Naming", printer: "type[PythonText] | None" = None
+    ) -> str:
+        """A count of a line as law or as number; a layer's law stands for itself.
+
+        Args:
+            row: the line.
+            metric: what is counted.
+            naming: the names that laws of groups have; those of layers have the spec's own.
+            printer: how laws are written, else as Python.
+        """
+        from costmodel.algebra.printing import PythonText
+
+        names = naming.names if row.is_group else naming.own
+        return self.show(row.counts[metric.name], (printer or PythonText)(names))
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""

@@ -33,9 +33,11 @@ class Naming(NamedTuple):
 
     Attributes:
         names: expression → name, those first that others are made of.
+        own: those of them that are the spec's own.
     """
 
     names: Mapping[Expr, str]
+    own: Mapping[Expr, str]
 
     def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
         """Return the names with what they stand for, each by those before it.
@@ -50,16 +52,22 @@ class Naming(NamedTuple):
             known = {**known, expression: name}
 
 
-def naming(laws: Sequence[Expr], given: Mapping[str, Expr], taken: Iterable[str]) -> Naming:
+def naming(
+    laws: Sequence[Expr],
+    given: Mapping[str, Expr],
+    taken: Iterable[str],
+    beside: Iterable[Expr] = (),
+) -> Naming:
     """Return names for what several terms of a law share.
 
     Args:
         laws: what is shown together.
         given: the spec's own names with what they stand for; they are kept wherever that stands.
         taken: names that stand for something else.
+        beside: laws in which the spec's own names are kept, too.
     """
     shown = [prepared(law) for law in laws]
-    own = dict(_own(shown, given))
+    own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
     each = [[law] for law in shown]
     products = set(_worthwhile(each, _products))
     if products:
@@ -68,7 +76,7 @@ def naming(laws: Sequence[Expr], given: Mapping[str, Expr], taken: Iterable[str]
     others = _worthwhile(each, lambda law: _operations(law, covered, is_root=True))
     free = _Names({*taken, *given})
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
-    return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}))
+    return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}), own)
 
 
 def _first_shown(expression: Expr) -> tuple[int, str]:
@@ -91,9 +99,9 @@ def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
     return {expression: names[expression] for expression in sorted(names, key=place)}
 
 
-def _own(laws: Sequence[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
-    """What the spec's own names stand for, where a law has it; of two with one value the first."""
-    met = set().union(*(law.atoms(Operation) for law in laws)) if given else set()
+def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
+    """The values of the spec's own names that stand in a law; of equal ones the first."""
+    met = set().union(*(law.atoms(Operation) for law in laws))
     known: set[Expr] = set()
     for name, value in given.items():
         expression = prepared(value)

@@ -1,7 +1,10 @@
 """A report as a Markdown table with its notes."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain, repeat
 
+from costmodel.algebra.naming import Naming
+from costmodel.algebra.printing import PythonText
 from costmodel.render.scenario import Note
 from costmodel.render.table import notes
 from costmodel.report import Report, Row
@@ -10,18 +13,21 @@ from costmodel.rules.base import show_shape
 
 def render(report: Report, facts: Iterable[Note] = ()) -> str:
     """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
-    titles = [metric.title for metric in report.columns]
+    titles, naming = [metric.title for metric in report.columns], report.naming(report.columns)
     lines = [f"**{escaped(report.title)}**", ""]
     lines.append(line_of(["layer", "output shape", *titles]))
     align = "---" if report.symbolic else "---:"
     lines.append(line_of(["---", "---", *[align] * len(titles)]))
     lines += [
-        line_of([_label(report, row), _shape(report, row), *_counts(report, row)])
+        line_of([_label(report, row), _shape(report, row), *_counts(report, row, naming)])
         for row in report.rows
     ]
-    totals = [_cell(report, report.show_total(metric)) for metric in report.columns]
+    printer = PythonText(naming.names)
+    totals = [_cell(report, report.show_total(metric, printer)) for metric in report.columns]
     lines.append(line_of(["**total**", "", *(f"**{total}**" for total in totals)]))
     lines.append("")
+    where = zip(chain(["where"], repeat("")), naming.definitions(), strict=False)
+    lines += listed(((label, " = ".join(each)) for label, each in where), show=code)
     lines += listed((*facts, *notes(report)))
     return "\n".join(lines) + "\n"
 
@@ -37,8 +43,8 @@ def line_of(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _counts(report: Report, row: Row) -> list[str]:
-    return [_cell(report, report.show(row.counts[metric.name])) for metric in report.columns]
+def _counts(report: Report, row: Row, naming: Naming) -> list[str]:
+    return [_cell(report, report.row_text(row, metric, naming)) for metric in report.columns]
 
 
 def _cell(report: Report, shown: str) -> str:

@@ -18,6 +18,7 @@ from costmodel.report import Report, Row
 from costmodel.rules.base import show_shape
 
 if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
 
 MAX_WIDTH = 10_000
@@ -107,7 +108,9 @@ def _count(report: Report, row: Row, metric: Metric) -> str:
 def laws(report: Report, console: Console) -> None:
     """Every line with its counts as laws, then those of the network."""
     console.print()
-    _draw_entries([*_lines(report), *_totals(report)], console)
+    naming = report.naming(report.totals)
+    listed = (*_lines(report, naming), *_totals(report, naming), *_where(naming))
+    _draw_entries(listed, console)
     console.print()
 
 
@@ -127,19 +130,14 @@ class Entry(NamedTuple):
     terms: tuple[str, ...] = ()
 
 
-def where_notes(report: Report, metrics: Iterable[Metric]) -> list[Note]:
-    """What the names in the laws of some metrics stand for, as assignments of Python.
-
-    Args:
-        report: it.
-        metrics: those whose totals are shown.
-    """
-    definitions = report.naming(metrics).definitions() if report.symbolic else ()
+def _where(naming: "Naming") -> Iterator[Entry]:
+    """What the names in laws stand for, as assignments of Python."""
     labels = chain(["where"], repeat(""))
-    return [(label, f"{name} = {shown}") for label, (name, shown) in zip(labels, definitions, strict=False)]
+    for label, (name, shown) in zip(labels, naming.definitions(), strict=False):
+        yield Entry(f"  {label}", f"{name} = {shown}")
 
 
-def _lines(report: Report) -> Iterator[Entry]:
+def _lines(report: Report, naming: "Naming") -> Iterator[Entry]:
     """Every line of a report with its counts, which are indented below it."""
     for row in report.rows:
         note = Text(row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
@@ -147,21 +145,20 @@ def _lines(report: Report) -> Iterator[Entry]:
         indent = "  " * (row.level + 1)
         for metric in report.columns:
             if row.counts[metric.name] != 0:
-                yield Entry(f"{indent}{metric.name}", report.show(row.counts[metric.name]))
+                yield Entry(f"{indent}{metric.name}", report.row_text(row, metric, naming))
 
 
-def _totals(report: Report) -> Iterator[Entry]:
+def _totals(report: Report, naming: "Naming") -> Iterator[Entry]:
     """The counts of the network, those of peaks with their layers."""
     from costmodel.algebra.printing import PythonText
 
     yield Entry("total", "", "bold")
-    printer = PythonText(report.naming(report.totals).names)
+    printer = PythonText(naming.names)
     for metric in report.totals:
         yield _total(report, metric, printer)
         if metric.name in PEAKS:
             for peak in report.peaks(metric.name):
                 yield Entry(f"    of {peak.owner}", report.law_text(peak.term, printer))
-    yield from (Entry(f"  {label}", shown) for label, shown in where_notes(report, report.totals))
 
 
 def _total(report: Report, metric: Metric, printer: "PythonText") -> Entry:
