@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
     from costmodel.peaks import Peak, Stretch
 
+LONGEST_LAW = 600
+"""The most characters of a law that are read at a glance: a screen has no more."""
+
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
 
@@ -284,7 +287,21 @@ class Report:
             return self.show_value(expression)
         from costmodel.algebra.printing import PythonText
 
-        return (printer or PythonText())(self.analysis.read(expression))
+        printer = printer or PythonText()
+        return printer(self.law_shown(expression, printer))
+
+    def law_shown(self, expression: Expr, printer: "PythonText") -> Expr:
+        """A law as it is read: one that is longer than a screen is drawn together.
+
+        Args:
+            expression: the law.
+            printer: has the names that stand in it.
+        """
+        from costmodel.algebra.factoring import tight
+        from costmodel.algebra.printing import PythonText
+
+        law, show = self.analysis.read(expression), PythonText(printer.named)
+        return tight(law) if len(show(law)) > LONGEST_LAW else law
 
     def show_value(self, expression: Expr) -> str:
         """The value of a count, or of a quantity with its unit."""

@@ -1,11 +1,12 @@
 """Maxima in a form that is read at a glance: what all terms share stands once, in front."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from math import gcd
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Mul
+from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.functions import Maximum, is_whole
 from costmodel.algebra.laws import Whole
@@ -56,6 +57,41 @@ def _is_whole(term: Expr, whole: Whole) -> bool:
     return is_whole(term) or all(map(whole, Add.make_args(term.expand())))
 
 
+def tight(law: Expr) -> Expr:
+    """Return the same law with what the terms of each sum in it share in front of them.
+
+    Args:
+        law: a count.
+    """
+    return Mul(*_tight_factors(law))
+
+
+def _tight_factors(law: Expr) -> Iterator[Expr]:
+    """The factors of a law, sums among them without what their terms share."""
+    for factor in Mul.make_args(law):
+        if factor.is_Add:
+            own = _common(factor)
+            yield own.product
+            yield _gathered([_divided(term, own) for term in factor.args])
+        else:
+            yield factor
+
+
+def _gathered(terms: Sequence[Expr]) -> Expr:
+    """A sum, those terms together first that share the factor that most of them have."""
+    counts = Counter(base for term in terms for base in _common(term).powers)
+    base, count = min(counts.items(), key=_most_first, default=(S.One, 0))
+    if count < 2 or count == len(terms):
+        return Add(*map(tight, terms))
+    shared = [term for term in terms if base in _common(term).powers]
+    others = [term for term in terms if base not in _common(term).powers]
+    return tight(Add(*shared)) + _gathered(others)
+
+
+def _most_first(counted: tuple[Expr, int]) -> tuple[int, str]:
+    return -counted[1], str(counted[0])
+
+
 def _split(term: Expr) -> Expr:
     """A sum as what its parts share, times the rest."""
     own = _common(term)
@@ -64,8 +100,8 @@ def _split(term: Expr) -> Expr:
 
 def _common(expression: Expr) -> Common:
     """The number and the factors that all parts of an expression share."""
-    if expression.is_Integer and expression > 0:
-        return Common(int(expression), {})
+    if expression.is_Integer and expression:
+        return Common(abs(int(expression)), {})
     if expression.is_Add:
         return reduce(Common.met, map(_common, expression.args))
     if expression.is_Mul:

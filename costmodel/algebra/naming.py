@@ -6,13 +6,21 @@ which each uses only those before it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from keyword import iskeyword
 from typing import NamedTuple
 
 from sympy import Expr, Mul
 
-from costmodel.algebra.functions import Extremum, FloorDiv, Operation, Quantity, Quotient, RoundTo
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Maximum,
+    Operation,
+    Quantity,
+    Quotient,
+    RoundTo,
+    is_whole,
+)
 from costmodel.algebra.printing import PythonText, prepared
 
 Parts = Callable[[Expr], Iterable[Expr]]
@@ -68,12 +76,9 @@ def naming(
     """
     shown = [prepared(law) for law in laws]
     own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
-    each = [[law] for law in shown]
-    products = set(_worthwhile(each, _products))
-    if products:
-        products.update(_worthwhile([shown], _products))
+    products = set(_worthwhile(shown, _products))
     covered = frozenset(own) | products
-    others = _worthwhile(each, lambda law: _operations(law, covered, is_root=True))
+    others = _worthwhile(shown, lambda law: _operations(law, covered))
     free = _Names({*taken, *given})
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
     return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}), own)
@@ -110,23 +115,31 @@ def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr
             yield expression, name
 
 
-def _worthwhile(groups: Iterable[Sequence[Expr]], parts: Parts) -> Iterator[Expr]:
-    """The parts that stand so often in some laws that a name makes these shorter."""
-    lengths: dict[Expr, int] = {}
-    found: dict[Expr, None] = {}
-    for laws in groups:
-        for part, count in Counter(chain.from_iterable(map(parts, laws))).items():
-            if count > 1 and part not in found:
-                length = lengths.setdefault(part, len(PythonText().show(part)[0]))
-                if (count - 1) * (length - SHORT) - SHORT - AROUND >= MIN_SAVING:
-                    found[part] = None
-    yield from found
+def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
+    """The parts that stand so often in a law that a name makes it shorter.
+
+    Where there is one, those are named, too, that stand so often in all laws together.
+    """
+    counts = [Counter(parts(law)) for law in laws]
+    found = {part for count in counts for part in count if _saves(part, count[part])}
+    if found:
+        together = sum(counts, Counter[Expr]())
+        found.update(part for part, count in together.items() if _saves(part, count))
+    return found
+
+
+def _saves(part: Expr, count: int) -> bool:
+    """Whether a name makes what stands so often shorter, its definition included."""
+    if count < 2:
+        return False
+    length = len(PythonText().show(part)[0])
+    return (count - 1) * (length - SHORT) - SHORT - AROUND >= MIN_SAVING
 
 
 def _products(expression: Expr) -> Iterator[Expr]:
     """The products of sizes in an expression: ``ceil(h/2)*ceil(w/2)``."""
     factors = Mul.make_args(expression)
-    sizes = [factor for factor in factors if isinstance(factor.as_base_exp()[0], FloorDiv)]
+    sizes = [factor for factor in factors if _is_extent(factor.as_base_exp()[0])]
     if len(sizes) > 1 or any(size.is_Pow for size in sizes):
         yield Mul(*sizes)
     for factor in factors:
@@ -134,16 +147,25 @@ def _products(expression: Expr) -> Iterator[Expr]:
             yield from _products(arg)
 
 
-def _operations(expression: Expr, named: frozenset[Expr], *, is_root: bool) -> Iterator[Expr]:
+def _is_extent(size: Expr) -> bool:
+    """Whether something is the floor of a quotient of integers, as heights and widths are."""
+    return isinstance(size, FloorDiv) and is_whole(size.args[0])
+
+
+def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
     """The functions in an expression that stand outside of what has a name."""
     if expression in named:
         return
-    if isinstance(expression, Operation) and not is_root and not isinstance(expression, Quotient):
+    if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
         yield expression
     sizes = next((p for p in named if p.is_Mul and set(p.args) <= {*expression.args}), None)
     args = [arg for arg in expression.args if sizes is None or arg not in sizes.args]
     for arg in args:
-        yield from _operations(arg, named, is_root=is_root and isinstance(expression, Quantity))
+        yield from _operations(arg, named)
+
+
+_UNNAMED = (Maximum, Quantity, Quotient)
+"""What is no part of a law but the law itself, or stands for a division."""
 
 
 class _Names:
@@ -175,7 +197,7 @@ class _Names:
 def _stem(expression: Expr) -> str | None:
     """``r2``, ``h2``, ``c64``, or None."""
     floors = [factor.as_base_exp()[0] for factor in Mul.make_args(expression)]
-    if all(isinstance(floor, FloorDiv) for floor in floors):
+    if all(map(_is_extent, floors)):
         divisors = {floor.args[1] for floor in floors}
         divisor = divisors.pop()
         if divisors or not divisor.is_Integer or divisor == 1:
@@ -184,7 +206,7 @@ def _stem(expression: Expr) -> str | None:
             return f"r{divisor}"
         symbols = expression.free_symbols
         return f"{symbols.pop()}{divisor}" if len(symbols) == 1 else None
-    if isinstance(expression, RoundTo):
+    if isinstance(expression, RoundTo | FloorDiv):
         factor, rest = expression.args[0].as_coeff_Mul()
         return f"c{factor}" if factor.is_Integer and rest.is_Symbol else None
     return None

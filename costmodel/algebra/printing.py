@@ -190,8 +190,11 @@ class PythonText:
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, or a product with one: what stands before its terms, they, and what after."""
+        """A sum, a maximum, or a product with one: what is before its terms, they, what is after."""
         expression = _with_ceilings(expression)
+        largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
+        if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
+            return self._terms_of_maximum(expression / largest[0], largest[0])
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -201,6 +204,11 @@ class PythonText:
     def quotient(self, over: str, under: str) -> str:
         """A division: exact where integers are meant, true within a real expression."""
         return f"{over}{'//' if self.whole else '/'}{under}"
+
+    def _terms_of_maximum(self, outside: Expr, largest: Expr) -> tuple[str, list[str], str]:
+        before = "" if outside is S.One else self.factors(outside) + self.times
+        *others, last = map(self, largest.args)
+        return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
 
     def exact_quotient(self, expression: Quotient) -> Shown:
         """``(a + b)//q``, where it is known to be exact."""

@@ -162,7 +162,8 @@ def _totals(report: Report, naming: "Naming") -> Iterator[Entry]:
 
 
 def _total(report: Report, metric: Metric, printer: "PythonText") -> Entry:
-    before, terms, after = printer.factored_terms(report.total(metric.name))
+    law = report.law_shown(report.total(metric.name), printer)
+    before, terms, after = printer.factored_terms(law)
     first, *others = terms
     inside = [before + first, *(" " * len(before) + term for term in others)]
     inside[-1] += after
