@@ -1,8 +1,8 @@
 """Step functions of one symbol over all of its values: which of two products is never less.
 
-``x//q``, ``round_to(x, d)``, ``min(1, L - 1)`` and their sums repeat: from some value on, one period
-later they are larger by the same rise, ``f(x + P) == f(x) + R``. So a finite table of values and the
-rises say what holds for every value of the symbol, however large.
+``x//q``, ``round_to(x, d)``, ``min(1, L - 1)`` and their sums repeat: from some value on, one
+period later they are larger by the same rise, ``f(x + P) == f(x) + R``. So a finite table of values
+and the rises say what holds for every value of the symbol, however large.
 """
 
 from collections import deque
@@ -301,7 +301,10 @@ class Axis:
         if self.is_whole or not self.last_period or random.random() < HALF:
             place = int(len(self.places) * random.random() ** 2)
             return self.places[place], {f: values[place] for f, values in self.values.items()}
-        place, periods = random.choice(self.last_period), int(2 ** (MAX_DOUBLINGS * random.random()))
+        place, periods = (
+            random.choice(self.last_period),
+            int(2 ** (MAX_DOUBLINGS * random.random())),
+        )
         shift = self.period * periods
         rises = {f: self.waves[f].slope * shift for f in self.values}
         shifted = {f: tidy(values[place] + rises[f]) for f, values in self.values.items()}
@@ -342,8 +345,8 @@ class Axis:
     def _later(self, place: int, over: Powers, under: Powers) -> Rational | None:
         """A number that the ratio never falls below at a place and all periods after it.
 
-        Each factor is ``value + m·rise``; a quotient of two of them goes one way only, from its value
-        at ``m = 0`` to the quotient of the rises. None where nothing stands under.
+        Each factor is ``value + m·rise``; a quotient of two of them goes one way only, from its
+        value at ``m = 0`` to the quotient of the rises. None where nothing stands under.
         """
         tops, bottoms = (self._lines(place, powers) for powers in (over, under))
         ratio = Fraction(1)

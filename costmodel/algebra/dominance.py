@@ -1,8 +1,8 @@
 """Which of two counts is never less than the other, where the symbols are what they may be.
 
-A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says how
-two products of sizes compare everywhere (see `axes`); symbols do not hang on each other, so the
-smallest ratio of two products is at least the product of the smallest ratios along each symbol.
+A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says
+how two products of sizes compare everywhere (see `axes`). The smallest ratio of two products is at
+least the product of the smallest ratios along each symbol.
 ``large - small`` is never negative where every product with a minus is covered by products with a
 plus that are never less.
 """
@@ -212,7 +212,7 @@ class Sizes:
         self._signed = {
             i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
         }
-        random = Random(0)  # noqa: S311 - points to look at, no secrets
+        random = Random(0)
         self.points = [self._point(random) for _ in range(SAMPLES)]
 
     def _tabled(self, size: Expr) -> Symbol | None:

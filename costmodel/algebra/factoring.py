@@ -33,7 +33,7 @@ class Common(NamedTuple):
 def factored(law: Expr, whole: Whole = is_whole) -> Expr:
     """Return the same law with what the terms of a maximum share in front of it.
 
-    ``max(4·n·a + 4·n·b, 8·n·a) = 4·n·max(a + b, 2·a)``, of a number and symbols, which are positive.
+    ``max(4·n·a + 4·n·b, 8·n·a) = 4·n·max(a + b, 2·a)``: a number and symbols, which are positive.
     In each term what its own parts share stands in front, too. A symbol that makes a quotient an
     integer stays beside it.
 

@@ -176,7 +176,7 @@ class _Names:
         self.counts = Counter[str]()
 
     def name(self, expression: Expr) -> str:
-        """A name that tells what an expression is: r2 of sizes under a stride of 2, c64 of channels.
+        """Return a name that tells what an expression is: r2 under a stride of 2, c64 of channels.
 
         Args:
             expression: what gets it.

@@ -190,7 +190,7 @@ class PythonText:
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, a maximum, or a product with one: what is before its terms, they, what is after."""
+        """A sum, a maximum or a product with one: what is before its terms, they, what is after."""
         expression = _with_ceilings(expression)
         largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
         if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
