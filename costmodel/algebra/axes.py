@@ -222,7 +222,8 @@ class Axis:
         self.first = reach.first
         start = max([Fraction(reach.first), *(wave.start for wave in waves)])
         self.end = start + 2 * self.period
-        self.is_whole = reach.last is not None and reach.last <= max(self.end, FEW_VALUES)
+        few = FEW_VALUES if reach.symbol.is_integer else 0
+        self.is_whole = reach.last is not None and reach.last <= max(self.end, few)
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)

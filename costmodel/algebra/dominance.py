@@ -19,7 +19,7 @@ from costmodel.algebra.axes import Axis, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Quotient, plain
+from costmodel.algebra.functions import Quotient, is_whole, plain
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -76,17 +76,22 @@ class Region:
                 symbols = sorted(divisor.free_symbols | dividend.free_symbols, key=str)
                 if len(symbols) == 1:
                     self.divisions.setdefault(symbols[0], []).append(condition)
-                elif isinstance(dividend, Symbol) and isinstance(divisor, Symbol):
+                elif dividend.is_Symbol and divisor.is_Symbol and is_whole(dividend * divisor):
                     self._replace(dividend, divisor * self._new(dividend, least=1))
 
     def _add_order(self, expression: Expr, bound: Rational) -> None:
-        """``-x + b >= bound`` is a largest value; ``x - y >= bound`` makes x of y and something."""
+        """``a·x + b >= bound`` is a bound of x; ``x - y >= bound`` makes x of y and something."""
         constant, rest = expression.as_coeff_Add()
         factor, symbol = rest.as_coeff_Mul()
         room = plain(constant) - bound
-        if isinstance(symbol, Symbol) and factor.is_Rational and factor < 0:
-            most = tidy(Fraction(room) / -plain(factor))
-            self.most[symbol] = min(most, self.most.get(symbol, most))
+        if isinstance(symbol, Symbol):
+            end = tidy(Fraction(-room) / plain(factor))
+            if factor < 0:
+                self.most[symbol] = min(end, self.most.get(symbol, end))
+            else:
+                self.least[symbol] = max(end, self.least.get(symbol, end))
+            return
+        if not (is_whole(rest) and room.denominator == 1):
             return
         for term in Add.make_args(rest):
             others = term - rest
@@ -96,7 +101,7 @@ class Region:
 
     def _new(self, symbol: Symbol, least: int) -> Symbol:
         """A symbol for what is left of another."""
-        new = Symbol(f"_{symbol.name}", integer=bool(symbol.is_integer), nonnegative=True)
+        new = Symbol(f"_{symbol.name}", integer=True, nonnegative=True)
         self.least[new] = least
         return new
 

@@ -143,8 +143,13 @@ def _products(expression: Expr) -> Iterator[Expr]:
     if len(sizes) > 1 or any(size.is_Pow for size in sizes):
         yield Mul(*sizes)
     for factor in factors:
-        for arg in factor.args:
+        for arg in _inside(factor):
             yield from _products(arg)
+
+
+def _inside(expression: Expr) -> list[Expr]:
+    """What an expression is made of; the unit of a quantity is no part of it."""
+    return [arg for arg in expression.args if isinstance(arg, Expr)]
 
 
 def _is_extent(size: Expr) -> bool:
@@ -159,7 +164,7 @@ def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
     if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
         yield expression
     sizes = next((p for p in named if p.is_Mul and set(p.args) <= {*expression.args}), None)
-    args = [arg for arg in expression.args if sizes is None or arg not in sizes.args]
+    args = [arg for arg in _inside(expression) if sizes is None or arg not in sizes.args]
     for arg in args:
         yield from _operations(arg, named)
 
