@@ -79,7 +79,12 @@ def inside(conditions: list[Condition], draw: random.Random) -> list[dict[Expr, 
         h, w, t = (int(2 ** (draw.random() * draw.choice((3, 6, 12)))) for _ in range(3))
         h *= draw.choice((1, 4, 12))
         w *= draw.choice((1, 32))
-        point = {H: h, W: w, T: t, A: Fraction(draw.randint(1, 400), draw.choice((7, 40, 100)))}
+        point: dict[Expr, Rational] = {
+            H: h,
+            W: w,
+            T: t,
+            A: Fraction(draw.randint(1, 400), draw.choice((7, 40, 100))),
+        }
         if all(condition.holds(Evaluator(point)) for condition in conditions):
             found.append(point)
     return found
@@ -183,7 +188,8 @@ def test_what_may_be_negative_is_never_the_largest() -> None:
         [5 * happens * W, 4 * W, 3 * happens * W], Sizes(Region({})), Evaluator({A: 1, W: 2})
     )
     assert set(terms_of(kept)) == {5 * happens * W, 4 * W}
-    for a, w in product((Fraction(1, 3), 1, 2, 3), (1, 5)):
+    widths: tuple[Rational, ...] = (Fraction(1, 3), 1, 2, 3)
+    for a, w in product(widths, (1, 5)):
         evaluate = Evaluator({A: a, W: w})
         assert evaluate(kept) == max(5 * evaluate(happens) * w, 4 * w)
 

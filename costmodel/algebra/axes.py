@@ -200,6 +200,9 @@ class Axis:
 
     Attributes:
         first: the smallest value of the symbol.
+        end: the largest value in the table.
+        steps: function of a real symbol → where it steps, or None where that is not known.
+        last_period: the numbers of the places in the last period of the table.
         places: values of the symbol: integers, or the places of steps and one between each two.
         waves: function → how it repeats.
         values: function → its values at the places.
@@ -222,8 +225,8 @@ class Axis:
         self.first = reach.first
         start = max([Fraction(reach.first), *(wave.start for wave in waves)])
         self.end = start + 2 * self.period
-        few = FEW_VALUES if reach.symbol.is_integer else 0
-        self.is_whole = reach.last is not None and reach.last <= max(self.end, few)
+        few = Fraction(FEW_VALUES if reach.symbol.is_integer else 0)
+        self.is_whole = reach.last is not None and Fraction(reach.last) <= max(self.end, few)
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)

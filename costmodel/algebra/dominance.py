@@ -42,8 +42,9 @@ class Region:
 
     Attributes:
         least: the smallest values of the symbols.
+        most: the largest values.
+        divisions: symbol → what divides some integer of it alone, or what it divides.
         stand_in: symbol → what it is, where a condition says so: ``context >= t`` is ``t + more``.
-        reaches: symbol → its own values.
     """
 
     def __init__(
@@ -299,6 +300,7 @@ class Counts:
     """Some counts as sums of products of sizes.
 
     Attributes:
+        sizes: what is known of their sizes.
         polynomials: of each count, or None where it is no such sum.
         values: of each count, its values at some points; of no such sum none.
     """
