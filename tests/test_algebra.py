@@ -28,6 +28,7 @@ from costmodel.algebra.conditions import (
     condition_text,
     whole_under,
 )
+from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     FloorDiv,
@@ -43,7 +44,6 @@ from costmodel.algebra.functions import (
     separated,
 )
 from costmodel.algebra.laws import grouped
-from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.maxima import dominates, maximum
 from costmodel.algebra.printing import latex, numpy, text, unicode
 from costmodel.algebra.reduction import reduced, simplified
