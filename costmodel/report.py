@@ -287,8 +287,9 @@ class Report:
             return self.show_value(expression)
         from costmodel.algebra.printing import PythonText
 
-        printer = printer or PythonText()
-        return printer(self.law_shown(expression, printer))
+        printer, law = printer or PythonText(), self.analysis.read(expression)
+        shown = printer(law)
+        return shown if len(shown) <= LONGEST_LAW else printer(self.law_shown(law, printer))
 
     def law_shown(self, expression: Expr, printer: "PythonText") -> Expr:
         """A law as it is read: one that is longer than a screen is drawn together.
