@@ -72,6 +72,7 @@ def build_graph(
         output=output,
         sides=tuple(expansion.sides),
         precision=header.precision.of_all,
+        let={name: scope.names[name] for name in header.let},
     )
 
 

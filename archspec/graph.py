@@ -1,6 +1,7 @@
 """A network whose structure is decided: a tree of nodes, groups and repeats."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archspec.arithmetic import Rational
@@ -9,7 +10,7 @@ from archspec.fields import Expression
 from archspec.header import Symbol
 from archspec.layers import Layer, Torch
 from archspec.precision import UNSAID, Precision
-from archspec.trees import Tensor, Tree
+from archspec.trees import Tensor, Tree, Value
 
 
 class Node(NamedTuple):
@@ -145,6 +146,7 @@ class Graph(NamedTuple):
         output: the last tensor.
         sides: what leaves the network before, from its side branches outside of repeats.
         precision: what the spec says of the types of all numbers.
+        let: the spec's derived values by name, resolved.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Graph(NamedTuple):
     output: Tensor
     sides: tuple[Tensor, ...] = ()
     precision: Precision = UNSAID
+    let: Mapping[str, Value] = MappingProxyType({})
 
     @property
     def nodes(self) -> Iterator[Node]:

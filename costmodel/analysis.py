@@ -13,15 +13,19 @@ from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
-from archspec.trees import Tensor
+from archspec.sorts import is_condition
+from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
+from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
@@ -178,6 +182,21 @@ class Analysis:
     def least(self) -> Least:
         """The smallest values of the symbols where the conditions hold."""
         return raised(self._least, self.conditions)
+
+    @cached_property
+    def region(self) -> Region:
+        """The values that the symbols may have together, where all that must hold does."""
+        declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
+        most = {free: largest for free, largest in declared if largest is not None}
+        stand_in = self.assumed.stand_in
+        held = (*self.conditions, *self._given, *self.assumed.conditions)
+        told = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
+        return Region(self._least, most, told)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """What is known of the sizes that counts are products of."""
+        return Sizes(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:
@@ -396,6 +415,23 @@ class Analysis:
         sizes = (size for shape in self.propagation.inputs.values() for size in shape)
         return frozenset().union(*(size.free_symbols for size in sizes))
 
+    @cached_property
+    def given_names(self) -> dict[str, Expr]:
+        """The spec's own ``let`` values by name, of lists by name and number, if they are open."""
+        found: dict[str, Expr] = {}
+        for name, value in self.graph.let.items():
+            listed = value.values if isinstance(value, Items) else (value,)
+            for i, tree in enumerate(listed):
+                if isinstance(tree, Unary | Binary | Call) and not is_condition(tree):
+                    own = f"{name}_{i}" if isinstance(value, Items) else name
+                    found[own] = translate(tree, self._own_symbol)
+        return found
+
+    def _own_symbol(self, leaf: Name | Measure) -> Expr:
+        """The symbol of a name; what decides structure knows no sizes of tensors."""
+        assert isinstance(leaf, Name)
+        return self.symbols[leaf.id]
+
     def law(self, expression: Expr) -> Expr:
         """A count as it is printed: every quotient in it is an integer under the conditions.
 
@@ -409,6 +445,10 @@ class Analysis:
             if expression.has(index):
                 expression = at_turn(expression, index, last)
         return expression
+
+    def read(self, law: Expr) -> Expr:
+        """The same law as it is read: what the terms of a maximum share stands in front."""
+        return factored(law, self._whole)
 
     def law_of(self, metric: Metric, expression: Expr) -> Expr:
         """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
@@ -432,7 +472,7 @@ class Analysis:
 
         several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], self.least, self.evaluator))
+        kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
         return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
@@ -440,7 +480,7 @@ class Analysis:
         from costmodel.algebra.maxima import maximum
 
         for each in expression.atoms(Maximum) - self._decided.keys():
-            self._decided[each] = maximum(each.args, self.least, self.evaluator)
+            self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
         return expression.xreplace(self._decided)
 
     @cached_property

@@ -21,8 +21,12 @@ from costmodel.rules.base import Shape, elements
 from costmodel.scenario import PAST
 
 if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
     from costmodel.peaks import Peak, Stretch
+
+LONGEST_LAW = 600
+"""The most characters of a law that are read at a glance: a screen has no more."""
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
@@ -163,7 +167,13 @@ class Report:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """The inputs, then the tree of groups and layers as far as it is opened."""
+        """The inputs, then the tree of groups and layers as far as it is opened.
+
+        Among laws the largest of all comes first: its sizes are those of the lines.
+        """
+        for metric in self.columns:
+            if self.symbolic and metric.combine == "max":
+                self.total_if_any(metric.name)
         tree = self._tree(self.analysis.propagation.parts, 0, ONCE)
         opened = (row for row in tree if self.depth is None or row.level <= self.depth)
         return (*self._inputs(), *opened)
@@ -300,7 +310,22 @@ class Report:
             return self.show_value(expression)
         from costmodel.algebra.printing import PythonText
 
-        return (printer or PythonText())(expression)
+        printer, law = printer or PythonText(), self.analysis.read(expression)
+        shown = printer(law)
+        return shown if len(shown) <= LONGEST_LAW else printer(self.law_shown(law, printer))
+
+    def law_shown(self, expression: Expr, printer: "PythonText") -> Expr:
+        """A law as it is read: one that is longer than a screen is drawn together.
+
+        Args:
+            expression: the law.
+            printer: has the names that stand in it.
+        """
+        from costmodel.algebra.factoring import tight
+        from costmodel.algebra.printing import PythonText
+
+        law, show = self.analysis.read(expression), PythonText(printer.named)
+        return tight(law) if len(show(law)) > LONGEST_LAW else law
 
     def show_value(self, expression: Expr) -> str:
         """The value of a count, or of a quantity with its unit."""
@@ -308,9 +333,9 @@ class Report:
             return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
 
-    def law_text(self, expression: Expr) -> str:
+    def law_text(self, expression: Expr, printer: "PythonText | None" = None) -> str:
         """A count of the network as a law."""
-        return self.show(self.analysis.law(expression))
+        return self.show(self.analysis.law(expression), printer)
 
     def total(self, name: str) -> Expr:
         """A metric of the whole network, as it is printed.
@@ -318,7 +343,14 @@ class Report:
         Raises:
             NoCountError: the network has none.
         """
-        return self.analysis.law_of(METRICS[name], self.analysis.total(name))
+        if name not in self._totals:
+            law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+            self._totals[name] = self.analysis.read(law)
+        return self._totals[name]
+
+    @cached_property
+    def _totals(self) -> dict[str, Expr]:
+        return {}
 
     def total_if_any(self, name: str) -> Expr | None:
         """A metric of the whole network, as it is printed; None where it has none."""
@@ -401,6 +433,41 @@ class Report:
             f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
             for clash in found
         )
+
+    def naming(self, metrics: Iterable[Metric]) -> "Naming":
+        """The names of what the laws of some metrics share; the spec's own ones are kept.
+
+        Args:
+            metrics: those whose totals are shown.
+        """
+        from costmodel.algebra.naming import naming
+
+        if not self.symbolic:
+            return naming((), {}, ())
+        graph, given = self.analysis.graph, self.analysis.given_names
+        counts = (count for row in self.rows for count in row.counts.values()) if given else ()
+        totals = (self.total_if_any(metric.name) for metric in metrics)
+        laws = [law for law in totals if law is not None]
+        return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+
+    def row_text(
+        self, row: Row, metric: Metric, naming: "Naming", printer: "type[PythonText] | None" = None
+    ) -> str:
+        """A count of a line as law or as number; a layer's law stands for itself.
+
+        Args:
+            row: the line.
+            metric: what is counted.
+            naming: the names that laws of groups have; those of layers have the spec's own.
+            printer: how laws are written, else as Python.
+        """
+        from costmodel.algebra.printing import PythonText
+
+        count = row.counts.get(metric.name)
+        if count is None:
+            return NOTHING
+        names = naming.names if row.is_group else naming.own
+        return self.show(count, (printer or PythonText)(names))
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""

@@ -6,6 +6,7 @@ of its symbols set, where no law has a symbol any more.
 """
 
 import random
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil, floor, log2, sqrt
@@ -23,11 +24,14 @@ from costmodel.algebra.functions import floor_div
 from costmodel.algebra.printing import PythonText, text
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics import METRICS
+from costmodel.report import Report
 
 SPECS = Path(__file__).parent.parent / "specs"
-METRICS_OF_LAYERS = ("params", "macs", "activations", "activations_peak", "memory_peak")
+METRICS_OF_LAYERS = {"params", "macs", "activations", "activations_peak", "memory_peak"}
 POINTS, SET_POINTS, DRAWS = 100, 2, 2_000
+NAMED_POINTS = 20
 MOST_TERMS = 8
+SCREEN = 600
 
 PYTHON = {
     "floor": floor,
@@ -48,7 +52,9 @@ def variants() -> Iterator[str]:
 VARIANTS = tuple(variants())
 
 
-def points(analysis: Analysis, random: random.Random) -> list[dict[str, Rational]]:
+def points(
+    analysis: Analysis, random: random.Random, count: int = POINTS
+) -> list[dict[str, Rational]]:
     """Valid points, as many different ones as are found: near the defaults and far from them."""
     found: dict[tuple[Rational, ...], dict[str, Rational]] = {}
     for _ in range(DRAWS):
@@ -58,7 +64,7 @@ def points(analysis: Analysis, random: random.Random) -> list[dict[str, Rational
         except SpecError:
             continue
         found.setdefault(tuple(point.values()), point)
-        if len(found) == POINTS:
+        if len(found) == count:
             break
     return list(found.values())
 
@@ -104,6 +110,30 @@ def test_every_printed_law(spec: str) -> None:
             assert printed == by_layers(analysis, metric, evaluate), (metric, point)
             if i < SET_POINTS:
                 assert printed == analyze(spec, settings=point).value(metric), (metric, point)
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
+def test_no_total_is_longer_than_a_screen(spec: str) -> None:
+    """With the names that stand below a report, as plain assignments before it, it is exact."""
+    analysis = analyze(spec.rstrip("@"))
+    for metrics in ((), ("in_out_peak", "memory_peak")):
+        report = Report(analysis, metrics, symbolic=True)
+        naming = report.naming(report.totals)
+        shown = {m.name: report.show_total(m, PythonText(naming.names)) for m in report.totals}
+        assert {name: law for name, law in shown.items() if len(law) > SCREEN} == {}
+        definitions = list(naming.definitions())
+        names = [name for name, _ in definitions]
+        assert len(set(names)) == len(names)
+        assert not set(names) & analysis.graph.symbols.keys()
+        together = " ".join([*shown.values(), *(defined for _, defined in definitions)])
+        assert set(names) <= set(re.findall(r"\w+", together))
+        program = "\n".join(f"{name} = {defined}" for name, defined in definitions)
+        for point in points(analysis, random.Random(spec.split("/")[-1]), NAMED_POINTS):
+            known: dict[str, Any] = {"__builtins__": {}, **PYTHON, **point}
+            exec(program, known)
+            evaluate = analysis.laws_at(point)
+            for metric in METRICS_OF_LAYERS & shown.keys():
+                assert eval(shown[metric], known) == by_layers(analysis, metric, evaluate)
 
 
 TRANSFORMERS = {"swin", "mobilevit", "t5", "transformer", "maxvit"}

@@ -1,56 +1,31 @@
 """Maxima of sums: what another term provably dominates is dropped, the rest stays a maximum."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 
-from sympy import Dummy, Expr, Poly, Symbol
+from sympy import Expr, Poly
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.bounds import Least, is_never_negative, lower_bound, polynomial_bound
+from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
+from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, Operation, RoundTo, terms_of
-
-MAX_RIVALS = 8
-"""How many terms a term is tried against, largest first; so the work stays linear."""
+from costmodel.algebra.functions import Maximum, Minimum, terms_of
 
 
-def maximum(terms: Sequence[Expr], least: Least, usual: Evaluator) -> Expr:
-    """The maximum of some terms without those that can never be it.
+def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
+    """Return the maximum of some terms without those that can never be it.
 
-    The terms that are largest at usual values are tried against every other; only a proof drops
-    a term.
+    What is the largest somewhere stays; of the others only a proof drops a term.
 
     Args:
         terms: expressions that are not negative.
-        least: the smallest values of the symbols, conditions included.
+        sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
     ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: _rank(term, usual))
-    bounds = _Bounds(ordered, least)
-    kept: list[Expr] = []
-    for term in ordered:
-        upper = term.replace(Minimum, _number_among)
-        if not any(bounds.prove(rival, upper) for rival in kept[:MAX_RIVALS]):
-            kept.append(term)
-    return Maximum(*kept) if len(kept) > 1 else kept[0]
-
-
-class _Bounds:
-    """What terms are not below and not above, in three ways, each worked out where it is needed."""
-
-    def __init__(self, terms: Sequence[Expr], least: Least) -> None:
-        names = _names_of_functions(terms, least)
-        sizes, above_least = _names_of_roundings(terms, least)
-        ways: tuple[Callable[[Expr, bool], Poly | None], ...] = (
-            lambda term, _: _named(term, names),
-            lambda term, below: polynomial_bound(term.xreplace(sizes), above_least, below=below),
-            lambda term, below: polynomial_bound(term, least, below=below),
-        )
-        self.ways = tuple(map(cache, ways if sizes else (ways[0], ways[2])))
-
-    def prove(self, large: Expr, small: Expr) -> bool:
-        """Whether one of the ways proves ``large >= small``."""
-        return any(_exceeds(way(large, True), way(small, False)) for way in self.ways)
+    if len(ordered) == 1:
+        return ordered[0]
+    counts = Counts(ordered, sizes)
+    return Maximum(*(ordered[number] for number in _undominated(counts)))
 
 
 def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool, object]:
@@ -58,52 +33,44 @@ def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool, object]:
     return -usual(term), term.has(Minimum), term.sort_key()
 
 
-def _names_of_roundings(terms: Sequence[Expr], least: Least) -> tuple[dict[Expr, Expr], Least]:
-    """Symbols for roundings, and for maxima outside of them, with their smallest values.
+def _undominated(counts: Counts) -> list[int]:
+    """The numbers of the counts of which no other one is proved to be never less."""
+    leaders = list(_leaders(counts))
+    kept = list(leaders)
+    for number in range(len(counts.values)):
+        if number not in leaders and not _is_dominated(counts, number, kept):
+            kept.append(number)
+    for number in kept[len(leaders) :]:
+        others = [other for other in kept if other != number]
+        if _is_dominated(counts, number, others):
+            kept = others
+    return kept
 
-    Of ``round_to(a·x, d)`` and ``round_to(b·x, d)`` with ``a <= b`` the second is the first and
-    something that is not negative.
+
+def _leaders(counts: Counts) -> Iterator[int]:
+    """The counts that alone are the largest at some point, those that are it most often first."""
+    wins: dict[int, int] = {}
+    known = [number for number, values in enumerate(counts.values) if values]
+    for column in zip(*(counts.values[number] for number in known), strict=True):
+        most = max(column)
+        if column.count(most) == 1:
+            winner = known[column.index(most)]
+            wins[winner] = wins.get(winner, 0) + 1
+    return iter(sorted(wins, key=lambda number: (-wins[number], number)))
+
+
+def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
+    """Whether a count is proved never to be more than one of its rivals.
+
+    One that is less at a point that was looked at is not tried.
     """
-    found = sorted(set().union(*(t.atoms(RoundTo, Maximum) for t in terms)), key=_size_order)
-    names: dict[Expr, Expr] = {}
-    least = dict(least)
-    smaller: dict[tuple[Expr, ...], Expr] = {}
-    for function in found:
-        more = Dummy(integer=True, positive=True)
-        family = (function.args[1], function.args[0].as_coeff_Mul()[1])
-        known = smaller.get(family) if isinstance(function, RoundTo) else None
-        least[more] = 0 if known is not None else lower_bound(function, least) or 0
-        names[function] = more if known is None else known + more
-        if isinstance(function, RoundTo):
-            smaller[family] = names[function]
-    return names, least
-
-
-def _size_order(function: Expr) -> tuple[Expr, str]:
-    """Roundings of small multiples before those of large ones."""
-    return function.args[0].as_coeff_Mul()[0], str(function)
-
-
-def _number_among(*args: Expr) -> Expr:
-    """A minimum is at most the number in it."""
-    return next((arg for arg in args if arg.is_Rational), Minimum(*args))
-
-
-def _names_of_functions(terms: Sequence[Expr], least: Least) -> dict[Expr, Symbol]:
-    """A positive symbol for every function that is never negative.
-
-    With them ``6·(x//4)`` is seen to exceed ``4·(x//4)``, whatever x is.
-    """
-    functions = sorted(set().union(*(term.atoms(Operation) for term in terms)), key=str)
-    bounds = ((function, lower_bound(function, least)) for function in functions)
-    return {f: Dummy(positive=True) for f, bound in bounds if bound is not None and bound >= 0}
-
-
-def _named(term: Expr, names: Mapping[Expr, Symbol]) -> Poly | None:
-    """A sum as a polynomial in its symbols and functions, none of them negative."""
-    named = term.xreplace(names)
-    variables = sorted(named.free_symbols, key=str)
-    return Poly(named, *variables) if variables and named.is_polynomial(*variables) else None
+    values = counts.values[number]
+    return bool(values) and any(
+        all(a <= b for a, b in zip(values, counts.values[rival], strict=True))
+        and counts.exceeds(rival, number)
+        for rival in rivals
+        if counts.values[rival]
+    )
 
 
 def dominates(large: Expr, small: Expr, least: Least) -> bool:

@@ -5,7 +5,7 @@ symbols' values it gives the exact number. A quotient of integers that the condi
 is written ``//``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
@@ -45,6 +45,13 @@ def _with_ceilings(expression: Expr) -> Expr:
     return expression.xreplace(reals) if reals else expression
 
 
+def prepared(expression: Expr) -> Expr:
+    """Return an integer expression in the form in which its parts are printed."""
+    if isinstance(expression, Quantity):
+        return _with_ceilings(expression)
+    return _with_ceilings(settled(expression))
+
+
 class PythonText:
     """Expressions as Python. Other forms override the pieces."""
 
@@ -57,7 +64,14 @@ class PythonText:
         Log2: "log2",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, named: Mapping[Expr, str] | None = None) -> None:
+        """Print with names.
+
+        Args:
+            named: expression → the name that stands for it; of products also within larger ones.
+        """
+        self.named = named or {}
+        self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
         self.forms: dict[type, Callable[[Expr], Shown]] = {
             Add: self.sum,
@@ -79,6 +93,8 @@ class PythonText:
 
     def show(self, expression: Expr) -> Shown:
         """The text and how tightly it holds together."""
+        if expression in self.named:
+            return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
             return self.number(expression)
         return self.forms[type(expression)](expression)
@@ -158,6 +174,11 @@ class PythonText:
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
         parts = sorted(Mul.make_args(expression), key=factor_order)
+        for product in self.products:
+            if all(factor in parts for factor in product.args):
+                place = parts.index(product.args[0])
+                parts[place] = product
+                parts = [part for part in parts if part not in product.args]
         return self.times.join(self.within(part, POWER) for part in parts)
 
     def numerator(self, expression: Expr) -> str:
@@ -169,8 +190,11 @@ class PythonText:
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, or a product with one: what stands before its terms, they, and what after."""
+        """A sum, a maximum or a product with one: what is before its terms, they, what is after."""
         expression = _with_ceilings(expression)
+        largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
+        if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
+            return self._terms_of_maximum(expression / largest[0], largest[0])
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -180,6 +204,11 @@ class PythonText:
     def quotient(self, over: str, under: str) -> str:
         """A division: exact where integers are meant, true within a real expression."""
         return f"{over}{'//' if self.whole else '/'}{under}"
+
+    def _terms_of_maximum(self, outside: Expr, largest: Expr) -> tuple[str, list[str], str]:
+        before = "" if outside is S.One else self.factors(outside) + self.times
+        *others, last = map(self, largest.args)
+        return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
 
     def exact_quotient(self, expression: Quotient) -> Shown:
         """``(a + b)//q``, where it is known to be exact."""

@@ -1,6 +1,7 @@
 """A report as a LaTeX table (booktabs) with its notes."""
 
 from archspec.errors import visible
+from costmodel.algebra.naming import Naming
 from costmodel.algebra.printing import Latex
 from costmodel.render.table import notes
 from costmodel.report import NOTHING, Report, Row
@@ -19,6 +20,8 @@ _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
 def render(report: Report) -> str:
     """The report as a ``table`` environment; it needs the package booktabs."""
     titles = [escaped(metric.title) for metric in report.columns]
+    naming = report.naming(report.columns)
+    show, where = Latex(naming.names), naming.definitions(Latex)
     align = "l" if report.symbolic else "r"
     lines = [
         r"\begin{table}",
@@ -28,14 +31,15 @@ def render(report: Report) -> str:
         r"\toprule",
         line_of(["layer", "output shape", *titles]),
         r"\midrule",
-        *(_row(report, row) for row in report.rows),
+        *(_row(report, row, naming) for row in report.rows),
         r"\midrule",
         line_of(
-            ["total", "", *(_cell(report, report.show_total(m, Latex())) for m in report.columns)]
+            ["total", "", *(_cell(report, report.show_total(m, show)) for m in report.columns)]
         ),
         r"\bottomrule",
         r"\end{tabular}",
         "",
+        *(rf"where ${name} = {shown}$\par" for name, shown in where),
         *(rf"{escaped(label)}: {escaped(note)}\par" for label, note in notes(report)),
         r"\end{table}",
     ]
@@ -47,10 +51,8 @@ def line_of(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _row(report: Report, row: Row) -> str:
-    laws = (row.counts.get(metric.name) for metric in report.columns)
-    shown = (NOTHING if law is None else report.show(law, Latex()) for law in laws)
-    counts = [_cell(report, each) for each in shown]
+def _row(report: Report, row: Row, naming: Naming) -> str:
+    counts = [_cell(report, report.row_text(row, m, naming, Latex)) for m in report.columns]
     shapes = ", ".join(_shape(report, shape) for shape in row.shapes)
     indent = rf"\hspace{{{row.level}em}}" if row.level else ""
     return line_of([indent + escaped(report.label(row).strip()), shapes, *counts])

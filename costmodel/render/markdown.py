@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import chain, repeat
 
 from archspec.errors import visible
+from costmodel.algebra.naming import Naming
+from costmodel.algebra.printing import PythonText
 from costmodel.render.scenario import Note
 from costmodel.render.table import notes
 from costmodel.report import NOTHING, Report, Row
@@ -12,18 +15,21 @@ from costmodel.rules.base import show_shape
 
 def render(report: Report, facts: Iterable[Note] = ()) -> str:
     """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
-    titles = [escaped(metric.title) for metric in report.columns]
+    titles, naming = [escaped(m.title) for m in report.columns], report.naming(report.columns)
     lines = [f"**{escaped(report.title)}**", ""]
     lines.append(line_of(["layer", "output shape", *titles]))
     align = "---" if report.symbolic else "---:"
     lines.append(line_of(["---", "---", *[align] * len(titles)]))
     lines += [
-        line_of([_label(report, row), _shape(report, row), *_counts(report, row)])
+        line_of([_label(report, row), _shape(report, row), *_counts(report, row, naming)])
         for row in report.rows
     ]
-    totals = [_cell(report, report.show_total(metric)) for metric in report.columns]
+    printer = PythonText(naming.names)
+    totals = [_cell(report, report.show_total(metric, printer)) for metric in report.columns]
     lines.append(line_of(["**total**", "", *(f"**{total}**" for total in totals)]))
     lines.append("")
+    where = zip(chain(["where"], repeat("")), naming.definitions(), strict=False)
+    lines += listed(((label, " = ".join(each)) for label, each in where), show=code)
     lines += listed((*facts, *notes(report)))
     return "\n".join(lines) + "\n"
 
@@ -39,9 +45,8 @@ def line_of(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _counts(report: Report, row: Row) -> list[str]:
-    counts = (row.counts.get(metric.name) for metric in report.columns)
-    return [NOTHING if c is None else _cell(report, report.show(c)) for c in counts]
+def _counts(report: Report, row: Row, naming: Naming) -> list[str]:
+    return [_cell(report, report.row_text(row, metric, naming)) for metric in report.columns]
 
 
 def _cell(report: Report, shown: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import StringIO
 from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,6 +18,10 @@ from costmodel.metrics import METRICS, Metric, Order
 from costmodel.render.scenario import Note, standing_of
 from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import show_shape
+
+if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
+    from costmodel.algebra.printing import PythonText
 
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
@@ -118,7 +122,9 @@ def _count(report: Report, row: Row, metric: Metric) -> str:
 def laws(report: Report, console: Console) -> None:
     """Every line with its counts as laws, then those of the network."""
     console.print()
-    _draw_entries([*_lines(report), *_totals(report)], console)
+    naming = report.naming(report.totals)
+    listed = (*_lines(report, naming), *_totals(report, naming), *_where(naming))
+    _draw_entries(listed, console)
     console.print()
 
 
@@ -138,35 +144,43 @@ class Entry(NamedTuple):
     terms: tuple[str, ...] = ()
 
 
-def _lines(report: Report) -> Iterator[Entry]:
+def _where(naming: "Naming") -> Iterator[Entry]:
+    """What the names in laws stand for, as assignments of Python."""
+    labels = chain(["where"], repeat(""))
+    for label, (name, shown) in zip(labels, naming.definitions(), strict=False):
+        yield Entry(f"  {label}", f"{name} = {shown}")
+
+
+def _lines(report: Report, naming: "Naming") -> Iterator[Entry]:
     """Every line of a report with its counts, which are indented below it."""
     for row in report.rows:
         note = Text(row.sharing, "dim") if row.sharing else ", ".join(map(show_shape, row.shapes))
         yield Entry(report.label(row), note, "bold")
         indent = "  " * (row.level + 1)
         for metric in report.columns:
-            count = row.counts.get(metric.name, S.Zero)
-            if count != 0:
-                yield Entry(f"{indent}{metric.name}", report.show(count))
+            if row.counts.get(metric.name, S.Zero) != 0:
+                yield Entry(f"{indent}{metric.name}", report.row_text(row, metric, naming))
 
 
-def _totals(report: Report) -> Iterator[Entry]:
+def _totals(report: Report, naming: "Naming") -> Iterator[Entry]:
     """The counts of the network, those of peaks with their layers."""
-    yield Entry("total", "", "bold")
-    for metric in report.totals:
-        yield _total(report, metric)
-        if metric.name in PEAKS:
-            for peak in report.peaks(metric.name):
-                yield Entry(f"    of {peak.owner}", report.law_text(peak.term))
-
-
-def _total(report: Report, metric: Metric) -> Entry:
     from costmodel.algebra.printing import PythonText
 
-    law = report.total_if_any(metric.name)
-    if law is None:
+    yield Entry("total", "", "bold")
+    printer = PythonText(naming.names)
+    for metric in report.totals:
+        yield _total(report, metric, printer)
+        if metric.name in PEAKS:
+            for peak in report.peaks(metric.name):
+                yield Entry(f"    of {peak.owner}", report.law_text(peak.term, printer))
+
+
+def _total(report: Report, metric: Metric, printer: "PythonText") -> Entry:
+    total = report.total_if_any(metric.name)
+    if total is None:
         return Entry(f"  {metric.name}", NOTHING)
-    before, terms, after = PythonText().factored_terms(law)
+    law = report.law_shown(total, printer)
+    before, terms, after = printer.factored_terms(law)
     first, *others = terms
     inside = [before + first, *(" " * len(before) + term for term in others)]
     inside[-1] += after

@@ -1,0 +1,382 @@
+"""Which of two counts is never less than the other, where the symbols are what they may be.
+
+A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says
+how two products of sizes compare everywhere (see `axes`). The smallest ratio of two products is at
+least the product of the smallest ratios along each symbol.
+``large - small`` is never negative where every product with a minus is covered by products with a
+plus that are never less.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import prod
+from random import Random
+
+from sympy import Add, Expr, Symbol
+
+from archspec.arithmetic import Rational, tidy
+from costmodel.algebra.axes import Axis, Reach
+from costmodel.algebra.bounds import Least, lower_bound
+from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import Quotient, is_whole, plain
+
+Factors = tuple[tuple[int, int], ...]
+"""A product of sizes: the number of each with its exponent, in order."""
+
+Polynomial = dict[Factors, Rational]
+"""A sum of products, each with its coefficient."""
+
+MAX_PRODUCTS = 256
+"""The most products of a sum that is compared."""
+
+MAX_EXPONENT = 8
+"""The largest power that is multiplied out."""
+
+SAMPLES = 192
+"""At how many points counts are looked at before anything is proved."""
+
+
+class Region:
+    """The values that the symbols may have together.
+
+    Attributes:
+        least: the smallest values of the symbols.
+        most: the largest values.
+        divisions: symbol → what divides some integer of it alone, or what it divides.
+        stand_in: symbol → what it is, where a condition says so: ``context >= t`` is ``t + more``.
+    """
+
+    def __init__(
+        self,
+        least: Least,
+        most: Mapping[Symbol, Rational] | None = None,
+        conditions: Iterable[Condition] = (),
+    ) -> None:
+        """Collect what is known of the symbols.
+
+        Args:
+            least: the smallest values, where they have one.
+            most: the largest values, where they have one.
+            conditions: what holds; what is of no known form is not used.
+        """
+        self.least = dict(least)
+        self.most = dict(most or {})
+        self.divisions: dict[Symbol, list[Divides]] = {}
+        self.stand_in: dict[Symbol, Expr] = {}
+        for condition in conditions:
+            self._add(condition)
+
+    def _add(self, condition: Condition) -> None:
+        match condition:
+            case AtLeast(Symbol() as symbol, bound):
+                self.least[symbol] = max(bound, self.least.get(symbol, bound))
+            case AtLeast(expression, bound):
+                self._add_order(expression, bound)
+            case Divides(divisor, dividend):
+                symbols = sorted(divisor.free_symbols | dividend.free_symbols, key=str)
+                if len(symbols) == 1:
+                    self.divisions.setdefault(symbols[0], []).append(condition)
+                elif dividend.is_Symbol and divisor.is_Symbol and is_whole(dividend * divisor):
+                    self._replace(dividend, divisor * self._new(dividend, least=1))
+
+    def _add_order(self, expression: Expr, bound: Rational) -> None:
+        """``a·x + b >= bound`` is a bound of x; ``x - y >= bound`` makes x of y and something."""
+        constant, rest = expression.as_coeff_Add()
+        factor, symbol = rest.as_coeff_Mul()
+        room = plain(constant) - bound
+        if isinstance(symbol, Symbol):
+            end = tidy(Fraction(-room) / plain(factor))
+            if factor < 0:
+                self.most[symbol] = min(end, self.most.get(symbol, end))
+            else:
+                self.least[symbol] = max(end, self.least.get(symbol, end))
+            return
+        if not (is_whole(rest) and room.denominator == 1):
+            return
+        for term in Add.make_args(rest):
+            others = term - rest
+            if isinstance(term, Symbol) and not others.has(term) and others.is_polynomial():
+                self._replace(term, others - room + self._new(term, least=0))
+                return
+
+    def _new(self, symbol: Symbol, least: int) -> Symbol:
+        """A symbol for what is left of another."""
+        new = Symbol(f"_{symbol.name}", integer=True, nonnegative=True)
+        self.least[new] = least
+        return new
+
+    def _replace(self, symbol: Symbol, stands: Expr) -> None:
+        """Take a symbol for what it is, unless that, or what stands for another, has it."""
+        used = set().union(*(each.free_symbols for each in self.stand_in.values()))
+        if symbol not in self.stand_in and symbol not in used | stands.free_symbols:
+            self.stand_in[symbol] = stands.xreplace(self.stand_in)
+
+    def reach(self, symbol: Symbol) -> Reach:
+        """The values of one symbol alone."""
+        first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
+        last = self.most.get(symbol)
+        divisions = tuple(self.divisions.get(symbol, ()))
+        for divisor, dividend in divisions:
+            if divisor == symbol and dividend.is_Integer:
+                last = int(abs(dividend)) if last is None else min(last, int(abs(dividend)))
+        return Reach(symbol, first, last, divisions)
+
+
+class Sizes:
+    """The sizes that counts are products of, with tables of those that hang on one symbol alone.
+
+    Attributes:
+        region: the values of the symbols.
+        sizes: what is known, by number.
+        axes: symbol → the table of its sizes.
+        points: the values of all sizes at some points near and far.
+    """
+
+    def __init__(self, region: Region) -> None:
+        """Begin without a size.
+
+        Args:
+            region: the values of the symbols.
+        """
+        self.region = region
+        self.sizes: list[Expr] = []
+        self.axes: dict[Symbol, Axis] = {}
+        self.points: list[list[Rational]] = []
+        self._number: dict[Expr, int] = {}
+        self._settled = 0
+        self._axis_of: list[Symbol | None] = []
+        self._lows: list[Rational | None] = []
+        self._signed: set[int] = set()
+        self._ratios: dict[tuple[Factors, Factors], Rational] = {}
+
+    def polynomials(self, counts: Iterable[Expr]) -> list[Polynomial | None]:
+        """Return each count as a sum of products of sizes, or None where there are too many.
+
+        Args:
+            counts: expressions of the region's symbols.
+        """
+        found = [self._polynomial(count.xreplace(self.region.stand_in)) for count in counts]
+        if len(self.sizes) > self._settled or not self.points:
+            self._settle()
+        return found
+
+    def _polynomial(self, expression: Expr) -> Polynomial | None:
+        """A sum of products of sizes, or None where there are too many."""
+        if expression.is_Rational:
+            return {(): plain(expression)} if expression else {}
+        if expression.is_Add:
+            return self._sum(expression.args)
+        if expression.is_Mul:
+            return self._product(expression.args)
+        if expression.is_Pow and expression.exp.is_Integer and 0 < expression.exp <= MAX_EXPONENT:
+            return self._product([expression.base] * int(expression.exp))
+        if isinstance(expression, Quotient) and expression.args[1].is_Rational:
+            return self._product((expression.args[0], 1 / expression.args[1]))
+        if expression not in self._number:
+            self._number[expression] = len(self.sizes)
+            self.sizes.append(expression)
+        return {((self._number[expression], 1),): 1}
+
+    def _sum(self, terms: Iterable[Expr]) -> Polynomial | None:
+        total: Polynomial = {}
+        for term in terms:
+            found = self._polynomial(term)
+            if found is None:
+                return None
+            for factors, coefficient in found.items():
+                total[factors] = total.get(factors, 0) + coefficient
+        return total if len(total) <= MAX_PRODUCTS else None
+
+    def _product(self, factors: Iterable[Expr]) -> Polynomial | None:
+        total: Polynomial = {(): 1}
+        for factor in factors:
+            found = self._polynomial(factor)
+            if found is None or len(found) * len(total) > MAX_PRODUCTS:
+                return None
+            product: Polynomial = {}
+            for one, a in total.items():
+                for other, b in found.items():
+                    key = _times(one, other)
+                    product[key] = product.get(key, 0) + a * b
+            total = product
+        return total
+
+    def _settle(self) -> None:
+        """Work out what is known of all sizes, anew along the symbols of those that are new."""
+        new = set().union(*(size.free_symbols for size in self.sizes[self._settled :]))
+        functions: dict[Symbol, list[Expr]] = {symbol: [] for symbol in sorted(new, key=str)}
+        for size in self.sizes:
+            symbols = size.free_symbols
+            if len(symbols) == 1 and symbols <= new and (size.is_integer or not size.is_Symbol):
+                functions[next(iter(symbols))].append(size)
+        for symbol, own in functions.items():
+            self.axes[symbol] = Axis(self.region.reach(symbol), own)
+        self._settled = len(self.sizes)
+        self._axis_of = [self._tabled(size) for size in self.sizes]
+        self._lows = [self._low(size) for size in self.sizes]
+        self._signed = {
+            i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
+        }
+        random = Random(0)
+        self.points = [self._point(random) for _ in range(SAMPLES)]
+
+    def _tabled(self, size: Expr) -> Symbol | None:
+        """The symbol in whose table a size is."""
+        symbol = next(iter(size.free_symbols)) if len(size.free_symbols) == 1 else None
+        return symbol if symbol is not None and size in self.axes[symbol].values else None
+
+    def _low(self, size: Expr) -> Rational | None:
+        """What a size that is in no table is never below, if it is never negative."""
+        low = lower_bound(size, self.region.least)
+        return low if low is not None and low >= 0 else None
+
+    def _point(self, random: Random) -> list[Rational]:
+        """The values of all sizes at one point."""
+        known: dict[Expr, Rational] = {}
+        values: dict[Symbol, Rational] = {}
+        for symbol, axis in self.axes.items():
+            values[symbol], sizes = axis.draw(random)
+            known.update(sizes)
+        evaluate = Evaluator(values)
+        return [known[size] if size in known else evaluate(size) for size in self.sizes]
+
+    def _is_known(self, number: int) -> bool:
+        """Whether a size is in a table, or is never negative."""
+        return self._axis_of[number] is not None or self._lows[number] is not None
+
+    def is_counted(self, polynomial: Polynomial) -> bool:
+        """Return whether all sizes in a sum are known and never negative.
+
+        Args:
+            polynomial: the sum.
+        """
+        numbers = {number for factors in polynomial for number, _ in factors}
+        return all(self._is_known(n) and n not in self._signed for n in numbers)
+
+    def is_at_most_counted(self, polynomial: Polynomial) -> bool:
+        """Return whether a sum is no more than with 0 for sizes where they are negative.
+
+        Args:
+            polynomial: the sum.
+        """
+        for factors, coefficient in polynomial.items():
+            signed = [exponent for number, exponent in factors if number in self._signed]
+            if signed and not (signed == [1] and coefficient > 0):
+                return False
+        return all(self._is_known(number) for factors in polynomial for number, _ in factors)
+
+    def ratio(self, over: Factors, under: Factors) -> Rational:
+        """Return a number that the quotient of two products of sizes never falls below.
+
+        Args:
+            over: the sizes in the numerator.
+            under: those in the denominator.
+        """
+        key = over, under
+        if key not in self._ratios:
+            self._ratios[key] = self._ratio(over, under)
+        return self._ratios[key]
+
+    def _ratio(self, over: Factors, under: Factors) -> Rational:
+        exponents = dict(over)
+        for number, exponent in under:
+            exponents[number] = exponents.get(number, 0) - exponent
+        ratio: Rational = 1
+        along: dict[Symbol, tuple[list[tuple[Expr, int]], list[tuple[Expr, int]]]] = {}
+        for number, exponent in exponents.items():
+            symbol = self._axis_of[number]
+            if symbol is None:
+                ratio *= 0 if exponent < 0 else (self._lows[number] or 0) ** exponent
+            elif exponent:
+                sides = along.setdefault(symbol, ([], []))
+                sides[exponent < 0].append((self.sizes[number], abs(exponent)))
+        for symbol, (tops, bottoms) in along.items():
+            ratio *= self.axes[symbol].ratio(tuple(tops), tuple(bottoms)) if ratio else 0
+        return ratio
+
+
+class Counts:
+    """Some counts as sums of products of sizes.
+
+    Attributes:
+        sizes: what is known of their sizes.
+        polynomials: of each count, or None where it is no such sum.
+        values: of each count, its values at some points; of no such sum none.
+    """
+
+    def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
+        """Take some counts apart.
+
+        Args:
+            counts: what is compared.
+            sizes: what is known of their sizes.
+        """
+        self.sizes = sizes
+        self.polynomials = sizes.polynomials(counts)
+        self.values = [
+            () if polynomial is None else tuple(_value(polynomial, point) for point in sizes.points)
+            for polynomial in self.polynomials
+        ]
+
+    def exceeds(self, large: int, small: int) -> bool:
+        """Return whether it is proved that one count is never less than another.
+
+        Args:
+            large: the number of a count.
+            small: the number of another.
+        """
+        over, under = self.polynomials[large], self.polynomials[small]
+        if over is None or under is None:
+            return False
+        if not (self.sizes.is_counted(over) and self.sizes.is_at_most_counted(under)):
+            return False
+        return self._covers(_difference(over, under))
+
+    def _covers(self, difference: Polynomial) -> bool:
+        """Whether the products with a minus in a difference are covered by those with a plus."""
+        left = {factors: a for factors, a in difference.items() if a > 0}
+        short = sorted((a, factors) for factors, a in difference.items() if a < 0)
+        return all(self._cover(factors, -a, left) for a, factors in short)
+
+    def _cover(self, factors: Factors, need: Rational, left: Polynomial) -> bool:
+        """Take what covers ``need`` times a product from those that are left, the best first.
+
+        ``a`` times a product that is at least ``r`` times this one covers ``a·r`` of it.
+        """
+        ratios = sorted(((self.sizes.ratio(plus, factors), plus) for plus in left), reverse=True)
+        for ratio, plus in ratios:
+            if need <= 0 or ratio <= 0:
+                break
+            taken = min(left[plus], tidy(Fraction(need) / ratio))
+            left[plus] -= taken
+            need -= taken * ratio
+            if not left[plus]:
+                del left[plus]
+        return need <= 0
+
+
+def _times(one: Factors, other: Factors) -> Factors:
+    """The product of two products."""
+    if not one or not other:
+        return one or other
+    exponents = dict(one)
+    for number, exponent in other:
+        exponents[number] = exponents.get(number, 0) + exponent
+    return tuple(sorted(exponents.items()))
+
+
+def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
+    """``over - under``."""
+    difference = dict(over)
+    for factors, coefficient in under.items():
+        difference[factors] = difference.get(factors, 0) - coefficient
+    return difference
+
+
+def _value(polynomial: Polynomial, sizes: Sequence[Rational]) -> Rational:
+    """The value of a sum of products where the sizes are numbers."""
+    return sum(
+        coefficient * prod(sizes[number] ** exponent for number, exponent in factors)
+        for factors, coefficient in polynomial.items()
+    )

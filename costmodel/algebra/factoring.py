@@ -1,0 +1,139 @@
+"""Maxima in a form that is read at a glance: what all terms share stands once, in front."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from math import gcd
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, Mul, S
+
+from costmodel.algebra.functions import Maximum, is_whole
+from costmodel.algebra.laws import Whole
+
+
+class Common(NamedTuple):
+    """What some terms share: a positive integer, and factors with their exponents."""
+
+    number: int
+    powers: dict[Expr, int]
+
+    def met(self, other: "Common") -> "Common":
+        """What two of them share."""
+        bases = self.powers.keys() & other.powers.keys()
+        powers = {base: min(self.powers[base], other.powers[base]) for base in bases}
+        return Common(gcd(self.number, other.number), powers)
+
+    @property
+    def product(self) -> Expr:
+        """All of it together."""
+        return Mul(Integer(self.number), *(base**e for base, e in self.powers.items()))
+
+
+def factored(law: Expr, whole: Whole = is_whole) -> Expr:
+    """Return the same law with what the terms of a maximum share in front of it.
+
+    ``max(4·n·a + 4·n·b, 8·n·a) = 4·n·max(a + b, 2·a)``: a number and symbols, which are positive.
+    In each term what its own parts share stands in front, too. A symbol that makes a quotient an
+    integer stays beside it.
+
+    Args:
+        law: a count.
+        whole: what is known to be an integer.
+    """
+    if not isinstance(law, Maximum):
+        return law
+    shared = reduce(Common.met, map(_common, law.args))
+    outside = Common(shared.number, {})
+    for base in sorted(shared.powers, key=str):
+        more = Common(shared.number, {**outside.powers, base: shared.powers[base]})
+        if base.is_positive and all(_is_whole(_divided(term, more), whole) for term in law.args):
+            outside = more
+    return outside.product * Maximum(*(_split(_divided(term, outside)) for term in law.args))
+
+
+def _is_whole(term: Expr, whole: Whole) -> bool:
+    """Whether every part of a sum is an integer, after its products are multiplied out."""
+    return is_whole(term) or all(map(whole, Add.make_args(term.expand())))
+
+
+def tight(law: Expr) -> Expr:
+    """Return the same law with what the terms of each sum in it share in front of them.
+
+    Args:
+        law: a count.
+    """
+    return Mul(*_tight_factors(law))
+
+
+def _tight_factors(law: Expr) -> Iterator[Expr]:
+    """The factors of a law, sums among them without what their terms share."""
+    for factor in Mul.make_args(law):
+        if factor.is_Add:
+            own = _common(factor)
+            yield own.product
+            yield _gathered([_divided(term, own) for term in factor.args])
+        else:
+            yield factor
+
+
+def _gathered(terms: Sequence[Expr]) -> Expr:
+    """A sum, those terms together first that share the factor that most of them have."""
+    counts = Counter(base for term in terms for base in _common(term).powers)
+    base, count = min(counts.items(), key=_most_first, default=(S.One, 0))
+    if count < 2 or count == len(terms):
+        return Add(*map(tight, terms))
+    shared = [term for term in terms if base in _common(term).powers]
+    others = [term for term in terms if base not in _common(term).powers]
+    return tight(Add(*shared)) + _gathered(others)
+
+
+def _most_first(counted: tuple[Expr, int]) -> tuple[int, str]:
+    return -counted[1], str(counted[0])
+
+
+def _split(term: Expr) -> Expr:
+    """A sum as what its parts share, times the rest."""
+    own = _common(term)
+    return own.product * _divided(term, own)
+
+
+def _common(expression: Expr) -> Common:
+    """The number and the factors that all parts of an expression share."""
+    if expression.is_Integer and expression:
+        return Common(abs(int(expression)), {})
+    if expression.is_Add:
+        return reduce(Common.met, map(_common, expression.args))
+    if expression.is_Mul:
+        return _together(map(_common, expression.args))
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return Common(1, {expression.base: int(expression.exp)})
+    return Common(1, {} if expression.is_Rational else {expression: 1})
+
+
+def _together(parts: Iterable[Common]) -> Common:
+    number, powers = 1, dict[Expr, int]()
+    for part in parts:
+        number *= part.number
+        for base, exponent in part.powers.items():
+            powers[base] = powers.get(base, 0) + exponent
+    return Common(number, powers)
+
+
+def _divided(expression: Expr, common: Common) -> Expr:
+    """An expression without what its parts share; factors give it first, then sums."""
+    if expression.is_Add:
+        return Add(*(_divided(part, common) for part in expression.args))
+    factors = sorted(Mul.make_args(expression), key=lambda factor: bool(factor.is_Add))
+    rest: list[Expr] = []
+    for factor in factors:
+        taken = _common(factor).met(common)
+        rest.append(_divided(factor, taken) if factor.is_Add else factor / taken.product)
+        common = _without(common, taken)
+    return Mul(*rest)
+
+
+def _without(common: Common, taken: Common) -> Common:
+    """What is left to be divided by."""
+    powers = {base: e - taken.powers.get(base, 0) for base, e in common.powers.items()}
+    return Common(common.number // taken.number, {base: e for base, e in powers.items() if e})

@@ -1,0 +1,217 @@
+"""Names for what the terms of laws share, and for the spec's own values in them.
+
+``where r2 = ceil(h/2)*ceil(w/2)``: the definitions are plain assignments of Python, in an order in
+which each uses only those before it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from keyword import iskeyword
+from typing import NamedTuple
+
+from sympy import Expr, Mul
+
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Maximum,
+    Operation,
+    Quantity,
+    Quotient,
+    RoundTo,
+    is_whole,
+)
+from costmodel.algebra.printing import PythonText, prepared
+
+Parts = Callable[[Expr], Iterable[Expr]]
+"""Finds what may get a name in a law, as often as it stands there."""
+
+MIN_SAVING = 10
+"""The fewest characters by which a name makes a law shorter."""
+
+SHORT = 3
+"""The usual length of a name."""
+
+AROUND = len(" = ")
+"""What a definition has beside its two sides."""
+
+
+class Naming(NamedTuple):
+    """What stands for which expressions.
+
+    Attributes:
+        names: expression → name, those first that others are made of.
+        own: those of them that are the spec's own.
+    """
+
+    names: Mapping[Expr, str]
+    own: Mapping[Expr, str]
+
+    def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
+        """Return the names with what they stand for, each by those before it.
+
+        Args:
+            printer: how expressions are written.
+        """
+        known: dict[Expr, str] = {}
+        for expression, name in self.names.items():
+            show = printer(known)
+            yield show.symbol(name), show.show(expression)[0]
+            known = {**known, expression: name}
+
+
+def naming(
+    laws: Sequence[Expr],
+    given: Mapping[str, Expr],
+    taken: Iterable[str],
+    beside: Iterable[Expr] = (),
+) -> Naming:
+    """Return names for what several terms of a law share.
+
+    Args:
+        laws: what is shown together.
+        given: the spec's own names with what they stand for; they are kept wherever that stands.
+        taken: names that stand for something else.
+        beside: laws in which the spec's own names are kept, too.
+    """
+    shown = [prepared(law) for law in laws]
+    own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
+    products = set(_worthwhile(shown, _products))
+    covered = frozenset(own) | products
+    others = _worthwhile(shown, lambda law: _operations(law, covered))
+    free = _Names({*taken, *given})
+    shared = sorted({*products, *others} - own.keys(), key=_first_shown)
+    return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}), own)
+
+
+def _first_shown(expression: Expr) -> tuple[int, str]:
+    """The order in which names are given."""
+    return expression.count_ops(), PythonText().show(expression)[0]
+
+
+def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
+    """Names after those that they are made of, c2 before c16."""
+    levels: dict[Expr, int] = {}
+    for expression in sorted(names, key=_first_shown):
+        inside = (level for part, level in levels.items() if expression.has(part))
+        levels[expression] = 1 + max(inside, default=0)
+
+    def place(expression: Expr) -> tuple[int, str, int, str]:
+        name = names[expression]
+        word = name.rstrip("0123456789")
+        return levels[expression], word, int(name[len(word) :] or 0), name
+
+    return {expression: names[expression] for expression in sorted(names, key=place)}
+
+
+def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
+    """The values of the spec's own names that stand in a law; of equal ones the first."""
+    met = set().union(*(law.atoms(Operation) for law in laws))
+    known: set[Expr] = set()
+    for name, value in given.items():
+        expression = prepared(value)
+        if isinstance(expression, Operation) and expression in met and expression not in known:
+            known.add(expression)
+            yield expression, name
+
+
+def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
+    """The parts that stand so often in a law that a name makes it shorter.
+
+    Where there is one, those are named, too, that stand so often in all laws together.
+    """
+    counts = [Counter(parts(law)) for law in laws]
+    found = {part for count in counts for part in count if _saves(part, count[part])}
+    if found:
+        together = sum(counts, Counter[Expr]())
+        found.update(part for part, count in together.items() if _saves(part, count))
+    return found
+
+
+def _saves(part: Expr, count: int) -> bool:
+    """Whether a name makes what stands so often shorter, its definition included."""
+    if count < 2:
+        return False
+    length = len(PythonText().show(part)[0])
+    return (count - 1) * (length - SHORT) - SHORT - AROUND >= MIN_SAVING
+
+
+def _products(expression: Expr) -> Iterator[Expr]:
+    """The products of sizes in an expression: ``ceil(h/2)*ceil(w/2)``."""
+    factors = Mul.make_args(expression)
+    sizes = [factor for factor in factors if _is_extent(factor.as_base_exp()[0])]
+    if len(sizes) > 1 or any(size.is_Pow for size in sizes):
+        yield Mul(*sizes)
+    for factor in factors:
+        for arg in _inside(factor):
+            yield from _products(arg)
+
+
+def _inside(expression: Expr) -> list[Expr]:
+    """What an expression is made of; the unit of a quantity is no part of it."""
+    return [arg for arg in expression.args if isinstance(arg, Expr)]
+
+
+def _is_extent(size: Expr) -> bool:
+    """Whether something is the floor of a quotient of integers, as heights and widths are."""
+    return isinstance(size, FloorDiv) and is_whole(size.args[0])
+
+
+def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
+    """The functions in an expression that stand outside of what has a name."""
+    if expression in named:
+        return
+    if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
+        yield expression
+    sizes = next((p for p in named if p.is_Mul and set(p.args) <= {*expression.args}), None)
+    args = [arg for arg in _inside(expression) if sizes is None or arg not in sizes.args]
+    for arg in args:
+        yield from _operations(arg, named)
+
+
+_UNNAMED = (Maximum, Quantity, Quotient)
+"""What is no part of a law but the law itself, or stands for a division."""
+
+
+class _Names:
+    """Names that are free, each given once."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
+        self.counts = Counter[str]()
+
+    def name(self, expression: Expr) -> str:
+        """Return a name that tells what an expression is: r2 under a stride of 2, c64 of channels.
+
+        Args:
+            expression: what gets it.
+        """
+        wanted = _stem(expression)
+        if wanted is None:
+            letter = "m" if isinstance(expression, Extremum) else "k"
+            self.counts[letter] += 1
+            wanted = f"{letter}{self.counts[letter]}"
+        name, more = wanted, 1
+        while name in self.taken or iskeyword(name):
+            more += 1
+            name = f"{wanted}_{more}"
+        self.taken.add(name)
+        return name
+
+
+def _stem(expression: Expr) -> str | None:
+    """``r2``, ``h2``, ``c64``, or None."""
+    floors = [factor.as_base_exp()[0] for factor in Mul.make_args(expression)]
+    if all(map(_is_extent, floors)):
+        divisors = {floor.args[1] for floor in floors}
+        divisor = divisors.pop()
+        if divisors or not divisor.is_Integer or divisor == 1:
+            return None
+        if len(floors) > 1 or expression.is_Pow:
+            return f"r{divisor}"
+        symbols = expression.free_symbols
+        return f"{symbols.pop()}{divisor}" if len(symbols) == 1 else None
+    if isinstance(expression, RoundTo | FloorDiv):
+        factor, rest = expression.args[0].as_coeff_Mul()
+        return f"c{factor}" if factor.is_Integer and rest.is_Symbol else None
+    return None
