@@ -56,10 +56,7 @@ def build_graph(
         tensors = {name: Tensor(name) for name in header.input}
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, output = _Frame(expansion, scope, tensors).body(architecture.entries)
-    if not items:
-        origin = architecture.document.key_origin(("layers",))
-        raise SpecError("every entry is left out", origin=origin, entry="layers")
+        items, output = _all_items(_Frame(expansion, scope, tensors), architecture)
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -74,6 +71,19 @@ def build_graph(
         precision=header.precision.of_all,
         let={name: scope.names[name] for name in header.let},
     )
+
+
+def _all_items(frame: "_Frame", architecture: Architecture) -> tuple[tuple[Item, ...], Tensor]:
+    """The items of a network and what leaves it.
+
+    Raises:
+        SpecError: there is none.
+    """
+    items, output = frame.body(architecture.entries)
+    if not items:
+        origin = architecture.document.key_origin(("layers",))
+        raise SpecError("every entry is left out", origin=origin, entry="layers")
+    return items, output
 
 
 def _values(

@@ -32,6 +32,15 @@ class Drawing(NamedTuple):
     digest: str
 
 
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "archcost",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "text.usetex": False,  # whatever a person's own matplotlib does with texts
+}
+"""The settings of every figure."""
+
+
 def plot(
     path: str,
     about: str,
@@ -58,17 +67,7 @@ def plot(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with (
-        rc_context(
-            {
-                "svg.hashsalt": "archcost",
-                "svg.fonttype": "none",
-                "font.size": 9,
-                "text.usetex": False,  # whatever a person's own matplotlib does with texts
-            }
-        ),
-        catch_warnings(),
-    ):
+    with rc_context(_STYLE), catch_warnings():
         filterwarnings("ignore", "Glyph .* missing")  # the reader of an SVG may have the sign
         figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
         paint(drawable(shown), figure.subplots())

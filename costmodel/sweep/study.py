@@ -295,18 +295,20 @@ def sweep(
     _check_set(setup.settings, symbols)
     searched = not SEARCHED.isdisjoint(query.metrics)
 
-    def case(label: Mapping[str, str], architecture: Architecture) -> Case:
-        own = setup.given_to(architecture.header)
-        space = read_space(varied, architecture.header, own, sample, seed)
-        known = {**architecture.header.defaults, **own}
-        fixed = {name: value for name, value in known.items() if name not in space.names}
-        return Case(label, architecture, space, fixed, setup, names, searched)
+    cases: list[Case] = []
+    for label, (_, architecture) in zip(labels, found, strict=True):
+        given = setup.given_to(architecture.header)
+        space = read_space(varied, architecture.header, given, sample, seed)
+        fixed = _fixed(architecture.header, setup, space)
+        cases.append(Case(label, architecture, space, fixed, setup, names, searched))
+        _require_numbers(query, cases[-1])
+    return Sweep(tuple(cases), query, varied, read)
 
-    pairs = zip(labels, found, strict=True)
-    cases = tuple(case(label, each) for label, (_, each) in pairs)
-    for each in cases:
-        _require_numbers(query, each)
-    return Sweep(cases, query, varied, read)
+
+def _fixed(header: Header, setup: Setup, space: Space) -> dict[str, Rational]:
+    """The values of the symbols that a network does not vary."""
+    known = {**header.defaults, **setup.given_to(header)}
+    return {name: value for name, value in known.items() if name not in space.names}
 
 
 def _require_numbers(query: Query, case: Case) -> None:
