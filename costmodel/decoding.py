@@ -8,6 +8,7 @@ refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from typing import NamedTuple, NoReturn
 
 from sympy import Add, Expr, S, Symbol
@@ -114,15 +115,28 @@ class Tokens(NamedTuple):
         axis: their axis.
         before: how many other places come before them on it.
         after: how many come after them.
+        met_last: whether each has met the last one: the last itself is what a step makes of it,
+            those before it are others at every step.
     """
 
     axis: int
     before: Expr = S.Zero
     after: Expr = S.Zero
+    met_last: bool = False
+
+
+class Single(Enum):
+    """A tensor with what was made of a single token, and is another one at every step."""
+
+    LAST = "the last token alone"
+
+
+Held = Tokens | Single | None
+"""The tokens in a tensor; None where it has none."""
 
 
 class _Walk:
-    """The tokens in every tensor known so far; None where it has none, or the last one alone."""
+    """The tokens in every tensor known so far."""
 
     def __init__(
         self,
@@ -132,7 +146,7 @@ class _Walk:
         *,
         is_trial: bool = False,
     ) -> None:
-        self.known: dict[Tensor, Tokens | None] = {
+        self.known: dict[Tensor, Held] = {
             Tensor(name): Tokens(starts[name]) if name in starts else None
             for name in propagation.inputs
         }
@@ -150,9 +164,19 @@ class _Walk:
             else:
                 self._group(part)
 
-    def _left_by(self, layer: LayerCost) -> tuple[Tokens | None, ...]:
+    def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
         """The tokens in everything that a layer makes."""
-        entering = [self.known[tensor] for tensor in layer.reads]
+        held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
+        entering = [each if isinstance(each, Tokens) else None for each in held]
+        left = self._kept_by(layer, entering)
+        if Single.LAST not in held:
+            return left
+        return tuple(each._replace(met_last=True) if each else Single.LAST for each in left)
+
+    def _kept_by(
+        self, layer: LayerCost, entering: list[Tokens | None]
+    ) -> tuple[Tokens | None, ...]:
+        """The tokens in everything that a layer makes, of those in the tensors that enter."""
         on_joint = [each for each in entering if each and each.axis == layer.cost.joint]
         if on_joint and len(layer.outputs) > 1:
             return tuple(self._cut(layer, on_joint[0]))
@@ -161,13 +185,13 @@ class _Walk:
         carried = carries(layer.cost, layer.inputs, layer.output)
         places = dict[Tokens, None]()
         for each, axes in zip(entering, carried, strict=True):
-            if each is None or (each.axis == layer.cost.last and each.after == 0):
+            if each is None:
                 continue
             place = each.axis if on_joint and self.tokens is None else axes[each.axis]
             if place is None:
                 self._refuse(layer, f"{layer.node.kind} does not keep the tokens apart")
                 return (None,) * len(layer.outputs)
-            places[each._replace(axis=place)] = None
+            places[each._replace(axis=place, met_last=False)] = None
         if len(places) > 1:
             self._refuse(
                 layer, f"{layer.node.kind} meets tokens of one input with those of another"
@@ -176,37 +200,45 @@ class _Walk:
         if left is not None and _meets_still(layer, entering, carried, left.axis):
             cause = f"{layer.node.kind} meets the tokens with places that are there from the start"
             self._refuse(layer, cause)
+        if left is not None and any(each.met_last for each in entering if each):
+            left = left._replace(met_last=True)
         return (left,) * len(layer.outputs)
 
     def _cut(self, layer: LayerCost, entering: Tokens) -> Iterator[Tokens | None]:
         """The parts of a tensor: one is of the tokens alone, the others are beside them."""
-        axis, before, after = entering
+        axis, before, after, _ = entering
         end, start = layer.inputs[0][axis] - after, exact(0)
         for shape in layer.outputs:
             stop = start + shape[axis]
             if (start - before).expand() == 0 and (stop - end).expand() == 0:
-                yield Tokens(axis)
+                yield entering._replace(before=S.Zero, after=S.Zero)
             else:
                 if not (_is_at_most(stop, before) or _is_at_most(end, start)):
                     self._refuse(layer, f"{layer.node.kind} cuts the tokens apart")
                 yield None
             start = stop
 
-    def _meet(self, layer: LayerCost, found: tuple[Tokens | None, ...]) -> None:
+    def _meet(self, layer: LayerCost, found: tuple[Held, ...]) -> None:
         """Make sure that a cache is of the tokens, and that nothing else hangs on their number."""
         cache = layer.cost.cache
         if cache is not None and cache.grows:
             if found[0] == Tokens(len(layer.output) - 2):
                 self.is_met = True
+            elif isinstance(found[0], Tokens) and found[0].met_last:
+                cause = f"{layer.node.kind} keeps tokens that have met the last one, of every step"
+                self._refuse(layer, f"{cause} another")
             else:
                 self._refuse(
                     layer, f"the axis that {layer.node.kind} is causal on is not the tokens'"
                 )
+            if self.tokens is not None and cache.read != 0:
+                cause = f"kv_length says how many keys {layer.node.kind} meets, whatever came before"
+                self._refuse(layer, cause)
         if self.tokens is None:
             return
         for each, shape in zip(found, layer.outputs, strict=True):
             for i, extent in enumerate(shape):
-                if each is None or i != each.axis:
+                if not (isinstance(each, Tokens) and i == each.axis):
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
             self._require_same(layer, f"its {parameter.name}", parameter.size)
@@ -236,12 +268,22 @@ class _Walk:
             self.parts(group.parts)
             if self.known[flow.result] != left:
                 self._refuse(group, "each turn leaves the tokens on another axis")
-        self.known[Tensor(group.path)] = self.known[flow.result]
+        left = self.known[flow.result]
+        if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
+            self._refuse(group, "it may not run at all, and leaves other tokens than enter")
+        self.known[Tensor(group.path)] = left
         return None
 
     def _refuse(self, part: Part, cause: str) -> None:
         if not self.is_trial:
             _raise(part, f"{cause}: it cannot be decoded token by token")
+
+
+def _taken(layer: LayerCost, held: Held) -> Held:
+    """The tokens in what a layer takes of a tensor: one that takes the last place, the last one."""
+    if isinstance(held, Tokens) and held.axis == layer.cost.last and held.after == 0:
+        return Single.LAST
+    return held
 
 
 def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tokens | None]:
@@ -254,7 +296,7 @@ def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tok
             yield each
         else:
             before, after = Add(*extents[:i], each.before), Add(*extents[i + 1 :], each.after)
-            yield Tokens(joint, before, after)
+            yield each._replace(before=before, after=after)
 
 
 def _meets_still(

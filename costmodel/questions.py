@@ -10,7 +10,7 @@ from sympy import Symbol
 
 from archspec import SpecError
 from archspec.arithmetic import Rational
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.conditions import AtLeast, Condition, Equal, condition_text
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact
@@ -125,10 +125,19 @@ class Question:
         } == {-1}
 
     def holds(self, constraint: Constraint, value: Rational) -> bool:
-        """Whether a constraint holds at a value, valid or not."""
-        if constraint in self.bounds:
-            return constraint.holds(Evaluator({self.symbol: value}))
-        return constraint.holds(self.analysis.laws_at({self.name: value}))
+        """Whether a constraint holds at a value, valid or not; not where a law has no value.
+
+        Raises:
+            TooLargeError: its numbers have more bits than are computed.
+        """
+        try:
+            if constraint in self.bounds:
+                return constraint.holds(Evaluator({self.symbol: value}))
+            return constraint.holds(self.analysis.laws_at({self.name: value}))
+        except TooLargeError:
+            raise
+        except ExpressionError:  # a division by zero
+            return False
 
     def sample(self, value: Rational) -> Sample:
         """The numbers at a value, and what breaks there."""

@@ -164,6 +164,10 @@ KINDS: dict[str, tuple[Sequence[str], Callable[[], nn.Module]]] = {
     ),
     "lstm": ([f"lstm: {{hidden_size: {D}}}"], Recurrent),
     "roll": (["roll: {shifts: [1], dims: [1]}"], lambda: Function(rolled)),
+    "last added to all": (
+        ["residual: [slice: {dim: 1, start: -1}]"],
+        lambda: Function(lambda x: x + x[:, -1:]),
+    ),
     "positions": (
         ["einsum: {equation: 'n t d, t u -> n u d', sizes: {u: t}}"],
         ByPosition,
@@ -276,6 +280,20 @@ ATTEND = "  - self_attention: {heads: 2, causal: true}\n"
         (
             f"{ATTEND}    name: x\n  - cross_attention: {{heads: 2}}\n    from: [x, x]\n",
             r"cross_attention_1: cross_attention does not keep",
+        ),
+        (
+            f"{ATTEND}    name: x\n  - slice: {{dim: 1, start: -1}}\n    name: last\n"
+            f"  - cross_attention: {{heads: 2}}\n    from: [x, last]\n{ATTEND}",
+            r"self_attention_1: self_attention keeps tokens that have met the last one",
+        ),
+        (
+            f"  - repeat: {{times: 2, layers: [{ATTEND.strip()[2:]}, "
+            "residual: [slice: {dim: 1, start: -1}]]}\n",
+            r"repeat_1/self_attention_1: self_attention keeps tokens that have met the last one",
+        ),
+        (
+            f"{ATTEND}  - self_attention: {{heads: 2, kv_length: 64}}\n",
+            r"self_attention_2: kv_length says how many keys self_attention meets",
         ),
         (
             f"  - repeat: {{times: 2, layers: [residual: [lstm: {{hidden_size: d}}]]}}\n{ATTEND}",

@@ -323,3 +323,23 @@ def test_a_default_far_beyond_is_no_work(tmp_path: Path) -> None:
     text = ONE.replace("LAW", '"floor(32*w)"').replace("0.25", "1e12")
     path.write_text(text, encoding="utf-8")
     assert ask(path, "w", ["params <= 80"])[1].value == Fraction(11, 32)
+
+
+def test_values_at_which_a_law_divides_by_zero_are_none(tmp_path: Path) -> None:
+    """``(k + 4)//(k % 5)`` has no value at every fifth k; the others are tried."""
+    law = "(k + 4)//(k % 5)"
+
+    def weights(k: int) -> int:
+        return 8 * ((k + 4) // (k % 5))
+
+    tried = [k for k in range(1, 200) if k % 5]
+    least = min(k for k in tried if weights(k) >= 160)
+    most = max(k for k in tried if weights(k) <= 160)
+    assert asked(tmp_path, law, "params >= 160", name="k", end="smallest").value == least
+    assert asked(tmp_path, law, "params <= 160", name="k", end="largest").value == most
+
+
+def test_the_first_value_is_tried_as_well(tmp_path: Path) -> None:
+    """``40//k + k % 2`` is 41 at k = 1 alone, and is not proved to fall."""
+    answer = asked(tmp_path, "40//k + k % 2", "params == 328", name="k", end="largest")
+    assert answer.value == 1
