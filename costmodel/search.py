@@ -98,7 +98,7 @@ class Grid:
         if question.end == "largest" and span.last is None:
             if not untold:
                 return self._unbounded(span)
-            span = Span(span.first, span.first + MAX_TRIES)
+            span = Span(span.first, span.first + MAX_TRIES - 1)
             self.ways.notes.append(f"no value above {self.value(span.last or 0)} was tried")
             return self._first_valid(span, Verdict.OPEN)
         return self._first_valid(span, Verdict.FOUND)
