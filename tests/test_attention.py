@@ -68,6 +68,23 @@ def test_least_products_by_loops(
     assert point.macs_least == made <= point.macs
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 30))
+def test_a_window_moves_over_all_keys(tokens: int, before: int, window: int) -> None:
+    """Each query meets few keys, all of them together the keys of every token that one meets."""
+    met = {
+        key
+        for query in range(before, before + tokens)
+        for key in range(before + tokens)
+        if query - window < key <= query
+    }
+    spec = f"causal: true, window: {window}"
+    analysis = read(spec, "lecture", past=before, attention="unfused").at(n=2, t=tokens)
+    scores = 2 * 4 * tokens * min(before + tokens, window)
+    products = 2 * 8 * (tokens + len(met)) + scores
+    assert analysis.activations_peak == max(products, 2 * 2 * 8 * tokens)
+
+
 @pytest.mark.parametrize("fields", ["causal: false", "window: 3", "causal: false, kv_length: t"])
 def test_what_no_mask_hides_is_all_made(fields: str) -> None:
     """Without a causal mask all products are made; a window alone says not which keys it hides."""

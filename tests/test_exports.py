@@ -14,7 +14,7 @@ from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.render import find_renderer
 from costmodel.report import Report
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 
 NETWORKS = {
     "alexnet.yaml": [],
@@ -150,3 +150,14 @@ def test_c_refuses_what_leaves_64_bits(tmp_path: Path) -> None:
     calls = [("macs", large), ("macs", invalid), ("macs", [1, 3, 224, 224, 2])]
     done = compiled(program(analysis, "c") + main_of(calls), tmp_path)
     assert done.stdout.split() == ["refused", "refused", "724406816"]
+
+
+@pytest.mark.parametrize("language", ["python", "c", "javascript"])
+def test_a_program_says_what_its_laws_stand_on(language: str, archcost: Run) -> None:
+    words = ("--metric", "memory_peak", "--dtype", "bf16", "--attention", "unfused")
+    fixed = ("--set", "t=100", "--assume", "d == 12*heads", "--format", language)
+    title = archcost("specs/gpt2.yaml", *words, *fixed).stdout.splitlines()[0]
+    assert "; at t = 100; assuming d == 12*heads; types weights bf16, activations bf16" in title
+    assert (
+        "; attention unfused: all scores are worked out and stored in memory; convention" in title
+    )

@@ -302,7 +302,7 @@ def test_a_module_of_python_defines_the_functions_alone(text: str, both: Both) -
     assert ast.dump(ast.Module(others, [])) == ast.dump(ast.Module(ast.parse(plain).body[1:], []))
     assert isinstance(first, ast.Expr)
     shape = ast.literal_eval(first.value)
-    assert shape.startswith(f"{visible(' '.join(text.split()))}, convention lecture")
+    assert shape.startswith(f"{visible(' '.join(text.split()))}; types weights fp32")
     names: dict[str, object] = {}
     exec(compile(shown, "made", "exec"), names)
     assert "PWNED" not in names

@@ -113,11 +113,13 @@ SPECS = ["alexnet", "mobilenetv2", "gpt2", "mcunet", "inceptionv3", "densenet", 
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_names_below_bars_have_room(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_below_bars_have_room(
+    spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Names of 7 points, turned by 60°, stand 7/72/sin(60°) inches apart or more."""
     figures: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    memory_plot.draw(profile(f"{spec}.yaml", dtype="int8"), "figure.png")
+    memory_plot.draw(profile(f"{spec}.yaml", dtype="int8"), str(tmp_path / "figure.png"))
     figures[0].draw_without_rendering()
     (axes,) = figures[0].axes
     places = [axes.transData.transform((tick, 0))[0] for tick in axes.get_xticks()]
@@ -126,10 +128,14 @@ def test_names_below_bars_have_room(spec: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_no_label_lies_on_another(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_label_lies_on_another(
+    spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    memory_plot.draw(profile(f"{spec}.yaml", dtype="int8", hardware="stm32f746"), "figure.png")
+    memory_plot.draw(
+        profile(f"{spec}.yaml", dtype="int8", hardware="stm32f746"), str(tmp_path / "figure.png")
+    )
     figures[0].draw_without_rendering()
     boxes = [
         (t.get_text(), t.get_window_extent()) for t in texts(figures[0]) if not t.get_rotation()
@@ -143,10 +149,10 @@ def test_no_label_lies_on_another(spec: str, monkeypatch: pytest.MonkeyPatch) ->
         assert box.y1 <= height, text
 
 
-def test_the_axes_say_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_axes_say_what_they_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    memory_plot.draw(profile("alexnet.yaml", dtype="int8"), "figure.png")
+    memory_plot.draw(profile("alexnet.yaml", dtype="int8"), str(tmp_path / "figure.png"))
     (axes,) = figures[0].axes
     assert axes.get_ylabel() == "memory of activations (kB)"
     assert axes.get_title().startswith("AlexNet: what is in memory while each layer works")

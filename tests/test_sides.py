@@ -7,6 +7,7 @@ in a block, and written out; what is in memory is simulated over the network wri
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -294,3 +295,27 @@ def test_by_hand() -> None:
     assert net.value("memory_peak") == net.value("memory_peak_best") == 10 * 4000 + 32
     assert net.at(L=1).memory_peak == 4000 + 32
     assert net.at(L=1000, n=3).memory_peak == 3 * (1000 * 4000 + 32)
+
+
+@pytest.mark.parametrize(
+    ("before", "inner", "after"),
+    [
+        ("identity: ", "{linear: {out_features: 8}}, {side: [relu: ]}, {sigmoid: }", 9),
+        ("linear: {out_features: 8}", "{side: [relu: ]}, {linear: {out_features: 4}}", 8),
+    ],
+)
+def test_first_turns_of_their_own(before: str, inner: str, after: int) -> None:
+    """Of M turns that change the shape first, ``M - 1`` are alike and ``M - 2`` of them later."""
+    first, last = f"{{{before}}}", f"{{linear: {{out_features: {after}}}}}"
+
+    def built(symbols: str, turns: str) -> Analysis:
+        head = f"symbols: {{{symbols}}}\n" if symbols else ""
+        return read(f"{head}input: [1, 4]\nlayers: [{turns}, {{linear: {{out_features: 5}}}}]")
+
+    loop = f"{{repeat: {{times: M, layers: [{inner}]}}}}"
+    law = built("L: 3, M: 3", f"{{repeat: {{times: L, layers: [{first}, {loop}, {last}]}}}}")
+    for L in (1, 2, 3, 5):  # noqa: N806 - the symbol
+        for M in (1, 2, 3, 5):  # noqa: N806 - the symbol
+            turn = ", ".join((first, *[inner] * M, last))
+            written_out = built("", ", ".join([turn] * L))
+            assert law.at(L=L, M=M).memory_peak == written_out.value("memory_peak"), (L, M)

@@ -225,6 +225,18 @@ def test_the_best_order_of_one_value_decides_no_other(tmp_path: Path) -> None:
         assert found.at().memory_peak_best == peak
 
 
+def test_the_first_value_is_tried(tmp_path: Path) -> None:
+    """One turn needs 25 floats for 8 and 9 beside a side of 8, two need 33: only one fits 30."""
+    body = "[linear: {out_features: 8}, side: [relu: ], sigmoid: , linear: {out_features: 9}]"
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "archspec: 1\nname: net\nsymbols: {L: 3}\ninput: [1, 4]\n"
+        f"layers: [repeat: {{times: L, layers: {body}}}, linear: {{out_features: 5}}]\n"
+    )
+    answer = asked(str(spec), "L", "memory_peak <= 120")
+    assert answer.value == 1
+
+
 def test_what_was_not_tried_is_said() -> None:
     answer = asked("mobilenetv2.yaml", "width", "macs/params >= 100", step="0.5")
     assert answer.verdict is Verdict.OPEN

@@ -148,8 +148,18 @@ def largest_turn(expression: Expr, turns: Turns) -> Expr:
 
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:
     """The largest of some turns; of turns that may be none, nothing is in memory."""
-    happens = S.One if is_positive(runs) else Minimum(S.One, runs)
+    happens = _at_least_once(runs)
     return Maximum(*(happens * term for term in terms_of(largest)))
+
+
+def _at_least_once(runs: Expr) -> Expr:
+    """Return 1 where there is a run, else 0, also of the ``L − 2`` later turns of ``L − 1``.
+
+    Less than none would be negative, and within a repeat that does not run either positive again.
+    """
+    if is_positive(runs):
+        return S.One
+    return Minimum(S.One, runs if is_at_least(runs, 0, {}) else Maximum(S.Zero, runs))
 
 
 def in_all_turns(

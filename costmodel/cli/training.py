@@ -24,7 +24,7 @@ class Trained(Given):
 
 
 USUAL = Trained()
-"""Adam, nothing made again, every learnable parameter."""
+"""Adam, no checkpoints, every learnable parameter."""
 
 
 def training(

@@ -9,6 +9,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.code import Language, Parameters, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.printing import text
+from costmodel.render.scenario import in_order, scenario_notes
 from costmodel.report import Report
 
 
@@ -30,7 +31,7 @@ class Program(NamedTuple):
     """A report as functions of the same arguments.
 
     Attributes:
-        title: the network and what counts.
+        title: the network and what the laws stand on: what was fixed, types, what counts.
         parameters: the arguments.
         checks: the comparisons that must hold of them.
         rule: the same in words.
@@ -56,12 +57,25 @@ def program(report: Report, language: Language) -> Program:
     conditions = [*_domains(report), *report.analysis.demands]
     positive = (f"{name} >= {language.number(1)}" for name in parameters.names)
     return Program(
-        title=f"{report.title}, convention {report.convention}",
+        title=_title(report),
         parameters=parameters,
         checks=(*positive, *map(writer.condition, conditions)),
         rule=" and ".join(["every argument is positive", *map(condition_text, conditions)]),
         functions=tuple(_functions(report, writer)),
     )
+
+
+def _title(report: Report) -> str:
+    """The network, and what its laws stand on beside the arguments and their rule."""
+    analysis = report.analysis
+    notes = in_order(
+        report.setting_without(*analysis.symbols, *analysis.assumed.derived),
+        analysis.assumed.texts,
+        "",
+        scenario=scenario_notes(analysis),
+        convention=analysis.convention,
+    )
+    return "; ".join((report.title, *(f"{label} {said}" for label, said in notes)))
 
 
 def _functions(report: Report, writer: Writer) -> Iterator[Function]:

@@ -61,6 +61,7 @@ class Sources(NamedTuple):
         keys: of the keys.
         values: of the values.
         length: keys that a query meets.
+        met: keys that all queries meet together.
         pairs: the pairs of a query and a key that a mask leaves; None where it leaves all.
     """
 
@@ -68,6 +69,7 @@ class Sources(NamedTuple):
     keys: Shape
     values: Shape
     length: Expr
+    met: Expr
     pairs: Expr | None = None
 
 
@@ -133,14 +135,15 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
     Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
     """
     before = _before(layer, site)
-    length = output[-2] + (S.Zero if before is None else before)
+    length = met = output[-2] + (S.Zero if before is None else before)
     window = None if layer.window is None else site.size("window", layer.window)
     if window is not None:
+        met = _up_to(length, output[-2] + window - 1, site)
         length = Minimum(length, window)
     pairs = None
     if layer.causal.holds:
         pairs = seen_pairs(output[-2], S.Zero if before is None else before, window, site.least)
-    cost = _attention(layer, site, Sources(output, output, output, length, pairs))
+    cost = _attention(layer, site, Sources(output, output, output, length, met, pairs))
     cache = _own_cache(layer, site, before, length)
     meeting = (-1,) if cache is not None else (-2, -1)  # a cache has the tokens that came before
     return cost._replace(cache=cache, carried=(kept_but(len(output), *meeting),))
@@ -219,7 +222,7 @@ def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Co
     Source: Vaswani et al., NeurIPS 2017.
     """
     keys, values = site.inputs[1], site.inputs[-1]
-    cost = _attention(layer, site, Sources(output, keys, values, keys[-2]))
+    cost = _attention(layer, site, Sources(output, keys, values, keys[-2], keys[-2]))
     cache, rank = _cache(layer, site, keys[-2], grows=False), len(output)
     others = [kept_but(rank, -2, -1)] * (len(site.inputs) - 1)
     return cost._replace(cache=cache, carried=(kept_but(rank, -1), *others))
@@ -288,18 +291,19 @@ def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ..
 
 def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:
     """The scores ``q·kᵀ``, summed over d_h, and the weighted sum of the values, over t_k."""
-    n, length, pairs = elements(sources.queries[:-2]), sources.length, sources.pairs
+    n, pairs = elements(sources.queries[:-2]), sources.pairs
+    length, rows = sources.length, n * heads.keys * sources.met
     outer = Loop(BATCH, n), Loop("H", heads.queries), Loop("t_q", sources.queries[-2])
     t_k, d_h, d_v = Loop("t_k", length), Loop("d_h", heads.size), Loop("d_v", heads.value)
     names = tuple(loop.name for loop in outer)
     scores = (
         Operand("input", (*names, "d_h")),
-        Operand("other", (BATCH, "d_h", "t_k"), size=n * heads.keys * heads.size * length),
+        Operand("other", (BATCH, "d_h", "t_k"), size=rows * heads.size),
         Operand("output", (*names, "t_k"), inner=SCORES),
     )
     summed = (
         Operand("input", (*names, "t_k"), inner=SCORES),
-        Operand("other", (BATCH, "t_k", "d_v"), size=n * heads.keys * heads.value * length),
+        Operand("other", (BATCH, "t_k", "d_v"), size=rows * heads.value),
         Operand("output", (*names, "d_v")),
     )
     least = (pairs and n * heads.queries * size * pairs for size in (heads.size, heads.value))

@@ -20,7 +20,7 @@ class Checkpoint(Enum):
 
 
 _MADE_AGAIN = {
-    Checkpoint.NONE: "nothing made again",
+    Checkpoint.NONE: "no checkpoints",
     Checkpoint.BLOCKS: "blocks made again",
     Checkpoint.ATTENTION: "the core of attention made again",
 }
