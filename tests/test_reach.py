@@ -429,6 +429,8 @@ REFUSED = [
     ("sweep", VIT, "--vary", "h=224,256", "--metric", "receptive_field/h"),
     ("sweep", VIT, "--vary", "h=224,256", "--metric", "macs", "--sort", "receptive_field"),
     ("diff", "specs/vgg.yaml", VIT, "--max", "receptive_field +1"),
+    ("sweep", VIT, "--vary", "h=224,256", "--metric", "receptive_field", "--plot", "field.svg"),
+    ("sweep", VIT, "specs/vgg.yaml", "--metric", "macs", "receptive_field", "--plot", "field.svg"),
 ]
 
 
