@@ -1,6 +1,7 @@
 """Receptive fields: against the sets of inputs that outputs depend on, and published numbers."""
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -140,6 +141,11 @@ BY_HAND = {
     "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
     "[[], [{adaptive_avgpool1d: {output_size: 1}}, {conv1d: {out_channels: 2, kernel_size: 1}}, "
     "sigmoid]]}}, {conv1d: {out_channels: 2, kernel_size: 3}}": (7, 2, 0),
+    # a gate of two branches (Li et al., CVPR 2019): features laid out along no axis of the places
+    "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
+    "[[{unsqueeze: {dim: 1}}], [{mean: {dim: [2]}}, {linear: {out_features: 4}}, {reshape: "
+    "{shape: [1, 2, 2]}}, {softmax: {dim: 1}}, {unsqueeze: {dim: 3}}]]}}, {sum: {dim: [1]}}, "
+    "{conv1d: {out_channels: 2, kernel_size: 3}}": (7, 2, 0),
     "transpose, class_token, {positional_embedding: {max_length: 65}}, {transpose: }, "
     "{conv1d: {out_channels: 2, kernel_size: 3}}": (3, 1, 1),
     "{conv1d: {out_channels: 2, kernel_size: 3}}, {transpose: {dim0: 1, dim1: 2}}, layernorm, "
@@ -229,6 +235,33 @@ def test_published_fields(spec: str) -> None:
     assert found == PUBLISHED[spec]
 
 
+RESNET_50 = (3, 4, 6, 3)
+"""The bottlenecks of each stage, each with a convolution of 3×3."""
+
+
+def bottlenecks(strided: Callable[[int, int], bool]) -> str:
+    """ResNet-50's windows on one axis; says of which bottlenecks the 3×3 has the stride."""
+    window = "{conv1d: {out_channels: 2, kernel_size: %d, stride: %d}}"
+    windows = [window % (7, 2), "{maxpool1d: {kernel_size: 3, stride: 2}}"]
+    for stage, count in enumerate(RESNET_50):
+        windows += [window % (3, 1 + strided(stage, turn)) for turn in range(count)]
+    return ", ".join(windows)
+
+
+def test_where_a_stage_strides_decides_resnet_s_field() -> None:
+    """483 with the stride at the end of a stage (Araujo et al.), 427 at the beginning of the next.
+
+    Where the first 1×1 of a stage has it (He et al.), each of its 3×3 reads at the larger stride,
+    as where the last 3×3 of the stage before has it.
+    """
+    first = analyzed(bottlenecks(lambda stage, turn: stage > 0 and turn == 0), "[1, 2, 999]")
+    assert seen_by_last(first)[:2] == [427, 32]
+    resnet = analyze(ROOT / "specs" / "resnet.yaml")
+    assert (resnet.value("receptive_field"), resnet.value("effective_stride")) == (427, 32)
+    ends = bottlenecks(lambda stage, turn: stage < 3 and turn == RESNET_50[stage] - 1)
+    assert seen_by_last(analyzed(ends, "[1, 2, 999]"))[:2] == [483, 32]
+
+
 def test_vgg_begins_90_elements_before_the_input() -> None:
     """Effective padding of VGG-16: Araujo, Norris and Sim, Distill 2019."""
     assert analyze(ROOT / "specs" / "vgg.yaml").value("effective_padding") == 90
@@ -276,6 +309,24 @@ ENDS = {
     ),
     "{parallel: {merge: add, branches: [[], [{slice: {dim: 2, end: 1}}]]}, name: p}": (
         "add 'p/add' joins places of different axes"
+    ),
+    # two tokens become one of twice the features: it sees both, and the tokens go on
+    "transpose, {linear: {out_features: 8}}, {reshape: {shape: [1, 32, 16]}, name: r}, {linear: "
+    "{out_features: 8}}, relu": "reshape 'r' lays places among features",
+    # the same of pixels, by three views
+    "{unsqueeze: {dim: 3}}, {conv2d: {out_channels: 8, kernel_size: 1}}, {reshape: {shape: "
+    "[1, 8, 32, 2, 1]}}, {permute: {dims: [0, 1, 3, 2, 4]}}, {reshape: {shape: [1, 16, 32, 1]}, "
+    "name: r}, {conv2d: {out_channels: 8, kernel_size: 1}}": (
+        "reshape 'r' lays places among features"
+    ),
+    # an encoder's map is made features; the decoder makes a map of them
+    "{conv1d: {out_channels: 8, kernel_size: 4, stride: 4}}, {flatten: , name: f}, {linear: "
+    "{out_features: 128}}, {reshape: {shape: [1, 8, 16]}}, {conv_transpose1d: {out_channels: 2, "
+    "kernel_size: 4, stride: 4}}": "flatten 'f' sees the whole map",
+    # beside a map another that was laid out of features: it is not the same at all places
+    "{conv1d: {out_channels: 8, kernel_size: 1}}, {parallel: {merge: add, branches: [[], "
+    "[{flatten: , name: f}, {linear: {out_features: 512}}, {reshape: {shape: [1, 8, 64]}}]]}}": (
+        "flatten 'parallel_1/branch_2/f' sees the whole map"
     ),
 }
 
