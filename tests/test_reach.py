@@ -141,6 +141,9 @@ BY_HAND = {
     "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
     "[[], [{adaptive_avgpool1d: {output_size: 1}}, {conv1d: {out_channels: 2, kernel_size: 1}}, "
     "sigmoid]]}}, {conv1d: {out_channels: 2, kernel_size: 3}}": (7, 2, 0),
+    # a token sees itself and the three before it: L = 5 layers see 1 + 5·3
+    "transpose, {linear: {out_features: 4}}, {repeat: {times: L, layers: [{self_attention: "
+    "{heads: 1, causal: true, window: 4}}]}}": (16, 1, 15),
     # a gate of two branches (Li et al., CVPR 2019): features laid out along no axis of the places
     "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
     "[[{unsqueeze: {dim: 1}}], [{mean: {dim: [2]}}, {linear: {out_features: 4}}, {reshape: "
@@ -290,6 +293,12 @@ def test_a_network_that_goes_down_and_up_again() -> None:
 ENDS = {
     # features go on along the axis: the network has no field
     "transpose, {self_attention: {heads: 1}, name: a}, relu": (
+        "self_attention 'a' sees the whole axis"
+    ),
+    "transpose, {self_attention: {heads: 1, window: 4}, name: a}, relu": (
+        "self_attention 'a' sees the whole axis"  # or less: which neighbours is not said
+    ),
+    "transpose, {self_attention: {heads: 1, causal: true, window: 4, kv_length: 64}, name: a}": (
         "self_attention 'a' sees the whole axis"
     ),
     "transpose, {lstm: {hidden_size: 3}, name: r}": "lstm 'r' sees the whole axis",
@@ -500,6 +509,21 @@ def test_a_sweep_leaves_the_cell_empty_and_says_why(archcost: Run) -> None:
     rows = archcost(*asked, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(row)["receptive_field"] for row in rows] == [None, None, 212, 212]
     assert f"{SAID} sees the whole axis (vit)" in archcost(*asked).stdout
+
+
+def test_a_point_at_which_a_field_is_none_is_told(archcost: Run, tmp_path: Path) -> None:
+    """No turn at the first point, at the second one with an attention: that one has no row."""
+    spec = tmp_path / "turns.yaml"
+    spec.write_text(
+        "archspec: 1\nname: n\nsymbols: {L: 1}\ninput: [1, 8, 4]\nlayers: [{linear: {out_features: "
+        "4}}, {repeat: {times: L - 1, index: i, layers: [{self_attention: {heads: i + 1}}]}}]\n",
+        encoding="utf-8",
+    )
+    asked = ("sweep", str(spec), "--vary", "L=1,2", "--metric", "receptive_field")
+    swept = archcost(*asked, "--format", "csv")
+    assert swept.stdout.splitlines() == ["L,receptive_field", "1,1"]
+    said = "points: 2; 1 is left out (receptive_field is none: self_attention 'repeat_1/turn_1/"
+    assert said in swept.stderr
 
 
 def test_networks_side_by_side(archcost: Run) -> None:
