@@ -11,9 +11,9 @@ each element is an axis of features, and is not followed: channels, or the width
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial, reduce
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import NamedTuple
 
 from sympy import Expr, S, Symbol
@@ -25,7 +25,7 @@ from costmodel.cost import Output, axes_but
 from costmodel.nests import Axis, LoopNest
 from costmodel.places import POINT, OpenPlacesError, Reads, Span, hull, hull_of_first, largest
 from costmodel.propagation import Counted, GroupCost, LayerCost, Part, Propagation
-from costmodel.rules.base import Shape
+from costmodel.rules.base import Shape, elements
 
 
 class Source(NamedTuple):
@@ -500,9 +500,12 @@ class _Passage(NamedTuple):
         head = _common(old, new)
         tail = _common(old[head:][::-1], new[head:][::-1])
         between = range(head, len(old) - tail)
+        after = range(head, len(new) - tail)
         places = {axis for view in before.values() for axis in view.axes}
+        if not places.isdisjoint(between):
+            between, after = _narrowed(old, between, new, after, places)
         features = any(old[axis] is not S.One for axis in between if axis and axis not in places)
-        laid = _extended(new, range(head, len(new) - tail))
+        laid = _extended(new, after)
         move = partial(self._moved, between=between, laid=laid, features=features)
         return {source: move(view) for source, view in before.items()}
 
@@ -578,6 +581,27 @@ def _spread(nest: LoopNest, axis: Axis) -> Reads | None:
 def _taps(nest: LoopNest, axis: Axis) -> Expr:
     """The extent of the kernel's loop on an axis."""
     return nest.over(axis.loops[1:])[0].extent
+
+
+def _narrowed(
+    old: Shape, between: range, new: Shape, after: range, places: Set[int]
+) -> tuple[range, range]:
+    """Return axes that are laid out as others, but for those at their ends that have no places.
+
+    They stand apart where as many elements come before, or behind, in both shapes.
+    """
+    for way in (slice(None), slice(None, None, -1)):
+        features = [*takewhile(lambda axis: axis not in places, between[way])]
+        apart = [
+            (i, j)
+            for i in range(1, len(features) + 1)
+            for j in range(1, len(after) + 1)
+            if elements(tuple(old[axis] for axis in features[:i]))
+            == elements(tuple(new[axis] for axis in after[way][:j]))
+        ]
+        i, j = max(apart, default=(0, 0))
+        between, after = between[way][i:][way], after[way][j:][way]
+    return between, after
 
 
 def _extended(shape: Shape, axes: range) -> frozenset[int]:

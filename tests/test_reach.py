@@ -393,6 +393,20 @@ def test_what_flattens_into_tokens_keeps_each_token_s_field() -> None:
     assert not rows["select_1"]
 
 
+DETECTED = (
+    "{reshape: {shape: [1, 3, 8, 155]}}, {permute: {dims: [0, 3, 1, 2]}}, {reshape: {shape: "
+    "[1, 155, 24]}}",
+    "{permute: {dims: [0, 2, 3, 1]}}, {reshape: {shape: [1, 155, 3, 8]}}",
+)
+
+
+@pytest.mark.parametrize("entries", DETECTED)
+def test_a_detector_s_head_keeps_the_field_of_each_place(entries: str) -> None:
+    """The features of its anchors come apart, height and width become one axis."""
+    conv = "{conv2d: {out_channels: 24, kernel_size: 3, stride: [2, 1]}}"
+    assert seen_by_last(analyzed(f"{conv}, {entries}", "[1, 2, 64, 7]")) == [3, None, None]
+
+
 def test_paths_whose_strides_differ_are_told() -> None:
     """Of 64 elements both paths leave 32, one with a stride of 2, the other with a kernel of 33."""
     paths = (
