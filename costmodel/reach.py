@@ -11,9 +11,9 @@ each element is an axis of features, and is not followed: channels, or the width
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial, reduce
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import NamedTuple
 
 from sympy import Expr, S, Symbol
@@ -25,7 +25,7 @@ from costmodel.cost import Output, axes_but
 from costmodel.nests import Axis, LoopNest
 from costmodel.places import POINT, OpenPlacesError, Reads, Span, hull, hull_of_first, largest
 from costmodel.propagation import Counted, GroupCost, LayerCost, Part, Propagation
-from costmodel.rules.base import Shape
+from costmodel.rules.base import Shape, elements
 
 
 class Source(NamedTuple):
@@ -434,12 +434,14 @@ class _Passage(NamedTuple):
         found = dict(before)
         for source, (axes, seen) in before.items():
             for axis in axes & reads.keys():
-                if not isinstance(seen, End):
-                    seen = self._through_one(seen, reads[axis])
+                seen = self._through_one(seen, reads[axis])
             found[source] = View(axes, seen)
         return found
 
-    def _through_one(self, seen: Span | Scattered, reads: Reads | None) -> Seen:
+    def _through_one(self, seen: Seen, reads: Reads | None) -> Seen:
+        if isinstance(seen, End):
+            moves = reads is not None and reads.first == reads.last and reads.over is S.One
+            return seen if moves else seen._replace(goes_on=True)
         if reads is None and self.layer.cost.output is Output.VIEW:
             return self._scattered(seen)
         if reads is None:
@@ -498,22 +500,34 @@ class _Passage(NamedTuple):
         head = _common(old, new)
         tail = _common(old[head:][::-1], new[head:][::-1])
         between = range(head, len(old) - tail)
+        after = range(head, len(new) - tail)
         places = {axis for view in before.values() for axis in view.axes}
+        if not places.isdisjoint(between):
+            between, after = _narrowed(old, between, new, after, places)
         features = any(old[axis] is not S.One for axis in between if axis and axis not in places)
-        move = partial(self._moved, between=between, shift=len(new) - len(old), features=features)
+        laid = _extended(new, after)
+        move = partial(self._moved, between=between, laid=laid, features=features)
         return {source: move(view) for source, view in before.items()}
 
-    def _moved(self, view: View, between: range, shift: int, *, features: bool) -> View:
-        old = self.layer.inputs[0]
+    def _moved(self, view: View, between: range, laid: frozenset[int], *, features: bool) -> View:
+        """Return what is seen where the axes between are laid out as others.
+
+        One axis that is made of features and places is one of features. What ended in features, and
+        is laid out along more axes, is no longer the same at all places.
+        """
+        old, seen = self.layer.inputs[0], view.seen
+        shift = len(self.layer.output) - len(old)
         moving = {axis for axis in view.axes if old[axis] is not S.One}
         inside = moving & set(between)
-        axes = {axis if axis < between.start else axis + shift for axis in moving - inside}
-        if not inside or isinstance(view.seen, End):
-            return View(frozenset(axes), view.seen)
-        if features:
-            return View(frozenset(axes), self._end("sees the whole map", goes_on=False))
-        axes |= set(range(between.start, between.stop + shift))
-        return View(frozenset(axes), self._scattered(view.seen))
+        axes = frozenset(a if a < between.start else a + shift for a in moving - inside)
+        spreads = isinstance(seen, End) and len(laid) > len(_extended(old, between))
+        if not inside and not spreads:
+            return View(axes, seen)
+        joins = features and not axes and len(laid) < 2
+        if not isinstance(seen, End):
+            why = "sees the whole map" if joins else "lays places among features"
+            seen = self._end(why, goes_on=not joins) if features else self._scattered(seen)
+        return View(axes if joins else axes | laid, seen)
 
     def _scattered(self, seen: Span | Scattered) -> Scattered:
         span = seen if isinstance(seen, Span) else seen.span
@@ -531,12 +545,15 @@ def _but_gates(views: Sequence[View]) -> Sequence[View]:
 
     As is usual, the field beside a squeeze-excitation or a pooled context is that of the map.
     """
-    kept = [view for view in views if not _is_gate(view)]
+    fields = (view.axes for view in views if not isinstance(view.seen, End))
+    places = frozenset[int]().union(*fields)
+    kept = [view for view in views if not _is_gate(view, places)]
     return kept if any(view.axes for view in kept) else views
 
 
-def _is_gate(view: View) -> bool:
-    return not view.axes and isinstance(view.seen, End) and not view.seen.goes_on
+def _is_gate(view: View, places: frozenset[int]) -> bool:
+    """Whether what sees all is the same at all places, which lie on some axes."""
+    return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
 
 
 def _slid(nest: LoopNest, axis: Axis) -> Reads:
@@ -564,6 +581,32 @@ def _spread(nest: LoopNest, axis: Axis) -> Reads | None:
 def _taps(nest: LoopNest, axis: Axis) -> Expr:
     """The extent of the kernel's loop on an axis."""
     return nest.over(axis.loops[1:])[0].extent
+
+
+def _narrowed(
+    old: Shape, between: range, new: Shape, after: range, places: Set[int]
+) -> tuple[range, range]:
+    """Return axes that are laid out as others, but for those at their ends that have no places.
+
+    They stand apart where as many elements come before, or behind, in both shapes.
+    """
+    for way in (slice(None), slice(None, None, -1)):
+        features = [*takewhile(lambda axis: axis not in places, between[way])]
+        apart = [
+            (i, j)
+            for i in range(1, len(features) + 1)
+            for j in range(1, len(after) + 1)
+            if elements(tuple(old[axis] for axis in features[:i]))
+            == elements(tuple(new[axis] for axis in after[way][:j]))
+        ]
+        i, j = max(apart, default=(0, 0))
+        between, after = between[way][i:][way], after[way][j:][way]
+    return between, after
+
+
+def _extended(shape: Shape, axes: range) -> frozenset[int]:
+    """Return those of some axes that have more than one element."""
+    return frozenset(axis for axis in axes if shape[axis] is not S.One)
 
 
 def _common(one: Sequence[Expr], other: Sequence[Expr]) -> int:

@@ -1,6 +1,7 @@
 """Receptive fields: against the sets of inputs that outputs depend on, and published numbers."""
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -140,6 +141,14 @@ BY_HAND = {
     "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
     "[[], [{adaptive_avgpool1d: {output_size: 1}}, {conv1d: {out_channels: 2, kernel_size: 1}}, "
     "sigmoid]]}}, {conv1d: {out_channels: 2, kernel_size: 3}}": (7, 2, 0),
+    # a token sees itself and the three before it: L = 5 layers see 1 + 5·3
+    "transpose, {linear: {out_features: 4}}, {repeat: {times: L, layers: [{self_attention: "
+    "{heads: 1, causal: true, window: 4}}]}}": (16, 1, 15),
+    # a gate of two branches (Li et al., CVPR 2019): features laid out along no axis of the places
+    "{conv1d: {out_channels: 2, kernel_size: 3, stride: 2}}, {parallel: {merge: mul, branches: "
+    "[[{unsqueeze: {dim: 1}}], [{mean: {dim: [2]}}, {linear: {out_features: 4}}, {reshape: "
+    "{shape: [1, 2, 2]}}, {softmax: {dim: 1}}, {unsqueeze: {dim: 3}}]]}}, {sum: {dim: [1]}}, "
+    "{conv1d: {out_channels: 2, kernel_size: 3}}": (7, 2, 0),
     "transpose, class_token, {positional_embedding: {max_length: 65}}, {transpose: }, "
     "{conv1d: {out_channels: 2, kernel_size: 3}}": (3, 1, 1),
     "{conv1d: {out_channels: 2, kernel_size: 3}}, {transpose: {dim0: 1, dim1: 2}}, layernorm, "
@@ -229,6 +238,33 @@ def test_published_fields(spec: str) -> None:
     assert found == PUBLISHED[spec]
 
 
+RESNET_50 = (3, 4, 6, 3)
+"""The bottlenecks of each stage, each with a convolution of 3×3."""
+
+
+def bottlenecks(strided: Callable[[int, int], bool]) -> str:
+    """ResNet-50's windows on one axis; says of which bottlenecks the 3×3 has the stride."""
+    window = "{conv1d: {out_channels: 2, kernel_size: %d, stride: %d}}"
+    windows = [window % (7, 2), "{maxpool1d: {kernel_size: 3, stride: 2}}"]
+    for stage, count in enumerate(RESNET_50):
+        windows += [window % (3, 1 + strided(stage, turn)) for turn in range(count)]
+    return ", ".join(windows)
+
+
+def test_where_a_stage_strides_decides_resnet_s_field() -> None:
+    """483 with the stride at the end of a stage (Araujo et al.), 427 at the beginning of the next.
+
+    Where the first 1×1 of a stage has it (He et al.), each of its 3×3 reads at the larger stride,
+    as where the last 3×3 of the stage before has it.
+    """
+    first = analyzed(bottlenecks(lambda stage, turn: stage > 0 and turn == 0), "[1, 2, 999]")
+    assert seen_by_last(first)[:2] == [427, 32]
+    resnet = analyze(ROOT / "specs" / "resnet.yaml")
+    assert (resnet.value("receptive_field"), resnet.value("effective_stride")) == (427, 32)
+    ends = bottlenecks(lambda stage, turn: stage < 3 and turn == RESNET_50[stage] - 1)
+    assert seen_by_last(analyzed(ends, "[1, 2, 999]"))[:2] == [483, 32]
+
+
 def test_vgg_begins_90_elements_before_the_input() -> None:
     """Effective padding of VGG-16: Araujo, Norris and Sim, Distill 2019."""
     assert analyze(ROOT / "specs" / "vgg.yaml").value("effective_padding") == 90
@@ -259,6 +295,12 @@ ENDS = {
     "transpose, {self_attention: {heads: 1}, name: a}, relu": (
         "self_attention 'a' sees the whole axis"
     ),
+    "transpose, {self_attention: {heads: 1, window: 4}, name: a}, relu": (
+        "self_attention 'a' sees the whole axis"  # or less: which neighbours is not said
+    ),
+    "transpose, {self_attention: {heads: 1, causal: true, window: 4, kv_length: 64}, name: a}": (
+        "self_attention 'a' sees the whole axis"
+    ),
     "transpose, {lstm: {hidden_size: 3}, name: r}": "lstm 'r' sees the whole axis",
     "{conv1d: {out_channels: 2, kernel_size: 3}}, {linear: {out_features: 9}, name: t}": (
         "linear 't' sees the whole axis"
@@ -276,6 +318,24 @@ ENDS = {
     ),
     "{parallel: {merge: add, branches: [[], [{slice: {dim: 2, end: 1}}]]}, name: p}": (
         "add 'p/add' joins places of different axes"
+    ),
+    # two tokens become one of twice the features: it sees both, and the tokens go on
+    "transpose, {linear: {out_features: 8}}, {reshape: {shape: [1, 32, 16]}, name: r}, {linear: "
+    "{out_features: 8}}, relu": "reshape 'r' lays places among features",
+    # the same of pixels, by three views
+    "{unsqueeze: {dim: 3}}, {conv2d: {out_channels: 8, kernel_size: 1}}, {reshape: {shape: "
+    "[1, 8, 32, 2, 1]}}, {permute: {dims: [0, 1, 3, 2, 4]}}, {reshape: {shape: [1, 16, 32, 1]}, "
+    "name: r}, {conv2d: {out_channels: 8, kernel_size: 1}}": (
+        "reshape 'r' lays places among features"
+    ),
+    # an encoder's map is made features; the decoder makes a map of them
+    "{conv1d: {out_channels: 8, kernel_size: 4, stride: 4}}, {flatten: , name: f}, {linear: "
+    "{out_features: 128}}, {reshape: {shape: [1, 8, 16]}}, {conv_transpose1d: {out_channels: 2, "
+    "kernel_size: 4, stride: 4}}": "flatten 'f' sees the whole map",
+    # beside a map another that was laid out of features: it is not the same at all places
+    "{conv1d: {out_channels: 8, kernel_size: 1}}, {parallel: {merge: add, branches: [[], "
+    "[{flatten: , name: f}, {linear: {out_features: 512}}, {reshape: {shape: [1, 8, 64]}}]]}}": (
+        "flatten 'parallel_1/branch_2/f' sees the whole map"
     ),
 }
 
@@ -331,6 +391,20 @@ def test_what_flattens_into_tokens_keeps_each_token_s_field() -> None:
     assert rows["class_token_1"].keys() == {"receptive_field"}
     assert not rows["repeat_1"]
     assert not rows["select_1"]
+
+
+DETECTED = (
+    "{reshape: {shape: [1, 3, 8, 155]}}, {permute: {dims: [0, 3, 1, 2]}}, {reshape: {shape: "
+    "[1, 155, 24]}}",
+    "{permute: {dims: [0, 2, 3, 1]}}, {reshape: {shape: [1, 155, 3, 8]}}",
+)
+
+
+@pytest.mark.parametrize("entries", DETECTED)
+def test_a_detector_s_head_keeps_the_field_of_each_place(entries: str) -> None:
+    """The features of its anchors come apart, height and width become one axis."""
+    conv = "{conv2d: {out_channels: 24, kernel_size: 3, stride: [2, 1]}}"
+    assert seen_by_last(analyzed(f"{conv}, {entries}", "[1, 2, 64, 7]")) == [3, None, None]
 
 
 def test_paths_whose_strides_differ_are_told() -> None:
@@ -429,6 +503,8 @@ REFUSED = [
     ("sweep", VIT, "--vary", "h=224,256", "--metric", "receptive_field/h"),
     ("sweep", VIT, "--vary", "h=224,256", "--metric", "macs", "--sort", "receptive_field"),
     ("diff", "specs/vgg.yaml", VIT, "--max", "receptive_field +1"),
+    ("sweep", VIT, "--vary", "h=224,256", "--metric", "receptive_field", "--plot", "field.svg"),
+    ("sweep", VIT, "specs/vgg.yaml", "--metric", "macs", "receptive_field", "--plot", "field.svg"),
 ]
 
 
@@ -447,6 +523,21 @@ def test_a_sweep_leaves_the_cell_empty_and_says_why(archcost: Run) -> None:
     rows = archcost(*asked, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(row)["receptive_field"] for row in rows] == [None, None, 212, 212]
     assert f"{SAID} sees the whole axis (vit)" in archcost(*asked).stdout
+
+
+def test_a_point_at_which_a_field_is_none_is_told(archcost: Run, tmp_path: Path) -> None:
+    """No turn at the first point, at the second one with an attention: that one has no row."""
+    spec = tmp_path / "turns.yaml"
+    spec.write_text(
+        "archspec: 1\nname: n\nsymbols: {L: 1}\ninput: [1, 8, 4]\nlayers: [{linear: {out_features: "
+        "4}}, {repeat: {times: L - 1, index: i, layers: [{self_attention: {heads: i + 1}}]}}]\n",
+        encoding="utf-8",
+    )
+    asked = ("sweep", str(spec), "--vary", "L=1,2", "--metric", "receptive_field")
+    swept = archcost(*asked, "--format", "csv")
+    assert swept.stdout.splitlines() == ["L,receptive_field", "1,1"]
+    said = "points: 2; 1 is left out (receptive_field is none: self_attention 'repeat_1/turn_1/"
+    assert said in swept.stderr
 
 
 def test_networks_side_by_side(archcost: Run) -> None:

@@ -10,10 +10,12 @@ from rich.text import Text
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis import Analysis
+from costmodel.metrics import NoCountError
 from costmodel.render.scenario import standing_notes
 from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk, length
+from costmodel.sweep.reduce import Tally
 from costmodel.sweep.study import Case, Sweep
 from costmodel.sweep.vary import show_value
 from costmodel.sweep.write import Notes, shown
@@ -105,8 +107,7 @@ def points_note(sweep: Sweep) -> str:
     tally = sweep.tally
     parts = [f"{tally.points:,}"]
     if tally.invalid:
-        why = f" (as {tally.refusal.cause})" if tally.refusal else ""
-        parts.append(f"{_so_many(tally.invalid, 'makes', 'make')} no valid network{why}")
+        parts.append(_invalid(tally))
     if tally.unmatched and sweep.join:
         parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
     if tally.refused:
@@ -123,6 +124,15 @@ def points_note(sweep: Sweep) -> str:
         lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
         parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
     return "; ".join(parts)
+
+
+def _invalid(tally: Tally) -> str:
+    """How many points have no row, and why the first of them has none."""
+    if isinstance(tally.refusal, NoCountError):
+        left_out = _so_many(tally.invalid, "is", "are")
+        return f"{left_out} left out ({tally.refusal.cause})"
+    why = f" (as {tally.refusal.cause})" if tally.refusal else ""
+    return f"{_so_many(tally.invalid, 'makes', 'make')} no valid network{why}"
 
 
 def _so_many(count: int, one: str, many: str) -> str:

@@ -22,6 +22,7 @@ from costmodel.cost import (
     weight_of,
 )
 from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.places import Reads
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -130,7 +131,8 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
     """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
 
     s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it. Of the
-    pairs of a query and a key a causal mask leaves ``Σ min(past + i, window)`` for i from 1 to t.
+    pairs of a query and a key a causal mask leaves ``Σ min(past + i, window)`` for i from 1 to t;
+    with a window a token sees itself and the ``window − 1`` before it.
 
     Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
     """
@@ -146,6 +148,9 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
     cost = _attention(layer, site, Sources(output, output, output, length, met, pairs))
     cache = _own_cache(layer, site, before, length)
     meeting = (-1,) if cache is not None else (-2, -1)  # a cache has the tokens that came before
+    if layer.causal.holds and window is not None and layer.kv_length is None:
+        band = Reads(S.One, 1 - window, S.Zero)
+        cost = cost._replace(ends=(), reads=({len(output) - 2: band},))
     return cost._replace(cache=cache, carried=(kept_but(len(output), *meeting),))
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.metrics import METRICS
 from costmodel.sweep.fields import Field, fields_of
 from costmodel.sweep.frame import Chunk, joined, length, taken
 from costmodel.sweep.memory import Array
@@ -173,7 +174,7 @@ class Figure:
     """A figure of a sweep: it looks at the rows as they pass.
 
     Raises:
-        SpecError: what varies cannot be drawn.
+        SpecError: what varies cannot be drawn, or what is drawn is none of a network.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -186,6 +187,7 @@ class Figure:
             sweep.behind = Thinned(MAX_BEHIND)
         else:
             self._check()
+            self._require_numbers()
 
     @property
     def axes(self) -> tuple[Field, ...]:
@@ -226,6 +228,12 @@ class Figure:
             )
         if len(self.measures) > MAX_PANELS:
             raise SpecError(f"{len(self.measures)} columns; at most {MAX_PANELS} are drawn")
+
+    def _require_numbers(self) -> None:
+        """Every network has a number of every metric that is drawn."""
+        for name in (field.name for field in self.measures if field.name in METRICS):
+            for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
+                raise error
 
     def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """The same chunks, kept for the figure.
