@@ -13,6 +13,8 @@ from archspec.architecture import read_architecture
 from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import analyze
+from costmodel.algebra.functions import Maximum, ceil_div
+from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
@@ -189,6 +191,15 @@ def test_laws_in_symbols() -> None:
                 point = law.at(k=k, d=d, s=s)
                 assert point.receptive_field == 1 + (k - 1) * d + (k - 1) * s
                 assert point.effective_stride == s
+
+
+def test_a_field_that_others_never_exceed_stands_alone() -> None:
+    """Every stage of EfficientNet sees more than the one before, whatever its depths are."""
+    analysis = analyze(ROOT / "specs" / "efficientnet.yaml")
+    assert not analysis.receptive_field.has(Maximum)
+    depth = {f"k{i}": ceil_div(i * symbol("depth", "real"), 1) for i in (1, 2, 3, 4)}
+    k1, k2, k3, k4 = depth.values()
+    assert analysis.receptive_field == 68 * k1 + 40 * k2 + 96 * k3 + 128 * k4 - 97
 
 
 def test_a_repeat_that_may_not_run_is_as_if_it_were_not_there() -> None:

@@ -5,6 +5,7 @@ Each row of identities below is proved against plain integers by a property test
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from typing import Any
 
@@ -123,6 +124,18 @@ def is_positive(expression: Expr) -> bool:
         return True
     bound = lower_bound(expression, {})
     return bound is not None and bound > 0
+
+
+@lru_cache(maxsize=50_000)
+def floors_in(expression: Expr) -> frozenset[Expr]:
+    """Return every floor in an expression; parts that several expressions share are seen once.
+
+    Args:
+        expression: what has floors.
+    """
+    inner = (floors_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
+    found = frozenset[Expr]().union(*inner)
+    return found | {expression} if isinstance(expression, FloorDiv) else found
 
 
 def open_divisors(expression: Expr) -> Iterator[Expr]:
