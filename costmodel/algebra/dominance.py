@@ -143,6 +143,7 @@ class Sizes:
         self.sizes: list[Expr] = []
         self.axes: dict[Symbol, Axis] = {}
         self.points: list[list[Rational]] = []
+        self._draws: dict[Symbol, list[tuple[Rational, dict[Expr, Rational]]]] = {}
         self._number: dict[Expr, int] = {}
         self._settled = 0
         self._axis_of: list[Symbol | None] = []
@@ -224,8 +225,10 @@ class Sizes:
         self._signed = {
             i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
         }
-        random = Random(0)
-        self.points = [self._point(random) for _ in range(SAMPLES)]
+        for symbol in functions:
+            random = Random(symbol.name)
+            self._draws[symbol] = [self.axes[symbol].draw(random) for _ in range(SAMPLES)]
+        self.points = [self._point(number) for number in range(SAMPLES)]
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """The symbol in whose table a size is."""
@@ -237,14 +240,11 @@ class Sizes:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _point(self, random: Random) -> list[Rational]:
+    def _point(self, number: int) -> list[Rational]:
         """The values of all sizes at one point."""
-        known: dict[Expr, Rational] = {}
-        values: dict[Symbol, Rational] = {}
-        for symbol, axis in self.axes.items():
-            values[symbol], sizes = axis.draw(random)
-            known.update(sizes)
-        evaluate = Evaluator(values)
+        drawn = {symbol: draws[number] for symbol, draws in self._draws.items()}
+        known = {size: value for _, sizes in drawn.values() for size, value in sizes.items()}
+        evaluate = Evaluator({symbol: value for symbol, (value, _) in drawn.items()})
         return [known[size] if size in known else evaluate(size) for size in self.sizes]
 
     def _is_known(self, number: int) -> bool:
