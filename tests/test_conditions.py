@@ -143,6 +143,20 @@ PRINTED: dict[str, tuple[str, str, list[str], list[str]]] = {
         [],
         ["3*h + k >= 2*(k//2) + 4"],
     ),
+    "what a third of a size leaves": (
+        "[n, 3, h]",
+        "[{conv_transpose1d: {out_channels: 4, kernel_size: 7, stride: 2}},"
+        " {reshape: {shape: [n, 4, '(2*h + 5)/3', -1]}}]",
+        [],
+        ["(h + 1) % 3 == 0"],
+    ),
+    "what a part of a size leaves": (
+        "[n, 3, h]",
+        "[{conv_transpose1d: {out_channels: 4, kernel_size: 7, stride: 2}},"
+        " {reshape: {shape: [n, 4, '(2*h + 5)/(h//16 + 1)', -1]}}]",
+        [],
+        ["(2*h + 5) % (h//16 + 1) == 0"],
+    ),
     "a divisor that is a symbol": (
         "[n, 4, 2*h]",
         "[{reshape: {shape: [n, 4, (2*h)//a, a]}}, {reshape: {shape: [n, 4, (2*h)//a*a]}},"

@@ -523,6 +523,8 @@ def test_a_stride_that_is_a_fraction_stays_one(archcost: Run, tmp_path: Path) ->
     assert analysis.effective_stride == Fraction(1, 3)
     assert analysis.function("effective_stride")(h=5) == Fraction(1, 3)
     asked = (str(spec), "--metric", "effective_stride", "--format")
+    law = json.loads(archcost(*asked, "json", "--symbolic").stdout)["totals"]["effective_stride"]
+    assert eval(law["expr"]) == 1 / 3  # "1//3" is 0
     assert archcost(*asked, "csv").stdout.splitlines()[-1].split(",")[3] == "1/3"
     swept = archcost(
         "sweep", str(spec), "--vary", "h=1,2", "--metric", "effective_stride", "--format", "csv"

@@ -125,11 +125,14 @@ class PythonText:
         return name
 
     def number(self, value: Rational) -> Shown:
-        """An exact number."""
+        """An exact number; a fraction that stands by itself is a true division: ``1//2`` is 0."""
         shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
             return shown, ATOM if value.p >= 0 else SUM
-        return self.quotient(shown, str(value.q)), PRODUCT if value.p >= 0 else SUM
+        before, self.whole = self.whole, False
+        shown = self.quotient(shown, str(value.q))
+        self.whole = before
+        return shown, PRODUCT if value.p >= 0 else SUM
 
     def sum(self, expression: Expr) -> Shown:
         """``a + b − c``, the leading terms first."""
