@@ -305,18 +305,26 @@ class Analysis:
         that pools or flattens it. Where a layer sees everything and places go on behind it, as in
         attention, there is none.
         """
-        found = find_metric(metric)
+        if metric not in self._causes:
+            self._causes[metric] = self._cause_of_none(find_metric(metric))
+        return self._causes[metric]
+
+    @cached_property
+    def _causes(self) -> dict[str, NoCountError | None]:
+        return {}
+
+    def _cause_of_none(self, found: Metric) -> NoCountError | None:
         if not found.of_places:
             return None
         end = end_of(self.fields, self.counted)
         if end is not None:
             layer = next(x for x in self.layers if x.node.path.startswith(end.path))
-            return no_count(metric, str(end), layer)
+            return no_count(found.name, str(end), layer)
         try:
             parts = found.within(self).parts(self.counted, self.basis)
         except OpenFieldError as error:
             return error
-        return None if parts else no_count(metric, self._no_places(found))
+        return None if parts else no_count(found.name, self._no_places(found))
 
     def _no_places(self, metric: Metric) -> str:
         """Why no layer has a metric: the cause of the last."""

@@ -122,6 +122,41 @@ PRINTED: dict[str, tuple[str, str, list[str], list[str]]] = {
         ["h % 32 == 0"],
         ["h % 64 == 0"],
     ),
+    "a stride that grows": (
+        "[n, 3, h]",
+        "[{conv1d: {out_channels: 4, kernel_size: 3, stride: h//64 + 1, padding: 1}},"
+        " {maxpool1d: {kernel_size: 3, stride: h//64 + 1, padding: 1}}]",
+        [],
+        [],
+    ),
+    "a stride that is never less than 1": (
+        "[n, 3, h]",
+        "[{conv1d: {out_channels: 4, kernel_size: 3, stride: 2*k - 1, padding: 1}},"
+        " {maxpool1d: {kernel_size: 3, stride: 'max(1, h//40)', padding: 1}}]",
+        [],
+        [],
+    ),
+    "a multiple that is at least 1": (
+        "[n, 4, h]",
+        "[{conv_transpose1d: {out_channels: 4, kernel_size: k, stride: 3, padding: k//2}},"
+        " {upsample: {scale_factor: k}}]",
+        [],
+        ["3*h + k >= 2*(k//2) + 4"],
+    ),
+    "what a third of a size leaves": (
+        "[n, 3, h]",
+        "[{conv_transpose1d: {out_channels: 4, kernel_size: 7, stride: 2}},"
+        " {reshape: {shape: [n, 4, '(2*h + 5)/3', -1]}}]",
+        [],
+        ["(h + 1) % 3 == 0"],
+    ),
+    "what a part of a size leaves": (
+        "[n, 3, h]",
+        "[{conv_transpose1d: {out_channels: 4, kernel_size: 7, stride: 2}},"
+        " {reshape: {shape: [n, 4, '(2*h + 5)/(h//16 + 1)', -1]}}]",
+        [],
+        ["(2*h + 5) % (h//16 + 1) == 0"],
+    ),
     "a divisor that is a symbol": (
         "[n, 4, 2*h]",
         "[{reshape: {shape: [n, 4, (2*h)//a, a]}}, {reshape: {shape: [n, 4, (2*h)//a*a]}},"

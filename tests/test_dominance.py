@@ -46,14 +46,19 @@ def channels() -> st.SearchStrategy[Expr]:
     """Channels of a width multiplier."""
     multiples = st.sampled_from([3, 16, 24, 40, 320])
     rounded = multiples.map(lambda k: RoundTo(k * A, Integer(8)))
-    return st.one_of(rounded, multiples.map(lambda k: floor_div(k * A, 1)), st.just(ONE))
+    floors = multiples.map(lambda k: floor_div(k * A, 1))
+    turns = st.integers(1, 4).map(lambda k: ceil_div(k * A, 1))
+    steps = turns.map(lambda ceiling: Minimum(ONE, ceiling - 1))
+    return st.one_of(rounded, floors, turns, steps, st.just(ONE))
 
 
 SIZES = st.one_of(lengths(H), lengths(W), lengths(T), channels())
 PRODUCTS = st.tuples(st.integers(-2, 12), st.lists(SIZES, min_size=1, max_size=3)).map(
     lambda pair: pair[0] * Mul(*pair[1])
 )
-COUNTS = st.lists(PRODUCTS, min_size=1, max_size=3).map(lambda terms: Add(*terms))
+SUMS = st.lists(PRODUCTS, min_size=1, max_size=3).map(lambda terms: Add(*terms))
+STEPS = st.sampled_from([ONE, *(Minimum(ONE, ceil_div(k * A, 1) - 1) for k in (1, 2, 3))])
+COUNTS = st.tuples(STEPS, SUMS).map(lambda pair: Mul(*pair))
 
 CONDITIONS = st.lists(
     st.sampled_from(
@@ -105,6 +110,18 @@ def test_dropping_never_changes_a_maximum(
     for point in inside(conditions, random.Random(seed)):
         evaluate = Evaluator(point)
         assert evaluate(largest) == max(map(evaluate, counts)), (point, conditions)
+
+
+def test_a_turn_that_may_not_happen_is_never_more() -> None:
+    """``min(1, r)·x`` is not more than an x that is never negative; of another x it may be."""
+    turns = ceil_div(4 * A, 1)
+    once = Minimum(ONE, turns - 1)
+    usual, sizes = Evaluator({A: 1}), Sizes(Region({}))
+    field = 68 * turns + 40 * ceil_div(2 * A, 1) - 97
+    fields = [Integer(7), field, once * field, once * (2 * turns + 3)]
+    assert terms_of(maximum(fields, sizes, usual)) == (field,)
+    less = field - 97
+    assert set(terms_of(maximum([less, once * less], sizes, usual))) == {less, once * less}
 
 
 @settings(deadline=None, max_examples=200)

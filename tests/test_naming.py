@@ -59,6 +59,19 @@ def test_names_that_are_taken_get_a_number(tmp_path: Path) -> None:
     assert not {"r2", "c24"} & names.keys()
 
 
+def test_a_name_that_stands_nowhere_is_not_given(tmp_path: Path) -> None:
+    """Channels that are a quotient: their product with a map that has a name gets none."""
+    conv = "{{conv2d: {{out_channels: {}, kernel_size: 3, stride: {}, padding: 1}}}}"
+    steps = [(64, 2), (64, 1), ("ceil(c/3)", 1), ("ceil(c/3)", 1), (64, 1)]
+    file = tmp_path / "net.yaml"
+    file.write_text(
+        "archspec: 1\nname: net\nsymbols: {c: 64, h: 64, w: 64}\ninput: [1, c, h, w]\n"
+        f"layers: [{', '.join(conv.format(*step) for step in steps)}]\n",
+        encoding="utf-8",
+    )
+    assert defined(Report(analyze(file), symbolic=True)) == {"r2": "ceil(h/2)*ceil(w/2)"}
+
+
 def test_numbers_have_no_names(tmp_path: Path) -> None:
     assert defined(Report(network(tmp_path))) == {}
 

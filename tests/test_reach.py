@@ -14,6 +14,8 @@ from archspec.architecture import read_architecture
 from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import analyze
+from costmodel.algebra.functions import Maximum, ceil_div
+from costmodel.algebra.symbols import symbol
 from costmodel.analysis import Analysis
 from costmodel.conventions import find_convention
 from costmodel.loading import analyze_architecture
@@ -198,6 +200,15 @@ def test_laws_in_symbols() -> None:
                 point = law.at(k=k, d=d, s=s)
                 assert point.receptive_field == 1 + (k - 1) * d + (k - 1) * s
                 assert point.effective_stride == s
+
+
+def test_a_field_that_others_never_exceed_stands_alone() -> None:
+    """Every stage of EfficientNet sees more than the one before, whatever its depths are."""
+    analysis = analyze(ROOT / "specs" / "efficientnet.yaml")
+    assert not analysis.receptive_field.has(Maximum)
+    depth = {f"k{i}": ceil_div(i * symbol("depth", "real"), 1) for i in (1, 2, 3, 4)}
+    k1, k2, k3, k4 = depth.values()
+    assert analysis.receptive_field == 68 * k1 + 40 * k2 + 96 * k3 + 128 * k4 - 97
 
 
 def test_a_repeat_that_may_not_run_is_as_if_it_were_not_there() -> None:
@@ -603,6 +614,8 @@ def test_a_stride_that_is_a_fraction_stays_one(archcost: Run, tmp_path: Path) ->
     assert analysis.effective_stride == Fraction(1, 3)
     assert analysis.function("effective_stride")(h=5) == Fraction(1, 3)
     asked = (str(spec), "--metric", "effective_stride", "--format")
+    law = json.loads(archcost(*asked, "json", "--symbolic").stdout)["totals"]["effective_stride"]
+    assert eval(law["expr"]) == 1 / 3  # "1//3" is 0
     assert archcost(*asked, "csv").stdout.splitlines()[-1].split(",")[3] == "1/3"
     swept = archcost(
         "sweep", str(spec), "--vary", "h=1,2", "--metric", "effective_stride", "--format", "csv"

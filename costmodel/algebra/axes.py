@@ -206,6 +206,7 @@ class Axis:
         places: values of the symbol: integers, or the places of steps and one between each two.
         waves: function → how it repeats.
         values: function → its values at the places.
+        rises: function → how much it rises in the period of all.
         signed: the functions that are negative somewhere; in ratios they count as 0 there.
         period: after which all of them repeat, from the last but one period of the table on.
         is_whole: whether the table holds every value that the symbol has.
@@ -240,6 +241,7 @@ class Axis:
         found = {f: self._column(f, reach.symbol) for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
+        self.rises = {f: self._rise(f) for f in self.values}
         self._columns: dict[Powers, list[Rational]] = {}
         self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
@@ -294,6 +296,11 @@ class Axis:
             return bool(values)
         return self.waves[function].rise >= 0 and all(values[i] >= 0 for i in self.last_period)
 
+    def _rise(self, function: Expr) -> Rational:
+        """How much a function rises in the period of all."""
+        wave = self.waves[function]
+        return tidy(wave.rise * (self.period / wave.period))
+
     def draw(self, random: Random) -> tuple[Rational, dict[Expr, Rational]]:
         """Return one value of the symbol, near or far, and those of the functions there.
 
@@ -309,10 +316,8 @@ class Axis:
             random.choice(self.last_period),
             int(2 ** (MAX_DOUBLINGS * random.random())),
         )
-        shift = self.period * periods
-        rises = {f: self.waves[f].slope * shift for f in self.values}
-        shifted = {f: tidy(values[place] + rises[f]) for f, values in self.values.items()}
-        return tidy(self.places[place] + shift), shifted
+        shifted = {f: values[place] + self.rises[f] * periods for f, values in self.values.items()}
+        return tidy(self.places[place] + self.period * periods), shifted
 
     def ratio(self, over: Powers, under: Powers) -> Rational:
         """Return a number that ``over/under`` never falls below; where ``under`` is 0, all is well.
@@ -372,9 +377,7 @@ class Axis:
         """Every factor's value at a place with its rise per period, those that rise most first."""
         found: list[tuple[Rational, Rational]] = []
         for function, exponent in powers:
-            wave = self.waves[function]
-            rise = wave.rise * (self.period / wave.period)
-            found += [(self.values[function][place], rise)] * exponent
+            found += [(self.values[function][place], self.rises[function])] * exponent
         return sorted(found, key=lambda line: (line[1], line[0]), reverse=True)
 
 

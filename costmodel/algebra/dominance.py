@@ -12,14 +12,14 @@ from fractions import Fraction
 from math import prod
 from random import Random
 
-from sympy import Add, Expr, Symbol
+from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.axes import Axis, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Quotient, is_whole, plain
+from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_whole, plain
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -143,6 +143,7 @@ class Sizes:
         self.sizes: list[Expr] = []
         self.axes: dict[Symbol, Axis] = {}
         self.points: list[list[Rational]] = []
+        self._draws: dict[Symbol, list[tuple[Rational, dict[Expr, Rational]]]] = {}
         self._number: dict[Expr, int] = {}
         self._settled = 0
         self._axis_of: list[Symbol | None] = []
@@ -173,10 +174,16 @@ class Sizes:
             return self._product([expression.base] * int(expression.exp))
         if isinstance(expression, Quotient) and expression.args[1].is_Rational:
             return self._product((expression.args[0], 1 / expression.args[1]))
+        if isinstance(expression, FloorDiv) and expression.args[0].could_extract_minus_sign():
+            return {((self._numbered(-expression), 1),): -1}  # a size: ceil(x) = −floor(−x)
+        return {((self._numbered(expression), 1),): 1}
+
+    def _numbered(self, expression: Expr) -> int:
+        """The number of a size."""
         if expression not in self._number:
             self._number[expression] = len(self.sizes)
             self.sizes.append(expression)
-        return {((self._number[expression], 1),): 1}
+        return self._number[expression]
 
     def _sum(self, terms: Iterable[Expr]) -> Polynomial | None:
         total: Polynomial = {}
@@ -218,8 +225,10 @@ class Sizes:
         self._signed = {
             i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
         }
-        random = Random(0)
-        self.points = [self._point(random) for _ in range(SAMPLES)]
+        for symbol in functions:
+            random = Random(symbol.name)
+            self._draws[symbol] = [self.axes[symbol].draw(random) for _ in range(SAMPLES)]
+        self.points = [self._point(number) for number in range(SAMPLES)]
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """The symbol in whose table a size is."""
@@ -231,14 +240,11 @@ class Sizes:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _point(self, random: Random) -> list[Rational]:
+    def _point(self, number: int) -> list[Rational]:
         """The values of all sizes at one point."""
-        known: dict[Expr, Rational] = {}
-        values: dict[Symbol, Rational] = {}
-        for symbol, axis in self.axes.items():
-            values[symbol], sizes = axis.draw(random)
-            known.update(sizes)
-        evaluate = Evaluator(values)
+        drawn = {symbol: draws[number] for symbol, draws in self._draws.items()}
+        known = {size: value for _, sizes in drawn.values() for size, value in sizes.items()}
+        evaluate = Evaluator({symbol: value for symbol, (value, _) in drawn.items()})
         return [known[size] if size in known else evaluate(size) for size in self.sizes]
 
     def _is_known(self, number: int) -> bool:
@@ -265,6 +271,30 @@ class Sizes:
             if signed and not (signed == [1] and coefficient > 0):
                 return False
         return all(self._is_known(number) for factors in polynomial for number, _ in factors)
+
+    def without_steps(self, polynomial: Polynomial) -> Polynomial:
+        """Return x of ``min(1, r)·x``, which is never more than the larger of 0 and x.
+
+        Args:
+            polynomial: a sum; one whose products share no such factor is returned as it is.
+        """
+        powers = [dict(factors) for factors in polynomial]
+        steps = {n: min(each.get(n, 0) for each in powers) for n in self._steps_in(powers)}
+        return {
+            tuple((n, e - steps.get(n, 0)) for n, e in factors if e > steps.get(n, 0)): coefficient
+            for factors, coefficient in polynomial.items()
+        }
+
+    def _steps_in(self, powers: Iterable[Mapping[int, int]]) -> set[int]:
+        """The sizes in some products that are ``min(1, r)`` and never negative."""
+        numbers = set[int]().union(*powers)
+        return {number for number in numbers if self._is_step(number)}
+
+    def _is_step(self, number: int) -> bool:
+        """Whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
+        size = self.sizes[number]
+        is_at_most_1 = isinstance(size, Minimum) and S.One in size.args
+        return is_at_most_1 and self._is_known(number) and number not in self._signed
 
     def ratio(self, over: Factors, under: Factors) -> Rational:
         """Return a number that the quotient of two products of sizes never falls below.
@@ -327,11 +357,16 @@ class Counts:
             small: the number of another.
         """
         over, under = self.polynomials[large], self.polynomials[small]
-        if over is None or under is None:
+        if over is None or under is None or not self.sizes.is_counted(over):
             return False
-        if not (self.sizes.is_counted(over) and self.sizes.is_at_most_counted(under)):
-            return False
-        return self._covers(_difference(over, under))
+        if self._is_covered(over, under):
+            return True
+        always = self.sizes.without_steps(under)
+        return always != under and self._covers(over) and self._is_covered(over, always)
+
+    def _is_covered(self, over: Polynomial, under: Polynomial) -> bool:
+        """Whether a sum whose sizes are never negative is proved never to be less than another."""
+        return self.sizes.is_at_most_counted(under) and self._covers(_difference(over, under))
 
     def _covers(self, difference: Polynomial) -> bool:
         """Whether the products with a minus in a difference are covered by those with a plus."""

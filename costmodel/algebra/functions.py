@@ -5,6 +5,7 @@ Each row of identities below is proved against plain integers by a property test
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from typing import Any
 
@@ -107,14 +108,34 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
 
 
 def is_positive(expression: Expr) -> bool:
-    """Whether an expression is positive by its form: sums, products and powers of what is."""
+    """Whether an expression is positive by its form: sums, products and powers of what is.
+
+    Else its bound says so, as of ``h//64 + 1`` and ``2*k - 1``: an integer is at least 1.
+    """
+    from costmodel.algebra.bounds import lower_bound
+
     if expression.is_Rational:
         return bool(expression > 0)
-    if expression.is_Add or expression.is_Mul or isinstance(expression, Extremum):
-        return all(map(is_positive, expression.args))
+    if expression.is_Symbol or isinstance(expression, RoundTo):
+        return not expression.is_Symbol or bool(expression.is_positive)
     if expression.is_Pow:
         return is_positive(expression.base)
-    return bool(expression.is_Symbol and expression.is_positive) or isinstance(expression, RoundTo)
+    if not isinstance(expression, FloorDiv) and all(map(is_positive, expression.args)):
+        return True
+    bound = lower_bound(expression, {})
+    return bound is not None and bound > 0
+
+
+@lru_cache(maxsize=50_000)
+def floors_in(expression: Expr) -> frozenset[Expr]:
+    """Return every floor in an expression; parts that several expressions share are seen once.
+
+    Args:
+        expression: what has floors.
+    """
+    inner = (floors_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
+    found = frozenset[Expr]().union(*inner)
+    return found | {expression} if isinstance(expression, FloorDiv) else found
 
 
 def open_divisors(expression: Expr) -> Iterator[Expr]:

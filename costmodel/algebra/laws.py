@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from sympy import Add, Expr, Mul, Pow, S, Symbol
 from sympy.core.numbers import Rational
 
-from costmodel.algebra.functions import FloorDiv, Operation, Quotient, is_whole
+from costmodel.algebra.functions import FloorDiv, Operation, Quotient, floors_in, is_whole
 
 Whole = Callable[[Expr], bool]
 """Whether an expression is known to be an integer."""
@@ -59,7 +59,7 @@ def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) ->
 
 
 def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
-    floors = expression.atoms(FloorDiv)
+    floors = floors_in(expression)
     symbols = frozenset[Symbol]().union(*(floor.args[0].free_symbols for floor in floors))
     return frozenset(s for s in symbols if s.is_integer)
 
@@ -118,7 +118,7 @@ def unfloored(expression: Expr, whole: Whole, *, of_quotients: bool = False) -> 
         whole: what is known to be an integer.
         of_quotients: whether only those floors are meant whose ``x`` is no integer by its form.
     """
-    floors = (f for f in expression.atoms(FloorDiv) if not (of_quotients and is_whole(f.args[0])))
+    floors = (f for f in floors_in(expression) if not (of_quotients and is_whole(f.args[0])))
     quotients = {floor: floor.args[0] / floor.args[1] for floor in floors}
     return expression.xreplace({floor: q for floor, q in quotients.items() if whole(q)})
 

@@ -76,7 +76,7 @@ def naming(
     """
     shown = [prepared(law) for law in laws]
     own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
-    products = set(_worthwhile(shown, _products))
+    products = _innermost(_worthwhile(shown, _products))
     covered = frozenset(own) | products
     others = _worthwhile(shown, lambda law: _operations(law, covered))
     free = _Names({*taken, *given})
@@ -126,6 +126,13 @@ def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
         together = sum(counts, Counter[Expr]())
         found.update(part for part, count in together.items() if _saves(part, count))
     return found
+
+
+def _innermost(products: set[Expr]) -> set[Expr]:
+    """The products without those that hold another, which gets its name before them."""
+    factors = {product: frozenset(product.args) for product in products if product.is_Mul}
+    inner = factors.values()
+    return {p for p in products if not (p.is_Mul and any(held < factors[p] for held in inner))}
 
 
 def _saves(part: Expr, count: int) -> bool:

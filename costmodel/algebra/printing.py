@@ -21,6 +21,7 @@ from costmodel.algebra.functions import (
     Quantity,
     Quotient,
     RoundTo,
+    floors_in,
     is_whole,
 )
 from costmodel.algebra.laws import settled
@@ -40,7 +41,7 @@ class Ceiling(Operation):
 
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    floors = (f for f in expression.atoms(FloorDiv) if f.args[0].could_extract_minus_sign())
+    floors = (f for f in floors_in(expression) if f.args[0].could_extract_minus_sign())
     reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if not is_whole(f.args[0])}
     return expression.xreplace(reals) if reals else expression
 
@@ -124,11 +125,14 @@ class PythonText:
         return name
 
     def number(self, value: Rational) -> Shown:
-        """An exact number."""
+        """An exact number; a fraction that stands by itself is a true division: ``1//2`` is 0."""
         shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
             return shown, ATOM if value.p >= 0 else SUM
-        return self.quotient(shown, str(value.q)), PRODUCT if value.p >= 0 else SUM
+        before, self.whole = self.whole, False
+        shown = self.quotient(shown, str(value.q))
+        self.whole = before
+        return shown, PRODUCT if value.p >= 0 else SUM
 
     def sum(self, expression: Expr) -> Shown:
         """``a + b − c``, the leading terms first."""
@@ -141,10 +145,10 @@ class PythonText:
         Of a long sum those without a resolution are one, in parentheses.
         """
         ordered = sorted(Add.make_args(expression), key=term_order)
-        loose = [term for term in ordered if not term.has(FloorDiv)]
+        loose = [term for term in ordered if not floors_in(term)]
         if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
             together = self.parenthesized(" ".join(self._signed(loose)))
-            return [*self._signed(t for t in ordered if t.has(FloorDiv)), f"+ {together}"]
+            return [*self._signed(t for t in ordered if floors_in(t)), f"+ {together}"]
         return self._signed(ordered)
 
     def _signed(self, terms: Iterable[Expr]) -> list[str]:
@@ -425,12 +429,12 @@ def factor_order(factor: Expr) -> tuple[int, object]:
     """Numbers, then names and their powers, then sums of these, then sizes, then sums of sizes."""
     if factor.is_Rational:
         return 0, factor.sort_key()
-    return 1 + bool(factor.is_Add) + 2 * bool(factor.has(FloorDiv)), factor.sort_key()
+    return 1 + bool(factor.is_Add) + 2 * bool(floors_in(factor)), factor.sort_key()
 
 
 def term_order(term: Expr) -> tuple[bool, int, int, object]:
     """Fine resolutions before coarse ones, high degrees before low, numbers last."""
-    strides = [int(f.args[1]) for f in term.atoms(FloorDiv) if f.args[1].is_Integer]
+    strides = [int(f.args[1]) for f in floors_in(term) if f.args[1].is_Integer]
     degree = sum(1 for factor in Mul.make_args(term) if not factor.is_Rational)
     return bool(term.is_Rational), max(strides, default=0), -degree, term.sort_key()
 

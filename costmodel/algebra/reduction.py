@@ -102,12 +102,17 @@ def _equal(condition: Equal) -> tuple[Condition, ...]:
 def _common_factor(difference: Expr) -> Expr:
     """The number and the positive factors that all terms share."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(difference)]
-    shared = set.intersection(
-        *({f for f in Mul.make_args(rest) if is_positive(f)} for _, rest in terms)
-    )
+    powers = [_positive_powers(rest) for _, rest in terms]
+    shared = set[Expr].intersection(*map(set, powers))
     numbers = [plain(number) for number, _ in terms]
     content = gcd(*map(int, numbers)) if all(isinstance(n, int) for n in numbers) else 1
-    return Mul(content or 1, *shared)
+    return Mul(content or 1, *(base ** min(each[base] for each in powers) for base in shared))
+
+
+def _positive_powers(product: Expr) -> dict[Expr, int]:
+    """The positive factors of a product with their exponents."""
+    factors = (factor.as_base_exp() for factor in Mul.make_args(product))
+    return {base: int(e) for base, e in factors if e.is_Integer and e > 0 and is_positive(base)}
 
 
 def _exact_floors(difference: Expr) -> tuple[Condition, ...]:
@@ -212,9 +217,14 @@ def _without_denominator(e: Expr, bound: Rational) -> AtLeast | None:
 
 
 def _without_positive_factor(e: Expr, bound: Rational) -> AtLeast | None:
-    """x·y >= 0 is y >= 0, for a positive x."""
-    factor = _common_factor(e) if bound == 0 and e.is_Add else S.One
-    return AtLeast((e / factor).expand(), 0) if factor.free_symbols else None
+    """x·y >= 0 is y >= 0, for a positive x; x·y >= 1 is y >= 1, for integers."""
+    if bound not in (0, 1) or not (e.is_Add or e.is_Mul):
+        return None
+    factor = _common_factor(e)
+    rest = (e / factor).expand()
+    if not factor.free_symbols or (bound == 1 and not (is_whole(factor) and is_whole(rest))):
+        return None
+    return AtLeast(rest, bound)
 
 
 def _without_floor(e: Expr, bound: Rational) -> AtLeast | None:

@@ -255,8 +255,21 @@ def reshape_shape(layer: Reshape, site: Site) -> Shape:
         site.require(Equal(total, given), rule, shown, "shape")
         return tuple(known)
     rule = "the {total} elements of the input are no multiple of {given}"
-    site.require(Divides(given, total), rule, shown, "shape")
-    return replaced(tuple(known), open_axes[0], floor_div(total, given))
+    over, under = _quotient(site.input, known)
+    site.require(Divides(under, over), rule, shown, "shape")
+    return replaced(tuple(known), open_axes[0], floor_div(over, under))
+
+
+def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]:
+    """The product of some sizes over that of others, without what both have: 3 over 1 of
+    ``2·h + 1`` and a third of it.
+    """
+    powers = [(size, 1) for size in sizes] + [(size, -1) for size in known]
+    parts = [(*size.as_content_primitive(), exponent) for size, exponent in powers]
+    number = Mul(*(content**exponent for content, _, exponent in parts))
+    rest = Mul(*(primitive**exponent for _, primitive, exponent in parts))
+    over, under = (number * rest).as_numer_denom()
+    return over, under
 
 
 @shape_rule(Permute)
