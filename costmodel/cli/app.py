@@ -79,8 +79,15 @@ def run(words: list[str]) -> Any:
 
 
 def _help_console() -> "Console":
-    """Return a console for the help, whose panels never end where there is room for no letter."""
+    """Return a console for the help, whose panels never end where there is room for no letter.
+
+    Where nobody reads on, it says so as every other output does, and ends nothing by itself.
+    """
     from rich.console import Console
 
-    console = Console()
-    return console if console.width >= LEAST_WIDTH else Console(width=LEAST_WIDTH)
+    class HelpConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = HelpConsole()
+    return console if console.width >= LEAST_WIDTH else HelpConsole(width=LEAST_WIDTH)
