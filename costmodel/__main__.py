@@ -49,6 +49,8 @@ def _prepare_streams() -> None:
 def _of_system(error: OSError) -> str:
     """Say what the system refuses: to write the output, to use a file, or something else."""
     cause = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the folder that this is run from is not there any more"
     if error.filename is not None:
         return f"cannot use {error.filename}: {cause}"
     return f"cannot write the output: {cause}" if error.errno in _OF_OUTPUT else cause

@@ -279,7 +279,7 @@ UNREADABLE = {
     ZERO: "is larger than|a line of more than 100,000 characters",
     "/proc/self/mem": "cannot read /proc/self/mem: Input/output error",
     "/dev/null": "the file is empty|has no lines below its head",
-    LONG: "File name too long",
+    LONG: "File name too long|is no command, and no such file is here",
     "nul\0x": "cannot read|no comma-separated values|embedded null",
     "folder.csv": "Is a directory|no spec",
     "file/x": "Not a directory|no such file|No such file",
@@ -363,6 +363,15 @@ def test_an_output_that_is_full_or_closed_is_one_error(script: str, status: int,
 )
 def test_who_does_not_listen_is_told_nothing(script: str, status: int) -> None:
     assert shell(script) == (status, "")
+
+
+@pytest.mark.parametrize("words", ["docs x.md", "'a*.yaml'"])
+def test_a_folder_that_is_gone_is_one_error(words: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd {gone} && rmdir {gone} && PYTHONPATH={ROOT} "$PY" -m costmodel {words}'
+    told = "archcost: the folder that this is run from is not there any more\n"
+    assert shell(script) == (2, told)
 
 
 def test_a_text_that_is_no_expression_says_so() -> None:
