@@ -2,8 +2,10 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from errno import ENOSPC
 from io import StringIO
@@ -229,7 +231,7 @@ def test_links_in_a_circle_are_one_error(inside: Path) -> None:
 
 def test_a_link_that_leads_nowhere_is_not_said_to_be_meant(inside: Path) -> None:
     (inside / "net.yaml").symlink_to("nowhere")
-    with pytest.raises(SpecError, match="no such file: net.yaml") as error:
+    with pytest.raises(SpecError, match=r"no such file: net\.yaml") as error:
         printed("net.yaml")
     assert error.value.hint is None
 
@@ -363,6 +365,41 @@ def test_an_output_that_is_full_or_closed_is_one_error(script: str, status: int,
 )
 def test_who_does_not_listen_is_told_nothing(script: str, status: int) -> None:
     assert shell(script) == (status, "")
+
+
+LISTENING = """\
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A program that runs another which hears signals, also where this one was told not to."""
+
+
+def is_begun(folder: Path) -> bool:
+    """Return whether something stands in a file of a folder."""
+    try:
+        return any(path.stat().st_size for path in folder.iterdir())
+    except FileNotFoundError:  # the draft by which it is tried whether one can be made
+        return False
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_stopped_leaves_nothing_half_written(name: str, tmp_path: Path) -> None:
+    number = signal.Signals[name]
+    sweep = ["sweep", ALEXNET, "--vary", "n=1:200000", "h=224:400", "-o", str(tmp_path / "x.csv")]
+    words = [sys.executable, "-c", LISTENING, sys.executable, "-m", "costmodel", *sweep]
+    process = subprocess.Popen(words, cwd=ROOT)
+    while process.poll() is None and not is_begun(tmp_path):
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("columns", ["-5", "0", "1", "x", "1000000000", "9" * 20])
+def test_help_is_laid_out_for_every_width(columns: str) -> None:
+    assert shell(f'COLUMNS={columns} "$PY" -m costmodel --help > /dev/null') == (0, "")
 
 
 @pytest.mark.parametrize("words", ["docs x.md", "'a*.yaml'"])

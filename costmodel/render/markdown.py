@@ -78,7 +78,7 @@ _BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$
 """What at the beginning of a line makes an item, a rule, an underline or a heading of it."""
 
 _EDGE = re.compile(r"^\s|\s$")
-"""A space that indents a line, so that a block begins behind it, or parts a text from its ``**``."""
+"""A space that indents a line, so that a block begins behind it, or parts a text from its stars."""
 
 
 def escaped(shown: str) -> str:
