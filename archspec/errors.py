@@ -193,7 +193,7 @@ def printable(text: str, most: int = MAX_TEXT) -> str:
 
 
 def visible(
-    text: str, *, keep: str = "", write: Callable[[str], str] = lambda sign: repr(sign)[1:-1]
+    text: str, *, keep: str = "", write: Callable[[str], str] = lambda sign: ascii(sign)[1:-1]
 ) -> str:
     r"""Return a text on one line, with every sign that a terminal would obey or hide spelled out.
 
@@ -209,11 +209,14 @@ def visible(
 
     def spelled(found: re.Match[str]) -> str:
         sign = found.group()
-        is_seen = sign in keep or sign.isprintable() or category(sign) == "Zs"
-        return sign if is_seen else write(sign)
+        is_seen = (sign.isprintable() and sign not in _FILLERS) or category(sign) == "Zs"
+        return sign if is_seen or sign in keep else write(sign)
 
     return _NOT_ASCII.sub(spelled, text)
 
+
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+"""Letters and marks without a shape. Source: Unicode 15, Default_Ignorable_Code_Point."""
 
 _NOT_ASCII = re.compile(r"[^ -~]")
 """What is no printable sign of ASCII, which all are seen."""
@@ -236,8 +239,8 @@ def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint that names the nearest of the ``known`` names, or lists them where there are few."""
-    names = sorted(set(known))
+    """A hint that names the nearest of the other ``known`` names, or lists them if they are few."""
+    names = sorted({*known} - {name})
     near = nearest(name, names)
     if near:
         return f"did you mean '{near}'?"

@@ -14,14 +14,19 @@ from costmodel import require_own_language  # noqa: E402
 _OF_OUTPUT = (EBADF, EIO, EFBIG, ENOSPC, EDQUOT)
 """What the system says of a stream that takes nothing more."""
 
+_STOPS = ("SIGTERM", "SIGHUP")
+"""The signals that end a run; not every system has the second."""
+
 _TOO_LARGE = """\
 a number is beyond 1.8e308, more than is shown in units or as a ratio
   hint: set smaller values, or ask for laws with --symbolic"""
 
 
 def main() -> None:
-    """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 130/143 stopped."""
-    signal.signal(signal.SIGTERM, _stop)
+    """Run the command line; exit status 0 good, 1 a check failed, 2 bad input, 128 + n stopped."""
+    for number in signal.Signals:
+        if number.name in _STOPS and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)  # not where nohup has it ignored
     _prepare_streams()
     try:
         status = run_words(sys.argv[1:])
@@ -49,6 +54,8 @@ def _prepare_streams() -> None:
 def _of_system(error: OSError) -> str:
     """Say what the system refuses: to write the output, to use a file, or something else."""
     cause = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the folder that this is run from is not there any more"
     if error.filename is not None:
         return f"cannot use {error.filename}: {cause}"
     return f"cannot write the output: {cause}" if error.errno in _OF_OUTPUT else cause
@@ -58,7 +65,7 @@ def _stop(number: int, _: object) -> None:
     """End as an interrupt does, so that what is half written is removed.
 
     Raises:
-        SystemExit: always; 143 where the process is terminated.
+        SystemExit: always; 143 where the process is terminated, 129 where its terminal is gone.
     """
     sys.exit(128 + number)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from stat import S_ISDIR, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISREG
 
 from archspec.errors import SpecError
 
@@ -36,6 +36,11 @@ def cause_of(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def target_of(path: str | Path) -> Path:
+    """Return the file that a path leads to behind all links, whether it is there or not."""
+    return Path(os.path.realpath(path))  # Path.resolve ends in an error where links go in a circle
+
+
 def require_writable(path: str | Path) -> None:
     """Make sure that a file can be made or replaced at a path, before anything is worked out.
 
@@ -49,16 +54,20 @@ def require_writable(path: str | Path) -> None:
 
 @contextmanager
 def written(path: str | Path) -> Iterator[Path]:
-    """Give a draft beside a path; it takes that place if all goes well, and is deleted otherwise.
+    """Give a draft beside a file; it takes its place if all goes well, and is deleted otherwise.
+
+    The file keeps its mode, and a link that leads to it stays a link.
 
     Raises:
         SpecError: the file cannot be written (see `require_writable`).
     """
     with _told(path):
         draft = _draft_beside(path)
+        mode = S_IMODE(draft.stat().st_mode)
         try:
             yield draft
-            draft.replace(path)
+            draft.chmod(mode)  # whoever wrote it may have made it anew
+            draft.replace(target_of(path))
         finally:
             draft.unlink(missing_ok=True)
 
@@ -75,13 +84,20 @@ def _told(path: str | Path) -> Iterator[None]:
 
 
 def _draft_beside(path: str | Path) -> Path:
-    """Make an empty file in the same folder; its name is short, whatever the path's is."""
+    """Make an empty file of the same mode and in the same folder as the file that a path names.
+
+    Its name is short, whatever the path's is.
+    """
     if not str(path):
         raise SpecError("the path of the file to write is empty", hint="name one, as out.csv")
+    mode = None
     with suppress(FileNotFoundError):
-        _require_replaceable(path, os.stat(path).st_mode)  # asks, too, whether the name is too long
-    draft = Path(path).with_name(f".archcost-{token_hex(6)}")
+        mode = os.stat(path).st_mode  # asks, too, whether the name is too long
+        _require_replaceable(path, mode)
+    draft = target_of(path).with_name(f".archcost-{token_hex(6)}")
     draft.open("xb").close()
+    if mode is not None:
+        draft.chmod(S_IMODE(mode))
     return draft
 
 

@@ -2,8 +2,10 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from errno import ENOSPC
 from io import StringIO
@@ -178,6 +180,62 @@ def test_a_device_is_not_replaced_by_a_file(device: str) -> None:
     assert not Path(device).is_file()
 
 
+LINKS = {"links to a file": "real.csv", "leads nowhere": "new.csv", "links to a link": "link.csv"}
+
+
+@pytest.mark.parametrize("target", LINKS.values(), ids=LINKS)
+def test_a_link_stays_one_and_a_file_keeps_its_mode(target: str, tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old", encoding="utf-8")
+    (tmp_path / "real.csv").chmod(0o600)
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "x.csv").symlink_to(target)
+    require_writable(tmp_path / "x.csv")
+    with written(tmp_path / "x.csv") as draft:
+        assert draft.stat().st_mode & 0o777 == (0o644 if target == "new.csv" else 0o600)
+        draft.unlink()  # as a writer of Parquet does that widens a column
+        draft.write_text("whole", encoding="utf-8")
+    assert (tmp_path / "x.csv").is_symlink()
+    assert (tmp_path / target).is_symlink() == (target == "link.csv")
+    assert (tmp_path / target).read_text(encoding="utf-8") == "whole"
+    if target != "new.csv":
+        assert (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_to_the_output_is_not_replaced(tmp_path: Path) -> None:
+    """As /dev/stdout is one."""
+    link = tmp_path / "out.csv"
+    link.symlink_to("/proc/self/fd/1")
+    sweep = f'"$PY" -m costmodel sweep specs/mlp.yaml --vary n=1,2 -o {link}'
+    assert shell(f"{sweep} > {tmp_path}/real.csv")[0] == 0
+    assert (tmp_path / "real.csv").read_text(encoding="utf-8").startswith("n,params,")
+    assert (link.is_symlink(), names(tmp_path)) == (True, {"out.csv", "real.csv"})
+    status, told = shell(f"{sweep} | cat")
+    assert (status, told) == (2, f"archcost: cannot write {link}: it is no regular file\n")
+
+
+def test_links_in_a_circle_are_one_error(inside: Path) -> None:
+    for end in ("md", "yaml", "csv", "svg"):
+        (inside / f"loop.{end}").symlink_to(f"loop.{end}")
+    vary = ["sweep", ALEXNET, "--vary", "h=224"]
+    for words in (
+        ["docs", "loop.md"],
+        ["docs", "--check", "loop.md"],
+        ["loop.yaml"],
+        [*vary, "--join", "loop.csv"],
+        [*vary, "-o", "loop.csv"],
+        ["memory", ALEXNET, "--plot", "loop.svg"],
+    ):
+        with pytest.raises(SpecError, match="Too many levels of symbolic links"):
+            printed(*words)
+
+
+def test_a_link_that_leads_nowhere_is_not_said_to_be_meant(inside: Path) -> None:
+    (inside / "net.yaml").symlink_to("nowhere")
+    with pytest.raises(SpecError, match=r"no such file: net\.yaml") as error:
+        printed("net.yaml")
+    assert error.value.hint is None
+
+
 def test_a_disc_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("old", encoding="utf-8")
 
@@ -223,7 +281,7 @@ UNREADABLE = {
     ZERO: "is larger than|a line of more than 100,000 characters",
     "/proc/self/mem": "cannot read /proc/self/mem: Input/output error",
     "/dev/null": "the file is empty|has no lines below its head",
-    LONG: "File name too long",
+    LONG: "File name too long|is no command, and no such file is here",
     "nul\0x": "cannot read|no comma-separated values|embedded null",
     "folder.csv": "Is a directory|no spec",
     "file/x": "Not a directory|no such file|No such file",
@@ -299,6 +357,7 @@ def test_an_output_that_is_full_or_closed_is_one_error(script: str, status: int,
     ("script", "status"),
     [
         ('"$PY" -m costmodel schema | head -c 1 > /dev/null', 0),
+        ('"$PY" -m costmodel --help | head -c 1 > /dev/null', 0),
         ('"$PY" -m costmodel nosuch.yaml 2>&-', 2),
         ('"$PY" -m costmodel nosuch.yaml 2> /dev/full', 2),
         ('"$PY" -m costmodel specs/alexnet.yaml 2>&- > /dev/null', 0),
@@ -306,6 +365,50 @@ def test_an_output_that_is_full_or_closed_is_one_error(script: str, status: int,
 )
 def test_who_does_not_listen_is_told_nothing(script: str, status: int) -> None:
     assert shell(script) == (status, "")
+
+
+LISTENING = """\
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A program that runs another which hears signals, also where this one was told not to."""
+
+
+def is_begun(folder: Path) -> bool:
+    """Return whether something stands in a file of a folder."""
+    try:
+        return any(path.stat().st_size for path in folder.iterdir())
+    except FileNotFoundError:  # the draft by which it is tried whether one can be made
+        return False
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_stopped_leaves_nothing_half_written(name: str, tmp_path: Path) -> None:
+    number = signal.Signals[name]
+    sweep = ["sweep", ALEXNET, "--vary", "n=1:200000", "h=224:400", "-o", str(tmp_path / "x.csv")]
+    words = [sys.executable, "-c", LISTENING, sys.executable, "-m", "costmodel", *sweep]
+    process = subprocess.Popen(words, cwd=ROOT)
+    while process.poll() is None and not is_begun(tmp_path):
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("columns", ["-5", "0", "1", "x", "1000000000", "9" * 20])
+def test_help_is_laid_out_for_every_width(columns: str) -> None:
+    assert shell(f'COLUMNS={columns} "$PY" -m costmodel --help > /dev/null') == (0, "")
+
+
+@pytest.mark.parametrize("words", ["docs x.md", "'a*.yaml'"])
+def test_a_folder_that_is_gone_is_one_error(words: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd {gone} && rmdir {gone} && PYTHONPATH={ROOT} "$PY" -m costmodel {words}'
+    told = "archcost: the folder that this is run from is not there any more\n"
+    assert shell(script) == (2, told)
 
 
 def test_a_text_that_is_no_expression_says_so() -> None:

@@ -17,6 +17,7 @@ from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from unicodedata import category
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
@@ -26,6 +27,10 @@ from markdown_it import MarkdownIt
 from archspec.errors import SpecError, visible
 from costmodel.cli import run
 from costmodel.docs.pages import refreshed, write
+from costmodel.docs.styles import LATEX
+from costmodel.render import tabulation
+from costmodel.render.markdown import escaped as escaped_markdown
+from costmodel.render.tabulation import escaped_rst
 
 HARMLESS = "plain"
 
@@ -59,6 +64,8 @@ HOSTILE = (
     "===",
     "- item",
     "网络 e\u0301 \u200d",
+    "  - हिन्दी ⚡",
+    "(a) item\u3164",
 )
 """Some of them are refused where a language has no place for them; none is obeyed."""
 
@@ -292,6 +299,77 @@ def test_restructured_text_has_no_markup_more(text: str, both: Both) -> None:
         return [type(n).__name__ for n in tree.findall() if type(n).__name__ != "Text"]
 
     assert structure(shown) == structure(plain)
+
+
+BEGINNINGS = (
+    *("  - item", " 1. item", "   # h", "  ===", " > q", "    code", "\u00a0\u00a0x", " ~~~", "x "),
+    *("(1) item", "(a) item", "(#) item", "iv) item", "A. item", "\\", "\\\\", "\\\\\\\\", " \\\\"),
+    *("हिन्दी", "⚡ two", "\u3164", "ก็", "a\u0300\u0301", "\u302a", "-a opt", "/V opt", ">>> 1"),
+)
+"""What would begin an item, a title, a block or an indent, and signs of odd widths."""
+
+
+@pytest.mark.parametrize("text", BEGINNINGS)
+def test_no_text_begins_a_block_of_markdown(text: str) -> None:
+    for line in (escaped_markdown(text), f"**{escaped_markdown(text)}**"):
+        tokens = MarkdownIt("commonmark").enable("table").parse(f"{line}\n")
+        assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+        inside = tokens[1].children or []
+        assert "".join(token.content for token in inside) == visible(text)
+        assert {token.type for token in inside} - {"text"} == (
+            {"strong_open", "strong_close"} if line.startswith("**") else set()
+        )
+
+
+@pytest.mark.parametrize("text", BEGINNINGS)
+def test_no_text_begins_a_block_of_restructured_text(text: str) -> None:
+    core = pytest.importorskip("docutils.core")
+    page = "\n".join(tabulation._grid([["head"], [escaped_rst(text)]], [False]))
+    tree = core.publish_doctree(page, settings_overrides={"halt_level": 2, "report_level": 2})
+    [_, cell] = [n for n in tree.findall() if type(n).__name__ == "entry"]
+    assert [type(child).__name__ for child in cell.children] == ["paragraph"]
+    assert " ".join(cell.astext().split()) == " ".join(visible(text).split())
+
+
+ENDS = ("\\end{verbatim}", "\\end {verbatim}", "\\end\t{verbatim}", "\\end{ verbatim }")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_text_ends_what_is_verbatim(end: str, tmp_path: Path) -> None:
+    """Nor where a document loads the package that takes spaces before the brace."""
+    shown = LATEX.code(f"x{end}\\undefinedcommand\n", "text")
+    assert len(re.findall(r"\\end\s*\{", shown)) == 1
+    if shutil.which("pdflatex") is None:
+        return
+    for package in ("", "\\usepackage{verbatim}"):
+        page = f"\\documentclass{{article}}{package}\n\\begin{{document}}\n{shown}\\end{{document}}"
+        (tmp_path / "x.tex").write_text(page, encoding="utf-8")
+        words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "x.tex"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["a}\\input{x", "a%b", "l\nine", "a b", "n\u202e"])
+@pytest.mark.parametrize("page", ["page.tex", "page.rst", "page.md", "page.html"])
+def test_a_folder_whose_name_is_markup_stands_in_no_page(
+    page: str, folder: str, tmp_path: Path
+) -> None:
+    """A page beside the project, whose folder's name is in the path to the figure."""
+    written(tmp_path, HARMLESS)
+    (tmp_path / folder).mkdir()
+    (tmp_path / "net.yaml").rename(tmp_path / folder / "net.yaml")
+    (tmp_path / "pages").mkdir()
+    begin, end = PAGES[page]
+    command = begin.format("memory net.yaml --plot x.svg")
+    (tmp_path / "pages" / page).write_text(f"{command}\n{end}\n", encoding="utf-8")
+    path = str(tmp_path / "pages" / page)
+    if page in ("page.tex", "page.rst"):
+        with pytest.raises(SpecError, match=rf"{page}:1:\d+: archcost memory .*cannot be written"):
+            refreshed([path], tmp_path / folder)
+        return
+    page_change, _ = refreshed([path], tmp_path / folder)
+    assert_safe(page_change.after.decode())
+    assert quote(folder) in page_change.after.decode()
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -552,6 +630,7 @@ def test_javascript_takes_symbols_of_every_name(kept: Path, tmp_path: Path) -> N
         ("a\u202eb\u2028\n\t", "a\\u202eb\\u2028\\n\\t"),
         ("\udc80", "\\udc80"),
         ("網\u3000\u00a0é", "網\u3000\u00a0é"),
+        ("a\u3164\u034fb", "a\\u3164\\u034fb"),
     ],
 )
 def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:

@@ -34,8 +34,8 @@ COMMANDS = {
 """Command → the module of this package with the function of that name."""
 
 
-LEAST_WIDTH = 40
-"""The fewest columns that the help is laid out for, however narrow the terminal is."""
+LEAST_WIDTH, MOST_WIDTH = 40, 400
+"""The fewest and the most columns that the help is laid out for, whatever the terminal says."""
 
 
 def _version() -> str:
@@ -79,8 +79,16 @@ def run(words: list[str]) -> Any:
 
 
 def _help_console() -> "Console":
-    """Return a console for the help, whose panels never end where there is room for no letter."""
+    """Return a console for the help: of a width at which its panels end, and in time.
+
+    Where nobody reads on, it says so as every other output does, and ends nothing by itself.
+    """
     from rich.console import Console
 
-    console = Console()
-    return console if console.width >= LEAST_WIDTH else Console(width=LEAST_WIDTH)
+    class HelpConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = HelpConsole()
+    console.width = min(max(console.width, LEAST_WIDTH), MOST_WIDTH)
+    return console

@@ -1,7 +1,7 @@
 """Command lines that no command takes: what is wrong with them, and what to write."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from os.path import exists, isfile
 
 from cyclopts import CycloptsError
 from cyclopts.exceptions import (
@@ -45,7 +45,7 @@ def refuse_no_command(word: str, commands: Iterable[str]) -> None:
         SpecError: it is neither.
     """
     plain = word.replace("_", "").replace("-", "").isalnum() and not word.startswith("-")
-    if plain and word not in (known := list(commands)) and not Path(word).exists():
+    if plain and word not in (known := list(commands)) and not exists(word):
         cause = f"'{word}' is no command, and no such file is here"
         raise SpecError(cause, hint=did_you_mean(word, known) or "archcost --help lists them")
 
@@ -57,7 +57,7 @@ def is_like_a_spec(word: str) -> bool:
         word: a word of a command line.
     """
     path = word.partition("@")[0]
-    return path.endswith((".yaml", ".yml")) or ("=" not in word and Path(path).is_file())
+    return path.endswith((".yaml", ".yml")) or ("=" not in word and isfile(path))
 
 
 def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) -> SpecError:
@@ -113,7 +113,7 @@ def require_files(specs: Iterable[str]) -> None:
         SpecError: one is no file, and reads like a setting or a metric.
     """
     for spec in specs:
-        hint = None if Path(spec).exists() or is_like_a_spec(spec) else _as_option(spec)
+        hint = None if exists(spec) or is_like_a_spec(spec) else _as_option(spec)
         if hint:
             raise SpecError(f"no such file: {spec}", hint=hint)
 

@@ -19,6 +19,8 @@ from costmodel.cli.misuse import misuse
 from costmodel.cli.tell import TOLD, tell
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
+from costmodel.docs.styles import PLAIN
+from costmodel.files import target_of
 from costmodel.render.plots import SUFFIXES, Drawing
 
 FIGURE = "plot"
@@ -32,9 +34,6 @@ WARNING = f"{TOLD}warning: "
 
 FORBIDDEN = ("docs",)
 """The commands that cannot stand in a marker."""
-
-_PLAIN = re.compile(r"[\w./+@,=-]+")
-"""A path that stands as it is in a page of every style."""
 
 COLUMNS = "80"
 """The width of the terminal that commands find."""
@@ -149,11 +148,11 @@ def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
     """
     parts = Path(path).parts
     outside = Path(path).is_absolute() or ".." in parts
-    if outside or not (root / path).resolve().is_relative_to(root):
+    if outside or not target_of(root / path).is_relative_to(root):
         raise SpecError(f"a marker writes below {root.name}/ only, not '{path}'")
     if any(part.startswith(".") for part in parts):
         raise SpecError(f"a marker writes no hidden file, as '{path}'")
-    if not _PLAIN.fullmatch(path):
+    if not PLAIN.fullmatch(path):
         cause = f"a marker writes no file of this name: '{path}'"
         raise SpecError(cause, hint="letters, digits and . _ - / + @ , = make one")
     if Path(path).suffix not in ends:

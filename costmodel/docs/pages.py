@@ -13,7 +13,7 @@ from costmodel.docs.commands import Answer, answer
 from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import Style, styles_of
-from costmodel.files import cause_of, read_bytes
+from costmodel.files import cause_of, read_bytes, target_of
 from costmodel.patterns import matches
 
 MAX_BYTES = 20_000_000
@@ -91,18 +91,18 @@ def refreshed(paths: Iterable[str], root: Path | None = None) -> list[Change]:
     """
     changes: dict[Path, Change] = {}
     for page in (Path(file) for path in paths for file in matches(path, "page")):
-        if page.resolve() in changes:
+        if target_of(page) in changes:
             continue
-        for change in _refreshed(page, (root or project_of(page)).resolve()):
-            if change.path.resolve() in changes:
+        for change in _refreshed(page, target_of(root or project_of(page))):
+            if target_of(change.path) in changes:
                 raise SpecError(f"two markers write {change.path}")
-            changes[change.path.resolve()] = change
+            changes[target_of(change.path)] = change
     return list(changes.values())
 
 
 def project_of(page: Path) -> Path:
     """The nearest folder around a page that holds a project, else the page's own folder."""
-    around = page.resolve().parents
+    around = target_of(page).parents
     return next((f for f in around if any((f / name).exists() for name in ROOTS)), around[0])
 
 
@@ -169,10 +169,13 @@ def _between(
     """What stands between the comments of a marker.
 
     Raises:
-        SpecError: a line of it would be read as a marker.
+        SpecError: a line of it would be read as a marker, or it cannot stand in such a page.
     """
     style = marker.style
-    text = _shape(style, found, seal, page, root) or style.comment("nothing was printed")
+    try:
+        text = _shape(style, found, seal, page, root) or style.comment("nothing was printed")
+    except SpecError as error:
+        raise error.placed(marker.origin, marker.command) from None
     for line in lines_of(text):
         if looks_like_marker(bare(line), styles):
             cause = f"the command prints a line that looks like a marker: {line.strip()}"
@@ -184,7 +187,7 @@ def _between(
 def _shape(style: Style, found: Answer, seal: Seal | None, page: Path, root: Path) -> str:
     """The figure, the text in the page's own format, or the text as code."""
     if found.drawn is not None:
-        path = os.path.relpath(root / found.drawn.path, page.resolve().parent)
+        path = os.path.relpath(root / found.drawn.path, target_of(page).parent)
         figure = style.figure(Path(path).as_posix(), found.drawn.drawing.about)
         return f"{figure}{style.comment(str(seal))}"
     if found.shape == style.own or not found.text:
@@ -226,7 +229,7 @@ def write(changes: Iterable[Change]) -> None:
 
 def _staged(path: Path, data: bytes) -> Path:
     """A file beside another, with its mode, that is to take its place."""
-    target = path.resolve()
+    target = target_of(path)
     if target.exists() and not os.access(target, os.W_OK):
         raise _unwritable(path, "it may only be read")
     name = ""
@@ -251,7 +254,7 @@ def _put(change: Change, temporary: Path) -> None:
     if _there(change.path) != change.before:
         raise _unwritable(change.path, "it was changed meanwhile")
     try:
-        os.replace(temporary, change.path.resolve())
+        os.replace(temporary, target_of(change.path))
     except OSError as error:
         raise _unwritable(change.path, cause_of(error)) from None
 
@@ -265,4 +268,4 @@ def _restore(change: Change) -> None:
     if change.before is None:
         change.path.unlink()
     else:
-        os.replace(_staged(change.path, change.before), change.path.resolve())
+        os.replace(_staged(change.path, change.before), target_of(change.path))

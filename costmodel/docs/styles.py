@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from archspec.errors import visible
+from archspec.errors import SpecError, visible
 from costmodel.render.latex import escaped as escaped_latex
 from costmodel.render.markdown import escaped as escaped_markdown
 
@@ -45,8 +45,12 @@ def _fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text}{fence}\n"
 
 
+_END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
+"""What ends an environment; with the package ``verbatim`` spaces may stand before the brace."""
+
+
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
-    inside = text.replace("\\end{verbatim}", "\\end {verbatim}")  # which does not end it
+    inside = _END_OF_LATEX.sub(r"\\ end", text)  # which ends none
     return f"\\begin{{verbatim}}\n{inside}\\end{{verbatim}}\n"
 
 
@@ -68,11 +72,29 @@ def _html_figure(path: str, shown: str) -> str:
 
 
 def _latex_figure(path: str, shown: str) -> str:
-    return f"\\includegraphics[width=\\linewidth]{{{path}}} % {escaped_latex(shown)}\n"
+    said = escaped_latex(shown)
+    return f"\\includegraphics[width=\\linewidth]{{{_plain(path)}}} % {said}\n"
 
 
 def _rst_figure(path: str, shown: str) -> str:
-    return f".. image:: {path}\n   :alt: {visible(shown)}\n"
+    return f".. image:: {_plain(path)}\n   :alt: {visible(shown)}\n"
+
+
+PLAIN = re.compile(r"[\w./+@,=-]+")
+"""A path that stands as it is in a page of every style."""
+
+
+def _plain(path: str) -> str:
+    """Return a path for a language that has no way to write a sign of its own within one.
+
+    Raises:
+        SpecError: it has such a sign.
+    """
+    if not PLAIN.fullmatch(path):
+        cause = f"the path from this page to its figure, '{path}', cannot be written in it"
+        hint = "letters, digits and . _ - / + @ , = make one; name the folder anew, or move one"
+        raise SpecError(cause, hint=hint)
+    return path
 
 
 _HTML = (

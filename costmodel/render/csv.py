@@ -28,7 +28,7 @@ def render(report: Report) -> str:
     return buffer.getvalue()
 
 
-_FORMULA = re.compile(r"[=+\-@＝＋－＠]")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[-+]?[0-9]+([./][0-9]+)?([eE][-+]?[0-9]+)?")
 
 

@@ -77,6 +77,9 @@ _BEGINS_ITEM = re.compile(r"^([0-9]{1,9})([.)])(?=\s|$)")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$)))")
 """What at the beginning of a line makes an item, a rule, an underline or a heading of it."""
 
+_EDGE = re.compile(r"^\s|\s$")
+"""A space that indents a line, so that a block begins behind it, or parts a text from its stars."""
+
 
 def escaped(shown: str) -> str:
     """Return a text that stands in a line of Markdown as it is: no markup, no HTML, no formula.
@@ -85,6 +88,7 @@ def escaped(shown: str) -> str:
     line (see `visible`).
     """
     text = _OWN.sub(r"\\\g<0>", visible(shown))
+    text = _EDGE.sub(lambda space: f"&#{ord(space.group())};", text)
     return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -68,24 +69,40 @@ def _markdown(table: Tabulation) -> str:
 
 def _aligned(rows: list[list[str]], right: list[bool]) -> list[str]:
     """Rows of cells, the head first, as lines of Markdown whose columns stand below each other."""
-    widths = _widths(rows, least=4)
+    widths = _widths(rows, cell_len, least=4)
     dashes = [
         f"{'-' * (width - 1)}{':' if r else '-'}" for width, r in zip(widths, right, strict=True)
     ]
     return [
-        markdown.line_of(_padded(cells, widths, right)) for cells in (rows[0], dashes, *rows[1:])
+        markdown.line_of(_padded(cells, widths, right, cell_len))
+        for cells in (rows[0], dashes, *rows[1:])
     ]
 
 
-def _widths(rows: list[list[str]], least: int) -> list[int]:
-    return [max(least, *map(cell_len, column)) for column in zip(*rows, strict=True)]
+Measure = Callable[[str], int]
+"""A text → how many places of a line it takes, as the reader of a table counts them."""
 
 
-def _padded(cells: Iterable[str], widths: list[int], right: list[bool]) -> list[str]:
+def _widths(rows: list[list[str]], measure: Measure, least: int) -> list[int]:
+    return [max(least, *map(measure, column)) for column in zip(*rows, strict=True)]
+
+
+def _padded(
+    cells: Iterable[str], widths: list[int], right: list[bool], measure: Measure
+) -> list[str]:
     return [
-        " " * (width - cell_len(cell)) + cell if at_right else cell + " " * (width - cell_len(cell))
+        " " * (width - measure(cell)) + cell if at_right else cell + " " * (width - measure(cell))
         for cell, width, at_right in zip(cells, widths, right, strict=True)
     ]
+
+
+def width_in_rst(text: str) -> int:
+    """Return the places that a text takes in a grid, as docutils counts them.
+
+    Signs of East Asia take two, and what combines with the sign before it takes one less. A
+    terminal has other rules, and a grid that follows those is malformed.
+    """
+    return sum(1 + (east_asian_width(s) in ("W", "F")) - (combining(s) > 0) for s in text)
 
 
 def _latex(table: Tabulation) -> str:
@@ -131,19 +148,21 @@ def _rst(table: Tabulation) -> str:
 
 
 def _grid(rows: list[list[str]], right: list[bool]) -> list[str]:
-    widths = _widths(rows, least=1)
+    widths = _widths(rows, width_in_rst, least=1)
     rule, heavy = (f"+{'+'.join(sign * (width + 2) for width in widths)}+" for sign in "-=")
     lines = [rule]
     for cells in rows:
-        lines += [f"| {' | '.join(_padded(cells, widths, right))} |", rule]
+        lines += [f"| {' | '.join(_padded(cells, widths, right, width_in_rst))} |", rule]
     lines[2] = heavy
     return lines
 
 
 _OWN_OF_RST = re.compile(
     r"[\\*_`|]|:(?=\S)|@(?=\S)"  # anywhere; a link has no space behind these
-    r"|^(?=[-+•‣⁃./>:]|([!-/:-@\[-`{-~])\1*$|(?:\w+|#)[.)](?:\s|$))"  # at the beginning of a line
+    r"|^(?=[-+•‣⁃./>: ]|([!-/:-@\[-`{-~])\1*$|\(?(?:\w+|#)[.)](?:\s|$))"  # as a line begins
 )
+_RULE = re.compile(r"\\+")
+"""A line that is still a title's, once its backslashes are doubled."""
 
 
 def escaped_rst(shown: str) -> str:
@@ -152,7 +171,9 @@ def escaped_rst(shown: str) -> str:
     Backslashes stand before the signs that it takes for its own, and before what would make an
     item or a title of the line that it begins; it stays one line (see `visible`).
     """
-    return _OWN_OF_RST.sub(r"\\\g<0>", visible(shown))
+    text = visible(shown)
+    nothing = "\\ " if _RULE.fullmatch(text) else ""
+    return nothing + _OWN_OF_RST.sub(r"\\\g<0>", text)
 
 
 def _csv(table: Tabulation) -> str:
