@@ -16,16 +16,23 @@ from archspec.lint import SpecWarning, warnings_of
 from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
 from costmodel.algebra.bounds import Least
-from costmodel.algebra.conditions import Condition, Divides, WholeUnder, whole_under
+from costmodel.algebra.conditions import (
+    Condition,
+    Divides,
+    WholeUnder,
+    condition_text,
+    whole_under,
+)
 from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
-from costmodel.algebra.functions import Maximum, Quantity, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, parts_of, terms_of
 from costmodel.algebra.laws import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
+from costmodel.algebra.work import Entry, budget
 from costmodel.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.basis import Basis
 from costmodel.conventions import Convention
@@ -165,9 +172,19 @@ class Analysis:
     def conditions(self) -> tuple[Condition, ...]:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        found = reduced(asked, self._least, (*self._given, *self.assumed.known))
-        shown = (condition.mapped(self.assumed.shown) for condition in found)
-        return tuple(form for condition in shown for form in simplified(condition))
+        with budget("the conditions", self._longest_asker):
+            found = reduced(asked, self._least, (*self._given, *self.assumed.known))
+            shown = (condition.mapped(self.assumed.shown) for condition in found)
+            return tuple(form for condition in shown for form in simplified(condition))
+
+    def _longest_asker(self) -> Entry:
+        """Return the entry that asks for the longest condition."""
+        asked = self.propagation.requirements
+        return max(asked, key=lambda each: len(condition_text(each.condition))).node
+
+    def _largest_layer(self) -> Entry:
+        """Return the layer whose shapes are the longest to write."""
+        return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 
     @property
     def demands(self) -> tuple[Condition, ...]:
@@ -283,20 +300,23 @@ class Analysis:
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         outputs = (self.graph.output, *self.graph.sides)
-        return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+        with budget("the turns of the repeats", self._largest_layer):
+            return unrolled(self.propagation.parts, sizes, outputs, self.basis)
 
     def _memory_of(self, run: "Run") -> dict[str, Expr]:
         from costmodel.liveness import memory
 
         found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
-        for layer, size in memory(run):
-            found[layer.node.path].append(size)
+        with budget("the bytes in memory", self._largest_layer):
+            for layer, size in memory(run):
+                found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
     @cached_property
     def fields(self) -> Fields:
         """What every layer sees of the inputs (see `reach`)."""
-        return fields_of(self.propagation)
+        with budget("the receptive fields", self._largest_layer):
+            return fields_of(self.propagation)
 
     def none_of(self, metric: str) -> NoCountError | None:
         """Return the error that says why the network has no number of a metric, if it has none.
@@ -480,15 +500,17 @@ class Analysis:
 
         several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
-        return Maximum(*winners(self, kept))
+        with budget("the largest of the layers' laws", self._largest_layer):
+            kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
+            return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
         """A sum of maxima, each without the terms that are proved never to be it."""
         from costmodel.algebra.maxima import maximum
 
-        for each in expression.atoms(Maximum) - self._decided.keys():
-            self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
+        with budget("the largest of the layers' laws", self._largest_layer):
+            for each in expression.atoms(Maximum) - self._decided.keys():
+                self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
         return expression.xreplace(self._decided)
 
     @cached_property

@@ -232,7 +232,9 @@ class _Walk:
                     layer, f"the axis that {layer.node.kind} is causal on is not the tokens'"
                 )
             if self.tokens is not None and cache.read != 0:
-                cause = f"kv_length says how many keys {layer.node.kind} meets, whatever came before"
+                cause = (
+                    f"kv_length says how many keys {layer.node.kind} meets, whatever came before"
+                )
                 self._refuse(layer, cause)
         if self.tokens is None:
             return

@@ -29,6 +29,7 @@ from costmodel.algebra.sums import (
     sum_of_steps,
     where_it_happens,
 )
+from costmodel.algebra.work import charge
 from costmodel.basis import Basis
 from costmodel.cost import Output
 from costmodel.metrics import each_by_each, open_law
@@ -215,6 +216,10 @@ def at_work(run: Run) -> Iterator[AtWork]:
             yield found._replace(alive=found.here(found.alive))
 
 
+STEPS_OF_EVENT = 5
+"""What a layer at work takes of the budget; one in k repeats is met 2^k times."""
+
+
 class _Unrolled:
     """The layers in the order in which they work, one turn or two of every repeat.
 
@@ -256,6 +261,7 @@ class _Unrolled:
     def _layer(
         self, layer: LayerCost, scope: dict[Tensor, Place], tag: str, within: tuple[Turn, ...]
     ) -> None:
+        charge(STEPS_OF_EVENT, layer.node)
         reads = tuple(scope[tensor] for tensor in layer.reads)
         reuses = tuple(scope[tensor] for tensor in self._alike(layer))
         made = zip(layer.made, map(elements, layer.outputs), strict=True)
@@ -468,6 +474,7 @@ def _alive(run: Run) -> Iterator[tuple[Event, list[Expr]]]:
     for i, event in enumerate(run.events):
         for spot in spots(event):
             store.place(spot, i)
+        charge(1 + len(store.sizes) // 50, event.layer and event.layer.node)
         yield event, [*store.sizes.values(), *event.inside]
         store.free(i)
 

@@ -27,7 +27,7 @@ from itertools import product
 from math import gcd, lcm
 from typing import NamedTuple
 
-from sympy import Expr, Integer, Mul, S
+from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import (
@@ -36,7 +36,9 @@ from costmodel.algebra.functions import (
     ceil_div,
     floor_div,
     is_whole,
+    parts_of,
 )
+from costmodel.algebra.work import charge
 
 
 class Reads(NamedTuple):
@@ -90,6 +92,12 @@ class Span(NamedTuple):
     def is_point(self) -> bool:
         """Whether no more than one element is seen."""
         return len(self.firsts) == 1 and self.firsts == self.lasts
+
+    @property
+    def parts(self) -> int:
+        """How many parts its steps have, written out."""
+        routes = (*self.firsts, *self.lasts)
+        return sum(parts_of(each) for route in routes for step in route for each in step)
 
     @property
     def stride(self) -> Expr:
@@ -161,6 +169,7 @@ def rate(route: Route) -> Expr:
 
 def _before(step: Step, route: Route) -> Route:
     """Return a route with another step before it."""
+    charge(1 + len(Add.make_args(step.offset)))
     step = _reduced(step)
     if step == (S.One, S.Zero, S.One):
         return route
@@ -240,6 +249,7 @@ MAX_OPEN_PERIOD = 64
 
 def _gap(last: Route, first: Route) -> Expr:
     """Return the largest distance from one place to another, over all places of the output."""
+    charge(1 + sum(len(Add.make_args(step.offset)) for step in (*last, *first)))
     closed = S.Zero if last == first else _closed_gap(last, first)
     if closed is not None:
         return closed

@@ -21,6 +21,7 @@ from sympy import Expr, S, Symbol
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.functions import is_whole
+from costmodel.algebra.work import charge
 from costmodel.cost import Output, axes_but
 from costmodel.nests import Axis, LoopNest
 from costmodel.places import POINT, OpenPlacesError, Reads, Span, hull, hull_of_first, largest
@@ -130,6 +131,9 @@ def _of_input(name: str, shape: Shape) -> Reach:
 MAX_TURNS, MAX_OPEN_TURNS = 64, 8
 """The most turns of a repeat that are followed one by one, of a known and of an open number."""
 
+MAX_PARTS = 1_000
+"""The most parts of the places that are seen of one axis, written out."""
+
 Moves = Mapping[Source, tuple[Expr, Expr]]
 """By how much a turn moves the first and the last place that are seen of each axis."""
 
@@ -156,6 +160,7 @@ class _Walk:
                     self.scope[Tensor(part.path)] = self.scope[part.flow.result]
 
     def _layer(self, layer: LayerCost) -> None:
+        charge(1, layer.node)
         entering = [self.scope[tensor] for tensor in layer.reads]
         self.clashes.update(dict.fromkeys(_clashes(layer, entering)))
         reaches = _Passage(layer, self.followed).through(entering)
@@ -449,7 +454,9 @@ class _Passage(NamedTuple):
                 _OPEN.get(self.layer.cost.output, "reads places at no constant distance")
             )
         if isinstance(seen, Span):
-            return seen.after(reads)
+            after = seen.after(reads)
+            is_long = after.parts > MAX_PARTS
+            return self._end("sees places whose law is too long to work on") if is_long else after
         if reads.scale is reads.over is S.One and reads.first == reads.last:
             return seen
         return self._end("has windows over places in another order")

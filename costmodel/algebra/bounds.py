@@ -6,7 +6,7 @@ fractions. Both may find nothing; neither guesses.
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import ceil, prod
+from math import ceil, comb, prod
 
 from sympy import Add, Expr, Mul, Poly, PolynomialError, Pow, S, Symbol
 
@@ -23,6 +23,7 @@ from costmodel.algebra.functions import (
     is_whole,
     plain,
 )
+from costmodel.algebra.work import charge
 
 Least = Mapping[Symbol, Rational]
 """The smallest value of each symbol that has one."""
@@ -239,10 +240,10 @@ def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | N
     rounding by ``(d + 0.9·x)/2 <= round_to(x, d) <= x + d``, for an x that is never negative.
     The variables count from the symbols' smallest values.
     """
-    expression = expression.expand()
     least = {**{s: 0 for s in expression.free_symbols if s.is_positive}, **least}
-    if not expression.free_symbols <= least.keys():
+    if not expression.free_symbols <= least.keys() or _count_terms(expression, {}) > MAX_EXPANDED:
         return None
+    expression = expression.expand()
     terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
     return None if None in terms else _shifted(Add(*terms), least)
 
@@ -268,13 +269,41 @@ def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
 
 
 def _shifted(expression: Expr, least: Least) -> Poly | None:
-    """The polynomial in variables that count from the symbols' smallest values."""
+    """The polynomial in variables that count from the symbols' smallest values.
+
+    None where it is none, or where it may have more than `MAX_EXPANDED` terms.
+    """
+    count = _count_terms(expression, least)
+    charge(min(count, MAX_EXPANDED))
+    if count > MAX_EXPANDED:
+        return None
     symbols = sorted(least, key=lambda s: s.name) or [Symbol("x")]
     moved = expression.xreplace({s: s + exact(value) for s, value in least.items()})
     try:
         return Poly(moved, *symbols)
     except PolynomialError:
         return None
+
+
+MAX_EXPANDED = 200
+"""The most terms of a polynomial that a proof multiplies out: k factors of two terms have 2^k."""
+
+
+def _count_terms(expression: Expr, least: Least) -> int:
+    """Return how many terms there are at most when all is multiplied out.
+
+    A symbol counts as two, itself and its smallest value, where that is not 0.
+    """
+    if expression.is_Symbol:
+        return 2 if least.get(expression, 0) else 1
+    if expression.is_Add:
+        return sum(_count_terms(arg, least) for arg in expression.args)
+    if expression.is_Mul:
+        return prod(_count_terms(arg, least) for arg in expression.args)
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        count = _count_terms(expression.base, least)
+        return comb(count + int(expression.exp) - 1, int(expression.exp))
+    return 1
 
 
 def is_never_negative(polynomial: Poly | None) -> bool:
@@ -287,6 +316,7 @@ def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
 
     An integer that is more than ``bound − 1`` is at least ``bound``.
     """
+    charge(len(Add.make_args(expression)))
     found = lower_bound(expression, least)
     if found is not None and found >= bound:
         return True

@@ -20,6 +20,7 @@ from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_whole, plain
+from costmodel.algebra.work import charge
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -379,6 +380,7 @@ class Counts:
 
         ``a`` times a product that is at least ``r`` times this one covers ``a·r`` of it.
         """
+        charge(1 + len(left))
         ratios = sorted(((self.sizes.ratio(plus, factors), plus) for plus in left), reverse=True)
         for ratio, plus in ratios:
             if need <= 0 or ratio <= 0:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from sympy import Add, Expr
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.work import Entry, budget
 from costmodel.basis import Basis
 from costmodel.metrics import METRICS, count_macs
 from costmodel.precision import in_bytes, whole_bytes
@@ -47,7 +48,17 @@ class TrainingStep:
         """The layers at work."""
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+        with self._budget():
+            return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+
+    def _budget(self) -> AbstractContextManager[None]:
+        """Bound the work of one question; the layer that is in the most turns is to blame."""
+        return budget("the turns of training", self._longest)
+
+    def _longest(self) -> Entry:
+        """Return the layer that works the most often, as far as the length of the law says it."""
+        counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
+        return counted.layer.node
 
     def _implemented(self, event: Event) -> Event:
         """A layer at work, with what its implementation keeps, fused or not."""
@@ -85,20 +96,22 @@ class TrainingStep:
     @cached_property
     def activations(self) -> dict[str, Expr]:
         """The bytes that are kept, by the path of the layer, group or input that makes them."""
-        return _added((held.path, self.in_all(held)) for held in self.kept.held)
+        with self._budget():
+            return _added((held.path, self.in_all(held)) for held in self.kept.held)
 
     def made_again(self) -> list[Expr]:
         """Bytes that are made again together, of which the most are in memory at a time."""
-        with _closed("what is made again"):
+        with self._budget(), _closed("what is made again"):
             return self.kept.most_again(self.bytes_of)
 
     @cached_property
     def macs(self) -> dict[str, Expr]:
         """The products of a step by the path of the layer."""
-        return _added(
-            (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
-            for each in self.work
-        )
+        with self._budget():
+            return _added(
+                (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
+                for each in self.work
+            )
 
     def by_path(self, metric: str) -> Mapping[str, Expr]:
         """What a metric of training counts, by the path of what it counts it of."""

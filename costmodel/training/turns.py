@@ -13,6 +13,7 @@ from sympy import Add, Expr, S
 
 from costmodel.algebra.functions import Minimum, is_positive
 from costmodel.algebra.sums import Turns, at_turn, closed_sum, largest_turn, where_it_happens
+from costmodel.algebra.work import charge
 
 
 class Which(Enum):
@@ -93,9 +94,15 @@ def told_apart(runs: Expr) -> tuple[Which, ...]:
     return Which.FIRST, Which.BETWEEN, Which.LAST
 
 
+STEPS_OF_TERM = 4
+"""What a product of two terms takes of the budget."""
+
+
 def times(factor: Expr, count: Expr) -> Expr:
     """A product, multiplied out, so that equal terms meet."""
-    return Add(*(n * term for n in Add.make_args(factor) for term in Add.make_args(count)))
+    factors, terms = Add.make_args(factor), Add.make_args(count)
+    charge(STEPS_OF_TERM * len(factors) * len(terms))
+    return Add(*(n * term for n in factors for term in terms))
 
 
 def summed(count: Expr, within: Iterable[Turn]) -> Expr:

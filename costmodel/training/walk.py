@@ -12,6 +12,7 @@ from sympy import Expr, S
 
 from archspec.trees import Tensor
 from costmodel.algebra.sums import Turns
+from costmodel.algebra.work import charge
 from costmodel.backward import Backward
 from costmodel.cost import Output
 from costmodel.propagation import GroupCost, LayerCost, Part
@@ -137,6 +138,9 @@ def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr]) -> list[Event]:
     return walked.events
 
 
+STEPS_OF_EVENT = 5
+"""What a layer at work takes of the budget; one in k repeats is met 3^k times."""
+
 CONTAINERS = ("repeat", "foreach")
 """Kinds of groups whose parts are turns or rows."""
 
@@ -187,6 +191,7 @@ class _Walk:
                     scope[Tensor(part.path)] = scope[part.flow.result]
 
     def _layer(self, layer: LayerCost, scope: dict[Tensor, Cases], here: _Here) -> None:
+        charge(STEPS_OF_EVENT, layer.node)
         reads = tuple(scope[tensor] for tensor in layer.reads)
         made = tuple(_made(layer, reads, here))
         for i, cases in enumerate(made):

@@ -1,0 +1,73 @@
+"""A budget of work: what may explode counts its steps, and beyond the budget ends in an error.
+
+Steps are counted and not timed, so that a spec that is refused on one machine is refused on all.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from archspec.errors import FinalError, SpecError
+
+MAX_STEPS = 200_000
+"""The most steps that one question about a network may take; the zoo's take fewer than a tenth."""
+
+HINT = "give some symbols a number with --set, or nest fewer repeats in each other"
+
+
+class Entry(Protocol):
+    """An entry of a spec, which an error can name."""
+
+    def error(self, cause: str, hint: str | None = None) -> SpecError:
+        """Return an error that names the entry and its place."""
+
+
+class _Budget:
+    """The steps that are left for a question."""
+
+    def __init__(self, question: str, entry: Callable[[], Entry]) -> None:
+        self.question = question
+        self.entry = entry
+        self.left = MAX_STEPS
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+
+
+@contextmanager
+def budget(question: str, entry: Callable[[], Entry]) -> Iterator[None]:
+    """Let the body take `MAX_STEPS` steps, those of a question inside it not counted.
+
+    Args:
+        question: what is worked out, for the error.
+        entry: gives the entry that is to blame where the work itself does not know one.
+
+    Raises:
+        FinalError: the steps are used up.
+    """
+    token = _budget.set(_Budget(question, entry))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+def charge(steps: int, entry: Entry | None = None) -> None:
+    """Take steps from the budget, if there is one.
+
+    Args:
+        steps: how many.
+        entry: the entry that is worked on, where it is known.
+
+    Raises:
+        FinalError: none are left.
+    """
+    found = _budget.get()
+    if found is None:
+        return
+    found.left -= steps
+    if found.left < 0:
+        cause = f"{found.question} take more than {MAX_STEPS:,} steps of algebra to work out"
+        error = (entry or found.entry()).error(cause, HINT)
+        raise FinalError(error.cause, hint=error.hint, origin=error.origin, entry=error.entry)
