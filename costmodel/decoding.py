@@ -19,7 +19,7 @@ from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import exact
-from costmodel.cost import Cost
+from costmodel.cost import Cache, Cost
 from costmodel.nests import LoopNest
 from costmodel.propagation import GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, text_of
@@ -220,24 +220,27 @@ class _Walk:
 
     def _meet(self, layer: LayerCost, found: tuple[Held, ...]) -> None:
         """Make sure that a cache is of the tokens, and that nothing else hangs on their number."""
-        cache = layer.cost.cache
-        if cache is not None and cache.grows:
-            if found[0] == Tokens(len(layer.output) - 2):
-                self.is_met = True
-            elif isinstance(found[0], Tokens) and found[0].met_last:
-                cause = f"{layer.node.kind} keeps tokens that have met the last one, of every step"
-                self._refuse(layer, f"{cause} another")
-            else:
-                self._refuse(
-                    layer, f"the axis that {layer.node.kind} is causal on is not the tokens'"
-                )
-            if self.tokens is not None and cache.read != 0:
-                cause = (
-                    f"kv_length says how many keys {layer.node.kind} meets, whatever came before"
-                )
-                self._refuse(layer, cause)
-        if self.tokens is None:
-            return
+        if layer.cost.cache is not None and layer.cost.cache.grows:
+            self._require_own(layer, layer.cost.cache, found[0])
+        if self.tokens is not None:
+            self._require_one_size(layer, found, self.tokens)
+
+    def _require_own(self, layer: LayerCost, cache: Cache, held: Held) -> None:
+        """A cache is of the tokens themselves, and of those that came before them."""
+        kind = layer.node.kind
+        if isinstance(held, Tokens) and held.met_last:
+            cause = f"{kind} keeps tokens that have met the last one, of every step another"
+            self._refuse(layer, cause)
+        elif held != Tokens(len(layer.output) - 2):
+            self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
+        else:
+            self.is_met = True
+        if self.tokens is not None and cache.read != 0:
+            cause = f"kv_length says how many keys {kind} meets, whatever came before"
+            self._refuse(layer, cause)
+
+    def _require_one_size(self, layer: LayerCost, found: tuple[Held, ...], tokens: Symbol) -> None:
+        """Nothing but the axis of the tokens hangs on how many enter."""
         for each, shape in zip(found, layer.outputs, strict=True):
             for i, extent in enumerate(shape):
                 if not (isinstance(each, Tokens) and i == each.axis):
@@ -245,8 +248,8 @@ class _Walk:
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
             self._require_same(layer, f"its {parameter.name}", parameter.size)
         for name, names in _said(layer) if layer.cost.nests else ():
-            if self.tokens.name in names:
-                self._refuse(layer, f"{name} hangs on {self.tokens.name}, of which a step has 1")
+            if tokens.name in names:
+                self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
 
     def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
         """What is the same at every step does not depend on how many tokens enter."""

@@ -13,7 +13,7 @@ from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.conditions import AtLeast, Condition, Equal, condition_text
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import exact
+from costmodel.algebra.functions import exact, floor_div
 from costmodel.algebra.trends import linear, trend
 from costmodel.analysis import Analysis
 from costmodel.domains import Domain, domain_of, symbols_of
@@ -153,11 +153,16 @@ class Question:
 
 
 def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
-    """A condition that compares, as one or two constraints."""
+    """A condition that compares, as one or two constraints.
+
+    ``x >= p/q`` is ``floor(q*x) >= p``, which steps where x goes on between its steps.
+    """
     text = condition_text(condition)
     match condition:
         case AtLeast(expression, bound) if linear(expression, symbol) is None:
-            yield Constraint(text, exact(bound), expression, strict=False, metrics=())
+            least, unit = bound.as_integer_ratio()
+            steps = floor_div((unit * expression).expand(), 1)
+            yield Constraint(text, exact(least), steps, strict=False, metrics=())
         case Equal(left, right):
             yield Constraint(text, left, right, strict=False, metrics=())
             yield Constraint(text, right, left, strict=False, metrics=())

@@ -343,3 +343,13 @@ def test_the_first_value_is_tried_as_well(tmp_path: Path) -> None:
     """``40//k + k % 2`` is 41 at k = 1 alone, and is not proved to fall."""
     answer = asked(tmp_path, "40//k + k % 2", "params == 328", name="k", end="largest")
     assert answer.value == 1
+
+
+def test_a_condition_that_rises_between_its_steps_is_searched(tmp_path: Path) -> None:
+    """``floor(4*w) + floor(4*w + 1/2) = floor(8*w)`` is at least 1, said as ``4*w + ... >= 1``."""
+    law = "floor(4*w) + floor(4*w + 1/2)"
+    ends = ("smallest", Fraction(1, 8), True), ("largest", Fraction(6, 8), False)
+    for end, value, attained in ends:
+        answer = asked(tmp_path, law, "params <= 40", end=end)  # type: ignore[arg-type]
+        assert (answer.value, answer.attained) == (value, attained)
+    assert asked(tmp_path, law, "params <= 7").verdict is Verdict.INFEASIBLE
