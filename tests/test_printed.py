@@ -152,6 +152,15 @@ def test_macs_have_a_term_per_resolution(spec: str) -> None:
         assert len(terms) <= MORE.get(name, MOST_TERMS)
 
 
+def test_no_sign_stands_under_a_division_or_beside_a_ceiling() -> None:
+    """The minus of ``ceil(x) = −floor(−x)`` and of what turns take away: ``- n*c16//4``."""
+    report = Report(analyze(SPECS / "efficientnet.yaml"), symbolic=True)
+    naming = report.naming(report.totals)
+    laws = [report.show_total(m, PythonText(naming.names)) for m in report.totals]
+    laws += [report.row_text(row, m, naming) for row in report.rows for m in report.columns]
+    assert [law for law in laws if re.search(r"\(-[^()]*\)//|-k\d\*\(-|\*\(-ceil", law)] == []
+
+
 def test_a_ceiling_is_exact_of_fractions() -> None:
     """``ceil(h/32)`` is ``-(-h//32)`` (docs/algebra.md), also where floats are too coarse."""
     printed = text(floor_div(symbol("h") + 31, 32))

@@ -19,7 +19,7 @@ from costmodel.algebra.axes import Axis, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_whole, plain
+from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
 from costmodel.algebra.work import charge
 
 Factors = tuple[tuple[int, int], ...]
@@ -175,7 +175,7 @@ class Sizes:
             return self._product([expression.base] * int(expression.exp))
         if isinstance(expression, Quotient) and expression.args[1].is_Rational:
             return self._product((expression.args[0], 1 / expression.args[1]))
-        if isinstance(expression, FloorDiv) and expression.args[0].could_extract_minus_sign():
+        if isinstance(expression, FloorDiv) and is_ceiling(expression):
             return {((self._numbered(-expression), 1),): -1}  # a size: ceil(x) = −floor(−x)
         return {((self._numbered(expression), 1),): 1}
 

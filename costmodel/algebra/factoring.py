@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul, S
 
-from costmodel.algebra.functions import Maximum, is_whole
+from costmodel.algebra.functions import Maximum, ceiling_sign, is_whole
 from costmodel.algebra.laws import Whole
 
 
@@ -71,8 +71,9 @@ def _tight_factors(law: Expr) -> Iterator[Expr]:
     for factor in Mul.make_args(law):
         if factor.is_Add:
             own = _common(factor)
-            yield own.product
-            yield _gathered([_divided(term, own) for term in factor.args])
+            sign = ceiling_sign(own.product)
+            yield sign * own.product
+            yield _gathered([sign * _divided(term, own) for term in factor.args])
         else:
             yield factor
 

@@ -138,6 +138,28 @@ def floors_in(expression: Expr) -> frozenset[Expr]:
     return found | {expression} if isinstance(expression, FloorDiv) else found
 
 
+def ceiling_sign(product: Expr) -> Expr:
+    """Return -1 for a product with an odd number of ``ceil(x) = −floor(−x)``, and 1 for others.
+
+    Their minus stays with the floors, so that no other factor has it.
+
+    Args:
+        product: factors, among them floors.
+    """
+    powers = (factor.as_base_exp() for factor in Mul.make_args(product))
+    ceilings = (e for x, e in powers if isinstance(x, FloorDiv) and is_ceiling(x))
+    return S.NegativeOne if Add(*ceilings) % 2 == 1 else S.One
+
+
+def is_ceiling(floor: FloorDiv) -> bool:
+    """Return whether a floor is that of a negative, and stands for a ceiling with its minus.
+
+    Args:
+        floor: ``x//q``.
+    """
+    return bool(floor.args[0].could_extract_minus_sign())
+
+
 def open_divisors(expression: Expr) -> Iterator[Expr]:
     """Yield what an expression divides by that is not positive by its form, the inner ones first.
 

@@ -5,7 +5,13 @@ from collections.abc import Callable, Iterable
 from sympy import Add, Expr, Mul, Pow, S, Symbol
 from sympy.core.numbers import Rational
 
-from costmodel.algebra.functions import FloorDiv, Operation, Quotient, floors_in, is_whole
+from costmodel.algebra.functions import (
+    Operation,
+    Quotient,
+    ceiling_sign,
+    floors_in,
+    is_whole,
+)
 
 Whole = Callable[[Expr], bool]
 """Whether an expression is known to be an integer."""
@@ -52,8 +58,7 @@ def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) ->
     groups: dict[Expr, list[Expr]] = {}
     for part in parts:
         turns, rest = _split(part / common, lambda f: frozenset() < f.free_symbols <= depths)
-        # Of ceil(x) = −((−x)//1) the minus stays with the floor, not with what it multiplies.
-        sign = -1 if sum(f.args[0].could_extract_minus_sign() for f in _floors(turns)) % 2 else 1
+        sign = ceiling_sign(turns)
         groups.setdefault(sign * turns, []).append(sign * rest)
     return Add(*(Mul(turns, Add(*rests)) for turns, rests in groups.items()))
 
@@ -62,10 +67,6 @@ def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
     floors = floors_in(expression)
     symbols = frozenset[Symbol]().union(*(floor.args[0].free_symbols for floor in floors))
     return frozenset(s for s in symbols if s.is_integer)
-
-
-def _floors(product: Expr) -> list[Expr]:
-    return [factor for factor in Mul.make_args(product) if isinstance(factor, FloorDiv)]
 
 
 def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
@@ -153,5 +154,8 @@ def _is_settled(expression: Expr, whole: Whole) -> bool:
 def _firm(term: Expr, whole: Whole) -> Expr:
     if whole(term):
         over, under = term.as_numer_denom()
-        return term if under is S.One else Quotient(over, under)
+        if under is S.One:
+            return term
+        sign = ceiling_sign(over) * (-1 if over.as_coeff_Mul()[0].is_negative else 1)
+        return sign * Quotient(sign * over, under)
     return settled(term, whole)

@@ -22,6 +22,7 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     floors_in,
+    is_ceiling,
     is_whole,
 )
 from costmodel.algebra.laws import settled
@@ -41,7 +42,7 @@ class Ceiling(Operation):
 
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    floors = (f for f in floors_in(expression) if f.args[0].could_extract_minus_sign())
+    floors = filter(is_ceiling, floors_in(expression))
     reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if not is_whole(f.args[0])}
     return expression.xreplace(reals) if reals else expression
 

@@ -261,8 +261,9 @@ def reshape_shape(layer: Reshape, site: Site) -> Shape:
 
 
 def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]:
-    """The product of some sizes over that of others, without what both have: 3 over 1 of
-    ``2·h + 1`` and a third of it.
+    """The product of some sizes over that of others, without what both have.
+
+    Of ``2·h + 1`` and a third of it, 3 over 1.
     """
     powers = [(size, 1) for size in sizes] + [(size, -1) for size in known]
     parts = [(*size.as_content_primitive(), exponent) for size, exponent in powers]
