@@ -110,7 +110,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, position)
         if not match:
             at = position + len(text[position:]) - len(text[position:].lstrip(" \t\r\n\f\v"))
-            raise ExpressionError(f"'{text[at]}' has no place in an expression", at)
+            hint = "write ** for a power, as in h**2" if text[at] == "^" else None
+            raise ExpressionError(f"'{text[at]}' has no place in an expression", at, hint)
         kind = match.lastgroup or ""
         yield _Token(kind, match[kind], match.start(kind))
         position = match.end()
@@ -145,7 +146,11 @@ class _Parser:
 
     def expect_end(self) -> None:
         if self.token.kind != "end":
-            raise ExpressionError(f"expected an operator {self._found()}", self.token.position)
+            before = self.tokens[self.next - 1]
+            is_product = before.kind == "number" and self.token.kind == "name"
+            hint = f"write {before.text}*{self.token.text} for a product" if is_product else None
+            cause = f"expected an operator {self._found()}"
+            raise ExpressionError(cause, self.token.position, hint)
 
     def _found(self) -> str:
         return f"before '{self.token.text}'" if self.token.text else "at the end"

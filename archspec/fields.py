@@ -123,11 +123,23 @@ def parse_text(text: str) -> Tree:
         check_operands(tree)
     except ExpressionError as error:
         cause = f"in '{shortened(text)}': {error.cause}"
-        hint = error.hint or _hint(text)
+        hint = _as_list(text) or error.hint or _hint(text)
         raise refused(cause, hint, position=error.position) from None
     if isinstance(tree, Number):
         raise refused(f'"{text}" is text', f"write {text} without quotes")
     return tree
+
+
+def _as_list(text: str) -> str | None:
+    """Return a hint for several numbers as Python's tuples or prose have them: (3, 3), 3x3."""
+    if (
+        re.fullmatch(r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)?|\d+(\s*[x×]\s*\d+)+", text, re.ASCII)
+        is None
+    ):
+        return None
+    numbers = re.findall(r"\d+", text)
+    shown = numbers if len(numbers) > 1 else numbers * 2
+    return f"write one number, or several as a list: [{', '.join(shown)}]"
 
 
 def _hint(text: str) -> str | None:

@@ -103,6 +103,9 @@ class Hints:
         """
         if kind and isinstance(value, list) and kind.takes[1] != 1:
             return f"write {{{key}: , from: {shortened(show(value))}}}"
+        assigned = re.match(r"(\w+)\s*=\s*([^\s=]+)", value) if isinstance(value, str) else None
+        if assigned:
+            return f"write : instead of =, as in {assigned[1]}: {assigned[2]}"
         field = self._first_field(key, kind)
         if field:
             return f"write {key}: {{{field}: {shortened(show(value))}}}"

@@ -88,6 +88,25 @@ ENTRIES: tuple[Any, ...] = (
     {"parallel": {"branches": [["relu"], ["sigmoid"]], "merge": "concat", "axis": 1}},
     {"foreach": {"rows": [{"k": 1}, {"k": 3}], "layers": [{"linear": {"out_features": "k"}}]}},
     {"moe": {"experts": 4, "top_k": 2, "layers": [{"linear": {"out_features": 8}}]}},
+    {"side": ["relu", {"linear": {"out_features": 3}}]},
+    {"foreach": {"columns": {"k": [1, 3, 5]}, "index": "i", "layers": ["relu", {"gelu": {}}]}},
+    {"repeat": {"times": "n", "index": "i", "layers": [{"linear": {"out_features": "8*i + 8"}}]}},
+    {
+        "repeat": {
+            "times": "n + 2",
+            "layers": [
+                {
+                    "parallel": {
+                        "branches": [[], [{"conv2d": {"out_channels": 8, "kernel_size": 1}}]]
+                    }
+                }
+            ],
+        }
+    },
+    {"conv2d": {"out_channels": "n", "kernel_size": "n", "padding": "(n - 1)//2"}},
+    {"cross_attention": {"heads": 1}, "from": ["previous", "previous"]},
+    {"matmul": {}, "from": ["previous", "previous"]},
+    {"pad": {"padding": ["h", 0]}},
     {"split": {"sizes": [1, 1]}, "from": "input"},
     {"add": {}, "from": ["previous", "input"]},
     {"einsum": {"equation": "bij,bjk->bik"}, "from": ["previous", "previous"]},
@@ -117,7 +136,22 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("sweep", "SPEC", "--vary", "width=0.5,1", "--top", "1", "--by", "params"),
     ("compare", "SPEC", "specs/alexnet.yaml"),
     ("diff", "SPEC", "specs/alexnet.yaml"),
+    ("diff", "SPEC", "SPEC", "--symbolic"),
     ("table", "SPEC", "specs/alexnet.yaml"),
+    ("check", "SPEC"),
+    ("prove", "SPEC"),
+    ("docs", "SPEC", "--check"),
+    ("hardware",),
+    ("schema",),
+    ("SPEC", "--hardware", "a100-80gb", "--past", "3"),
+    ("SPEC", "--attention", "unfused", "--dtype", "bf16", "--symbolic"),
+    ("memory", "SPEC", "--order", "best"),
+    ("training", "SPEC", "--checkpoint", "blocks", "--symbolic"),
+    ("inference", "SPEC", "--prompt", "n", "--generate", "3", "--batch", "h"),
+    ("energy", "SPEC", "--hardware", "a100-80gb", "--symbolic"),
+    ("latency", "SPEC", "--hardware", "a100-80gb", "--symbolic"),
+    ("solve", "SPEC", "--for", "n", "--where", "memory_peak <= 1e9"),
+    ("fit", "SPEC", "--hardware", "h100-sxm", "--dtype", "bf16", "--attention", "unfused"),
 )
 """The command lines that a spec is put before; ``SPEC`` stands for its path."""
 

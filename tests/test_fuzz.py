@@ -2,6 +2,9 @@
 
 import pytest
 
+from archspec.composites import COMPOSITES
+from costmodel.cli.app import COMMANDS
+from tests import fuzz
 from tests.fuzz import Outcome, case, fault, fault_of
 
 CASES = 300
@@ -18,6 +21,12 @@ def test_a_mutated_spec_gives_an_answer_or_one_message(first: int) -> None:
 def test_a_seed_is_one_case_for_good() -> None:
     assert case(7) == case(7)
     assert len({case(seed).text for seed in range(20)}) == 20
+
+
+def test_every_command_and_every_composite_is_tried() -> None:
+    assert {words[0] for words in fuzz.COMMANDS} == {*COMMANDS, "SPEC"}
+    put = {key for entry in fuzz.ENTRIES if isinstance(entry, dict) for key in entry}
+    assert set(COMPOSITES) <= put
 
 
 @pytest.mark.parametrize(

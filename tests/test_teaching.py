@@ -15,6 +15,7 @@ from archspec import SpecError
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import MAX_GATHERED, MAX_SHOWN, Gathered
+from archspec.expressions import ExpressionError, parse
 from archspec.fields import Condition, Expression
 from archspec.layers import ALIASES, Layer, Torch
 from archspec.trees import Number, Truth
@@ -698,3 +699,32 @@ def test_a_command_line_is_explained(case: str, archcost: Run) -> None:
     assert said in done.stderr
     assert "Tokens" not in done.stderr
     assert done.stderr.count("archcost: ") == 1 + said.count("archcost: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("h^2", "write ** for a power, as in h**2"),
+        ("2h", "write 2*h for a product"),
+        ("3 in_channels", "write 3*in_channels for a product"),
+    ],
+)
+def test_arithmetic_as_it_is_written_by_hand_is_told_in_signs(written: str, hint: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        parse(written)
+    assert raised.value.hint == hint
+
+
+@pytest.mark.parametrize("written", ["(3, 3)", "3x3", "3 x 3"])
+def test_several_numbers_are_a_list_and_no_tuple(written: str) -> None:
+    text = HEAD + f"  - conv2d:\n      out_channels: 8\n      kernel_size: {written}\n"
+    with pytest.raises(SpecError, match="kernel_size") as raised:
+        read_architecture(parse_document(text, "net.yaml"))
+    assert raised.value.hint == "write one number, or several as a list: [3, 3]"
+
+
+def test_fields_written_as_assignments_are_told_as_keys() -> None:
+    text = HEAD + "  - conv2d:\n      out_channels = 8\n      kernel_size = 3\n"
+    with pytest.raises(SpecError, match="the fields are a mapping") as raised:
+        read_architecture(parse_document(text, "net.yaml"))
+    assert raised.value.hint == "write : instead of =, as in out_channels: 8"
