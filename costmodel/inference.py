@@ -27,7 +27,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.trends import trend
 from costmodel.analysis import Analysis
 from costmodel.assumptions import read_assumptions
-from costmodel.conventions import find_convention
+from costmodel.conventions import Convention, find_convention
 from costmodel.decoding import require_decodable
 from costmodel.domains import domain_of, last_of
 from costmodel.latency import memory_time, weights_time
@@ -467,16 +467,29 @@ def infer(
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
         values = {**numbers, **given, **tokens}
-        said = scenario._replace(past=past)
-        if past != PAST:
-            with suppress(SpecError):  # what counts tokens from the first needs all of them
-                last = said._replace(last_only=True)
-                return analyze_architecture(architecture, counts, values, assume, last)
-        return analyze_architecture(architecture, counts, values, assume, said)
+        return _used(architecture, counts, values, assume, scenario._replace(past=past))
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}
     _require_decodable(architecture, axes, {**numbers, **given}, assume)
     return Inference(use(0, **prompt), use(PAST, **{axes.tokens: 1}), plan, axes)
+
+
+def _used(
+    architecture: Architecture,
+    counts: Convention,
+    values: Mapping[str, Rational],
+    assume: Iterable[str],
+    scenario: Scenario,
+) -> Analysis:
+    """The network at work; of a prompt the last token alone goes on behind what mixes tokens last.
+
+    Where that does not hold, as what counts tokens from the first needs all of them, all go on.
+    """
+    if scenario.past != PAST:
+        with suppress(SpecError):
+            last = scenario._replace(last_only=True)
+            return analyze_architecture(architecture, counts, values, assume, last)
+    return analyze_architecture(architecture, counts, values, assume, scenario)
 
 
 def _check_scenario(scenario: Scenario) -> None:
