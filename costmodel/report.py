@@ -405,7 +405,7 @@ class Report:
         """The network's field with the layer that has it, and what sees everything beyond it."""
         last = dict.fromkeys(ends_of(self.analysis.fields, self.analysis.counted[-1:]))
         yield self._largest_field
-        yield from (f"behind it {end}" for end in last)
+        yield from (f"ends at {end.kind} '{end.path}', which {end.why}" for end in last)
         gates = [end for end in self.ends if end not in last]
         if gates:
             more = f", and {len(gates) - 1:,} more like it" if len(gates) > 1 else ""

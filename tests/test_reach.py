@@ -367,15 +367,17 @@ def test_where_a_layer_sees_everything_there_is_none(entries: str) -> None:
 
 
 HEADS = {
-    "{flatten: , name: f}, {linear: {out_features: 3}}": "behind it flatten 'f' sees the whole map",
+    "{flatten: , name: f}, {linear: {out_features: 3}}": (
+        "ends at flatten 'f', which sees the whole map"
+    ),
     "{global_avgpool: , name: g}, {flatten: }, {linear: {out_features: 3}}": (
-        "behind it global_avgpool 'g' sees the whole map"
+        "ends at global_avgpool 'g', which sees the whole map"
     ),
     "{mean: {dim: [2]}, name: m}, {linear: {out_features: 3}}": (
-        "behind it mean 'm' sees the whole map"
+        "ends at mean 'm', which sees the whole map"
     ),
     "{adaptive_avgpool1d: {output_size: 6}, name: p}, {flatten: }, {linear: {out_features: 3}}": (
-        "behind it adaptive_avgpool1d 'p' sees the whole map"
+        "ends at adaptive_avgpool1d 'p', which sees the whole map"
     ),
 }
 
@@ -388,8 +390,7 @@ def test_before_a_head_the_field_is_that_of_the_last_map(head: str) -> None:
     )
     assert [analysis.value(name) for name in MEASURES] == [3, 2, 0]
     assert seen_by_last(analysis) == [None] * 3
-    said = f"3 (stride 2, padding 0) of c; {HEADS[head]}"
-    assert Report(analysis).field_notes == (said,)
+    assert Report(analysis).field_notes == ("3 (stride 2, padding 0) of c", HEADS[head])
 
 
 def test_what_flattens_into_tokens_keeps_each_token_s_field() -> None:

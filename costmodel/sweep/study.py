@@ -293,22 +293,30 @@ def sweep(
     names = tuple(one.name for one in varied)
     query = read_query(said, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
-    searched = not SEARCHED.isdisjoint(query.metrics)
-
     cases: list[Case] = []
     for label, (_, architecture) in zip(labels, found, strict=True):
-        given = setup.given_to(architecture.header)
-        space = read_space(varied, architecture.header, given, sample, seed)
-        fixed = _fixed(architecture.header, setup, space)
-        cases.append(Case(label, architecture, space, fixed, setup, names, searched))
-        _require_numbers(query, cases[-1])
+        space = read_space(
+            varied, architecture.header, setup.given_to(architecture.header), sample, seed
+        )
+        cases.append(_case(label, architecture, space, setup, names, query))
     return Sweep(tuple(cases), query, varied, read)
 
 
-def _fixed(header: Header, setup: Setup, space: Space) -> dict[str, Rational]:
-    """The values of the symbols that a network does not vary."""
-    known = {**header.defaults, **setup.given_to(header)}
-    return {name: value for name, value in known.items() if name not in space.names}
+def _case(
+    label: Mapping[str, str],
+    architecture: Architecture,
+    space: Space,
+    setup: Setup,
+    names: tuple[str, ...],
+    query: Query,
+) -> Case:
+    """One network of a sweep, the symbols that it does not vary at their values."""
+    known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
+    fixed = {name: value for name, value in known.items() if name not in space.names}
+    searched = not SEARCHED.isdisjoint(query.metrics)
+    case = Case(label, architecture, space, fixed, setup, names, searched)
+    _require_numbers(query, case)
+    return case
 
 
 def _require_numbers(query: Query, case: Case) -> None:
