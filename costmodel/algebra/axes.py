@@ -22,6 +22,10 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
 from costmodel.algebra.trends import Steps
 
+MAX_ENTRIES = 400_000
+"""The most entries of one table, five times those of any network of the zoo; beyond, there is none
+and nothing is proved by it."""
+
 MAX_VALUES = 4_000
 """The most values of a symbol that a table holds."""
 
@@ -258,6 +262,8 @@ class Axis:
         if None in steps:
             return []
         again = max(self.end - self.period, first)
+        if sum(len(each or ()) for each in steps) * len(steps) > MAX_ENTRIES:
+            return []
         cuts = sorted({first, again, self.end}.union(*filter(None, steps)))
         between = ((a + b) / 2 for a, b in pairwise(cuts))
         return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
