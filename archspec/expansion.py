@@ -56,7 +56,8 @@ def build_graph(
         tensors = {name: Tensor(name) for name in header.input}
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, output = _all_items(_Frame(expansion, scope, tensors), architecture)
+        items, output = _Frame(expansion, scope, tensors).body(architecture.entries)
+    _require_some(items, architecture)
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -73,17 +74,15 @@ def build_graph(
     )
 
 
-def _all_items(frame: "_Frame", architecture: Architecture) -> tuple[tuple[Item, ...], Tensor]:
-    """The items of a network and what leaves it.
+def _require_some(items: tuple[Item, ...], architecture: Architecture) -> None:
+    """Make sure that a network has an item.
 
     Raises:
-        SpecError: there is none.
+        SpecError: it has none.
     """
-    items, output = frame.body(architecture.entries)
     if not items:
         origin = architecture.document.key_origin(("layers",))
         raise SpecError("every entry is left out", origin=origin, entry="layers")
-    return items, output
 
 
 def _values(

@@ -105,7 +105,7 @@ def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
             ("--metric", "macs**16*macs**16*macs**16/params"),
             "is beyond 1.8e+308, the largest float64",
         ),
-        (("--metric", "macs^2"), "a power is written with **, as macs**2"),
+        (("--metric", "macs^2"), "write ** for a power, as in h**2"),
         (("--metric", "macs**0.5"), "hint: a root is sqrt(x)"),
         (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
         (("--sample", "0"), "--sample 0: a sample has from 1"),

@@ -256,8 +256,8 @@ class Axis:
         """
         first = max(Fraction(reach.first), Fraction(0))
         if reach.symbol.is_integer:
-            whole = range(ceil(first), floor(self.end) + 1)
-            return list(whole) if len(whole) <= MAX_VALUES else []
+            low, high = ceil(first), floor(self.end)
+            return list(range(low, high + 1)) if high - low < MAX_VALUES else []
         steps = list(self.steps.values())
         if None in steps:
             return []

@@ -149,8 +149,6 @@ def _tree(option: str, text: str, known: Mapping[str, Value]) -> Tree:
 
 
 def _hint(text: str, known: Iterable[str]) -> str:
-    if "^" in text:
-        return "a power is written with **, as macs**2"
     if "," in text:
         return "separate them by spaces"
     return did_you_mean(text, known) or "write metrics and symbols, as macs or macs/params"
