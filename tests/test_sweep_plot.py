@@ -26,7 +26,7 @@ Draw = Callable[..., Figure]
 
 
 @pytest.fixture
-def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
+def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
     """The figure of a sweep, instead of a file."""
     sheets: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: sheets.append(self))
@@ -37,7 +37,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
         drawing = figures.Figure(study)
         for _ in drawing.passing(study.rows()):
             pass
-        sweep_plot.draw(drawing, "figure.png")
+        sweep_plot.draw(drawing, str(tmp_path / "figure.png"))
         sheets[-1].draw_without_rendering()
         return sheets[-1]
 
