@@ -219,7 +219,7 @@ _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 """Letters and marks without a shape. Source: Unicode 15, Default_Ignorable_Code_Point."""
 
 _NOT_ASCII = re.compile(r"[^ -~]")
-"""What is no printable sign of ASCII, which all are seen."""
+"""Matches a character outside of printable ASCII; only those may be invisible."""
 
 
 def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:

@@ -178,7 +178,7 @@ def nodes_of(items: tuple[Item, ...]) -> Iterator[Node]:
 
 
 def has_sides(items: tuple[Item, ...]) -> bool:
-    """Whether a repeat among some items, or inside of them, has side branches in its body."""
+    """Return whether a repeat in some items, at any depth, has side branches in its body."""
     return any(
         (isinstance(item, Repeat) and bool(item.sides)) or has_sides(item.items)
         for item in items
@@ -187,7 +187,7 @@ def has_sides(items: tuple[Item, ...]) -> bool:
 
 
 def item_output(item: Item) -> Tensor:
-    """What leaves an item; of a layer that several tensors leave the name that they share."""
+    """Return the tensor that an item makes; of a layer with several outputs, their common name."""
     return item.output if isinstance(item, Group) else Tensor(item.path)
 
 

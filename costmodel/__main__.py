@@ -12,7 +12,7 @@ gc.disable()  # a run is short: what it imports is no garbage
 from costmodel import require_own_language  # noqa: E402
 
 _OF_OUTPUT = (EBADF, EIO, EFBIG, ENOSPC, EDQUOT)
-"""What the system says of a stream that takes nothing more."""
+"""Error numbers of an output that is closed, full or gone."""
 
 _STOPS = ("SIGTERM", "SIGHUP")
 """The signals that end a run; not every system has the second."""

@@ -139,7 +139,7 @@ class Analysis:
 
     @property
     def can_be_fused(self) -> bool:
-        """Whether a layer has attention whose implementation bounds depend on."""
+        """Return whether a layer has attention whose implementation bounds depend on."""
         return any(layer.cost.can_be_fused for layer in self.layers)
 
     @cached_property

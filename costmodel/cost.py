@@ -169,7 +169,7 @@ class Cost(NamedTuple):
 
     @property
     def can_be_fused(self) -> bool:
-        """Whether an implementation may spare memory or products: `Scenario.attention` decides."""
+        """Return whether an implementation may spare memory or products (`Scenario.attention`)."""
         spares = any(nest.least is not None for nest in self.nests)
         return spares or any(inner.is_fusible for inner in self.inner)
 

@@ -109,7 +109,7 @@ def _token_axes(propagation: Propagation) -> Mapping[str, int]:
 
 
 class Tokens(NamedTuple):
-    """Where the tokens are in a tensor.
+    """The place of the tokens in a tensor.
 
     Attributes:
         axis: their axis.
@@ -252,7 +252,7 @@ class _Walk:
                 self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
 
     def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
-        """What is the same at every step does not depend on how many tokens enter."""
+        """Refuse a size that hangs on how many tokens enter, where every step must keep it."""
         if self.tokens is not None and size.has(self.tokens):
             self._refuse(layer, f"{what} has the size {text_of(size)}, which no step keeps")
 
@@ -307,7 +307,7 @@ def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tok
 def _meets_still(
     layer: LayerCost, entering: Iterable[Tokens | None], carried: Carried, axis: int
 ) -> bool:
-    """Whether an input without tokens has several places on the output's axis of the tokens."""
+    """Return whether an input without tokens has several places on the tokens' axis."""
     return any(
         each is None and place == axis and shape[own] != 1
         for each, shape, axes in zip(entering, layer.inputs, carried, strict=True)
@@ -316,7 +316,7 @@ def _meets_still(
 
 
 def _is_at_most(small: Expr, large: Expr) -> bool:
-    """Whether one size is proved to be at most another."""
+    """Return whether one size is proved to be at most another."""
     bound = lower_bound((large - small).expand(), {})
     return bound is not None and bound >= 0
 

@@ -292,7 +292,7 @@ class Inference:
 
     @property
     def narrows(self) -> bool:
-        """Whether prefill works out what follows the last attention of the last token alone."""
+        """Return whether prefill takes the last token alone behind the last attention."""
         return self.prefill.propagation.narrows
 
     @property

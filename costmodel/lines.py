@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no value is in it."""
+        """Return whether no value is in it."""
         return self.high is not None and self.high <= self.low
 
 
@@ -60,7 +60,7 @@ class Piece(NamedTuple):
 
     @property
     def is_place(self) -> bool:
-        """Whether it is a single value."""
+        """Return whether it is a single value."""
         return self.low == self.high
 
     @property
@@ -78,7 +78,7 @@ class Piece(NamedTuple):
 
 
 class Places:
-    """Where something changes on the positive line: at steps, and at some values beside them."""
+    """The values at which something changes on the positive line: steps, and some others."""
 
     def __init__(self, steps: Steps, others: Iterable[Rational]) -> None:
         self.steps = steps
@@ -86,7 +86,7 @@ class Places:
 
     @property
     def are_finite(self) -> bool:
-        """Whether nothing changes any more beyond some place."""
+        """Return whether nothing changes any more beyond some place."""
         return self.steps.after(0) is None
 
     def after(self, value: Rational) -> Fraction | None:
@@ -162,7 +162,7 @@ class Places:
         return next(piece.part.low for piece in pieces if holds(piece.inside) != at_low)
 
     def _is_far(self, low: Fraction, high: Fraction) -> bool:
-        """Whether more than a few places lie between two values."""
+        """Return whether more than a few places lie between two values."""
         place: Fraction | None = low
         for _ in range(NEAR):
             place = None if place is None else self.after(place)

@@ -78,7 +78,7 @@ class OpenPlacesError(ValueError):
 
 
 class Span(NamedTuple):
-    """What an element sees of an axis: from the least of some places to the largest of others.
+    """The part of an axis that an element sees, from a least place to a largest one.
 
     Attributes:
         firsts: the routes to the first place.
@@ -90,12 +90,12 @@ class Span(NamedTuple):
 
     @property
     def is_point(self) -> bool:
-        """Whether no more than one element is seen."""
+        """Return whether no more than one element is seen."""
         return len(self.firsts) == 1 and self.firsts == self.lasts
 
     @property
     def parts(self) -> int:
-        """How many parts its steps have, written out."""
+        """Return the number of parts of its steps, written out."""
         routes = (*self.firsts, *self.lasts)
         return sum(parts_of(each) for route in routes for step in route for each in step)
 
@@ -106,12 +106,12 @@ class Span(NamedTuple):
 
     @property
     def padding(self) -> Expr:
-        """How many elements before the input the first element's places begin."""
+        """Return how many elements before the input the first element's places begin."""
         return largest(-_at(route, S.Zero) for route in self.firsts)
 
     @property
     def size(self) -> Expr:
-        """How many elements are seen at most, from the first to the last.
+        """Return how many elements are seen at most, from the first to the last.
 
         Raises:
             OpenPlacesError: it has no closed form.
@@ -143,7 +143,7 @@ class Span(NamedTuple):
 
 
 POINT = Span(((),), ((),))
-"""What an element of the input sees of itself."""
+"""The span of an element of the input: itself."""
 
 
 def hull(one: Span, other: Span) -> Span:
@@ -324,7 +324,7 @@ def _least(routes: Iterable[Route], sign: int) -> tuple[Route, ...]:
 
 
 def _is_dominated(route: Route, other: Route, sign: int) -> bool:
-    """Whether another route is proved to lead at least as far at every place."""
+    """Return whether another route is proved to lead at least as far at every place."""
     low, high = (other, route) if sign > 0 else (route, other)
     try:
         return _is_at_least(-_gap(low, high))

@@ -125,7 +125,7 @@ class Question:
         } == {-1}
 
     def holds(self, constraint: Constraint, value: Rational) -> bool:
-        """Whether a constraint holds at a value, valid or not; not where a law has no value.
+        """Return whether a constraint holds at a value, valid or not; not where a law has no value.
 
         Raises:
             TooLargeError: its numbers have more bits than are computed.

@@ -275,7 +275,7 @@ def _ended(group: GroupCost, reach: Reach, why: str) -> Reach:
 
 
 def _has(view: View, index: Symbol) -> bool:
-    """Whether what is seen depends on the turn of a repeat."""
+    """Return whether what is seen depends on the turn of a repeat."""
     if not isinstance(view.seen, Span):
         return False
     routes = (*view.seen.firsts, *view.seen.lasts)
@@ -377,7 +377,7 @@ class _Passage(NamedTuple):
         return found
 
     def _is_features(self, source: Source, view: View, reach: Reach) -> bool:
-        """Whether an axis that is mixed is one of features: of its input the first that is."""
+        """Return whether a mixed axis is one of features: the first of its input to be mixed."""
         beside = sum(each.input == source.input for each in reach)
         is_point = isinstance(view.seen, Span) and view.seen.is_point
         return is_point and beside == self.followed[source.input]
@@ -402,7 +402,7 @@ class _Passage(NamedTuple):
         return found
 
     def _is_mixed_elsewhere(self, source: Source, reaches: Sequence[Reach]) -> bool:
-        """Whether an axis is one of features, which another path has mixed."""
+        """Return whether an axis is one of features, which another path has mixed."""
         having = next(reach for reach in reaches if source in reach)
         others = (each for reach in reaches if source not in reach for each in reach)
         return self._is_features(source, having[source], having) and any(
@@ -559,7 +559,7 @@ def _but_gates(views: Sequence[View]) -> Sequence[View]:
 
 
 def _is_gate(view: View, places: frozenset[int]) -> bool:
-    """Whether what sees all is the same at all places, which lie on some axes."""
+    """Return whether what sees all is the same at all places, which lie on some axes."""
     return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
 
 

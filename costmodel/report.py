@@ -125,7 +125,7 @@ class Report:
 
     @cached_property
     def _has_windows(self) -> bool:
-        """Whether windows slide over something, so that one asks what they see."""
+        """Return whether windows slide over something, so that one asks what they see."""
         return any(layer.cost.slides for layer in self.analysis.layers)
 
     @property
@@ -383,7 +383,7 @@ class Report:
 
     @property
     def has_fields(self) -> bool:
-        """Whether fields are among what is shown of the network."""
+        """Return whether fields are among what is shown of the network."""
         return any(metric.of_places for metric in self.totals)
 
     @property

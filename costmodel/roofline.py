@@ -187,7 +187,7 @@ class Roofline:
 
     @cached_property
     def spares(self) -> bool:
-        """Whether fewer MACs are made at least than the convention counts."""
+        """Return whether fewer MACs are made at least than the convention counts."""
         value = self.analysis.value
         return value("macs_least") != value("macs")
 

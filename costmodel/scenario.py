@@ -72,7 +72,7 @@ class Scenario(NamedTuple):
 
     @property
     def is_fused(self) -> bool:
-        """Whether what is fusible is not in memory, and what a mask hides is not worked out."""
+        """Return whether fusible maps stay out of memory, and masked products are not made."""
         return self.attention is Attention.FUSED
 
     def device_for(self, what: str) -> Device:

@@ -74,7 +74,7 @@ class Ways:
 
 
 def _is_periodic(condition: Condition) -> bool:
-    """Whether a condition that holds at some value holds at larger ones, too: a remainder is 0."""
+    """Return whether a condition that holds once holds again later, as a remainder of 0 does."""
     return isinstance(condition, Divides) and condition.divisor.is_Rational
 
 

@@ -147,7 +147,7 @@ def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
 
 
 def _is_fused(operand: Operand, inside: Container[str]) -> bool:
-    """Whether an operand is a feature map inside a layer that is not in memory."""
+    """Return whether an operand is a feature map inside a layer that is not in memory."""
     return operand.inner is not None and operand.inner not in inside
 
 

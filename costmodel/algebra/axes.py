@@ -33,7 +33,7 @@ FEW_VALUES = 512
 """A symbol that is never more than this is known at every value."""
 
 MAX_DOUBLINGS = 12
-"""How far values are drawn: up to two to the power of so many periods."""
+"""Values are drawn up to two to the power of this many periods away."""
 
 HALF = 0.5
 """The part of the values that are drawn from the table itself."""
@@ -56,7 +56,7 @@ class Wave(NamedTuple):
 
     @property
     def slope(self) -> Fraction:
-        """How fast it rises."""
+        """Return the rise per unit of the symbol."""
         return self.rise / self.period
 
     def times(self, count: int) -> "Wave":
@@ -269,7 +269,7 @@ class Axis:
         return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
 
     def _steps(self, function: Expr, reach: Reach) -> list[Fraction] | None:
-        """Where a function of a real symbol steps; of an integer it may be anywhere."""
+        """Return where a function of a real symbol steps; an integer symbol needs no such list."""
         first = max(Fraction(reach.first), Fraction(0))
         if reach.symbol.is_integer:
             return []
@@ -297,13 +297,13 @@ class Axis:
         return found
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
-        """Whether a function never falls from one period to the next, and is not negative there."""
+        """Return whether a function never falls by a period and is not negative in the last one."""
         if self.is_whole or not values:
             return bool(values)
         return self.waves[function].rise >= 0 and all(values[i] >= 0 for i in self.last_period)
 
     def _rise(self, function: Expr) -> Rational:
-        """How much a function rises in the period of all."""
+        """Return how much a function rises in the period that all functions share."""
         wave = self.waves[function]
         return tidy(wave.rise * (self.period / wave.period))
 
@@ -398,7 +398,7 @@ def _least_ratio(pairs: Iterable[tuple[Rational, Rational]]) -> Rational | None:
 
 
 def _wave_of_division(condition: Divides) -> Wave | None:
-    """How the remainders by a number come back."""
+    """Return the wave with which the remainders of a division repeat, or None."""
     divisor, dividend = condition
     wave = wave_of(dividend) if divisor.is_Integer else None
     return wave and wave.times((wave.rise / int(divisor)).denominator)

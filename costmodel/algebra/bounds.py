@@ -74,7 +74,7 @@ def _size(factor: Expr, least: Least) -> tuple[int, Rational] | None:
 
 
 def _of_negated(expression: Expr, least: Least) -> Rational | None:
-    """What a floor, a sum or an odd power never falls below when its sign is turned."""
+    """Return a lower bound of minus a floor, a sum or an odd power."""
     if isinstance(expression, FloorDiv):
         return _of_ceiling(expression, least)
     if expression.is_Add:
@@ -87,7 +87,7 @@ def _of_negated(expression: Expr, least: Least) -> Rational | None:
 
 
 def _of_ceiling(floor: Expr, least: Least) -> Rational | None:
-    """What ``ceil(x/q) = −((−x)//q)`` never falls below: at least 1 of a positive x."""
+    """Return a lower bound of ``ceil(x/q) = −((−x)//q)``: at least 1 for a positive x."""
     x, q = -floor.args[0], floor.args[1]
     if not is_positive(q):
         return None

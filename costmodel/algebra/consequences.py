@@ -46,7 +46,7 @@ def facts_of(condition: Condition, least: Least) -> Iterator[Fact]:
 
 
 def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
-    """Where ``x//q`` equals what is at least k, x is at least ``k·q``."""
+    """Yield ``x >= k·q`` for each ``x//q`` that equals something of at least k."""
     for term in Add.make_args(difference):
         factor, floor = term.as_coeff_Mul()
         if isinstance(floor, FloorDiv) and is_positive(floor.args[1]):
@@ -59,7 +59,7 @@ def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
 def is_at_least_where(
     expression: Expr, bound: Rational, least: Least, conditions: Iterable[Condition]
 ) -> bool:
-    """Whether a bound is proved where conditions hold, each of which is used by itself.
+    """Return whether a bound is proved where conditions hold, each of which is used by itself.
 
     With ``f >= 0`` an expression is at least ``e − k·f`` for every positive k; one is tried for
     each term that both have.
@@ -88,7 +88,7 @@ def _below(expression: Expr, fact: Fact) -> Iterator[Expr]:
 
 
 def _terms(expression: Expr) -> dict[Expr, Expr]:
-    """What a sum has of each term."""
+    """Return the coefficient of each term of a sum."""
     terms = (term.as_coeff_Mul() for term in Add.make_args(expression))
     return {rest: factor for factor, rest in terms}
 

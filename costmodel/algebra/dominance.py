@@ -237,7 +237,7 @@ class Sizes:
         return symbol if symbol is not None and size in self.axes[symbol].values else None
 
     def _low(self, size: Expr) -> Rational | None:
-        """What a size that is in no table is never below, if it is never negative."""
+        """Return a lower bound of a size that is in no table, or None if it may be negative."""
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
@@ -249,7 +249,7 @@ class Sizes:
         return [known[size] if size in known else evaluate(size) for size in self.sizes]
 
     def _is_known(self, number: int) -> bool:
-        """Whether a size is in a table, or is never negative."""
+        """Return whether a size is in a table, or is never negative."""
         return self._axis_of[number] is not None or self._lows[number] is not None
 
     def is_counted(self, polynomial: Polynomial) -> bool:
@@ -292,7 +292,7 @@ class Sizes:
         return {number for number in numbers if self._is_step(number)}
 
     def _is_step(self, number: int) -> bool:
-        """Whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
+        """Return whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
         size = self.sizes[number]
         is_at_most_1 = isinstance(size, Minimum) and S.One in size.args
         return is_at_most_1 and self._is_known(number) and number not in self._signed
@@ -366,11 +366,11 @@ class Counts:
         return always != under and self._covers(over) and self._is_covered(over, always)
 
     def _is_covered(self, over: Polynomial, under: Polynomial) -> bool:
-        """Whether a sum whose sizes are never negative is proved never to be less than another."""
+        """Return whether a sum of sizes that are not negative is proved to be at least another."""
         return self.sizes.is_at_most_counted(under) and self._covers(_difference(over, under))
 
     def _covers(self, difference: Polynomial) -> bool:
-        """Whether the products with a minus in a difference are covered by those with a plus."""
+        """Return whether the products with a minus are covered by those with a plus."""
         left = {factors: a for factors, a in difference.items() if a > 0}
         short = sorted((a, factors) for factors, a in difference.items() if a < 0)
         return all(self._cover(factors, -a, left) for a, factors in short)

@@ -13,13 +13,13 @@ from costmodel.algebra.laws import Whole
 
 
 class Common(NamedTuple):
-    """What some terms share: a positive integer, and factors with their exponents."""
+    """The common factor of some terms: a positive integer, and factors with their exponents."""
 
     number: int
     powers: dict[Expr, int]
 
     def met(self, other: "Common") -> "Common":
-        """What two of them share."""
+        """Return the greatest common factor of two of them."""
         bases = self.powers.keys() & other.powers.keys()
         powers = {base: min(self.powers[base], other.powers[base]) for base in bases}
         return Common(gcd(self.number, other.number), powers)
@@ -53,7 +53,7 @@ def factored(law: Expr, whole: Whole = is_whole) -> Expr:
 
 
 def _is_whole(term: Expr, whole: Whole) -> bool:
-    """Whether every part of a sum is an integer, after its products are multiplied out."""
+    """Return whether every part of a sum is an integer, after its products are multiplied out."""
     return is_whole(term) or all(map(whole, Add.make_args(term.expand())))
 
 
@@ -135,6 +135,6 @@ def _divided(expression: Expr, common: Common) -> Expr:
 
 
 def _without(common: Common, taken: Common) -> Common:
-    """What is left to be divided by."""
+    """Return a common factor divided by another that divides it."""
     powers = {base: e - taken.powers.get(base, 0) for base, e in common.powers.items()}
     return Common(common.number // taken.number, {base: e for base, e in powers.items() if e})

@@ -108,7 +108,7 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
 
 
 def is_positive(expression: Expr) -> bool:
-    """Whether an expression is positive by its form: sums, products and powers of what is.
+    """Return whether an expression is positive by its form: sums, products and powers of what is.
 
     Else its bound says so, as of ``h//64 + 1`` and ``2*k - 1``: an integer is at least 1.
     """

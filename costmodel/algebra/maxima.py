@@ -60,7 +60,7 @@ def _leaders(counts: Counts) -> Iterator[int]:
 
 
 def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
-    """Whether a count is proved never to be more than one of its rivals.
+    """Return whether a count is proved never to be more than one of its rivals.
 
     One that is less at a point that was looked at is not tried.
     """

@@ -33,11 +33,11 @@ SHORT = 3
 """The usual length of a name."""
 
 AROUND = len(" = ")
-"""What a definition has beside its two sides."""
+"""The characters of a definition between its two sides."""
 
 
 class Naming(NamedTuple):
-    """What stands for which expressions.
+    """The names that stand for expressions in printed laws.
 
     Attributes:
         names: expression → name, those first that others are made of.
@@ -136,7 +136,7 @@ def _innermost(products: set[Expr]) -> set[Expr]:
 
 
 def _saves(part: Expr, count: int) -> bool:
-    """Whether a name makes what stands so often shorter, its definition included."""
+    """Return whether a name makes what stands so often shorter, its definition included."""
     if count < 2:
         return False
     length = len(PythonText().show(part)[0])
@@ -155,12 +155,12 @@ def _products(expression: Expr) -> Iterator[Expr]:
 
 
 def _inside(expression: Expr) -> list[Expr]:
-    """What an expression is made of; the unit of a quantity is no part of it."""
+    """Return the parts of an expression, without the unit of a quantity."""
     return [arg for arg in expression.args if isinstance(arg, Expr)]
 
 
 def _is_extent(size: Expr) -> bool:
-    """Whether something is the floor of a quotient of integers, as heights and widths are."""
+    """Return whether a size is the floor of a quotient of integers, as a height is."""
     return isinstance(size, FloorDiv) and is_whole(size.args[0])
 
 
@@ -177,7 +177,7 @@ def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
 
 
 _UNNAMED = (Maximum, Quantity, Quotient)
-"""What is no part of a law but the law itself, or stands for a division."""
+"""Functions that get no name: they are a whole law, or stand for a division."""
 
 
 class _Names:

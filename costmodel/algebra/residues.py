@@ -201,7 +201,7 @@ def _window(condition: Condition, u: Symbol) -> Window | None:
 
 
 def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Window | None:
-    """What is more than a number does not divide it; a multiple of a power of u is at least u."""
+    """Return the window of ``dividend % divisor == 0``; no divisor exceeds the dividend."""
     factor, rest = divisor.as_coeff_Mul()
     base, exponent = rest.as_base_exp()
     if factor.is_Integer and base == u and exponent.is_Integer and exponent > 0:
@@ -211,7 +211,7 @@ def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Window | None
 
 
 def _window_of_sign(expression: Expr, u: Symbol) -> Window | None:
-    """What neither rises nor falls repeats; else the sign is one for good in the end."""
+    """Return the window of a sign: a repetition, or all up to the last change of sign."""
     found = wave(expression, u)
     if found is None or found.step == 0:
         return None if found is None else Window(found.start, found.period)
@@ -256,7 +256,7 @@ def shortest(
 
 
 def _is_plain(condition: Condition) -> bool:
-    """Whether it says as little as can be: a bound or a divisor of a symbol."""
+    """Return whether it says as little as can be: a bound or a divisor of a symbol."""
     match condition:
         case AtLeast(Symbol(), _) | Divides(Integer(), Symbol()):
             return True
@@ -282,7 +282,7 @@ def _common_window(conditions: Iterable[Condition], u: Symbol) -> Window:
 
 
 class _Table:
-    """What holds in a window: values that may be, and those of them that keep all conditions.
+    """The values in a window that may be, and those of them that keep all conditions.
 
     Attributes:
         u: the one symbol.
@@ -325,7 +325,7 @@ class _Table:
         return table if any(table.wanted) else None
 
     def holds(self, condition: Condition) -> list[bool]:
-        """Whether a condition holds, value by value."""
+        """Return whether a condition holds, value by value."""
         if condition not in self.known:
             self.known[condition] = self._holds(condition)
         return self.known[condition]
@@ -344,12 +344,12 @@ class _Table:
         return values_over(expression, self.u, self.values)
 
     def all_hold(self, conditions: Iterable[Condition]) -> list[bool]:
-        """Whether all of some conditions hold, value by value."""
+        """Return whether all of some conditions hold, value by value."""
         columns = [self.holds(condition) for condition in conditions]
         return [all(row) for row in zip(*columns, strict=True)] or [True] * len(self.values)
 
     def agrees(self, conditions: Iterable[Condition]) -> bool:
-        """Whether conditions say the same of the values that may be."""
+        """Return whether conditions say the same of the values that may be."""
         found = self.all_hold(conditions)
         return all(f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a)
 
@@ -373,7 +373,7 @@ class _Table:
         )
 
     def _checked(self, forms: Iterable[tuple[Condition, ...]]) -> Iterator[tuple[Condition, ...]]:
-        """Those forms that say the same in the window, and whose window is no longer."""
+        """Yield the forms that say the same in the window, and whose own window is no longer."""
         for form in forms:
             windows = [window(c, self.u) for c in form]
             fits = all(

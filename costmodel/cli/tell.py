@@ -1,4 +1,4 @@
-"""What a person is told beside the data: lines on stderr."""
+"""Messages on stderr, beside the data on stdout."""
 
 import sys
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from contextlib import suppress
 from archspec.errors import visible
 
 TOLD = "archcost: "
-"""What each begins with."""
+"""The beginning of each message."""
 
 
 def tell(*lines: str) -> None:

@@ -75,7 +75,7 @@ class Field(NamedTuple):
 
 
 def _is_none(column: Array) -> bool:
-    """Whether a column is of a metric that the network does not have."""
+    """Return whether a column is of a metric that the network does not have."""
     return column.dtype == object and len(column) > 0 and column[0] is None
 
 
@@ -140,7 +140,7 @@ def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
 
 
 def _counts(sweep: Sweep, metric: str) -> bool:
-    """Whether a metric is an integer in every network."""
+    """Return whether a metric is an integer in every network."""
     return all(case.counts(metric) for case in sweep.cases)
 
 

@@ -124,7 +124,7 @@ class Case:
             return None
 
     def counts(self, name: str) -> bool:
-        """Whether a metric is an integer wherever it has a number."""
+        """Return whether a metric is an integer wherever it has a number."""
         metric = METRICS[name]
         if not metric.of_places:
             return metric.quantity is None
