@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.machine import machine
 from costmodel import analyze
-from costmodel.metrics import METRICS
+from costmodel.metrics.registry import METRICS
 
 HEAD = "archspec: 1\nname: net\nsymbols: {n: 1, c: 16, h: 512, w: 512, t: 128, d: 512, L: 12}\n"
 

@@ -14,8 +14,8 @@ import archspec
 
 if TYPE_CHECKING:
     from archspec.errors import SpecError
-    from costmodel.analysis import Analysis
-    from costmodel.loading import analyze
+    from costmodel.analysis.analysis import Analysis
+    from costmodel.analysis.loading import analyze
 
 __all__ = ["Analysis", "SpecError", "analyze"]
 
@@ -38,7 +38,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"costmodel has no '{name}'")
     require_own_language()
     from archspec.errors import SpecError
-    from costmodel.analysis import Analysis
-    from costmodel.loading import analyze
+    from costmodel.analysis.analysis import Analysis
+    from costmodel.analysis.loading import analyze
 
     return {"Analysis": Analysis, "SpecError": SpecError, "analyze": analyze}[name]

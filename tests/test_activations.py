@@ -4,8 +4,8 @@ import pytest
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
 
 CASES = {
     # (input, layers): lecture less the input, torch, pycls; pycls's MACs

@@ -43,8 +43,8 @@ from costmodel.algebra.functions import (
     is_whole,
     separated,
 )
-from costmodel.algebra.laws import grouped
 from costmodel.algebra.maxima import dominates, maximum
+from costmodel.algebra.normal_form import grouped
 from costmodel.algebra.printing import latex, numpy, text, unicode
 from costmodel.algebra.reduction import reduced, simplified
 from costmodel.algebra.symbols import symbol

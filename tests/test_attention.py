@@ -13,11 +13,11 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.conventions import find_convention
-from costmodel.fit import fit
-from costmodel.loading import analyze_architecture
+from costmodel.analysis.loading import analyze_architecture
 from costmodel.rules.attention import seen_pairs
-from costmodel.scenario import as_scenario, scenario
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import as_scenario, scenario
+from costmodel.studies.fit import fit
 from tests.conftest import Run
 
 HEADER = "archspec: 1\nname: net\nsymbols: {n: 2, t: 6, d: 8}\ninput: [n, t, d]\n"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from archspec.errors import MAX_SHOWN, SpecError
-from costmodel.loading import analyze
+from costmodel.analysis.loading import analyze
 from tests.conftest import ROOT
 
 ALEXNET = "specs/alexnet.yaml"

@@ -14,14 +14,14 @@ from sympy import Expr, Integer
 from archspec import SpecError
 from archspec.arithmetic import Rational
 from costmodel import ranking as ranking_module
+from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, RoundTo, floor_div
+from costmodel.algebra.ranking import Order, Ranking, order_of, rank
 from costmodel.algebra.symbols import symbol
-from costmodel.compare import Comparison, Network, labels
-from costmodel.domains import Domain
-from costmodel.loading import analyze
-from costmodel.ranking import Order, Ranking, order_of, rank
-from costmodel.revisions import Source
+from costmodel.analysis.loading import analyze
+from costmodel.studies.compare import Comparison, Network, labels
+from costmodel.studies.revisions import Source
 from tests.conftest import ROOT, Run
 from tests.test_solve import INTEGER_LAWS, X
 

@@ -32,8 +32,8 @@ from costmodel.algebra.quantities import U, about
 from costmodel.algebra.reduction import reduced
 from costmodel.algebra.residues import shortest, wave
 from costmodel.algebra.symbols import symbol
-from costmodel.conventions import find_convention
-from costmodel.loading import unchecked
+from costmodel.analysis.loading import unchecked
+from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
 from tests.test_algebra import condition_of, heights, law, least_of, points, statements
 

@@ -19,10 +19,10 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import analyze
-from costmodel.conventions import find_convention
-from costmodel.inference import Plan, infer
-from costmodel.loading import analyze_architecture
-from costmodel.scenario import scenario
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.inference import Plan, infer
 
 N, D, HEADS, LONGEST = 2, 4, 2, 7
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from archspec import SpecError
-from costmodel.analysis import Analysis
-from costmodel.budgets import read_budget
-from costmodel.diff import Diff
-from costmodel.loading import analyze
-from costmodel.revisions import Source, read_source, read_sources
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze
+from costmodel.studies.budgets import read_budget
+from costmodel.studies.diff import Diff
+from costmodel.studies.revisions import Source, read_source, read_sources
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]
@@ -351,7 +351,7 @@ def test_a_broken_spec_is_placed_in_its_revision(inside: Run, repository: Path) 
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    from costmodel.revisions import load_source
+    from costmodel.studies.revisions import load_source
 
     with pytest.raises(SpecError, match="not a git repository"):
         load_source(Source("./a.yaml", "HEAD", None, str(tmp_path)))

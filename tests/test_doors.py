@@ -16,9 +16,9 @@ import pytest
 from archspec.arithmetic import FUNCTIONS
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
+from archspec.files import read_bytes, require_writable, written
 from costmodel import analyze
 from costmodel.cli import run
-from costmodel.files import read_bytes, require_writable, written
 from tests.conftest import ROOT
 
 ALEXNET = str(ROOT / "specs" / "alexnet.yaml")

@@ -16,11 +16,11 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.scenario import scenario
-from costmodel.storage import Bounds, exceeds
-from costmodel.traffic import traffic
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.data_movement import traffic
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.memory_hierarchy import Bounds, exceeds
+from costmodel.scenario.scenario import scenario
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]

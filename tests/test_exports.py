@@ -13,7 +13,7 @@ import pytest
 from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.render import find_renderer
-from costmodel.report import Report
+from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 
 NETWORKS = {

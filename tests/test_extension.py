@@ -17,7 +17,7 @@ from sympy import Integer
 from archspec.fields import Size, constant
 from archspec.layers import Layer, kind
 from costmodel.algebra.conditions import Divides
-from costmodel.cost import Cost, Output, Parameter, Role
+from costmodel.rules.cost import Cost, Output, Parameter, Role
 from costmodel.rules import Shape, Site, cost_rule, shape_rule
 
 
@@ -98,8 +98,8 @@ MASKED = '''
 """Products of every token with those up to it."""
 
 from archspec.layers import Layer, kind
-from costmodel.cost import Cost, Inner, Output
-from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.rules.cost import Cost, Inner, Output
+from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules import Shape, Site, cost_rule, shape_rule
 
 

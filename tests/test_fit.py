@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from costmodel import Analysis, analyze
-from costmodel.filling import Full
-from costmodel.fit import Break, fit, memories
-from costmodel.scenario import scenario
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.fit import Break, fit, memories
+from costmodel.studies.weight_placement import Full
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]

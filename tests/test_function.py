@@ -12,8 +12,8 @@ from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.symbols import symbol
-from costmodel.metrics import METRICS
-from costmodel.scenario import scenario
+from costmodel.metrics.registry import METRICS
+from costmodel.scenario.scenario import scenario
 from tests.conftest import ROOT
 
 SPEC = ROOT / "specs" / "alexnet.yaml"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sympy import Expr
 
 from archspec.expressions import ExpressionError
-from costmodel.algebra.growth import NoOrder, leading_order
-from costmodel.algebra.laws import unfloored
+from costmodel.algebra.asymptotics import NoOrder, leading_order
+from costmodel.algebra.derivatives import Slope, derivative, obstacle
+from costmodel.algebra.normal_form import unfloored
 from costmodel.algebra.printing import PythonText
-from costmodel.algebra.slopes import Slope, derivative, obstacle
 from tests.test_algebra import Number, at, law, numbers, quick, run, symbol_of, texts, thorough
 
 GROWING = ("h", "w", "n", "a")

@@ -21,8 +21,8 @@ from archspec.quantities import (
     POWER,
 )
 from costmodel import machines
-from costmodel.machines import built_in_files, built_in_profiles, find_profile, main_memory
 from costmodel.render.hardware import FORMATS, shown
+from costmodel.scenario.devices import built_in_files, built_in_profiles, find_profile, main_memory
 from tests.conftest import ROOT, Run
 
 PROFILES = {profile.key: profile for profile in built_in_profiles()}

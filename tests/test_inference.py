@@ -19,12 +19,12 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum
-from costmodel.algebra.pieces import summed
-from costmodel.conventions import find_convention
-from costmodel.inference import Inference, Plan, infer
-from costmodel.loading import analyze_architecture
-from costmodel.roofs import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
-from costmodel.scenario import ATTENTIONS, Scenario, scenario
+from costmodel.algebra.piecewise_sums import summed
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
+from costmodel.studies.inference import Inference, Plan, infer
+from costmodel.studies.ridge_batch import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
 from tests.conftest import ROOT, Run
 
 SPECS = ROOT / "specs"

@@ -21,13 +21,13 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
-from costmodel.conventions import find_convention
-from costmodel.crossover import Crossover, Crossovers, Part
-from costmodel.loading import analyze_architecture
+from costmodel.analysis.loading import analyze_architecture
 from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
-from costmodel.roofline import Line, Roof, Roofline
-from costmodel.scenario import Scenario, scenario
-from costmodel.solve import ask, open_for
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import Scenario, scenario
+from costmodel.studies.crossover import Crossover, Crossovers, Part
+from costmodel.studies.roofline import Line, Roof, Roofline
+from costmodel.studies.solve import ask, open_for
 from tests.conftest import ROOT, Run
 
 A100 = scenario(dtype="fp16", hardware="a100-80gb")
@@ -261,7 +261,7 @@ def test_functions_give_arrays_of_floats() -> None:
 
 def test_printed_laws_are_the_numbers() -> None:
     """The text, evaluated as Python with true division, is the value to fifteen digits."""
-    from costmodel.report import Report
+    from costmodel.studies.report import Report
 
     report = Report(ALEXNET, ("latency", "latency_network"), symbolic=True)
     values = dict(ALEXNET.graph.values)
@@ -663,7 +663,7 @@ def test_names_in_the_key() -> None:
 
 def test_sums_of_maxima_have_trends() -> None:
     """A sum of maxima of what rises with n rises with n."""
-    from costmodel.algebra.trends import trend
+    from costmodel.algebra.monotonicity import trend
 
     n = ALEXNET.symbols["n"]
     fixed = zoo("alexnet.yaml", c=3, h=224, w=224, g=2)

@@ -16,14 +16,14 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.printing import text
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis import Analysis
-from costmodel.basis import Basis
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze
-from costmodel.metrics import count_macs, count_params
-from costmodel.precision import Typed
-from costmodel.propagation import LayerCost, propagate
-from costmodel.scenario import NOWHERE
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze
+from costmodel.metrics.registry import count_macs, count_params
+from costmodel.network.context import Basis
+from costmodel.network.precision import Typed
+from costmodel.network.propagation import LayerCost, propagate
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import NOWHERE
 
 ALEXNET = str(Path(__file__).parent.parent / "specs" / "alexnet.yaml")
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel import Analysis, analyze
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.scenario import scenario
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import scenario
 
 ROOT = Path(__file__).parent.parent
 SIDE = 3

@@ -13,11 +13,11 @@ from costmodel import SpecError, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
 from costmodel.algebra.symbols import symbol
-from costmodel.profile import IN_OUT, Profile
 from costmodel.render import memory_plot
 from costmodel.render.plots import plot
-from costmodel.report import Report
-from costmodel.scenario import scenario
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.profile import IN_OUT, Profile
+from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 
 ALEXNET = "specs/alexnet.yaml"

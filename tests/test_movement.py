@@ -1,9 +1,9 @@
 """How bytes and seconds come to be, as ``explain`` shows it: every step by hand."""
 
 from costmodel import analyze
-from costmodel.explain import explain
-from costmodel.formula import Step
-from costmodel.scenario import scenario
+from costmodel.rules.formula import Step
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.explain import explain
 from tests.conftest import ROOT, Run
 
 

@@ -10,7 +10,7 @@ from archspec.arithmetic import round_to
 from costmodel import Analysis, analyze
 from costmodel.algebra.printing import Latex, PythonText
 from costmodel.render import find_renderer
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 NET = """archspec: 1
 name: net

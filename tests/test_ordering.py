@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from costmodel import Analysis, analyze, ordering
-from costmodel.liveness import Event, Run, memory
-from costmodel.ordering import best_order
+from costmodel.metrics.liveness import Event, Run, memory
+from costmodel.metrics.schedule import best_order
 from tests.conftest import Run as Ran
 from tests.test_liveness import Memory, Step, at_work, programs, read, simulated, spec_of
 

@@ -28,9 +28,9 @@ from archspec.document import parse_document
 from archspec.graph import Node
 from archspec.layers import KINDS
 from costmodel.algebra.printing import text
-from costmodel.analysis import Analysis
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze, analyze_architecture
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze, analyze_architecture
+from costmodel.scenario.conventions import find_convention
 from tests.conftest import ROOT
 from tests.test_algebra import run
 

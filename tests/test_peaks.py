@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError
 from costmodel import analyze
-from costmodel.peaks import Stretch, peaks, stretches
+from costmodel.analysis.peaks import Stretch, peaks, stretches
 
 ROOT = Path(__file__).parent.parent
 CASES = [

@@ -23,8 +23,8 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import floor_div
 from costmodel.algebra.printing import PythonText, text
 from costmodel.algebra.symbols import symbol
-from costmodel.metrics import METRICS
-from costmodel.report import Report
+from costmodel.metrics.registry import METRICS
+from costmodel.studies.report import Report
 
 SPECS = Path(__file__).parent.parent / "specs"
 METRICS_OF_LAYERS = {"params", "macs", "activations", "activations_peak", "memory_peak"}

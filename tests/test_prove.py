@@ -19,11 +19,11 @@ from archspec.expressions import parse
 from archspec.laws import Law, LawFields, read_laws
 from archspec.scope import Scope, resolve
 from archspec.trees import Binary, Name, Number, Tree, Truth
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.prove import built_in_files, prove, read_derivation, shown
+from costmodel.analysis.loading import analyze_architecture
 from costmodel.render.proofs import FORMATS
-from costmodel.scenario import scenario
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.prove import built_in_files, prove, read_derivation, shown
 from tests.conftest import ROOT, Run
 
 LAWS = {law.name: law for file in built_in_files() for law in read_laws(file)}

@@ -15,13 +15,13 @@ from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import analyze
 from costmodel.algebra.functions import Maximum, ceil_div
+from costmodel.algebra.places import POINT, Reads, Span, hull
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis import Analysis
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.metrics import NoCountError
-from costmodel.places import POINT, Reads, Span, hull
-from costmodel.report import Report
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.registry import NoCountError
+from costmodel.scenario.conventions import find_convention
+from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 from tests.field_networks import Net, Op, drawn, seen_of, sources_of, spec_of
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archspec import SpecError
-from costmodel.places import Span
+from costmodel.algebra.places import Span
 from tests.field_networks import Net, Op, drawn, spec_of
 from tests.test_reach import read
 

@@ -13,7 +13,7 @@ from archspec import SpecError
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.expansion import build_graph
-from costmodel.propagation import propagate
+from costmodel.network.propagation import propagate
 
 
 class Refused(NamedTuple):

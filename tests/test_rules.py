@@ -24,12 +24,12 @@ from costmodel.algebra.functions import FloorDiv
 from costmodel.algebra.printing import text
 from costmodel.algebra.reduction import reduced
 from costmodel.algebra.symbols import symbol
-from costmodel.basis import Basis
-from costmodel.conventions import find_convention
-from costmodel.metrics import find_metric
-from costmodel.precision import Typed
-from costmodel.propagation import LayerCost, Propagation, propagate
-from costmodel.scenario import NOWHERE
+from costmodel.metrics.registry import find_metric
+from costmodel.network.context import Basis
+from costmodel.network.precision import Typed
+from costmodel.network.propagation import LayerCost, Propagation, propagate
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import NOWHERE
 from tests import oracle
 from tests.oracle import Axis, Conv, Count, Pool, Sizes
 from tests.test_algebra import run

@@ -13,9 +13,16 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.printing import text
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.sensitivity import Derivative, Doubled, Effect, Elasticity, Sensitivity, Unknown
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.studies.sensitivity import (
+    Derivative,
+    Doubled,
+    Effect,
+    Elasticity,
+    Sensitivity,
+    Unknown,
+)
 from tests.conftest import ROOT, Run
 from tests.test_algebra import run
 

@@ -15,10 +15,10 @@ from archspec.architecture import read_architecture
 from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import Analysis
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.scenario import as_scenario
-from costmodel.settings import Number
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import as_scenario
+from costmodel.scenario.settings import Number
 
 WIDTH = 4
 EXAMPLES = 40

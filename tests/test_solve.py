@@ -17,11 +17,11 @@ from archspec import SpecError
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, floor_div
+from costmodel.algebra.monotonicity import Steps, trend
 from costmodel.algebra.symbols import symbol
-from costmodel.algebra.trends import Steps, trend
-from costmodel.loading import analyze
-from costmodel.questions import Answer, Verdict
-from costmodel.solve import ask
+from costmodel.analysis.loading import analyze
+from costmodel.studies.problem import Answer, Verdict
+from costmodel.studies.solve import ask
 
 ROOT = Path(__file__).parent.parent
 X, R = symbol("x"), symbol("r", "real")

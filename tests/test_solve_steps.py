@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from archspec import SpecError
-from costmodel.questions import Answer, End, Verdict
-from costmodel.solve import ask
+from costmodel.studies.problem import Answer, End, Verdict
+from costmodel.studies.solve import ask
 
 GRID = 12 * 18
 """Slopes are a half to 4 thirds, starts halves, and ``round_to`` steps at halves and ninths."""

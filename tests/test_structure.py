@@ -7,7 +7,7 @@ import pytest
 from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import condition_text
-from costmodel.report import Report
+from costmodel.studies.report import Report
 from tests.conftest import ROOT
 
 HEAD = "archspec: 1\nname: net\ninput: [1, 4, 8, 8]\n"

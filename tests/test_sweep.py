@@ -13,7 +13,7 @@ import pytest
 from archspec import load
 from archspec.arithmetic import Rational
 from costmodel import SpecError, analyze
-from costmodel.scenario import scenario
+from costmodel.scenario.scenario import scenario
 from costmodel.sweep.columns import Column
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.memory import Array

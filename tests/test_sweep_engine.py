@@ -23,8 +23,8 @@ from costmodel.algebra.functions import (
     floor_div,
 )
 from costmodel.algebra.symbols import symbol
-from costmodel.scenario import scenario
-from costmodel.settings import to_rational
+from costmodel.scenario.scenario import scenario
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep import fused
 from costmodel.sweep import points as scattered
 from costmodel.sweep.chunk import EVERY, Chunk

@@ -15,7 +15,7 @@ from matplotlib.text import Annotation, Text
 
 from costmodel import SpecError
 from costmodel.render import sweep_plot
-from costmodel.render.words import spaced
+from costmodel.render.plot_labels import spaced
 from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Said

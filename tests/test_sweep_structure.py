@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from costmodel import SpecError, analyze
-from costmodel.scenario import scenario
+from costmodel.scenario.scenario import scenario
 from costmodel.sweep.columns import Column
 from costmodel.sweep.query import Said
 from costmodel.sweep.study import Setup, sweep

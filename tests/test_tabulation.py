@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from archspec import SpecError
-from costmodel.metrics import METRICS
-from costmodel.networks import names_several, networks
-from costmodel.tabulation import Unit, in_unit, units_of
+from costmodel.metrics.registry import METRICS
+from costmodel.network.networks import names_several, networks
+from costmodel.studies.tabulation import Unit, in_unit, units_of
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]

@@ -15,15 +15,15 @@ from archspec.document import parse_document
 from archspec.layers import KINDS
 from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.kept import Held, Kept, kept
+from costmodel.metrics.products import work
+from costmodel.metrics.step import TrainingStep
+from costmodel.metrics.walk import Event
 from costmodel.rules.base import find_backward_rule
-from costmodel.scenario import scenario
-from costmodel.training.kept import Held, Kept, kept
-from costmodel.training.products import work
-from costmodel.training.setup import Checkpoint
-from costmodel.training.step import TrainingStep
-from costmodel.training.walk import Event
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import scenario
+from costmodel.scenario.training import Checkpoint
 
 ROOT = Path(__file__).parent.parent
 SIDE = 3

@@ -9,8 +9,8 @@ from sympy import Expr
 
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
-from costmodel.scenario import scenario
-from costmodel.training.report import TrainingReport
+from costmodel.scenario.scenario import scenario
+from costmodel.studies.training import TrainingReport
 from tests.conftest import ROOT, Run
 
 GPT2 = "specs/gpt2.yaml"

@@ -14,10 +14,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from costmodel.analysis import Analysis
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_architecture
-from costmodel.scenario import scenario
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import scenario
 from tests import twin
 
 CURVES = ("gelu", "silu", "mish", "softplus", "elu", "selu", "hardswish")

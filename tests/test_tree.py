@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 
 from costmodel import analyze
-from costmodel.report import Report
+from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 
 SPECS = [path.name for path in sorted((ROOT / "specs").glob("*.yaml"))]

@@ -59,7 +59,7 @@ def test_nothing_is_evaluated_from_a_spec() -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id in ("eval", "exec", "sympify", "parse_expr", "__import__")
     }
-    assert found <= {"costmodel/function.py", "costmodel/algebra/functions.py"}
+    assert found <= {"costmodel/analysis/function.py", "costmodel/algebra/functions.py"}
 
 
 def test_a_table_loads_nothing_that_only_others_need() -> None:
@@ -68,7 +68,7 @@ def test_a_table_loads_nothing_that_only_others_need() -> None:
         "from costmodel.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'numpy', 'matplotlib', 'torch', 'costmodel.function',"
+        "print(sorted({'numpy', 'matplotlib', 'torch', 'costmodel.analysis.function',"
         " 'costmodel.render.csv', 'costmodel.render.latex', 'costmodel.cli.comparisons',"
         " 'costmodel.cli.sweeps', 'costmodel.cli.training'} & set(sys.modules)), file=sys.stderr)"
     )

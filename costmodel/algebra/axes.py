@@ -20,7 +20,7 @@ from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
-from costmodel.algebra.trends import Steps
+from costmodel.algebra.monotonicity import Steps
 
 MAX_ENTRIES = 400_000
 """The most entries of one table, five times those of any network of the zoo; beyond, there is none

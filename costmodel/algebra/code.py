@@ -12,7 +12,7 @@ from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, Minimum, Quotient, RoundTo
-from costmodel.algebra.laws import settled
+from costmodel.algebra.normal_form import settled
 
 
 class Language(NamedTuple):

@@ -21,7 +21,7 @@ from costmodel.algebra.functions import (
     is_whole,
     separated,
 )
-from costmodel.algebra.laws import settled
+from costmodel.algebra.normal_form import settled
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText

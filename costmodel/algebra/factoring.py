@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.functions import Maximum, ceiling_sign, is_whole
-from costmodel.algebra.laws import Whole
+from costmodel.algebra.normal_form import Whole
 
 
 class Common(NamedTuple):

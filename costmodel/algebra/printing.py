@@ -25,7 +25,7 @@ from costmodel.algebra.functions import (
     is_ceiling,
     is_whole,
 )
-from costmodel.algebra.laws import settled
+from costmodel.algebra.normal_form import settled
 
 SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 

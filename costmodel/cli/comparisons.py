@@ -7,7 +7,8 @@ from cyclopts import Parameter
 
 from archspec import Architecture
 from archspec.errors import SpecError, did_you_mean, find_named
-from costmodel.analysis import Analysis
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_loaded
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
@@ -18,9 +19,8 @@ from costmodel.cli.options import (
     require_values,
 )
 from costmodel.cli.tell import tell
-from costmodel.conventions import find_convention
-from costmodel.loading import analyze_loaded
-from costmodel.settings import positive, to_rational
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.settings import positive, to_rational
 
 Version = Annotated[
     str,
@@ -49,10 +49,10 @@ def diff(
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
-    from costmodel.budgets import read_budget
-    from costmodel.diff import differences
     from costmodel.render.diff import FORMATS, show_balance
-    from costmodel.revisions import load_source, read_sources
+    from costmodel.studies.budgets import read_budget
+    from costmodel.studies.diff import differences
+    from costmodel.studies.revisions import load_source, read_sources
 
     render, metrics = find_named("format", format, FORMATS), chosen(metric)
     require_values("--max", max_)
@@ -82,10 +82,10 @@ def compare(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks side by side, and from which value of a symbol on their order is another."""
-    from costmodel.compare import Comparison, Network, labels
-    from costmodel.networks import expanded
+    from costmodel.network.networks import expanded
     from costmodel.render.compare import FORMATS
-    from costmodel.revisions import load_source, read_source
+    from costmodel.studies.compare import Comparison, Network, labels
+    from costmodel.studies.revisions import load_source, read_source
 
     render, metrics = find_named("format", format, FORMATS), chosen(metric)
     loaded = [

@@ -18,8 +18,8 @@ def hardware(
     format: ViewFormat = "table",  # noqa: A002 - the option's name
 ) -> None:
     """List the devices there are, or every figure of some with its source."""
-    from costmodel.machines import built_in_profiles, find_profile
     from costmodel.render.hardware import FORMATS
+    from costmodel.scenario.devices import built_in_profiles, find_profile
 
     views = find_named("format", format, FORMATS)
     if devices:

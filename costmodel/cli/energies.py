@@ -21,7 +21,7 @@ from costmodel.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from costmodel.metrics import Order as Layers
+    from costmodel.metrics.registry import Order as Layers
     from costmodel.render.fit import Solved
 
 
@@ -36,7 +36,7 @@ def energy(
 ) -> None:
     """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
     from costmodel.render.energy import FORMATS, metrics_of
-    from costmodel.report import Report
+    from costmodel.studies.report import Report
 
     render = find_named("format", format, FORMATS)
     given.scenario.device_for("energy")
@@ -65,10 +65,10 @@ def fit(
     What lies there are weights and activations, the cache with ``--past``, and with
     ``--optimizer`` all that a step of training keeps.
     """
-    from costmodel.fit import find_order
-    from costmodel.fit import fit as verdict
     from costmodel.render.fit import FORMATS
-    from costmodel.report import Report
+    from costmodel.studies.fit import find_order
+    from costmodel.studies.fit import fit as verdict
+    from costmodel.studies.report import Report
 
     views = find_named("format", format, FORMATS)
     chosen = find_order(order, given.scenario)
@@ -86,11 +86,11 @@ def _largest(
     spec: str, name: str, order: "Layers", render: "Callable[[Solved], str]", given: Given
 ) -> int:
     """The largest value of a symbol at which a network fits; 1 if there is none."""
-    from costmodel.fit import fit as verdict
-    from costmodel.fit import memories
-    from costmodel.questions import Verdict
     from costmodel.render.fit import Solved
-    from costmodel.solve import ask_of
+    from costmodel.studies.fit import fit as verdict
+    from costmodel.studies.fit import memories
+    from costmodel.studies.problem import Verdict
+    from costmodel.studies.solve import ask_of
 
     analysis = given.opened(spec, name)
     constraints = [memory.constraint for memory in memories(analysis, order)]

@@ -26,8 +26,8 @@ def inference(
     given: Stored = ALL_STORED,
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
-    from costmodel.inference import Plan, infer
     from costmodel.render.inference import FORMATS
+    from costmodel.studies.inference import Plan, infer
 
     render = find_named("format", format, FORMATS)
     numbers = {"prompt": prompt, "generate": generate, "batch": batch}

@@ -17,9 +17,9 @@ from costmodel.cli.options import (
 from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
-    from costmodel.analysis import Analysis
-    from costmodel.crossover import Crossovers
-    from costmodel.scenario import Scenario
+    from costmodel.analysis.analysis import Analysis
+    from costmodel.scenario.scenario import Scenario
+    from costmodel.studies.crossover import Crossovers
 
 Open = Annotated[
     str | None,
@@ -45,7 +45,7 @@ def latency(
     from costmodel.render.latency import FORMATS
     from costmodel.render.plots import require_plot
     from costmodel.render.roofline import draw
-    from costmodel.roofline import Roofline
+    from costmodel.studies.roofline import Roofline
 
     views = find_named("format", format, FORMATS)
     require_sense(for_, step, depth, given.scenario, symbolic=symbolic)
@@ -97,8 +97,8 @@ def require_sense(
 
 def crossovers(spec: str, name: str, step: str | None, given: Given) -> "Crossovers":
     """The network with one symbol open, and what bounds its layers over that symbol's values."""
-    from costmodel.crossover import Crossovers
-    from costmodel.settings import positive
+    from costmodel.scenario.settings import positive
+    from costmodel.studies.crossover import Crossovers
 
     analysis = given.opened(spec, name)
     return Crossovers(analysis, name, None if step is None else positive("step", step))

@@ -17,7 +17,7 @@ from costmodel.cli.options import (
 from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
-    from costmodel.analysis import Analysis
+    from costmodel.analysis.analysis import Analysis
 
 PlotFile = Annotated[
     str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
@@ -41,10 +41,10 @@ def memory(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
-    from costmodel.profile import Profile
     from costmodel.render.memory import FORMATS
     from costmodel.render.memory_plot import draw
     from costmodel.render.plots import require_plot
+    from costmodel.studies.profile import Profile
 
     render = find_named("format", format, FORMATS)
     require_depth(depth)

@@ -96,7 +96,7 @@ def _unused(unused: Sequence[str], command: str) -> SpecError:
 
 def _as_option(word: str) -> str | None:
     """The hint for a word that is meant for an option."""
-    from costmodel.metrics import METRICS
+    from costmodel.metrics.registry import METRICS
 
     if "=" in word:
         return f"write --set {word} to give a symbol a value"

@@ -41,7 +41,7 @@ def report(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show what every layer and the whole network cost; of several networks, a row for each."""
-    from costmodel.networks import names_several
+    from costmodel.network.networks import names_several
 
     require_files(spec)
     if not names_several(spec):
@@ -64,7 +64,7 @@ def _print_report(
 ) -> None:
     """Print the report of one network."""
     from costmodel.render import find_renderer
-    from costmodel.report import Report
+    from costmodel.studies.report import Report
 
     render = find_renderer(format)
     require_depth(depth)
@@ -81,8 +81,8 @@ def explain(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""
-    from costmodel.explain import explain as explanations
     from costmodel.render.explanation import render
+    from costmodel.studies.explain import explain as explanations
 
     analysis = given.analysis(spec, numbers_suffice=True)
     print(render(analysis, explanations(analysis, layer)), end="")
@@ -98,7 +98,7 @@ def sensitivity(
 ) -> None:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
     from costmodel.render.sensitivity import FORMATS
-    from costmodel.sensitivity import Sensitivity
+    from costmodel.studies.sensitivity import Sensitivity
 
     render, metrics = find_named("format", format, FORMATS), chosen(metric)
     analysis = given.analysis(spec, numbers_suffice=False)

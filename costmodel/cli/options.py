@@ -7,12 +7,12 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
-from costmodel.analysis import Analysis
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.loading import analyze
-from costmodel.metrics import OpenLawError
-from costmodel.scenario import Scenario, scenario
+from costmodel.metrics.registry import OpenLawError
+from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
 
@@ -185,7 +185,7 @@ class Given:
 
     def opened(self, spec: str, name: str) -> Analysis:
         """The analysis of a spec in which one symbol is open, the others at their values."""
-        from costmodel.solve import opened
+        from costmodel.studies.solve import opened
 
         return opened(
             spec,

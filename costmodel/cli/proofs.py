@@ -12,8 +12,8 @@ from costmodel.cli.tell import tell_all
 
 def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
-    from costmodel.facts import Finding, check_facts, spec_files
-    from costmodel.render.findings import render
+    from costmodel.render.check_report import render
+    from costmodel.studies.facts import Finding, check_facts, spec_files
 
     findings: list[Finding] = []
     errors: list[SpecError] = []
@@ -44,8 +44,8 @@ def prove(
 ) -> int:
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws
-    from costmodel.prove import built_in_files, prove, select
     from costmodel.render.proofs import FORMATS
+    from costmodel.studies.prove import built_in_files, prove, select
 
     render = find_named("format", format, FORMATS)
     require_values("--law", law)

@@ -31,9 +31,9 @@ def solve(
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
-    from costmodel.questions import Verdict
     from costmodel.render.solution import FORMATS
-    from costmodel.solve import ask
+    from costmodel.studies.problem import Verdict
+    from costmodel.studies.solve import ask
 
     if largest and smallest:
         raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")

@@ -144,7 +144,7 @@ def _seed(seed: int | None, sample: str | None) -> int:
 
 def _count(sample: str | None) -> int | None:
     """The number of points of a sample, as 1e6."""
-    from costmodel.settings import to_rational
+    from costmodel.scenario.settings import to_rational
     from costmodel.sweep.space import MAX_POINTS
 
     if sample is None:

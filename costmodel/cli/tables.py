@@ -90,7 +90,7 @@ def print_table(
 ) -> None:
     """Print the table of some networks."""
     from costmodel.render.tabulation import FORMATS
-    from costmodel.tabulation import Choice, Said, tabulate
+    from costmodel.studies.tabulation import Choice, Said, tabulate
 
     render = find_named("format", format, FORMATS)
     for name in ("columns", "unit", "sort"):

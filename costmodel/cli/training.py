@@ -38,7 +38,7 @@ def training(
 ) -> None:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""
     from costmodel.render.training import FORMATS
-    from costmodel.training.report import TrainingReport
+    from costmodel.studies.training import TrainingReport
 
     render = find_named("format", format, FORMATS)
     require_depth(depth)

@@ -14,13 +14,13 @@ from cyclopts import CycloptsError
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
+from archspec.files import target_of
 from costmodel.cli.app import app
 from costmodel.cli.misuse import misuse
 from costmodel.cli.tell import TOLD, tell
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.docs.styles import PLAIN
-from costmodel.files import target_of
 from costmodel.render.plots import SUFFIXES, Drawing
 
 FIGURE = "plot"

@@ -9,12 +9,12 @@ from tempfile import mkstemp
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
+from archspec.files import cause_of, read_bytes, target_of
 from costmodel.docs.commands import Answer, answer
 from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import Style, styles_of
-from costmodel.files import cause_of, read_bytes, target_of
-from costmodel.patterns import matches
+from costmodel.scenario.patterns import matches
 
 MAX_BYTES = 20_000_000
 """The largest page."""

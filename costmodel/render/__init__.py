@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from archspec.errors import find_named
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 _NAMES = ("table", "json", "csv", "markdown", "latex", "python", "c", "javascript")
 

@@ -6,7 +6,7 @@ from functools import partial
 from archspec.errors import SpecError, visible
 from costmodel.algebra.code import Language
 from costmodel.render.functions import Function, Program, program
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 _KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if "

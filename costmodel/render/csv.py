@@ -9,8 +9,8 @@ from sympy import Expr
 from archspec.errors import visible
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
-from costmodel.report import Report, Row
 from costmodel.rules.base import Shape
+from costmodel.studies.report import Report, Row
 
 
 def render(report: Report) -> str:

@@ -12,9 +12,15 @@ from archspec.arithmetic import Rational
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
-from costmodel.analysis import Analysis
-from costmodel.budgets import Balance
-from costmodel.diff import (
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS, Metric
+from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.render.markdown import code, escaped, line_of, listed
+from costmodel.render.number_format import show_amount, show_gain, show_part
+from costmodel.render.scenario import Note, scenario_fields, standing_notes
+from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.studies.budgets import Balance
+from costmodel.studies.diff import (
     COUNTS,
     Diff,
     Differences,
@@ -25,14 +31,8 @@ from costmodel.diff import (
     MetricChange,
     SymbolChange,
 )
-from costmodel.metrics import METRICS, Metric
-from costmodel.render.amounts import show_amount, show_gain, show_part
-from costmodel.render.json import VERSION, dumped, plain_number
-from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.scenario import Note, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries, print_whole, styled
-from costmodel.report import NOTHING, Report, show_decimal
-from costmodel.revisions import Source
+from costmodel.studies.report import NOTHING, Report, show_decimal
+from costmodel.studies.revisions import Source
 
 HEADS = ("metric", "old", "new", "difference", "%")
 

@@ -14,15 +14,15 @@ from rich.text import Text
 
 from archspec.arithmetic import Rational
 from archspec.hardware import AccessFigure, EnergyFigure
-from costmodel.analysis import Analysis
-from costmodel.energy import LayerEnergy, Origin
-from costmodel.formula import count_of, show_number, show_quantity
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.energy import LayerEnergy, Origin
 from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import dumped, head, quantity
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.table import drawn, entries, heading, laws, notes, print_whole
-from costmodel.report import NOTHING, Report, Row
-from costmodel.storage import Chain, Storage, chosen
+from costmodel.rules.formula import count_of, show_number, show_quantity
+from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
+from costmodel.studies.report import NOTHING, Report, Row
 
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
-from costmodel.analysis import Analysis
-from costmodel.explain import Explanation
-from costmodel.formula import Step
+from costmodel.analysis.analysis import Analysis
 from costmodel.render.scenario import standing_of
 from costmodel.render.table import drawn, entries, styled
-from costmodel.report import Report
+from costmodel.rules.formula import Step
+from costmodel.studies.explain import Explanation
+from costmodel.studies.report import Report
 
 
 def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:

@@ -10,16 +10,16 @@ from rich.text import Text
 
 from archspec.arithmetic import Rational
 from archspec.hardware import Profile
-from costmodel.filling import Full
-from costmodel.fit import CONTENTS, Fit, Need, in_words
-from costmodel.formula import count_of, show_bytes, show_number
-from costmodel.questions import Answer, Question
 from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note
 from costmodel.render.solution import document, standing, told
 from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
-from costmodel.report import Report
+from costmodel.rules.formula import count_of, show_bytes, show_number
+from costmodel.studies.fit import CONTENTS, Fit, Need, in_words
+from costmodel.studies.problem import Answer, Question
+from costmodel.studies.report import Report
+from costmodel.studies.weight_placement import Full
 
 NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
 BREAKS = ("breaks at", "in memory", "over")

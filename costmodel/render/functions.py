@@ -10,7 +10,7 @@ from costmodel.algebra.code import Language, Parameters, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.printing import text
 from costmodel.render.scenario import in_order, scenario_notes
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 
 class Function(NamedTuple):

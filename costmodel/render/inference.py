@@ -12,18 +12,18 @@ from sympy.core.symbol import Str
 from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
-from costmodel.analysis import Analysis
-from costmodel.formula import show_bytes, show_number, show_quantity
-from costmodel.inference import STEPS, Figures, Inference, Memory, Work
-from costmodel.metrics import METRICS
-from costmodel.precision import is_floating
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS
+from costmodel.network.precision import is_floating
 from costmodel.render.hardware import shown_bytes
 from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.scenario import Note, standing_notes
 from costmodel.render.table import drawn, entries, heading, print_whole, styled
-from costmodel.report import Report, show_decimal
-from costmodel.roofs import (
+from costmodel.rules.formula import show_bytes, show_number, show_quantity
+from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.studies.report import Report, show_decimal
+from costmodel.studies.ridge_batch import (
     AnyRoof,
     Choice,
     LinearRoof,

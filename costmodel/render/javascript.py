@@ -5,7 +5,7 @@ from json import dumps
 from archspec.errors import visible
 from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 _KEYWORDS = (
     "await break case catch class const continue debugger default delete do else enum export "

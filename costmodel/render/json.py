@@ -10,7 +10,7 @@ from archspec.errors import visible
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.render.scenario import scenario_fields
-from costmodel.report import Report, Row, show_decimal
+from costmodel.studies.report import Report, Row, show_decimal
 
 VERSION = 1
 """The version of this form."""

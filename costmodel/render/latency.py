@@ -9,17 +9,17 @@ from rich.table import Table
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
-from costmodel.crossover import Crossover, Crossovers
-from costmodel.formula import show_number, show_quantity
-from costmodel.metrics import METRICS
+from costmodel.metrics.registry import METRICS
 from costmodel.render.hardware import shown
 from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.markdown import render as markdown_laws
 from costmodel.render.scenario import Note, standing_notes
 from costmodel.render.table import drawn, entries, heading, notes, print_whole, report_on
-from costmodel.report import NOTHING, Report
-from costmodel.roofline import Line, Roofline, bound_of
+from costmodel.rules.formula import show_number, show_quantity
+from costmodel.studies.crossover import Crossover, Crossovers
+from costmodel.studies.report import NOTHING, Report
+from costmodel.studies.roofline import Line, Roofline, bound_of
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 

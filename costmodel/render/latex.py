@@ -4,8 +4,8 @@ from archspec.errors import visible
 from costmodel.algebra.naming import Naming
 from costmodel.algebra.printing import Latex
 from costmodel.render.table import notes
-from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import Shape
+from costmodel.studies.report import NOTHING, Report, Row
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # behind the end of a row they would be its options

@@ -9,8 +9,8 @@ from costmodel.algebra.naming import Naming
 from costmodel.algebra.printing import PythonText
 from costmodel.render.scenario import Note
 from costmodel.render.table import notes
-from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import show_shape
+from costmodel.studies.report import NOTHING, Report, Row
 
 
 def render(report: Report, facts: Iterable[Note] = ()) -> str:

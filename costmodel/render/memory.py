@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from costmodel.formula import show_bytes, show_quantity
-from costmodel.profile import ALIVE, IN_OUT, Profile
 from costmodel.render import json, markdown, table
 from costmodel.render.table import drawn, entries, heading, notes, print_whole
-from costmodel.report import NOTHING, Row
+from costmodel.rules.formula import show_bytes, show_quantity
+from costmodel.studies.profile import ALIVE, IN_OUT, Profile
+from costmodel.studies.report import NOTHING, Row
 
 Renderer = Callable[[Profile], str]
 

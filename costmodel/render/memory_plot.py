@@ -5,9 +5,9 @@ from math import ceil
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from costmodel.formula import show_quantity
-from costmodel.profile import IN_OUT, Profile
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
+from costmodel.rules.formula import show_quantity
+from costmodel.studies.profile import IN_OUT, Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from warnings import catch_warnings, filterwarnings
 
 from archspec.errors import SpecError, visible
-from costmodel.files import require_writable, written
+from archspec.files import require_writable, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.errors import visible
-from costmodel.formula import show_number
-from costmodel.prove import Proof, shown
 from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import code, escaped, line_of
 from costmodel.render.table import drawn, entries
+from costmodel.rules.formula import show_number
+from costmodel.studies.prove import Proof, shown
 
 HEAD = ("law", "published", "derived", "assuming", "residual", "", "convention", "source")
 

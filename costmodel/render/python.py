@@ -5,7 +5,7 @@ import keyword
 from archspec.errors import visible
 from costmodel.algebra.code import INFIX, Language
 from costmodel.render.functions import Function, Program, program
-from costmodel.report import Report
+from costmodel.studies.report import Report
 
 _RESERVED = frozenset({*keyword.kwlist, "__debug__", "ValueError", "max", "min", "round_to"})
 

@@ -7,10 +7,10 @@ from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.arithmetic import Rational
-from costmodel.formula import show_quantity
+from costmodel.render.plot_labels import LEADER, SMALL, Place, Words, around
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
-from costmodel.render.words import LEADER, SMALL, Place, Words, around
-from costmodel.roofline import Line, Roof, Roofline
+from costmodel.rules.formula import show_quantity
+from costmodel.studies.roofline import Line, Roof, Roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from costmodel.analysis import Analysis
-from costmodel.conventions import Convention
-from costmodel.report import Report, show_decimal
+from costmodel.analysis.analysis import Analysis
+from costmodel.scenario.conventions import Convention
+from costmodel.studies.report import Report, show_decimal
 
 Note = tuple[str, str]
 """A label and what it stands for."""

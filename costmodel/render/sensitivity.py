@@ -11,14 +11,14 @@ from sympy import Expr
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import PythonText, Unicode, text
-from costmodel.formula import show_number
-from costmodel.metrics import Metric
+from costmodel.metrics.registry import Metric
 from costmodel.render.json import dumped, head, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.scenario import Note
 from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
-from costmodel.report import NOTHING, Report, show_decimal
-from costmodel.sensitivity import (
+from costmodel.rules.formula import show_number
+from costmodel.studies.report import NOTHING, Report, show_decimal
+from costmodel.studies.sensitivity import (
     Change,
     Derivative,
     Doubled,

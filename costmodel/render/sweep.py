@@ -9,8 +9,8 @@ from rich.text import Text
 
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
-from costmodel.analysis import Analysis
-from costmodel.metrics import NoCountError
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import NoCountError
 from costmodel.render.scenario import standing_notes
 from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field

@@ -5,8 +5,8 @@ from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
-from costmodel.render.words import LEADER, End, Words, around, name_ends
 from costmodel.sweep.figures import (
     Among,
     Cloud,

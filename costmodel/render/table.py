@@ -13,11 +13,11 @@ from rich.text import Text
 from sympy import S
 
 from archspec.errors import visible
-from costmodel.formula import show_bytes, show_number
-from costmodel.metrics import METRICS, Metric, Order
+from costmodel.metrics.registry import METRICS, Metric, Order
 from costmodel.render.scenario import Note, standing_of
-from costmodel.report import NOTHING, Report, Row
 from costmodel.rules.base import show_shape
+from costmodel.rules.formula import show_bytes, show_number
+from costmodel.studies.report import NOTHING, Report, Row
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming

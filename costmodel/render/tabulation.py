@@ -17,7 +17,7 @@ from costmodel.algebra.printing import Latex, PythonText, text
 from costmodel.render import csv, latex, markdown
 from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.table import drawn, entries, print_whole, styled
-from costmodel.tabulation import Column, Row, Tabulation, notes
+from costmodel.studies.tabulation import Column, Row, Tabulation, notes
 
 Renderer = Callable[[Tabulation], str]
 

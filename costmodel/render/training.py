@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 from sympy import Expr
 
-from costmodel.fit import Fit
-from costmodel.formula import count_of, show_bytes, show_number
 from costmodel.render.json import dumped, head, plain_number, quantity
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.table import drawn, entries, heading, notes, print_whole
-from costmodel.training.report import Line, Sum, TrainingReport
+from costmodel.rules.formula import count_of, show_bytes, show_number
+from costmodel.studies.fit import Fit
+from costmodel.studies.training import Line, Sum, TrainingReport
 
 Renderer = Callable[[TrainingReport], str]
 

@@ -37,8 +37,7 @@ from archspec.layers.activation import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
-from costmodel.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
-from costmodel.cost import Cost, Output, Parameter, Role, axes_but, kept_but
+from costmodel.rules.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -48,6 +47,7 @@ from costmodel.rules.base import (
     replaced,
     shape_rule,
 )
+from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but, kept_but
 
 
 @shape_rule(Activation)

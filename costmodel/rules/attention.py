@@ -9,20 +9,8 @@ from archspec.layers.attention import Attention, CrossAttention, SelfAttention
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
-from costmodel.backward import BYTE, Backward, Entered, Inside
-from costmodel.cost import (
-    Cache,
-    Cost,
-    Inner,
-    Output,
-    Parameter,
-    Role,
-    axes_but,
-    kept_but,
-    weight_of,
-)
-from costmodel.nests import BATCH, Loop, LoopNest, Operand
-from costmodel.places import Reads
+from costmodel.algebra.places import Reads
+from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -33,8 +21,20 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
+from costmodel.rules.cost import (
+    Cache,
+    Cost,
+    Inner,
+    Output,
+    Parameter,
+    Role,
+    axes_but,
+    kept_but,
+    weight_of,
+)
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.merge import require_equal, require_same_rank
+from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_probability
 
 

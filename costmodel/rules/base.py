@@ -16,8 +16,8 @@ from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import RoundTo, absorbed, is_whole, open_divisors
-from costmodel.backward import Backward
-from costmodel.cost import Cost
+from costmodel.rules.backward import Backward
+from costmodel.rules.cost import Cost
 
 Shape = tuple[Expr, ...]
 """The extents of a tensor's axes, in elements."""

@@ -8,12 +8,12 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
-from costmodel.backward import INPUT, Backward
-from costmodel.cost import Cost, Output, weight_and_bias
-from costmodel.nests import BATCH, Axis, Loop, LoopNest, Operand
+from costmodel.rules.backward import INPUT, Backward
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules.cost import Cost, Output, weight_and_bias
+from costmodel.rules.nests import BATCH, Axis, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
-from costmodel.windows import AXES, Window
+from costmodel.rules.windows import AXES, Window
 
 
 @shape_rule(Conv)

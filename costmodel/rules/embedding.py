@@ -12,12 +12,12 @@ from archspec.layers.embedding import (
     RotaryEmbedding,
 )
 from costmodel.algebra.conditions import AtLeast, Divides
-from costmodel.backward import INPUT, NOTHING, Backward
-from costmodel.cost import Cost, Output, Role, axes_but, kept_but
-from costmodel.cost import Parameter as Learned
-from costmodel.formula import Formula
-from costmodel.places import Reads
+from costmodel.algebra.places import Reads
+from costmodel.rules.backward import INPUT, NOTHING, Backward
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules.cost import Cost, Output, Role, axes_but, kept_but
+from costmodel.rules.cost import Parameter as Learned
+from costmodel.rules.formula import Formula
 
 
 @shape_rule(Embedding)

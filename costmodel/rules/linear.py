@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from archspec.layers.linear import Linear
-from costmodel.backward import INPUT, Backward
-from costmodel.cost import Cost, Output, axes_but, weight_and_bias
-from costmodel.formula import Formula
-from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.rules.backward import INPUT, Backward
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, shape_rule
+from costmodel.rules.cost import Cost, Output, axes_but, weight_and_bias
+from costmodel.rules.formula import Formula
+from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
 @shape_rule(Linear)

@@ -7,9 +7,7 @@ from sympy import Expr
 from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
-from costmodel.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
-from costmodel.nests import BATCH, Loop, LoopNest, Operand
+from costmodel.rules.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -19,8 +17,10 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
+from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
 from costmodel.rules.merge import broadcast, require_equal, require_same_rank
+from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
 @shape_rule(MatMul)

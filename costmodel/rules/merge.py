@@ -20,8 +20,7 @@ from archspec.layers.merge import (
 )
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
-from costmodel.backward import BIT, NOTHING, Backward, Entered, factors, mask
-from costmodel.cost import Cost, Output, axes_but
+from costmodel.rules.backward import BIT, NOTHING, Backward, Entered, factors, mask
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -32,6 +31,7 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
+from costmodel.rules.cost import Cost, Output, axes_but
 
 
 @shape_rule(Elementwise)

@@ -9,8 +9,7 @@ from archspec.layers.norm import (
     LocalResponseNorm,
     RMSNorm,
 )
-from costmodel.backward import INPUT, Backward
-from costmodel.cost import Cost, Output, Parameter, Role, kept_but
+from costmodel.rules.backward import INPUT, Backward
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -20,6 +19,7 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
+from costmodel.rules.cost import Cost, Output, Parameter, Role, kept_but
 
 
 def in_place(*names: str, shape: Shape, learned: bool) -> Cost:

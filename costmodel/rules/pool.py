@@ -20,13 +20,13 @@ from archspec.layers.pool import (
 )
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
-from costmodel.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.cost import Cost, Output
-from costmodel.formula import Formula
-from costmodel.nests import BATCH, Body, Loop, LoopNest, Operand
+from costmodel.rules.backward import BYTE, INDEX, NOTHING, Backward, mask
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules.cost import Cost, Output
+from costmodel.rules.formula import Formula
+from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
-from costmodel.windows import AXES, Window
+from costmodel.rules.windows import AXES, Window
 
 
 @shape_rule(Pool)

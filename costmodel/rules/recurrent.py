@@ -8,9 +8,7 @@ from sympy import Expr, Integer, S
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
-from costmodel.backward import BYTE, Backward, Entered, Inside
-from costmodel.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
-from costmodel.nests import BATCH, Loop, LoopNest
+from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import (
     Shape,
     Site,
@@ -20,7 +18,9 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
+from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
+from costmodel.rules.nests import BATCH, Loop, LoopNest
 from costmodel.rules.sliding import require_probability
 
 

@@ -30,10 +30,8 @@ from archspec.layers.reshape import (
 )
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
-from costmodel.backward import BYTE, NOTHING, Backward, mask
-from costmodel.cost import Cost, Output, axes_but, kept_but
-from costmodel.formula import Formula
-from costmodel.places import Reads
+from costmodel.algebra.places import Reads
+from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
 from costmodel.rules.base import (
     Several,
     Shape,
@@ -46,9 +44,11 @@ from costmodel.rules.base import (
     show_shape,
     text_of,
 )
+from costmodel.rules.cost import Cost, Output, axes_but, kept_but
+from costmodel.rules.formula import Formula
 from costmodel.rules.merge import require_same_rank
 from costmodel.rules.sliding import require_mode, require_probability, spatial_input
-from costmodel.windows import AXES
+from costmodel.rules.windows import AXES
 
 
 @shape_rule(Identity)

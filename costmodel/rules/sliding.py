@@ -6,9 +6,9 @@ from sympy import Expr
 
 from archspec.fields import Expression
 from costmodel.algebra.conditions import AtLeast
-from costmodel.nests import Axis
 from costmodel.rules.base import Site, show_shape
-from costmodel.windows import AXES, Window
+from costmodel.rules.nests import Axis
+from costmodel.rules.windows import AXES, Window
 
 
 def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from archspec.arithmetic import tidy
 from archspec.errors import SpecError
 from archspec.header import Symbol as Declared
-from costmodel.settings import to_rational
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.compiled import Pair, bounds_in, whole
 from costmodel.sweep.memory import Array
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import SpecError
-from costmodel.analysis import Analysis
+from costmodel.analysis.analysis import Analysis
 from costmodel.sweep.chunk import EVERY, Chunk, joined, with_settings
 from costmodel.sweep.columns import Column, Rule, read_column
 from costmodel.sweep.grid import Grid

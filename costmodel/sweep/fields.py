@@ -9,7 +9,7 @@ import numpy as np
 from archspec.errors import SpecError
 from archspec.scope import free_names
 from archspec.trees import Name, Tree
-from costmodel.metrics import METRICS
+from costmodel.metrics.registry import METRICS
 from costmodel.sweep.arithmetic import Numbers, as_floats, as_fractions, is_whole
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array

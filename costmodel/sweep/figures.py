@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
-from costmodel.metrics import METRICS
+from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
 from costmodel.sweep.frame import Chunk, joined, length, taken
 from costmodel.sweep.memory import Array

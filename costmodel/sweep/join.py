@@ -9,9 +9,9 @@ from typing import IO, Any
 import numpy as np
 
 from archspec.errors import SpecError
-from costmodel.files import cause_of
-from costmodel.formula import count_of
-from costmodel.settings import to_rational
+from archspec.files import cause_of
+from costmodel.rules.formula import count_of
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.frame import Rows, column_of
 from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Tally

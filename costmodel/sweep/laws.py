@@ -13,10 +13,10 @@ from archspec.trees import Items, Measure, Name, Number, Tree, Value
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.algebra.translate import translate
-from costmodel.analysis import Analysis
-from costmodel.metrics import METRICS
-from costmodel.queries import Constraint, Stated, read_constraints, read_quantity
-from costmodel.settings import to_rational
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.constraints import Constraint, Stated, read_constraints, read_quantity
+from costmodel.metrics.registry import METRICS
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.lowering import Part, Program
 
 Link = str | Tree

@@ -7,9 +7,9 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Items, Name, Tree, Value, Whole
-from costmodel.metrics import METRICS
-from costmodel.queries import DIRECTIONS
-from costmodel.report import COLUMNS
+from costmodel.analysis.constraints import DIRECTIONS
+from costmodel.metrics.registry import METRICS
+from costmodel.studies.report import COLUMNS
 from costmodel.sweep.reduce import Condition, Objective
 
 

@@ -23,7 +23,7 @@ from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Meaning
 from costmodel.sweep.columns import Column, read_column
 from costmodel.sweep.frame import column_of
-from costmodel.sweep.meanings import check_meaning
+from costmodel.sweep.let_overrides import check_meaning
 from costmodel.sweep.memory import Array
 from costmodel.sweep.vary import (
     MAX_VALUES,

@@ -13,20 +13,20 @@ from archspec.header import Header
 from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.functions import is_whole
-from costmodel.analysis import Analysis
-from costmodel.conventions import find_convention
-from costmodel.loading import unchecked
-from costmodel.metrics import METRICS, SEARCHED, NoCountError
-from costmodel.networks import EVERY, networks
-from costmodel.scenario import NOWHERE, Scenario, with_past
-from costmodel.settings import Number, to_rational
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import unchecked
+from costmodel.metrics.registry import METRICS, SEARCHED, NoCountError
+from costmodel.network.networks import EVERY, networks
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
+from costmodel.scenario.settings import Number, to_rational
 from costmodel.sweep.arithmetic import OVER, UNDER
 from costmodel.sweep.chunk import Chunk as Evaluated
 from costmodel.sweep.engine import Engine
 from costmodel.sweep.frame import Chunk, Rows, constant, length
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.laws import settled
-from costmodel.sweep.meanings import meaning_of
+from costmodel.sweep.let_overrides import meaning_of
 from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.space import Space, check_names, read_space

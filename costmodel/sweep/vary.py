@@ -21,7 +21,7 @@ from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, parse
 from archspec.fields import shortened
 from archspec.scope import free_names
 from archspec.trees import Tree
-from costmodel.settings import to_rational
+from costmodel.scenario.settings import to_rational
 
 TRUTHS = ("true", "false")
 """What a truth value is written as."""

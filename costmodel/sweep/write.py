@@ -15,11 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError, find_named, visible
-from costmodel.files import require_writable, written
-from costmodel.formula import show_number, show_quantity
+from archspec.files import require_writable, written
 from costmodel.render import csv as csv_text
 from costmodel.render import latex, markdown
 from costmodel.render.json import as_json
+from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk
 from costmodel.sweep.memory import Array

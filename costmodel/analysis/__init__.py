@@ -1,0 +1,1 @@
+"""One network: its closed forms, numbers and conditions."""

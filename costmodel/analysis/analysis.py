@@ -1,0 +1,594 @@
+"""The analysis of one network: its laws, its numbers, its conditions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sympy import Add, Expr, Integer, S, Symbol
+from sympy.core.symbol import Str
+
+from archspec import Architecture, Graph, SpecError
+from archspec.arithmetic import Rational, tidy
+from archspec.errors import did_you_mean
+from archspec.expressions import ExpressionError
+from archspec.lint import SpecWarning, warnings_of
+from archspec.sorts import is_condition
+from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
+from costmodel.algebra.bounds import Least
+from costmodel.algebra.conditions import (
+    Condition,
+    Divides,
+    WholeUnder,
+    condition_text,
+    whole_under,
+)
+from costmodel.algebra.dominance import Region, Sizes
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.factoring import factored
+from costmodel.algebra.functions import Maximum, Quantity, parts_of, terms_of
+from costmodel.algebra.normal_form import by_resolution, settled, unfloored
+from costmodel.algebra.reduction import raised, reduced, simplified
+from costmodel.algebra.sums import at_turn
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
+from costmodel.algebra.work import Entry, budget
+from costmodel.metrics.registry import (
+    METRICS,
+    Metric,
+    NoCountError,
+    OpenFieldError,
+    Order,
+    find_metric,
+    no_count,
+)
+from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
+from costmodel.network.context import Basis
+from costmodel.network.precision import typed
+from costmodel.network.propagation import (
+    ONCE,
+    Counted,
+    LayerCost,
+    Propagation,
+    Step,
+    least_values,
+    on_the_way,
+    show_way,
+)
+from costmodel.network.receptive_field import Fields, end_of, fields_of
+from costmodel.rules.base import Requirement, Shape, elements
+from costmodel.scenario.conventions import Convention
+from costmodel.scenario.scenario import NOWHERE, Scenario
+from costmodel.scenario.settings import Number, to_rational
+
+if TYPE_CHECKING:
+    from costmodel.analysis.function import Vectorised
+    from costmodel.metrics.energy import Energies
+    from costmodel.metrics.liveness import AtWork, Run
+    from costmodel.metrics.schedule import BestOrder
+    from costmodel.metrics.step import TrainingStep
+
+
+def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
+    try:
+        return requirement.condition.holds(evaluate)
+    except ExpressionError as error:
+        raise requirement.node.error(error.cause, field=requirement.field) from None
+
+
+@dataclass(frozen=True, repr=False)
+class Analysis:
+    """The laws of one network under one convention.
+
+    Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
+    None of what the network does not have (see `none_of`).
+
+    Attributes:
+        graph: the network.
+        propagation: its shapes and costs.
+        convention: what counts.
+        architecture: the spec.
+        assumed: what is assumed of the symbols.
+        scenario: what is said beside the spec.
+    """
+
+    graph: Graph
+    propagation: Propagation
+    convention: Convention
+    architecture: Architecture
+    assumed: Assumptions = NO_ASSUMPTIONS
+    scenario: Scenario = NOWHERE
+
+    def __repr__(self) -> str:
+        return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
+
+    @property
+    def warnings(self) -> tuple[SpecWarning, ...]:
+        """What the spec says without effect."""
+        return warnings_of(self.architecture, self.graph)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """What its metrics are computed from, beside its layers."""
+        said = (self.scenario.precision, self.graph.precision)
+        return Basis(self.convention, self.scenario, typed(self.propagation, *said))
+
+    @property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        """The types of its weights, activations, sums of products and cache, where any are."""
+        learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
+        summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
+        caching = (self.basis.types_of(x) for x in self.layers if x.cost.cache)
+        found = {
+            "weights": {types.weights for types in learned},
+            "activations": set(self.basis.typed.tensors.values()),
+            "accumulators": {types.accumulators for types in summed},
+            "cache": {types.cache for types in caching},
+        }
+        return {of: tuple(sorted(types)) for of, types in found.items() if types}
+
+    @cached_property
+    def counted(self) -> tuple[Counted, ...]:
+        """The layers in order, with how often each counts."""
+        return tuple(self.propagation.counted)
+
+    @property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """The layers in order."""
+        return tuple(counted.layer for counted in self.counted)
+
+    @property
+    def can_be_fused(self) -> bool:
+        """Return whether a layer has attention whose implementation bounds depend on."""
+        return any(layer.cost.can_be_fused for layer in self.layers)
+
+    @cached_property
+    def symbols(self) -> dict[str, Symbol]:
+        """The free symbols by name, in the order of the spec."""
+        return {
+            name: symbol(name, spec.domain)
+            for name, spec in self.graph.symbols.items()
+            if name not in self.graph.fixed
+        }
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Gives every expression its number at the symbols' values."""
+        return self.laws_at({})
+
+    def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
+        """The value of every law at some values, whether the network is valid there or not.
+
+        Raises:
+            SpecError: the values break an assumption.
+        """
+        values = {**self.graph.values, **settings}
+        known = self.assumed.valued({s: values[name] for name, s in self.symbols.items()})
+        evaluate = Evaluator(known)
+        turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_turns.items()}
+        return Evaluator({**known, **turns})
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What must hold of the symbols for the network to be valid, reduced."""
+        asked = (requirement.condition for requirement in self.propagation.requirements)
+        with budget("the conditions", self._longest_asker):
+            found = reduced(asked, self._least, (*self._given, *self.assumed.known))
+            shown = (condition.mapped(self.assumed.shown) for condition in found)
+            return tuple(form for condition in shown for form in simplified(condition))
+
+    def _longest_asker(self) -> Entry:
+        """Return the entry that asks for the longest condition."""
+        asked = self.propagation.requirements
+        return max(asked, key=lambda each: len(condition_text(each.condition))).node
+
+    def _largest_layer(self) -> Entry:
+        """Return the layer whose shapes are the longest to write."""
+        return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
+
+    @property
+    def demands(self) -> tuple[Condition, ...]:
+        """Where the laws hold: the conditions, and what is assumed."""
+        return (*self.conditions, *self.assumed.conditions)
+
+    @cached_property
+    def _least(self) -> Least:
+        return self.assumed.raised(least_values(self.graph))
+
+    @cached_property
+    def least(self) -> Least:
+        """The smallest values of the symbols where the conditions hold."""
+        return raised(self._least, self.conditions)
+
+    @cached_property
+    def region(self) -> Region:
+        """The values that the symbols may have together, where all that must hold does."""
+        declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
+        most = {free: largest for free, largest in declared if largest is not None}
+        stand_in = self.assumed.stand_in
+        held = (*self.conditions, *self._given, *self.assumed.conditions)
+        told = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
+        return Region(self._least, most, told)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """What is known of the sizes that counts are products of."""
+        return Sizes(self.region)
+
+    @property
+    def _given(self) -> Iterator[Condition]:
+        """What the symbols' own rules say: what divides each of them."""
+        for name, free in self.symbols.items():
+            multiple = self.graph.symbols[name].multiple_of
+            if multiple is not None:
+                yield Divides(Integer(multiple), free)
+
+    def checked(self) -> "Analysis":
+        """This analysis, if the symbols' values make a valid network (see `check`)."""
+        self.check(self.evaluator)
+        return self
+
+    def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
+        """Whether some values keep what is assumed and make a valid network."""
+        try:
+            evaluate = self.laws_at(settings)
+        except SpecError:
+            return False
+        return all(condition.holds(evaluate) for condition in self.demands)
+
+    def check(self, evaluate: Evaluator) -> None:
+        """Make sure that numbers make a valid network.
+
+        Raises:
+            SpecError: the first layer whose rule they break, with the shapes that led there.
+        """
+        for requirement in self.propagation.requirements:
+            if not _holds(requirement, evaluate):
+
+                def show(shape: Shape) -> str:
+                    return f"[{', '.join(str(evaluate(size)) for size in shape)}]"
+
+                raise on_the_way(requirement.broken(evaluate), show_way(requirement.way, show))
+
+    def of_layer(self, metric: str, layer: LayerCost) -> Expr:
+        """A metric of one run of one layer, as a product of its loops."""
+        found = find_metric(metric).within(self)
+        if found.per_layer is None:
+            return found.of([Counted(layer, ONCE)], self.basis)
+        return found.per_layer(layer, self.basis)
+
+    def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
+        """A metric of one layer, all of its runs together."""
+        return metric.within(self).of([counted], self.basis)
+
+    def alive(self, order: Order) -> Mapping[str, Expr]:
+        """Every layer's path, with the most bytes in memory while it works in an order."""
+        return self.memory if order == "given" else self.best_order.memory
+
+    @cached_property
+    def memory(self) -> dict[str, Expr]:
+        """Every layer's path, with the most bytes in memory while it works."""
+        return self._memory_of(self._run)
+
+    @property
+    def at_work(self) -> Iterator["AtWork"]:
+        """Every layer in every turn that is told apart, with the bytes in memory then."""
+        from costmodel.metrics.liveness import at_work
+
+        return at_work(self._run)
+
+    @property
+    def given_order(self) -> tuple[str, ...]:
+        """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
+        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
+
+    @cached_property
+    def best_order(self) -> "BestOrder":
+        """The order of the layers with the least peak memory at the symbols' values.
+
+        The laws are those of that order, and hold at all values.
+        """
+        from costmodel.metrics.schedule import best_order
+
+        order = best_order(self._run, self.evaluator)
+        return order.with_memory(self._memory_of(order.run), self.evaluator)
+
+    @cached_property
+    def _run(self) -> "Run":
+        from costmodel.metrics.liveness import unrolled
+
+        inputs = self.propagation.inputs.items()
+        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
+        outputs = (self.graph.output, *self.graph.sides)
+        with budget("the turns of the repeats", self._largest_layer):
+            return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+
+    def _memory_of(self, run: "Run") -> dict[str, Expr]:
+        from costmodel.metrics.liveness import memory
+
+        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
+        with budget("the bytes in memory", self._largest_layer):
+            for layer, size in memory(run):
+                found[layer.node.path].append(size)
+        return {path: Maximum(*sizes) for path, sizes in found.items()}
+
+    @cached_property
+    def fields(self) -> Fields:
+        """What every layer sees of the inputs (see `reach`)."""
+        with budget("the receptive fields", self._largest_layer):
+            return fields_of(self.propagation)
+
+    def none_of(self, metric: str) -> NoCountError | None:
+        """Return the error that says why the network has no number of a metric, if it has none.
+
+        The network's field is the largest of its layers', which is that of the map before the head
+        that pools or flattens it. Where a layer sees everything and places go on behind it, as in
+        attention, there is none.
+        """
+        if metric not in self._causes:
+            self._causes[metric] = self._cause_of_none(find_metric(metric))
+        return self._causes[metric]
+
+    @cached_property
+    def _causes(self) -> dict[str, NoCountError | None]:
+        return {}
+
+    def _cause_of_none(self, found: Metric) -> NoCountError | None:
+        if not found.of_places:
+            return None
+        end = end_of(self.fields, self.counted)
+        if end is not None:
+            layer = next(x for x in self.layers if x.node.path.startswith(end.path))
+            return no_count(found.name, str(end), layer)
+        try:
+            parts = found.within(self).parts(self.counted, self.basis)
+        except OpenFieldError as error:
+            return error
+        return None if parts else no_count(found.name, self._no_places(found))
+
+    def _no_places(self, metric: Metric) -> str:
+        """Why no layer has a metric: the cause of the last."""
+        for layer in reversed(self.layers):
+            try:
+                self.of_layer(metric.name, layer)
+            except NoCountError as error:
+                return error.cause.partition(": ")[2]
+        return "there is no layer"
+
+    def parts(self, metric: Metric) -> list[Expr]:
+        """What the network's metric is the sum or the maximum of, layer by layer.
+
+        Raises:
+            NoCountError: the network has no number of it.
+        """
+        missing = self.none_of(metric.name)
+        if missing is not None:
+            raise missing
+        return metric.within(self).parts(self.counted, self.basis)
+
+    @cached_property
+    def energies(self) -> "Energies":
+        """What the layers take on the device (see `energy`)."""
+        from costmodel.metrics.energy import Energies
+
+        return Energies(self)
+
+    @cached_property
+    def step(self) -> "TrainingStep":
+        """A step of training.
+
+        Raises:
+            SpecError: nothing is said of how the network is trained.
+        """
+        from costmodel.metrics.step import TrainingStep
+
+        return TrainingStep(self.propagation, self.basis)
+
+    @cached_property
+    def made_again(self) -> Expr:
+        """The most bytes that a step of training makes again at a time."""
+        return self._largest(self.step.made_again())
+
+    def beside_layers(self, metric: Metric) -> Expr:
+        """What is no layer's: the inputs' part, a sum of experts, and what is made again."""
+        if not metric.of_step:
+            return self.of_input(metric.name)
+        paths = {layer.node.path for layer in self.layers}
+        counts = self.step.by_path(metric.name)
+        others = (count for path, count in counts.items() if path not in paths)
+        again = S.Zero if metric.name == "training_macs" else self.made_again
+        return Add(*others, again)
+
+    def of_input(self, metric: str) -> Expr:
+        """What the network's inputs add to a metric."""
+        if not (find_metric(metric).of_input and self.convention.counts_input):
+            return Integer(0)
+        return Add(*map(elements, self.propagation.inputs.values()))
+
+    @cached_property
+    def _totals(self) -> dict[str, Expr]:
+        return {}
+
+    def total(self, metric: str) -> Expr:
+        """A metric of the whole network in closed form, grouped to be read.
+
+        Raises:
+            NoCountError: the network has no number of it.
+        """
+        if metric not in self._totals:
+            self._totals[metric] = self.assumed.shown(self._combine(find_metric(metric)))
+        return self._totals[metric]
+
+    def _combine(self, metric: Metric) -> Expr:
+        parts = self.parts(metric)
+        if metric.combine == "max":
+            return self._largest(parts, signed=metric.of_places)
+        if metric.quantity is not None:
+            parts = list(map(self.decided, parts))
+        return self.by_resolution(Add(*parts, self.beside_layers(metric)))
+
+    def by_resolution(self, expression: Expr) -> Expr:
+        """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
+        return by_resolution(expression, self._extents, self._depths)
+
+    @cached_property
+    def _depths(self) -> frozenset[Symbol]:
+        """The symbols that say how often bodies are repeated."""
+        counts = {often.works for _, often in self.counted}
+        return frozenset().union(*(count.free_symbols for count in counts)) - self._extents
+
+    @cached_property
+    def _extents(self) -> frozenset[Symbol]:
+        """The symbols of the inputs' shapes."""
+        sizes = (size for shape in self.propagation.inputs.values() for size in shape)
+        return frozenset().union(*(size.free_symbols for size in sizes))
+
+    @cached_property
+    def given_names(self) -> dict[str, Expr]:
+        """The spec's own ``let`` values by name, of lists by name and number, if they are open."""
+        found: dict[str, Expr] = {}
+        for name, value in self.graph.let.items():
+            listed = value.values if isinstance(value, Items) else (value,)
+            for i, tree in enumerate(listed):
+                if isinstance(tree, Unary | Binary | Call) and not is_condition(tree):
+                    own = f"{name}_{i}" if isinstance(value, Items) else name
+                    found[own] = translate(tree, self._own_symbol)
+        return found
+
+    def _own_symbol(self, leaf: Name | Measure) -> Expr:
+        """The symbol of a name; what decides structure knows no sizes of tensors."""
+        assert isinstance(leaf, Name)
+        return self.symbols[leaf.id]
+
+    def law(self, expression: Expr) -> Expr:
+        """A count as it is printed: every quotient in it is an integer under the conditions.
+
+        What depends on the turn of a repeat is that of the last.
+        """
+        shown = self.assumed.shown(self._in_last_turn(expression))
+        return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
+
+    def _in_last_turn(self, expression: Expr) -> Expr:
+        for index, last in self.propagation.last_turns.items():
+            if expression.has(index):
+                expression = at_turn(expression, index, last)
+        return expression
+
+    def read(self, law: Expr) -> Expr:
+        """The same law as it is read: what the terms of a maximum share stands in front."""
+        return factored(law, self._whole)
+
+    def law_of(self, metric: Metric, expression: Expr) -> Expr:
+        """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
+        if metric.quantity is None:
+            return self.law(expression)
+        real = self.assumed.shown(self._in_last_turn(expression))
+        return Quantity(real, Str(metric.quantity))
+
+    def unfloored(self, metric: str) -> Expr:
+        """A metric of the whole network without the floors that the conditions make exact."""
+        return unfloored(self.total(metric), self._whole)
+
+    @cached_property
+    def _whole(self) -> WholeUnder:
+        return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
+
+    def _largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
+        """The largest of some counts, of which those of nothing are left out where none is less."""
+        from costmodel.algebra.maxima import maximum
+        from costmodel.analysis.peaks import winners
+
+        several = (terms_of(part) for part in parts if signed or part != 0)
+        candidates = [self.by_resolution(part) for group in several for part in group]
+        with budget("the largest of the layers' laws", self._largest_layer):
+            kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
+            return Maximum(*winners(self, kept))
+
+    def decided(self, expression: Expr) -> Expr:
+        """A sum of maxima, each without the terms that are proved never to be it."""
+        from costmodel.algebra.maxima import maximum
+
+        with budget("the largest of the layers' laws", self._largest_layer):
+            for each in expression.atoms(Maximum) - self._decided.keys():
+                self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
+        return expression.xreplace(self._decided)
+
+    @cached_property
+    def _decided(self) -> dict[Expr, Expr]:
+        return {}
+
+    @cached_property
+    def _values(self) -> dict[str, Rational]:
+        return {}
+
+    def value(self, metric: str) -> Rational:
+        """A metric of the whole network at the symbols' values."""
+        if metric not in self._values:
+            self._values[metric] = self._value(find_metric(metric))
+        return self._values[metric]
+
+    def value_if_any(self, metric: str) -> Rational | None:
+        """A metric of the whole network at the symbols' values; None where it has none."""
+        return None if self.none_of(metric) else self.value(metric)
+
+    def _value(self, found: Metric) -> Rational:
+        parts = list(map(self.evaluator, self.parts(found)))
+        if found.combine == "max":
+            return max(parts, default=0)
+        return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
+
+    @property
+    def peak(self) -> tuple[LayerCost, Step]:
+        """The layer whose input and output, or a step's inside it, are the peak of activations."""
+
+        def size(layer: LayerCost) -> Rational:
+            return self.evaluator(self.of_layer("activations_peak", layer))
+
+        layer = max(self.layers, key=size)
+        return layer, max(layer.steps, key=lambda step: self.evaluator(step.elements))
+
+    def at(self, **settings: Number) -> "Point":
+        """The numbers at given values of the symbols; those not given keep their defaults.
+
+        Raises:
+            SpecError: an unknown symbol, a value outside its domain, or an invalid network.
+        """
+        values = {n: self._checked(n, to_rational(n, value)) for n, value in settings.items()}
+        point = Point(self, self.laws_at(values))
+        self.check(point.evaluate)
+        return point
+
+    def _checked(self, name: str, value: Rational) -> Rational:
+        if name not in self.symbols:
+            raise SpecError(
+                f"there is no free symbol '{name}'", hint=did_you_mean(name, self.symbols)
+            )
+        broken = self.graph.symbols[name].broken_rule(value)
+        if broken:
+            raise SpecError(f"{name} = {value} {broken}")
+        return value
+
+    def function(self, metric: str) -> "Vectorised":
+        """A metric as an exact NumPy function of the free symbols."""
+        from costmodel.analysis.function import vectorise
+
+        return vectorise(self, metric)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in METRICS:
+            return None if self.none_of(name) else self.total(name)
+        raise AttributeError(f"an analysis has no '{name}'; metrics: {', '.join(METRICS)}")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The metrics of a network at numbers: ``analysis.at(h=192).macs``; None where it has none."""
+
+    analysis: Analysis
+    evaluate: Evaluator
+
+    def __getattr__(self, name: str) -> Any:
+        if name in METRICS:
+            law = getattr(self.analysis, name)
+            return None if law is None else self.evaluate(law)
+        raise AttributeError(f"a point has no '{name}'; metrics: {', '.join(METRICS)}")

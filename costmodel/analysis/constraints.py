@@ -1,0 +1,183 @@
+"""Questions about a network in its metrics and symbols: ``macs <= 300e6 and params <= 4e6``."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from sympy import Expr
+
+from archspec.errors import SpecError
+from archspec.expressions import ExpressionError, parse
+from archspec.scope import Scope, conjuncts, free_names, resolve
+from archspec.trees import Binary, Items, Measure, Name, Number, Tree, Truth, Value
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import is_whole
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS
+
+_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
+
+DIRECTIONS = {"min": False, "asc": False, "max": True, "desc": True}
+"""What stands behind a colon, as in ``macs:max`` → whether the largest comes first."""
+
+FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
+
+
+class Constraint(NamedTuple):
+    """A comparison of two quantities.
+
+    Attributes:
+        text: as it was said.
+        left: one side.
+        right: the other.
+        strict: whether the left must be less than the right, or may be as much.
+        metrics: the metrics that it speaks of.
+    """
+
+    text: str
+    left: Expr
+    right: Expr
+    strict: bool
+    metrics: tuple[str, ...]
+
+    @property
+    def excess(self) -> Expr:
+        """What must not be positive, nor 0 where the comparison is strict."""
+        return self.left - self.right
+
+    @property
+    def negated(self) -> "Constraint":
+        """The comparison that holds where this one does not."""
+        return self._replace(left=self.right, right=self.left, strict=not self.strict)
+
+    def holds(self, evaluate: Evaluator) -> bool:
+        """Whether it is true at numbers."""
+        left, right = evaluate(self.left), evaluate(self.right)
+        return left < right if self.strict else left <= right
+
+
+def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constraint, ...]:
+    """The comparisons that some texts state, ``and`` between several.
+
+    Raises:
+        SpecError: a text is no comparison of metrics and symbols.
+    """
+    return tuple(constraint for text in texts for constraint in _read(text, analysis))
+
+
+class Stated(NamedTuple):
+    """An expression of metrics and symbols.
+
+    Attributes:
+        expression: its law.
+        is_count: whether it is an integer by its form, each metric that is a count being one.
+    """
+
+    expression: Expr
+    is_count: bool
+
+
+def read_quantity(text: str, analysis: Analysis) -> Stated:
+    """What a text states: ``macs``, ``macs/params``, ``2*macs``.
+
+    Raises:
+        SpecError: it is no expression of metrics and symbols.
+    """
+    try:
+        tree = resolve(parse(text), _scope(analysis))
+        if isinstance(tree, Items):
+            raise ExpressionError("a list is no number")
+        expression = _quantity(tree, analysis)
+        return Stated(expression, is_whole(translate(tree, lambda leaf: _sign(leaf, analysis))))
+    except SpecError:
+        raise
+    except (ExpressionError, ValueError) as error:
+        cause = getattr(error, "cause", str(error))
+        hint = getattr(error, "hint", None) or "as 'macs', 'macs/params' or '2*macs'"
+        raise SpecError(f"'{text}': {cause}", hint=hint) from None
+
+
+def _sign(leaf: Name | Measure, analysis: Analysis) -> Expr:
+    """What stands for a metric or a symbol: an integer where it is one."""
+    assert isinstance(leaf, Name)
+    if leaf.id in analysis.symbols:
+        return analysis.symbols[leaf.id]
+    return symbol(leaf.id, "integer" if METRICS[leaf.id].quantity is None else "real")
+
+
+def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
+    try:
+        for said in _parts(text):
+            for part in conjuncts(resolve(parse(said), _scope(analysis))):
+                yield from _compared(said, part, analysis)
+    except SpecError:
+        raise
+    except (ExpressionError, ValueError) as error:
+        cause = getattr(error, "cause", str(error))
+        hint = getattr(error, "hint", None) or FORMS
+        raise SpecError(f"constraint '{text}': {cause}", hint=hint) from None
+
+
+def _parts(text: str) -> list[str]:
+    """The texts between ``and``, where each is whole by itself."""
+    parts = [part.strip() for part in text.split(" and ")]
+    try:
+        return [each for part in parts for each in _chained(part)]
+    except ExpressionError:
+        return [text]
+
+
+def _chained(text: str) -> list[str]:
+    """``a <= b < c`` as ``a <= b`` and ``b < c``.
+
+    Raises:
+        ExpressionError: a part is no expression.
+    """
+    parse(text)
+    sides = _COMPARISON.split(text)
+    if len(sides) <= 3 or re.search(r"\b(or|not)\b", text):
+        return [text]
+    pairs = ["".join(sides[i : i + 3]).strip() for i in range(0, len(sides) - 2, 2)]
+    for pair in pairs:
+        parse(pair)
+    return pairs
+
+
+def _scope(analysis: Analysis) -> Scope:
+    """Metrics stand for themselves, as do free symbols; those that are set are numbers."""
+    values: dict[str, Value] = {name: Name(name) for name in METRICS}
+    for name, value in analysis.graph.values.items():
+        values[name] = Name(name) if name in analysis.symbols else Number(value)
+    return Scope(values)
+
+
+def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint]:
+    match part:
+        case Binary("<=" | "<" | ">=" | ">" | "==" as operator, left, right):
+            low, high = (_quantity(side, analysis) for side in (left, right))
+            if operator != "==" and operator[0] == ">":
+                low, high = high, low
+            metrics = tuple(name for name in METRICS if name in free_names(part))
+            said = f"{text} (at most)" if operator == "==" else text
+            yield Constraint(said, low, high, operator in ("<", ">"), metrics)
+            if operator == "==":
+                yield Constraint(f"{text} (at least)", high, low, strict=False, metrics=metrics)
+        case Truth():
+            raise ExpressionError("it speaks of no metric and of no open symbol")
+        case _:
+            raise ExpressionError("this is no comparison with <=, <, >=, > or ==")
+
+
+def _quantity(tree: Tree, analysis: Analysis) -> Expr:
+    """An expression of metrics, as a law."""
+    laws = {symbol(name): name for name in METRICS if name in free_names(tree)}
+
+    def lookup(leaf: Name | Measure) -> Expr:
+        assert isinstance(leaf, Name)
+        known: Mapping[str, Expr] = analysis.symbols
+        return known[leaf.id] if leaf.id in known else symbol(leaf.id)
+
+    stated = translate(tree, lookup)
+    return stated.xreplace({stands: analysis.total(name) for stands, name in laws.items()})

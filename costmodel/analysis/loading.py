@@ -1,0 +1,214 @@
+"""From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+
+from archspec import Architecture, Graph, SpecError, build_graph, load
+from archspec.arithmetic import Rational
+from archspec.expressions import ExpressionError
+from archspec.graph import item_output, made_in, nodes_of, read_in
+from archspec.trees import Tensor
+from costmodel.algebra.conditions import Condition, condition_text
+from costmodel.algebra.reduction import is_impossible
+from costmodel.algebra.symbols import symbol
+from costmodel.analysis.analysis import Analysis
+from costmodel.network.assumptions import read_assumptions
+from costmodel.network.decoding import require_decodable
+from costmodel.network.propagation import least_values, on_the_way, propagate
+from costmodel.scenario.conventions import Convention, find_convention
+from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
+from costmodel.scenario.settings import Number, to_rational
+
+
+def analyze(
+    spec: str | PathLike[str],
+    *,
+    convention: str = "lecture",
+    settings: Mapping[str, Number] | None = None,
+    assume: Iterable[str] = (),
+    scenario: Scenario | Mapping[str, Number] = NOWHERE,
+    numbers_suffice: bool = False,
+) -> Analysis:
+    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+
+    Args:
+        spec: path of a YAML spec.
+        convention: what counts: ``lecture``, ``torch`` or ``pycls``.
+        settings: symbols fixed to numbers; the others stay symbols.
+        assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
+        scenario: types of numbers, the device and what else is said beside the spec, as
+            ``{"dtype": "fp16", "hardware": "a100-80gb"}`` (see
+            `costmodel.scenario.scenario.scenario`).
+        numbers_suffice: whether, where the symbols leave the structure open, an analysis with all
+            of them fixed to their defaults will do.
+
+    Raises:
+        SpecError: the spec or a setting breaks a rule.
+    """
+    fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    architecture, counts = load(fspath(spec)), find_convention(convention)
+    asked, said = tuple(assume), as_scenario(scenario)
+    return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)
+
+
+def analyze_loaded(
+    architecture: Architecture,
+    counts: Convention,
+    fixed: Mapping[str, Rational],
+    assumed: tuple[str, ...],
+    scenario: Scenario,
+    *,
+    numbers_suffice: bool,
+) -> Analysis:
+    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
+    try:
+        return analyze_architecture(architecture, counts, fixed, assumed, scenario)
+    except SpecError:
+        if assumed:
+            raise
+        numbers = {**with_past(architecture, scenario).header.defaults, **fixed}
+        try:
+            numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
+        except SpecError as error:
+            raise _with_conditions(error, architecture, counts, scenario, fixed) from None
+        if numbers_suffice:
+            return numeric
+        raise
+
+
+def _with_conditions(
+    error: SpecError,
+    architecture: Architecture,
+    convention: Convention,
+    scenario: Scenario,
+    fixed: Mapping[str, Rational],
+) -> SpecError:
+    """The same error with the conditions under which the network is valid, where they are known."""
+    if error.origin is None:  # it is not about the network, but about what is set
+        return error
+    try:
+        free = unchecked(architecture, convention, {}, (), scenario)
+    except SpecError:
+        return error
+    if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
+        return error
+    conditions = " and ".join(map(condition_text, free.conditions))
+    if not conditions:
+        return error
+    return on_the_way(error, f"valid when {conditions}{_broken(free, fixed)}")
+
+
+def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
+    """Which conditions fail at which values, and the nearest value at which none does."""
+    from costmodel.algebra.domains import nearest_valid, symbols_of
+
+    values = {**free.graph.values, **fixed}
+    try:
+        evaluate = free.laws_at(values)
+        failed = [condition for condition in free.conditions if not condition.holds(evaluate)]
+    except (SpecError, ExpressionError):  # a condition has no value there
+        return ""
+    about = sorted({s.name for condition in failed for s in symbols_of(condition)})
+    if not about:
+        return ""
+    texts = " and ".join(map(condition_text, failed))
+    at = ", ".join(f"{name} = {values[name]}" for name in about)
+    said = f"; {texts} fail{'s' * (len(failed) == 1)} at {at}"
+    if len(free.conditions) == 1:
+        said = f", which fails at {at}"
+    near = nearest_valid(free, values, sorted(about, key=lambda name: (name not in fixed, name)))
+    shown = " ".join(f"{name}={value}" for name, value in near.items())
+    return f"{said}; the nearest that holds: --set {shown}" if near else said
+
+
+def analyze_architecture(
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
+) -> Analysis:
+    """The analysis of a loaded spec (see `analyze`)."""
+    assumed = tuple(assume)
+    analysis = unchecked(architecture, convention, settings, assumed, scenario)
+    try:
+        return analysis.checked()
+    except SpecError as error:
+        if not assumed:
+            raise
+        near = _near_defaults(analysis.architecture, analysis.demands)
+        try:
+            return unchecked(near, convention, settings, assumed, scenario).checked()
+        except SpecError:
+            raise error from None
+
+
+def unchecked(
+    architecture: Architecture,
+    convention: Convention,
+    settings: Mapping[str, Rational],
+    assume: Iterable[str] = (),
+    scenario: Scenario = NOWHERE,
+) -> Analysis:
+    """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    architecture = with_past(architecture, scenario)
+    assumed = read_assumptions(assume, architecture.header.symbols, settings)
+    near = _near_defaults(architecture, assumed.conditions)
+    graph = build_graph(near, settings, assumed.derived)
+    _require_past_to_matter(graph, scenario)
+    narrowed = last_mixed(graph) if scenario.last_only else None
+    propagation = propagate(graph, assumed, scenario.past, narrowed)
+    if scenario.past:
+        require_decodable(propagation)
+    return Analysis(graph, propagation, convention, architecture, assumed, scenario)
+
+
+def last_mixed(graph: Graph) -> Tensor | None:
+    """What leaves the last item in which tokens meet, if all after it takes that and no other.
+
+    Each token by itself goes through what is left of the network then, as the one of a step does.
+    None where something after it takes what was made before, or where there is nothing after it.
+    """
+    from costmodel.rules.attention import extends
+
+    items = graph.items
+    meets = [any(extends(node.layer) for node in nodes_of((item,))) for item in items]
+    after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
+    rest = items[after:]
+    if not rest:
+        return None
+    left, own = item_output(items[after - 1]), set(made_in(rest))
+    taken = {tensor for tensor in read_in(rest) if tensor.producer not in own}
+    return left if taken == {left} else None
+
+
+def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
+    """Tokens before are said only of a network that meets them."""
+    if scenario.past is None:
+        return
+    from costmodel.rules.attention import extends
+
+    if not any(extends(node.layer) for node in graph.nodes):
+        raise no_token_before()
+
+
+def no_token_before() -> SpecError:
+    """The error of a network that is asked what tokens before its own cost."""
+    return SpecError(
+        "no layer here meets tokens that came before: there is no causal self_attention",
+        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+    )
+
+
+def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
+    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
+    if not asked:
+        return architecture
+    from costmodel.algebra.domains import domain_under
+
+    for name, declared in symbols.items():
+        domain = domain_under(declared, symbol(name, declared.domain), asked)
+        symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
+    header = architecture.header.model_copy(update={"symbols": symbols})
+    return architecture._replace(header=header)

@@ -1,0 +1,173 @@
+"""The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
+
+What works in place is done on the way of the layer before it, and reads only its other inputs; a
+view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and
+values is kept, those of tokens before are read once, and those of new ones written once.
+"""
+
+from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
+
+from sympy import Add, Expr, S
+
+from archspec.precision import TYPES
+from costmodel.algebra.functions import Maximum
+from costmodel.network.context import Basis
+from costmodel.network.precision import in_bytes
+from costmodel.network.propagation import LayerCost
+from costmodel.rules.base import elements
+from costmodel.rules.cost import Cache, Output, Parameter
+from costmodel.rules.nests import LoopNest, Operand
+
+
+class Traffic(NamedTuple):
+    """The bytes of one run of a layer.
+
+    Attributes:
+        weights: of learnable tensors, read.
+        reads: of feature maps, read.
+        writes: of feature maps, written.
+        cache_reads: of cached keys and values, read.
+        cache_writes: of new keys and values, written into the cache.
+    """
+
+    weights: Expr
+    reads: Expr
+    writes: Expr
+    cache_reads: Expr = S.Zero
+    cache_writes: Expr = S.Zero
+
+    @property
+    def activations(self) -> Expr:
+        """Feature maps, read and written."""
+        return self.reads + self.writes
+
+    @property
+    def total(self) -> Expr:
+        """All together."""
+        return self.weights + self.activations + self.cache
+
+    @property
+    def cache(self) -> Expr:
+        """Keys and values, read and written."""
+        return self.cache_reads + self.cache_writes
+
+
+def traffic(layer: LayerCost, basis: Basis) -> Traffic:
+    """What one run of a layer moves.
+
+    Source: MIT 6.5940, lecture 2: weights, input and output activations.
+    """
+    cache, read = layer.cost.cache, weights_read(layer, basis)
+    moved = Traffic(read, _reads(layer, basis), _writes(layer, basis))
+    if cache is None:
+        return moved
+    dtype = basis.types_of(layer).cache
+    return moved._replace(
+        cache_reads=cached_bytes(cache, cache.read, dtype),
+        cache_writes=cached_bytes(cache, cache.written, dtype),
+    )
+
+
+def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
+    """``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
+    sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
+    return Add(*(in_bytes(size, dtype) for size in sizes))
+
+
+def weights_read(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the learnable tensors that count and that one run reads, tied ones included."""
+    dtype, roles = basis.types_of(layer).weights, basis.convention.roles
+    tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
+    return Add(*(p.copies * in_bytes(_read(p), dtype) for p in tensors))
+
+
+def _read(tensor: Parameter) -> Expr:
+    """The elements of a learnable tensor that one run reads."""
+    return tensor.size if tensor.read is None else tensor.read
+
+
+def makes_map(layer: LayerCost, basis: Basis) -> bool:
+    """Whether a layer writes a new feature map: also what works in place, into other bits."""
+    kind = layer.cost.output
+    if kind.is_feature_map or kind is Output.PARAMETER:
+        return kind.is_feature_map
+    bits = TYPES[basis.types_of(layer).activations]
+    return all(TYPES[basis.type_of(tensor)] != bits for tensor in layer.reads)
+
+
+def _reads(layer: LayerCost, basis: Basis) -> Expr:
+    """Inputs, each once; of a single input whose windows leave gaps, what is in them."""
+    if layer.cost.output is Output.PARAMETER:
+        return S.Zero
+    sizes = [elements(shape) for shape in layer.inputs]
+    if len(sizes) == 1:
+        sizes = [_met(layer)]
+    read = dict(zip(layer.reads, sizes, strict=True))
+    if not makes_map(layer, basis):
+        if layer.cost.output is Output.VIEW:
+            return S.Zero
+        place = next((t for t, size in read.items() if size == layer.output_elements), None)
+        read.pop(place or next(iter(read)))
+    return Add(*(basis.bytes_of(tensor, size) for tensor, size in read.items()))
+
+
+def _met(layer: LayerCost) -> Expr:
+    """The input's elements that windows meet, where their stride is known to skip some."""
+    loops = (loop for nest in layer.cost.nests for loop in nest.loops)
+    windows = [(loop.window, loop.count) for loop in loops if loop.window is not None]
+    shape = list(layer.inputs[0])
+    for i, (window, count) in enumerate(windows, len(shape) - len(windows)):
+        shape[i] = window.kernel * count if window.skips else shape[i]
+    return elements(tuple(shape))
+
+
+def in_out(layer: LayerCost, basis: Basis) -> Expr:
+    """The bytes of input and output of a layer that makes a new feature map.
+
+    Of a layer with several products it is the largest input and output of one of them, fused ones
+    being one. Source: MIT 6.5940, lecture 2 (peak activation).
+    """
+    if not makes_map(layer, basis):
+        return S.Zero
+    if layer.cost.inner:
+        return Maximum(*(_of_products(nests, layer, basis) for nests in _steps(layer, basis)))
+    read = {tensor: elements(own) for tensor, own in zip(layer.reads, layer.inputs, strict=True)}
+    reads = (basis.bytes_of(tensor, size) for tensor, size in read.items())
+    return Add(*reads, _writes(layer, basis))
+
+
+def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
+    """The products of a layer one by one; those that a map not in memory connects, as one."""
+    inside = {inner.name for inner in basis.inside(layer)}
+    fused = [nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)]
+    yield from ((nest,) for nest in layer.cost.nests if nest not in fused)
+    if fused:
+        yield tuple(fused)
+
+
+def _is_fused(operand: Operand, inside: Container[str]) -> bool:
+    """Return whether an operand is a feature map inside a layer that is not in memory."""
+    return operand.inner is not None and operand.inner not in inside
+
+
+def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
+    """What some products together read and write; what is made inside has the layer's type."""
+    own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
+    return Add(
+        *(
+            in_bytes(
+                nest.size(o), own if o.source is None else basis.type_of(layer.reads[o.source])
+            )
+            for nest in nests
+            for o in nest.operands
+            if not o.learnable and not _is_fused(o, inside)
+        )
+    )
+
+
+def _writes(layer: LayerCost, basis: Basis) -> Expr:
+    if not makes_map(layer, basis):
+        return S.Zero
+    made = zip(layer.made, map(elements, layer.outputs), strict=True)
+    return Add(*(basis.bytes_of(tensor, size) for tensor, size in made))

@@ -1,0 +1,295 @@
+"""What arithmetic and the movement of data take, in joules, by a table of energies.
+
+``MACs·(multiply + add) + 8·bytes·energy of a bit``, both those that a layer makes and moves at
+least. Activations come from the nearest memory that holds all that is in memory while the layer
+works, turn by turn of a repeat; weights from the nearest that holds the whole model, the cache and
+the network's peak memory, else from flash where the device has some; cached keys and values from
+the nearest that can be written and holds as much. What fits nowhere comes from the furthest. Power
+that is drawn without work, control and instructions are not counted: a lower bound.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from sympy import Add, Expr, S
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from archspec.hardware import EnergyFigure, Profile
+from costmodel.algebra.functions import Maximum, exact, terms_of
+from costmodel.algebra.sums import OpenFormError
+from costmodel.metrics.data_movement import traffic
+from costmodel.metrics.liveness import AtWork
+from costmodel.metrics.registry import METRICS, each_by_each, open_law
+from costmodel.network.propagation import Counted, LayerCost
+from costmodel.scenario.conventions import CONVENTIONS
+from costmodel.scenario.devices import operation_energy
+from costmodel.scenario.memory_hierarchy import (
+    Bounds,
+    Chains,
+    Rung,
+    Storage,
+    chains,
+    chosen,
+    per_byte,
+    rungs,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from costmodel.analysis.analysis import Analysis
+
+Ladder = tuple[Rung, ...]
+"""The memories that may hold something, from the nearest on."""
+
+
+class LayerEnergy(NamedTuple):
+    """What all runs of a layer take, in joules.
+
+    Attributes:
+        arithmetic: of its multiply-accumulates.
+        weights: of the weights that are read.
+        cache: of the cached keys and values that are read and written.
+        activations: of the feature maps that are read and written.
+    """
+
+    arithmetic: Expr
+    weights: Expr
+    cache: Expr
+    activations: Expr
+
+    @property
+    def total(self) -> Expr:
+        """All together."""
+        return Add(*self)
+
+
+class Origin(NamedTuple):
+    """Where a layer's bytes come from, at numbers; nowhere where it moves none.
+
+    Attributes:
+        weights: the memory of its weights.
+        cache: the memory of its cached keys and values.
+        activations: the memories of its feature maps, one or several of its turns.
+    """
+
+    weights: tuple[Storage, ...]
+    cache: tuple[Storage, ...]
+    activations: tuple[Storage, ...]
+
+
+class Energies:
+    """What the layers of a network take on its device.
+
+    Args:
+        analysis: the network, with a device.
+
+    Raises:
+        SpecError: there is no device, it states no energies or has no memory.
+    """
+
+    def __init__(self, analysis: "Analysis") -> None:
+        self.analysis = analysis
+        self.basis = analysis.basis
+        self.profile: Profile = analysis.basis.device.profile
+        if self.profile.fields.energy is None:
+            hint = "take them from a table, as with --energy horowitz-45nm"
+            raise SpecError(f"{self.profile.key} states no energies", hint=hint)
+        self.chains: Chains = chains(self.profile)
+        self.known = Bounds(analysis.least, analysis.evaluator)
+        self._layers: dict[str, LayerEnergy] = {}
+
+    def of_layer(self, layer: LayerCost) -> LayerEnergy:
+        """What all runs of a layer take.
+
+        Raises:
+            SpecError: a figure is not known.
+        """
+        path = layer.node.path
+        if path not in self._layers:
+            metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
+            counted = self._counted[path]
+            parts = (self.analysis.of_all_runs(metric, counted) for metric in metrics)
+            self._layers[path] = LayerEnergy(*parts)
+        return self._layers[path]
+
+    @cached_property
+    def _counted(self) -> dict[str, Counted]:
+        return {counted.layer.node.path: counted for counted in self.analysis.counted}
+
+    def total(self, layer: LayerCost) -> Expr:
+        """What all runs of a layer take together."""
+        return self.of_layer(layer).total
+
+    def arithmetic(self, layer: LayerCost) -> Expr:
+        """``MACs·(multiply + add)`` of one run, products and sums each in their type.
+
+        The MACs are those that any implementation makes: none that a causal mask hides.
+
+        Source: Horowitz, ISSCC 2014, as MIT 6.5940, lecture 2, has it.
+        """
+        macs = self.basis.least_macs(layer)
+        if macs == 0:
+            return S.Zero
+        types = self.basis.types_of(layer)
+        try:
+            multiply = operation_energy(self.profile, "multiply", types.operations)
+            add = operation_energy(self.profile, "add", types.accumulators)
+        except SpecError as error:
+            raise error.placed(None, layer.node.path) from None
+        return macs * exact(multiply + add)
+
+    def weights(self, layer: LayerCost) -> Expr:
+        """``bytes·8·energy of a bit`` of the weights that one run reads."""
+        moved = traffic(layer, self.basis).weights
+        return moved * self._per_byte(self.beside, "the weights", layer) if moved != 0 else S.Zero
+
+    def cache(self, layer: LayerCost) -> Expr:
+        """``bytes·8·energy of a bit`` of the keys and values that one run reads and writes."""
+        moved = traffic(layer, self.basis).cache
+        return moved * self._per_byte(self.cached, "the cache", layer) if moved != 0 else S.Zero
+
+    def activations(self, layer: LayerCost) -> Expr:
+        """``Σ bytes·8·energy of a bit`` of the feature maps that all runs read and write.
+
+        Raises:
+            SpecError: turns of an open number grow otherwise than at an even pace.
+        """
+        moved = traffic(layer, self.basis).activations
+        if moved == 0:
+            return S.Zero
+        runs: dict[Expr, list[Expr]] = defaultdict(list)
+        try:
+            for joules, turn in self._priced(layer):
+                for each, times in _over_turns(moved, joules, turn):
+                    runs[each].append(times)
+        except OpenFormError:
+            raise open_law("energy_activations", layer) from None
+        return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
+
+    def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:
+        """The joules of a byte in every turn that is told apart."""
+        for turn in self.turns[layer.node.path]:
+            yield self._per_byte(self.ladder(turn.alive), "the activations", layer), turn
+
+    def _per_byte(self, ladder: Ladder, what: str, layer: LayerCost) -> Expr:
+        """The joules of a byte from where it lies."""
+        for storage, _ in ladder:
+            if storage.figure is None:
+                raise unknown(storage, self.profile, what, layer.node.path)
+        return per_byte(ladder)
+
+    @cached_property
+    def turns(self) -> dict[str, list[AtWork]]:
+        """Every layer's path, with the turns of it that are told apart."""
+        found: dict[str, list[AtWork]] = defaultdict(list)
+        for turn in self.analysis.at_work:
+            found[turn.layer.node.path].append(turn)
+        return found
+
+    def ladder(self, alive: Expr) -> Ladder:
+        """Where feature maps may lie while so much is in memory."""
+        return rungs(self.chains.activations, alive, self.known)
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Every layer's path, with where its bytes come from at the symbols' values."""
+        return {layer.node.path: self._origin(layer) for layer in self.analysis.layers}
+
+    def _origin(self, layer: LayerCost) -> Origin:
+        taken, evaluate = self.of_layer(layer), self.analysis.evaluator
+        works = dict.fromkeys(storage for storage, _ in self.worked_in(layer))
+        return Origin(
+            () if taken.weights == 0 else (chosen(self.beside, evaluate),),
+            () if taken.cache == 0 else (chosen(self.cached, evaluate),),
+            tuple(works),
+        )
+
+    def worked_in(self, layer: LayerCost) -> Iterator[tuple[Storage, Rational]]:
+        """The memories that a layer's turns come from at the symbols' values, and their bytes."""
+        evaluate = self.analysis.evaluator
+        if self.of_layer(layer).activations == 0:
+            return
+        for turn in self.turns[layer.node.path]:
+            for alive in turn.alive_in_each(evaluate):
+                yield chosen(self.ladder(alive), evaluate), evaluate(alive)
+
+    @property
+    def figures(self) -> dict[str, EnergyFigure]:
+        """What is counted with, by name: operations, then accesses from the nearest memory on."""
+        operations: dict[str, EnergyFigure] = {}
+        reached: set[Storage] = set()
+        for layer in self.analysis.layers:
+            taken = self.of_layer(layer)
+            if taken.arithmetic != 0:
+                operations |= self._operations(layer)
+            reached |= {rung.storage for ladder in self._ladders(layer) for rung in ladder}
+        ordered = dict.fromkeys((*self.chains.activations, *self.chains.weights))
+        return operations | {s.name: s.figure for s in ordered if s in reached and s.figure}
+
+    def _ladders(self, layer: LayerCost) -> Iterator[Ladder]:
+        """Where the bytes that a layer moves may lie."""
+        taken = self.of_layer(layer)
+        if taken.weights != 0:
+            yield self.beside
+        if taken.cache != 0:
+            yield self.cached
+        if taken.activations != 0:
+            yield from (self.ladder(turn.alive) for turn in self.turns[layer.node.path])
+
+    def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
+        types, table = self.basis.types_of(layer), self.profile.fields.energy
+        assert table is not None
+        return {
+            f"multiply {types.operations}": table.multiply[types.operations],
+            f"add {types.accumulators}": table.add[types.accumulators],
+        }
+
+    @cached_property
+    def stored(self) -> Expr:
+        """The bytes of every learnable parameter, whatever the convention: all are stored."""
+        basis = self.basis._replace(convention=CONVENTIONS["torch"])
+        parts = METRICS["model_size"].parts(self.analysis.counted, basis)
+        return self.analysis.assumed.shown(self.analysis.by_resolution(Add(*parts)))
+
+    @cached_property
+    def keeps_cache(self) -> bool:
+        """Whether keys and values are kept from one run to the next."""
+        return any(traffic(layer, self.basis).cache != 0 for layer in self.analysis.layers)
+
+    @cached_property
+    def kept(self) -> Expr:
+        """The bytes of the cache after the run, where there is one."""
+        return self.analysis.total("kv_cache") if self.keeps_cache else S.Zero
+
+    @cached_property
+    def resident(self) -> Expr:
+        """The bytes of the whole model and its cache beside the network's peak memory."""
+        peak = terms_of(self.analysis.total("memory_peak"))
+        return Maximum(*(self.stored + self.kept + term for term in peak))
+
+    @cached_property
+    def beside(self) -> Ladder:
+        """Where all weights may lie."""
+        return rungs(self.chains.weights, self.resident, self.known)
+
+    @cached_property
+    def cached(self) -> Ladder:
+        """Where the cache may lie: beside the model, but never where nothing can be written."""
+        return rungs(self.chains.activations, self.resident, self.known)
+
+
+def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
+    """What is taken each time, and how often; of what grows, joules of a byte and all bytes.
+
+    Raises:
+        OpenFormError: the memory changes with the turns otherwise than at an even pace.
+    """
+    if turn.grows(joules):
+        yield S.One, turn.over_turns(joules * moved)
+    elif turn.grows(moved):
+        yield joules, turn.over_turns(moved)
+    else:
+        yield joules * moved, turn.over_turns(S.One)

@@ -1,0 +1,67 @@
+"""How long a layer takes at least: ``max(T_computation, T_memory)``.
+
+Source: MIT 6.5940, lecture 2; the roofline of Williams, Waterman and Patterson, 2009. It is a lower
+bound: every operation runs at the device's peak, every byte is moved once at the full bandwidth of
+the main memory, and the two go on at the same time.
+"""
+
+from fractions import Fraction
+
+from sympy import Expr, S
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.algebra.functions import Maximum, exact
+from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.network.context import Basis
+from costmodel.network.propagation import LayerCost
+
+
+def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
+    """``T_computation = operations / (peak · efficiency)``, the peak being the products' type's.
+
+    Raises:
+        SpecError: the device has no peak for it; of no operation none is asked for.
+    """
+    if operations is S.Zero:
+        return S.Zero
+    from costmodel.scenario.devices import operations_per_second
+
+    dtype = basis.types_of(layer).operations
+    try:
+        peak = operations_per_second(basis.device.profile, dtype)
+    except SpecError as error:
+        raise layer.node.error(error.cause, error.hint) from None
+    return operations * _seconds_per(peak, basis)
+
+
+def memory_time(layer: LayerCost, basis: Basis) -> Expr:
+    """``T_memory = (weights + input and output activations) / (bandwidth · efficiency)``.
+
+    Raises:
+        SpecError: the device states no bandwidth of its main memory.
+    """
+    return _transfer_time(traffic(layer, basis).total, basis)
+
+
+def weights_time(layer: LayerCost, basis: Basis) -> Expr:
+    """``weights/(bandwidth · efficiency)``, which is a part of `memory_time`."""
+    return _transfer_time(weights_read(layer, basis), basis)
+
+
+def _transfer_time(moved: Expr, basis: Basis) -> Expr:
+    if moved is S.Zero:
+        return S.Zero
+    from costmodel.scenario.devices import bandwidth
+
+    return moved * _seconds_per(bandwidth(basis.device.profile), basis)
+
+
+def _seconds_per(rate: Rational, basis: Basis) -> Expr:
+    return exact(1 / (Fraction(rate) * basis.device.efficiency))
+
+
+def larger(computation: Expr, memory: Expr) -> Expr:
+    """The larger of two times, neither of which is negative."""
+    times = [time for time in (computation, memory) if time is not S.Zero]
+    return Maximum(*times) if times else S.Zero

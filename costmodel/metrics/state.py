@@ -1,0 +1,49 @@
+"""The bytes of weights, gradients and the optimizer's state, tensor by tensor.
+
+In mixed precision, ``2 + 2 + 4 + 8 = 16`` bytes per parameter with Adam: weight and gradient in
+16 bits, a copy of the weight and two moments in 32. Source: Micikevicius et al., ICLR 2018;
+Rajbhandari et al., SC 2020 (ZeRO), section 3.1.
+"""
+
+from sympy import Add, Expr
+
+from archspec.precision import TYPES
+from costmodel.network.context import Basis
+from costmodel.network.precision import in_bytes, is_floating
+from costmodel.network.propagation import LayerCost
+
+STATE = "fp32"
+"""The type of an optimizer's numbers, and of a master copy."""
+
+
+def count_gradients(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of the gradients: as many numbers as there are params, in the weights' type."""
+    dtype = _trained(layer, basis)
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
+
+
+def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of what the optimizer remembers, and of a copy of narrower weights, in fp32.
+
+    Wider weights have wider state.
+    """
+    dtype, setup = _trained(layer, basis), basis.training
+    state = dtype if TYPES[dtype] > TYPES[STATE] else STATE
+    counted = basis.params_of(layer)
+    numbers = [(each.copies, setup.optimizer.numbers(each)) for each in counted]
+    if setup.keeps_master and TYPES[dtype] < TYPES[STATE]:
+        numbers += [(each.copies, each.size) for each in counted]
+    return Add(*(copies * in_bytes(count, state) for copies, count in numbers))
+
+
+def _trained(layer: LayerCost, basis: Basis) -> str:
+    """The type of a layer's weights.
+
+    Raises:
+        SpecError: integers, which have no gradients.
+    """
+    dtype = basis.types_of(layer).weights
+    if basis.params_of(layer) and not is_floating(dtype):
+        cause = f"weights in {dtype} are integers, which have no gradients"
+        raise layer.node.error(cause, hint="train in fp32, bf16 or fp16: --weights bf16")
+    return dtype

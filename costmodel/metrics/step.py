@@ -1,0 +1,145 @@
+"""One step of training a network: its memory and its products, layer by layer and in all."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Add, Expr
+
+from archspec.errors import SpecError
+from archspec.trees import Tensor
+from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.work import Entry, budget
+from costmodel.metrics.kept import Held, Kept, kept, over_turns
+from costmodel.metrics.products import Work, work
+from costmodel.metrics.registry import METRICS, count_macs
+from costmodel.metrics.walk import Event, walk
+from costmodel.network.context import Basis
+from costmodel.network.precision import in_bytes, whole_bytes
+from costmodel.network.propagation import Propagation
+from costmodel.rules.base import elements
+from costmodel.scenario.training import Training
+
+PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
+"""The metrics that make up a training's memory beside its activations."""
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One step of training.
+
+    Attributes:
+        propagation: the network.
+        basis: what counts are made from.
+    """
+
+    propagation: Propagation
+    basis: Basis
+
+    @property
+    def setup(self) -> Training:
+        """How it is trained."""
+        return self.basis.training
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The layers at work."""
+        inputs = self.propagation.inputs.items()
+        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
+        with self._budget():
+            return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+
+    def _budget(self) -> AbstractContextManager[None]:
+        """Bound the work of one question; the layer that is in the most turns is to blame."""
+        return budget("the turns of training", self._longest)
+
+    def _longest(self) -> Entry:
+        """Return the layer that works the most often, as far as the length of the law says it."""
+        counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
+        return counted.layer.node
+
+    def _implemented(self, event: Event) -> Event:
+        """A layer at work, with what its implementation keeps, fused or not."""
+        layer = event.layer
+        if layer is None or layer.backward is None:
+            return event
+        backward = layer.backward
+        backward = backward.fused if self.basis.scenario.is_fused else backward.unfused
+        return event._replace(layer=layer._replace(backward=backward))
+
+    @cached_property
+    def kept(self) -> Kept:
+        """What is kept for the backward pass."""
+        return kept(self.events, self.setup.checkpoint)
+
+    @cached_property
+    def work(self) -> tuple[Work, ...]:
+        """The products of each layer; of the forward pass those that the convention counts."""
+        done = work(self.events, self.setup.checkpoint)
+        return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
+
+    def bytes_of(self, held: Held) -> Expr:
+        """The bytes of a tensor that is kept, in one turn."""
+        if held.bits is not None:
+            return whole_bytes(held.size, held.bits)
+        if held.layer is None:
+            return self.basis.bytes_of(Tensor(held.path), held.size)
+        return in_bytes(held.size, self.basis.types_of(held.layer).activations)
+
+    def in_all(self, held: Held) -> Expr:
+        """The bytes of a tensor that is kept, in all turns."""
+        with _closed(held.path):
+            return over_turns(held, self.bytes_of)
+
+    @cached_property
+    def activations(self) -> dict[str, Expr]:
+        """The bytes that are kept, by the path of the layer, group or input that makes them."""
+        with self._budget():
+            return _added((held.path, self.in_all(held)) for held in self.kept.held)
+
+    def made_again(self) -> list[Expr]:
+        """Bytes that are made again together, of which the most are in memory at a time."""
+        with self._budget(), _closed("what is made again"):
+            return self.kept.most_again(self.bytes_of)
+
+    @cached_property
+    def macs(self) -> dict[str, Expr]:
+        """The products of a step by the path of the layer."""
+        with self._budget():
+            return _added(
+                (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
+                for each in self.work
+            )
+
+    def by_path(self, metric: str) -> Mapping[str, Expr]:
+        """What a metric of training counts, by the path of what it counts it of."""
+        if metric == "training_macs":
+            return self.macs
+        if metric == "activations_kept":
+            return self.activations
+        counted = tuple(self.propagation.counted)
+        paths = [each.layer.node.path for each in counted]
+        columns = [METRICS[name].parts(counted, self.basis) for name in PER_WEIGHT]
+        pairs = ((path, part) for c in columns for path, part in zip(paths, c, strict=True))
+        return _added((*self.activations.items(), *pairs))
+
+
+def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
+    """The sum of what stands under each name."""
+    found: dict[str, list[Expr]] = defaultdict(list)
+    for name, count in pairs:
+        found[name].append(count)
+    return {name: Add(*counts) for name, counts in found.items()}
+
+
+@contextmanager
+def _closed(entry: str) -> Iterator[None]:
+    """Bytes that turn by turn are rounded up have no closed sum."""
+    try:
+        yield
+    except OpenFormError as error:
+        cause = f"the bytes of all turns have no closed form: {error}"
+        hint = "fix the symbols in times with --set, or take types of whole bytes"
+        raise SpecError(cause, hint=hint, entry=entry) from None

@@ -1,0 +1,1 @@
+"""The graph with shapes and costs on every node."""

@@ -1,0 +1,336 @@
+"""The entries that decoding token by token has no state for: proved, or refused by name.
+
+A step of decode takes one token. It is the whole network's last place only where each layer works
+on every token by itself, or keeps what it needs of those before: causal self-attention its keys and
+values. So the axis of the tokens is followed through the network by what the loops and axes of each
+layer say; one in which places of that axis meet, or that is not known to keep them apart, is
+refused.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple, NoReturn
+
+from sympy import Add, Expr, S, Symbol
+
+from archspec.errors import SpecError
+from archspec.fields import Expression
+from archspec.scope import free_names
+from archspec.trees import Tensor
+from costmodel.algebra.bounds import lower_bound
+from costmodel.algebra.functions import exact
+from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
+from costmodel.rules.base import Shape, text_of
+from costmodel.rules.cost import Cache, Cost
+from costmodel.rules.nests import LoopNest
+
+Carried = tuple[tuple[int | None, ...], ...]
+"""Of each input and each of its axes the axis of the output that has its places one by one."""
+
+HINT = (
+    "only causal self_attention keeps something for the next token; all else must work on each "
+    "token by itself, or on the last alone (select or slice with -1)"
+)
+
+
+def carries(cost: Cost, inputs: Iterable[Shape], output: Shape) -> Carried:
+    """Return where the places of each input's axes are in the output, None where they meet.
+
+    Args:
+        cost: the layer's cost: what it says itself, else its axes, else its loops.
+        inputs: the shapes that enter.
+        output: the shape that leaves.
+    """
+    if cost.carried is not None:
+        return cost.carried
+    ranks = [len(shape) for shape in inputs]
+    if cost.axes is not None:
+        moved = {*cost.ends, *(axis for reads in cost.reads for axis in reads)}
+        places = {axis: i for i, axis in enumerate(cost.axes) if axis not in (None, *moved)}
+        return tuple(tuple(places.get(axis) for axis in range(rank)) for rank in ranks)
+    if cost.keeps:
+        return tuple(tuple(range(len(output) - rank, len(output))) for rank in ranks)
+    if cost.slides and len(cost.nests) == len(ranks) == 1:
+        return (tuple(_through_windows(cost.nests[0])),)
+    return tuple((None,) * rank for rank in ranks)
+
+
+def _through_windows(nest: LoopNest) -> Iterator[int | None]:
+    """The axes of a sliding window's input: a loop of the output, or a window of a single place."""
+    read, written = nest.operand("input"), nest.operand("output").loops
+    places = {name: place for place, name in enumerate(written)}
+    for name in read.loops:
+        yield places.get(name)
+    for axis in read.axes:
+        slid, *taps = axis.loops
+        stays = axis.steps[0] == 1 and axis.start == 0
+        single = all(loop.extent == 1 for loop in nest.over(taps))
+        yield places.get(slid) if stays and single else None
+
+
+def caches_tokens(propagation: Propagation) -> bool:
+    """Return whether a layer keeps more with every further token."""
+    return any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers)
+
+
+def require_decodable(
+    propagation: Propagation,
+    growing: Mapping[str, int] | None = None,
+    tokens: Symbol | None = None,
+) -> None:
+    """Make sure that each layer keeps the tokens apart, or keeps what it needs of those before.
+
+    Args:
+        propagation: the network.
+        growing: input → the axis of its tokens; where it is not said, the axes that a causal
+            attention has as that of its own tokens.
+        tokens: the symbol of how many tokens enter, on which nothing else may depend.
+
+    Raises:
+        SpecError: a layer does not; the error names its entry.
+    """
+    if not caches_tokens(propagation):
+        return
+    starts = _token_axes(propagation) if growing is None else growing
+    _Walk(propagation, starts, tokens).parts(propagation.parts)
+
+
+def _token_axes(propagation: Propagation) -> Mapping[str, int]:
+    """The axes of the inputs that are those of an attention's tokens, else of the first input."""
+    found = {}
+    for name, shape in propagation.inputs.items():
+        for axis in range(len(shape)):
+            walk = _Walk(propagation, {name: axis}, is_trial=True)
+            walk.parts(propagation.parts)
+            if walk.is_met:
+                found[name] = axis
+    inputs = propagation.inputs.items()
+    return found or dict(list({name: 1 for name, shape in inputs if len(shape) > 1}.items())[:1])
+
+
+class Tokens(NamedTuple):
+    """The place of the tokens in a tensor.
+
+    Attributes:
+        axis: their axis.
+        before: how many other places come before them on it.
+        after: how many come after them.
+        met_last: whether each has met the last one: the last itself is what a step makes of it,
+            those before it are others at every step.
+    """
+
+    axis: int
+    before: Expr = S.Zero
+    after: Expr = S.Zero
+    met_last: bool = False
+
+
+class Single(Enum):
+    """A tensor with what was made of a single token, and is another one at every step."""
+
+    LAST = "the last token alone"
+
+
+Held = Tokens | Single | None
+"""The tokens in a tensor; None where it has none."""
+
+
+class _Walk:
+    """The tokens in every tensor known so far."""
+
+    def __init__(
+        self,
+        propagation: Propagation,
+        starts: Mapping[str, int],
+        tokens: Symbol | None = None,
+        *,
+        is_trial: bool = False,
+    ) -> None:
+        self.known: dict[Tensor, Held] = {
+            Tensor(name): Tokens(starts[name]) if name in starts else None
+            for name in propagation.inputs
+        }
+        self.tokens = tokens
+        self.is_trial = is_trial
+        self.is_met = False
+
+    def parts(self, parts: Iterable[Part]) -> None:
+        """Some parts, in order."""
+        for part in parts:
+            if isinstance(part, LayerCost):
+                found = self._left_by(part)
+                self._meet(part, found)
+                self.known.update(zip(part.made, found, strict=True))
+            else:
+                self._group(part)
+
+    def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
+        """The tokens in everything that a layer makes."""
+        held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
+        entering = [each if isinstance(each, Tokens) else None for each in held]
+        left = self._kept_by(layer, entering)
+        if Single.LAST not in held:
+            return left
+        return tuple(each._replace(met_last=True) if each else Single.LAST for each in left)
+
+    def _kept_by(
+        self, layer: LayerCost, entering: list[Tokens | None]
+    ) -> tuple[Tokens | None, ...]:
+        """The tokens in everything that a layer makes, of those in the tensors that enter."""
+        on_joint = [each for each in entering if each and each.axis == layer.cost.joint]
+        if on_joint and len(layer.outputs) > 1:
+            return tuple(self._cut(layer, on_joint[0]))
+        if on_joint and self.tokens is None:
+            entering = list(_joined(layer, entering))
+        carried = carries(layer.cost, layer.inputs, layer.output)
+        places = dict[Tokens, None]()
+        for each, axes in zip(entering, carried, strict=True):
+            if each is None:
+                continue
+            place = each.axis if on_joint and self.tokens is None else axes[each.axis]
+            if place is None:
+                self._refuse(layer, f"{layer.node.kind} does not keep the tokens apart")
+                return (None,) * len(layer.outputs)
+            places[each._replace(axis=place, met_last=False)] = None
+        if len(places) > 1:
+            self._refuse(
+                layer, f"{layer.node.kind} meets tokens of one input with those of another"
+            )
+        left = next(iter(places), None)
+        if left is not None and _meets_still(layer, entering, carried, left.axis):
+            cause = f"{layer.node.kind} meets the tokens with places that are there from the start"
+            self._refuse(layer, cause)
+        if left is not None and any(each.met_last for each in entering if each):
+            left = left._replace(met_last=True)
+        return (left,) * len(layer.outputs)
+
+    def _cut(self, layer: LayerCost, entering: Tokens) -> Iterator[Tokens | None]:
+        """The parts of a tensor: one is of the tokens alone, the others are beside them."""
+        axis, before, after, _ = entering
+        end, start = layer.inputs[0][axis] - after, exact(0)
+        for shape in layer.outputs:
+            stop = start + shape[axis]
+            if (start - before).expand() == 0 and (stop - end).expand() == 0:
+                yield entering._replace(before=S.Zero, after=S.Zero)
+            else:
+                if not (_is_at_most(stop, before) or _is_at_most(end, start)):
+                    self._refuse(layer, f"{layer.node.kind} cuts the tokens apart")
+                yield None
+            start = stop
+
+    def _meet(self, layer: LayerCost, found: tuple[Held, ...]) -> None:
+        """Make sure that a cache is of the tokens, and that nothing else hangs on their number."""
+        if layer.cost.cache is not None and layer.cost.cache.grows:
+            self._require_own(layer, layer.cost.cache, found[0])
+        if self.tokens is not None:
+            self._require_one_size(layer, found, self.tokens)
+
+    def _require_own(self, layer: LayerCost, cache: Cache, held: Held) -> None:
+        """A cache is of the tokens themselves, and of those that came before them."""
+        kind = layer.node.kind
+        if isinstance(held, Tokens) and held.met_last:
+            cause = f"{kind} keeps tokens that have met the last one, of every step another"
+            self._refuse(layer, cause)
+        elif held != Tokens(len(layer.output) - 2):
+            self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
+        else:
+            self.is_met = True
+        if self.tokens is not None and cache.read != 0:
+            cause = f"kv_length says how many keys {kind} meets, whatever came before"
+            self._refuse(layer, cause)
+
+    def _require_one_size(self, layer: LayerCost, found: tuple[Held, ...], tokens: Symbol) -> None:
+        """Nothing but the axis of the tokens hangs on how many enter."""
+        for each, shape in zip(found, layer.outputs, strict=True):
+            for i, extent in enumerate(shape):
+                if not (isinstance(each, Tokens) and i == each.axis):
+                    self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
+        for parameter in (*layer.cost.parameters, *layer.cost.tied):
+            self._require_same(layer, f"its {parameter.name}", parameter.size)
+        for name, names in _said(layer) if layer.cost.nests else ():
+            if tokens.name in names:
+                self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
+
+    def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
+        """Refuse a size that hangs on how many tokens enter, where every step must keep it."""
+        if self.tokens is not None and size.has(self.tokens):
+            self._refuse(layer, f"{what} has the size {text_of(size)}, which no step keeps")
+
+    def _group(self, group: GroupCost) -> None:
+        """A group; of a repeat what enters a later turn is what leaves the one before."""
+        flow = group.flow
+        if self.tokens is not None and group.runs.has(self.tokens):
+            self._refuse(group, f"how often it works hangs on {self.tokens.name}")
+        if flow is None:
+            return self.parts(group.parts)
+        if flow.entry is not None:
+            self.known[flow.entry] = self.known[flow.source]
+        self.parts(group.parts)
+        left = self.known[flow.result]
+        is_repeated = not (flow.chosen_by or group.runs is S.One)
+        if is_repeated and flow.entry is not None and self.known[flow.entry] != left:
+            self.known[flow.entry] = left
+            self.parts(group.parts)
+            if self.known[flow.result] != left:
+                self._refuse(group, "each turn leaves the tokens on another axis")
+        left = self.known[flow.result]
+        if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
+            self._refuse(group, "it may not run at all, and leaves other tokens than enter")
+        self.known[Tensor(group.path)] = left
+        return None
+
+    def _refuse(self, part: Part, cause: str) -> None:
+        if not self.is_trial:
+            _raise(part, f"{cause}: it cannot be decoded token by token")
+
+
+def _taken(layer: LayerCost, held: Held) -> Held:
+    """The tokens in what a layer takes of a tensor: one that takes the last place, the last one."""
+    if isinstance(held, Tokens) and held.axis == layer.cost.last and held.after == 0:
+        return Single.LAST
+    return held
+
+
+def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tokens | None]:
+    """The tokens of inputs that lie one behind the other, with all that lies beside them."""
+    joint = layer.cost.joint
+    assert joint is not None
+    extents = [shape[joint] for shape in layer.inputs]
+    for i, each in enumerate(entering):
+        if each is None or each.axis != joint:
+            yield each
+        else:
+            before, after = Add(*extents[:i], each.before), Add(*extents[i + 1 :], each.after)
+            yield each._replace(before=before, after=after)
+
+
+def _meets_still(
+    layer: LayerCost, entering: Iterable[Tokens | None], carried: Carried, axis: int
+) -> bool:
+    """Return whether an input without tokens has several places on the tokens' axis."""
+    return any(
+        each is None and place == axis and shape[own] != 1
+        for each, shape, axes in zip(entering, layer.inputs, carried, strict=True)
+        for own, place in enumerate(axes)
+    )
+
+
+def _is_at_most(small: Expr, large: Expr) -> bool:
+    """Return whether one size is proved to be at most another."""
+    bound = lower_bound((large - small).expand(), {})
+    return bound is not None and bound >= 0
+
+
+def _said(layer: LayerCost) -> Iterator[tuple[str, frozenset[str]]]:
+    """The fields of a layer with the names that stand in them."""
+    for name in layer.node.layer.model_fields_set:
+        given = getattr(layer.node.layer, name)
+        for item in given if type(given) is tuple else (given,):
+            if isinstance(item, Expression):
+                yield name, frozenset(free_names(item.tree))
+
+
+def _raise(part: Part, cause: str) -> NoReturn:
+    if isinstance(part, LayerCost):
+        raise part.node.error(cause, HINT)
+    raise SpecError(cause, hint=HINT, origin=part.origin, entry=part.path)

@@ -1,0 +1,59 @@
+"""Which networks a few words stand for: ``specs/*.yaml`` is all specs, ``PATH@*`` all variants."""
+
+from collections.abc import Iterable, Iterator
+
+from archspec import Architecture
+from archspec.architecture import read_architecture
+from archspec.document import read_document
+from costmodel.scenario.patterns import is_pattern, matches
+
+EVERY = "@*"
+"""What stands behind a path for all of its variants."""
+
+
+def names_several(specs: Iterable[str]) -> bool:
+    """Whether some words may stand for more than one network."""
+    texts = list(specs)
+    return len(texts) > 1 or any(
+        text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts
+    )
+
+
+def networks(specs: Iterable[str]) -> Iterator[Architecture]:
+    """The networks that some words stand for, each with its variant; patterns in sorted order.
+
+    Args:
+        specs: each ``PATH``, ``PATH@VARIANT`` or ``PATH@*``; in a path, ``*``, ``?`` and ``[…]``
+            stand for what they stand for in a shell.
+
+    Raises:
+        SpecError: nothing has such a path, or a spec breaks a rule.
+    """
+    for text in expanded(specs):
+        path, variant = _parted(text)
+        yield from _variants(read_architecture(read_document(path)), variant)
+
+
+def expanded(specs: Iterable[str]) -> Iterator[str]:
+    """The same words without patterns: one for every file that a pattern matches, sorted.
+
+    Raises:
+        SpecError: nothing matches a pattern.
+    """
+    for text in specs:
+        path, variant = _parted(text)
+        yield from (f"{file}@{variant}" if variant else file for file in matches(path, "spec"))
+
+
+def _variants(architecture: Architecture, variant: str) -> Iterator[Architecture]:
+    if variant == "*":
+        for name in architecture.header.variants or (None,):
+            yield architecture.varied(name)
+    else:
+        yield architecture.varied(variant or None)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The path, and the variant or nothing."""
+    path, at, variant = text.rpartition("@")
+    return (path, variant) if at and "/" not in variant else (text, "")

@@ -1,0 +1,796 @@
+"""Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from sympy import Expr, Mul, S, Symbol
+
+from archspec.arithmetic import Rational
+from archspec.errors import FinalError, Gathered, Origin, SpecError
+from archspec.fields import Expression
+from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides, item_output
+from archspec.trees import Measure, Name, Tensor, Tree
+from costmodel.algebra.bounds import Least, is_at_least
+from costmodel.algebra.conditions import AtLeast, Equal
+from costmodel.algebra.functions import exact, parts_of
+from costmodel.algebra.sums import (
+    OpenFormError,
+    Turns,
+    at_turn,
+    coefficients,
+    in_all_turns,
+    where_it_runs,
+)
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
+from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
+from costmodel.rules.backward import Backward
+from costmodel.rules.base import (
+    Requirement,
+    Several,
+    Shape,
+    Site,
+    Way,
+    elements,
+    find_backward_rule,
+    find_cost_rule,
+    find_shape_rule,
+    replaced,
+    show_shape,
+    text_of,
+)
+from costmodel.rules.cost import Cost, Role
+
+
+class Step(NamedTuple):
+    """What is in memory while one product of a layer, or the layer itself, is worked out.
+
+    Attributes:
+        reads: elements of the feature maps that enter.
+        writes: elements of the feature maps that leave.
+    """
+
+    reads: Expr
+    writes: Expr
+
+    @property
+    def elements(self) -> Expr:
+        """Input and output together."""
+        return self.reads + self.writes
+
+
+class LayerCost(NamedTuple):
+    """One layer with its shapes and its cost.
+
+    Attributes:
+        node: the layer in the graph.
+        inputs: the shapes that enter.
+        outputs: the shapes that leave.
+        cost: what it costs.
+        reads: the tensors that enter, what enters each turn of a repeat under its own name.
+        backward: what it keeps for its backward pass; None of a kind that does not say.
+    """
+
+    node: Node
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    cost: Cost
+    reads: tuple[Tensor, ...]
+    backward: Backward | None = None
+
+    @property
+    def output(self) -> Shape:
+        """The shape that leaves, the first where there are several."""
+        return self.outputs[0]
+
+    @property
+    def input_elements(self) -> Expr:
+        """Elements of all inputs."""
+        return sum(map(elements, self.inputs), exact(0))
+
+    @property
+    def made(self) -> tuple[Tensor, ...]:
+        """The tensors that leave."""
+        path = self.node.path
+        if len(self.outputs) == 1:
+            return (Tensor(path),)
+        return tuple(Tensor(path, i) for i in range(len(self.outputs)))
+
+    @property
+    def output_elements(self) -> Expr:
+        """Elements of all outputs."""
+        return sum(map(elements, self.outputs), exact(0))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The layer in one step, or one for each product where there are feature maps inside."""
+        if not self.cost.inner:
+            return (Step(self.input_elements, self.output_elements),)
+        return tuple(Step(nest.activations_read, nest.writes) for nest in self.cost.nests)
+
+
+class GroupCost(NamedTuple):
+    """A group or a repeat with what it holds.
+
+    Attributes:
+        name: unique among its siblings.
+        path: unique in the network.
+        kind: the block's name, or the composite's.
+        origin: where it stands in the spec.
+        parts: what it holds, each for one run.
+        output: the shape that leaves it.
+        runs: how often it works.
+        copies: how many copies of its weights there are.
+        turn: the index of its runs, where what it holds depends on which of them it is.
+        flow: of a repeat, what goes through it.
+    """
+
+    name: str
+    path: str
+    kind: str
+    origin: Origin
+    parts: tuple["Part", ...]
+    output: Shape
+    runs: Expr = S.One
+    copies: Expr = S.One
+    turn: Symbol | None = None
+    flow: "Flow | None" = None
+
+
+class Flow(NamedTuple):
+    """The tensors of a repeat.
+
+    Attributes:
+        source: what enters the first turn.
+        entry: what enters each turn; None where the turns stand one by one.
+        result: what leaves a turn, of turns one by one the last.
+        chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
+        sides: what leaves the network in every turn, from side branches of the body.
+        turn: counts the turns from 0, where what is in memory depends on which of them it is; None
+            where it does not.
+    """
+
+    source: Tensor
+    entry: Tensor | None
+    result: Tensor
+    chosen_by: Tensor | None = None
+    sides: tuple[Tensor, ...] = ()
+    turn: Symbol | None = None
+
+    def moved(self, old: str, new: str) -> "Flow":
+        """The same of a body whose path begins with ``new`` instead of ``old``."""
+        entry = self.entry and _moved_tensor(self.entry, old, new)
+        chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
+        source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
+        sides = tuple(_moved_tensor(side, old, new) for side in self.sides)
+        return Flow(source, entry, result, chosen, sides, self.turn)
+
+
+Part = LayerCost | GroupCost
+
+
+class Often(NamedTuple):
+    """How often something counts.
+
+    Attributes:
+        runs: how often it works.
+        copies: how many copies of its weights there are.
+        turns: the repeats whose every turn counts by itself, the innermost last.
+    """
+
+    runs: Expr = S.One
+    copies: Expr = S.One
+    turns: tuple[Turns, ...] = ()
+
+    @property
+    def works(self) -> Expr:
+        """How often it works in all, every turn counted."""
+        return Mul(self.runs, *(each.count for each in self.turns))
+
+    def within(self, group: GroupCost) -> "Often":
+        """How often what a group holds counts, the group itself counting so often."""
+        if group.turn is not None:
+            return self._replace(turns=(*self.turns, Turns(group.turn, group.runs)))
+        return Often(self.runs * group.runs, self.copies * group.copies, self.turns)
+
+
+class Counted(NamedTuple):
+    """A layer and how often it counts in the network."""
+
+    layer: LayerCost
+    often: Often
+
+
+class Propagation(NamedTuple):
+    """A graph whose every shape and cost is known.
+
+    Attributes:
+        inputs: name → shape of the network's inputs.
+        parts: the tree of layers and groups, in the order of the graph.
+        requirements: what the layers ask of the symbols, in the same order.
+        last_turns: the index of a repeat's turns → that of the last of them.
+        narrows: whether some layers take the last of all tokens alone (see `propagate`).
+    """
+
+    inputs: Mapping[str, Shape]
+    parts: tuple[Part, ...]
+    requirements: tuple[Requirement, ...]
+    last_turns: Mapping[Symbol, Expr]
+    narrows: bool = False
+
+    @property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """Every layer once, in order."""
+        return tuple(counted.layer for counted in self.counted)
+
+    @property
+    def counted(self) -> Iterator[Counted]:
+        """Every layer with how often it counts."""
+        return counted_in(self.parts)
+
+
+ONCE = Often()
+
+
+def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
+    """Every layer of a tree with how often it counts, the tree itself counting so often."""
+    for part in parts:
+        if isinstance(part, LayerCost):
+            yield Counted(part, often)
+        else:
+            yield from counted_in(part.parts, often.within(part))
+
+
+TOKENS = 1
+"""The axis of tokens, after that of sequences."""
+
+
+def propagate(
+    graph: Graph,
+    assumed: Assumptions = NO_ASSUMPTIONS,
+    past: Rational | str | None = None,
+    narrowed: Tensor | None = None,
+) -> Propagation:
+    """Apply the rules of every node, in order; linear in the number of nodes.
+
+    Args:
+        graph: the network.
+        assumed: assumptions, under which expressions are over the symbols that stand in for the
+            spec's.
+        past: how many tokens came before those that enter, or the symbol that says it; None where
+            no cache is kept.
+        narrowed: what leaves one of the graph's own items, of which those after it take the last
+            token alone; None where they take all.
+
+    Raises:
+        SpecError: a rule is broken whatever the symbols are. Where several are that have nothing to
+            do with each other, outside of repeats, the error has all of them.
+    """
+    gathered = Gathered()
+    with gathered.together():
+        walk = _Walk(graph, assumed, past, gathered)
+        inputs: dict[str, Shape] = {}
+        for given in graph.inputs:
+            with gathered.gathering():
+                inputs[given.name] = walk.input_shape(given)
+        parts: tuple[Part, ...] = ()
+        narrows = False
+        for item in graph.items:
+            parts += walk.parts((item,))
+            if narrowed is not None and item_output(item) == narrowed:
+                with gathered.gathering():
+                    narrows = walk.narrow(narrowed, Tensor(graph.inputs[0].name))
+    return Propagation(inputs, parts, tuple(walk.requirements), walk.last_turns, narrows)
+
+
+MAX_TURNS = 1_000
+"""The most turns of a repeat that are worked out one by one, where each changes the shape."""
+
+MAX_WORKED = 30_000
+"""The most layers that are worked out, each turn of such a repeat counted."""
+
+
+MAX_PARTS = 1_000
+"""The most parts of one extent; the laws of a network whose sizes are longer help nobody."""
+
+_UNKNOWN = "a shape that an error leaves unknown"
+"""The subject of errors that follow from one that is told."""
+
+
+class _Shapes(dict[Tensor, Shape]):
+    """Shapes by tensor; there is none of what leaves a layer that is wrong."""
+
+    def __init__(self, gathered: Gathered) -> None:
+        super().__init__()
+        self.gathered = gathered
+
+    def __missing__(self, tensor: Tensor) -> Shape:
+        if not self.gathered.found:
+            raise KeyError(tensor)  # no error explains it
+        raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
+
+
+class _Walk:
+    """The shapes known so far."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        assumed: Assumptions,
+        past: Rational | str | None,
+        gathered: Gathered,
+    ) -> None:
+        self.gathered = gathered
+        gathered.excuse(_UNKNOWN)
+        self.in_turns = 0  # how many repeats are around, whose bodies end at the first error
+        self.shapes = _Shapes(gathered)
+        self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
+        self.weights: dict[str, Shape] = {}
+        self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
+        self.last_turns: dict[Symbol, Expr] = {}
+        self.worked = 0
+        self.bounded: set[Expr] = set()  # extents that are not too long
+        self.requirements: list[Requirement] = []
+        own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
+        self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
+        self.least = assumed.raised(least_values(graph))
+        self.past = self._tokens_before(past, graph)
+
+    def _tokens_before(self, past: Rational | str | None, graph: Graph) -> Expr | None:
+        if isinstance(past, str):
+            return exact(graph.values[past]) if past in graph.fixed else self.symbols[past]
+        return None if past is None else exact(past)
+
+    def lookup(self, leaf: Name | Measure) -> Expr:
+        """The symbol of a name, or the extent of an axis of a tensor.
+
+        Raises:
+            ValueError: the tensor has no such axis.
+        """
+        if isinstance(leaf, Name):
+            return self.symbols[leaf.id]
+        shape = self.shapes[leaf.tensor]
+        if not -len(shape) <= leaf.axis < len(shape):
+            raise ValueError(f"the input {show_shape(shape)} has no axis {leaf.axis}")
+        return shape[leaf.axis]
+
+    def translate(self, tree: Tree) -> Expr:
+        """A resolved tree as a sympy expression."""
+        return translate(tree, self.lookup)
+
+    def input_shape(self, given: Input) -> Shape:
+        """The shape of one of the network's inputs, each extent a positive integer."""
+        site = Site(given, (), self.translate, self.least)
+        shape = tuple(
+            site.size(str(axis), size, word=f"the size of axis {axis}")
+            for axis, size in enumerate(given.sizes)
+        )
+        self.requirements += site.requirements
+        self.shapes[Tensor(given.name)] = shape
+        return shape
+
+    def narrow(self, tensor: Tensor, first: Tensor) -> bool:
+        """Leave one token of a tensor, if it has the tokens of the first input: ``(n, t, d)``."""
+        shape, given = self.shapes[tensor], self.shapes[first]
+        if len(shape) != 3 or shape[:2] != given[:2]:
+            return False
+        self.shapes[tensor] = replaced(shape, TOKENS, S.One)
+        return True
+
+    def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:
+        """The costs of some items, their inputs being known."""
+        parts: list[Part] = []
+        for item in items:
+            if self.in_turns:
+                parts.append(self.part(item))
+                continue
+            with self.gathered.gathering():
+                parts.append(self.part(item))
+        return tuple(parts)
+
+    def part(self, item: Item) -> Part:
+        """The cost of an item, its inputs being known."""
+        if isinstance(item, Node):
+            return self.layer(item)
+        if isinstance(item, Repeat):
+            return self.repeat(item)
+        inner = self.parts(item.items)
+        output = self.shapes[item.output]
+        return GroupCost(item.name, item.path, item.kind, item.origin, inner, output)
+
+    def layer(self, node: Node) -> LayerCost:
+        """One node."""
+        self.worked += 1
+        if self.worked > MAX_WORKED:
+            cause = f"more than {MAX_WORKED:,} layers to work out"
+            hint = "turns that each change the shape are worked out one by one"
+            raise FinalError(cause, hint=hint, origin=node.origin, entry=node.path)
+        inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
+        shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
+        site = Site(shown, inputs, self.translate, self.least, self.past)
+        kind = type(node.layer)
+        try:
+            site.require_axes()
+            found = find_shape_rule(kind)(node.layer, site)
+            outputs = found.shapes if isinstance(found, Several) else (found,)
+            self._bound(node, outputs)
+            cost = find_cost_rule(kind)(node.layer, site, outputs[0])
+            cost = self._tied(node, site, cost)
+            backward = _backward(node, site, outputs[0])
+            site.read_others(node.layer)
+        except SpecError as error:
+            raise on_the_way(error, show_way(self._way(node), show_shape)) from None
+        except LookupError as error:
+            raise node.error(str(error)) from None
+        self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
+        for i, shape in enumerate(outputs):
+            tensor = Tensor(node.path, i if len(outputs) > 1 else None)
+            self.shapes[tensor] = shape
+            self.sources[tensor] = node.inputs
+        for parameter in cost.parameters:
+            if parameter.role is Role.WEIGHT and parameter.shape:
+                self.weights.setdefault(node.path, parameter.shape)
+        return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
+
+    def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
+        """Refuse an extent that is too long to work on.
+
+        Raises:
+            SpecError: it has more than `MAX_PARTS` parts.
+        """
+        for axis, extent in ((i, e) for shape in outputs for i, e in enumerate(shape)):
+            if extent not in self.bounded and parts_of(extent) > MAX_PARTS:
+                hint = "give a symbol of its sizes a number with --set"
+                raise node.error(f"the size of axis {axis} has more than {MAX_PARTS:,} parts", hint)
+            self.bounded.add(extent)
+
+    def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
+        """The cost without the weight that another layer owns; both must be of one size."""
+        if node.tied is None:
+            return cost
+        own = next(p for p in cost.parameters if p.role is Role.WEIGHT)
+        shared = self.weights.get(node.tied)
+        if shared is None and self.gathered.found:
+            raise SpecError(f"the weight of '{node.tied}' is unknown", subject=_UNKNOWN)
+        if shared is None:
+            raise node.error(f"'{node.tied}' has no weight to share", field="weight")
+        if len(shared) != len(own.shape):
+            shown = f"{show_shape(shared)}; this layer needs {show_shape(own.shape)}"
+            raise node.error(f"the weight of '{node.tied}' is {shown}", field="weight")
+        for axis, (theirs, ours) in enumerate(zip(shared, own.shape, strict=True)):
+            rule = f"axis {axis} of the shared weight is {{theirs}}; this layer needs {{ours}}"
+            site.require(Equal(theirs, ours), rule, {"theirs": theirs, "ours": ours}, "weight")
+        self.weights[node.path] = shared
+        others = tuple(parameter for parameter in cost.parameters if parameter is not own)
+        return cost._replace(parameters=others, tied=(own,))
+
+    def repeat(self, item: Repeat) -> GroupCost:
+        """A repeat: its body once where it keeps the shape, else turn by turn until it does.
+
+        Of a symbolic number of turns, those that all add as much are met once, too. The experts of
+        a mixture all take the same input, so its body is always met once.
+
+        Raises:
+            SpecError: the number of turns is a symbol, and every turn changes the shape otherwise.
+        """
+        runs, copies = self._counts(item)
+        asked = len(self.requirements)
+        before = self.shapes[item.source]
+        parts, after = self._turn(item, before)
+        if item.kind == "moe" or runs is S.One or same_shape(before, after):
+            self._ask_where_it_runs(asked, runs)
+            return self._finish(item, after, parts, Often(runs, copies))
+        if runs.is_Integer and runs <= MAX_TURNS:
+            return self._finish(item, *self._turns(item, parts, after, runs))
+        del self.requirements[asked:]
+        grown = self._growing(item, before, after, runs)
+        if grown is not None:
+            return grown
+        self._require_a_turn(item, runs)
+        parts, after = self._turn(item, before)
+        return self._finish(item, *self._settled(item, parts, (before, after), runs))
+
+    def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
+        """What a body asks for, from a number of requirements on, counts where there is a turn."""
+        if not is_at_least(runs, 1, self.least):
+            self.requirements[asked:] = [
+                each._replace(condition=where_it_runs(each.condition, runs))
+                for each in self.requirements[asked:]
+            ]
+
+    def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
+        """No turn at all would leave another shape than one does."""
+        site = Site(item, (), self.translate, self.least)
+        rule = "times ({runs}) must be at least 1, since a turn changes the shape"
+        site.require(AtLeast(runs, 1), rule, {"runs": runs}, "times")
+        self.requirements += site.requirements
+
+    def _entering(self, tensor: Tensor) -> Tensor:
+        """What a tensor is, where it is what enters a repeat's body."""
+        while tensor in self.entering:
+            tensor = self.entering[tensor]
+        return tensor
+
+    def _counts(self, item: Repeat) -> tuple[Expr, Expr]:
+        """How often a repeat works, and how many copies it has: integers, no more runs than copies.
+
+        A body may be left out; an expert is there at least once.
+        """
+        site = Site(item, (), self.translate, self.least)
+        if item.chosen_by is None:
+            runs = site.size("times", Expression(item.runs), least=0)
+            self.requirements += site.requirements
+            return runs, runs
+        runs = site.size("top_k", Expression(item.runs))
+        copies = site.size("experts", Expression(item.copies))
+        rule = "top_k ({runs}) must be at most experts ({copies})"
+        shown = {"runs": runs, "copies": copies}
+        site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
+        self.requirements += site.requirements
+        return runs, copies
+
+    def _turn(
+        self, item: Repeat, before: Shape, source: Tensor | None = None
+    ) -> tuple[tuple[Part, ...], Shape]:
+        """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
+        self.shapes[item.entry] = before
+        self.entering[item.entry] = source or item.source
+        self.sources[item.entry] = (item.source,)
+        self.in_turns += 1
+        try:
+            return self.parts(item.items), self.shapes[item.result]
+        finally:
+            self.in_turns -= 1
+
+    def _settled(
+        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
+    ) -> tuple[Shape, tuple[Part, ...]]:
+        """The first turn, then all others, which keep the shape that it makes.
+
+        Raises:
+            SpecError: the second turn changes the shape again.
+        """
+        asked = len(self.requirements)
+        second = self._turn(item, shapes[1], item.result)[1]
+        del self.requirements[asked:]
+        if not same_shape(shapes[1], second):
+            hint = "fix the symbols in times with --set, or put them under let"
+            raise item.error(_changing(*shapes, second), hint)
+        return self._turns(item, parts, shapes[1], runs)
+
+    def _growing(self, item: Repeat, before: Shape, after: Shape, runs: Expr) -> GroupCost | None:
+        """All turns at once, where each adds as much to every axis as the first.
+
+        By induction: the body makes ``before + (i + 1)·step`` of ``before + i·step``, whatever i.
+
+        Raises:
+            SpecError: a turn asks for what has no form without its index.
+        """
+        if len(before) != len(after):
+            return None
+        steps = tuple(b - a for a, b in zip(before, after, strict=True))
+        index = Symbol(f"turn of {item.path}", integer=True, nonnegative=True)
+        self.least = {**self.least, index: 0}
+        asked = len(self.requirements)
+        try:
+            parts, left = self._turn(item, _grown(before, steps, index))
+        except SpecError:  # what a turn of unknown number cannot do, a turn after others can
+            return None
+        found = self.requirements[asked:]
+        del self.requirements[asked:]
+        if not same_shape(left, _grown(before, steps, index + 1)):
+            return None
+        turns = Turns(index, runs)
+        self.last_turns[index] = turns.last
+        try:
+            self.requirements += [
+                each for one in found for each in _in_all_turns(one, turns, self.least)
+            ]
+            _require_polynomials(parts, index)
+        except OpenFormError as error:
+            hint = "fix the symbols in times with --set, or put them under let"
+            raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
+        self._ask_where_it_runs(asked, runs)
+        output = _grown(before, steps, runs)
+        return self._finish(item, output, parts, Often(runs, runs), index)
+
+    def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
+        """The index of a repeat whose turns each leave something in memory; else None."""
+        if runs is S.One or not has_sides((item,)):
+            return None
+        index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
+        self.last_turns[index] = runs - 1
+        return index
+
+    def _turns(
+        self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
+    ) -> tuple[Shape, tuple[Part, ...]]:
+        """The turns that change the shape, one by one, then the rest at once."""
+        turns: list[Part] = [_turn_group(item, "turn_1", parts, shape, S.One)]
+        done = 1
+        while runs - done != 0:
+            parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
+            rest = runs - done
+            if same_shape(shape, after):
+                name = f"turn_{done + 1}" + "_on" * (rest != 1)
+                index = self._index(item, f"{item.path}/{name}", rest)
+                turns.append(_turn_group(item, name, parts, after, rest, index))
+                break
+            done += 1
+            if done > MAX_TURNS:
+                raise item.error(f"more than {MAX_TURNS:,} turns that each change the shape")
+            turns.append(_turn_group(item, f"turn_{done}", parts, after, S.One))
+            shape = after
+        return shape, tuple(turns)
+
+    def _finish(
+        self,
+        item: Repeat,
+        output: Shape,
+        parts: tuple[Part, ...],
+        often: Often = ONCE,
+        turn: Symbol | None = None,
+    ) -> GroupCost:
+        self.shapes[Tensor(item.path)] = output
+        self.sources[Tensor(item.path)] = (item.result,)
+        runs, copies, _ = often
+        last = parts[-1] if parts else None
+        if isinstance(last, GroupCost) and last.kind == "turn":
+            flow = Flow(item.source, None, Tensor(last.path))
+        else:
+            index = turn or self._index(item, item.path, runs)
+            inner = item.source, item.entry, item.result, item.chosen_by
+            flow = Flow(*inner, item.sides, index)
+        named = (item.name, item.path, item.kind, item.origin)
+        return GroupCost(*named, parts, output, runs, copies, turn, flow)
+
+    def _way(self, node: Node) -> Way:
+        """The last tensors before a node, with their shapes."""
+        steps: list[tuple[str, Shape]] = []
+        tensor: Tensor | None = node.inputs[0] if node.inputs else None
+        while tensor is not None and len(steps) < MAX_STEPS:
+            steps.append((tensor.label, self.shapes[tensor]))
+            before = self.sources.get(tensor, ())
+            tensor = before[0] if before else None
+        return tuple(reversed(steps))
+
+
+def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
+    """What a layer keeps for its backward pass, where its kind says it."""
+    try:
+        rule = find_backward_rule(type(node.layer))
+    except LookupError:
+        return None
+    return rule(node.layer, site, output)
+
+
+def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
+    """What a layer asks for in every turn, as requirements without the index."""
+    for condition, turn in in_all_turns(asked.condition, turns, least):
+        at = partial(at_turn, index=turns.index, value=turn)
+        quantities = {name: at(e) for name, e in asked.quantities.items()}
+        way = tuple((name, tuple(map(at, shape))) for name, shape in asked.way)
+        if condition.decide(least) is not True:
+            yield asked._replace(condition=condition, quantities=quantities, way=way)
+
+
+def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
+    """Every extent and size is a polynomial in the turn, so that all counts have closed sums.
+
+    Raises:
+        OpenFormError: one is none.
+    """
+    for layer, _ in counted_in(parts):
+        sizes = {f"axis {i} of {layer.node.name}": e for i, e in enumerate(layer.output)}
+        sizes |= {loop.name: loop.extent for nest in layer.cost.nests for loop in nest.loops}
+        sizes |= {parameter.name: parameter.size for parameter in layer.cost.parameters}
+        sizes |= {inner.name: inner.size for inner in layer.cost.inner}
+        for name, size in sizes.items():
+            try:
+                coefficients(size, index)
+            except OpenFormError:
+                cause = f"{name} of {layer.node.path} is {text_of(size)} in it, no polynomial"
+                raise OpenFormError(cause) from None
+
+
+def same_shape(before: Shape, after: Shape) -> bool:
+    """Whether two shapes are proved equal."""
+    if before == after:
+        return True
+    return len(before) == len(after) and all(
+        Equal(a, b).decide({}) for a, b in zip(before, after, strict=True)
+    )
+
+
+def _grown(shape: Shape, steps: Shape, turns: Expr) -> Shape:
+    """A shape after so many turns that each add a step to every axis."""
+    return tuple((size + turns * step).expand() for size, step in zip(shape, steps, strict=True))
+
+
+def _changing(*shapes: Shape) -> str:
+    """How the turns change the shape: the axes that differ, turn by turn."""
+    if len(set(map(len, shapes))) > 1:
+        shown = " → ".join(map(show_shape, shapes))
+        return f"every turn changes the number of axes: {shown}"
+    changes = ", ".join(
+        f"axis {i} from {' to '.join(map(text_of, extents))}"
+        for i, extents in enumerate(zip(*shapes, strict=True))
+        if len(set(extents)) > 1
+    )
+    return f"every turn changes {changes}, by more than a step that is always the same"
+
+
+def _turn_group(
+    item: Repeat,
+    name: str,
+    parts: tuple[Part, ...],
+    output: Shape,
+    runs: Expr,
+    index: Symbol | None = None,
+) -> GroupCost:
+    path = f"{item.path}/{name}"
+    moved = tuple(_moved(part, item.path, path) for part in parts)
+    number = int(name.split("_")[1])
+    source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
+    sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
+    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
+    return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
+
+
+def _result_of(item: Repeat, turn: str) -> Tensor:
+    """What leaves a turn that is shown apart from the others."""
+    return _moved_tensor(item.result, item.path, f"{item.path}/{turn}")
+
+
+def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:
+    """A tensor whose producer's path begins with ``new`` instead of ``old``, if it does."""
+    inside = tensor.producer.startswith(f"{old}/") and not tensor.producer.startswith(
+        f"{old}/turn_"
+    )
+    return tensor._replace(producer=new + tensor.producer[len(old) :]) if inside else tensor
+
+
+def _moved(part: Part, old: str, new: str) -> Part:
+    """A part whose path begins with ``new`` instead of ``old``."""
+    if isinstance(part, LayerCost):
+        inputs = tuple(_moved_tensor(tensor, old, new) for tensor in part.node.inputs)
+        reads = tuple(_moved_tensor(tensor, old, new) for tensor in part.reads)
+        path = new + part.node.path[len(old) :]
+        return part._replace(node=part.node._replace(path=path, inputs=inputs), reads=reads)
+    parts = tuple(_moved(inner, old, new) for inner in part.parts)
+    flow = part.flow and part.flow.moved(old, new)
+    return part._replace(path=new + part.path[len(old) :], parts=parts, flow=flow)
+
+
+def least_values(graph: Graph) -> Least:
+    """The smallest value of every free symbol that has one."""
+    return {
+        symbol(name, spec.domain): spec.least
+        for name, spec in graph.symbols.items()
+        if spec.least is not None and name not in graph.fixed
+    }
+
+
+def on_the_way(error: SpecError, shapes: str) -> SpecError:
+    """The same error with the shapes that led there, if there are any."""
+    if not shapes:
+        return error
+    hint = f"{error.hint}; {shapes}" if error.hint else shapes
+    told = SpecError(
+        error.cause, hint=hint, origin=error.origin, entry=error.entry, subject=error.subject
+    )
+    told.others = error.others
+    return told
+
+
+MAX_STEPS = 6
+"""The most tensors that an error shows of the way to a layer."""
+
+
+def show_way(way: Way, show: Callable[[Shape], str]) -> str:
+    """``shapes on the way: input [1, 3, 224, 224] → conv2d_1 [1, 96, 55, 55]``."""
+    if not way:
+        return ""
+    steps = ["…"] * (len(way) == MAX_STEPS) + [f"{name} {show(shape)}" for name, shape in way]
+    return f"shapes on the way: {' → '.join(steps)}"

@@ -1,0 +1,702 @@
+"""What every layer sees of the network's inputs: receptive field, effective stride and padding.
+
+The places of each axis of each input are followed through the network: on which axis of a tensor
+they are, and what one element of the tensor sees of them (`View`). Which places a layer reads is
+said by its rule: windows by the affine maps of their loop nests, what moves or resamples an axis by
+`Cost.reads`, what moves whole axes by `Cost.axes`; `places` composes them exactly.
+
+A view ends where an element sees the whole axis (`End`): in attention, in pooling of the whole map,
+where a map is flattened into features. An axis that is mixed before anything was seen of it beside
+each element is an axis of features, and is not followed: channels, or the width of a model.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial, reduce
+from itertools import accumulate, pairwise, takewhile
+from typing import NamedTuple
+
+from sympy import Expr, S, Symbol
+
+from archspec.trees import Tensor
+from costmodel.algebra.bounds import is_at_least
+from costmodel.algebra.functions import is_whole
+from costmodel.algebra.places import (
+    POINT,
+    OpenPlacesError,
+    Reads,
+    Span,
+    hull,
+    hull_of_first,
+    largest,
+)
+from costmodel.algebra.work import charge
+from costmodel.network.propagation import Counted, GroupCost, LayerCost, Part, Propagation
+from costmodel.rules.base import Shape, elements
+from costmodel.rules.cost import Output, axes_but
+from costmodel.rules.nests import Axis, LoopNest
+
+
+class Source(NamedTuple):
+    """An axis of one of the network's inputs."""
+
+    input: str
+    axis: int
+
+
+class End(NamedTuple):
+    """An axis of the input of which an element sees more than a field around it.
+
+    Attributes:
+        path: the layer from which on it does.
+        kind: the layer's kind.
+        why: what the layer does.
+        goes_on: whether what sees it still has places along an axis, as the tokens that leave an
+            attention do; what pools or flattens a whole map for a classifier has none.
+    """
+
+    path: str
+    kind: str
+    why: str
+    goes_on: bool
+
+    def __str__(self) -> str:
+        """Return ``self_attention 'block/self_attention_1' sees the whole axis``."""
+        return f"{self.kind} '{self.path}' {self.why}"
+
+
+class Scattered(NamedTuple):
+    """A field of which the next element's is not a constant distance away.
+
+    Attributes:
+        path: the layer that gives places another order, as flattening height and width into tokens.
+        span: the field before it.
+    """
+
+    path: str
+    span: Span
+
+
+Seen = Span | Scattered | End
+"""What an element sees of an axis of the input."""
+
+
+class View(NamedTuple):
+    """What the elements of a tensor see of an axis of the network's input.
+
+    Attributes:
+        axes: the axes of the tensor along which it moves; none where all see the same.
+        seen: the field, or where it ends.
+    """
+
+    axes: frozenset[int]
+    seen: Seen
+
+
+Reach = Mapping[Source, View]
+"""What is seen of each axis of the inputs; one that is not in it is unseen, or of features."""
+
+
+class Clash(NamedTuple):
+    """A merge whose paths have other strides, so that their places drift apart.
+
+    Attributes:
+        path: the layer.
+        strides: the effective strides of its inputs on the axis.
+    """
+
+    path: str
+    strides: tuple[Expr, ...]
+
+
+class Fields(NamedTuple):
+    """What every layer sees.
+
+    Attributes:
+        reaches: path of a layer → what each of its outputs sees; in a repeat in its last turn.
+        clashes: the merges of paths whose strides differ.
+    """
+
+    reaches: Mapping[str, tuple[Reach, ...]]
+    clashes: tuple[Clash, ...]
+
+
+def fields_of(propagation: Propagation) -> Fields:
+    """Return what every layer of a network sees of its inputs."""
+    walk = _Walk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
+    for name, shape in propagation.inputs.items():
+        walk.scope[Tensor(name)] = _of_input(name, shape)
+    walk.parts(propagation.parts)
+    return Fields(walk.reaches, tuple(walk.clashes))
+
+
+def _of_input(name: str, shape: Shape) -> Reach:
+    """All axes but the batch's are followed."""
+    axes = range(1, len(shape))
+    return {Source(name, axis): View(frozenset({axis}), POINT) for axis in axes}
+
+
+MAX_TURNS, MAX_OPEN_TURNS = 64, 8
+"""The most turns of a repeat that are followed one by one, of a known and of an open number."""
+
+MAX_PARTS = 1_000
+"""The most parts of the places that are seen of one axis, written out."""
+
+Moves = Mapping[Source, tuple[Expr, Expr]]
+"""By how much a turn moves the first and the last place that are seen of each axis."""
+
+
+class _Walk:
+    """What the tensors so far see."""
+
+    def __init__(self, followed: Mapping[str, int]) -> None:
+        self.followed = followed  # the network's input → how many of its axes are followed
+        self.scope: dict[Tensor, Reach] = {}
+        self.reaches: dict[str, tuple[Reach, ...]] = {}
+        self.clashes: dict[Clash, None] = {}
+
+    def parts(self, parts: Iterable[Part]) -> None:
+        """Follow some parts in their order."""
+        for part in parts:
+            if isinstance(part, LayerCost):
+                self._layer(part)
+            elif part.flow is not None and part.flow.entry is not None:
+                self._repeat(part)
+            else:
+                self.parts(part.parts)
+                if part.flow is not None:
+                    self.scope[Tensor(part.path)] = self.scope[part.flow.result]
+
+    def _layer(self, layer: LayerCost) -> None:
+        charge(1, layer.node)
+        entering = [self.scope[tensor] for tensor in layer.reads]
+        self.clashes.update(dict.fromkeys(_clashes(layer, entering)))
+        reaches = _Passage(layer, self.followed).through(entering)
+        self.reaches[layer.node.path] = reaches
+        self.scope.update(zip(layer.made, reaches, strict=True))
+
+    def _repeat(self, group: GroupCost) -> None:
+        """Follow the turns of a repeat, of which the last is kept; experts take the same input."""
+        assert group.flow is not None
+        turns = S.One if group.flow.chosen_by is not None else group.runs
+        states = [self.scope[group.flow.source]]
+        if turns is S.Zero:
+            self._turn(group, states[0])
+        most = MAX_TURNS if turns.is_Integer else MAX_OPEN_TURNS
+        while turns - len(states) + 1 != 0 and len(states) <= most:
+            states.append(self._turn(group, states[-1]))
+            moves = _moves(states[-3:])
+            if moves is not None:
+                states.append(self._last_turn(group, states, moves, turns))
+                break
+        else:
+            if turns - len(states) + 1 != 0:
+                states.append(_ended(group, states[-1], "sees otherwise more in every turn"))
+        result = states[-1]
+        if group.flow.chosen_by is not None:
+            result = _weighed(result, self.scope[group.flow.chosen_by])
+        self.scope[Tensor(group.path)] = result
+
+    def _turn(self, group: GroupCost, entering: Reach) -> Reach:
+        assert group.flow is not None
+        assert group.flow.entry is not None
+        self.scope[group.flow.entry] = entering
+        self.parts(group.parts)
+        left = self.scope[group.flow.result]
+        if group.turn is not None and any(_has(view, group.turn) for view in left.values()):
+            return _ended(group, left, "reads other places in every turn")
+        return left
+
+    def _last_turn(
+        self, group: GroupCost, states: Sequence[Reach], moves: Moves, turns: Expr
+    ) -> Reach:
+        """Follow the last of turns that each move what is seen by as much; return what it sees.
+
+        By induction: the first place after a turn is ``min(first before it ∘ body, others)``. Where
+        two turns move it by the same, and not towards the end of the input, the others were not the
+        least in the second, nor can they be later.
+        """
+        done = len(states) - 1
+        before, after = (_moved(state, moves, turns - done) for state in states[-2:])
+        if turns - done != 0:
+            self._turn(group, before)
+        if is_at_least(turns, done - 2, {}):
+            return after
+        return _ended(group, after, "sees otherwise more in its first turns")
+
+
+def _weighed(reach: Reach, weights: Reach) -> Reach:
+    """Return what experts see, weighed by a router that sees a token as they do, or more."""
+    found = dict(reach)
+    for source, view in weights.items():
+        if isinstance(view.seen, End) and source in found:
+            found[source] = found[source]._replace(seen=view.seen)
+    return found
+
+
+def _moves(states: Sequence[Reach]) -> Moves | None:
+    """Return how two turns move the first and last places of each axis, if both do by as much."""
+    if len(states) < 3:
+        return None
+    one, other = (_moves_to(*pair) for pair in pairwise(states))
+    return one if one == other else None
+
+
+def _moves_to(before: Reach, after: Reach) -> Moves | None:
+    found: dict[Source, tuple[Expr, Expr]] = {}
+    for source, view in after.items():
+        old = before.get(source)
+        moves = None if old is None or old.axes != view.axes else _moves_of(old.seen, view.seen)
+        if moves is None:
+            return None
+        found[source] = moves
+    return found if len(before) == len(after) else None
+
+
+def _moves_of(old: Seen, new: Seen) -> tuple[Expr, Expr] | None:
+    if old == new:
+        return S.Zero, S.Zero
+    if not (isinstance(old, Span) and isinstance(new, Span)):
+        return None
+    moves = old.shift_to(new)
+    wider = moves is not None and is_at_least(-moves[0], 0, {}) and is_at_least(moves[1], 0, {})
+    return moves if wider else None
+
+
+def _moved(reach: Reach, moves: Moves, times: Expr) -> Reach:
+    """Return what is seen so many turns later."""
+    moved = dict(reach)
+    for source, view in reach.items():
+        if isinstance(view.seen, Span):
+            first, last = ((times * each).expand() for each in moves[source])
+            moved[source] = view._replace(seen=view.seen.shifted(first, last))
+    return moved
+
+
+def _ended(group: GroupCost, reach: Reach, why: str) -> Reach:
+    """Return what is seen where every field ends at a repeat."""
+    end = End(group.path, group.kind, why, goes_on=True)
+    return {
+        source: view if isinstance(view.seen, End) else view._replace(seen=end)
+        for source, view in reach.items()
+    }
+
+
+def _has(view: View, index: Symbol) -> bool:
+    """Return whether what is seen depends on the turn of a repeat."""
+    if not isinstance(view.seen, Span):
+        return False
+    routes = (*view.seen.firsts, *view.seen.lasts)
+    return any(each.has(index) for route in routes for step in route for each in step)
+
+
+def _clashes(layer: LayerCost, entering: Sequence[Reach]) -> Iterator[Clash]:
+    """Yield the axes on which the strides of some inputs differ, or are not proved to be equal."""
+    if not (layer.cost.keeps or layer.cost.output is Output.CONCAT):
+        return
+    strides: dict[int, list[Expr]] = {}
+    for shape, reach in zip(layer.inputs, entering, strict=True):
+        for axis, stride in _strides(reach).items():
+            strides.setdefault(axis - len(shape), []).append(stride)
+    for found in strides.values():
+        if len(set(found)) > 1:
+            yield Clash(layer.node.path, tuple(found))
+
+
+def _strides(reach: Reach) -> dict[int, Expr]:
+    """Return the stride of what is seen along each axis of a tensor."""
+    spans = ((view.axes, view.seen) for view in reach.values() if isinstance(view.seen, Span))
+    return {axis: span.stride for axes, span in spans for axis in axes}
+
+
+class _Passage(NamedTuple):
+    """What is seen through one layer.
+
+    Attributes:
+        layer: it.
+        followed: the network's input → how many of its axes are followed.
+    """
+
+    layer: LayerCost
+    followed: Mapping[str, int]
+
+    def through(self, entering: Sequence[Reach]) -> tuple[Reach, ...]:
+        """Return what each output sees, from what the inputs see."""
+        cost = self.layer.cost
+        before = self._merged(self._aligned(entering[: cost.sees]))
+        if cost.output is Output.VIEW and cost.axes is None and not cost.reads:
+            return (self._rearranged(before),)
+        outputs = range(len(self.layer.outputs))
+        every = cost.reads or (self._windows(),)
+        read = [self._read(before, every[i % len(every)]) for i in outputs]
+        return tuple(map(self._carried, read))
+
+    def _end(self, why: str, *, goes_on: bool = True) -> End:
+        return End(self.layer.node.path, self.layer.node.kind, why, goes_on)
+
+    def _aligned(self, entering: Sequence[Reach]) -> list[Reach]:
+        """Return the reaches of inputs whose axes are counted alike, and laid end to end."""
+        if self.layer.cost.keeps and len(entering) > 1:
+            return [
+                self._broadcast(*each) for each in zip(entering, self.layer.inputs, strict=True)
+            ]
+        joined = self._joined_axis
+        return list(entering) if joined is None else self._end_to_end(entering, joined)
+
+    def _broadcast(self, reach: Reach, shape: Shape) -> Reach:
+        """Return what an input adds, its axes counted from the last; along others it stays."""
+        shift = len(self.layer.output) - len(shape)
+        pairs = zip(shape, self.layer.output[shift:], strict=True)
+        same = {i for i, (own, size) in enumerate(pairs) if own is S.One and size is not S.One}
+        return {
+            source: View(frozenset(axis + shift for axis in axes - same), seen)
+            for source, (axes, seen) in reach.items()
+        }
+
+    @property
+    def _joined_axis(self) -> int | None:
+        """The axis on which the inputs are joined, where they are."""
+        cost = self.layer.cost
+        if cost.output is not Output.CONCAT or cost.axes is None:
+            return None
+        joins = len(cost.axes) == len(self.layer.inputs[0]) and None in cost.axes
+        return cost.axes.index(None) if joins else None
+
+    def _end_to_end(self, entering: Sequence[Reach], axis: int) -> list[Reach]:
+        """Return what inputs see that lie one after another on an axis.
+
+        The places of an axis are further on by what lies before; where several inputs see it, it
+        has no field, or is one of features.
+        """
+        starts = accumulate((shape[axis] for shape in self.layer.inputs), initial=S.Zero)
+        seen = Counter(s for reach in entering for s, view in reach.items() if axis in view.axes)
+        found: list[Reach] = []
+        for reach, start in zip(entering, starts, strict=False):
+            views = dict(reach)
+            for source, view in reach.items():
+                if axis not in view.axes:
+                    continue
+                del views[source]
+                if seen[source] == 1:
+                    views |= self._read({source: view}, {axis: Reads(S.One, -start, -start)})
+                else:
+                    views |= self._mixed(source, view, reach, "joins the places of several maps")
+            found.append(views)
+        return found
+
+    def _is_features(self, source: Source, view: View, reach: Reach) -> bool:
+        """Return whether a mixed axis is one of features: the first of its input to be mixed."""
+        beside = sum(each.input == source.input for each in reach)
+        is_point = isinstance(view.seen, Span) and view.seen.is_point
+        return is_point and beside == self.followed[source.input]
+
+    def _mixed(self, source: Source, view: View, reach: Reach, why: str) -> Reach:
+        """Return what is seen of an axis that is mixed: of features nothing, else an end."""
+        if isinstance(view.seen, End):
+            return {source: view}
+        if self._is_features(source, view, reach):
+            return {}
+        pools = self.layer.cost.output is Output.GLOBAL_POOL
+        return {source: view._replace(seen=self._end(why, goes_on=not pools))}
+
+    def _merged(self, reaches: Sequence[Reach]) -> Reach:
+        """Return what several inputs see together."""
+        sources = dict.fromkeys(source for reach in reaches for source in reach)
+        found: dict[Source, View] = {}
+        for source in sources:
+            views = [reach[source] for reach in reaches if source in reach]
+            if not self._is_mixed_elsewhere(source, reaches):
+                found[source] = reduce(self._together, _but_gates(views))
+        return found
+
+    def _is_mixed_elsewhere(self, source: Source, reaches: Sequence[Reach]) -> bool:
+        """Return whether an axis is one of features, which another path has mixed."""
+        having = next(reach for reach in reaches if source in reach)
+        others = (each for reach in reaches if source not in reach for each in reach)
+        return self._is_features(source, having[source], having) and any(
+            each.input == source.input for each in others
+        )
+
+    def _together(self, one: View, other: View) -> View:
+        """Return what two views see together."""
+        axes = one.axes | other.axes
+        if one == other:
+            return one
+        for end in (one.seen, other.seen):
+            if isinstance(end, End):
+                return View(axes, end._replace(goes_on=True))
+        if not (isinstance(one.seen, Span) and isinstance(other.seen, Span)):
+            return View(axes, self._end("joins places in different orders"))
+        if one.axes != other.axes:
+            return View(axes, self._end("joins places of different axes"))
+        together = hull if one.seen.stride == other.seen.stride else hull_of_first
+        return View(axes, together(one.seen, other.seen))
+
+    def _windows(self) -> Mapping[int, Reads | None]:
+        """Return which places of each axis the windows read; None where they leave gaps."""
+        nests = self.layer.cost.nests if self.layer.cost.slides else ()
+        for nest in nests[:1]:
+            spread = nest.operand("output").axes
+            of_axis = _spread if spread else _slid
+            axes = enumerate(spread or nest.operand("input").axes, 2)
+            return {i: of_axis(nest, axis) for i, axis in axes}
+        return {}
+
+    def _read(self, before: Reach, reads: Mapping[int, Reads | None]) -> Reach:
+        """Return what is seen by what reads some axes so."""
+        found = dict(before)
+        for source, (axes, seen) in before.items():
+            for axis in axes & reads.keys():
+                seen = self._through_one(seen, reads[axis])
+            found[source] = View(axes, seen)
+        return found
+
+    def _through_one(self, seen: Seen, reads: Reads | None) -> Seen:
+        if isinstance(seen, End):
+            moves = reads is not None and reads.first == reads.last and reads.over is S.One
+            return seen if moves else seen._replace(goes_on=True)
+        if reads is None and self.layer.cost.output is Output.VIEW:
+            return self._scattered(seen)
+        if reads is None:
+            return self._end(
+                _OPEN.get(self.layer.cost.output, "reads places at no constant distance")
+            )
+        if isinstance(seen, Span):
+            after = seen.after(reads)
+            is_long = after.parts > MAX_PARTS
+            return self._end("sees places whose law is too long to work on") if is_long else after
+        if reads.scale is reads.over is S.One and reads.first == reads.last:
+            return seen
+        return self._end("has windows over places in another order")
+
+    def _carried(self, before: Reach) -> Reach:
+        """Return what is seen where each axis of the output is one of the input, or none."""
+        axes, ends = self._axes
+        found: dict[Source, View] = {}
+        for source, view in before.items():
+            moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
+            lost = view.axes - set(axes)
+            views: Reach = {source: view}
+            if view.axes & ends:
+                views = {source: view._replace(seen=self._whole(view.seen))}
+            elif lost and self.layer.cost.output is not Output.VIEW:
+                views = self._mixed(source, view, before, self._sees_all)
+            found |= {each: View(moved, seen) for each, (_, seen) in views.items()}
+        return found
+
+    def _whole(self, seen: Seen) -> End:
+        pools = self.layer.cost.output is Output.GLOBAL_POOL
+        return seen if isinstance(seen, End) else self._end(self._sees_all, goes_on=not pools)
+
+    @property
+    def _sees_all(self) -> str:
+        pools = self.layer.cost.output is Output.GLOBAL_POOL
+        return "sees the whole map" if pools else "sees the whole axis"
+
+    @property
+    def _axes(self) -> tuple[tuple[int | None, ...], set[int]]:
+        """The axis of the input that each axis of the output is, and those that are seen whole."""
+        cost, rank = self.layer.cost, max(map(len, self.layer.inputs), default=0)
+        if cost.slides:
+            return axes_but(rank, 1 if cost.output is Output.CONV else None), set()
+        if cost.keeps or self._joined_axis is not None or (cost.reads and cost.axes is None):
+            return axes_but(len(self.layer.output)), set(cost.ends)
+        if cost.axes is not None:
+            return cost.axes, set(cost.ends)
+        return (None,) * len(self.layer.output), set(range(rank))
+
+    def _rearranged(self, before: Reach) -> Reach:
+        """Return what is seen where the same elements have other axes.
+
+        Axes that stay, at the beginning and at the end, keep their places. In between places lose
+        their order, and where they are laid into features, an element sees the whole map.
+        """
+        old, new = self.layer.inputs[0], self.layer.output
+        head = _common(old, new)
+        tail = _common(old[head:][::-1], new[head:][::-1])
+        between = range(head, len(old) - tail)
+        after = range(head, len(new) - tail)
+        places = {axis for view in before.values() for axis in view.axes}
+        if not places.isdisjoint(between):
+            between, after = _narrowed(old, between, new, after, places)
+        features = any(old[axis] is not S.One for axis in between if axis and axis not in places)
+        laid = _extended(new, after)
+        move = partial(self._moved, between=between, laid=laid, features=features)
+        return {source: move(view) for source, view in before.items()}
+
+    def _moved(self, view: View, between: range, laid: frozenset[int], *, features: bool) -> View:
+        """Return what is seen where the axes between are laid out as others.
+
+        One axis that is made of features and places is one of features. What ended in features, and
+        is laid out along more axes, is no longer the same at all places.
+        """
+        old, seen = self.layer.inputs[0], view.seen
+        shift = len(self.layer.output) - len(old)
+        moving = {axis for axis in view.axes if old[axis] is not S.One}
+        inside = moving & set(between)
+        axes = frozenset(a if a < between.start else a + shift for a in moving - inside)
+        spreads = isinstance(seen, End) and len(laid) > len(_extended(old, between))
+        if not inside and not spreads:
+            return View(axes, seen)
+        joins = features and not axes and len(laid) < 2
+        if not isinstance(seen, End):
+            why = "sees the whole map" if joins else "lays places among features"
+            seen = self._end(why, goes_on=not joins) if features else self._scattered(seen)
+        return View(axes if joins else axes | laid, seen)
+
+    def _scattered(self, seen: Span | Scattered) -> Scattered:
+        span = seen if isinstance(seen, Span) else seen.span
+        return Scattered(self.layer.node.path, span)
+
+
+_OPEN = {
+    Output.RESAMPLE: "resamples by a factor that depends on the size of the map",
+    Output.CONV: "leaves gaps between the elements that it spreads",
+}
+
+
+def _but_gates(views: Sequence[View]) -> Sequence[View]:
+    """Return the views but those of gates, which are the same at all places of the others.
+
+    As is usual, the field beside a squeeze-excitation or a pooled context is that of the map.
+    """
+    fields = (view.axes for view in views if not isinstance(view.seen, End))
+    places = frozenset[int]().union(*fields)
+    kept = [view for view in views if not _is_gate(view, places)]
+    return kept if any(view.axes for view in kept) else views
+
+
+def _is_gate(view: View, places: frozenset[int]) -> bool:
+    """Return whether what sees all is the same at all places, which lie on some axes."""
+    return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
+
+
+def _slid(nest: LoopNest, axis: Axis) -> Reads:
+    """A window that reads ``s·h_o + d·k_h − p``."""
+    stride, dilation = axis.steps
+    span = (_taps(nest, axis) - 1) * dilation
+    return Reads(stride, axis.start, (axis.start + span).expand())
+
+
+def _spread(nest: LoopNest, axis: Axis) -> Reads | None:
+    """A window that writes ``s·h_i + d·k_h − p``: of the taps those that fall on the output.
+
+    With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
+    ``ceil((h_o + p − k_h + 1)/s)`` to ``(h_o + p)//s``, which leaves no gaps where ``k_h >= s``.
+    """
+    stride, dilation = axis.steps
+    reach = _taps(nest, axis) - 1
+    if stride is S.One:
+        return Reads(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
+    if dilation is not S.One or is_at_least(stride - reach, 2, {}):
+        return None
+    return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
+
+
+def _taps(nest: LoopNest, axis: Axis) -> Expr:
+    """The extent of the kernel's loop on an axis."""
+    return nest.over(axis.loops[1:])[0].extent
+
+
+def _narrowed(
+    old: Shape, between: range, new: Shape, after: range, places: Set[int]
+) -> tuple[range, range]:
+    """Return axes that are laid out as others, but for those at their ends that have no places.
+
+    They stand apart where as many elements come before, or behind, in both shapes.
+    """
+    for way in (slice(None), slice(None, None, -1)):
+        features = [*takewhile(lambda axis: axis not in places, between[way])]
+        apart = [
+            (i, j)
+            for i in range(1, len(features) + 1)
+            for j in range(1, len(after) + 1)
+            if elements(tuple(old[axis] for axis in features[:i]))
+            == elements(tuple(new[axis] for axis in after[way][:j]))
+        ]
+        i, j = max(apart, default=(0, 0))
+        between, after = between[way][i:][way], after[way][j:][way]
+    return between, after
+
+
+def _extended(shape: Shape, axes: range) -> frozenset[int]:
+    """Return those of some axes that have more than one element."""
+    return frozenset(axis for axis in axes if shape[axis] is not S.One)
+
+
+def _common(one: Sequence[Expr], other: Sequence[Expr]) -> int:
+    """Return how many extents agree from the first on."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+Measure = Callable[[Span], Expr]
+"""A measure of a field."""
+
+
+def size_of(span: Span) -> Expr:
+    """Return how many elements a field has."""
+    return span.size
+
+
+def stride_of(span: Span) -> Expr:
+    """Return by how many elements the next field is further on.
+
+    Raises:
+        OpenPlacesError: it is a fraction of symbols, which no law of integers gives.
+    """
+    stride = span.stride
+    if not (stride.is_Rational or is_whole(stride)):
+        raise OpenPlacesError("its stride is a fraction of symbols")
+    return stride
+
+
+def padding_of(span: Span) -> Expr:
+    """Return how many elements before the input the first field begins."""
+    return span.padding
+
+
+def measured(reaches: Iterable[Reach], measure: Measure) -> Expr | str:
+    """Return a measure of what a layer sees, of several axes the largest, or why there is none.
+
+    An axis behind the batch's that no window has widened is one of channels, where others are seen.
+
+    Raises:
+        OpenPlacesError: it has no closed form.
+    """
+    seen = [(source, view.seen) for reach in reaches for source, view in reach.items()]
+    places = [each for source, each in seen if not _is_untouched(source, each)]
+    values: list[Expr] = []
+    for each in places or [each for _, each in seen]:
+        value = _measured(each, measure)
+        if isinstance(value, str):
+            return value
+        values.append(value)
+    return largest(values) if values else "it sees no places of the input"
+
+
+def _is_untouched(source: Source, seen: Seen) -> bool:
+    return source.axis == 1 and isinstance(seen, Span) and seen.is_point and seen.stride is S.One
+
+
+def _measured(seen: Seen, measure: Measure) -> Expr | str:
+    if isinstance(seen, End):
+        return str(seen)
+    if isinstance(seen, Span):
+        return measure(seen)
+    if measure is size_of:
+        return seen.span.size
+    return f"'{seen.path}' gives its places another order"
+
+
+def ends_of(fields: Fields, counted: Iterable[Counted]) -> tuple[End, ...]:
+    """Return the ends of the fields that some layers see, in their order."""
+    working = (layer for layer, often in counted if often.works is not S.Zero)
+    reaches = (reach for layer in working for reach in fields.reaches[layer.node.path])
+    seen = (view.seen for reach in reaches for view in reach.values())
+    return tuple(dict.fromkeys(each for each in seen if isinstance(each, End)))
+
+
+def end_of(fields: Fields, counted: Iterable[Counted]) -> End | None:
+    """Return the first end of a field beyond which there are places still, if there is one."""
+    return next((end for end in ends_of(fields, counted) if end.goes_on), None)

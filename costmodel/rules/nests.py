@@ -1,0 +1,193 @@
+"""A cost rule as a loop nest: one declaration from which every count is read off.
+
+A convolution *is* the loops over ``c_i/g, k_h, k_w, h_o, w_o, c_o``. The product of all extents
+is its MACs; the product of the extents that index the weight is its #params; of those that index
+the output, the output's size. The formula that a reader sees is the declaration itself and cannot
+disagree with the number.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from sympy import Expr, Mul, S
+
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.rules.formula import Formula
+from costmodel.rules.windows import Window
+
+BATCH = "n"
+"""The loop over the batch; the slides leave it out where it is 1."""
+
+
+class Loop(NamedTuple):
+    """One loop of a nest.
+
+    Attributes:
+        name: as on the slides: ``c_o``, ``k_h``.
+        count: how many there are before they are divided into groups.
+        share: the name and number of the groups that divide them, or None: the loop ``c_i/g``.
+        window: the window whose positions it counts, where it does.
+    """
+
+    name: str
+    count: Expr
+    share: tuple[str, Expr] | None = None
+    window: Window | None = None
+
+    @property
+    def extent(self) -> Expr:
+        """How often the body runs."""
+        return self.count / self.share[1] if self.share else self.count
+
+    @property
+    def derivation(self) -> Formula | None:
+        """How the count follows from the input, where a window's formula gives it."""
+        return self.window.derivation(self.count) if self.window else None
+
+    @property
+    def label(self) -> str:
+        """``c_i/g``, or ``k_h``."""
+        return f"{self.name}/{self.share[0]}" if self.share else self.name
+
+    def numbers(self, evaluate: Evaluator) -> str:
+        """``96/2``, or ``5``."""
+        if self.share is None:
+            return str(evaluate(self.count))
+        return f"{evaluate(self.count)}/{evaluate(self.share[1])}"
+
+
+class Body(Enum):
+    """What a nest does at each point."""
+
+    MULTIPLY_ACCUMULATE = "multiply-accumulate"
+    MAXIMUM = "maximum"
+    MEAN = "mean"
+
+
+class Axis(NamedTuple):
+    """One axis of an operand: the loops that move along it, their steps, where they start.
+
+    A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
+    """
+
+    loops: tuple[str, ...]
+    steps: tuple[Expr, ...]
+    start: Expr
+
+
+class Operand(NamedTuple):
+    """A tensor that a nest reads or writes.
+
+    Attributes:
+        name: ``input``, ``weight``, ``output``.
+        loops: the loops that index it; for a window, through its axes.
+        learnable: whether it is a parameter.
+        axes: the affine maps of its axes, where loops share one.
+        size: its elements, where they are not the product of its loops, as windows overlap.
+        source: the number of the layer's input that it is; None of what is learned or made inside.
+        inner: the name of the feature map inside the layer that it is, where that is told apart.
+    """
+
+    name: str
+    loops: tuple[str, ...]
+    learnable: bool = False
+    axes: tuple[Axis, ...] = ()
+    size: Expr | None = None
+    source: int | None = None
+    inner: str | None = None
+
+
+class LoopNest(NamedTuple):
+    """The loops of a layer, in the order of the slides, and what each operand takes from them.
+
+    Attributes:
+        loops: outermost first.
+        operands: what is read, then what is written.
+        body: what happens at each point.
+        name: which of a layer's products it is, where there are several.
+        biased: whether a bias is added to every element that is written.
+        copies: how many equal products it stands for, one after the other, each with weights of
+            its own; the loops, and the sizes of the operands, are those of one.
+        least: the points at which any implementation runs the body; None where that is all of them.
+            What a mask hides need not be worked out, but conventions count it.
+    """
+
+    loops: tuple[Loop, ...]
+    operands: tuple[Operand, ...]
+    body: Body = Body.MULTIPLY_ACCUMULATE
+    name: str = ""
+    biased: bool = False
+    copies: Expr = S.One
+    least: Expr | None = None
+
+    @property
+    def points(self) -> Expr:
+        """How often the body runs: the product of all extents, times the copies."""
+        return Mul(self.copies, *(loop.extent for loop in self.loops))
+
+    @property
+    def macs(self) -> Expr:
+        """The multiply-accumulates: all points, where the body is one."""
+        return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
+
+    @property
+    def factors(self) -> tuple[Loop, ...]:
+        """The loops whose extents make the points: the copies, if there are several, before all."""
+        return repeated(self.copies, self.loops)
+
+    @property
+    def least_macs(self) -> Expr:
+        """The multiply-accumulates that any implementation makes: no more than `macs`."""
+        if self.least is None or self.macs == 0:
+            return self.macs
+        return self.copies * self.least
+
+    @property
+    def activations_read(self) -> Expr:
+        """Elements of feature maps that must be read at least once."""
+        return sum(
+            (self.size(o) for o in self.operands if not o.learnable and o.name != "output"), Mul(0)
+        )
+
+    @property
+    def writes(self) -> Expr:
+        """Elements that must be written at least once."""
+        return self.size(self.operand("output"))
+
+    def size(self, operand: Operand) -> Expr:
+        """The elements of an operand: the product of the extents that index it."""
+        return extent_of(self.over(operand.loops)) if operand.size is None else operand.size
+
+    def operand(self, name: str) -> Operand:
+        """The operand of a name."""
+        return next(o for o in self.operands if o.name == name)
+
+    def over(self, names: Iterable[str]) -> tuple[Loop, ...]:
+        """The loops of these names, in the nest's order."""
+        wanted = set(names)
+        return tuple(loop for loop in self.loops if loop.name in wanted)
+
+
+def repeated(copies: Expr, loops: Iterable[Loop]) -> tuple[Loop, ...]:
+    """Return the loops with one over equal copies around them, where there are several."""
+    return tuple(loops) if copies is S.One else (Loop("layers", copies), *loops)
+
+
+def extent_of(loops: Iterable[Loop]) -> Expr:
+    """The product of the extents of some loops."""
+    return Mul(*(loop.extent for loop in loops))
+
+
+def product_formula(loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:
+    """``c_i/g·k_h·k_w·c_o`` and ``96/2 × 5 × 5 × 256``; a batch of one is left out.
+
+    Args:
+        loops: the factors.
+        evaluate: gives the numbers.
+    """
+    shown = [loop for loop in loops if loop.name != BATCH or evaluate(loop.count) != 1]
+    if not shown:
+        return "1", "1"
+    rule = "·".join(loop.label for loop in shown)
+    return rule, " × ".join(loop.numbers(evaluate) for loop in shown)

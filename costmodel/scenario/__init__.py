@@ -1,0 +1,1 @@
+"""What is said beside the spec: conventions, types, devices, memory, training."""

@@ -1,0 +1,224 @@
+"""A scenario: what is said beside the spec: types, the device, tokens before, training."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
+
+from archspec.architecture import Architecture
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError, find_named
+from archspec.header import Symbol
+from archspec.precision import TYPES, UNSAID, Precision
+from costmodel.scenario.settings import Number, to_rational
+from costmodel.scenario.training import Training, training
+
+if TYPE_CHECKING:
+    from archspec.hardware import Profile
+
+
+class Device(NamedTuple):
+    """Where a network runs.
+
+    Attributes:
+        profile: its figures.
+        efficiency: the part of its peaks and bandwidth that is reached, from 0 to 1.
+        energies: the profile whose energies it takes, where they are not its own.
+    """
+
+    profile: "Profile"
+    efficiency: Rational = 1
+    energies: str | None = None
+
+
+class Attention(Enum):
+    """How attention is implemented: fused, or with its score matrix made whole and stored."""
+
+    FUSED = "fused"
+    UNFUSED = "unfused"
+
+    def __str__(self) -> str:
+        """As it is printed with every bound that depends on it."""
+        return _ATTENTIONS[self]
+
+
+_ATTENTIONS = {
+    Attention.FUSED: "fused: scores are never in memory whole, and times count no product that a "
+    "causal mask hides",
+    Attention.UNFUSED: "unfused: all scores are worked out and stored in memory",
+}
+ATTENTIONS = {attention.value: attention for attention in Attention}
+
+
+class Scenario(NamedTuple):
+    """What a network's costs are asked for.
+
+    Attributes:
+        precision: the types of all numbers of which the spec says nothing nearer.
+        device: where it runs, where one is given.
+        past: how many tokens came before those that enter, whose keys and values are cached; `PAST`
+            where that is a symbol, None where no cache is kept.
+        training: how it is trained, where that is said.
+        attention: how attention is implemented; bounds take the least, which is fused.
+        last_only: whether of all tokens that enter only what comes out of the last is used, so that
+            nothing after the last attention has to work on the others.
+    """
+
+    precision: Precision = UNSAID
+    device: Device | None = None
+    past: Rational | str | None = None
+    training: Training | None = None
+    attention: Attention = Attention.FUSED
+    last_only: bool = False
+
+    @property
+    def is_fused(self) -> bool:
+        """Return whether fusible maps stay out of memory, and masked products are not made."""
+        return self.attention is Attention.FUSED
+
+    def device_for(self, what: str) -> Device:
+        """The device, on which something depends.
+
+        Raises:
+            SpecError: none is given.
+        """
+        if self.device is None:
+            hint = "name one with --hardware; archcost hardware lists them"
+            raise SpecError(f"{what} depends on the device, and none is given", hint=hint)
+        return self.device
+
+
+PAST = "past"
+"""The symbol of the tokens that came before."""
+
+
+NOWHERE = Scenario()
+"""No device, no cache; the types that the spec says, else fp32."""
+
+
+class Said(TypedDict, total=False):
+    """What a person says of a scenario.
+
+    Attributes:
+        dtype: the type of weights and activations.
+        weights: the type of weights alone.
+        activations: the type of activations alone.
+        accumulators: the type in which products are summed.
+        cache: the type of cached keys and values.
+        hardware: a device's name, or the path of a profile.
+        energy: the profile whose energies it takes, where it has none of its own.
+        efficiency: the part of the device's peaks and bandwidth that is reached.
+        past: how many tokens came before, or ``past`` for a symbol.
+        optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
+        checkpoint: what is made again in the backward pass: none, blocks or attention.
+        master: the copy of weights narrower than 32 bits: fp32 or none.
+        attention: how attention is implemented: fused or unfused.
+    """
+
+    dtype: str | None
+    weights: str | None
+    activations: str | None
+    accumulators: str | None
+    cache: str | None
+    hardware: str | None
+    energy: str | None
+    efficiency: Number | None
+    past: Number | None
+    optimizer: str | None
+    checkpoint: str | None
+    master: str | None
+    attention: str | None
+
+
+def scenario(**said: Unpack[Said]) -> Scenario:
+    """A scenario from what a person says (see `Said`); what is not said, or None, is as usual.
+
+    Raises:
+        SpecError: an unknown type, device or way to train, or a number out of its range.
+    """
+    trained = training(said.get("optimizer"), said.get("checkpoint"), said.get("master"))
+    tokens = _tokens(said.get("past"))
+    if trained is not None and tokens is not None:
+        raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
+    device = _device(said.get("hardware"), said.get("energy"), said.get("efficiency"))
+    attention = find_named("attention", said.get("attention") or "fused", ATTENTIONS)
+    return Scenario(_precision(said), device, tokens, trained, attention)
+
+
+def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
+    """A scenario, or one from words (see `Said`).
+
+    Raises:
+        SpecError: a word is none of a scenario's.
+    """
+    if isinstance(said, Scenario):
+        return said
+    for name in said:
+        find_named("word of a scenario", name, Said.__annotations__)
+    return scenario(**said)  # type: ignore[arg-type]
+
+
+def _precision(said: Said) -> Precision:
+    dtype = said.get("dtype")
+    types = {
+        "weights": said.get("weights") or dtype,
+        "activations": said.get("activations") or dtype,
+        "accumulators": said.get("accumulators"),
+        "cache": said.get("cache"),
+    }
+    for name in filter(None, types.values()):
+        find_named("type", name, TYPES)
+    return UNSAID.model_copy(update=types)
+
+
+def _tokens(past: Number | None) -> Rational | str | None:
+    if past is None or past == PAST:
+        return past
+    tokens = to_rational(PAST, past)
+    if tokens.denominator != 1 or tokens < 0:
+        raise SpecError(
+            f"past = {past} is no number of tokens",
+            hint=f"an integer of at least 0, or {PAST} to leave it open",
+        )
+    return tokens
+
+
+def with_past(architecture: Architecture, scenario: Scenario) -> Architecture:
+    """The spec with the symbol of the tokens before, where it is left open.
+
+    Raises:
+        SpecError: the spec gives that name a meaning of its own.
+    """
+    if scenario.past is None:
+        return architecture
+    header, written = architecture.header, architecture.written
+    if PAST in written.symbols or PAST in written.let:
+        raise SpecError(
+            f"the spec says itself what '{PAST}' is",
+            hint=f"leave --past out and set it with --set {PAST}=…, or call it by another name",
+        )
+    if scenario.past != PAST or PAST in header.symbols:
+        return architecture
+    symbols = {**header.symbols, PAST: Symbol(default=1, doc="tokens in the cache")}
+    return architecture._replace(header=header.model_copy(update={"symbols": symbols}))
+
+
+def _device(name: str | None, energy: str | None, efficiency: Number | None) -> Device | None:
+    if name is None:
+        for option, given in (("energy", energy), ("efficiency", efficiency)):
+            if given is not None:
+                raise SpecError(f"{option} is of a device", hint="name one with --hardware")
+        return None
+    from costmodel.scenario.devices import find_profile, with_energy_of
+
+    profile = find_profile(name)
+    if energy is not None:
+        profile = with_energy_of(profile, find_profile(energy))
+    return Device(profile, _part("efficiency", efficiency), energy)
+
+
+def _part(name: str, value: Number | None) -> Rational:
+    """A number above 0 and of at most 1; 1 where none is given."""
+    part = 1 if value is None else to_rational(name, value)
+    if not 0 < part <= 1:
+        raise SpecError(f"{name} = {value} is no part; it is above 0 and at most 1")
+    return part

@@ -1,0 +1,145 @@
+"""Where layers turn from memory- to compute-bound as one symbol grows, exactly."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from sympy import Expr, S
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.algebra.domains import domain_of
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.peaks import Course, Race
+from costmodel.network.propagation import Counted
+from costmodel.studies.report import show_decimal
+
+
+class Part(NamedTuple):
+    """Values of the symbol over which one side bounds.
+
+    Attributes:
+        bound: ``compute`` or ``memory``.
+        first: the first value.
+        last: the last value, or None where there is no end.
+    """
+
+    bound: str
+    first: Rational
+    last: Rational | None
+
+
+class Crossover(NamedTuple):
+    """What bounds a layer, or the network, over the values of a symbol.
+
+    Attributes:
+        parts: from the first value on; none where nothing takes time.
+        is_decided: whether nothing is left open beyond the last part.
+    """
+
+    parts: tuple[Part, ...] = ()
+    is_decided: bool = True
+
+    def told(self, name: str) -> str:
+        """``memory-bound up to n = 41, compute-bound from n = 42``."""
+        if not self.parts:
+            return "takes no time" if self.is_decided else "not decided"
+        if len(self.parts) == 1 and self.is_decided:
+            return f"always {self.parts[0].bound}-bound"
+        told = [f"{part.bound}-bound {self._values(name, part)}" for part in self.parts]
+        if not self.is_decided:
+            told.append(f"not compared beyond {name} = {_shown(self.parts[-1].last)}")
+        return ", ".join(told)
+
+    def _values(self, name: str, part: Part) -> str:
+        is_last = part == self.parts[-1] and self.is_decided
+        if part == self.parts[0] and part.last is not None:
+            return f"up to {name} = {_shown(part.last)}"
+        if is_last:
+            return f"from {name} = {_shown(part.first)}"
+        if part.first == part.last:
+            return f"at {name} = {_shown(part.first)}"
+        return f"from {name} = {_shown(part.first)} to {_shown(part.last)}"
+
+
+def _shown(value: Rational | None) -> str:
+    assert value is not None
+    return show_decimal(value)
+
+
+@dataclass(frozen=True)
+class Crossovers:
+    """The crossovers of a network whose one open symbol is ``name``.
+
+    Attributes:
+        analysis: the network, the other symbols at their values.
+        name: the symbol.
+        step: the user's own step, if one was given.
+    """
+
+    analysis: Analysis
+    name: str
+    step: Rational | None = None
+
+    @cached_property
+    def course(self) -> Course:
+        """The values of the symbol.
+
+        Raises:
+            SpecError: these are all real numbers.
+        """
+        domain = domain_of(self.analysis, self.name, self.step)
+        if domain.step is None:
+            hint = "give a step, as --step 0.05: its multiples are compared"
+            raise SpecError(f"{self.name} may be any real number", hint=hint)
+        return Course(self.analysis, self.name, domain)
+
+    @cached_property
+    def layers(self) -> dict[str, Crossover]:
+        """A layer's path → its crossover."""
+        return {c.layer.node.path: self._of_layer(c) for c in self.analysis.counted}
+
+    @cached_property
+    def network(self) -> Crossover:
+        """That of the sums over all layers, as the lecture compares them."""
+        return self._of(self.analysis.total("compute_time"), self.analysis.total("memory_time"))
+
+    @property
+    def matters(self) -> bool:
+        """Whether any time depends on the symbol."""
+        times = (self.analysis.total(name) for name in ("compute_time", "memory_time"))
+        return any(self.course.symbol in self.analysis.law(time).free_symbols for time in times)
+
+    def _of_layer(self, counted: Counted) -> Crossover:
+        """That of one run.
+
+        Raises:
+            SpecError: the runs differ.
+        """
+        layer, often = counted
+        if often.turns:
+            cause = f"what bounds it changes with the turns, whose number {self.name} leaves open"
+            raise layer.node.error(cause, "ask for another symbol")
+        times = (self.analysis.of_layer(name, layer) for name in ("compute_time", "memory_time"))
+        return self._of(*times)
+
+    def _of(self, computation: Expr, memory: Expr) -> Crossover:
+        times = computation, memory
+        if times not in self._known:
+            self._known[times] = self._compared(*times)
+        return self._known[times]
+
+    @cached_property
+    def _known(self) -> dict[tuple[Expr, Expr], Crossover]:
+        return {}
+
+    def _compared(self, computation: Expr, memory: Expr) -> Crossover:
+        if computation is memory is S.Zero:
+            return Crossover()
+        race = Race(self.course, (computation, memory), first_leads=True)
+        first = race.terms[0]
+        parts = tuple(
+            Part("compute" if stretch.term == first else "memory", stretch.first, stretch.last)
+            for stretch in race.stretches
+        )
+        return Crossover(parts, race.is_decided)

@@ -1,0 +1,90 @@
+"""How the bytes and seconds of a layer come to be, step by step."""
+
+from collections.abc import Iterator
+
+from archspec.arithmetic import Rational
+from archspec.precision import TYPES
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.metrics.data_movement import Traffic, traffic
+from costmodel.metrics.latency import computation_time, larger, memory_time
+from costmodel.metrics.registry import METRICS, count_macs, count_model_size
+from costmodel.network.context import Basis
+from costmodel.network.propagation import LayerCost
+from costmodel.rules.formula import Step, show_number, show_quantity
+from costmodel.scenario.devices import bandwidth, operations_per_second
+
+PARTS = {
+    "weights": "weights",
+    "reads": "input",
+    "writes": "output",
+    "cache_reads": "cache read",
+    "cache_writes": "cache written",
+}
+"""What a layer moves → what it is called."""
+
+
+def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+    """The bytes that it stores and moves; on a device, the least time that this takes."""
+    yield from _stored(layer, basis, evaluate)
+    moved = traffic(layer, basis)
+    yield from _moved(moved, evaluate)
+    if basis.scenario.device is not None:
+        yield from _times(layer, basis, evaluate)
+
+
+def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in basis.params_of(layer)]
+    if any(size for _, size in sizes):
+        bits = TYPES[basis.types_of(layer).weights]
+        # every tensor begins at a whole byte
+        one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
+        terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
+        numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
+        total = show_number(evaluate(count_model_size(layer, basis)))
+        yield Step("model size", "#params·bits/8", numbers, f"{total} bytes")
+
+
+def _moved(moved: Traffic, evaluate: Evaluator) -> Iterator[Step]:
+    parts = [(PARTS[name], evaluate(size)) for name, size in moved._asdict().items()]
+    there = [(name, size) for name, size in parts if size]
+    if there:
+        rule = " + ".join(name for name, _ in there)
+        numbers = " + ".join(show_number(size) for _, size in there)
+        yield Step("bytes moved", rule, numbers, f"{show_number(evaluate(moved.total))} bytes")
+
+
+def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+    macs = basis.least_macs(layer)
+    operations = 2 * macs
+    if macs != count_macs(layer, basis):
+        at_least = METRICS["macs_least"].title
+        yield Step(at_least, "MACs that the mask leaves", "", show_number(evaluate(macs)))
+    computing, moving = computation_time(operations, layer, basis), memory_time(layer, basis)
+    profile = basis.device.profile
+    if computing != 0:
+        peak = operations_per_second(profile, basis.types_of(layer).operations)
+        over = f"2 × {show_number(evaluate(macs))}"
+        yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', basis)})",
+                    evaluate(computing))  # fmt: skip
+    if moving != 0:
+        bytes_moved = show_number(evaluate(traffic(layer, basis).total))
+        rate = _rate(bandwidth(profile), "B/s", basis)
+        yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
+    if computing != 0 and moving != 0:
+        both = f"max({_seconds(evaluate(computing))}, {_seconds(evaluate(moving))})"
+        longer = evaluate(larger(computing, moving))
+        yield _time("latency ≥", "max(T computation, T memory)", both, longer)
+
+
+def _time(name: str, rule: str, numbers: str, value: Rational) -> Step:
+    return Step(name, rule, numbers, _seconds(value))
+
+
+def _seconds(value: Rational) -> str:
+    return show_quantity(value, "s")
+
+
+def _rate(rate: Rational, unit: str, basis: Basis) -> str:
+    """A peak, with the part of it that is reached."""
+    reached = basis.device.efficiency
+    return show_quantity(rate, unit) + (f" × {reached}" if reached != 1 else "")

@@ -1,0 +1,562 @@
+"""What a change of a spec does: to its metrics, laws, conditions, symbols and layers."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from fractions import Fraction
+from functools import cached_property, partial
+from itertools import product
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+from sympy import Expr
+
+from archspec import Architecture
+from archspec.arithmetic import Rational, tidy
+from archspec.header import Symbol as Declared
+from archspec.trees import Measure, Name
+from costmodel.algebra.conditions import whole_under
+from costmodel.algebra.functions import Maximum
+from costmodel.algebra.normal_form import settled, unfloored
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS, Metric
+from costmodel.rules.base import Shape
+from costmodel.rules.formula import show_number
+from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.report import Report, Row, show_decimal
+from costmodel.studies.revisions import Loaded, Source
+
+COUNTS = ("params", "macs")
+"""The metrics of a layer that are compared."""
+
+SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
+"""What a symbol's declaration says of its values."""
+
+
+class LawChange(NamedTuple):
+    """A law before and after.
+
+    Attributes:
+        old: before.
+        new: after.
+        gain: the new less the old, where that is a sum.
+    """
+
+    old: Expr
+    new: Expr
+    gain: Expr | None
+
+
+class MetricChange(NamedTuple):
+    """A metric before and after.
+
+    Attributes:
+        metric: it.
+        old: its number before, at the old spec's values; None where it has none.
+        new: its number after, at the new spec's.
+        law: the change of its law, where there are laws and they differ.
+    """
+
+    metric: Metric
+    old: Rational | None
+    new: Rational | None
+    law: LawChange | None
+
+    @property
+    def gain(self) -> Rational | None:
+        """The new number less the old; None where one of them is none."""
+        if self.old is None or self.new is None:
+            return None
+        return tidy(Fraction(self.new) - Fraction(self.old))
+
+    @property
+    def part(self) -> Fraction | None:
+        """The gain as a part of the old number; None of nothing."""
+        gain = self.gain
+        return Fraction(gain) / Fraction(self.old) if self.old and gain is not None else None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether neither number nor law changes."""
+        return self.old == self.new and self.law is None
+
+
+class Alteration(NamedTuple):
+    """Something that is said of a thing, before and after; None where it is not said.
+
+    Attributes:
+        name: what: ``default``, ``kernel_size``, ``shape``, ``macs``.
+        old: before.
+        new: after.
+    """
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def _said(value: Rational | str | None) -> str | None:
+    return value if value is None or isinstance(value, str) else show_decimal(value)
+
+
+class SymbolChange(NamedTuple):
+    """A symbol that is added (no ``old``), removed (no ``new``) or declared otherwise."""
+
+    name: str
+    old: Declared | None
+    new: Declared | None
+
+    @property
+    def alterations(self) -> tuple[Alteration, ...]:
+        """What its declaration says otherwise."""
+        return tuple(
+            Alteration(rule, *map(_said, values))
+            for rule in SYMBOL_RULES
+            if len(set(values := [getattr(side, rule, None) for side in (self.old, self.new)])) > 1
+        )
+
+
+class Layer(NamedTuple):
+    """A layer, an input of the network, or a group of layers that come or go together.
+
+    Attributes:
+        path: its place.
+        kind: its kind.
+        fields: its fields as they are compared, names of other layers left out.
+        shapes: the shapes of its outputs.
+        counts: metric → law, all runs together.
+        row: the same as a report has it.
+        layers: how many layers it stands for.
+    """
+
+    path: str
+    kind: str
+    fields: Mapping[str, Any]
+    shapes: tuple[Shape, ...]
+    counts: Mapping[str, Expr]
+    row: Row
+    layers: int = 1
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What it is and makes, however often it is run."""
+        said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
+        return self.kind, said, self.shapes
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """All of it but its name."""
+        return *self.content, tuple(self.counts.values())
+
+
+class LayerChange(NamedTuple):
+    """A layer before and after; ``fields`` names those that are said otherwise."""
+
+    old: Layer
+    new: Layer
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that are said otherwise."""
+        names = dict.fromkeys((*self.old.fields, *self.new.fields))
+        return tuple(n for n in names if self.old.fields.get(n) != self.new.fields.get(n))
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The metrics whose laws differ."""
+        return tuple(name for name in COUNTS if self.old.counts[name] != self.new.counts[name])
+
+
+class Layers(NamedTuple):
+    """The layers that differ.
+
+    Attributes:
+        added: those without a partner before.
+        removed: those without a partner after.
+        changed: the pairs that differ.
+        renamed: the pairs that are the same under another name.
+    """
+
+    added: tuple[Layer, ...]
+    removed: tuple[Layer, ...]
+    changed: tuple[LayerChange, ...]
+    renamed: tuple[LayerChange, ...]
+
+
+Pair = tuple[Layer, Layer]
+"""A layer before and after."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """A network before and after a change.
+
+    Attributes:
+        old: the network before.
+        new: the network after.
+        asked: the metrics that were asked for; none means the usual ones of both.
+        budgets: what may be gained.
+    """
+
+    old: Analysis
+    new: Analysis
+    asked: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that are compared, those of the budgets last."""
+        usual = (metric for side in self._reports for metric in side.totals)
+        chosen = {metric.name for metric in usual}
+        chosen |= {budget.metric.name for budget in self.budgets}
+        return tuple(metric for metric in METRICS.values() if metric.name in chosen)
+
+    @property
+    def _reports(self) -> tuple[Report, Report]:
+        return Report(self.old, self.asked), Report(self.new, self.asked)
+
+    @cached_property
+    def changes(self) -> tuple[MetricChange, ...]:
+        """Every metric before and after."""
+        return tuple(
+            MetricChange(
+                m, self.old.value_if_any(m.name), self.new.value_if_any(m.name), self._law(m)
+            )
+            for m in self.metrics
+        )
+
+    @property
+    def has_laws(self) -> bool:
+        """Whether both are laws, or one is known in numbers only."""
+        return all(side.symbols or not side.graph.symbols for side in (self.old, self.new))
+
+    def _law(self, metric: Metric) -> LawChange | None:
+        if any(side.none_of(metric.name) for side in (self.old, self.new)):
+            return None
+        old, new = self.old.total(metric.name), self.in_old_symbols(self.new.total(metric.name))
+        if old == new or not self.has_laws or not (old.free_symbols | new.free_symbols):
+            return None
+        whole = whole_under((*self.old.demands, *self.new.demands))
+        gain = self.new.by_resolution((new - old).expand())
+        gain = settled(unfloored(gain, whole, of_quotients=True), whole)
+        if gain == 0:
+            return None
+        before, after = (report.total(metric.name) for report in self._reports)
+        return LawChange(before, after, None if gain.has(Maximum) else gain)
+
+    def in_old_symbols(self, expression: Expr) -> Expr:
+        """An expression of the new spec, whose symbols of another domain are the old ones'."""
+        known = self.old.symbols.items()
+        same = {self.new.symbols[n]: s for n, s in known if n in self.new.symbols}
+        return expression.xreplace({a: b for a, b in same.items() if a != b})
+
+    @cached_property
+    def balances(self) -> tuple[Balance, ...]:
+        """Every budget at this change."""
+        return tuple(
+            Balance(b, self.new.value(b.metric.name), b.limit(self.old.value(b.metric.name)))
+            for b in self.budgets
+        )
+
+    @property
+    def conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The conditions that are added, and those that are dropped."""
+        old, new = (side.conditions for side in self._reports)
+        return (
+            tuple(each for each in new if each not in old),
+            tuple(each for each in old if each not in new),
+        )
+
+    @property
+    def symbols(self) -> tuple[SymbolChange, ...]:
+        """The symbols that are added, removed or declared otherwise."""
+        old, new = (_declared(side.architecture) for side in (self.old, self.new))
+        every = (SymbolChange(n, old.get(n), new.get(n)) for n in dict.fromkeys((*old, *new)))
+        return tuple(change for change in every if change.alterations)
+
+    @property
+    def types(self) -> tuple[Alteration, ...]:
+        """The types of numbers that change."""
+        sides = (self.old.types, self.new.types)
+        names = dict.fromkeys((*sides[0], *sides[1]))
+        said = ([" ".join(side.get(name, ())) or None for side in sides] for name in names)
+        every = (Alteration(name, *both) for name, both in zip(names, said, strict=True))
+        return tuple(each for each in every if each.old != each.new)
+
+    @property
+    def repeats(self) -> tuple[Alteration, ...]:
+        """The groups that are run another number of times."""
+        return tuple(
+            Alteration(
+                new.path,
+                show_number(self.old.evaluator(old.runs)),
+                show_number(self.new.evaluator(new.runs)),
+            )
+            for old, new in self._groups
+            if old.runs != self.in_old_symbols(new.runs)
+        )
+
+    @property
+    def _groups(self) -> Iterator[tuple[Row, Row]]:
+        """Every group after the change with the one before that shares most layers with it."""
+        old, new = ([row for row in side.rows if row.is_group] for side in self._reports)
+        shared = Counter(pair for a, b in self._pairs for pair in product(_around(a), _around(b)))
+        sizes = [Counter(g for layer in side for g in _around(layer)) for side in self._sides]
+        for group in new:
+            partners = [o for o in old if o.kind == group.kind and shared[o.path, group.path]]
+            if partners:
+                yield max(partners, key=partial(_likeness, shared, sizes, group)), group
+
+    @cached_property
+    def _sides(self) -> tuple[list[Layer], list[Layer]]:
+        return layers_of(self.old), layers_of(self.new, self)
+
+    @cached_property
+    def _pairs(self) -> list[Pair]:
+        return matched(*self._sides)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers that differ."""
+        (old, new), pairs = self._sides, self._pairs
+        before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
+        removed = [layer for layer in old if layer.path not in before]
+        added = [layer for layer in new if layer.path not in after]
+        changes = [LayerChange(*pair) for pair in pairs]
+        return Layers(
+            tuple(_in_groups(added, self.new)),
+            tuple(_in_groups(removed, self.old)),
+            tuple(c for c in changes if c.old.signature != c.new.signature),
+            tuple(c for c in changes if is_renamed(c)),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that is compared differs."""
+        found = (
+            *self.symbols,
+            *self.types,
+            *self.repeats,
+            *self.conditions[0],
+            *self.conditions[1],
+        )
+        same = all(change.is_none for change in self.changes)
+        return same and not found and not any(self.layers)
+
+
+class Differences(NamedTuple):
+    """Two versions of a spec.
+
+    Attributes:
+        old: where the one before stands.
+        new: where the one after stands.
+        diffs: of every variant that both have; a spec without is its own only one.
+        added: the variants that only the new one has.
+        removed: the variants that only the old one has.
+    """
+
+    old: Source
+    new: Source
+    diffs: tuple[Diff, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that is compared differs."""
+        return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
+
+    @property
+    def broken(self) -> Iterator[tuple[Diff, Balance]]:
+        """The budgets that are broken, with the network that breaks each."""
+        for diff in self.diffs:
+            yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)
+
+
+Analyse = Callable[[Architecture], Analysis]
+"""What makes an analysis of a loaded spec."""
+
+
+def differences(
+    before: Loaded,
+    after: Loaded,
+    analyse: Analyse,
+    asked: tuple[str, ...] = (),
+    budgets: tuple[Budget, ...] = (),
+) -> Differences:
+    """What differs between two versions of a spec; several variants are compared by name.
+
+    Raises:
+        SpecError: one of them breaks a rule.
+    """
+    old, new = ({spec.variant: spec for spec in side.specs} for side in (before, after))
+    if len(old) == len(new) == 1:
+        old = dict(zip(new, old.values(), strict=True))
+    shared = [name for name in new if name in old]
+    return Differences(
+        before.source,
+        after.source,
+        tuple(Diff(analyse(old[name]), analyse(new[name]), asked, budgets) for name in shared),
+        tuple(name or NO_VARIANT for name in new if name not in old),
+        tuple(name or NO_VARIANT for name in old if name not in new),
+    )
+
+
+NO_VARIANT = "(the spec itself)"
+"""What a spec without variants is called beside one with them."""
+
+
+def is_renamed(change: LayerChange) -> bool:
+    """Whether a layer is the same under another name."""
+    return change.old.path != change.new.path and change.old.signature == change.new.signature
+
+
+def _declared(architecture: Architecture) -> Mapping[str, Declared]:
+    return architecture.header.symbols
+
+
+def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
+    """The inputs and layers of a network, in the old symbols of a change where it is the new."""
+    fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
+    rename = change.in_old_symbols if change else _as_it_is
+    return [
+        Layer(
+            row.path,
+            row.kind,
+            fields.get(row.path, {}),
+            tuple(tuple(map(rename, shape)) for shape in row.shapes),
+            {name: rename(count) for name, count in row.counts.items()},
+            row,
+        )
+        for row in Report(analysis, COUNTS).rows
+        if not row.is_group
+    ]
+
+
+def _as_it_is(expression: Expr) -> Expr:
+    return expression
+
+
+def _fields(layer: BaseModel) -> dict[str, Any]:
+    return {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
+
+
+def _comparable(value: Any) -> Any:
+    """A field without the places of its names in the text, and the names of other layers."""
+    match value:
+        case Name(name):
+            return Name(name)
+        case Measure(_, axis):
+            return ("size of axis", axis)
+        case tuple():
+            parts = map(_comparable, value)
+            return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
+    return value
+
+
+def _around(layer: Layer) -> Iterator[str]:
+    """The paths of the groups that a layer is in."""
+    parts = layer.path.split("/")
+    return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+
+
+def _likeness(
+    shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: Row, old: Row
+) -> tuple[Fraction, bool]:
+    """The part of the layers of either group that are in both; of equal ones the path counts."""
+    both = shared[old.path, new.path]
+    either = sizes[0][old.path] + sizes[1][new.path] - both
+    return Fraction(both, either), old.path == new.path
+
+
+def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
+    """The layers that belong together.
+
+    By their paths, and what these leave by its sequence of layers of equal content; or first by the
+    sequence, where that leaves fewer differences: a layer put in before others renumbers these.
+    """
+    by_path = _by_sequence(old, new, _by_path(old, new, ()))
+    by_sequence = _by_path(old, new, _by_sequence(old, new, ()))
+    return min(by_path, by_sequence, key=lambda pairs: _differences(old, new, pairs))
+
+
+def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pair]) -> int:
+    changed = sum(a.signature != b.signature for a, b in pairs)
+    return changed + len(old) + len(new) - 2 * len(pairs)
+
+
+def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
+    """The known pairs, and those of the same path that correspond."""
+    pairs = list(known)
+    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
+    left = {layer.path: layer for layer in old if layer.path not in before}
+    for layer in new:
+        partner = left.get(layer.path)
+        if partner and layer.path not in after and corresponds(partner, layer):
+            pairs.append((partner, layer))
+    return pairs
+
+
+def corresponds(old: Layer, new: Layer) -> bool:
+    """Whether two layers of the same path are one layer, changed.
+
+    They are of one kind. Where the path is no name that an author gave, but the kind's with a
+    number, they also have as many axes, and of several fields one that is the same.
+    """
+    if old.kind != new.kind or not _is_numbered(new):
+        return old.kind == new.kind
+    shared = [name for name in old.fields if old.fields[name] == new.fields.get(name)]
+    ranks = [[len(shape) for shape in layer.shapes] for layer in (old, new)]
+    return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
+
+
+def _is_numbered(layer: Layer) -> bool:
+    name = layer.path.rpartition("/")[2]
+    return name == layer.kind or name.rpartition("_")[0] == layer.kind
+
+
+def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
+    """The known pairs, and those at the same place of a sequence of layers of equal content."""
+    pairs = list(known)
+    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
+    first = [layer for layer in old if layer.path not in before]
+    second = [layer for layer in new if layer.path not in after]
+    said, then = ([layer.content for layer in side] for side in (first, second))
+    for i, j, size in SequenceMatcher(None, said, then, autojunk=False).get_matching_blocks():
+        pairs += zip(first[i : i + size], second[j : j + size], strict=True)
+    return pairs
+
+
+def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
+    """Layers, those of a group that is here as a whole as that one group."""
+    here = {layer.path: layer for layer in layers}
+    if not here:
+        return
+    rows = Report(analysis, COUNTS).rows
+    sizes, found = _sizes(rows), _sizes(rows, here)
+    closed = -1
+    for row in rows:
+        if 0 <= closed < row.level:
+            continue
+        closed = -1
+        if row.is_group and 0 < found[row.path] == sizes[row.path]:
+            closed = row.level
+            yield Layer(row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path])
+        elif row.path in here and not row.is_group:
+            yield here[row.path]
+
+
+def _sizes(rows: Iterable[Row], only: Iterable[str] | None = None) -> Counter[str]:
+    """How many layers, of some paths only, each group holds."""
+    wanted = None if only is None else set(only)
+    sizes: Counter[str] = Counter()
+    opened: list[Row] = []
+    for row in rows:
+        while opened and opened[-1].level >= row.level:
+            opened.pop()
+        if row.is_group:
+            opened.append(row)
+        elif wanted is None or row.path in wanted:
+            sizes.update(group.path for group in opened)
+    return sizes

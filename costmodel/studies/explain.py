@@ -1,0 +1,176 @@
+"""Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sympy import S
+
+from archspec.errors import SpecError, did_you_mean
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS
+from costmodel.network.propagation import Counted, LayerCost
+from costmodel.rules.cost import Parameter
+from costmodel.rules.formula import Step, show_number
+from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
+from costmodel.scenario.scenario import NOWHERE
+from costmodel.studies.data_movement import movement
+
+
+class Explanation(NamedTuple):
+    """The steps of one layer, or of the whole network.
+
+    Attributes:
+        name: the layer's path, or the network's name.
+        shapes: the shapes that enter and leave, as numbers.
+        steps: the derivations of sizes and counts.
+    """
+
+    name: str
+    shapes: str
+    steps: tuple[Step, ...]
+
+
+def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
+    """The explanations of all layers and the totals, or of one layer, or of all layers of a kind.
+
+    Raises:
+        SpecError: there is no such layer.
+    """
+    chosen = [counted for counted in analysis.counted if _is_meant(counted.layer, name)]
+    if not chosen:
+        paths = [layer.node.path for layer in analysis.layers]
+        raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
+    layers = tuple(_Explainer(analysis, counted).explanation() for counted in chosen)
+    return layers if name else (*layers, _totals(analysis))
+
+
+def _is_meant(layer: LayerCost, name: str | None) -> bool:
+    """Whether a layer is asked for by path, name or kind, or by the group that it is in."""
+    path = layer.node.path
+    shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
+    within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
+    return within or name in (None, path, shown, layer.node.name, layer.node.kind)
+
+
+def _totals(analysis: Analysis) -> Explanation:
+    """The sums of the layers' counts, and the layer that is the peak."""
+    evaluate = analysis.evaluator
+    steps = []
+    for metric in (METRICS[name] for name in ("params", "macs", "activations")):
+        parts = [
+            analysis.of_input(metric.name),
+            *metric.parts(analysis.counted, analysis.basis),
+        ]
+        terms = [show_number(value) for value in map(evaluate, parts) if value]
+        total = show_number(analysis.value(metric.name))
+        steps.append(Step(metric.title, "", " + ".join(terms), total))
+    return Explanation(analysis.graph.name, "in total", (*steps, _peak(analysis)))
+
+
+def _peak(analysis: Analysis) -> Step:
+    layer, step = analysis.peak
+    parts = map(analysis.evaluator, (step.reads, step.writes))
+    rule = f"input + output of {layer.node.path}"
+    total = show_number(analysis.value("activations_peak"))
+    return Step(METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total)
+
+
+class _Explainer:
+    def __init__(self, analysis: Analysis, counted: Counted) -> None:
+        self.analysis = analysis
+        self.layer = counted.layer
+        self.often = counted.often
+        self.evaluate = analysis.evaluator
+
+    def explanation(self) -> Explanation:
+        """The steps of the layer, those of its shape first."""
+        inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
+        outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
+        shapes = f"{inputs} → {outputs}"
+        steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
+        if self.analysis.scenario != NOWHERE:
+            steps += movement(self.layer, self.analysis.basis, self.evaluate)
+        return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
+
+    def _which(self) -> str:
+        """Which run is explained, where there are several: any, or the last where they differ."""
+        count = self.evaluate(self.often.works)
+        which = "the last" if self.often.turns else "one"
+        return "" if count == 1 else f" ({which} of {show_number(count)} runs)"
+
+    def _shape(self, shape: Iterable[object]) -> str:
+        return "×".join(str(self.evaluate(size)) for size in shape)
+
+    def _sizes(self) -> Iterator[Step]:
+        """The sizes that a formula gives."""
+        loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
+        derived = [loop.derivation for loop in loops if loop.derivation]
+        for formula in (*derived, *self.layer.cost.sizes):
+            numbers = formula.numbers(self.evaluate)
+            value = show_number(self.evaluate(formula.value))
+            yield Step(formula.name, formula.rule, numbers, value)
+
+    def _params(self) -> Iterator[Step]:
+        counted = [
+            parameter
+            for parameter in self.layer.cost.parameters
+            if parameter.role in self.analysis.convention.roles
+        ]
+        for parameter in counted:
+            rule, numbers = self._of_parameter(parameter)
+            name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
+            yield Step(name, rule, numbers, show_number(self.evaluate(parameter.total)))
+
+    def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
+        for nest in self.layer.cost.nests:
+            for operand in nest.operands:
+                if operand.learnable and operand.name == parameter.name:
+                    loops = repeated(nest.copies, _weight_loops(nest, operand.loops))
+                    return product_formula(loops, self.evaluate)
+        rule, numbers = parameter.rule, show_number(self.evaluate(parameter.size))
+        if parameter.shape:
+            numbers = self._shape(parameter.shape).replace("×", " × ")
+        if parameter.copies is S.One:
+            return rule, numbers
+        return f"layers·{rule}", f"{self.evaluate(parameter.copies)} × {numbers}"
+
+    def _macs(self) -> Iterator[Step]:
+        for nest in self.layer.cost.nests:
+            if nest.body is Body.MULTIPLY_ACCUMULATE:
+                rule, numbers = product_formula(nest.factors, self.evaluate)
+                name = f"MACs ({nest.name})" if nest.name else "MACs"
+                yield Step(name, rule, numbers, show_number(self.evaluate(nest.macs)))
+        biased = [nest for nest in self.layer.cost.nests if nest.biased]
+        if biased and self.analysis.convention.counts_bias:
+            value = self.evaluate(self.layer.cost.biased)
+            terms = (show_number(self.evaluate(nest.copies * nest.writes)) for nest in biased)
+            rule = "one per output element"
+            yield Step("MACs (bias)", rule, " + ".join(terms), show_number(value))
+
+    def _activations(self) -> Iterator[Step]:
+        size = self.evaluate(self.analysis.of_layer("activations", self.layer))
+        if not size:
+            how = self.layer.cost.output.value
+            yield Step("#activations", f"no new feature map ({how})", "", "0")
+            return
+        if self.layer.cost.inner:
+            yield self._inner_activations(show_number(size))
+            return
+        shape = self._shape(self.layer.output).replace("×", " × ")
+        yield Step("#activations", "elements of the output", shape, show_number(size))
+
+    def _inner_activations(self, total: str) -> Step:
+        """The feature maps inside the layer, and its output."""
+        counted = self.analysis.convention.feature_maps
+        inside = (inner for inner in self.layer.cost.inner if inner.output in counted)
+        maps = [(inner.name, inner.size) for inner in inside]
+        maps.append(("output", self.layer.output_elements))
+        sizes = [(name, self.evaluate(size)) for name, size in maps]
+        rule = " + ".join(name for name, size in sizes if size)
+        return Step("#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total)
+
+
+def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
+    """The loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
+    return [loop for name in names for loop in nest.over([name]) if name != BATCH]

@@ -1,0 +1,99 @@
+"""Published facts: what a spec expects, beside what its laws give."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import floor
+from os.path import isdir
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec import Architecture, SpecError, load
+from archspec.arithmetic import Rational, tidy
+from archspec.header import Fact, Rounding
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.registry import find_metric
+from costmodel.network.networks import expanded
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import Scenario
+
+
+class Finding(NamedTuple):
+    """One fact and our number.
+
+    Attributes:
+        spec: the file, with the variant where the fact is about one.
+        fact: what is published, with its source.
+        value: our number.
+        shown: our number, rounded as the source rounds.
+    """
+
+    spec: str
+    fact: Fact
+    value: Rational
+    shown: Rational
+
+    @property
+    def passes(self) -> bool:
+        """Whether our number is the published one."""
+        return self.shown == self.fact.value
+
+    @property
+    def difference(self) -> Rational:
+        """Ours less the published one, in the source's units."""
+        return tidy(Fraction(self.shown) - Fraction(self.fact.value))
+
+
+def spec_files(paths: Iterable[str]) -> Iterator[str]:
+    """The specs that some paths stand for: a file, or all specs in a folder.
+
+    Raises:
+        SpecError: a folder without specs.
+    """
+    for path in expanded(paths):
+        if not isdir(path):
+            yield path
+            continue
+        found = sorted(str(file) for file in Path(path).rglob("*.yaml"))
+        if not found:
+            raise SpecError(f"no spec (*.yaml) in {path}")
+        yield from found
+
+
+def check_facts(spec: str) -> Iterator[Finding]:
+    """Every fact of a spec, in its order; of ``PATH@VARIANT`` those of the variant.
+
+    Raises:
+        SpecError: the spec breaks a rule, or a fact names what is not there.
+    """
+    asked = load(spec)
+    analyses: dict[tuple[object, ...], Analysis] = {}
+    path = asked.document.file
+    for i, fact in enumerate(asked.header.expect):
+        if asked.variant not in (None, fact.variant):
+            continue
+        name = f"{path}@{fact.variant}" if fact.variant else path
+        try:
+            about = (fact.variant, fact.convention, *fact.at.items(), str(fact.precision))
+            if about not in analyses:
+                analyses[about] = _analyzed(asked.varied(fact.variant), fact)
+            value = analyses[about].value(find_metric(fact.metric).name)
+        except SpecError as error:
+            raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
+        yield Finding(name, fact, value, rounded(value, fact.rounded))
+
+
+def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
+    """The analysis at the numbers that a fact is about."""
+    settings = architecture.header.defaults | fact.at
+    convention = find_convention(fact.convention or "lecture")
+    scenario = Scenario(fact.precision)
+    return analyze_architecture(architecture, convention, settings, (), scenario)
+
+
+def rounded(value: Rational, rounding: Rounding | None) -> Rational:
+    """A number as a source rounds it: in units, down or to the nearest."""
+    if rounding is None:
+        return value
+    units = Fraction(value) / Fraction(rounding.to)
+    return floor(units) if rounding.how == "floor" else floor(units + Fraction(1, 2))

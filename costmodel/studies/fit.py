@@ -1,0 +1,237 @@
+"""Whether a network fits a device: what its memories have to hold against what they hold.
+
+Weights lie in flash where the device has some, else in its main memory beside the activations,
+which lie in the main memory: the furthest that can be written. Cached keys and values lie beside
+the activations. What is trained is written as well, and lies in the main memory with all of its
+state.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError, find_named
+from archspec.hardware import Level, Profile
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS, Order
+from costmodel.scenario.devices import main_memory
+from costmodel.scenario.scenario import Scenario
+from costmodel.studies.weight_placement import Full, full_at
+
+
+class Memory(NamedTuple):
+    """A memory of a device, and what lies in it.
+
+    Attributes:
+        name: as the profile has it.
+        capacity: in bytes.
+        metrics: the metrics whose bytes it holds together; where activations are among them they
+            are the last.
+    """
+
+    name: str
+    capacity: Rational
+    metrics: tuple[str, ...]
+
+    @property
+    def holds(self) -> str:
+        """What lies in it, in words."""
+        return in_words(self.metrics)
+
+    @property
+    def constraint(self) -> str:
+        """What must hold for it to suffice, as ``archcost solve --where`` takes it."""
+        return f"{' + '.join(self.metrics)} <= {self.capacity}"
+
+
+PEAKS: Mapping[str, tuple[Order, str]] = {
+    "given": ("given", "memory_peak"),
+    "best": ("best", "memory_peak_best"),
+}
+"""The orders of the layers, by name, with the metric of what is in memory in them."""
+
+TRAINED = ("model_size", "gradients", "optimizer_state", "activations_kept")
+"""The metrics that make up ``training_memory``."""
+
+CONTENTS = {
+    "model_size": "weights",
+    "kv_cache": "cache",
+    "memory_peak": "activations",
+    "memory_peak_best": "activations",
+    "gradients": "gradients",
+    "optimizer_state": "optimizer state",
+    "activations_kept": "activations kept",
+}
+"""The metrics of what lies in memories, with what it is."""
+
+
+def in_words(metrics: tuple[str, ...]) -> str:
+    """``weights, cache and activations``."""
+    *others, last = (CONTENTS[metric] for metric in metrics)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+class Need(NamedTuple):
+    """What a memory has to hold.
+
+    Attributes:
+        memory: it.
+        sizes: metric → its bytes.
+        passes: the weights at which it is full, added up in order; None where it never is.
+    """
+
+    memory: Memory
+    sizes: Mapping[str, Rational]
+    passes: Full | None
+
+    @property
+    def needed(self) -> Rational:
+        """So many bytes."""
+        return sum(self.sizes.values())
+
+    @property
+    def over(self) -> Rational:
+        """The bytes for which there is no room."""
+        return max(self.needed - self.memory.capacity, 0)
+
+
+class Break(NamedTuple):
+    """A layer that cannot work.
+
+    Attributes:
+        path: it.
+        needed: the bytes in memory while it works.
+        over: those for which there is no room.
+    """
+
+    path: str
+    needed: Rational
+    over: Rational
+
+
+class Fit(NamedTuple):
+    """Whether a network fits.
+
+    Attributes:
+        needs: what every memory has to hold, the main memory last.
+        breaks: the layers that need more than the room, in order; none of a step of training.
+        order: of the layers; None of a step of training.
+        best: the peak in the best order, where the network fits in that and not in this.
+    """
+
+    needs: tuple[Need, ...]
+    breaks: tuple[Break, ...]
+    order: Order | None
+    best: Rational | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether every memory holds what it has to."""
+        return not any(need.over for need in self.needs)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What the verdict is made of."""
+        return tuple(metric for need in self.needs for metric in need.memory.metrics)
+
+    @property
+    def room(self) -> Rational:
+        """The bytes for activations; negative where what lies beside them is too much alone."""
+        return _room(self.needs[-1])
+
+
+def _room(need: Need) -> Rational:
+    *beside, _ = need.memory.metrics
+    return need.memory.capacity - sum(need.sizes[metric] for metric in beside)
+
+
+def memories(analysis: Analysis, order: Order = "given") -> tuple[Memory, ...]:
+    """The memories that have to hold a network, flash before the main memory.
+
+    Raises:
+        SpecError: there is no device, or it has no memory that can be written.
+    """
+    profile = analysis.basis.device.profile
+    main = main_memory(profile)
+    if analysis.scenario.training is not None:
+        return (_memory(profile, main, *TRAINED),)
+    _, peak = PEAKS[order]
+    written = ("kv_cache", peak) if keeps_cache(analysis) else (peak,)
+    flash = [level for level in profile.fields.memory.values() if not level.writable]
+    if not flash:
+        return (_memory(profile, main, "model_size", *written),)
+    return _memory(profile, flash[-1], "model_size"), _memory(profile, main, *written)
+
+
+def keeps_cache(analysis: Analysis) -> bool:
+    """Whether keys and values are cached: tokens came before, or a layer says so itself."""
+    says = (getattr(layer.node.layer, "kv_length", None) for layer in analysis.layers)
+    return analysis.scenario.past is not None or any(length is not None for length in says)
+
+
+def find_order(name: str, scenario: Scenario) -> Order:
+    """The order of a name.
+
+    Raises:
+        SpecError: there is none, or the network is trained, which keeps to the given one.
+    """
+    order, _ = find_named("order", name, PEAKS)
+    if order != "given" and scenario.training is not None:
+        cause = "training keeps what its backward pass needs, whatever the order of the layers"
+        raise SpecError(cause, hint="leave --order out, or --optimizer")
+    return order
+
+
+def _memory(profile: Profile, level: Level, *metrics: str) -> Memory:
+    name = next(name for name, other in profile.fields.memory.items() if other is level)
+    return Memory(name, level.capacity.value, metrics)
+
+
+def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "given") -> Fit:
+    """Whether a network fits the device of its scenario; trained, where that says so.
+
+    Args:
+        analysis: the network.
+        evaluate: gives the numbers; else the symbols have their own values.
+        order: of the layers.
+
+    Raises:
+        SpecError: there is no device, or it has no memory that can be written.
+    """
+    number = evaluate or analysis.evaluator
+    needs = tuple(_need(analysis, memory, number) for memory in memories(analysis, order))
+    if analysis.scenario.training is not None:
+        return Fit(needs, (), None)
+    alive = {path: number(size) for path, size in analysis.alive(order).items()}
+    found = Fit(needs, tuple(_breaks(alive, _room(needs[-1]))), order)
+    return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
+
+
+def _need(analysis: Analysis, memory: Memory, number: Evaluator) -> Need:
+    sizes = {metric: _size(analysis, metric, number) for metric in memory.metrics}
+    stored = sizes.get("model_size", 0) > memory.capacity
+    passes = full_at(analysis, memory.capacity, number) if stored else None
+    return Need(memory, sizes, passes)
+
+
+def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:
+    """A metric of the whole network."""
+    metric = METRICS[name]
+    parts = list(map(number, analysis.parts(metric)))
+    if metric.combine == "max":
+        return max(parts)
+    return sum(parts) + number(analysis.beside_layers(metric))
+
+
+def _breaks(alive: Mapping[str, Rational], room: Rational) -> Iterator[Break]:
+    return (Break(path, size, size - room) for path, size in alive.items() if size > room)
+
+
+def _better(analysis: Analysis, given: Fit) -> Rational | None:
+    """The peak in the best order, where it alone decides and there is room for it."""
+    *others, main = given.needs
+    if not main.over or given.room < 0 or any(need.over for need in others):
+        return None
+    peak = _size(analysis, "memory_peak_best", analysis.evaluator)
+    return peak if peak <= given.room else None

@@ -1,0 +1,620 @@
+"""Transformers at inference: prefill and decode as two uses of one spec.
+
+Prefill takes the whole prompt and fills the cache of keys and values; every step of decode takes
+one token per sequence and meets all that came before. Times are lower bounds: all products at the
+device's peak, all bytes at its full bandwidth, the longer of the two.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from os import PathLike, fspath
+from typing import NamedTuple
+
+from sympy import Expr, Mul, Symbol
+
+from archspec import Architecture, SpecError, build_graph, load
+from archspec.arithmetic import Rational, tidy
+from archspec.scope import free_names
+from archspec.trees import Name, Tree
+from costmodel.algebra.conditions import condition_text
+from costmodel.algebra.domains import domain_of, last_of
+from costmodel.algebra.functions import Maximum, Minimum, exact
+from costmodel.algebra.monotonicity import trend
+from costmodel.algebra.piecewise_sums import summed
+from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
+from costmodel.algebra.symbols import symbol
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_architecture, no_token_before
+from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.metrics.latency import memory_time, weights_time
+from costmodel.metrics.registry import (
+    Metric,
+    PerLayer,
+    count_compute_time,
+    count_least_macs,
+    count_macs,
+)
+from costmodel.network.assumptions import read_assumptions
+from costmodel.network.decoding import require_decodable
+from costmodel.network.propagation import (
+    GroupCost,
+    Part,
+    counted_in,
+    on_the_way,
+    propagate,
+)
+from costmodel.rules.attention import extends
+from costmodel.scenario.conventions import Convention, find_convention
+from costmodel.scenario.devices import main_memory
+from costmodel.scenario.scenario import NOWHERE, PAST, Device, Scenario
+from costmodel.scenario.settings import Number, to_rational
+
+STEPS = "generate"
+"""The symbol of the number of steps, in laws."""
+
+
+class Plan(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        prompt: tokens of a sequence that are there at first.
+        generate: steps of decode after that; each takes a token and gives the next.
+        batch: sequences that run together.
+    """
+
+    prompt: int = 512
+    generate: int = 128
+    batch: int = 1
+
+    @property
+    def last(self) -> int:
+        """The tokens before the one that the last step takes."""
+        return self.prompt + self.generate - 1
+
+
+class Axes(NamedTuple):
+    """The symbols of the input ``[n, t]``.
+
+    Attributes:
+        batch: of the sequences.
+        tokens: of the tokens of each.
+    """
+
+    batch: str
+    tokens: str
+
+
+class Work(NamedTuple):
+    """What one run does at least, all layers together.
+
+    Attributes:
+        macs: multiply-accumulates, by the convention.
+        macs_least: those that any implementation makes.
+        weights: bytes of weights, read.
+        cache_reads: bytes of cached keys and values, read.
+        cache_writes: bytes of keys and values, written into the cache.
+        activations: bytes of feature maps, read and written.
+        cache: bytes of the cache after it.
+        compute: seconds of its products at the device's peak; None without a device.
+        memory: seconds of its bytes at the device's bandwidth; None without a device.
+        weights_most: where there are experts, the bytes of weights if tokens choose as many as
+            there are; ``weights`` are those if all tokens choose the same.
+        memory_most: seconds of its bytes then.
+    """
+
+    macs: Expr
+    macs_least: Expr
+    weights: Expr
+    cache_reads: Expr
+    cache_writes: Expr
+    activations: Expr
+    cache: Expr
+    compute: Expr | None
+    memory: Expr | None
+    weights_most: Expr | None = None
+    memory_most: Expr | None = None
+
+    @property
+    def latency(self) -> Expr | None:
+        """``max(T_c, T_m)``: seconds that the run takes at least; None without a device.
+
+        Source: MIT 6.5940, lecture 2.
+        """
+        if self.compute is None or self.memory is None:
+            return None
+        return Maximum(self.compute, self.memory)
+
+    @property
+    def known(self) -> Iterator[tuple[str, Expr]]:
+        """Everything by name, but what takes a device where there is none."""
+        return ((name, law) for name, law in self._asdict().items() if law is not None)
+
+
+def work_of(analysis: Analysis) -> Work:
+    """The laws of one run of a network."""
+
+    def total(count: PerLayer) -> Expr:
+        return _total(analysis, analysis.propagation.parts, count)
+
+    on_device = analysis.scenario.device is not None
+    work = Work(
+        total(count_macs),
+        total(count_least_macs),
+        total(lambda layer, basis: traffic(layer, basis).weights),
+        total(lambda layer, basis: traffic(layer, basis).cache_reads),
+        total(lambda layer, basis: traffic(layer, basis).cache_writes),
+        total(lambda layer, basis: traffic(layer, basis).activations),
+        analysis.total("kv_cache"),
+        total(count_compute_time) if on_device else None,
+        total(memory_time) if on_device else None,
+    )
+    return _with_experts(work, analysis) if has_experts(analysis) else work
+
+
+def _total(analysis: Analysis, parts: Iterable[Part], count: PerLayer) -> Expr:
+    found = Metric("", "", "", count).of(tuple(counted_in(parts)), analysis.basis)
+    return analysis.assumed.shown(found)
+
+
+def _with_experts(work: Work, analysis: Analysis) -> Work:
+    """The work with the most weights that tokens may read."""
+    spread = tuple(map(_spread, analysis.propagation.parts))
+    most = _total(analysis, spread, weights_read)
+    if work.memory is None:
+        return work._replace(weights_most=most)
+    seconds = _total(analysis, spread, weights_time) - _total(
+        analysis, analysis.propagation.parts, weights_time
+    )
+    return work._replace(weights_most=most, memory_most=work.memory + seconds)
+
+
+def _spread(part: Part) -> Part:
+    """A part in which n tokens read ``min(experts, n·top_k)`` experts, the most that they can."""
+    if not isinstance(part, GroupCost):
+        return part
+    runs = part.runs
+    if is_choice(part):
+        runs = Minimum(part.copies, part.runs * Mul(*part.output[:-1]))
+    return part._replace(parts=tuple(map(_spread, part.parts)), runs=runs)
+
+
+def has_experts(analysis: Analysis) -> bool:
+    """Whether tokens may read more weights together than one of them does."""
+    return any(map(is_choice, _groups(analysis.propagation.parts)))
+
+
+def is_choice(group: GroupCost) -> bool:
+    """Whether a group is of experts, of which each token visits some."""
+    return group.flow is not None and group.flow.chosen_by is not None
+
+
+class Figures(NamedTuple):
+    """The numbers of a run, or of all steps of decode together.
+
+    Attributes:
+        name: what it is.
+        tokens: tokens that enter, of all sequences.
+        past: tokens of a sequence that came before; None of several runs.
+        work: what it does.
+        latency: seconds at least.
+    """
+
+    name: str
+    tokens: int
+    past: int | None
+    work: Mapping[str, Rational]
+    latency: Rational | None
+
+    @property
+    def weights_per_token(self) -> Rational:
+        """Bytes of weights that are read for each token, at least where there are experts."""
+        return tidy(Fraction(self.work["weights"]) / self.tokens)
+
+    @property
+    def weights_per_token_most(self) -> Rational | None:
+        """The most that they may be; None without experts."""
+        most = self.work.get("weights_most")
+        return None if most is None else tidy(Fraction(most) / self.tokens)
+
+    @property
+    def rate(self) -> Rational | None:
+        """Tokens per second at most."""
+        return None if not self.latency else tidy(Fraction(self.tokens) / self.latency)
+
+    @property
+    def bound(self) -> str | None:
+        """What takes longer, ``compute`` or ``memory``; of several runs nothing is said.
+
+        ``either`` where it hangs on which experts the tokens choose.
+        """
+        if self.past is None or "compute" not in self.work:
+            return None
+        if self.work["compute"] < self.work["memory"]:
+            return "memory"
+        most = self.work.get("memory_most", self.work["memory"])
+        return "compute" if self.work["compute"] >= most else "either"
+
+
+class Memory(NamedTuple):
+    """What must be in memory at once, in bytes.
+
+    Attributes:
+        name: when.
+        weights: all weights.
+        cache: keys and values.
+        activations: the peak of feature maps.
+    """
+
+    name: str
+    weights: Rational
+    cache: Rational
+    activations: Rational
+
+    @property
+    def total(self) -> Rational:
+        """All together."""
+        return self.weights + self.cache + self.activations
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Prefill and decode of one network.
+
+    Attributes:
+        prefill: the network as it takes the prompt, its cache being empty.
+        decode: the network as it takes one token; `PAST` is open.
+        plan: how many tokens and sequences there are; None where laws alone are asked for.
+        axes: the symbols of batch and tokens.
+    """
+
+    prefill: Analysis
+    decode: Analysis
+    plan: Plan | None
+    axes: Axes
+
+    @property
+    def device(self) -> Device | None:
+        """The device, where there is one."""
+        return self.decode.scenario.device
+
+    @property
+    def asked(self) -> Plan:
+        """The plan, where numbers are asked for."""
+        assert self.plan is not None
+        return self.plan
+
+    @property
+    def own_symbols(self) -> tuple[str, ...]:
+        """The symbols that prefill and decode differ in."""
+        return (*self.axes, PAST)
+
+    @cached_property
+    def works(self) -> tuple[Work, Work]:
+        """The laws of prefill, and of a step of decode."""
+        return work_of(self.prefill), work_of(self.decode)
+
+    @property
+    def narrows(self) -> bool:
+        """Return whether prefill takes the last token alone behind the last attention."""
+        return self.prefill.propagation.narrows
+
+    @property
+    def past(self) -> Symbol:
+        """The symbol of the tokens that came before."""
+        return symbol(PAST)
+
+    @cached_property
+    def figures(self) -> tuple[Figures, ...]:
+        """Prefill, the first and the last step, and all steps."""
+        prompt, generate, batch = self.asked
+        prefill, step = self.works
+        first = self._figures("first step", self.decode, step, batch, prompt)
+        last = self._figures("last step", self.decode, step, batch, self.asked.last)
+        return (
+            self._figures("prefill", self.prefill, prefill, batch * prompt, 0),
+            first,
+            last,
+            self._all_steps(step, batch * generate),
+        )
+
+    def _figures(self, name: str, of: Analysis, work: Work, tokens: int, past: int) -> Figures:
+        evaluate = of.laws_at(self._at(of, past))
+        values = {name: evaluate(law) for name, law in work.known}
+        latency = None if work.latency is None else evaluate(work.latency)
+        return Figures(name, tokens, past, values, latency)
+
+    def _at(self, analysis: Analysis, past: int) -> dict[str, Rational]:
+        """The numbers of a run; it must be one of a valid network."""
+        values: dict[str, Rational] = {self.axes.batch: self.asked.batch}
+        if PAST in analysis.symbols:
+            values[PAST] = past
+        try:
+            analysis.at(**values)
+        except SpecError as error:
+            valid = " and ".join(map(condition_text, analysis.conditions))
+            use = "decode" if analysis is self.decode else "prefill"
+            raise on_the_way(error, f"{use} is valid when {valid}" if valid else "") from None
+        return values
+
+    def _all_steps(self, step: Work, tokens: int) -> Figures:
+        values = {name: self._over_steps(law) for name, law in step.known if name != "cache"}
+        latency = None if step.latency is None else self._over_steps(step.latency)
+        return Figures("all steps", tokens, None, values, latency)
+
+    def _over_steps(self, law: Expr) -> Rational:
+        """``Σ law`` over all steps of decode."""
+        prompt, generate, batch = self.asked
+        at_batch = self.with_numbers(law, {self.axes.batch: batch})
+        try:
+            return summed(at_batch, self.past, prompt, generate)
+        except OpenFormError as error:
+            hint = "ask for fewer tokens with --generate"
+            raise SpecError(f"no closed form of the sum of all steps: {error}", hint=hint) from None
+
+    def with_numbers(self, law: Expr, values: Mapping[str, Rational]) -> Expr:
+        """A law of decode at some symbols' values, and at what they are tied to by assumptions."""
+        return law.xreplace({self.decode.symbols[n]: exact(value) for n, value in values.items()})
+
+    @property
+    def cache_per_token(self) -> Rational:
+        """Bytes of cache that a further token of a sequence takes."""
+        return self.decode.value("kv_cache_per_token")
+
+    @cached_property
+    def memories(self) -> tuple[Memory, ...]:
+        """What must be in memory in prefill, and in the last step."""
+        return tuple(
+            Memory(name, *map(of.laws_at(self._at(of, past)), _parts_of_memory(of)))
+            for name, of, past in self._moments
+        )
+
+    @property
+    def _moments(self) -> tuple[tuple[str, Analysis, int], ...]:
+        return ("prefill", self.prefill, 0), ("last step", self.decode, self.asked.last)
+
+    @property
+    def capacity(self) -> Rational | None:
+        """Bytes of the device's main memory."""
+        device = self.device
+        return None if device is None else main_memory(device.profile).capacity.value
+
+    @cached_property
+    def largest_batch(self) -> int | None:
+        """The most sequences that fit into the device's memory; 0 where not even one does.
+
+        None where that is not decided: where no form proves that more of them take more.
+        """
+        assert self.capacity is not None
+        found = [self._fitting(of, past, self.capacity) for _, of, past in self._moments]
+        known = [batch for batch in found if batch is not None]
+        return min(known) if len(known) == len(found) else None
+
+    def _fitting(self, of: Analysis, past: int, capacity: Rational) -> int | None:
+        need: Expr = sum(_parts_of_memory(of), exact(0))
+        values = {PAST: past} if PAST in of.symbols else {}
+        need = need.xreplace({of.symbols[name]: exact(value) for name, value in values.items()})
+        domain = domain_of(of, self.axes.batch)
+        if trend(need, of.symbols[self.axes.batch], domain.first) != 1:
+            return None
+
+        def fits(steps: int) -> bool:
+            at = {self.axes.batch: domain.value(steps), **values}
+            return of.laws_at(at)(need) <= capacity
+
+        last = last_of(fits, domain.steps)
+        if last is None or last < domain.steps.first:
+            return None if last is None else 0
+        return int(domain.value(last))
+
+    @property
+    def has_experts(self) -> bool:
+        """Whether tokens of a batch may read more weights than one of them does."""
+        return has_experts(self.decode)
+
+    def sum_of_steps(self, law: Expr) -> Expr | None:
+        """``Σ law`` over `STEPS` steps after a prompt of t tokens; None without a closed form."""
+        index = Symbol("step", integer=True, nonnegative=True)
+        tokens, steps = self.prefill.symbols[self.axes.tokens], symbol(STEPS)
+        moved = law.xreplace({self.past: tokens + index})
+        try:
+            return closed_sum(moved, Turns(index, steps))
+        except OpenFormError:
+            return None
+
+
+def _parts_of_memory(analysis: Analysis) -> tuple[Expr, Expr, Expr]:
+    """Weights, cache, and the peak of activations."""
+    return analysis.total("model_size"), analysis.total("kv_cache"), analysis.total("memory_peak")
+
+
+def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
+    """Every group, those inside of each included."""
+    for part in parts:
+        if isinstance(part, GroupCost):
+            yield part
+            yield from _groups(part.parts)
+
+
+def infer(
+    spec: str | PathLike[str],
+    plan: Plan | None = Plan(),  # noqa: B008 - a frozen value
+    *,
+    convention: str = "torch",
+    settings: Mapping[str, Number] | None = None,
+    assume: tuple[str, ...] = (),
+    scenario: Scenario = NOWHERE,
+) -> Inference:
+    """Prefill and decode of a spec.
+
+    Args:
+        spec: path of a YAML spec.
+        plan: how many tokens and sequences there are; None for laws in open symbols.
+        convention: what counts; what is stored is all that is learned.
+        settings: symbols fixed to numbers.
+        assume: what holds of the others.
+        scenario: types of numbers and the device.
+
+    Raises:
+        SpecError: the network generates no tokens, or breaks a rule where it does.
+    """
+    _check_scenario(scenario)
+    architecture, counts = load(fspath(spec)), find_convention(convention)
+    axes = _axes(architecture)
+    given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    _check(plan, axes, given)
+    _require_one_token(architecture, axes.tokens)
+    _check_assumptions(read_assumptions(assume, architecture.header.symbols, {}).derived, axes)
+    if plan is None:
+        _require_free_name(architecture)
+    numbers = {} if plan is None else _numbers(architecture, axes, assume)
+
+    def use(past: Rational | str, **tokens: Rational) -> Analysis:
+        values = {**numbers, **given, **tokens}
+        return _used(architecture, counts, values, assume, scenario._replace(past=past))
+
+    prompt = {} if plan is None else {axes.tokens: plan.prompt}
+    _require_decodable(architecture, axes, {**numbers, **given}, assume)
+    return Inference(use(0, **prompt), use(PAST, **{axes.tokens: 1}), plan, axes)
+
+
+def _used(
+    architecture: Architecture,
+    counts: Convention,
+    values: Mapping[str, Rational],
+    assume: Iterable[str],
+    scenario: Scenario,
+) -> Analysis:
+    """The network at work; of a prompt the last token alone goes on behind what mixes tokens last.
+
+    Where that does not hold, as what counts tokens from the first needs all of them, all go on.
+    """
+    if scenario.past != PAST:
+        with suppress(SpecError):
+            last = scenario._replace(last_only=True)
+            return analyze_architecture(architecture, counts, values, assume, last)
+    return analyze_architecture(architecture, counts, values, assume, scenario)
+
+
+def _check_scenario(scenario: Scenario) -> None:
+    """Nothing is said of tokens before, and nothing is trained.
+
+    Raises:
+        SpecError: it is.
+    """
+    if scenario.past is not None:
+        raise SpecError("past is what prefill and decode differ in", hint="leave --past out")
+    if scenario.training is not None:
+        hint = "leave --optimizer out; archcost training shows what a step of training takes"
+        raise SpecError("nothing is trained at inference", hint=hint)
+
+
+def _check(plan: Plan | None, axes: Axes, given: Mapping[str, Rational]) -> None:
+    """The plan is of at least one of each, and nothing else is said of what it says."""
+    for name, number in plan._asdict().items() if plan else ():
+        if number < 1:
+            raise SpecError(f"{name} = {number} is too few; it is at least 1")
+    for name, option in zip(axes, ("--batch", "--prompt"), strict=True):
+        if name in given:
+            cause = f"'{name}' is not set here: prefill and decode use it"
+            raise SpecError(cause, hint=f"say {option} {given[name]}")
+
+
+def _require_one_token(architecture: Architecture, tokens: str) -> None:
+    """The spec lets one token enter.
+
+    Raises:
+        SpecError: a rule of the symbol forbids it.
+    """
+    rule = architecture.header.symbols[tokens].broken_rule(1)
+    if rule is not None:
+        cause = f"every step of decode takes one token at a time, but by the spec '{tokens}' {rule}"
+        hint = f"let {tokens} be 1: leave out its min or multiple_of under symbols"
+        origin = architecture.document.origin(("symbols", tokens))
+        raise SpecError(cause, hint=hint, origin=origin, entry="symbols")
+
+
+def _require_decodable(
+    architecture: Architecture,
+    axes: Axes,
+    numbers: Mapping[str, Rational],
+    assume: tuple[str, ...],
+) -> None:
+    """Every layer keeps the tokens apart, or what it needs of those before (see `decoding`).
+
+    The tokens are a symbol here, so that all that hangs on their number is seen.
+
+    Raises:
+        SpecError: one does not, or the structure hangs on the number of tokens.
+    """
+    fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
+    assumed = read_assumptions(assume, architecture.header.symbols, fixed)
+    graph = build_graph(architecture, fixed, assumed.derived)
+    (name,) = architecture.header.input
+    declared = architecture.header.symbols[axes.tokens]
+    propagation = propagate(graph, assumed, past=0)
+    require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
+
+
+def _require_free_name(architecture: Architecture) -> None:
+    """The spec leaves the name of the number of steps to laws.
+
+    Raises:
+        SpecError: it has a symbol of that name.
+    """
+    if STEPS in architecture.header.symbols:
+        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
+        raise SpecError(cause, hint="call it by another name")
+
+
+def _check_assumptions(derived: Mapping[str, Tree], axes: Axes) -> None:
+    """No equality is of the batch or of the tokens, which prefill and decode set themselves.
+
+    Raises:
+        SpecError: one is.
+    """
+    for name, other in derived.items():
+        axis = next((a for a in axes if a == name), None)
+        if axis is None and axes.tokens in free_names(other):
+            axis = axes.tokens
+        if axis is not None:
+            cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
+            raise SpecError(cause, hint="leave it out; --batch and --prompt say what they are")
+
+
+def _numbers(
+    architecture: Architecture, axes: Axes, assume: tuple[str, ...]
+) -> dict[str, Rational]:
+    """The defaults of all symbols but the batch, and but those that equal another."""
+    header = architecture.header
+    equal = read_assumptions(assume, header.symbols, {}).derived
+    open_ones = (axes.batch, *equal)
+    return {name: value for name, value in header.defaults.items() if name not in open_ones}
+
+
+def _axes(architecture: Architecture) -> Axes:
+    """The symbols of batch and tokens: the first two axes of the only input.
+
+    Raises:
+        SpecError: no token meets those before it, or the input is of another form.
+    """
+    header = architecture.header
+    origin = architecture.document.origin(("input",))
+    nodes = build_graph(architecture, header.defaults).nodes
+    if not any(extends(node.layer) for node in nodes):
+        raise no_token_before()
+    if len(header.input) > 1:
+        names = " and ".join(header.input)
+        cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
+        hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
+        raise SpecError(cause, hint=hint, origin=origin, entry="input")
+    ((_, sizes),) = header.input.items()
+    named = [size.tree.id for size in sizes[:2] if isinstance(size.tree, Name)]
+    symbols = [name for name in named if name in header.symbols]
+    if len(set(symbols)) < 2:
+        hint = "as in symbols: {n: 1, t: 128} and input: [n, t]"
+        cause = "the first two axes are batch and tokens, and must be two symbols here"
+        raise SpecError(cause, hint=hint, origin=origin, entry="input")
+    return Axes(*symbols)

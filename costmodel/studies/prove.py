@@ -1,0 +1,298 @@
+"""Published laws, derived: a paper's formula less what the networks' laws give, as an identity."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb, prod
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from sympy import Expr, Symbol, cancel, expand, factor, nan, zoo
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError, did_you_mean
+from archspec.expressions import FUNCTIONS, ExpressionError, parse
+from archspec.laws import Law
+from archspec.layers.base import as_expression
+from archspec.scope import Scope, resolve
+from archspec.trees import Binary, Call, Measure, Name, Tree, Unary
+from costmodel.algebra.conditions import condition_text
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import separated
+from costmodel.algebra.printing import real_text
+from costmodel.algebra.symbols import symbol
+from costmodel.algebra.translate import translate
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.registry import METRICS, find_metric
+from costmodel.network.assumptions import Assumptions, read_assumptions
+from costmodel.scenario.conventions import Convention, find_convention
+from costmodel.scenario.scenario import Scenario, scenario
+
+PUBLISHED = Path(__file__).parent / "published"
+"""The folder of the laws that come with the package."""
+
+
+MAX_TERMS = 5_000
+"""The most terms of a formula that is multiplied out."""
+
+
+class Count(NamedTuple):
+    """A call in a derivation: ``macs(network)``, or ``macs(network, part)``.
+
+    Attributes:
+        metric: what is counted.
+        network: of which network.
+        part: of which layers: all in something of that name; None where the whole network counts.
+    """
+
+    metric: str
+    network: str
+    part: Name | None
+
+    def __str__(self) -> str:
+        arguments = self.network if self.part is None else f"{self.network}, {self.part.id}"
+        return f"{self.metric}({arguments})"
+
+    def of(self, analysis: Analysis) -> Expr:
+        """The count, in the spec's symbols.
+
+        Raises:
+            ExpressionError: the network has nothing of that name.
+        """
+        if self.part is None:
+            return analysis.total(self.metric)
+        paths = {layer.node.path: layer.node.path.split("/") for layer in analysis.layers}
+        inside = [c for c in analysis.counted if self.part.id in paths[c.layer.node.path]]
+        if not inside:
+            hint = did_you_mean(self.part.id, {name for path in paths.values() for name in path})
+            cause = f"the network '{self.network}' has no layer '{self.part.id}'"
+            raise ExpressionError(cause, self.part.position, hint)
+        found = find_metric(self.metric).within(analysis)
+        return analysis.assumed.shown(found.of(inside, analysis.basis))
+
+
+class Derivation(NamedTuple):
+    """What is derived: an expression, in which each count is a name."""
+
+    tree: Tree
+    counts: Mapping[str, Count]
+
+
+def read_derivation(law: Law) -> Derivation:
+    """The formula of a law's ``derived``.
+
+    Raises:
+        SpecError: it is no expression, or counts what is not there.
+    """
+    counts: dict[str, Count] = {}
+    with law.place("derived"):
+        tree = parse(law.fields.derived, {**FUNCTIONS, **dict.fromkeys(METRICS, (1, 2))})
+        named = _named(tree, law, counts)
+    counted = {count.network for count in counts.values()}
+    for network in law.networks:
+        if network not in counted:
+            with law.place("networks", network):
+                raise SpecError("nothing of this network is counted", hint=f"as macs({network})")
+    return Derivation(named, counts)
+
+
+def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
+    """The tree with a name for every count, each of which is noted."""
+    match tree:
+        case Call(metric, arguments) if metric in METRICS:
+            count = _count(metric, arguments, law)
+            counts[str(count)] = count
+            return Name(str(count))
+        case Call(function, arguments):
+            return Call(function, tuple(_named(a, law, counts) for a in arguments))
+        case Unary(operator, operand):
+            return Unary(operator, _named(operand, law, counts))
+        case Binary(operator, left, right):
+            return Binary(operator, _named(left, law, counts), _named(right, law, counts))
+    return tree
+
+
+def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
+    names = [argument for argument in arguments if isinstance(argument, Name)]
+    if len(names) < len(arguments):
+        raise ExpressionError(
+            f"{metric} counts a network, or a part of one", hint=f"as {metric}(network, layer)"
+        )
+    network, part = names[0], names[1] if len(names) > 1 else None
+    if network.id not in law.networks:
+        hint = did_you_mean(network.id, law.networks)
+        raise ExpressionError(f"there is no network '{network.id}'", network.position, hint)
+    return Count(metric, network.id, part)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of a law.
+
+    Attributes:
+        law: what is published.
+        convention: what counts.
+        conditions: where the networks are valid, beside what is assumed.
+        derived: what the networks' laws give.
+        published: the paper's formula.
+        stated: what they are stated to differ by.
+    """
+
+    law: Law
+    convention: Convention
+    conditions: tuple[str, ...]
+    derived: Expr
+    published: Expr
+    stated: Expr
+
+    @cached_property
+    def residual(self) -> Expr:
+        """Derived less published."""
+        return cancel(self.derived - self.published)
+
+    @cached_property
+    def holds(self) -> bool:
+        """Whether the residual is identically the one that is stated."""
+        return bool(cancel(self.residual - self.stated) == 0)
+
+    @property
+    def defaults(self) -> dict[str, Rational]:
+        """The symbols' values in the example."""
+        return {name: symbol.default for name, symbol in self.law.symbols.items()}
+
+    def example(self, expression: Expr, values: Mapping[str, Rational] | None = None) -> Rational:
+        """The value of one of the formulas, where nothing else is said at the defaults."""
+        known = values or self.defaults
+        return Evaluator({free: known[n] for n, free in _symbols(self.law).items()})(expression)
+
+    @property
+    def counterexample(self) -> dict[str, Rational]:
+        """Values at which the formulas differ: the defaults, or near them; they may break rules."""
+        defaults = self.defaults
+        near = [{**defaults, name: value + 1} for name, value in defaults.items()]
+        further = {name: value + 1 for name, value in defaults.items()}
+        wrong = self.residual - self.stated
+        for values in (defaults, *near, further):
+            if self.example(wrong, values) != 0:
+                return values
+        return defaults
+
+
+def prove(law: Law) -> Proof:
+    """Derive a law's formula and compare it with the published one.
+
+    Raises:
+        SpecError: a network breaks a rule, or a formula has no meaning.
+    """
+    derivation = read_derivation(law)
+    assumed = _assumed(law)
+    with law.place("convention"):
+        convention = find_convention(law.fields.convention)
+    with law.place("scenario"):
+        asked = scenario(**law.fields.scenario.model_dump())
+    analyses = {name: _analyzed(name, law, convention, asked) for name in law.networks}
+    with law.place("derived"):
+        counts = {
+            name: count.of(analyses[count.network]) for name, count in derivation.counts.items()
+        }
+        derived = _expression(derivation.tree, law, assumed, counts)
+    return Proof(
+        law=law,
+        convention=convention,
+        conditions=_conditions(analyses.values()),
+        derived=derived,
+        published=_formula("published", law, assumed),
+        stated=_formula("residual", law, assumed),
+    )
+
+
+def _symbols(law: Law) -> dict[str, Symbol]:
+    return {name: symbol(name, declared.domain) for name, declared in law.symbols.items()}
+
+
+def _assumed(law: Law) -> Assumptions:
+    """What is assumed; the defaults keep it, so that a law is about something."""
+    with law.place("assume"):
+        assumed = read_assumptions(law.fields.assume, law.symbols, {})
+        try:
+            assumed.valued({s: law.symbols[name].default for name, s in _symbols(law).items()})
+        except SpecError as error:
+            hint = "give the symbols defaults that keep it"
+            raise SpecError(error.cause.replace("values", "defaults", 1), hint=hint) from None
+    return assumed
+
+
+def _analyzed(name: str, law: Law, convention: Convention, asked: Scenario) -> Analysis:
+    with law.place("networks", name):
+        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, asked)
+
+
+def _conditions(analyses: Iterable[Analysis]) -> tuple[str, ...]:
+    found = (condition for analysis in analyses for condition in analysis.conditions)
+    return tuple(dict.fromkeys(map(condition_text, found)))
+
+
+def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:
+    with law.place(field):
+        return _expression(getattr(law.fields, field).tree, law, assumed, {})
+
+
+def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str, Expr]) -> Expr:
+    """A formula in the symbols and counts, worked out where what is assumed holds."""
+    free, counted = _symbols(law), {name: Symbol(name, positive=True) for name in counts}
+    names = {name: assumed.derived.get(name, Name(name)) for name in free}
+    resolved = resolve(tree, Scope({**names, **{name: Name(name) for name in counts}}))
+    known = {**{name: assumed.stand_in.get(s, s) for name, s in free.items()}, **counted}
+
+    def lookup(leaf: Name | Measure) -> Expr:
+        assert isinstance(leaf, Name)  # no tensor enters a formula, so nothing of it is measured
+        return known[leaf.id]
+
+    found = translate(as_expression(resolved).tree, lookup)
+    found = assumed.shown(found).xreplace({counted[name]: counts[name] for name in counts})
+    found = separated(found)
+    if found.has(nan, zoo):
+        raise ExpressionError("division by zero")
+    if _terms(found) > MAX_TERMS:
+        raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
+    return found
+
+
+def _terms(expression: Expr) -> int:
+    """How many terms an expression has at most where it is multiplied out."""
+    inner = [_terms(part) for part in expression.args]
+    if expression.is_Add:
+        return sum(inner)
+    if expression.is_Mul:
+        return prod(inner)
+    if expression.is_Pow and expression.exp.is_Integer:
+        times = abs(int(expression.exp))
+        return comb(inner[0] + times - 1, times)
+    return 1
+
+
+def shown(expression: Expr) -> str:
+    """A formula as the shortest of its forms; a quotient in it need not be an integer."""
+    canonical = cancel(expression)
+    forms = (expression, expand(canonical), factor(canonical))
+    return min(map(real_text, forms), key=len)
+
+
+def built_in_files() -> tuple[Path, ...]:
+    """The files of the laws that come with the package."""
+    return tuple(sorted(PUBLISHED.glob("*.yaml")))
+
+
+def select(laws: Iterable[Law], names: Iterable[str]) -> tuple[Law, ...]:
+    """The laws of some names, or all where none are given.
+
+    Raises:
+        SpecError: there is no law of a name.
+    """
+    known, wanted = tuple(laws), tuple(names)
+    for name in wanted:
+        if name not in {law.name for law in known}:
+            hint = did_you_mean(name, (law.name for law in known))
+            raise SpecError(f"there is no law '{name}'", hint=hint)
+    return tuple(law for law in known if not wanted or law.name in wanted)

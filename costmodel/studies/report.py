@@ -1,0 +1,526 @@
+"""What is shown of an analysis: rows and totals, before a renderer decides how they look."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from sympy import Add, Expr, Integer, S
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.algebra.conditions import condition_text
+from costmodel.algebra.functions import Maximum, Quantity, amount_of
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
+from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
+from costmodel.network.receptive_field import End, end_of, ends_of
+from costmodel.rules.base import Shape, elements
+from costmodel.rules.formula import show_number, show_quantity
+from costmodel.scenario.scenario import PAST
+
+if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
+    from costmodel.algebra.printing import PythonText
+    from costmodel.analysis.peaks import Peak, Stretch
+
+LONGEST_LAW = 600
+"""The most characters of a law that are read at a glance: a screen has no more."""
+
+COLUMNS = ("params", "macs", "activations")
+"""The metrics that are columns where none are asked for."""
+
+
+class Row(NamedTuple):
+    """One line of a report: an input of the network, a layer, or a group of lines.
+
+    Attributes:
+        name: its name among its siblings; a group that holds but one group is named with it.
+        kind: its kind; ``input`` for an input, the block's or composite's for a group.
+        path: its place in the structure.
+        level: how many groups it is in.
+        inputs: where its inputs come from; a group's are those of the layers in it.
+        shapes: the shapes of its outputs.
+        counts: metric → expression, all runs together, so that the lines of a group add up to it.
+        runs: how often it runs for each run of the group it is in.
+        copies: how many copies of its weights there are for each of that group's.
+        sharing: why its output is no new feature map (``in place``, ``view``), if it is none.
+        is_group: whether it is one.
+    """
+
+    name: str
+    kind: str
+    path: str
+    level: int
+    inputs: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    counts: dict[str, Expr]
+    runs: Expr = S.One
+    copies: Expr = S.One
+    sharing: str = ""
+    is_group: bool = False
+
+
+FIELD = ("receptive_field", "effective_stride", "effective_padding")
+"""The measures of what a layer sees of the input."""
+
+NOTHING = "–"
+"""What stands for a count of nothing, and for none."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An analysis with the choice of what to show.
+
+    Attributes:
+        analysis: the network.
+        metrics: the metrics that were asked for; none means the usual ones.
+        symbolic: whether laws are shown, or numbers.
+        depth: how many groups are opened within each other; None opens all.
+    """
+
+    analysis: Analysis
+    metrics: tuple[str, ...] = ()
+    symbolic: bool = False
+    depth: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            find_metric(name)
+
+    @property
+    def columns(self) -> tuple[Metric, ...]:
+        """The metrics that every row shows."""
+        return tuple(METRICS[name] for name in self.metrics or COLUMNS)
+
+    @property
+    def totals(self) -> tuple[Metric, ...]:
+        """The metrics of the whole network."""
+        if self.metrics:
+            return tuple(METRICS[name] for name in self.metrics)
+        return tuple(metric for metric in METRICS.values() if self._is_usual(metric))
+
+    def _is_usual(self, metric: Metric) -> bool:
+        """Whether a metric is shown where none is asked for."""
+        nowhere = self.analysis.scenario.device is None
+        missing = metric.of_device and (nowhere or metric.name in self.missing)
+        blind = metric.of_places and not self._has_windows
+        return not (metric.on_request or missing or blind)
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """What nobody asked for and the device's figures do not give, and why."""
+        found: dict[str, str] = {}
+        if self.analysis.scenario.device is None or self.metrics:
+            return found
+        for metric in METRICS.values():
+            if metric.of_device and not metric.on_request:
+                try:
+                    self.analysis.value(metric.name)
+                except SpecError as error:
+                    entry = f"{error.entry}: " if error.entry else ""
+                    found[metric.name] = f"{entry}{error.cause}"
+        return found
+
+    @cached_property
+    def _has_windows(self) -> bool:
+        """Return whether windows slide over something, so that one asks what they see."""
+        return any(layer.cost.slides for layer in self.analysis.layers)
+
+    @property
+    def title(self) -> str:
+        """The network's name."""
+        return self.analysis.graph.name
+
+    @property
+    def convention(self) -> str:
+        """What counts, in one line."""
+        return str(self.analysis.convention)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What must hold of the symbols."""
+        return tuple(condition_text(condition) for condition in self.analysis.conditions)
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is assumed of the symbols, as it was said."""
+        return self.analysis.assumed.texts
+
+    @property
+    def setting(self) -> str:
+        """``n = 1, c = 3``: the value of every symbol."""
+        return self.setting_without()
+
+    def setting_without(self, *names: str) -> str:
+        """The value of every symbol but some."""
+        values = self.values.items()
+        return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
+
+    @property
+    def values(self) -> dict[str, Rational]:
+        """The value of every symbol, and how many tokens came before where that is a number."""
+        past = self.analysis.scenario.past
+        known = {} if past is None or isinstance(past, str) else {PAST: past}
+        return {**self.analysis.graph.values, **known}
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The inputs, then the tree of groups and layers as far as it is opened.
+
+        Among laws the largest of all comes first: its sizes are those of the lines.
+        """
+        for metric in self.columns:
+            if self.symbolic and metric.combine == "max":
+                self.total_if_any(metric.name)
+        tree = self._tree(self.analysis.propagation.parts, 0, ONCE)
+        opened = (row for row in tree if self.depth is None or row.level <= self.depth)
+        return (*self._inputs(), *opened)
+
+    @property
+    def leaves(self) -> tuple[Row, ...]:
+        """The lines that hold no other line that is shown; they add up to the network."""
+        following = [*self.rows[1:], None]
+        return tuple(
+            row
+            for row, after in zip(self.rows, following, strict=True)
+            if not (row.is_group and after and after.level > row.level)
+        )
+
+    def _inputs(self) -> Iterator[Row]:
+        for name, worked_out in self.analysis.propagation.inputs.items():
+            shape = tuple(map(self.analysis.law, worked_out))
+            counts: dict[str, Expr] = {}
+            for metric in self.columns:
+                if metric.of_places:
+                    continue
+                counted = metric.of_input and self.analysis.convention.counts_input
+                counts[metric.name] = elements(shape) if counted else Integer(0)
+                if metric.of_step:
+                    kept = self.analysis.step.by_path(metric.name).get(name, Integer(0))
+                    counts[metric.name] = self.analysis.law(kept)
+            yield Row(name, "input", name, 0, (), (shape,), counts)
+
+    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:
+        """The lines of some parts, which count so often."""
+        for part in parts:
+            if isinstance(part, GroupCost):
+                yield from self._group(part, level, often)
+            else:
+                yield self._row(Counted(part, often), level)
+
+    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[Row]:
+        """The line of a group, then those in it; groups that hold but one group are one line."""
+        name, own, held, output = group.name, group.runs, group.copies, group.output
+        often = often.within(group)
+        while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
+            group = group.parts[0]
+            name = f"{name}/{group.name}"
+            own, held = own * group.runs, held * group.copies
+            often = often.within(group)
+        inner = list(self._tree(group.parts, level + 1, often))
+        direct = [row for row in inner if row.level == level + 1]
+        yield Row(
+            name=name,
+            kind=group.kind,
+            path=group.path,
+            level=level,
+            inputs=(),
+            shapes=(tuple(map(self.analysis.law, output)),),
+            counts=self._counts(lambda metric: self._of_group(metric, group, often, direct)),
+            runs=own,
+            copies=held,
+            is_group=True,
+        )
+        yield from inner
+
+    def _of_group(
+        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[Row]
+    ) -> Expr:
+        """What is said of a group: of its lines together, or of all layers in it.
+
+        Raises:
+            NoCountError: a field ends in it.
+        """
+        held = tuple(counted_in(group.parts, often))
+        if metric.of_places and end_of(self.analysis.fields, held):
+            raise NoCountError("a field ends in it")
+        if not metric.larger_of:
+            return self._together(metric, rows)
+        return self._law_of(metric, metric.of(held, self.analysis.basis))
+
+    def _law_of(self, metric: Metric, expression: Expr) -> Expr:
+        """Some of a metric as it is printed; among laws, maxima are decided."""
+        if self.symbolic:
+            expression = self.analysis.decided(expression)
+        return self.analysis.law_of(metric, expression)
+
+    def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
+        counts = [amount_of(row.counts[metric.name]) for row in rows if metric.name in row.counts]
+        if metric.of_places and not counts:
+            raise NoCountError("no field is in it")
+        if metric.combine == "max":
+            largest = [count for count in counts if count != 0 or metric.of_places]
+            return self._law_of(metric, Maximum(*largest)) if largest else Integer(0)
+        return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
+
+    def _row(self, counted: Counted, level: int) -> Row:
+        layer = counted.layer
+        output = layer.cost.output
+        law = self.analysis.law
+        return Row(
+            name=layer.node.name,
+            kind=layer.node.kind,
+            path=layer.node.path,
+            level=level,
+            inputs=tuple(tensor.label for tensor in layer.node.inputs),
+            shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
+            counts=self._counts(
+                lambda metric: self._law_of(metric, self.analysis.of_all_runs(metric, counted))
+            ),
+            sharing="" if output.is_feature_map else output.value,
+        )
+
+    def _counts(self, count: Callable[[Metric], Expr]) -> dict[str, Expr]:
+        """The count of every column that has one."""
+        found: dict[str, Expr] = {}
+        for metric in self.columns:
+            with suppress(NoCountError):
+                found[metric.name] = count(metric)
+        return found
+
+    def label(self, row: Row) -> str:
+        """A line's name, indented, with how often it runs, and of how many copies."""
+        times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
+        times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
+        return f"{'  ' * row.level}{row.name}{times}"
+
+    def dimensions(self, row: Row) -> str:
+        """``1×96×55×55``: the numbers of a row's shapes."""
+        return ", ".join("×".join(str(self.number(s)) for s in shape) for shape in row.shapes)
+
+    def number(self, expression: Expr) -> Rational:
+        """The value of an expression at the symbols' values."""
+        return self.analysis.evaluator(expression)
+
+    def show(self, expression: Expr, printer: "PythonText | None" = None) -> str:
+        """An expression as law or as number, whichever the report shows."""
+        if not self.symbolic:
+            return self.show_value(expression)
+        from costmodel.algebra.printing import PythonText
+
+        printer, law = printer or PythonText(), self.analysis.read(expression)
+        shown = printer(law)
+        return shown if len(shown) <= LONGEST_LAW else printer(self.law_shown(law, printer))
+
+    def law_shown(self, expression: Expr, printer: "PythonText") -> Expr:
+        """A law as it is read: one that is longer than a screen is drawn together.
+
+        Args:
+            expression: the law.
+            printer: has the names that stand in it.
+        """
+        from costmodel.algebra.factoring import tight
+        from costmodel.algebra.printing import PythonText
+
+        law, show = self.analysis.read(expression), PythonText(printer.named)
+        return tight(law) if len(show(law)) > LONGEST_LAW else law
+
+    def show_value(self, expression: Expr) -> str:
+        """The value of a count, or of a quantity with its unit."""
+        if isinstance(expression, Quantity):
+            return show_quantity(self.number(expression), str(expression.args[1]))
+        return show_number(self.number(expression))
+
+    def law_text(self, expression: Expr, printer: "PythonText | None" = None) -> str:
+        """A count of the network as a law."""
+        return self.show(self.analysis.law(expression), printer)
+
+    def total(self, name: str) -> Expr:
+        """A metric of the whole network, as it is printed.
+
+        Raises:
+            NoCountError: the network has none.
+        """
+        if name not in self._totals:
+            law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+            self._totals[name] = self.analysis.read(law)
+        return self._totals[name]
+
+    @cached_property
+    def _totals(self) -> dict[str, Expr]:
+        return {}
+
+    def total_if_any(self, name: str) -> Expr | None:
+        """A metric of the whole network, as it is printed; None where it has none."""
+        return None if self.analysis.none_of(name) else self.total(name)
+
+    def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
+        """A metric of the network as law or as number; a dash where it has none."""
+        if self.analysis.none_of(metric.name):
+            return NOTHING
+        if self.symbolic:
+            return self.show(self.total(metric.name), printer)
+        return self.value_text(metric)
+
+    def value_text(self, metric: Metric) -> str:
+        """A metric of the network as a number; a dash where it has none."""
+        if self.analysis.none_of(metric.name):
+            return NOTHING
+        value = self.analysis.value(metric.name)
+        return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
+
+    @property
+    def order_note(self) -> str:
+        """Whether the best order is proved to be the best."""
+        found = self.analysis.best_order
+        if not found.unsearched:
+            return "the least of all orders of execution"
+        first, last = found.unsearched[0], found.unsearched[-1]
+        kept = f"{len(found.unsearched)} layers between {first} and {last} were not searched"
+        return f"{kept}, which does not matter" if found.is_best else f"{kept}, it may be less"
+
+    @property
+    def has_fields(self) -> bool:
+        """Return whether fields are among what is shown of the network."""
+        return any(metric.of_places for metric in self.totals)
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """Where fields end, in the order of the layers."""
+        return ends_of(self.analysis.fields, self.analysis.counted)
+
+    @property
+    def field_notes(self) -> tuple[str, ...]:
+        """The network's field, where fields end, and which paths' strides differ."""
+        differ = tuple(f"strides differ at {clash}" for clash in self.clashes)
+        none = self.analysis.none_of("receptive_field")
+        if none is not None:
+            return (none.cause.removeprefix("receptive_field is "), *differ)
+        return (*self._field_of, *differ)
+
+    @property
+    def _field_of(self) -> Iterator[str]:
+        """The network's field with the layer that has it, and what sees everything beyond it."""
+        last = dict.fromkeys(ends_of(self.analysis.fields, self.analysis.counted[-1:]))
+        yield self._largest_field
+        yield from (f"ends at {end.kind} '{end.path}', which {end.why}" for end in last)
+        gates = [end for end in self.ends if end not in last]
+        if gates:
+            more = f", and {len(gates) - 1:,} more like it" if len(gates) > 1 else ""
+            yield f"beside it {gates[0]}{more}, which all its places share: not counted"
+
+    @property
+    def _largest_field(self) -> str:
+        """``195 (stride 32, padding 66) of maxpool2d_3``: of the last layer that has it."""
+        value = self.analysis.value("receptive_field")
+        for counted in reversed(self.analysis.counted):
+            with suppress(NoCountError):
+                size, stride, padding = (self._field_measure(n, counted) for n in FIELD)
+                if size == value:
+                    where = counted.layer.node.path
+                    return f"{size} (stride {stride}, padding {padding}) of {where}"
+        return show_number(value)
+
+    def _field_measure(self, name: str, counted: Counted) -> Rational:
+        return self.number(self.analysis.of_all_runs(METRICS[name], counted))
+
+    @property
+    def clashes(self) -> tuple[str, ...]:
+        """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
+        found = self.analysis.fields.clashes
+        return tuple(
+            f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
+            for clash in found
+        )
+
+    def naming(self, metrics: Iterable[Metric]) -> "Naming":
+        """The names of what the laws of some metrics share; the spec's own ones are kept.
+
+        Args:
+            metrics: those whose totals are shown.
+        """
+        from costmodel.algebra.naming import naming
+
+        if not self.symbolic:
+            return naming((), {}, ())
+        graph, given = self.analysis.graph, self.analysis.given_names
+        counts = (count for row in self.rows for count in row.counts.values()) if given else ()
+        totals = (self.total_if_any(metric.name) for metric in metrics)
+        laws = [law for law in totals if law is not None]
+        return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+
+    def row_text(
+        self, row: Row, metric: Metric, naming: "Naming", printer: "type[PythonText] | None" = None
+    ) -> str:
+        """A count of a line as law or as number; a layer's law stands for itself.
+
+        Args:
+            row: the line.
+            metric: what is counted.
+            naming: the names that laws of groups have; those of layers have the spec's own.
+            printer: how laws are written, else as Python.
+        """
+        from costmodel.algebra.printing import PythonText
+
+        count = row.counts.get(metric.name)
+        if count is None:
+            return NOTHING
+        names = naming.names if row.is_group else naming.own
+        return self.show(count, (printer or PythonText)(names))
+
+    def peaks(self, metric: str) -> tuple["Peak", ...]:
+        """The terms of a peak, those that are largest at the values first."""
+        from costmodel.analysis.peaks import peaks
+
+        found = peaks(self.analysis, metric)
+        return tuple(sorted(found, key=lambda peak: self.number(peak.term), reverse=True))
+
+    def stretches(self, metric: str) -> str:
+        """Where each of them is the peak, where one symbol is open."""
+        from costmodel.analysis.peaks import race_of
+
+        race = race_of(self.analysis, metric)
+        if race is None:
+            return ""
+        owners = {peak.term: peak.owner for peak in self.peaks(metric)}
+        name = next(iter(self.analysis.symbols), "")
+        told = [f"{owners[each.term]} for {_values(name, each)}" for each in race.stretches]
+        if race.stretches and not race.is_decided:
+            told.append(f"not compared beyond {name} = {race.stretches[-1].last}")
+        return ", ".join(told)
+
+    def share(self, row: Row) -> str:
+        """The row's part of the total of `shared`, in percent."""
+        total = self.analysis.value(self.shared.name)
+        part = self.number(row.counts[self.shared.name])
+        return f"{float(100 * part / total):.1f} %" if part else ""
+
+    @property
+    def shared(self) -> Metric:
+        """The metric whose shares are shown: MACs, or the first that adds up.
+
+        Raises:
+            SpecError: no column adds up.
+        """
+        for metric in sorted(self.columns, key=lambda m: m.name != "macs"):
+            if metric.combine == "sum":
+                return metric
+        raise SpecError("none of the metrics adds up")
+
+
+def _values(name: str, stretch: "Stretch") -> str:
+    if stretch.last is None:
+        return f"{name} >= {stretch.first}"
+    if stretch.first == stretch.last:
+        return f"{name} = {stretch.first}"
+    return f"{stretch.first} <= {name} <= {stretch.last}"
+
+
+def show_decimal(value: Rational) -> str:
+    """A number as a decimal where it has an end, else as a quotient."""
+    if isinstance(value, int):
+        return str(value)
+    decimal = float(value)
+    return str(decimal) if value == type(value)(repr(decimal)) else str(value)

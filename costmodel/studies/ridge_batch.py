@@ -1,0 +1,285 @@
+"""The batch at which decode leaves the memory roof: where its products take as long as its bytes.
+
+Both times are lines in the batch, so that the answer is a quotient of their coefficients, and where
+there is none, that is proved, too. With experts they are lines in pieces: how many weights are read
+hangs on which experts the tokens choose, so that the batch has two ends.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from fractions import Fraction
+from math import ceil
+from typing import NamedTuple
+
+from sympy import Expr, Symbol
+
+from archspec.arithmetic import Rational, tidy
+from archspec.precision import TYPES
+from costmodel.algebra.functions import exact, plain
+from costmodel.algebra.piecewise_sums import Piece, pieces
+from costmodel.algebra.sums import OpenFormError, coefficients
+from costmodel.network.propagation import GroupCost, Part
+from costmodel.scenario.devices import bandwidth, operations_per_second
+from costmodel.scenario.scenario import PAST
+from costmodel.studies.inference import Inference, is_choice
+
+
+class Choice(StrEnum):
+    """How the tokens of a batch choose experts; it decides whose weights are read."""
+
+    SAME = "same"
+    SPREAD = "spread"
+
+
+class Roof(NamedTuple):
+    """From which batch on a step of decode is bound by its products.
+
+    Attributes:
+        past: tokens of each sequence that came before.
+        experts: how tokens choose theirs; None where there are none.
+        shared: seconds by which moving what all sequences share exceeds computing for all.
+        moved: seconds in which what each sequence adds is moved.
+        computed: seconds in which what each sequence adds is computed.
+        batch: the smallest such batch; None where there is none.
+    """
+
+    past: int
+    experts: Choice | None
+    shared: Rational
+    moved: Rational
+    computed: Rational
+    batch: int | None
+
+
+class RoundedRoof(NamedTuple):
+    """The same where bytes are rounded up, so that no times are lines in the batch.
+
+    Attributes:
+        past: tokens of each sequence that came before.
+        experts: how tokens choose theirs; None where there are none.
+        batch: the smallest batch from which on all are bound by their products; None for none.
+    """
+
+    past: int
+    experts: Choice | None
+    batch: int | None
+
+
+class NoLine(NamedTuple):
+    """Why no batch is found."""
+
+    past: int
+    experts: Choice | None
+    reason: str
+
+
+AnyRoof = Roof | RoundedRoof | NoLine
+"""What is known of the batch at which a step leaves the memory roof."""
+
+
+class LinearRoof(NamedTuple):
+    """From which batch on a linear layer alone is bound by its products: ``P·bytes/(2·BW)``.
+
+    Attributes:
+        operations: the type of its products.
+        weights: the type of its weights.
+        rate: operations per second, P.
+        bandwidth: bytes per second, BW.
+        batch: the exact quotient.
+        share: of an expert's layer, ``experts/top_k``: of so many tokens that spread evenly one
+            comes to each expert; None of other layers.
+    """
+
+    operations: str
+    weights: str
+    rate: Rational
+    bandwidth: Rational
+    batch: Rational
+    share: Rational | None
+
+    @property
+    def weight_bytes(self) -> Rational:
+        """Bytes of a weight."""
+        return tidy(Fraction(TYPES[self.weights], 8))
+
+    @property
+    def spread(self) -> Rational | None:
+        """The batch at which each expert sees ``batch`` tokens, where they spread evenly."""
+        return None if self.share is None else tidy(Fraction(self.batch) * self.share)
+
+
+HORIZON = 2**64
+"""More tokens, and more sequences, than there ever are."""
+
+PERIOD = 8
+"""Of so many sequences more, bytes that are rounded up grow by a whole number."""
+
+
+def roofs(inference: Inference) -> tuple[AnyRoof, ...]:
+    """The batch at which the first and the last step leave the memory roof."""
+    pasts = dict.fromkeys((inference.asked.prompt, inference.asked.last))
+    choices = tuple(Choice) if inference.has_experts else (None,)
+    return tuple(_roof(inference, past, choice) for past in pasts for choice in choices)
+
+
+def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
+    """``T_c(n) >= T_m(n)``, decided by the coefficients."""
+    laws = _times(inference, choice)
+    compute, memory = (inference.with_numbers(law, {PAST: past}) for law in laws)
+    n = inference.decode.symbols[inference.axes.batch]
+    try:
+        return _of_lines(past, choice, _Step(compute, memory, n))
+    except OpenFormError:
+        pass
+    try:
+        batch = _of_residues((compute - memory).expand(), n)
+    except OpenFormError as error:
+        return NoLine(past, choice, str(error))
+    return RoundedRoof(past, choice, batch)
+
+
+class _Step(NamedTuple):
+    """The times of a step of decode, in the batch n."""
+
+    compute: Expr
+    memory: Expr
+    n: Symbol
+
+
+def _of_lines(past: int, choice: Choice | None, step: _Step) -> Roof:
+    """The quotient of the coefficients, on the piece where the times cross.
+
+    Raises:
+        OpenFormError: the times are no lines.
+    """
+    found = list(pieces((step.compute - step.memory).expand(), step.n, 1, HORIZON))
+    last = _last_of(found, step.n)
+    piece = next(each for each in found if last < each.last or each is found[-1])
+    level, gain = map(Fraction, _line(piece.expression, step.n))
+    _, computed = _line(step.compute, step.n)
+    batch = 1 if level + gain >= 0 else ceil(-level / gain) if gain > 0 else None
+    return Roof(past, choice, tidy(-level), tidy(computed - gain), computed, batch)
+
+
+def _of_residues(excess: Expr, n: Symbol) -> int | None:
+    """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each.
+
+    Raises:
+        OpenFormError: it is no line of one of them.
+    """
+    lasts = []
+    for rest in range(1, PERIOD + 1):
+        turn = Symbol("turn", integer=True, nonnegative=True)
+        moved = excess.xreplace({n: PERIOD * turn + rest}).expand()
+        last = _last_of(list(pieces(moved, turn, 0, HORIZON)), turn, before=-1)
+        if last == HORIZON:
+            return None
+        lasts.append(PERIOD * last + rest)
+    return max(max(lasts), 0) + 1
+
+
+def _last_of(found: list[Piece], index: Symbol, before: int = 0) -> int:
+    """The last value of the index at which pieces are negative, or the one before all.
+
+    Raises:
+        OpenFormError: a piece is no line.
+    """
+    ends = (_last_negative(piece, index) for piece in reversed(found))
+    return next((end for end in ends if end is not None), before)
+
+
+def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Expr]:
+    """Seconds of a step's products, and of its bytes."""
+    _, step = inference.works
+    memory = step.memory_most if choice is Choice.SPREAD else step.memory
+    assert step.compute is not None
+    assert memory is not None
+    return step.compute, memory
+
+
+def _line(law: Expr, index: Symbol) -> tuple[Rational, Rational]:
+    """Level and rise of a law that is a line, in numbers.
+
+    Raises:
+        OpenFormError: it is none.
+    """
+    parts = coefficients(law, index)
+    if len(parts) > 2:
+        raise OpenFormError(f"a term is of order {len(parts) - 1} in {index}")
+    return plain(parts[0]), plain(parts[1]) if len(parts) > 1 else 0
+
+
+def longest(inference: Inference) -> int | None:
+    """The most tokens before, at which some batch leaves the memory roof; 0 where at none.
+
+    None where it is so of any number of tokens, or where no form decides it. It hangs on what each
+    sequence adds, and a batch that reads all experts adds none: it is the same of all choices.
+    """
+    past, n = inference.past, inference.decode.symbols[inference.axes.batch]
+    try:
+        (computed, moved) = (_rise(law, n) for law in _times(inference))
+        last = _last_of(list(pieces((moved - computed).expand(), past, 1, HORIZON)), past)
+    except OpenFormError:
+        return None
+    return None if last == HORIZON else last
+
+
+def _rise(law: Expr, n: Symbol) -> Expr:
+    """What a sequence adds to a law that is a line in the batch.
+
+    Raises:
+        OpenFormError: it is none.
+    """
+    parts = coefficients(law, n)
+    if len(parts) > 2:
+        raise OpenFormError(f"a term is of order {len(parts) - 1} in {n}")
+    return parts[1] if len(parts) > 1 else exact(0)
+
+
+def _last_negative(piece: Piece, index: Symbol) -> int | None:
+    """The last value of the index at which a line is negative.
+
+    Raises:
+        OpenFormError: the piece is no line.
+    """
+    level, slope = _line(piece.expression, index)
+    if level + slope * piece.last < 0:
+        return piece.last
+    return ceil(Fraction(-level) / slope) - 1 if level + slope * piece.first < 0 else None
+
+
+def linear_roofs(inference: Inference) -> tuple[LinearRoof, ...]:
+    """The batch of linear layers alone, one for each pair of types, experts apart from others."""
+    parts = inference.decode.propagation.parts
+    found = dict.fromkeys(_multiplying(inference, parts, None))
+    return tuple(_linear_roof(inference, *each) for each in found)
+
+
+def _multiplying(
+    inference: Inference, parts: Iterable[Part], share: Rational | None
+) -> Iterator[tuple[str, str, Rational | None]]:
+    """The types of the products and of the weights of every layer that multiplies by weights."""
+    for part in parts:
+        if isinstance(part, GroupCost):
+            yield from _multiplying(inference, part.parts, _share(inference, part, share))
+        elif any(o.learnable for nest in part.cost.nests for o in nest.operands):
+            types = inference.decode.basis.types_of(part)
+            yield types.operations, types.weights, share
+
+
+def _share(inference: Inference, group: GroupCost, outer: Rational | None) -> Rational | None:
+    """``experts/top_k`` of all groups of experts that a layer is in."""
+    if not is_choice(group):
+        return outer
+    experts, top_k = map(inference.decode.evaluator, (group.copies, group.runs))
+    return tidy(Fraction(experts) / top_k * (outer or 1))
+
+
+def _linear_roof(
+    inference: Inference, operations: str, weights: str, share: Rational | None
+) -> LinearRoof:
+    """``P·bytes/(2·BW)``: where n products with a weight take as long as reading it."""
+    profile = inference.decode.basis.device.profile
+    rate, speed = operations_per_second(profile, operations), bandwidth(profile)
+    batch = Fraction(rate) * TYPES[weights] / (16 * Fraction(speed))
+    return LinearRoof(operations, weights, rate, speed, tidy(batch), share)

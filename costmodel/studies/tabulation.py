@@ -1,0 +1,351 @@
+"""A table of networks: a row for each, whose cells are names, symbols and metrics."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import floor
+from typing import NamedTuple
+
+from sympy import Expr
+
+from archspec import Architecture, SpecError
+from archspec.arithmetic import Rational
+from archspec.errors import did_you_mean, find_named
+from archspec.quantities import BINARY, DECIMAL
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.constraints import DIRECTIONS
+from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.registry import METRICS, Metric, find_metric
+from costmodel.network.networks import networks
+from costmodel.rules.formula import show_number, show_quantity
+from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.scenario import Scenario
+from costmodel.scenario.settings import to_rational
+from costmodel.studies.report import COLUMNS, NOTHING, Report, show_decimal
+
+DIGITS = 2
+"""The digits after the point where a unit is chosen and no digits are."""
+
+TITLES = {
+    "name": "network",
+    "variant": "variant",
+    "spec": "spec",
+    "source": "source",
+    "input": "input",
+}
+"""What a column can say of a network, beside its symbols and metrics → the column's head."""
+
+Value = Rational | str | None
+"""A number, a name, or nothing where a network has no such symbol."""
+
+
+class Unit(NamedTuple):
+    """What a column's numbers are shown in.
+
+    Attributes:
+        name: as it is written, ``M`` or ``MiB``.
+        size: how many base units it is.
+    """
+
+    name: str
+    size: Rational
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        name: what it shows, as it is asked for.
+        title: its head.
+        metric: the metric that it shows, if it shows one.
+        unit: what its numbers are shown in; None shows counts whole.
+        digits: the digits after the point of numbers with a unit.
+    """
+
+    name: str
+    title: str
+    metric: Metric | None = None
+    unit: Unit | None = None
+    digits: int = DIGITS
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is read as a column of numbers."""
+        return self.name not in TITLES
+
+    def text(self, value: Value, *, grouped: bool) -> str:
+        """A number or a name as it is shown, thousands grouped or not."""
+        if value is None:
+            return NOTHING if self.metric is not None and grouped else ""
+        if isinstance(value, str):
+            return value
+        if self.unit is not None:
+            return in_unit(value, self.unit, self.digits, grouped=grouped)
+        if self.metric is not None and self.metric.quantity:
+            shown = show_quantity(value, self.metric.quantity)
+            return shown if grouped else repr(float(value))
+        if self.metric is None:
+            return show_decimal(value)
+        return show_number(value) if grouped else str(value)
+
+
+class Row(NamedTuple):
+    """One network: column → its value; and, where laws are shown, metric → its law."""
+
+    values: Mapping[str, Value]
+    laws: Mapping[str, Expr]
+
+
+class Choice(NamedTuple):
+    """What is shown of the networks, and how.
+
+    Attributes:
+        metrics: the metrics, in order; none means the usual ones.
+        columns: what stands before them; none means the name, and the variant where there is one.
+        units: ``metric=unit``, as ``macs=M``.
+        digits: the digits after the point of numbers with a unit.
+        sort: the columns to sort by, the first first; ``macs:desc`` begins with the most.
+        caption: what stands above the table.
+    """
+
+    metrics: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    digits: int | None = None
+    sort: tuple[str, ...] = ()
+    caption: str = ""
+
+
+class Said(NamedTuple):
+    """The options beside the specs (see `costmodel.analysis.loading.analyze`)."""
+
+    convention: str = "lecture"
+    settings: Mapping[str, str] = {}
+    assume: tuple[str, ...] = ()
+    scenario: Scenario = Scenario()
+
+
+@dataclass(frozen=True)
+class Tabulation:
+    """Networks in the order in which they are shown, with the choice of what is.
+
+    Attributes:
+        analyses: spec → its analysis.
+        choice: what is shown.
+        said: what is said of all of them.
+        symbolic: whether laws are shown, or numbers.
+    """
+
+    analyses: Mapping[str, Analysis]
+    choice: Choice
+    said: Said
+    symbolic: bool = False
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns, what a network is called by first."""
+        units = dict(_unit(text) for text in self.choice.units)
+        digits = _checked_digits(self.choice.digits, units, self._metrics)
+        for name in units:
+            if name not in {metric.name for metric in self._metrics}:
+                raise SpecError(
+                    f"--unit {name}: {name} is no column", hint=f"ask for it: --metric {name}"
+                )
+        described = tuple(map(self._described, self.choice.columns or self._usual))
+        return (*described, *(_metric_column(m, units.get(m.name), digits) for m in self._metrics))
+
+    @property
+    def _metrics(self) -> tuple[Metric, ...]:
+        return tuple(find_metric(name) for name in self.choice.metrics or COLUMNS)
+
+    @property
+    def _usual(self) -> tuple[str, ...]:
+        varied = any(analysis.architecture.variant for analysis in self.analyses.values())
+        return ("name", "variant") if varied else ("name",)
+
+    def _described(self, name: str) -> Column:
+        symbols = {s for analysis in self.analyses.values() for s in analysis.graph.values}
+        if name not in TITLES and name not in symbols:
+            hint = "ask for it with --metric" if name in METRICS else None
+            hint = hint or did_you_mean(name, [*TITLES, *symbols])
+            raise SpecError(f"unknown column '{name}'", hint=hint)
+        return Column(name, TITLES.get(name, name))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows, sorted."""
+        rows = [self._row(spec, analysis) for spec, analysis in self.analyses.items()]
+        for text in reversed(self.choice.sort):
+            name, descending = self._key(text)
+            rows.sort(key=lambda row: _order(row.values[name]), reverse=descending)
+        return tuple(rows)
+
+    def _key(self, text: str) -> tuple[str, bool]:
+        name, _, order = text.partition(":")
+        known = {column.name: column for column in self.columns}
+        if name not in known:
+            hint = did_you_mean(name, known) or "sort by a column"
+            raise SpecError(f"--sort {text}: '{name}' is no column", hint=hint)
+        if order and order not in DIRECTIONS:
+            raise SpecError(f"--sort {text}: '{order}' is no order", hint="asc or desc")
+        return name, DIRECTIONS.get(order, False)
+
+    def _row(self, spec: str, analysis: Analysis) -> Row:
+        values = {column.name: _value(column, spec, analysis) for column in self.columns}
+        if not self.symbolic:
+            return Row(values, {})
+        report = Report(analysis, symbolic=True)
+        laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
+        return Row(values, {name: law for name, law in laws.items() if law is not None})
+
+
+def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool) -> Tabulation:
+    """Return the table of the networks that some words stand for (`costmodel.network.networks`).
+
+    Raises:
+        SpecError: a spec, a setting or a choice breaks a rule.
+    """
+    analyses: dict[str, Analysis] = {}
+    for architecture in networks(specs):
+        file, variant = architecture.document.file, architecture.variant
+        spec = f"{file}@{variant}" if variant else file
+        analyses[spec] = _analyzed(architecture, said, spec, symbolic=symbolic)
+    return Tabulation(analyses, choice, said, symbolic)
+
+
+def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bool) -> Analysis:
+    """The analysis of a network; with all symbols fixed where only numbers are wanted."""
+    settings = {name: to_rational(name, value) for name, value in said.settings.items()}
+    if not (symbolic or said.assume):
+        settings = architecture.header.defaults | settings
+    convention = find_convention(said.convention)
+    try:
+        return analyze_architecture(architecture, convention, settings, said.assume, said.scenario)
+    except SpecError as error:
+        raise error if error.origin else error.placed(None, spec) from None
+
+
+def _value(column: Column, spec: str, analysis: Analysis) -> Value:
+    header, variant = analysis.architecture.header, analysis.architecture.variant
+    if column.metric is not None:
+        return analysis.value_if_any(column.metric.name)
+    match column.name:
+        case "name":
+            return header.name
+        case "variant":
+            return variant or ""
+        case "spec":
+            return spec
+        case "source":
+            return header.source or ""
+        case "input":
+            return _inputs(analysis)
+    return analysis.graph.values.get(column.name)
+
+
+def _inputs(analysis: Analysis) -> str:
+    """``1×3×224×224``: the shapes of the inputs."""
+    shapes = analysis.propagation.inputs.values()
+    return ", ".join("×".join(str(analysis.evaluator(size)) for size in shape) for shape in shapes)
+
+
+def _order(value: Value) -> tuple[bool, Rational, str]:
+    """What is not there comes before all that is; names without regard to case."""
+    if isinstance(value, str):
+        return True, 0, value.casefold()
+    return value is not None, value or 0, ""
+
+
+def _unit(text: str) -> tuple[str, Unit]:
+    """``macs=M``: the metric, and the unit that its numbers are shown in."""
+    name, equals, unit = text.partition("=")
+    if not equals or not unit:
+        raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
+    metric = find_metric(name)
+    return name, Unit(unit, find_named("unit", unit, units_of(metric)))
+
+
+def units_of(metric: Metric) -> dict[str, Rational]:
+    """The units that a metric's numbers can be shown in → how many base units each is."""
+    base = metric.quantity or ("B" if metric.unit == "bytes" else "")
+    powers = DECIMAL if metric.quantity else {p: n for p, n in DECIMAL.items() if n >= 0}
+    units: dict[str, Rational] = {
+        f"{p}{base}": Fraction(10) ** power for p, power in powers.items()
+    }
+    if not metric.quantity:
+        units |= {f"{prefix}{base}": 2**power for prefix, power in BINARY.items()}
+    return {name: size for name, size in units.items() if name}
+
+
+def _checked_digits(
+    digits: int | None, units: Mapping[str, Unit], metrics: Sequence[Metric]
+) -> int:
+    if digits is None:
+        return DIGITS
+    if not 0 <= digits <= 30:
+        raise SpecError(f"--digits {digits} is no number of digits", hint="0 to 30")
+    if not units:
+        raise SpecError(
+            "--digits is of numbers with a unit; counts are shown whole",
+            hint=f"as in --unit {metrics[0].name}=M --digits {digits}",
+        )
+    return digits
+
+
+def _metric_column(metric: Metric, unit: Unit | None, digits: int) -> Column:
+    title = f"{metric.title} ({unit.name})" if unit else metric.title
+    return Column(metric.name, title, metric, unit, digits)
+
+
+def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
+    """``724.41``: a number in a unit, the nearest decimal of so many digits; a half goes up."""
+    scaled = floor(Fraction(value) / unit.size * 10**digits + Fraction(1, 2))
+    whole, rest = divmod(scaled, 10**digits)
+    shown = f"{whole:,}" if grouped else str(whole)
+    return f"{shown}.{rest:0{digits}}" if digits else shown
+
+
+def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
+    """What stands below the table: where its numbers are, conditions, types, device, convention."""
+    from costmodel.render.scenario import in_order
+
+    return in_order(
+        ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
+        table.said.assume,
+        (*_none(table), *(_conditions(table) if table.symbolic else ())),
+        scenario=_scenario(table.analyses.values()),
+        convention=find_convention(table.said.convention),
+    )
+
+
+def _none(table: Tabulation) -> Iterator[tuple[str, str]]:
+    """Why networks have no number of a metric."""
+    metrics = [column.metric for column in table.columns if column.metric]
+    for spec, analysis in table.analyses.items():
+        for error in filter(None, (analysis.none_of(metric.name) for metric in metrics)):
+            yield "none", f"{error.cause} ({spec})"
+
+
+def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
+    for spec, analysis in table.analyses.items():
+        if found := Report(analysis).conditions:
+            yield "valid when", f"{' and '.join(found)} ({spec})"
+
+
+def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
+    """Types and device; where networks differ, what is said of how many."""
+    from costmodel.render.scenario import scenario_notes
+
+    told = Counter(note for analysis in analyses for note in scenario_notes(analysis))
+    together: dict[str, set[str]] = {}
+    for analysis in analyses:
+        for of, names in analysis.types.items():
+            together.setdefault(of, set()).update(names)
+    if all(len(names) == 1 for names in together.values()):
+        told = Counter({note: count for note, count in told.items() if note[0] != "types"})
+        yield "types", ", ".join(f"{of} {names.pop()}" for of, names in together.items())
+    for (label, note), count in told.items():
+        of = f" ({count} network{'' if count == 1 else 's'})"
+        yield label, note if count == len(analyses) else note + of

@@ -1,0 +1,153 @@
+"""What is shown of a step of training: what is kept, the parts of its memory, its products."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from sympy import Add, Expr
+
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.kept import Held, elements_of, over_turns
+from costmodel.metrics.registry import find_metric
+from costmodel.scenario.training import Checkpoint
+from costmodel.studies.fit import Fit, fit
+from costmodel.studies.report import Report
+
+METRICS = ("training_memory", "training_macs")
+
+
+class Line(NamedTuple):
+    """Something that is kept, in all turns together.
+
+    Attributes:
+        path: the layer that makes it, or the group that is closed.
+        what: which of its tensors; of a closed group all of them.
+        elements: how many.
+        bytes: of them.
+    """
+
+    path: str
+    what: str
+    elements: Expr
+    bytes: Expr
+
+
+class Sum(NamedTuple):
+    """A part of what a step takes.
+
+    Attributes:
+        key: its name in JSON.
+        title: what it is.
+        count: how much.
+        note: how it comes to be.
+    """
+
+    key: str
+    title: str
+    count: Expr
+    note: str = ""
+
+
+class TrainingReport:
+    """A step of training, as it is shown.
+
+    Args:
+        analysis: the network.
+        symbolic: whether laws are shown, or numbers.
+        depth: how many groups are opened within each other; None opens all.
+    """
+
+    def __init__(
+        self, analysis: Analysis, *, symbolic: bool = False, depth: int | None = None
+    ) -> None:
+        self.analysis = analysis
+        self.depth = depth
+        self.report = Report(analysis, METRICS, symbolic, depth)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """What is kept, in the order of the layers; of a closed group in one line."""
+        step = self.analysis.step
+        lines: dict[tuple[str, str], Line] = {}
+        for held in sorted(step.kept.held, key=self._place):
+            path, what = self._shown(held)
+            line = lines.get((path, what), Line(path, what, Add(), Add()))
+            elements = Add(line.elements, over_turns(held, elements_of))
+            size = Add(line.bytes, step.in_all(held))
+            lines[path, what] = Line(path, what, elements, size)
+        return tuple(lines.values())
+
+    def _shown(self, held: Held) -> tuple[str, str]:
+        """The line that a tensor is in."""
+        parts = held.path.split("/")
+        if self.depth is None or len(parts) <= self.depth + 1:
+            return held.path, held.what
+        return "/".join(parts[: self.depth + 1]), "all of it"
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
+
+    def _place(self, held: Held) -> int:
+        """The layer's number; an input comes before all, experts' sum where their last layer is."""
+        if held.layer is None:
+            return -1
+        return self._places[held.layer.node.path]
+
+    def law(self, count: Expr) -> Expr:
+        """A count as a law."""
+        return self.analysis.law(self.analysis.by_resolution(count))
+
+    def show(self, count: Expr) -> str:
+        """A count as law or as number, whichever the report shows."""
+        return self.report.show(self.law(count) if self.report.symbolic else count)
+
+    def _of(self, metric: str, note: str = "") -> Sum:
+        found = find_metric(metric)
+        parts = self.analysis.parts(found)
+        return Sum(metric, found.title, Add(*parts, self.analysis.beside_layers(found)), note)
+
+    @property
+    def memory(self) -> Iterator[Sum]:
+        """The parts of the memory, then all together."""
+        analysis, setup = self.analysis, self.analysis.step.setup
+        types = analysis.types.get("weights", ())
+        yield self._of("model_size", " ".join(types))._replace(key="parameters")
+        yield self._of("gradients", " ".join(types))
+        yield self._of("optimizer_state", self._state_note)
+        kept = Add(*analysis.step.activations.values())
+        yield Sum("activations_kept", find_metric("activations_kept").title, kept)
+        if setup.checkpoint is not Checkpoint.NONE:
+            yield Sum("made_again", "made again", analysis.made_again, self._again_note)
+        yield self._of("training_memory")
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """Whether the memory of a device suffices, where one is given."""
+        return None if self.analysis.scenario.device is None else fit(self.analysis)
+
+    @property
+    def _state_note(self) -> str:
+        """``12 bytes per parameter``."""
+        state, params = map(self.analysis.value, ("optimizer_state", "params"))
+        return f"{float(state) / float(params):.4g} bytes per parameter" if params else ""
+
+    @property
+    def _again_note(self) -> str:
+        """The part of the network of which the most is made again at a time."""
+        if self.analysis.step.setup.checkpoint is Checkpoint.BLOCKS:
+            return "the most of one block"
+        if self.analysis.scenario.is_fused and self.analysis.can_be_fused:
+            return "fused attention makes its core again piece by piece"
+        return "the most of one attention"
+
+    @property
+    def products(self) -> Iterator[Sum]:
+        """The multiply-accumulates of the passes, then of all together."""
+        done = self.analysis.step.work
+        yield Sum("forward", "forward MACs", Add(*(w.over_turns(w.forward) for w in done)))
+        yield Sum("backward", "backward MACs", Add(*(w.over_turns(w.backward) for w in done)))
+        again = Add(*(w.over_turns(w.again) for w in done))
+        if again != 0 or self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
+            yield Sum("again", "MACs made again", again)
+        yield self._of("training_macs")

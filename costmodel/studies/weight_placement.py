@@ -1,0 +1,115 @@
+"""Where a memory is full as weights are stored in it: in order, turn by turn of a repeat."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sympy import Expr, Integer
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.sums import Turns, at_turn, closed_sum
+from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.registry import METRICS
+from costmodel.network.context import Basis
+from costmodel.network.propagation import GroupCost, Part, counted_in
+
+
+class Copy(NamedTuple):
+    """One of the copies of the weights that a group holds.
+
+    Attributes:
+        group: its path.
+        word: what a copy is of: a turn, or an expert.
+        number: which of them, from 1 on.
+        of: how many there are.
+    """
+
+    group: str
+    word: str
+    number: Rational
+    of: Rational
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.number:,} of {self.of:,}"
+
+
+class Full(NamedTuple):
+    """The weights at which a memory is full.
+
+    Attributes:
+        path: the layer that they are of.
+        copies: which copy of them, from the outermost group on.
+    """
+
+    path: str
+    copies: tuple[Copy, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join([self.path, *(f"in {copy}" for copy in self.copies)])
+
+
+def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full | None:
+    """The first weights that find no room, those before them being stored; None if all do.
+
+    Args:
+        analysis: the network.
+        capacity: how many bytes there are.
+        number: gives the numbers.
+    """
+    return _Filling(analysis.basis, number, ()).first(analysis.propagation.parts, capacity, ())
+
+
+class _Filling(NamedTuple):
+    """Some values of the symbols, and of the indices of the turns that one is in."""
+
+    basis: Basis
+    number: Evaluator
+    turns: tuple[tuple[Expr, Expr], ...]
+
+    def value(self, expression: Expr) -> Rational:
+        """The number of an expression in these turns."""
+        for index, turn in self.turns:
+            expression = at_turn(expression, index, turn)
+        return self.number(expression)
+
+    def size(self, *parts: Part) -> Expr:
+        """The bytes of the weights of some parts."""
+        return METRICS["model_size"].of(counted_in(parts), self.basis)
+
+    def first(self, parts: Iterable[Part], room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+        """The weights of some parts that find no room."""
+        for part in parts:
+            size = self.value(self.size(part))
+            if size > room:
+                if isinstance(part, GroupCost):
+                    return self._inside(part, room, copies)
+                return Full(part.node.path, copies)
+            room -= size
+        return None
+
+    def _inside(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+        """In the first copy of a group for which there is no room; those before it are stored."""
+        if group.turn is not None:
+            return self._in_turn(group, room, copies)
+        one, count = self.value(self.size(*group.parts)), self.value(group.copies)
+        stored = room // one
+        if count > 1:
+            word = "expert" if group.kind == "moe" else "turn"
+            copies = (*copies, Copy(group.path, word, stored + 1, count))
+        return self.first(group.parts, room - stored * one, copies)
+
+    def _in_turn(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+        """The same where every turn has other weights: the turn by bisection of their sum."""
+        assert group.turn is not None
+        one, count = self.size(*group.parts), self.value(group.runs)
+
+        def stored(turns: int) -> Rational:
+            return self.value(closed_sum(one, Turns(group.turn, Integer(turns))))
+
+        low, high = 0, int(count)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if stored(middle) <= room else (low, middle)
+        inner = self._replace(turns=(*self.turns, (group.turn, Integer(low))))
+        here = (*copies, Copy(group.path, "turn", high, count))
+        return inner.first(group.parts, room - stored(low), here)
