@@ -13,7 +13,7 @@ from sympy import Expr, Integer
 
 from archspec import SpecError
 from archspec.arithmetic import Rational
-from costmodel import ranking as ranking_module
+from costmodel.algebra import ranking as ranking_module
 from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, RoundTo, floor_div

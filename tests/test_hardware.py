@@ -20,8 +20,8 @@ from archspec.quantities import (
     OPERATIONS_PER_SECOND,
     POWER,
 )
-from costmodel import machines
 from costmodel.render.hardware import FORMATS, shown
+from costmodel.scenario import devices
 from costmodel.scenario.devices import built_in_files, built_in_profiles, find_profile, main_memory
 from tests.conftest import ROOT, Run
 
@@ -132,12 +132,12 @@ def near(value: Fraction | int, published: float) -> bool:
 def test_a_profile_has_the_published_figures(name: str) -> None:
     profile, published = PROFILES[name], PUBLISHED[name]
     for dtype, peak in published.peaks.items():
-        assert near(machines.operations_per_second(profile, dtype), peak * 1e12), dtype
-    level = machines.main_memory(profile)
+        assert near(devices.operations_per_second(profile, dtype), peak * 1e12), dtype
+    level = devices.main_memory(profile)
     if published.capacity:
         assert level.capacity.value == published.capacity * 2**30
     if published.bandwidth:
-        assert near(machines.bandwidth(profile), published.bandwidth * 1e9)
+        assert near(devices.bandwidth(profile), published.bandwidth * 1e9)
     if published.power:
         assert profile.fields.power is not None
         assert profile.fields.power.value == published.power
@@ -154,13 +154,13 @@ MICROCONTROLLERS = {  # KiB of SRAM, KiB of flash, MHz: ST RM0402, MCUNet, STM32
 def test_a_microcontroller_has_the_published_figures(name: str) -> None:
     profile = PROFILES[name]
     sram, flash, clock = MICROCONTROLLERS[name]
-    assert machines.memory(profile, "sram").capacity.value == sram * 1024
-    assert machines.memory(profile, "flash").capacity.value == flash * 1024
-    assert machines.main_memory(profile).kind == "sram"
+    assert devices.memory(profile, "sram").capacity.value == sram * 1024
+    assert devices.memory(profile, "flash").capacity.value == flash * 1024
+    assert devices.main_memory(profile).kind == "sram"
     assert profile.fields.clock is not None
     assert profile.fields.clock.value == clock * 10**6
     # SMLAD: two multiply-accumulates, and so four operations, per cycle
-    assert machines.operations_per_second(profile, "int8") == 4 * clock * 10**6
+    assert devices.operations_per_second(profile, "int8") == 4 * clock * 10**6
 
 
 HOROWITZ = {  # pJ; Horowitz, ISSCC 2014
@@ -177,34 +177,34 @@ HOROWITZ = {  # pJ; Horowitz, ISSCC 2014
 
 @pytest.mark.parametrize(("operation", "dtype"), HOROWITZ)
 def test_horowitz_s_operations(operation: Any, dtype: str) -> None:
-    energy = machines.operation_energy(PROFILES["horowitz-45nm"], operation, dtype)
+    energy = devices.operation_energy(PROFILES["horowitz-45nm"], operation, dtype)
     assert float(energy) == pytest.approx(HOROWITZ[operation, dtype] * 1e-12)
 
 
 def test_horowitz_s_memories() -> None:
     """64 bits from 8 KB, 32 KB, 1 MB: 10, 20, 100 pJ; 32 bits from DRAM: 640 pJ (EIE, table 1)."""
     table = PROFILES["horowitz-45nm"]
-    found = [machines.access(table, "sram", kib * 1024) for kib in (4, 8, 9, 32, 320, 4096)]
+    found = [devices.access(table, "sram", kib * 1024) for kib in (4, 8, 9, 32, 320, 4096)]
     assert [float(figure.value) * 1e12 for figure in found] == pytest.approx(
         [10, 10, 20, 20, 100, 100]
     )
-    assert machines.access(table, "sram") == found[0]
-    assert float(machines.energy_per_bit(table, "dram")) == pytest.approx(20e-12)
+    assert devices.access(table, "sram") == found[0]
+    assert float(devices.energy_per_bit(table, "dram")) == pytest.approx(20e-12)
     # the lecture: one access to DRAM costs 200 multiplications of 32 bits (integers)
-    dram, product = machines.access(table, "dram"), machines.operation_energy
+    dram, product = devices.access(table, "dram"), devices.operation_energy
     assert 150 < dram.value / product(table, "multiply", "int32") < 220
 
 
 def test_energy_is_taken_from_another_profile() -> None:
-    device = machines.with_energy_of(PROFILES["stm32f746"], PROFILES["horowitz-45nm"])
+    device = devices.with_energy_of(PROFILES["stm32f746"], PROFILES["horowitz-45nm"])
     assert device.key == "stm32f746"
-    assert machines.operation_energy(device, "multiply", "int8") == Fraction(2, 10**13)
+    assert devices.operation_energy(device, "multiply", "int8") == Fraction(2, 10**13)
     with pytest.raises(SpecError, match=r"stm32f746 states no energies\n.*horowitz-45nm"):
-        machines.with_energy_of(PROFILES["t4"], PROFILES["stm32f746"])
+        devices.with_energy_of(PROFILES["t4"], PROFILES["stm32f746"])
     with pytest.raises(SpecError, match=r"no energy per access of hbm\n.*sram, dram"):
-        machines.access(device, "hbm")
+        devices.access(device, "hbm")
     with pytest.raises(SpecError, match=r"no energy for add of fp8\n.*int8, int32, fp16, fp32"):
-        machines.operation_energy(device, "add", "fp8")
+        devices.operation_energy(device, "add", "fp8")
 
 
 @pytest.mark.parametrize("profile", DEVICES, ids=lambda profile: profile.key)
@@ -226,45 +226,45 @@ def test_figures_are_sane(profile: Profile) -> None:
     if {"fp16", "bf16"} <= set(peaks):
         assert peaks["fp16"] == peaks["bf16"]
     if any(level.bandwidth for level in profile.fields.memory.values()):
-        assert 1 < machines.ridge_point(profile, next(iter(peaks))) < 5000
+        assert 1 < devices.ridge_point(profile, next(iter(peaks))) < 5000
 
 
 def test_generations_are_in_order() -> None:
     def speed(name: str) -> float:
-        return float(machines.bandwidth(PROFILES[name]))
+        return float(devices.bandwidth(PROFILES[name]))
 
     assert speed("h200") > speed("h100-sxm") > speed("h100-pcie") > speed("a100-pcie-80gb")
     assert speed("b200") > speed("h200")
     assert speed("a100-80gb") > speed("a100-40gb") > speed("v100") > speed("t4")
-    hbm = [speed(p.key) for p in DEVICES if machines.main_memory(p).kind == "hbm"]
+    hbm = [speed(p.key) for p in DEVICES if devices.main_memory(p).kind == "hbm"]
     small = [speed(name) for name in ("jetson-nano", "raspberry-pi-4", "apple-m1", "xeon-8280")]
     assert min(hbm) > max(small)
 
 
 def test_a_ridge_point_is_operations_per_byte() -> None:
     """312 TFLOP/s over 2039 GB/s."""
-    assert machines.ridge_point(PROFILES["a100-80gb"], "fp16") == Fraction(312_000, 2039)
-    assert machines.ridge_type(PROFILES["tpu-v5e"]) == "bf16"
-    assert machines.ridge_type(PROFILES["jetson-agx-orin"]) == "int8"
-    assert machines.ridge_type(PROFILES["horowitz-45nm"]) is None
+    assert devices.ridge_point(PROFILES["a100-80gb"], "fp16") == Fraction(312_000, 2039)
+    assert devices.ridge_type(PROFILES["tpu-v5e"]) == "bf16"
+    assert devices.ridge_type(PROFILES["jetson-agx-orin"]) == "int8"
+    assert devices.ridge_type(PROFILES["horowitz-45nm"]) is None
     with pytest.raises(SpecError, match="stm32f412 states no bandwidth of its main memory"):
-        machines.ridge_point(PROFILES["stm32f412"], "int8")
+        devices.ridge_point(PROFILES["stm32f412"], "int8")
     with pytest.raises(SpecError, match="horowitz-45nm has no memory that can be written"):
-        machines.main_memory(PROFILES["horowitz-45nm"])
+        devices.main_memory(PROFILES["horowitz-45nm"])
 
 
 def test_no_figure_stands_in_for_another() -> None:
     a100 = PROFILES["a100-80gb"]
     with pytest.raises(SpecError, match=r"a100-80gb has no peak for fp8\n.*fp64, fp32, tf32"):
-        machines.operations_per_second(a100, "fp8")
+        devices.operations_per_second(a100, "fp8")
     with pytest.raises(SpecError, match=r"unknown type 'fp61'\n.*did you mean 'fp6"):
-        machines.operations_per_second(a100, "fp61")
+        devices.operations_per_second(a100, "fp61")
     with pytest.raises(SpecError, match=r"no memory of kind flash\n.*it has hbm"):
-        machines.memory(a100, "flash")
+        devices.memory(a100, "flash")
     with pytest.raises(SpecError, match=r"unknown kind of memory 'hmb'\n.*'hbm'"):
-        machines.memory(a100, "hmb")
+        devices.memory(a100, "hmb")
     with pytest.raises(SpecError, match=r"horowitz-45nm has no peak for int8\n.*it has none"):
-        machines.peak(PROFILES["horowitz-45nm"], "int8")
+        devices.peak(PROFILES["horowitz-45nm"], "int8")
 
 
 @pytest.mark.parametrize(
@@ -334,10 +334,10 @@ def write(tmp_path: Path) -> Write:
 def test_a_file_of_one_s_own_works_the_same_way(write: Write) -> None:
     profile = find_profile(str(write("", "")))
     assert profile.key == "my-chip"
-    assert machines.operations_per_second(profile, "int8") == 4 * 10**12
-    assert machines.main_memory(profile).capacity.value == 10**9
-    assert machines.ridge_point(profile, "int8") == 500
-    assert shown(machines.main_memory(profile).capacity, "") == "1 GB"
+    assert devices.operations_per_second(profile, "int8") == 4 * 10**12
+    assert devices.main_memory(profile).capacity.value == 10**9
+    assert devices.ridge_point(profile, "int8") == 500
+    assert shown(devices.main_memory(profile).capacity, "") == "1 GB"
 
 
 BAD = {

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from costmodel import Analysis, analyze, ordering
+from costmodel import Analysis, analyze
+from costmodel.metrics import schedule
 from costmodel.metrics.liveness import Event, Run, memory
 from costmodel.metrics.schedule import best_order
 from tests.conftest import Run as Ran
@@ -278,7 +279,7 @@ def test_what_is_not_searched_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     text = spec_of(comb(8))
     searched = read(text)
     assert searched.value("memory_peak_best") < searched.value("memory_peak")
-    monkeypatch.setattr(ordering, "MAX_STATES", 3)
+    monkeypatch.setattr(schedule, "MAX_STATES", 3)
     net = read(text)
     assert net.best_order.unsearched == tuple(f"s{i}" for i in range(2, 24))
     assert not net.best_order.is_best
@@ -291,7 +292,7 @@ def test_what_is_not_searched_may_not_matter(monkeypatch: pytest.MonkeyPatch) ->
     head = "{conv2d: {out_channels: 500, kernel_size: 1}, name: wide}, "
     text = spec_of(comb(8)).replace("layers:\n", f"layers:\n  - {head.rstrip(', ')}\n", 1)
     text = text.replace("from: [input]", "from: [wide]")
-    monkeypatch.setattr(ordering, "MAX_STATES", 3)
+    monkeypatch.setattr(schedule, "MAX_STATES", 3)
     net = read(text)
     assert net.best_order.unsearched
     assert net.best_order.is_best
