@@ -13,7 +13,8 @@ def render(document: Document) -> str:
     lines = [f"**{escaped(document.title)}**"] if document.title else []
     before: Block | None = None
     for block in document.blocks():
-        lines += [""] if lines and not (isinstance(block, Entries) and is_list(before)) else []
+        goes_on = isinstance(block, Entries) and is_list(block) and is_list(before)
+        lines += [""] if lines and not goes_on else []
         match block:
             case Table():
                 lines += _table(block)
@@ -27,8 +28,10 @@ def render(document: Document) -> str:
 
 
 def is_list(block: Block | None) -> bool:
-    """Return whether a part of a document ends with a list."""
-    return isinstance(block, Entries) or (isinstance(block, Table) and bool(block.where))
+    """Return whether a part of a document ends with a list that another list may go on with."""
+    if isinstance(block, Entries):
+        return not block.folded
+    return isinstance(block, Table) and bool(block.where)
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -54,7 +57,11 @@ def line_of(cells: Iterable[str]) -> str:
 def _entries(block: Entries) -> list[str]:
     sign = " =" if block.are_equations else ":"
     shown = ((label.strip(), MARKUP.cell(cell)) for label, cell in block.entries)
-    return listed(shown, sign=sign, show=str)
+    lines = listed(shown, sign=sign, show=str)
+    if not block.folded:
+        return lines
+    summary = f"<summary>{escaped(block.folded)}</summary>"
+    return ["<details>", summary, "", *lines, "", "</details>"]
 
 
 def listed(
