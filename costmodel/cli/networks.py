@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
@@ -98,13 +98,14 @@ def sensitivity(
     /,
     *,
     metric: Metrics = None,
-    format: SensitivityFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render.sensitivity import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.sensitivity import Sensitivity
+    from costmodel.studies.sensitivity_document import document
 
-    render, metrics = find_named("format", format, FORMATS), chosen(metric)
+    render, metrics = find_renderer(format), chosen(metric)
     analysis = given.analysis(spec, numbers_suffice=False)
-    print(render(Sensitivity(analysis, metrics)), end="")
+    print(render(document(Sensitivity(analysis, metrics))), end="")
