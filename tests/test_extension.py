@@ -150,3 +150,19 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
         assert values["macs"] == 2 * 8 * 100**2
         assert values["macs_least"] == least
         assert values["memory_peak"] == 2 * 4 * 800 + weights
+
+
+def test_a_format_from_elsewhere_shows_every_document(elsewhere: Path, archcost: Run) -> None:
+    """A module with a ``render`` is enough; formats of ours are not replaced."""
+    entry = "[archcost.formats]\nheads = heads\njson = heads\n"
+    (elsewhere / "waves-1.0.dist-info" / "entry_points.txt").write_text(entry)
+    text = (
+        "def render(document):\n    return f'{document.title}: {len(list(document.blocks()))}\\n'\n"
+    )
+    (elsewhere / "heads.py").write_text(text)
+    for words in (["specs/mlp.yaml"], ["explain", "specs/mlp.yaml", "linear_1"]):
+        done = archcost(*words, "--format", "heads", PYTHONPATH=str(elsewhere))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("MLP: ")
+    done = archcost("specs/mlp.yaml", "--format", "json", PYTHONPATH=str(elsewhere))
+    assert json.loads(done.stdout)["name"] == "MLP"

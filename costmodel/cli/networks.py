@@ -4,11 +4,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError
+from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
+    DocumentFormat,
     Given,
     Metrics,
     Spec,
@@ -65,12 +67,16 @@ def _print_report(
     """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.studies.report import Report
+    from costmodel.studies.report_document import document
 
     render = find_renderer(format)
     require_depth(depth)
     laws = symbolic or format == "json"
-    shown = given.worked_out(spec, lambda a: render(Report(a, metrics, symbolic, depth)), laws=laws)
-    print(shown, end="")
+
+    def show(analysis: Analysis) -> str:
+        return render(document(Report(analysis, metrics, symbolic, depth)))
+
+    print(given.worked_out(spec, show, laws=laws), end="")
 
 
 def explain(
@@ -78,14 +84,15 @@ def explain(
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
     /,
     *,
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""
-    from costmodel.render.explanation import render
-    from costmodel.studies.explain import explain as explanations
+    from costmodel.render import find_renderer
+    from costmodel.studies.explain import document
 
-    analysis = given.analysis(spec, numbers_suffice=True)
-    print(render(analysis, explanations(analysis, layer)), end="")
+    render = find_renderer(format)
+    print(render(document(given.analysis(spec, numbers_suffice=True), layer)), end="")
 
 
 def sensitivity(
@@ -93,13 +100,14 @@ def sensitivity(
     /,
     *,
     metric: Metrics = None,
-    format: SensitivityFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render.sensitivity import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.sensitivity import Sensitivity
+    from costmodel.studies.sensitivity_document import document
 
-    render, metrics = find_named("format", format, FORMATS), chosen(metric)
+    render, metrics = find_renderer(format), chosen(metric)
     analysis = given.analysis(spec, numbers_suffice=False)
-    print(render(Sensitivity(analysis, metrics)), end="")
+    print(render(document(Sensitivity(analysis, metrics))), end="")

@@ -60,6 +60,9 @@ Depth = Annotated[
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
+DocumentFormat = Annotated[
+    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
+]
 
 
 def _type(what: str) -> Parameter:

@@ -1,62 +1,107 @@
-"""A report as a Markdown table with its notes."""
+"""A document as GitHub's Markdown: numbers to the right, closed forms as code."""
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator
+
+from rich.cells import cell_len
 
 from archspec.errors import visible
-from costmodel.algebra.naming import Naming
-from costmodel.algebra.printing import PythonText
-from costmodel.render.scenario import Note
-from costmodel.render.table import notes
-from costmodel.rules.base import show_shape
-from costmodel.studies.report import NOTHING, Report, Row
+from costmodel.analysis.document import Block, ClosedForm, Document, Entries, Line, Note, Table
+from costmodel.render.markup import Markup, Shape, in_plain, is_symbolic, labelled
 
 
-def render(report: Report, facts: Iterable[Note] = ()) -> str:
-    """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
-    titles, naming = [escaped(m.title) for m in report.columns], report.naming(report.columns)
-    lines = [f"**{escaped(report.title)}**", ""]
-    lines.append(line_of(["layer", "output shape", *titles]))
-    align = "---" if report.symbolic else "---:"
-    lines.append(line_of(["---", "---", *[align] * len(titles)]))
-    lines += [
-        line_of([_label(report, row), _shape(report, row), *_counts(report, row, naming)])
-        for row in report.rows
-    ]
-    printer = PythonText(naming.names)
-    totals = [_cell(report, report.show_total(metric, printer)) for metric in report.columns]
-    lines.append(line_of(["**total**", "", *(f"**{total}**" for total in totals)]))
-    lines.append("")
-    where = zip(chain(["where"], repeat("")), naming.definitions(), strict=False)
-    lines += listed(((label, " = ".join(each)) for label, each in where), show=code)
-    lines += listed((*facts, *notes(report)))
+def render(document: Document) -> str:
+    """Return the document as GitHub's Markdown."""
+    lines = [f"**{escaped(document.title)}**"] if document.title else []
+    before: Block | None = None
+    for block in document.blocks():
+        goes_on = isinstance(block, Entries) and is_list(block) and is_list(before)
+        lines += [""] if lines and not goes_on else []
+        match block:
+            case Table():
+                lines += _table(block)
+            case Entries():
+                lines += _entries(block)
+            case Line(text, style):
+                shown = MARKUP.cell(text)
+                lines.append(f"**{shown}**" if style == "bold" else shown)
+        before = block
     return "\n".join(lines) + "\n"
 
 
-def _label(report: Report, row: Row) -> str:
-    """The name, a group's in bold, indented by a sign that Markdown keeps."""
-    name = _OF_NAMES.sub(r"\\\g<0>", report.label(row).strip())
-    return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
+def is_list(block: Block | None) -> bool:
+    """Return whether a part of a document ends with a list, which what follows goes on with."""
+    match block:
+        case Entries():
+            return not (block.are_equations or block.folded)
+        case Table():
+            return bool(block.where)
+    return False
+
+
+def _table(table: Table) -> Iterator[str]:
+    """Return the lines of a table, then the names in it."""
+    right = [column.kind.is_right for column in table.shown]
+    rows = list(_rows(table))
+    widths = [
+        max(LEAST_WIDTH, *(n for n in map(cell_len, column) if n <= MOST_WIDTH))
+        for column in zip(*rows, strict=True)
+    ]
+    dashes = ["-" * (n - r) + ":" * r for n, r in zip(widths, right, strict=True)]
+    for cells in (rows[0], dashes, *rows[1:]):
+        yield line_of(map(_padded, cells, widths, right))
+    yield from [""] * bool(table.where)
+    yield from listed(((label, _closed_form(form)) for label, form in labelled(table)), show=str)
+
+
+def _rows(table: Table) -> Iterator[list[str]]:
+    """Return the cells of the head, of all rows and of the total."""
+    yield [escaped(column.title) for column in table.shown]
+    for row in table.rows:
+        first, *others = MARKUP.cells(table, row)
+        name = f"**{first}**" if row.style == "bold" else first
+        yield ["&emsp;" * row.level + name, *others]
+    if table.total is not None:
+        yield [f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, table.total)]
+
+
+def _padded(cell: str, width: int, is_right: bool) -> str:
+    spaces = " " * (width - cell_len(cell))
+    return spaces + cell if is_right else cell + spaces
 
 
 def line_of(cells: Iterable[str]) -> str:
-    """A row of a table."""
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _counts(report: Report, row: Row, naming: Naming) -> list[str]:
-    return [_cell(report, report.row_text(row, metric, naming)) for metric in report.columns]
+def _entries(block: Entries) -> list[str]:
+    sign = " =" if block.are_equations else ":"
+    shown = ((label.strip(), MARKUP.cell(cell)) for label, cell in block.entries)
+    lines = listed(shown, sign=sign, show=str)
+    if not block.folded:
+        return lines
+    summary = f"<summary>{escaped(block.folded)}</summary>"
+    return ["<details>", summary, "", *lines, "", "</details>"]
 
 
-def _cell(report: Report, shown: str) -> str:
-    return code(shown) if report.symbolic and shown != NOTHING else shown
+def listed(
+    notes: Iterable[Note], *, sign: str = ":", show: Callable[[str], str] | None = None
+) -> list[str]:
+    """Return a list; what has no label of its own belongs to the item before it."""
+    show = show or escaped
+    return [
+        f"- {escaped(label)}{sign} {show(note)}" if label else f"  - {show(note)}"
+        for label, note in notes
+    ]
 
 
-def _shape(report: Report, row: Row) -> str:
-    if report.symbolic:
-        return ", ".join(f"`{show_shape(shape)}`" for shape in row.shapes)
-    return report.dimensions(row)
+def _shape(shape: Shape) -> str:
+    return code(in_plain(shape)) if is_symbolic(shape) else in_plain(shape)
+
+
+def _closed_form(form: ClosedForm) -> str:
+    return code(form.text())
 
 
 def code(shown: str) -> str:
@@ -67,11 +112,8 @@ def code(shown: str) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-_OF_NAMES = re.compile(r"\*|(?<!\w)_|_(?!\w)")
-"""What of a layer's name, which is letters, digits, - and _, Markdown would take for its own."""
-
-_OWN = re.compile(r"[\\|*_<>`\[\]&$]|~(?=\S)")
-
+_OWN = re.compile(r"[\\|*<>`\[\]&$]|(?<![^\W_])_|_(?![^\W_])|~(?=\S)")
+"""The signs that Markdown takes for its own; a _ between letters or digits it does not."""
 
 _BEGINS_ITEM = re.compile(r"^([0-9]{1,9})([.)])(?=\s|$)")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$)))")
@@ -92,9 +134,10 @@ def escaped(shown: str) -> str:
     return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
 
-def listed(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:
-    """A list; what has no label of its own belongs to the item before it."""
-    return [
-        f"- {escaped(label)}: {show(note)}" if label else f"  - {show(note)}"
-        for label, note in notes
-    ]
+LEAST_WIDTH = 4
+"""The places that a column has at least: those of the dashes below its head."""
+
+MOST_WIDTH = 40
+"""The places to which cells are filled up at most, so that a file can be read as it stands."""
+
+MARKUP = Markup(escaped, code, _closed_form, _shape)
