@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 
-from costmodel.algebra.bounds import Least, is_at_least
+from costmodel.algebra.bounds import Least, is_at_least, is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
 from costmodel.algebra.functions import (
     FloorDiv,
@@ -20,7 +20,6 @@ from costmodel.algebra.functions import (
     Minimum,
     ceil_div,
     exact,
-    is_positive,
     terms_of,
 )
 

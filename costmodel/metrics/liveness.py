@@ -18,8 +18,9 @@ from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.precision import TYPES
 from archspec.trees import Tensor
+from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Minimum, is_positive
+from costmodel.algebra.functions import Minimum
 from costmodel.algebra.sums import (
     OpenFormError,
     Turns,

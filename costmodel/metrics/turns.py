@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
-from costmodel.algebra.functions import Minimum, is_positive
+from costmodel.algebra.bounds import is_positive
+from costmodel.algebra.functions import Minimum
 from costmodel.algebra.sums import Turns, at_turn, closed_sum, largest_turn, where_it_happens
 from costmodel.algebra.work import charge
 
