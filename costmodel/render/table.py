@@ -13,7 +13,8 @@ from rich.text import Text
 from sympy import S
 
 from archspec.errors import visible
-from costmodel.metrics.registry import METRICS, Metric, Order
+from costmodel.metrics.memory_peak import Order, memory
+from costmodel.metrics.registry import METRICS, Metric
 from costmodel.render.scenario import Note, standing_of
 from costmodel.rules.base import show_shape
 from costmodel.rules.formula import show_bytes, show_number
@@ -276,7 +277,7 @@ def _peak(report: Report) -> Iterator[str]:
 
 
 def _memory(report: Report, order: Order) -> Iterator[str]:
-    alive = report.analysis.alive(order)
+    alive = memory(report.analysis.basis, order)
     path = max(alive, key=lambda path: report.number(alive[path]))
     yield f"{show_bytes(report.number(alive[path]))} (at {path})"
     if order == "best":
