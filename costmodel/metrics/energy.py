@@ -20,6 +20,7 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
+from costmodel.algebra.once import once
 from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import traffic
 from costmodel.metrics.liveness import AtWork
@@ -107,21 +108,19 @@ class Energies:
             raise SpecError(f"{self.profile.key} states no energies", hint=hint)
         self.chains: Chains = chains(self.profile)
         self.known = Bounds(self.network.least, self.network.evaluator)
-        self._layers: dict[str, LayerEnergy] = {}
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
-        """What all runs of a layer take.
+        """Return what all runs of a layer take.
 
         Raises:
             SpecError: a figure is not known.
         """
-        path = layer.node.path
-        if path not in self._layers:
-            metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
-            counted = self._counted[path]
-            parts = (metric.of([counted], self.basis) for metric in metrics)
-            self._layers[path] = LayerEnergy(*parts)
-        return self._layers[path]
+        return self._taken(layer.node.path)
+
+    @once
+    def _taken(self, path: str) -> LayerEnergy:
+        metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
+        return LayerEnergy(*(metric.of([self._counted[path]], self.basis) for metric in metrics))
 
     @cached_property
     def _counted(self) -> dict[str, Counted]:
