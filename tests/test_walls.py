@@ -134,7 +134,7 @@ def test_nothing_is_loose() -> None:
 
 
 def test_concrete_kinds_are_named_in_rules_alone() -> None:
-    """What others ask of a kind, its cost declares, so that somebody else's kind can say it, too."""
+    """What others ask of a kind its cost declares, so that somebody else's kind can say it."""
     kinds = {layer.__module__ for layer in KINDS.values()}
     found = {
         f"{module} → {target}"

@@ -31,6 +31,9 @@ from costmodel.network.propagation import Counted, LayerCost
 PerLayer = Callable[[LayerCost, Basis], Expr]
 """The count of a layer; raises `NoCountError` where it has none."""
 
+OfLayers = Callable[[Sequence[Counted], Basis], list[Expr]]
+Beside = Callable[[Basis], Mapping[str, Expr]]
+
 
 class NoCountError(SpecError):
     """A metric has no number at all, as a receptive field where a layer sees the whole input."""
@@ -115,8 +118,8 @@ class Metric:
     per_layer: PerLayer
     together: Together = SUM
     needs: tuple[Need, ...] = ()
-    of_layers: Callable[[Sequence[Counted], Basis], list[Expr]] | None = None
-    beside: Callable[[Basis], Mapping[str, Expr]] = lambda _: {}
+    of_layers: OfLayers | None = None
+    beside: Beside = lambda _: {}
     require: Callable[[Basis], None] = lambda _: None
 
     @property
@@ -277,21 +280,14 @@ def metric(
     together: Together = SUM,
     *,
     needs: tuple[Need, ...] = (),
-    beside: Callable[[Basis], Mapping[str, Expr]] = lambda _: {},
+    of_layers: OfLayers | None = None,
+    beside: Beside = lambda _: {},
+    require: Callable[[Basis], None] = lambda _: None,
 ) -> Callable[[PerLayer], PerLayer]:
-    """Return a decorator that registers a function of a layer as a metric (see `Metric`).
-
-    Args:
-        name: as ``--metric`` takes it.
-        title: the column's head.
-        unit: what one of it is.
-        together: how the counts of layers become that of a network.
-        needs: what it depends on beside the layer.
-        beside: the counts of what is no layer.
-    """
+    """Return a decorator that registers the function that counts of a layer (see `Metric`)."""
 
     def register(count: PerLayer) -> PerLayer:
-        METRICS.add(Metric(name, title, unit, count, together, needs, beside=beside))
+        METRICS.add(Metric(name, title, unit, count, together, needs, of_layers, beside, require))
         return count
 
     return register
