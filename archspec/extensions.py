@@ -1,4 +1,4 @@
-"""What other installed distributions add: modules that register it when they are imported."""
+"""Modules of other installed distributions, which register what they add when imported."""
 
 from collections.abc import Iterator
 
