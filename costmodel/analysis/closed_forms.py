@@ -13,7 +13,7 @@ from costmodel.network.context import Network
 from costmodel.network.propagation import Counted
 
 
-class Laws(Network, Protocol):
+class ClosedForms(Network, Protocol):
     """The closed forms of one network, and where they hold."""
 
     @property
