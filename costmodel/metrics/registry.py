@@ -212,7 +212,7 @@ USUAL = (
 
 
 class Register(Mapping[str, Metric]):
-    """All metrics by name, the usual ones first; their files are imported as they are needed.
+    """All metrics by name, the usual ones first, then file by file; files are imported when needed.
 
     Attributes:
         failed: what is said of other distributions' metrics that cannot be imported.
@@ -247,9 +247,12 @@ class Register(Mapping[str, Metric]):
     def __iter__(self) -> Iterator[str]:
         for _ in self._imports():
             pass
-        last = len(USUAL)
         place = {name: i for i, name in enumerate(USUAL)}
-        return iter(sorted(self._known, key=lambda name: (place.get(name, last), name)))
+
+        def rank(name: str) -> tuple[int, str]:
+            return place.get(name, len(USUAL)), self._known[name].per_layer.__module__
+
+        return iter(sorted(self._known, key=rank))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
