@@ -1,11 +1,11 @@
-"""The analysis of one network: its laws, its numbers, its conditions."""
+"""The analysis of one network: its closed forms, its numbers, its conditions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, Integer, S, Symbol
+from sympy import Add, Expr, Integer, Symbol
 from sympy.core.symbol import Str
 
 from archspec import Architecture, Graph, SpecError
@@ -14,7 +14,7 @@ from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
 from archspec.sorts import is_condition
-from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
+from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import (
     Condition,
@@ -26,8 +26,9 @@ from costmodel.algebra.conditions import (
 from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
-from costmodel.algebra.functions import Maximum, Quantity, parts_of, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.normal_form import by_resolution, settled, unfloored
+from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
@@ -37,10 +38,7 @@ from costmodel.metrics.registry import (
     METRICS,
     Metric,
     NoCountError,
-    OpenFieldError,
-    Order,
     find_metric,
-    no_count,
 )
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Basis
@@ -55,8 +53,8 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.network.receptive_field import Fields, end_of, fields_of
-from costmodel.rules.base import Requirement, Shape, elements
+from costmodel.network.receptive_field import Fields
+from costmodel.rules.base import Requirement, Shape
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
 from costmodel.scenario.settings import Number, to_rational
@@ -64,9 +62,9 @@ from costmodel.scenario.settings import Number, to_rational
 if TYPE_CHECKING:
     from costmodel.analysis.function import Vectorised
     from costmodel.metrics.energy import Energies
-    from costmodel.metrics.liveness import AtWork, Run
     from costmodel.metrics.schedule import BestOrder
     from costmodel.metrics.step import TrainingStep
+    from costmodel.network.receptive_field import Fields
 
 
 def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
@@ -78,7 +76,7 @@ def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
 
 @dataclass(frozen=True, repr=False)
 class Analysis:
-    """The laws of one network under one convention.
+    """The closed forms of one network under one convention.
 
     Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
     None of what the network does not have (see `none_of`).
@@ -104,14 +102,14 @@ class Analysis:
 
     @property
     def warnings(self) -> tuple[SpecWarning, ...]:
-        """What the spec says without effect."""
+        """The warnings of what the spec says without effect."""
         return warnings_of(self.architecture, self.graph)
 
     @cached_property
     def basis(self) -> Basis:
-        """What its metrics are computed from, beside its layers."""
+        """Everything its metrics need besides a layer."""
         said = (self.scenario.precision, self.graph.precision)
-        return Basis(self.convention, self.scenario, typed(self.propagation, *said))
+        return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
@@ -157,7 +155,7 @@ class Analysis:
         return self.laws_at({})
 
     def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
-        """The value of every law at some values, whether the network is valid there or not.
+        """Return the evaluator at some values, whether the network is valid there or not.
 
         Raises:
             SpecError: the values break an assumption.
@@ -170,7 +168,7 @@ class Analysis:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """What must hold of the symbols for the network to be valid, reduced."""
+        """The reduced conditions on the symbols under which the network is valid."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
         with budget("the conditions", self._longest_asker):
             found = reduced(asked, self._least, (*self._given, *self.assumed.known))
@@ -182,13 +180,9 @@ class Analysis:
         asked = self.propagation.requirements
         return max(asked, key=lambda each: len(condition_text(each.condition))).node
 
-    def _largest_layer(self) -> Entry:
-        """Return the layer whose shapes are the longest to write."""
-        return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
-
     @property
     def demands(self) -> tuple[Condition, ...]:
-        """Where the laws hold: the conditions, and what is assumed."""
+        """The conditions under which the closed forms hold, and the assumptions."""
         return (*self.conditions, *self.assumed.conditions)
 
     @cached_property
@@ -212,12 +206,12 @@ class Analysis:
 
     @cached_property
     def sizes(self) -> Sizes:
-        """What is known of the sizes that counts are products of."""
+        """The bounds and divisors of the sizes that counts are products of."""
         return Sizes(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:
-        """What the symbols' own rules say: what divides each of them."""
+        """Yield what the symbols' own rules say: what divides each of them."""
         for name, free in self.symbols.items():
             multiple = self.graph.symbols[name].multiple_of
             if multiple is not None:
@@ -229,7 +223,7 @@ class Analysis:
         return self
 
     def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
-        """Whether some values keep what is assumed and make a valid network."""
+        """Return whether some values keep the assumptions and make a valid network."""
         try:
             evaluate = self.laws_at(settings)
         except SpecError:
@@ -251,112 +245,63 @@ class Analysis:
                 raise on_the_way(requirement.broken(evaluate), show_way(requirement.way, show))
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
-        """A metric of one run of one layer, as a product of its loops."""
-        found = find_metric(metric).within(self)
-        if found.per_layer is None:
+        """Return a metric of one run of one layer, as a product of its loops."""
+        found = find_metric(metric)
+        if found.of_layers is not None:
             return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
-        """A metric of one layer, all of its runs together."""
-        return metric.within(self).of([counted], self.basis)
+        """Return a metric of one layer, all of its runs together."""
+        return metric.of([counted], self.basis)
 
-    def alive(self, order: Order) -> Mapping[str, Expr]:
-        """Every layer's path, with the most bytes in memory while it works in an order."""
-        return self.memory if order == "given" else self.best_order.memory
-
-    @cached_property
-    def memory(self) -> dict[str, Expr]:
+    @property
+    def memory(self) -> Mapping[str, Expr]:
         """Every layer's path, with the most bytes in memory while it works."""
-        return self._memory_of(self._run)
+        from costmodel.metrics.memory_peak import memory
+
+        return memory(self.basis, "given")
 
     @property
-    def at_work(self) -> Iterator["AtWork"]:
-        """Every layer in every turn that is told apart, with the bytes in memory then."""
-        from costmodel.metrics.liveness import at_work
-
-        return at_work(self._run)
-
-    @property
-    def given_order(self) -> tuple[str, ...]:
-        """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
-        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
-
-    @cached_property
     def best_order(self) -> "BestOrder":
-        """The order of the layers with the least peak memory at the symbols' values.
+        """The order of the layers with the least peak memory at the symbols' values."""
+        from costmodel.metrics.memory_peak import best_order
 
-        The laws are those of that order, and hold at all values.
-        """
-        from costmodel.metrics.schedule import best_order
+        return self.basis.derived(best_order)
 
-        order = best_order(self._run, self.evaluator)
-        return order.with_memory(self._memory_of(order.run), self.evaluator)
+    @property
+    def fields(self) -> "Fields":
+        """The places of the inputs that every layer sees."""
+        from costmodel.metrics.receptive_field import fields
 
-    @cached_property
-    def _run(self) -> "Run":
-        from costmodel.metrics.liveness import unrolled
+        return self.basis.derived(fields)
 
-        inputs = self.propagation.inputs.items()
-        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        outputs = (self.graph.output, *self.graph.sides)
-        with budget("the turns of the repeats", self._largest_layer):
-            return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+    @property
+    def energies(self) -> "Energies":
+        """The energy that the layers take on the device."""
+        from costmodel.metrics.energy import Energies
 
-    def _memory_of(self, run: "Run") -> dict[str, Expr]:
-        from costmodel.metrics.liveness import memory
+        return self.basis.derived(Energies)
 
-        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
-        with budget("the bytes in memory", self._largest_layer):
-            for layer, size in memory(run):
-                found[layer.node.path].append(size)
-        return {path: Maximum(*sizes) for path, sizes in found.items()}
+    @property
+    def step(self) -> "TrainingStep":
+        """A step of training; an error where nothing is said of how the network is trained."""
+        from costmodel.metrics.step import TrainingStep
 
-    @cached_property
-    def fields(self) -> Fields:
-        """What every layer sees of the inputs (see `reach`)."""
-        with budget("the receptive fields", self._largest_layer):
-            return fields_of(self.propagation)
+        return self.basis.derived(TrainingStep)
 
+    @once
     def none_of(self, metric: str) -> NoCountError | None:
-        """Return the error that says why the network has no number of a metric, if it has none.
-
-        The network's field is the largest of its layers', which is that of the map before the head
-        that pools or flattens it. Where a layer sees everything and places go on behind it, as in
-        attention, there is none.
-        """
-        if metric not in self._causes:
-            self._causes[metric] = self._cause_of_none(find_metric(metric))
-        return self._causes[metric]
-
-    @cached_property
-    def _causes(self) -> dict[str, NoCountError | None]:
-        return {}
-
-    def _cause_of_none(self, found: Metric) -> NoCountError | None:
-        if not found.of_places:
-            return None
-        end = end_of(self.fields, self.counted)
-        if end is not None:
-            layer = next(x for x in self.layers if x.node.path.startswith(end.path))
-            return no_count(found.name, str(end), layer)
+        """Return the error that says why the network has no number of a metric, if it has none."""
         try:
-            parts = found.within(self).parts(self.counted, self.basis)
-        except OpenFieldError as error:
+            find_metric(metric).require(self.basis)
+        except NoCountError as error:
             return error
-        return None if parts else no_count(found.name, self._no_places(found))
+        return None
 
-    def _no_places(self, metric: Metric) -> str:
-        """Why no layer has a metric: the cause of the last."""
-        for layer in reversed(self.layers):
-            try:
-                self.of_layer(metric.name, layer)
-            except NoCountError as error:
-                return error.cause.partition(": ")[2]
-        return "there is no layer"
-
+    @once
     def parts(self, metric: Metric) -> list[Expr]:
-        """What the network's metric is the sum or the maximum of, layer by layer.
+        """Return what the network's metric is the sum or the maximum of, layer by layer.
 
         Raises:
             NoCountError: the network has no number of it.
@@ -364,71 +309,32 @@ class Analysis:
         missing = self.none_of(metric.name)
         if missing is not None:
             raise missing
-        return metric.within(self).parts(self.counted, self.basis)
-
-    @cached_property
-    def energies(self) -> "Energies":
-        """What the layers take on the device (see `energy`)."""
-        from costmodel.metrics.energy import Energies
-
-        return Energies(self)
-
-    @cached_property
-    def step(self) -> "TrainingStep":
-        """A step of training.
-
-        Raises:
-            SpecError: nothing is said of how the network is trained.
-        """
-        from costmodel.metrics.step import TrainingStep
-
-        return TrainingStep(self.propagation, self.basis)
-
-    @cached_property
-    def made_again(self) -> Expr:
-        """The most bytes that a step of training makes again at a time."""
-        return self._largest(self.step.made_again())
+        return metric.parts(self.counted, self.basis)
 
     def beside_layers(self, metric: Metric) -> Expr:
-        """What is no layer's: the inputs' part, a sum of experts, and what is made again."""
-        if not metric.of_step:
-            return self.of_input(metric.name)
-        paths = {layer.node.path for layer in self.layers}
-        counts = self.step.by_path(metric.name)
-        others = (count for path, count in counts.items() if path not in paths)
-        again = S.Zero if metric.name == "training_macs" else self.made_again
-        return Add(*others, again)
+        """Return what is no layer's: the inputs' part, a sum of experts, and what is made again."""
+        return Add(*metric.beside(self.basis).values())
 
-    def of_input(self, metric: str) -> Expr:
-        """What the network's inputs add to a metric."""
-        if not (find_metric(metric).of_input and self.convention.counts_input):
-            return Integer(0)
-        return Add(*map(elements, self.propagation.inputs.values()))
-
-    @cached_property
-    def _totals(self) -> dict[str, Expr]:
-        return {}
-
+    @once
     def total(self, metric: str) -> Expr:
-        """A metric of the whole network in closed form, grouped to be read.
+        """Return a metric of the whole network in closed form, grouped to be read.
 
         Raises:
             NoCountError: the network has no number of it.
         """
-        if metric not in self._totals:
-            self._totals[metric] = self.assumed.shown(self._combine(find_metric(metric)))
-        return self._totals[metric]
+        return self.assumed.shown(self._combine(find_metric(metric)))
 
     def _combine(self, metric: Metric) -> Expr:
         parts = self.parts(metric)
         if metric.combine == "max":
-            return self._largest(parts, signed=metric.of_places)
+            return self.largest(parts, signed=metric.of_places)
         if metric.quantity is not None:
             parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.beside_layers(metric)))
 
+    @once
     def by_resolution(self, expression: Expr) -> Expr:
-        """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
+        """Return a sum over layers with one term per resolution (see `normal_form`)."""
         return by_resolution(expression, self._extents, self._depths)
 
     @cached_property
@@ -460,8 +366,9 @@ class Analysis:
         assert isinstance(leaf, Name)
         return self.symbols[leaf.id]
 
+    @once
     def law(self, expression: Expr) -> Expr:
-        """A count as it is printed: every quotient in it is an integer under the conditions.
+        """Return a count as it is printed: every quotient in it is an integer.
 
         What depends on the turn of a repeat is that of the last.
         """
@@ -475,67 +382,58 @@ class Analysis:
         return expression
 
     def read(self, law: Expr) -> Expr:
-        """The same law as it is read: what the terms of a maximum share stands in front."""
+        """Return a closed form as it is read: what a maximum's terms share stands in front."""
         return factored(law, self._whole)
 
     def law_of(self, metric: Metric, expression: Expr) -> Expr:
-        """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
+        """Return some of a metric as it is printed: a count, or a quantity with its unit."""
         if metric.quantity is None:
             return self.law(expression)
         real = self.assumed.shown(self._in_last_turn(expression))
         return Quantity(real, Str(metric.quantity))
 
     def unfloored(self, metric: str) -> Expr:
-        """A metric of the whole network without the floors that the conditions make exact."""
+        """Return a metric of the network without the floors that the conditions make exact."""
         return unfloored(self.total(metric), self._whole)
 
     @cached_property
     def _whole(self) -> WholeUnder:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
-    def _largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
-        """The largest of some counts, of which those of nothing are left out where none is less."""
+    def largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
+        """Return the largest of some counts, without those of nothing where none is less."""
         from costmodel.algebra.maxima import maximum
         from costmodel.analysis.peaks import winners
 
         several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        with budget("the largest of the layers' laws", self._largest_layer):
+        with budget("the largest of the layers' laws", self.propagation.largest_layer):
             kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
             return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
-        """A sum of maxima, each without the terms that are proved never to be it."""
+        """Return a sum of maxima, each without the terms that are proved never to be it."""
+        with budget("the largest of the layers' laws", self.propagation.largest_layer):
+            return expression.xreplace({m: self._decided(m) for m in expression.atoms(Maximum)})
+
+    @once
+    def _decided(self, largest: Expr) -> Expr:
         from costmodel.algebra.maxima import maximum
 
-        with budget("the largest of the layers' laws", self._largest_layer):
-            for each in expression.atoms(Maximum) - self._decided.keys():
-                self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
-        return expression.xreplace(self._decided)
+        return maximum(largest.args, self.sizes, self.evaluator)
 
-    @cached_property
-    def _decided(self) -> dict[Expr, Expr]:
-        return {}
-
-    @cached_property
-    def _values(self) -> dict[str, Rational]:
-        return {}
-
+    @once
     def value(self, metric: str) -> Rational:
-        """A metric of the whole network at the symbols' values."""
-        if metric not in self._values:
-            self._values[metric] = self._value(find_metric(metric))
-        return self._values[metric]
-
-    def value_if_any(self, metric: str) -> Rational | None:
-        """A metric of the whole network at the symbols' values; None where it has none."""
-        return None if self.none_of(metric) else self.value(metric)
-
-    def _value(self, found: Metric) -> Rational:
+        """Return a metric of the whole network at the symbols' values."""
+        found = find_metric(metric)
         parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
             return max(parts, default=0)
         return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
+
+    def value_if_any(self, metric: str) -> Rational | None:
+        """Return a metric of the network at the symbols' values; None where it has none."""
+        return None if self.none_of(metric) else self.value(metric)
 
     @property
     def peak(self) -> tuple[LayerCost, Step]:
@@ -548,7 +446,7 @@ class Analysis:
         return layer, max(layer.steps, key=lambda step: self.evaluator(step.elements))
 
     def at(self, **settings: Number) -> "Point":
-        """The numbers at given values of the symbols; those not given keep their defaults.
+        """Return the numbers at given values of the symbols; others keep their defaults.
 
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or an invalid network.
@@ -569,7 +467,7 @@ class Analysis:
         return value
 
     def function(self, metric: str) -> "Vectorised":
-        """A metric as an exact NumPy function of the free symbols."""
+        """Return a metric as an exact NumPy function of the free symbols."""
         from costmodel.analysis.function import vectorise
 
         return vectorise(self, metric)

@@ -20,7 +20,7 @@ from costmodel.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from costmodel.metrics.registry import Order as Layers
+    from costmodel.metrics.memory_peak import Order as Layers
     from costmodel.render import Renderer
 
 

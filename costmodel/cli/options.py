@@ -7,11 +7,11 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.metrics.registry import OpenLawError
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
@@ -23,18 +23,23 @@ Specs = Annotated[
 Symbolic = Annotated[
     bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
 ]
+
+
+class _Listing(str):
+    """A help text that ends in a list of all metrics, which are looked for when it is shown."""
+
+    def rstrip(self, chars: str | None = None) -> str:
+        """Return the text as the help prints it."""
+        from costmodel.metrics.registry import METRICS
+
+        of_device = [name for name, metric in METRICS.items() if metric.of_device]
+        others = ", ".join(name for name in METRICS if name not in of_device)
+        return f"{self}: {others}; with --hardware also {', '.join(of_device)}.".rstrip(chars)
+
+
 Metrics = Annotated[
     list[str] | None,
-    Parameter(
-        consume_multiple=True,
-        negative=(),
-        help="What to show: params, model_size, macs, macs_least, flops, activations, "
-        "activations_peak, memory_peak, memory_peak_best, bytes_moved, kv_cache, "
-        "kv_cache_per_token, gradients, optimizer_state, activations_kept, training_memory, "
-        "training_macs, receptive_field, "
-        "effective_stride, effective_padding; with --hardware also energy, latency, "
-        "latency_network, compute_time, memory_time.",
-    ),
+    Parameter(consume_multiple=True, negative=(), help=_Listing("What to show")),
 ]
 
 

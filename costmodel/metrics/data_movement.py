@@ -12,6 +12,7 @@ from sympy import Add, Expr, S
 
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
+from costmodel.metrics.registry import BYTES, LARGEST, metric
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
@@ -54,7 +55,7 @@ class Traffic(NamedTuple):
 
 
 def traffic(layer: LayerCost, basis: Basis) -> Traffic:
-    """What one run of a layer moves.
+    """Return the bytes that one run of a layer moves.
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
@@ -67,6 +68,12 @@ def traffic(layer: LayerCost, basis: Basis) -> Traffic:
         cache_reads=cached_bytes(cache, cache.read, dtype),
         cache_writes=cached_bytes(cache, cache.written, dtype),
     )
+
+
+@metric("bytes_moved", "bytes moved", BYTES)
+def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of weights, inputs and outputs that are moved at least."""
+    return traffic(layer, basis).total
 
 
 def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
@@ -88,7 +95,7 @@ def _read(tensor: Parameter) -> Expr:
 
 
 def makes_map(layer: LayerCost, basis: Basis) -> bool:
-    """Whether a layer writes a new feature map: also what works in place, into other bits."""
+    """Return whether a layer writes a new feature map; in place it does into other bits."""
     kind = layer.cost.output
     if kind.is_feature_map or kind is Output.PARAMETER:
         return kind.is_feature_map
@@ -122,8 +129,9 @@ def _met(layer: LayerCost) -> Expr:
     return elements(tuple(shape))
 
 
+@metric("in_out_peak", "input + output", BYTES, LARGEST)
 def in_out(layer: LayerCost, basis: Basis) -> Expr:
-    """The bytes of input and output of a layer that makes a new feature map.
+    """Bytes of input and output of a layer that makes a new feature map.
 
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).
@@ -152,7 +160,7 @@ def _is_fused(operand: Operand, inside: Container[str]) -> bool:
 
 
 def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
-    """What some products together read and write; what is made inside has the layer's type."""
+    """Return the bytes that some products read and write; maps inside have the layer's type."""
     own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
     return Add(
         *(

@@ -1,4 +1,4 @@
-"""What arithmetic and the movement of data take, in joules, by a table of energies.
+"""The joules of arithmetic and of moving data, by a table of energies.
 
 ``MACs·(multiply + add) + 8·bytes·energy of a bit``, both those that a layer makes and moves at
 least. Activations come from the nearest memory that holds all that is in memory while the layer
@@ -10,8 +10,9 @@ that is drawn without work, control and instructions are not counted: a lower bo
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
@@ -19,10 +20,13 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
-from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.once import once
+from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import traffic
 from costmodel.metrics.liveness import AtWork
-from costmodel.metrics.registry import METRICS, each_by_each, open_law
+from costmodel.metrics.memory_peak import at_work
+from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
+from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
 from costmodel.scenario.devices import operation_energy
@@ -38,15 +42,12 @@ from costmodel.scenario.memory_hierarchy import (
     unknown,
 )
 
-if TYPE_CHECKING:
-    from costmodel.analysis.analysis import Analysis
-
 Ladder = tuple[Rung, ...]
 """The memories that may hold something, from the nearest on."""
 
 
 class LayerEnergy(NamedTuple):
-    """What all runs of a layer take, in joules.
+    """The joules of all runs of a layer.
 
     Attributes:
         arithmetic: of its multiply-accumulates.
@@ -67,7 +68,7 @@ class LayerEnergy(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a layer's bytes come from, at numbers; nowhere where it moves none.
+    """The memories that a layer's bytes come from, at numbers; none where it moves none.
 
     Attributes:
         weights: the memory of its weights.
@@ -81,46 +82,44 @@ class Origin(NamedTuple):
 
 
 class Energies:
-    """What the layers of a network take on its device.
+    """The energy that the layers of a network take on its device.
 
     Args:
-        analysis: the network, with a device.
+        basis: what counts are made from, with a device.
 
     Raises:
         SpecError: there is no device, it states no energies or has no memory.
     """
 
-    def __init__(self, analysis: "Analysis") -> None:
-        self.analysis = analysis
-        self.basis = analysis.basis
-        self.profile: Profile = analysis.basis.device.profile
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+        self.network = basis.network
+        self.profile: Profile = basis.device.profile
         if self.profile.fields.energy is None:
             hint = "take them from a table, as with --energy horowitz-45nm"
             raise SpecError(f"{self.profile.key} states no energies", hint=hint)
         self.chains: Chains = chains(self.profile)
-        self.known = Bounds(analysis.least, analysis.evaluator)
-        self._layers: dict[str, LayerEnergy] = {}
+        self.known = Bounds(self.network.least, self.network.evaluator)
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
-        """What all runs of a layer take.
+        """Return the joules of all runs of a layer, part by part.
 
         Raises:
             SpecError: a figure is not known.
         """
-        path = layer.node.path
-        if path not in self._layers:
-            metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
-            counted = self._counted[path]
-            parts = (self.analysis.of_all_runs(metric, counted) for metric in metrics)
-            self._layers[path] = LayerEnergy(*parts)
-        return self._layers[path]
+        return self._taken(layer.node.path)
+
+    @once
+    def _taken(self, path: str) -> LayerEnergy:
+        metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
+        return LayerEnergy(*(metric.of([self._counted[path]], self.basis) for metric in metrics))
 
     @cached_property
     def _counted(self) -> dict[str, Counted]:
-        return {counted.layer.node.path: counted for counted in self.analysis.counted}
+        return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
 
     def total(self, layer: LayerCost) -> Expr:
-        """What all runs of a layer take together."""
+        """Return the joules of all runs of a layer together."""
         return self.of_layer(layer).total
 
     def arithmetic(self, layer: LayerCost) -> Expr:
@@ -166,7 +165,7 @@ class Energies:
                 for each, times in _over_turns(moved, joules, turn):
                     runs[each].append(times)
         except OpenFormError:
-            raise open_law("energy_activations", layer) from None
+            raise open_law("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
 
     def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:
@@ -183,23 +182,23 @@ class Energies:
 
     @cached_property
     def turns(self) -> dict[str, list[AtWork]]:
-        """Every layer's path, with the turns of it that are told apart."""
+        """Every layer's path, with its iterations that are told apart."""
         found: dict[str, list[AtWork]] = defaultdict(list)
-        for turn in self.analysis.at_work:
+        for turn in at_work(self.basis):
             found[turn.layer.node.path].append(turn)
         return found
 
     def ladder(self, alive: Expr) -> Ladder:
-        """Where feature maps may lie while so much is in memory."""
+        """Return the memories that may hold feature maps while so much is in memory."""
         return rungs(self.chains.activations, alive, self.known)
 
     @cached_property
     def origins(self) -> dict[str, Origin]:
         """Every layer's path, with where its bytes come from at the symbols' values."""
-        return {layer.node.path: self._origin(layer) for layer in self.analysis.layers}
+        return {layer.node.path: self._origin(layer) for layer in self.network.propagation.layers}
 
     def _origin(self, layer: LayerCost) -> Origin:
-        taken, evaluate = self.of_layer(layer), self.analysis.evaluator
+        taken, evaluate = self.of_layer(layer), self.network.evaluator
         works = dict.fromkeys(storage for storage, _ in self.worked_in(layer))
         return Origin(
             () if taken.weights == 0 else (chosen(self.beside, evaluate),),
@@ -209,7 +208,7 @@ class Energies:
 
     def worked_in(self, layer: LayerCost) -> Iterator[tuple[Storage, Rational]]:
         """The memories that a layer's turns come from at the symbols' values, and their bytes."""
-        evaluate = self.analysis.evaluator
+        evaluate = self.network.evaluator
         if self.of_layer(layer).activations == 0:
             return
         for turn in self.turns[layer.node.path]:
@@ -218,10 +217,10 @@ class Energies:
 
     @property
     def figures(self) -> dict[str, EnergyFigure]:
-        """What is counted with, by name: operations, then accesses from the nearest memory on."""
+        """The figures that count, by name: operations, then accesses from the nearest memory on."""
         operations: dict[str, EnergyFigure] = {}
         reached: set[Storage] = set()
-        for layer in self.analysis.layers:
+        for layer in self.network.propagation.layers:
             taken = self.of_layer(layer)
             if taken.arithmetic != 0:
                 operations |= self._operations(layer)
@@ -230,7 +229,7 @@ class Energies:
         return operations | {s.name: s.figure for s in ordered if s in reached and s.figure}
 
     def _ladders(self, layer: LayerCost) -> Iterator[Ladder]:
-        """Where the bytes that a layer moves may lie."""
+        """Yield the memories that may hold the weights, cache and feature maps of a layer."""
         taken = self.of_layer(layer)
         if taken.weights != 0:
             yield self.beside
@@ -250,39 +249,41 @@ class Energies:
     @cached_property
     def stored(self) -> Expr:
         """The bytes of every learnable parameter, whatever the convention: all are stored."""
-        basis = self.basis._replace(convention=CONVENTIONS["torch"])
-        parts = METRICS["model_size"].parts(self.analysis.counted, basis)
-        return self.analysis.assumed.shown(self.analysis.by_resolution(Add(*parts)))
+        network, every = self.network, replace(self.basis, convention=CONVENTIONS["torch"])
+        size = METRICS["model_size"].of(network.propagation.counted, every)
+        return network.assumed.shown(network.by_resolution(size))
 
     @cached_property
     def keeps_cache(self) -> bool:
-        """Whether keys and values are kept from one run to the next."""
-        return any(traffic(layer, self.basis).cache != 0 for layer in self.analysis.layers)
+        """Return whether keys and values are kept from one run to the next."""
+        return any(
+            traffic(layer, self.basis).cache != 0 for layer in self.network.propagation.layers
+        )
 
     @cached_property
     def kept(self) -> Expr:
         """The bytes of the cache after the run, where there is one."""
-        return self.analysis.total("kv_cache") if self.keeps_cache else S.Zero
+        return self.network.total("kv_cache") if self.keeps_cache else S.Zero
 
     @cached_property
     def resident(self) -> Expr:
         """The bytes of the whole model and its cache beside the network's peak memory."""
-        peak = terms_of(self.analysis.total("memory_peak"))
+        peak = terms_of(self.network.total("memory_peak"))
         return Maximum(*(self.stored + self.kept + term for term in peak))
 
     @cached_property
     def beside(self) -> Ladder:
-        """Where all weights may lie."""
+        """The memories that may hold all weights."""
         return rungs(self.chains.weights, self.resident, self.known)
 
     @cached_property
     def cached(self) -> Ladder:
-        """Where the cache may lie: beside the model, but never where nothing can be written."""
+        """The memories that may hold the cache: beside the model, and such as can be written."""
         return rungs(self.chains.activations, self.resident, self.known)
 
 
 def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
-    """What is taken each time, and how often; of what grows, joules of a byte and all bytes.
+    """Yield joules with how often they are taken; where bytes grow, those of one with all bytes.
 
     Raises:
         OpenFormError: the memory changes with the turns otherwise than at an even pace.
@@ -293,3 +294,36 @@ def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr,
         yield joules, turn.over_turns(moved)
     else:
         yield joules * moved, turn.over_turns(S.One)
+
+
+_DEVICE = (Need.DEVICE,)
+
+
+@metric("energy", "energy", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
+def count_energy(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of arithmetic and of all accesses."""
+    return basis.derived(Energies).total(layer)
+
+
+@metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)
+def count_energy_arithmetic(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of the multiply-accumulates."""
+    return basis.derived(Energies).arithmetic(layer)
+
+
+@metric("energy_weights", "weights", JOULES, needs=_DEVICE)
+def count_energy_weights(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading weights."""
+    return basis.derived(Energies).weights(layer)
+
+
+@metric("energy_cache", "cache", JOULES, needs=_DEVICE)
+def count_energy_cache(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading and writing cached keys and values."""
+    return basis.derived(Energies).cache(layer)
+
+
+@metric("energy_activations", "activations", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
+def count_energy_activations(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading and writing feature maps."""
+    return basis.derived(Energies).activations(layer)

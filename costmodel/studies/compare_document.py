@@ -7,6 +7,7 @@ from typing import Any
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
 from costmodel.algebra.ranking import Order, Ranking, Stretch
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.document import (
     FIGURE,
     NOTHING,
@@ -23,7 +24,7 @@ from costmodel.analysis.document import (
 )
 from costmodel.analysis.number_format import show_amount
 from costmodel.analysis.standing import Said, scenario_fields, standing_notes
-from costmodel.metrics.registry import Metric, NoCountError, OpenLawError
+from costmodel.metrics.registry import Metric, NoCountError
 from costmodel.rules.formula import show_decimal
 from costmodel.studies.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
 
