@@ -18,7 +18,7 @@ from sympy import Add, Expr, Mul, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
-from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.evaluate import Evaluator, values_over
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
 from costmodel.algebra.monotonicity import Steps
 
@@ -199,6 +199,14 @@ class Reach(NamedTuple):
     divisions: tuple[Divides, ...] = ()
 
 
+class Draw(NamedTuple):
+    """A value of a symbol, and so many periods after which place of the table it is."""
+
+    value: Rational
+    place: int = 0
+    periods: int = 0
+
+
 class Axis:
     """The values of some step functions along one symbol, as far as all of them repeat.
 
@@ -279,22 +287,23 @@ class Axis:
         return sorted(set(steps.within(first, self.end)))
 
     def _column(self, function: Expr, symbol: Symbol) -> list[Rational]:
-        """The values of a function at all places, worked out once between two of its steps."""
+        """Return the values of a function at all places, worked out once between two steps."""
         if symbol.is_integer:
-            return [Evaluator({symbol: x})(function) for x in self.places]
+            return list(map(tidy, values_over(function, symbol, self.places)))
         ahead = deque(self.steps[function] or ())
-        found: list[Rational] = []
+        needed: list[Rational] = []
+        stretches: list[int] = []  # of each place, the number of the place that is worked out
         is_new = True
         for x in self.places:
             is_step = bool(ahead) and ahead[0] <= x
             while ahead and ahead[0] <= x:
                 ahead.popleft()
             if is_new or is_step:
-                found.append(Evaluator({symbol: x})(function))
-            else:
-                found.append(found[-1])
+                needed.append(x)
+            stretches.append(len(needed) - 1)
             is_new = is_step
-        return found
+        values = list(map(tidy, values_over(function, symbol, needed)))
+        return [values[number] for number in stretches]
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
         """Return whether a function never falls by a period and is not negative in the last one."""
@@ -307,23 +316,30 @@ class Axis:
         wave = self.waves[function]
         return tidy(wave.rise * (self.period / wave.period))
 
-    def draw(self, random: Random) -> tuple[Rational, dict[Expr, Rational]]:
-        """Return one value of the symbol, near or far, and those of the functions there.
+    def draw(self, random: Random) -> Draw:
+        """Return one value of the symbol, near or far.
 
         Args:
             random: chooses it; the same random numbers give the same value.
         """
         if not self.places:
-            return self.first + int(2 ** (MAX_DOUBLINGS * random.random())), {}
+            return Draw(self.first + int(2 ** (MAX_DOUBLINGS * random.random())))
         if self.is_whole or not self.last_period or random.random() < HALF:
             place = int(len(self.places) * random.random() ** 2)
-            return self.places[place], {f: values[place] for f, values in self.values.items()}
-        place, periods = (
-            random.choice(self.last_period),
-            int(2 ** (MAX_DOUBLINGS * random.random())),
-        )
-        shifted = {f: values[place] + self.rises[f] * periods for f, values in self.values.items()}
-        return tidy(self.places[place] + self.period * periods), shifted
+            return Draw(self.places[place], place)
+        place = random.choice(self.last_period)
+        periods = int(2 ** (MAX_DOUBLINGS * random.random()))
+        return Draw(tidy(self.places[place] + self.period * periods), place, periods)
+
+    def values_at(self, function: Expr, draws: Iterable[Draw]) -> list[Rational]:
+        """Return the values of a function of the table where the symbol was drawn.
+
+        Args:
+            function: one of those with values.
+            draws: the values of the symbol.
+        """
+        values, rise = self.values[function], self.rises[function]
+        return [values[draw.place] + rise * draw.periods for draw in draws]
 
     def ratio(self, over: Powers, under: Powers) -> Rational:
         """Return a number that ``over/under`` never falls below; where ``under`` is 0, all is well.

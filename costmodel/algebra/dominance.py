@@ -7,15 +7,14 @@ least the product of the smallest ratios along each symbol.
 plus that are never less.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import prod
 from random import Random
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.axes import Axis, Reach
+from costmodel.algebra.axes import Axis, Draw, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
@@ -131,7 +130,7 @@ class Sizes:
         region: the values of the symbols.
         sizes: what is known, by number.
         axes: symbol → the table of its sizes.
-        points: the values of all sizes at some points near and far.
+        columns: of each size, its values at some points near and far.
     """
 
     def __init__(self, region: Region) -> None:
@@ -143,8 +142,9 @@ class Sizes:
         self.region = region
         self.sizes: list[Expr] = []
         self.axes: dict[Symbol, Axis] = {}
-        self.points: list[list[Rational]] = []
-        self._draws: dict[Symbol, list[tuple[Rational, dict[Expr, Rational]]]] = {}
+        self.columns: list[list[Rational]] = []
+        self._draws: dict[Symbol, list[Draw]] = {}
+        self._products: dict[Factors, list[Rational]] = {}
         self._number: dict[Expr, int] = {}
         self._settled = 0
         self._axis_of: list[Symbol | None] = []
@@ -159,7 +159,7 @@ class Sizes:
             counts: expressions of the region's symbols.
         """
         found = [self._polynomial(count.xreplace(self.region.stand_in)) for count in counts]
-        if len(self.sizes) > self._settled or not self.points:
+        if len(self.sizes) > self._settled:
             self._settle()
         return found
 
@@ -229,7 +229,8 @@ class Sizes:
         for symbol in functions:
             random = Random(symbol.name)
             self._draws[symbol] = [self.axes[symbol].draw(random) for _ in range(SAMPLES)]
-        self.points = [self._point(number) for number in range(SAMPLES)]
+        self.columns = list(self._columns())
+        self._products = {}
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """The symbol in whose table a size is."""
@@ -241,12 +242,39 @@ class Sizes:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _point(self, number: int) -> list[Rational]:
-        """The values of all sizes at one point."""
-        drawn = {symbol: draws[number] for symbol, draws in self._draws.items()}
-        known = {size: value for _, sizes in drawn.values() for size, value in sizes.items()}
-        evaluate = Evaluator({symbol: value for symbol, (value, _) in drawn.items()})
-        return [known[size] if size in known else evaluate(size) for size in self.sizes]
+    def _columns(self) -> Iterator[list[Rational]]:
+        """The values of each size at all points: from its table, else worked out."""
+        points = [
+            Evaluator({symbol: draws[number].value for symbol, draws in self._draws.items()})
+            for number in range(SAMPLES)
+        ]
+        for size, symbol in zip(self.sizes, self._axis_of, strict=True):
+            if symbol is None:
+                yield [evaluate(size) for evaluate in points]
+            else:
+                yield self.axes[symbol].values_at(size, self._draws[symbol])
+
+    def values(self, polynomial: Polynomial) -> tuple[Rational, ...]:
+        """Return the values of a sum of products of sizes at all points.
+
+        Args:
+            polynomial: the sum.
+        """
+        total: list[Rational] = [0] * SAMPLES
+        for factors, coefficient in polynomial.items():
+            column = zip(total, self._product_column(factors), strict=True)
+            total = [before + coefficient * value for before, value in column]
+        return tuple(total)
+
+    def _product_column(self, factors: Factors) -> list[Rational]:
+        """The values of a product of sizes at all points."""
+        if factors not in self._products:
+            found: list[Rational] = [1] * SAMPLES
+            for number, exponent in factors:
+                column = zip(found, self.columns[number], strict=True)
+                found = [before * value**exponent for before, value in column]
+            self._products[factors] = found
+        return self._products[factors]
 
     def _is_known(self, number: int) -> bool:
         """Return whether a size is in a table, or is never negative."""
@@ -346,7 +374,7 @@ class Counts:
         self.sizes = sizes
         self.polynomials = sizes.polynomials(counts)
         self.values = [
-            () if polynomial is None else tuple(_value(polynomial, point) for point in sizes.points)
+            () if polynomial is None else sizes.values(polynomial)
             for polynomial in self.polynomials
         ]
 
@@ -409,11 +437,3 @@ def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
     for factors, coefficient in under.items():
         difference[factors] = difference.get(factors, 0) - coefficient
     return difference
-
-
-def _value(polynomial: Polynomial, sizes: Sequence[Rational]) -> Rational:
-    """The value of a sum of products where the sizes are numbers."""
-    return sum(
-        coefficient * prod(sizes[number] ** exponent for number, exponent in factors)
-        for factors, coefficient in polynomial.items()
-    )

@@ -112,7 +112,7 @@ class Evaluator:
         return max(values, default=0)
 
 
-def values_over(expression: Expr, symbol: Symbol, points: Sequence[int]) -> list[Value]:
+def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> list[Value]:
     """The exact values of an expression of one symbol, point by point.
 
     Raises:

@@ -138,6 +138,22 @@ def floors_in(expression: Expr) -> frozenset[Expr]:
     return found | {expression} if isinstance(expression, FloorDiv) else found
 
 
+def in_order(parts: Iterable[Expr], rank: Callable[[Expr], Any]) -> list[Expr]:
+    """Return some expressions by their rank; sympy's order, which is slow, is for equals.
+
+    Args:
+        parts: the expressions.
+        rank: gives each its rank.
+    """
+    equals: dict[Any, list[Expr]] = {}
+    for part in parts:
+        equals.setdefault(rank(part), []).append(part)
+    for each in equals.values():
+        if len(each) > 1:
+            each.sort(key=lambda part: part.sort_key())
+    return [part for key in sorted(equals) for part in equals[key]]
+
+
 def ceiling_sign(product: Expr) -> Expr:
     """Return -1 for a product with an odd number of ``ceil(x) = −floor(−x)``, and 1 for others.
 
@@ -151,6 +167,7 @@ def ceiling_sign(product: Expr) -> Expr:
     return S.NegativeOne if Add(*ceilings) % 2 == 1 else S.One
 
 
+@lru_cache(maxsize=50_000)
 def is_ceiling(floor: FloorDiv) -> bool:
     """Return whether a floor is that of a negative, and stands for a ceiling with its minus.
 

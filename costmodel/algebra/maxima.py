@@ -8,7 +8,7 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
 from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, terms_of
+from costmodel.algebra.functions import Maximum, Minimum, in_order, terms_of
 
 
 def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
@@ -21,16 +21,16 @@ def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
         sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
-    ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: _rank(term, usual))
+    ordered = in_order(terms_of(Maximum(*terms)), lambda term: _rank(term, usual))
     if len(ordered) == 1:
         return ordered[0]
     counts = Counts(ordered, sizes)
     return Maximum(*(ordered[number] for number in _undominated(counts)))
 
 
-def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool, object]:
-    """The largest first; of equals x before ``min(1, L)·x``, which is never more."""
-    return -usual(term), term.has(Minimum), term.sort_key()
+def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool]:
+    """Order the largest first; of equals x before ``min(1, L)·x``, which is never more."""
+    return -usual(term), term.has(Minimum)
 
 
 def _undominated(counts: Counts) -> list[int]:

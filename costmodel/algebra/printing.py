@@ -22,6 +22,7 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     floors_in,
+    in_order,
     is_ceiling,
     is_whole,
 )
@@ -42,8 +43,8 @@ class Ceiling(Operation):
 
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    floors = filter(is_ceiling, floors_in(expression))
-    reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if not is_whole(f.args[0])}
+    floors = (floor for floor in floors_in(expression) if not is_whole(floor.args[0]))
+    reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if is_ceiling(f)}
     return expression.xreplace(reals) if reals else expression
 
 
@@ -75,6 +76,7 @@ class PythonText:
         self.named = named or {}
         self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
+        self.shown: dict[tuple[Expr, bool], Shown] = {}
         self.forms: dict[type, Callable[[Expr], Shown]] = {
             Add: self.sum,
             Mul: self.product,
@@ -94,7 +96,14 @@ class PythonText:
         return self.show(_with_ceilings(expression))[0]
 
     def show(self, expression: Expr) -> Shown:
-        """The text and how tightly it holds together."""
+        """Return the text and how tightly it holds together; what was shown before is looked up."""
+        key = expression, self.whole
+        if key not in self.shown:
+            self.shown[key] = self._shown(expression)
+        return self.shown[key]
+
+    def _shown(self, expression: Expr) -> Shown:
+        """The text of a name, a number or an operation."""
         if expression in self.named:
             return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
@@ -145,7 +154,7 @@ class PythonText:
 
         Of a long sum those without a resolution are one, in parentheses.
         """
-        ordered = sorted(Add.make_args(expression), key=term_order)
+        ordered = in_order(Add.make_args(expression), term_order)
         loose = [term for term in ordered if not floors_in(term)]
         if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
             together = self.parenthesized(" ".join(self._signed(loose)))
@@ -178,7 +187,7 @@ class PythonText:
 
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
-        parts = sorted(Mul.make_args(expression), key=factor_order)
+        parts = in_order(Mul.make_args(expression), factor_order)
         for product in self.products:
             if all(factor in parts for factor in product.args):
                 place = parts.index(product.args[0])
@@ -426,18 +435,18 @@ def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:
     return base, exponent
 
 
-def factor_order(factor: Expr) -> tuple[int, object]:
-    """Numbers, then names and their powers, then sums of these, then sizes, then sums of sizes."""
+def factor_order(factor: Expr) -> int:
+    """Order numbers, names and their powers, sums of these, sizes, and sums of sizes."""
     if factor.is_Rational:
-        return 0, factor.sort_key()
-    return 1 + bool(factor.is_Add) + 2 * bool(floors_in(factor)), factor.sort_key()
+        return 0
+    return 1 + bool(factor.is_Add) + 2 * bool(floors_in(factor))
 
 
-def term_order(term: Expr) -> tuple[bool, int, int, object]:
-    """Fine resolutions before coarse ones, high degrees before low, numbers last."""
+def term_order(term: Expr) -> tuple[bool, int, int]:
+    """Order fine resolutions before coarse ones, high degrees before low, numbers last."""
     strides = [int(f.args[1]) for f in floors_in(term) if f.args[1].is_Integer]
     degree = sum(1 for factor in Mul.make_args(term) if not factor.is_Rational)
-    return bool(term.is_Rational), max(strides, default=0), -degree, term.sort_key()
+    return bool(term.is_Rational), max(strides, default=0), -degree
 
 
 def text(expression: Expr) -> str:

@@ -341,7 +341,7 @@ class Analysis:
             layer = next(x for x in self.layers if x.node.path.startswith(end.path))
             return no_count(found.name, str(end), layer)
         try:
-            parts = found.within(self).parts(self.counted, self.basis)
+            parts = self._parts_of(found)
         except OpenFieldError as error:
             return error
         return None if parts else no_count(found.name, self._no_places(found))
@@ -364,7 +364,17 @@ class Analysis:
         missing = self.none_of(metric.name)
         if missing is not None:
             raise missing
-        return metric.within(self).parts(self.counted, self.basis)
+        return self._parts_of(metric)
+
+    def _parts_of(self, metric: Metric) -> list[Expr]:
+        """The counts of the layers that have one, worked out once."""
+        if metric.name not in self._parts:
+            self._parts[metric.name] = metric.within(self).parts(self.counted, self.basis)
+        return self._parts[metric.name]
+
+    @cached_property
+    def _parts(self) -> dict[str, list[Expr]]:
+        return {}
 
     @cached_property
     def energies(self) -> "Energies":
@@ -429,7 +439,16 @@ class Analysis:
 
     def by_resolution(self, expression: Expr) -> Expr:
         """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
-        return by_resolution(expression, self._extents, self._depths)
+        if not expression.is_Add:
+            return expression
+        if expression not in self._resolved:
+            found = by_resolution(expression, self._extents, self._depths)
+            self._resolved[expression] = found
+        return self._resolved[expression]
+
+    @cached_property
+    def _resolved(self) -> dict[Expr, Expr]:
+        return {}
 
     @cached_property
     def _depths(self) -> frozenset[Symbol]:

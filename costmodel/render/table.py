@@ -218,17 +218,25 @@ def _as_seen(entry: Entry) -> Entry:
 def _draw_entry(entry: Entry, indent: int, console: Console) -> None:
     """A label and what it stands for, which stays in its column where the terminal breaks it."""
     label, shown, style, _ = entry
+    if not console.is_terminal:
+        _write_entry(label, str(shown), indent, console)
+        return
     if len(label) >= indent or not shown:
         console.print(Text(label, style), soft_wrap=True)
         label = ""
-    if shown and not console.is_terminal:
-        console.print(Text.assemble((f"{label:<{indent}}", style), shown), soft_wrap=True)
-    elif shown:
+    if shown:
         grid = Table.grid()
         grid.add_column(width=indent, style=style)
         grid.add_column(overflow="fold")
         grid.add_row(Text(label), _fitted(entry, console.width - indent))
         console.print(grid)
+
+
+def _write_entry(label: str, shown: str, indent: int, console: Console) -> None:
+    """Write a label and what it stands for as plain text, which no terminal breaks."""
+    if shown and len(label) >= indent:
+        label = f"{label}\n{'':<{indent}}"
+    console.file.write(f"{label:<{indent}}{shown}\n")
 
 
 def _fitted(entry: Entry, room: int) -> Text:
