@@ -5,7 +5,7 @@ period later they are larger by the same rise, ``f(x + P) == f(x) + R``. So a fi
 and the rises say what holds for every value of the symbol, however large.
 """
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -18,7 +18,7 @@ from sympy import Add, Expr, Mul, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
-from costmodel.algebra.evaluate import Evaluator, values_over
+from costmodel.algebra.evaluate import Column, Evaluator, column_of, values_over
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
 from costmodel.algebra.monotonicity import Steps
 
@@ -249,7 +249,9 @@ class Axis:
             for x in self._places(reach)
             if all(c.holds(Evaluator({reach.symbol: x})) for c in known)
         ]
-        self.last_period = [i for i, x in enumerate(self.places) if x >= self.end - self.period]
+        self._numbers = {x: number for number, x in enumerate(self.places)}
+        last_period = bisect_left(self.places, self.end - self.period)
+        self.last_period = range(last_period, len(self.places))
         found = {f: self._column(f, reach.symbol) for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
@@ -272,38 +274,39 @@ class Axis:
         again = max(self.end - self.period, first)
         if sum(len(each or ()) for each in steps) * len(steps) > MAX_ENTRIES:
             return []
-        cuts = sorted({first, again, self.end}.union(*filter(None, steps)))
-        between = ((a + b) / 2 for a, b in pairwise(cuts))
-        return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
+        cuts = column_of(list({first, again, self.end}.union(*filter(None, steps))))
+        numerators = sorted(cuts.over(2 * cuts.denominator))
+        between = ((a + b) // 2 for a, b in pairwise(numerators))
+        places = sorted(x for x in (*numerators, *between) if x > 0)
+        return Column(places, 2 * cuts.denominator).values
 
-    def _steps(self, function: Expr, reach: Reach) -> list[Fraction] | None:
-        """Return where a function of a real symbol steps; an integer symbol needs no such list."""
+    def _steps(self, function: Expr, reach: Reach) -> set[Fraction] | None:
+        """Return where a function of a real symbol steps; an integer symbol needs no such places."""
         first = max(Fraction(reach.first), Fraction(0))
         if reach.symbol.is_integer:
-            return []
+            return set()
         steps = Steps([function], reach.symbol)
         if not steps.are_all or steps.others or steps.count(first, self.end) > MAX_VALUES:
             return None
-        return sorted(set(steps.within(first, self.end)))
+        return set(steps.within(first, self.end))
 
     def _column(self, function: Expr, symbol: Symbol) -> list[Rational]:
         """Return the values of a function at all places, worked out once between two steps."""
         if symbol.is_integer:
-            return list(map(tidy, values_over(function, symbol, self.places)))
-        ahead = deque(self.steps[function] or ())
-        needed: list[Rational] = []
-        stretches: list[int] = []  # of each place, the number of the place that is worked out
-        is_new = True
-        for x in self.places:
-            is_step = bool(ahead) and ahead[0] <= x
-            while ahead and ahead[0] <= x:
-                ahead.popleft()
-            if is_new or is_step:
-                needed.append(x)
-            stretches.append(len(needed) - 1)
-            is_new = is_step
-        values = list(map(tidy, values_over(function, symbol, needed)))
-        return [values[number] for number in stretches]
+            return values_over(function, symbol, self.places)
+        starts = self._starts(self.steps[function] or ())
+        values = values_over(function, symbol, [self.places[start] for start in starts])
+        stretches = zip(values, pairwise([*starts, len(self.places)]), strict=True)
+        return [value for value, (start, end) in stretches for _ in range(start, end)]
+
+    def _starts(self, steps: Iterable[Fraction]) -> list[int]:
+        """The numbers of the places at which a step is, and of those behind them."""
+        found = {0}
+        for step in steps:
+            number = self._numbers.get(step)
+            number = bisect_left(self.places, step) if number is None else number
+            found |= {number, number + 1}
+        return sorted(number for number in found if number < len(self.places))
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
         """Return whether a function never falls by a period and is not negative in the last one."""
