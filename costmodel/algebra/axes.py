@@ -256,6 +256,8 @@ class Axis:
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
         self.rises = {f: self._rise(f) for f in self.values}
+        self._distinct = self._without_repeats(range(len(self.places)))
+        self._distinct_last = self._without_repeats(self.last_period)
         self._columns: dict[Powers, list[Rational]] = {}
         self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
@@ -281,7 +283,7 @@ class Axis:
         return Column(places, 2 * cuts.denominator).values
 
     def _steps(self, function: Expr, reach: Reach) -> set[Fraction] | None:
-        """Return where a function of a real symbol steps; an integer symbol needs no such places."""
+        """Return where a function of a real symbol steps; an integer symbol needs no places."""
         first = max(Fraction(reach.first), Fraction(0))
         if reach.symbol.is_integer:
             return set()
@@ -361,17 +363,23 @@ class Axis:
         least = _least_ratio(zip(*columns, strict=True))
         if self.is_whole or least is None or least == 0:
             return least or 0
-        functions = [f for f, _ in (*over, *under)]
-        lines = {tuple(self.values[f][i] for f in functions): i for i in self.last_period}
+        columns = [self.values[f] for f, _ in (*over, *under)]
+        lines = {tuple(column[i] for column in columns): i for i in self._distinct_last}
         later = (self._later(i, over, under) for i in lines.values())
         return min([least, *(ratio for ratio in later if ratio is not None)])
 
+    def _without_repeats(self, places: Iterable[int]) -> list[int]:
+        """The places, of those at which all functions have the same values only one."""
+        columns = list(self.values.values())
+        return list({tuple(column[i] for column in columns): i for i in places}.values())
+
     def _product(self, powers: Powers) -> list[Rational]:
-        """The values of a product at all places."""
+        """The values of a product at the places that tell the functions apart."""
         if powers not in self._columns:
-            found: list[Rational] = [1] * len(self.places)
+            found: list[Rational] = [1] * len(self._distinct)
             for function, exponent in powers:
-                column = zip(found, self.values[function], strict=True)
+                values = self.values[function]
+                column = zip(found, (values[i] for i in self._distinct), strict=True)
                 found = [x * max(value, 0) ** exponent for x, value in column]
             self._columns[powers] = found
         return self._columns[powers]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from math import gcd
 from typing import NamedTuple
 
@@ -81,16 +81,13 @@ def _tight_factors(law: Expr) -> Iterator[Expr]:
 def _gathered(terms: Sequence[Expr]) -> Expr:
     """A sum, those terms together first that share the factor that most of them have."""
     counts = Counter(base for term in terms for base in _common(term).powers)
-    base, count = min(counts.items(), key=_most_first, default=(S.One, 0))
+    count = max(counts.values(), default=0)
+    base = min((base for base, times in counts.items() if times == count), key=str, default=S.One)
     if count < 2 or count == len(terms):
         return Add(*map(tight, terms))
     shared = [term for term in terms if base in _common(term).powers]
     others = [term for term in terms if base not in _common(term).powers]
     return tight(Add(*shared)) + _gathered(others)
-
-
-def _most_first(counted: tuple[Expr, int]) -> tuple[int, str]:
-    return -counted[1], str(counted[0])
 
 
 def _split(term: Expr) -> Expr:
@@ -99,6 +96,7 @@ def _split(term: Expr) -> Expr:
     return own.product * _divided(term, own)
 
 
+@lru_cache(maxsize=10_000)
 def _common(expression: Expr) -> Common:
     """The number and the factors that all parts of an expression share."""
     if expression.is_Integer and expression:

@@ -9,7 +9,18 @@ from functools import lru_cache
 from math import gcd
 from typing import Any
 
-from sympy import Add, Expr, Integer, Mul, Number, Rational, S, postorder_traversal, sympify
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Mul,
+    Number,
+    Rational,
+    S,
+    Symbol,
+    postorder_traversal,
+    sympify,
+)
 from sympy.core.symbol import Str
 
 from archspec import arithmetic
@@ -136,6 +147,16 @@ def floors_in(expression: Expr) -> frozenset[Expr]:
     inner = (floors_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
     found = frozenset[Expr]().union(*inner)
     return found | {expression} if isinstance(expression, FloorDiv) else found
+
+
+@lru_cache(maxsize=50_000)
+def symbols_in(expression: Expr) -> frozenset[Symbol]:
+    """Return the free symbols of an expression, which sympy collects anew each time.
+
+    Args:
+        expression: what has symbols.
+    """
+    return frozenset(expression.free_symbols)
 
 
 def in_order(parts: Iterable[Expr], rank: Callable[[Expr], Any]) -> list[Expr]:

@@ -6,7 +6,8 @@ is written ``//``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
@@ -41,6 +42,7 @@ class Ceiling(Operation):
     """``ceil(x) = −floor(−x)`` of a real x, as it is printed."""
 
 
+@lru_cache(maxsize=10_000)
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
     floors = (floor for floor in floors_in(expression) if not is_whole(floor.args[0]))
@@ -77,18 +79,6 @@ class PythonText:
         self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
         self.shown: dict[tuple[Expr, bool], Shown] = {}
-        self.forms: dict[type, Callable[[Expr], Shown]] = {
-            Add: self.sum,
-            Mul: self.product,
-            Pow: self.power,
-            **dict.fromkeys((Symbol, Dummy), lambda x: (self.symbol(x.name), ATOM)),
-            FloorDiv: lambda x: self.floor(*x.args),
-            Ceiling: lambda x: self.rounded_up(x.args[0]),
-            Quotient: self.exact_quotient,
-            LargestTurn: self.largest_turn,
-            Quantity: lambda x: (self.real(x.args[0]), SUM),
-            **dict.fromkeys(self.names, self.call),
-        }
 
     def __call__(self, expression: Expr) -> str:
         """The text of an expression, an integer unless it is within a real one."""
@@ -108,7 +98,7 @@ class PythonText:
             return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
             return self.number(expression)
-        return self.forms[type(expression)](expression)
+        return _FORMS[type(expression)](self, expression)
 
     def factor(self, expression: Expr) -> str:
         """The text as it stands beside another operator."""
@@ -273,6 +263,22 @@ class PythonText:
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         """``ceil(x/q)`` of integers."""
         return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
+
+
+_FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
+    Add: lambda printer, x: printer.sum(x),
+    Mul: lambda printer, x: printer.product(x),
+    Pow: lambda printer, x: printer.power(x),
+    Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
+    Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
+    FloorDiv: lambda printer, x: printer.floor(*x.args),
+    Ceiling: lambda printer, x: printer.rounded_up(x.args[0]),
+    Quotient: lambda printer, x: printer.exact_quotient(x),
+    LargestTurn: lambda printer, x: printer.largest_turn(x),
+    Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
+    **dict.fromkeys(PythonText.names, lambda printer, x: printer.call(x)),
+}
+"""Operation → how a printer writes it."""
 
 
 class Unicode(PythonText):
@@ -449,6 +455,7 @@ def term_order(term: Expr) -> tuple[bool, int, int]:
     return bool(term.is_Rational), max(strides, default=0), -degree
 
 
+@lru_cache(maxsize=10_000)
 def text(expression: Expr) -> str:
     """The reference form: Python over integers."""
     return PythonText()(expression)

@@ -26,7 +26,7 @@ from costmodel.algebra.conditions import (
 from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
-from costmodel.algebra.functions import Maximum, Quantity, parts_of, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, parts_of, symbols_in, terms_of
 from costmodel.algebra.normal_form import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
@@ -484,12 +484,19 @@ class Analysis:
 
         What depends on the turn of a repeat is that of the last.
         """
-        shown = self.assumed.shown(self._in_last_turn(expression))
-        return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
+        if expression not in self._laws:
+            shown = self.assumed.shown(self._in_last_turn(expression))
+            whole = unfloored(shown, self._whole, of_quotients=True)
+            self._laws[expression] = settled(whole, self._whole)
+        return self._laws[expression]
+
+    @cached_property
+    def _laws(self) -> dict[Expr, Expr]:
+        return {}
 
     def _in_last_turn(self, expression: Expr) -> Expr:
         for index, last in self.propagation.last_turns.items():
-            if expression.has(index):
+            if index in symbols_in(expression):
                 expression = at_turn(expression, index, last)
         return expression
 

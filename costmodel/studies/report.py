@@ -324,7 +324,8 @@ class Report:
         from costmodel.algebra.factoring import tight
         from costmodel.algebra.printing import PythonText
 
-        law, show = self.analysis.read(expression), PythonText(printer.named)
+        law = self.analysis.read(expression)
+        show = printer if type(printer) is PythonText else PythonText(printer.named)
         return tight(law) if len(show(law)) > LONGEST_LAW else law
 
     def show_value(self, expression: Expr) -> str:
@@ -468,7 +469,16 @@ class Report:
         if count is None:
             return NOTHING
         names = naming.names if row.is_group else naming.own
-        return self.show(count, (printer or PythonText)(names))
+        kind = printer or PythonText
+        key = kind, row.is_group
+        known = self._printers.get(key)
+        if known is None or known.named is not names:
+            self._printers[key] = known = kind(names)
+        return self.show(count, known)
+
+    @cached_property
+    def _printers(self) -> dict[tuple[type["PythonText"], bool], "PythonText"]:
+        return {}
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""
