@@ -6,7 +6,7 @@ and the rises say what holds for every value of the symbol, however large.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
@@ -243,7 +243,7 @@ class Axis:
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)
-        self.steps = {f: self._steps(f, reach) for f in self.waves}
+        self.steps = dict(self._steps(reach))
         self.places = [
             x
             for x in self._places(reach)
@@ -274,23 +274,27 @@ class Axis:
         if None in steps:
             return []
         again = max(self.end - self.period, first)
-        if sum(len(each or ()) for each in steps) * len(steps) > MAX_ENTRIES:
-            return []
         cuts = column_of(list({first, again, self.end}.union(*filter(None, steps))))
         numerators = sorted(cuts.over(2 * cuts.denominator))
         between = ((a + b) // 2 for a, b in pairwise(numerators))
         places = sorted(x for x in (*numerators, *between) if x > 0)
         return Column(places, 2 * cuts.denominator).values
 
-    def _steps(self, function: Expr, reach: Reach) -> set[Fraction] | None:
-        """Return where a function of a real symbol steps; an integer symbol needs no places."""
-        first = max(Fraction(reach.first), Fraction(0))
+    def _steps(self, reach: Reach) -> Iterator[tuple[Expr, set[Fraction] | None]]:
+        """Each function with where it steps: nowhere for an integer symbol, which needs no places.
+
+        None where that is not known, or where the table would be too large.
+        """
         if reach.symbol.is_integer:
-            return set()
-        steps = Steps([function], reach.symbol)
-        if not steps.are_all or steps.others or steps.count(first, self.end) > MAX_VALUES:
-            return None
-        return set(steps.within(first, self.end))
+            yield from ((f, set()) for f in self.waves)
+            return
+        first = max(Fraction(reach.first), Fraction(0))
+        found = {f: Steps([f], reach.symbol) for f in self.waves}
+        counts = {f: steps.count(first, self.end) for f, steps in found.items()}
+        is_small = sum(counts.values()) * len(counts) <= MAX_ENTRIES
+        for f, steps in found.items():
+            is_known = is_small and counts[f] <= MAX_VALUES and steps.are_all and not steps.others
+            yield f, set(steps.within(first, self.end)) if is_known else None
 
     def _column(self, function: Expr, symbol: Symbol) -> list[Rational]:
         """Return the values of a function at all places, worked out once between two steps."""

@@ -19,7 +19,6 @@ from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
-from costmodel.algebra.work import charge
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -32,6 +31,10 @@ MAX_PRODUCTS = 256
 
 MAX_EXPONENT = 8
 """The largest power that is multiplied out."""
+
+MAX_COVERED = 20_000
+"""The most products that are looked at to prove what is dominated among some counts. Beyond, nothing
+more is proved: a maximum keeps a term that it does not need, and is as right."""
 
 SAMPLES = 192
 """At how many points counts are looked at before anything is proved."""
@@ -362,6 +365,7 @@ class Counts:
         sizes: what is known of their sizes.
         polynomials: of each count, or None where it is no such sum.
         values: of each count, its values at some points; of no such sum none.
+        left: how many products may still be looked at.
     """
 
     def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
@@ -372,6 +376,7 @@ class Counts:
             sizes: what is known of their sizes.
         """
         self.sizes = sizes
+        self.left = MAX_COVERED
         self.polynomials = sizes.polynomials(counts)
         self.values = [
             () if polynomial is None else sizes.values(polynomial)
@@ -386,7 +391,7 @@ class Counts:
             small: the number of another.
         """
         over, under = self.polynomials[large], self.polynomials[small]
-        if over is None or under is None or not self.sizes.is_counted(over):
+        if over is None or under is None or self.left <= 0 or not self.sizes.is_counted(over):
             return False
         if self._is_covered(over, under):
             return True
@@ -408,7 +413,7 @@ class Counts:
 
         ``a`` times a product that is at least ``r`` times this one covers ``a·r`` of it.
         """
-        charge(1 + len(left))
+        self.left -= 1 + len(left)
         ratios = sorted(((self.sizes.ratio(plus, factors), plus) for plus in left), reverse=True)
         for ratio, plus in ratios:
             if need <= 0 or ratio <= 0:

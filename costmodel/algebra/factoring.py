@@ -82,9 +82,9 @@ def _gathered(terms: Sequence[Expr]) -> Expr:
     """A sum, those terms together first that share the factor that most of them have."""
     counts = Counter(base for term in terms for base in _common(term).powers)
     count = max(counts.values(), default=0)
-    base = min((base for base, times in counts.items() if times == count), key=str, default=S.One)
     if count < 2 or count == len(terms):
         return Add(*map(tight, terms))
+    base = min((base for base, times in counts.items() if times == count), key=str)
     shared = [term for term in terms if base in _common(term).powers]
     others = [term for term in terms if base not in _common(term).powers]
     return tight(Add(*shared)) + _gathered(others)

@@ -1,6 +1,7 @@
 """Maxima of sums: what another term provably dominates is dropped, the rest stays a maximum."""
 
 from collections.abc import Iterator, Sequence
+from operator import le
 
 from sympy import Expr, Poly
 
@@ -66,10 +67,9 @@ def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
     """
     values = counts.values[number]
     return bool(values) and any(
-        all(a <= b for a, b in zip(values, counts.values[rival], strict=True))
-        and counts.exceeds(rival, number)
+        all(map(le, values, counts.values[rival])) and counts.exceeds(rival, number)
         for rival in rivals
-        if counts.values[rival]
+        if counts.values[rival] and counts.left > 0
     )
 
 
