@@ -95,7 +95,9 @@ def measured(
             imports[side].append(needed)
             for spec, seconds in networks.items():
                 found[side][spec].append(seconds)
-    medians = [{spec: statistics.median(each[spec]) for spec in each if each[spec]} for each in found]
+    medians = [
+        {spec: statistics.median(each[spec]) for spec in each if each[spec]} for each in found
+    ]
     return bare, imports, medians
 
 
@@ -127,7 +129,9 @@ def main() -> None:
     print(machine("sympy", "pydantic"))
     bare, imports, medians = measured(specs, folders, options.runs)
     sides = ("before", "now")[-len(folders) :]
-    print(f"{'CPU seconds':44}{''.join(f'{side:>12}' for side in sides)}   (median of {options.runs})")
+    print(
+        f"{'CPU seconds':44}{''.join(f'{side:>12}' for side in sides)}   (median of {options.runs})"
+    )
     print(f"{'bare':44}{statistics.median(bare):10.3f} s")
     print(f"{'imports':44}{''.join(f'{statistics.median(each):10.3f} s' for each in imports)}")
     slowest = sorted(medians[-1], key=lambda spec: -medians[-1][spec])

@@ -33,8 +33,10 @@ MAX_EXPONENT = 8
 """The largest power that is multiplied out."""
 
 MAX_COVERED = 20_000
-"""The most products that are looked at to prove what is dominated among some counts. Beyond, nothing
-more is proved: a maximum keeps a term that it does not need, and is as right."""
+"""The most products that are looked at to prove what is dominated among some counts.
+
+Beyond, nothing more is proved: a maximum keeps a term that it does not need, and is as right.
+"""
 
 SAMPLES = 192
 """At how many points counts are looked at before anything is proved."""

@@ -6,10 +6,14 @@ from functools import lru_cache, reduce
 from math import gcd
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Mul, S
+from sympy import Add, Expr, Integer, Mul
 
+from costmodel.algebra.bounds import MAX_EXPANDED, count_terms
 from costmodel.algebra.functions import Maximum, ceiling_sign, is_whole
 from costmodel.algebra.normal_form import Whole
+
+MAX_GATHERED = 200
+"""The most terms of a sum that are put together by what they share; nobody reads a longer one."""
 
 
 class Common(NamedTuple):
@@ -54,7 +58,9 @@ def factored(law: Expr, whole: Whole = is_whole) -> Expr:
 
 def _is_whole(term: Expr, whole: Whole) -> bool:
     """Return whether every part of a sum is an integer, after its products are multiplied out."""
-    return is_whole(term) or all(map(whole, Add.make_args(term.expand())))
+    if is_whole(term):
+        return True
+    return count_terms(term, {}) <= MAX_EXPANDED and all(map(whole, Add.make_args(term.expand())))
 
 
 def tight(law: Expr) -> Expr:
@@ -82,7 +88,7 @@ def _gathered(terms: Sequence[Expr]) -> Expr:
     """A sum, those terms together first that share the factor that most of them have."""
     counts = Counter(base for term in terms for base in _common(term).powers)
     count = max(counts.values(), default=0)
-    if count < 2 or count == len(terms):
+    if count < 2 or count == len(terms) or len(terms) > MAX_GATHERED:
         return Add(*map(tight, terms))
     base = min((base for base, times in counts.items() if times == count), key=str)
     shared = [term for term in terms if base in _common(term).powers]

@@ -20,8 +20,10 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     is_whole,
+    parts_of,
 )
 from costmodel.algebra.printing import PythonText, prepared
+from costmodel.algebra.work import afforded
 
 Parts = Callable[[Expr], Iterable[Expr]]
 """Finds what may get a name in a law, as often as it stands there."""
@@ -31,6 +33,9 @@ MIN_SAVING = 10
 
 SHORT = 3
 """The usual length of a name."""
+
+PARTS_OF_STEP = 20
+"""How many parts of a law are looked at in one step of work."""
 
 AROUND = len(" = ")
 """The characters of a definition between its two sides."""
@@ -42,10 +47,12 @@ class Naming(NamedTuple):
     Attributes:
         names: expression → name, those first that others are made of.
         own: those of them that are the spec's own.
+        is_whole: whether what the laws share was looked for, and not only the spec's own names.
     """
 
     names: Mapping[Expr, str]
     own: Mapping[Expr, str]
+    is_whole: bool = True
 
     def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
         """Return the names with what they stand for, each by those before it.
@@ -76,7 +83,11 @@ def naming(
     """
     shown = [prepared(law) for law in laws]
     own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
-    products = _innermost(_worthwhile(shown, _products))
+    several = _worthwhile(shown, _products)
+    steps = sum(map(parts_of, shown)) // PARTS_OF_STEP
+    if not afforded(len(several) ** 2 + steps * (1 + len(own) + len(several))):
+        return Naming(_in_order(own), own, is_whole=False)
+    products = _innermost(several)
     covered = frozenset(own) | products
     others = _worthwhile(shown, lambda law: _operations(law, covered))
     free = _Names({*taken, *given})

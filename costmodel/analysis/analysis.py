@@ -172,17 +172,17 @@ class Analysis:
     def conditions(self) -> tuple[Condition, ...]:
         """What must hold of the symbols for the network to be valid, reduced."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        with budget("the conditions", self._longest_asker):
+        with budget("the conditions", self.longest_asker):
             found = reduced(asked, self._least, (*self._given, *self.assumed.known))
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
-    def _longest_asker(self) -> Entry:
+    def longest_asker(self) -> Entry:
         """Return the entry that asks for the longest condition."""
         asked = self.propagation.requirements
         return max(asked, key=lambda each: len(condition_text(each.condition))).node
 
-    def _largest_layer(self) -> Entry:
+    def largest_layer(self) -> Entry:
         """Return the layer whose shapes are the longest to write."""
         return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 
@@ -290,7 +290,9 @@ class Analysis:
         """
         from costmodel.metrics.schedule import best_order
 
-        order = best_order(self._run, self.evaluator)
+        run, evaluate = self._run, self.evaluator
+        with budget("the orders of the layers", self.largest_layer):
+            order = best_order(run, evaluate)
         return order.with_memory(self._memory_of(order.run), self.evaluator)
 
     @cached_property
@@ -300,14 +302,14 @@ class Analysis:
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         outputs = (self.graph.output, *self.graph.sides)
-        with budget("the turns of the repeats", self._largest_layer):
+        with budget("the turns of the repeats", self.largest_layer):
             return unrolled(self.propagation.parts, sizes, outputs, self.basis)
 
     def _memory_of(self, run: "Run") -> dict[str, Expr]:
         from costmodel.metrics.liveness import memory
 
         found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
-        with budget("the bytes in memory", self._largest_layer):
+        with budget("the bytes in memory", self.largest_layer):
             for layer, size in memory(run):
                 found[layer.node.path].append(size)
         return {path: Maximum(*sizes) for path, sizes in found.items()}
@@ -315,7 +317,7 @@ class Analysis:
     @cached_property
     def fields(self) -> Fields:
         """What every layer sees of the inputs (see `reach`)."""
-        with budget("the receptive fields", self._largest_layer):
+        with budget("the receptive fields", self.largest_layer):
             return fields_of(self.propagation)
 
     def none_of(self, metric: str) -> NoCountError | None:
@@ -526,7 +528,7 @@ class Analysis:
 
         several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        with budget("the largest of the layers' laws", self._largest_layer):
+        with budget("the largest of the layers' laws", self.largest_layer):
             kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
             return Maximum(*winners(self, kept))
 
@@ -534,7 +536,7 @@ class Analysis:
         """A sum of maxima, each without the terms that are proved never to be it."""
         from costmodel.algebra.maxima import maximum
 
-        with budget("the largest of the layers' laws", self._largest_layer):
+        with budget("the largest of the layers' laws", self.largest_layer):
             for each in expression.atoms(Maximum) - self._decided.keys():
                 self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
         return expression.xreplace(self._decided)

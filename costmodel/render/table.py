@@ -149,6 +149,8 @@ def _where(naming: "Naming") -> Iterator[Entry]:
     labels = chain(["where"], repeat(""))
     for label, (name, shown) in zip(labels, naming.definitions(), strict=False):
         yield Entry(f"  {label}", f"{name} = {shown}")
+    if not naming.is_whole:
+        yield Entry("  names", "what these laws share has none: they are too long to look for it")
 
 
 def _lines(report: Report, naming: "Naming") -> Iterator[Entry]:

@@ -12,6 +12,7 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
+from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
@@ -450,7 +451,8 @@ class Report:
         counts = (count for row in self.rows for count in row.counts.values()) if given else ()
         totals = (self.total_if_any(metric.name) for metric in metrics)
         laws = [law for law in totals if law is not None]
-        return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+        with budget("the names in the laws", self.analysis.largest_layer):
+            return naming(laws, given, {*graph.symbols, *graph.let}, counts)
 
     def row_text(
         self, row: Row, metric: Metric, naming: "Naming", printer: "type[PythonText] | None" = None
