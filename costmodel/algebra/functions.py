@@ -379,16 +379,25 @@ class Extremum(Operation):
 
     def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop what a known difference decides, order."""
+        kept = cls.undecided(args)
+        if len(kept) == 1:
+            return kept[0]
+        return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
+
+    @classmethod
+    def undecided(cls, args: Iterable[Expr]) -> list[Expr]:
+        """Return those of some expressions that no other one surpasses by a known number.
+
+        Args:
+            args: what is compared.
+        """
         constants: dict[Expr, Expr] = {}
         for arg in _flattened(cls, args):
             constant, rest = arg.as_coeff_Add()
             known = constants.get(rest)
             if known is None or cls.sign * (constant - known) > 0:
                 constants[rest] = constant
-        kept = [rest + constant for rest, constant in constants.items()]
-        if len(kept) == 1:
-            return kept[0]
-        return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
+        return [rest if n is S.Zero else rest + n for rest, n in constants.items()]
 
     def _eval_is_integer(self) -> bool | None:
         return True if all(map(is_whole, self.args)) else None

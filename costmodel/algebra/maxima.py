@@ -9,7 +9,7 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
 from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, in_order, terms_of
+from costmodel.algebra.functions import Maximum, Minimum, in_order
 
 
 def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
@@ -22,7 +22,7 @@ def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
         sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
-    ordered = in_order(terms_of(Maximum(*terms)), lambda term: _rank(term, usual))
+    ordered = in_order(Maximum.undecided(terms), lambda term: _rank(term, usual))
     if len(ordered) == 1:
         return ordered[0]
     counts = Counts(ordered, sizes)

@@ -181,7 +181,8 @@ def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
         return
     if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
         yield expression
-    sizes = next((p for p in named if p.is_Mul and set(p.args) <= {*expression.args}), None)
+    factors = {*expression.args} if expression.is_Mul else set[Expr]()
+    sizes = next((p for p in named if p.is_Mul and factors.issuperset(p.args)), None)
     args = [arg for arg in _inside(expression) if sizes is None or arg not in sizes.args]
     for arg in args:
         yield from _operations(arg, named)

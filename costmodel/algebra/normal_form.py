@@ -51,7 +51,7 @@ def by_resolution(
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_powers(coefficients.values(), same=bool(depths))
     terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
-    return Mul(common, Add(*terms))
+    return Add(*terms) if common is S.One else Mul(common, Add(*terms))
 
 
 def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
@@ -156,6 +156,8 @@ def _is_settled(expression: Expr, whole: Whole) -> bool:
 
 
 def _firm(term: Expr, whole: Whole) -> Expr:
+    if not _has_quotient(term):
+        return term
     if whole(term):
         over, under = term.as_numer_denom()
         if under is S.One:

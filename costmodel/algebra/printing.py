@@ -421,8 +421,11 @@ class Numpy(PythonText):
 
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator of a product, factor by factor."""
+    factors = Mul.make_args(expression)
+    if not any(map(_divides, factors)):
+        return expression, S.One
     over, under = [], []
-    for factor in Mul.make_args(expression):
+    for factor in factors:
         if isinstance(factor, Rational):
             over.append(Integer(factor.p))
             under.append(Integer(factor.q))
@@ -431,6 +434,13 @@ def _fraction(expression: Expr) -> tuple[Expr, Expr]:
         else:
             over.append(factor)
     return Mul(*over), Mul(*under)
+
+
+def _divides(factor: Expr) -> bool:
+    """Return whether a factor is a fraction or has a negative exponent."""
+    if isinstance(factor, Rational):
+        return bool(factor.q != 1)
+    return isinstance(factor, Pow) and bool(factor.args[1].could_extract_minus_sign())
 
 
 def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:
