@@ -150,6 +150,18 @@ def floors_in(expression: Expr) -> frozenset[Expr]:
 
 
 @lru_cache(maxsize=50_000)
+def operations_in(expression: Expr) -> frozenset[Expr]:
+    """Return every function in an expression; parts that several expressions share are seen once.
+
+    Args:
+        expression: what has functions.
+    """
+    inner = (operations_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
+    found = frozenset[Expr]().union(*inner)
+    return found | {expression} if isinstance(expression, Operation) else found
+
+
+@lru_cache(maxsize=50_000)
 def symbols_in(expression: Expr) -> frozenset[Symbol]:
     """Return the free symbols of an expression, which sympy collects anew each time.
 
@@ -464,6 +476,7 @@ def simplest(equals: Iterable[Expr]) -> Expr:
     return min(equals, key=parts_of)
 
 
+@lru_cache(maxsize=50_000)
 def parts_of(expression: Expr) -> int:
     """Return how many nodes an expression has, written out."""
     return 1 + sum(map(parts_of, expression.args))

@@ -20,6 +20,7 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     is_whole,
+    operations_in,
     parts_of,
 )
 from costmodel.algebra.printing import PythonText, prepared
@@ -117,7 +118,7 @@ def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
 
 def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
     """The values of the spec's own names that stand in a law; of equal ones the first."""
-    met = set().union(*(law.atoms(Operation) for law in laws))
+    met = frozenset[Expr]().union(*map(operations_in, laws))
     known: set[Expr] = set()
     for name, value in given.items():
         expression = prepared(value)

@@ -45,9 +45,19 @@ class Ceiling(Operation):
 @lru_cache(maxsize=10_000)
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    floors = (floor for floor in floors_in(expression) if not is_whole(floor.args[0]))
-    reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if is_ceiling(f)}
-    return expression.xreplace(reals) if reals else expression
+    if not any(map(_is_real_ceiling, floors_in(expression))):
+        return expression
+    if _is_real_ceiling(expression):
+        return -Ceiling(-expression.args[0] / expression.args[1])
+    return expression.func(
+        *(_with_ceilings(arg) if isinstance(arg, Expr) else arg for arg in expression.args)
+    )
+
+
+def _is_real_ceiling(expression: Expr) -> bool:
+    """Return whether an expression is ``floor(−x)`` of a real x."""
+    is_real = isinstance(expression, FloorDiv) and not is_whole(expression.args[0])
+    return is_real and is_ceiling(expression)
 
 
 def prepared(expression: Expr) -> Expr:
