@@ -1,15 +1,15 @@
 """How much CPU the laws of every network of the zoo take, beside bare imports in the same minute.
 
-A machine that is shared tells little by seconds on the wall, so that CPU is counted (user + system),
-and the yardstick is a process that only imports what the command cannot do without:
+A machine that is shared tells little by seconds on the wall, so CPU is counted (user + system). The
+yardstick is a process that only imports what the command cannot do without:
 
     bare        python -c "import cyclopts, pydantic, rich.table, sympy, yaml"
     imports     archcost as far as its own imports, its command and its renderer
-    in process  ``archcost SPEC --symbolic`` in a process that has imported everything and has
+    network     ``archcost SPEC --symbolic`` in a process that has imported everything and has
                 analysed nothing: every network has one of its own, forked
-    process     the whole command, of the networks that take the most in process
+    process     the whole command, of the networks that take the most
 
-With ``--before`` a checkout of another revision is measured in turn with this one, each by this file.
+With ``--before`` a checkout of another revision is measured in turn with this one, by this file.
 
 Usage: python -m benchmarks.symbolic [--runs N] [--whole N] [--before FOLDER] [SPEC ...]
 """
@@ -104,7 +104,8 @@ def measured(
 def whole(specs: list[str], folders: list[Path], runs: int) -> None:
     """Print the CPU of whole commands in multiples of the bare imports beside them."""
     for spec in specs:
-        bare, sides = [], [[] for _ in folders]  # type: ignore[var-annotated]
+        bare: list[float] = []
+        sides: list[list[float]] = [[] for _ in folders]
         for _ in range(runs):
             bare.append(cpu(BARE, ROOT))
             for side, folder in enumerate(folders):

@@ -363,8 +363,7 @@ class Axis:
         return self._ratios[key]
 
     def _ratio(self, over: Powers, under: Powers) -> Rational:
-        columns = self._product(over), self._product(under)
-        least = _least_ratio(zip(*columns, strict=True))
+        least = _least_ratio(zip(self._product(over), self._product(under), strict=True))
         if self.is_whole or least is None or least == 0:
             return least or 0
         columns = [self.values[f] for f, _ in (*over, *under)]
