@@ -8,6 +8,7 @@ from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
+os.environ.setdefault("SYMPY_CACHE_SIZE", "100000")  # of 1,000, the laws of a network find none
 
 from costmodel import require_own_language  # noqa: E402
 

@@ -237,6 +237,11 @@ BAD = {
         "convention: torch\n    derived: params(grouped)**64*params(whole)**64*(1 + c + g)**8*",
         "multiplied out, this has over 5,000 terms",
     ),
+    "size over one denominator": (
+        "1/g\n",
+        " + ".join(f"1/(c + {i}*g)" for i in range(12)) + "\n",
+        r"multiplied out, this has over 5,000 terms",
+    ),
     "no text": ("macs(grouped)/macs(whole, first)", "3", "3 is no text"),
     "source": ("    source: a paper\n", "", "the field 'source' is required"),
     "empty source": ("a paper", '""', "source: .*at least 1 character"),

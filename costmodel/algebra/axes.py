@@ -5,8 +5,8 @@ period later they are larger by the same rise, ``f(x + P) == f(x) + R``. So a fi
 and the rises say what holds for every value of the symbol, however large.
 """
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor, prod
@@ -17,7 +17,7 @@ from sympy import Expr, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
-from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.evaluate import Column, Evaluator, column_of, values_over
 from costmodel.algebra.monotonicity import Steps
 from costmodel.algebra.waves import Wave, common_period, wave_of
 
@@ -57,6 +57,14 @@ class Reach(NamedTuple):
     divisions: tuple[Divides, ...] = ()
 
 
+class Draw(NamedTuple):
+    """A value of a symbol, and so many periods after which place of the table it is."""
+
+    value: Rational
+    place: int = 0
+    periods: int = 0
+
+
 class Axis:
     """The values of some step functions along one symbol, as far as all of them repeat.
 
@@ -93,17 +101,21 @@ class Axis:
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)
-        self.steps = {f: self._steps(f, reach) for f in self.waves}
+        self.steps = dict(self._steps(reach))
         self.places = [
             x
             for x in self._places(reach)
             if all(c.holds(Evaluator({reach.symbol: x})) for c in known)
         ]
-        self.last_period = [i for i, x in enumerate(self.places) if x >= self.end - self.period]
+        self._numbers = {x: number for number, x in enumerate(self.places)}
+        last_period = bisect_left(self.places, self.end - self.period)
+        self.last_period = range(last_period, len(self.places))
         found = {f: self._column(f, reach.symbol) for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
         self.rises = {f: self._rise(f) for f in self.values}
+        self._distinct = self._without_repeats(range(len(self.places)))
+        self._distinct_last = self._without_repeats(self.last_period)
         self._columns: dict[Powers, list[Rational]] = {}
         self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
@@ -120,39 +132,45 @@ class Axis:
         if None in steps:
             return []
         again = max(self.end - self.period, first)
-        if sum(len(each or ()) for each in steps) * len(steps) > MAX_ENTRIES:
-            return []
-        cuts = sorted({first, again, self.end}.union(*filter(None, steps)))
-        between = ((a + b) / 2 for a, b in pairwise(cuts))
-        return sorted(tidy(x) for x in {*cuts, *between} if x > 0)
+        cuts = column_of(list({first, again, self.end}.union(*filter(None, steps))))
+        numerators = sorted(cuts.over(2 * cuts.denominator))
+        between = ((a + b) // 2 for a, b in pairwise(numerators))
+        places = sorted(x for x in (*numerators, *between) if x > 0)
+        return Column(places, 2 * cuts.denominator).values
 
-    def _steps(self, function: Expr, reach: Reach) -> list[Fraction] | None:
-        """Return where a function of a real symbol steps; an integer symbol needs no such list."""
-        first = max(Fraction(reach.first), Fraction(0))
+    def _steps(self, reach: Reach) -> Iterator[tuple[Expr, set[Fraction] | None]]:
+        """Each function with where it steps: nowhere for an integer symbol, which needs no places.
+
+        None where that is not known, or where the table would be too large.
+        """
         if reach.symbol.is_integer:
-            return []
-        steps = Steps([function], reach.symbol)
-        if not steps.are_all or steps.others or steps.count(first, self.end) > MAX_VALUES:
-            return None
-        return sorted(set(steps.within(first, self.end)))
+            yield from ((f, set()) for f in self.waves)
+            return
+        first = max(Fraction(reach.first), Fraction(0))
+        found = {f: Steps([f], reach.symbol) for f in self.waves}
+        counts = {f: steps.count(first, self.end) for f, steps in found.items()}
+        is_small = sum(counts.values()) * len(counts) <= MAX_ENTRIES
+        for f, steps in found.items():
+            is_known = is_small and counts[f] <= MAX_VALUES and steps.are_all and not steps.others
+            yield f, set(steps.within(first, self.end)) if is_known else None
 
     def _column(self, function: Expr, symbol: Symbol) -> list[Rational]:
-        """The values of a function at all places, worked out once between two of its steps."""
+        """Return the values of a function at all places, worked out once between two steps."""
         if symbol.is_integer:
-            return [Evaluator({symbol: x})(function) for x in self.places]
-        ahead = deque(self.steps[function] or ())
-        found: list[Rational] = []
-        is_new = True
-        for x in self.places:
-            is_step = bool(ahead) and ahead[0] <= x
-            while ahead and ahead[0] <= x:
-                ahead.popleft()
-            if is_new or is_step:
-                found.append(Evaluator({symbol: x})(function))
-            else:
-                found.append(found[-1])
-            is_new = is_step
-        return found
+            return values_over(function, symbol, self.places)
+        starts = self._starts(self.steps[function] or ())
+        values = values_over(function, symbol, [self.places[start] for start in starts])
+        stretches = zip(values, pairwise([*starts, len(self.places)]), strict=True)
+        return [value for value, (start, end) in stretches for _ in range(start, end)]
+
+    def _starts(self, steps: Iterable[Fraction]) -> list[int]:
+        """The numbers of the places at which a step is, and of those behind them."""
+        found = {0}
+        for step in steps:
+            number = self._numbers.get(step)
+            number = bisect_left(self.places, step) if number is None else number
+            found |= {number, number + 1}
+        return sorted(number for number in found if number < len(self.places))
 
     def _is_usable(self, function: Expr, values: Sequence[Rational]) -> bool:
         """Return whether a function never falls by a period and is not negative in the last one."""
@@ -165,23 +183,30 @@ class Axis:
         wave = self.waves[function]
         return tidy(wave.rise * (self.period / wave.period))
 
-    def draw(self, random: Random) -> tuple[Rational, dict[Expr, Rational]]:
-        """Return one value of the symbol, near or far, and those of the functions there.
+    def draw(self, random: Random) -> Draw:
+        """Return one value of the symbol, near or far.
 
         Args:
             random: chooses it; the same random numbers give the same value.
         """
         if not self.places:
-            return self.first + int(2 ** (MAX_DOUBLINGS * random.random())), {}
+            return Draw(self.first + int(2 ** (MAX_DOUBLINGS * random.random())))
         if self.is_whole or not self.last_period or random.random() < HALF:
             place = int(len(self.places) * random.random() ** 2)
-            return self.places[place], {f: values[place] for f, values in self.values.items()}
-        place, periods = (
-            random.choice(self.last_period),
-            int(2 ** (MAX_DOUBLINGS * random.random())),
-        )
-        shifted = {f: values[place] + self.rises[f] * periods for f, values in self.values.items()}
-        return tidy(self.places[place] + self.period * periods), shifted
+            return Draw(self.places[place], place)
+        place = random.choice(self.last_period)
+        periods = int(2 ** (MAX_DOUBLINGS * random.random()))
+        return Draw(tidy(self.places[place] + self.period * periods), place, periods)
+
+    def values_at(self, function: Expr, draws: Iterable[Draw]) -> list[Rational]:
+        """Return the values of a function of the table where the symbol was drawn.
+
+        Args:
+            function: one of those with values.
+            draws: the values of the symbol.
+        """
+        values, rise = self.values[function], self.rises[function]
+        return [values[draw.place] + rise * draw.periods for draw in draws]
 
     def ratio(self, over: Powers, under: Powers) -> Rational:
         """Return a number that ``over/under`` never falls below; where ``under`` is 0, all is well.
@@ -196,21 +221,26 @@ class Axis:
         return self._ratios[key]
 
     def _ratio(self, over: Powers, under: Powers) -> Rational:
-        columns = self._product(over), self._product(under)
-        least = _least_ratio(zip(*columns, strict=True))
+        least = _least_ratio(zip(self._product(over), self._product(under), strict=True))
         if self.is_whole or least is None or least == 0:
             return least or 0
-        functions = [f for f, _ in (*over, *under)]
-        lines = {tuple(self.values[f][i] for f in functions): i for i in self.last_period}
+        columns = [self.values[f] for f, _ in (*over, *under)]
+        lines = {tuple(column[i] for column in columns): i for i in self._distinct_last}
         later = (self._later(i, over, under) for i in lines.values())
         return min([least, *(ratio for ratio in later if ratio is not None)])
 
+    def _without_repeats(self, places: Iterable[int]) -> list[int]:
+        """The places, of those at which all functions have the same values only one."""
+        columns = list(self.values.values())
+        return list({tuple(column[i] for column in columns): i for i in places}.values())
+
     def _product(self, powers: Powers) -> list[Rational]:
-        """The values of a product at all places."""
+        """The values of a product at the places that tell the functions apart."""
         if powers not in self._columns:
-            found: list[Rational] = [1] * len(self.places)
+            found: list[Rational] = [1] * len(self._distinct)
             for function, exponent in powers:
-                column = zip(found, self.values[function], strict=True)
+                values = self.values[function]
+                column = zip(found, (values[i] for i in self._distinct), strict=True)
                 found = [x * max(value, 0) ** exponent for x, value in column]
             self._columns[powers] = found
         return self._columns[powers]

@@ -257,7 +257,7 @@ def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | N
     The variables count from the symbols' smallest values.
     """
     least = {**{s: 0 for s in expression.free_symbols if s.is_positive}, **least}
-    if not expression.free_symbols <= least.keys() or _count_terms(expression, {}) > MAX_EXPANDED:
+    if not expression.free_symbols <= least.keys() or count_terms(expression, {}) > MAX_EXPANDED:
         return None
     expression = expression.expand()
     terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
@@ -289,7 +289,7 @@ def _shifted(expression: Expr, least: Least) -> Poly | None:
 
     None where it is none, or where it may have more than `MAX_EXPANDED` terms.
     """
-    count = _count_terms(expression, least)
+    count = count_terms(expression, least)
     charge(min(count, MAX_EXPANDED))
     if count > MAX_EXPANDED:
         return None
@@ -305,19 +305,23 @@ MAX_EXPANDED = 200
 """The most terms of a polynomial that a proof multiplies out: k factors of two terms have 2^k."""
 
 
-def _count_terms(expression: Expr, least: Least) -> int:
+def count_terms(expression: Expr, least: Least) -> int:
     """Return how many terms there are at most when all is multiplied out.
 
     A symbol counts as two, itself and its smallest value, where that is not 0.
+
+    Args:
+        expression: sums and products.
+        least: the smallest values of symbols.
     """
     if expression.is_Symbol:
         return 2 if least.get(expression, 0) else 1
     if expression.is_Add:
-        return sum(_count_terms(arg, least) for arg in expression.args)
+        return sum(count_terms(arg, least) for arg in expression.args)
     if expression.is_Mul:
-        return prod(_count_terms(arg, least) for arg in expression.args)
+        return prod(count_terms(arg, least) for arg in expression.args)
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
-        count = _count_terms(expression.base, least)
+        count = count_terms(expression.base, least)
         return comb(count + int(expression.exp) - 1, int(expression.exp))
     return 1
 

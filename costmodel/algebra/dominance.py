@@ -7,20 +7,18 @@ least the product of the smallest ratios along each symbol.
 plus that are never less.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import prod
 from random import Random
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.axes import Axis, Reach
+from costmodel.algebra.axes import Axis, Draw, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
-from costmodel.algebra.work import charge
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -33,6 +31,12 @@ MAX_PRODUCTS = 256
 
 MAX_EXPONENT = 8
 """The largest power that is multiplied out."""
+
+MAX_COVERED = 20_000
+"""The most products that are looked at to prove what is dominated among some counts.
+
+Beyond, nothing more is proved: a maximum keeps a term that it does not need, and is as right.
+"""
 
 SAMPLES = 192
 """At how many points counts are looked at before anything is proved."""
@@ -131,7 +135,7 @@ class Sizes:
         region: the values of the symbols.
         sizes: what is known, by number.
         axes: symbol → the table of its sizes.
-        points: the values of all sizes at some points near and far.
+        columns: of each size, its values at some points near and far.
     """
 
     def __init__(self, region: Region) -> None:
@@ -143,8 +147,9 @@ class Sizes:
         self.region = region
         self.sizes: list[Expr] = []
         self.axes: dict[Symbol, Axis] = {}
-        self.points: list[list[Rational]] = []
-        self._draws: dict[Symbol, list[tuple[Rational, dict[Expr, Rational]]]] = {}
+        self.columns: list[list[Rational]] = []
+        self._draws: dict[Symbol, list[Draw]] = {}
+        self._products: dict[Factors, list[Rational]] = {}
         self._number: dict[Expr, int] = {}
         self._settled = 0
         self._axis_of: list[Symbol | None] = []
@@ -159,7 +164,7 @@ class Sizes:
             counts: expressions of the region's symbols.
         """
         found = [self._polynomial(count.xreplace(self.region.stand_in)) for count in counts]
-        if len(self.sizes) > self._settled or not self.points:
+        if len(self.sizes) > self._settled:
             self._settle()
         return found
 
@@ -229,7 +234,8 @@ class Sizes:
         for symbol in functions:
             random = Random(symbol.name)
             self._draws[symbol] = [self.axes[symbol].draw(random) for _ in range(SAMPLES)]
-        self.points = [self._point(number) for number in range(SAMPLES)]
+        self.columns = list(self._columns())
+        self._products = {}
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """The symbol in whose table a size is."""
@@ -241,12 +247,39 @@ class Sizes:
         low = lower_bound(size, self.region.least)
         return low if low is not None and low >= 0 else None
 
-    def _point(self, number: int) -> list[Rational]:
-        """The values of all sizes at one point."""
-        drawn = {symbol: draws[number] for symbol, draws in self._draws.items()}
-        known = {size: value for _, sizes in drawn.values() for size, value in sizes.items()}
-        evaluate = Evaluator({symbol: value for symbol, (value, _) in drawn.items()})
-        return [known[size] if size in known else evaluate(size) for size in self.sizes]
+    def _columns(self) -> Iterator[list[Rational]]:
+        """The values of each size at all points: from its table, else worked out."""
+        points = [
+            Evaluator({symbol: draws[number].value for symbol, draws in self._draws.items()})
+            for number in range(SAMPLES)
+        ]
+        for size, symbol in zip(self.sizes, self._axis_of, strict=True):
+            if symbol is None:
+                yield [evaluate(size) for evaluate in points]
+            else:
+                yield self.axes[symbol].values_at(size, self._draws[symbol])
+
+    def values(self, polynomial: Polynomial) -> tuple[Rational, ...]:
+        """Return the values of a sum of products of sizes at all points.
+
+        Args:
+            polynomial: the sum.
+        """
+        total: list[Rational] = [0] * SAMPLES
+        for factors, coefficient in polynomial.items():
+            column = zip(total, self._product_column(factors), strict=True)
+            total = [before + coefficient * value for before, value in column]
+        return tuple(total)
+
+    def _product_column(self, factors: Factors) -> list[Rational]:
+        """The values of a product of sizes at all points."""
+        if factors not in self._products:
+            found: list[Rational] = [1] * SAMPLES
+            for number, exponent in factors:
+                column = zip(found, self.columns[number], strict=True)
+                found = [before * value**exponent for before, value in column]
+            self._products[factors] = found
+        return self._products[factors]
 
     def _is_known(self, number: int) -> bool:
         """Return whether a size is in a table, or is never negative."""
@@ -334,6 +367,7 @@ class Counts:
         sizes: what is known of their sizes.
         polynomials: of each count, or None where it is no such sum.
         values: of each count, its values at some points; of no such sum none.
+        left: how many products may still be looked at.
     """
 
     def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
@@ -344,9 +378,10 @@ class Counts:
             sizes: what is known of their sizes.
         """
         self.sizes = sizes
+        self.left = MAX_COVERED
         self.polynomials = sizes.polynomials(counts)
         self.values = [
-            () if polynomial is None else tuple(_value(polynomial, point) for point in sizes.points)
+            () if polynomial is None else sizes.values(polynomial)
             for polynomial in self.polynomials
         ]
 
@@ -358,7 +393,7 @@ class Counts:
             small: the number of another.
         """
         over, under = self.polynomials[large], self.polynomials[small]
-        if over is None or under is None or not self.sizes.is_counted(over):
+        if over is None or under is None or self.left <= 0 or not self.sizes.is_counted(over):
             return False
         if self._is_covered(over, under):
             return True
@@ -380,7 +415,7 @@ class Counts:
 
         ``a`` times a product that is at least ``r`` times this one covers ``a·r`` of it.
         """
-        charge(1 + len(left))
+        self.left -= 1 + len(left)
         ratios = sorted(((self.sizes.ratio(plus, factors), plus) for plus in left), reverse=True)
         for ratio, plus in ratios:
             if need <= 0 or ratio <= 0:
@@ -409,11 +444,3 @@ def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
     for factors, coefficient in under.items():
         difference[factors] = difference.get(factors, 0) - coefficient
     return difference
-
-
-def _value(polynomial: Polynomial, sizes: Sequence[Rational]) -> Rational:
-    """The value of a sum of products where the sizes are numbers."""
-    return sum(
-        coefficient * prod(sizes[number] ** exponent for number, exponent in factors)
-        for factors, coefficient in polynomial.items()
-    )

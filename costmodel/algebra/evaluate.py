@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from math import prod
-from typing import Any
+from math import lcm, prod
+from typing import Any, NamedTuple
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 from sympy.core.numbers import Rational
@@ -112,17 +112,107 @@ class Evaluator:
         return max(values, default=0)
 
 
-def values_over(expression: Expr, symbol: Symbol, points: Sequence[int]) -> list[Value]:
-    """The exact values of an expression of one symbol, point by point.
+class Column(NamedTuple):
+    """Fractions with one denominator, which are computed with as fast as integers."""
+
+    numerators: Sequence[int]
+    denominator: int = 1
+
+    def over(self, denominator: int) -> list[int]:
+        """Return the numerators over a multiple of the denominator.
+
+        Args:
+            denominator: the multiple.
+        """
+        factor = denominator // self.denominator
+        return [factor * x for x in self.numerators] if factor != 1 else list(self.numerators)
+
+    @property
+    def values(self) -> list[Value]:
+        """The fractions; integers where they are."""
+        if self.denominator == 1:
+            return list(self.numerators)
+        return [arithmetic.tidy(Fraction(x, self.denominator)) for x in self.numerators]
+
+
+def column_of(values: Sequence[Value]) -> Column:
+    """Return some numbers over one denominator.
+
+    Args:
+        values: integers and fractions.
+    """
+    denominator = lcm(*{value.denominator for value in values})
+    return Column([x.numerator * (denominator // x.denominator) for x in values], denominator)
+
+
+def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> list[Value]:
+    """Return the exact values of an expression of one symbol, point by point.
 
     Raises:
         KeyError: it has another symbol, or another function.
         ExpressionError: there is no exact value at a point.
     """
+    return _column(expression, symbol, column_of(points)).values
+
+
+def _column(expression: Expr, symbol: Symbol, points: Column) -> Column:
+    """The values of an expression, of each argument first."""
     if expression == symbol:
-        return list(points)
+        return points
     if isinstance(expression, Rational):
-        return [plain(expression)] * len(points)
-    columns = [values_over(arg, symbol, points) for arg in expression.args]
+        return Column([int(expression.p)] * len(points.numerators), int(expression.q))
+    columns = [_column(arg, symbol, points) for arg in expression.args]
+    find = _COLUMNS.get(type(expression))
+    if find is not None:
+        return find(columns)
     compute = _FUNCTIONS[type(expression)]
-    return [compute(*row) for row in zip(*columns, strict=True)]
+    rows = zip(*(column.values for column in columns), strict=True)
+    return column_of([compute(*row) for row in rows])
+
+
+def _alike(combine: Callable[..., int]) -> Callable[[Sequence[Column]], Column]:
+    """Combine numerators over one denominator, as sums and extrema do."""
+
+    def find(columns: Sequence[Column]) -> Column:
+        denominator = lcm(*(column.denominator for column in columns))
+        rows = zip(*(column.over(denominator) for column in columns), strict=True)
+        return Column([combine(row) for row in rows], denominator)
+
+    return find
+
+
+def _products(columns: Sequence[Column]) -> Column:
+    """Multiply numerators and denominators."""
+    rows = zip(*(column.numerators for column in columns), strict=True)
+    return Column(list(map(prod, rows)), prod(column.denominator for column in columns))
+
+
+def _floors(columns: Sequence[Column]) -> Column:
+    """``(a/b)//(c/d) = (a·d)//(b·c)``."""
+    x, q = columns
+    if 0 in q.numerators:
+        raise ExpressionError("division by zero")
+    pairs = zip(x.numerators, q.numerators, strict=True)
+    return Column([a * q.denominator // (x.denominator * c) for a, c in pairs])
+
+
+def _roundings(columns: Sequence[Column]) -> Column:
+    """``round_to(a/b, d)``: the nearest multiple of d, halves up, at least d and 90 % of a/b."""
+    (numerators, b), divisors = columns
+    if divisors.denominator != 1 or min(divisors.numerators, default=1) <= 0:
+        raise ExpressionError("round_to needs a positive integer divisor")
+    found: list[int] = []
+    for a, d in zip(numerators, divisors.numerators, strict=True):
+        rounded = max(d, (2 * a + d * b) // (2 * b * d) * d)
+        found.append(rounded + d if 10 * rounded * b < 9 * a else rounded)
+    return Column(found)
+
+
+_COLUMNS: dict[type, Callable[[Sequence[Column]], Column]] = {
+    Add: _alike(sum),
+    Minimum: _alike(min),
+    Maximum: _alike(max),
+    Mul: _products,
+    FloorDiv: _floors,
+    RoundTo: _roundings,
+}

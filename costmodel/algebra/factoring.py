@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from math import gcd
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Mul, S
+from sympy import Add, Expr, Integer, Mul
 
+from costmodel.algebra.bounds import MAX_EXPANDED, count_terms
 from costmodel.algebra.functions import Maximum, ceiling_sign, is_whole
 from costmodel.algebra.normal_form import Whole
+
+MAX_GATHERED = 200
+"""The most terms of a sum that are put together by what they share; nobody reads a longer one."""
 
 
 class Common(NamedTuple):
@@ -54,7 +58,9 @@ def factored(law: Expr, whole: Whole = is_whole) -> Expr:
 
 def _is_whole(term: Expr, whole: Whole) -> bool:
     """Return whether every part of a sum is an integer, after its products are multiplied out."""
-    return is_whole(term) or all(map(whole, Add.make_args(term.expand())))
+    if is_whole(term):
+        return True
+    return count_terms(term, {}) <= MAX_EXPANDED and all(map(whole, Add.make_args(term.expand())))
 
 
 def tight(law: Expr) -> Expr:
@@ -81,16 +87,13 @@ def _tight_factors(law: Expr) -> Iterator[Expr]:
 def _gathered(terms: Sequence[Expr]) -> Expr:
     """A sum, those terms together first that share the factor that most of them have."""
     counts = Counter(base for term in terms for base in _common(term).powers)
-    base, count = min(counts.items(), key=_most_first, default=(S.One, 0))
-    if count < 2 or count == len(terms):
+    count = max(counts.values(), default=0)
+    if count < 2 or count == len(terms) or len(terms) > MAX_GATHERED:
         return Add(*map(tight, terms))
+    base = min((base for base, times in counts.items() if times == count), key=str)
     shared = [term for term in terms if base in _common(term).powers]
     others = [term for term in terms if base not in _common(term).powers]
     return tight(Add(*shared)) + _gathered(others)
-
-
-def _most_first(counted: tuple[Expr, int]) -> tuple[int, str]:
-    return -counted[1], str(counted[0])
 
 
 def _split(term: Expr) -> Expr:
@@ -99,6 +102,7 @@ def _split(term: Expr) -> Expr:
     return own.product * _divided(term, own)
 
 
+@lru_cache(maxsize=10_000)
 def _common(expression: Expr) -> Common:
     """The number and the factors that all parts of an expression share."""
     if expression.is_Integer and expression:

@@ -5,7 +5,17 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from sympy import Add, Expr, Integer, Mul, Number, Rational, S, sympify
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Mul,
+    Number,
+    Rational,
+    S,
+    Symbol,
+    sympify,
+)
 from sympy.core.symbol import Str
 
 from archspec import arithmetic
@@ -117,6 +127,44 @@ def floors_in(expression: Expr) -> frozenset[Expr]:
     return found | {expression} if isinstance(expression, FloorDiv) else found
 
 
+@lru_cache(maxsize=50_000)
+def operations_in(expression: Expr) -> frozenset[Expr]:
+    """Return every function in an expression; parts that several expressions share are seen once.
+
+    Args:
+        expression: what has functions.
+    """
+    inner = (operations_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
+    found = frozenset[Expr]().union(*inner)
+    return found | {expression} if isinstance(expression, Operation) else found
+
+
+@lru_cache(maxsize=50_000)
+def symbols_in(expression: Expr) -> frozenset[Symbol]:
+    """Return the free symbols of an expression, which sympy collects anew each time.
+
+    Args:
+        expression: what has symbols.
+    """
+    return frozenset(expression.free_symbols)
+
+
+def in_order(parts: Iterable[Expr], rank: Callable[[Expr], Any]) -> list[Expr]:
+    """Return some expressions by their rank; sympy's order, which is slow, is for equals.
+
+    Args:
+        parts: the expressions.
+        rank: gives each its rank.
+    """
+    equals: dict[Any, list[Expr]] = {}
+    for part in parts:
+        equals.setdefault(rank(part), []).append(part)
+    for each in equals.values():
+        if len(each) > 1:
+            each.sort(key=lambda part: part.sort_key())
+    return [part for key in sorted(equals) for part in equals[key]]
+
+
 def ceiling_sign(product: Expr) -> Expr:
     """Return -1 for a product with an odd number of ``ceil(x) = −floor(−x)``, and 1 for others.
 
@@ -130,6 +178,7 @@ def ceiling_sign(product: Expr) -> Expr:
     return S.NegativeOne if Add(*ceilings) % 2 == 1 else S.One
 
 
+@lru_cache(maxsize=50_000)
 def is_ceiling(floor: FloorDiv) -> bool:
     """Return whether a floor is that of a negative, and stands for a ceiling with its minus.
 
@@ -187,16 +236,25 @@ class Extremum(Operation):
 
     def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop what a known difference decides, order."""
+        kept = cls.undecided(args)
+        if len(kept) == 1:
+            return kept[0]
+        return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
+
+    @classmethod
+    def undecided(cls, args: Iterable[Expr]) -> list[Expr]:
+        """Return those of some expressions that no other one surpasses by a known number.
+
+        Args:
+            args: what is compared.
+        """
         constants: dict[Expr, Expr] = {}
         for arg in _flattened(cls, args):
             constant, rest = arg.as_coeff_Add()
             known = constants.get(rest)
             if known is None or cls.sign * (constant - known) > 0:
                 constants[rest] = constant
-        kept = [rest + constant for rest, constant in constants.items()]
-        if len(kept) == 1:
-            return kept[0]
-        return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))
+        return [rest if n is S.Zero else rest + n for rest, n in constants.items()]
 
     def _eval_is_integer(self) -> bool | None:
         return True if all(map(is_whole, self.args)) else None
@@ -263,6 +321,7 @@ def simplest(equals: Iterable[Expr]) -> Expr:
     return min(equals, key=parts_of)
 
 
+@lru_cache(maxsize=50_000)
 def parts_of(expression: Expr) -> int:
     """Return how many nodes an expression has, written out."""
     return 1 + sum(map(parts_of, expression.args))

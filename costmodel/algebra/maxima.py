@@ -1,6 +1,7 @@
 """Maxima of sums: what another term provably dominates is dropped, the rest stays a maximum."""
 
 from collections.abc import Iterator, Sequence
+from operator import le
 
 from sympy import Expr, Poly
 
@@ -8,7 +9,7 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
 from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Maximum, Minimum, terms_of
+from costmodel.algebra.functions import Maximum, Minimum, in_order
 
 
 def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
@@ -21,16 +22,16 @@ def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
         sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
-    ordered = sorted(terms_of(Maximum(*terms)), key=lambda term: _rank(term, usual))
+    ordered = in_order(Maximum.undecided(terms), lambda term: _rank(term, usual))
     if len(ordered) == 1:
         return ordered[0]
     counts = Counts(ordered, sizes)
     return Maximum(*(ordered[number] for number in _undominated(counts)))
 
 
-def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool, object]:
-    """The largest first; of equals x before ``min(1, L)·x``, which is never more."""
-    return -usual(term), term.has(Minimum), term.sort_key()
+def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool]:
+    """Order the largest first; of equals x before ``min(1, L)·x``, which is never more."""
+    return -usual(term), term.has(Minimum)
 
 
 def _undominated(counts: Counts) -> list[int]:
@@ -66,10 +67,9 @@ def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
     """
     values = counts.values[number]
     return bool(values) and any(
-        all(a <= b for a, b in zip(values, counts.values[rival], strict=True))
-        and counts.exceeds(rival, number)
+        all(map(le, values, counts.values[rival])) and counts.exceeds(rival, number)
         for rival in rivals
-        if counts.values[rival]
+        if counts.values[rival] and counts.left > 0
     )
 
 

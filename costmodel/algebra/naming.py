@@ -20,8 +20,11 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     is_whole,
+    operations_in,
+    parts_of,
 )
 from costmodel.algebra.printing import PythonText, prepared
+from costmodel.algebra.work import afforded
 
 Parts = Callable[[Expr], Iterable[Expr]]
 """Finds what may get a name in a law, as often as it stands there."""
@@ -31,6 +34,9 @@ MIN_SAVING = 10
 
 SHORT = 3
 """The usual length of a name."""
+
+PARTS_OF_STEP = 20
+"""How many parts of a law are looked at in one step of work."""
 
 AROUND = len(" = ")
 """The characters of a definition between its two sides."""
@@ -42,10 +48,12 @@ class Naming(NamedTuple):
     Attributes:
         names: expression → name, those first that others are made of.
         own: those of them that are the spec's own.
+        is_whole: whether what the laws share was looked for, and not only the spec's own names.
     """
 
     names: Mapping[Expr, str]
     own: Mapping[Expr, str]
+    is_whole: bool = True
 
     def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
         """Return the names with what they stand for, each by those before it.
@@ -76,7 +84,11 @@ def naming(
     """
     shown = [prepared(law) for law in laws]
     own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
-    products = _innermost(_worthwhile(shown, _products))
+    several = _worthwhile(shown, _products)
+    steps = sum(map(parts_of, shown)) // PARTS_OF_STEP
+    if not afforded(len(several) ** 2 + steps * (1 + len(own) + len(several))):
+        return Naming(_in_order(own), own, is_whole=False)
+    products = _innermost(several)
     covered = frozenset(own) | products
     others = _worthwhile(shown, lambda law: _operations(law, covered))
     free = _Names({*taken, *given})
@@ -106,7 +118,7 @@ def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
 
 def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
     """The values of the spec's own names that stand in a law; of equal ones the first."""
-    met = set().union(*(law.atoms(Operation) for law in laws))
+    met = frozenset[Expr]().union(*map(operations_in, laws))
     known: set[Expr] = set()
     for name, value in given.items():
         expression = prepared(value)
@@ -170,7 +182,8 @@ def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
         return
     if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
         yield expression
-    sizes = next((p for p in named if p.is_Mul and set(p.args) <= {*expression.args}), None)
+    factors = {*expression.args} if expression.is_Mul else set[Expr]()
+    sizes = next((p for p in named if p.is_Mul and factors.issuperset(p.args)), None)
     args = [arg for arg in _inside(expression) if sizes is None or arg not in sizes.args]
     for arg in args:
         yield from _operations(arg, named)

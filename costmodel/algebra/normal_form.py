@@ -11,6 +11,7 @@ from costmodel.algebra.functions import (
     ceiling_sign,
     floors_in,
     is_whole,
+    symbols_in,
 )
 
 Whole = Callable[[Expr], bool]
@@ -46,18 +47,19 @@ def by_resolution(
     spatial = spatial if extents is None else spatial & extents
     coefficients: dict[Expr, list[Expr]] = {}
     for term in expression.args:
-        resolution, coefficient = _split(term, lambda f: bool(f.free_symbols & spatial))
+        resolution, coefficient = _split(term, lambda f: bool(symbols_in(f) & spatial))
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_powers(coefficients.values(), same=bool(depths))
     terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
-    return Mul(common, Add(*terms))
+    return Add(*terms) if common is S.One else Mul(common, Add(*terms))
 
 
 def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
     """The sum of the parts without their common factor, by the turns that each counts."""
     groups: dict[Expr, list[Expr]] = {}
     for part in parts:
-        turns, rest = _split(part / common, lambda f: frozenset() < f.free_symbols <= depths)
+        part = part if common is S.One else part / common
+        turns, rest = _split(part, lambda f: frozenset() < symbols_in(f) <= depths)
         sign = ceiling_sign(turns)
         groups.setdefault(sign * turns, []).append(sign * rest)
     return Add(*(Mul(turns, Add(*rests)) for turns, rests in groups.items()))
@@ -75,6 +77,8 @@ def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
     others: list[Expr] = []
     for factor in Mul.make_args(term):
         (chosen if wanted(factor) else others).append(factor)
+    if not (chosen and others):
+        return (term, S.One) if chosen else (S.One, term)
     return Mul(*chosen), Mul(*others)
 
 
@@ -152,6 +156,8 @@ def _is_settled(expression: Expr, whole: Whole) -> bool:
 
 
 def _firm(term: Expr, whole: Whole) -> Expr:
+    if not _has_quotient(term):
+        return term
     if whole(term):
         over, under = term.as_numer_denom()
         if under is S.One:

@@ -6,7 +6,8 @@ is written ``//``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
@@ -22,6 +23,7 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     floors_in,
+    in_order,
     is_ceiling,
     is_whole,
 )
@@ -40,11 +42,22 @@ class Ceiling(Operation):
     """``ceil(x) = −floor(−x)`` of a real x, as it is printed."""
 
 
+@lru_cache(maxsize=10_000)
 def _with_ceilings(expression: Expr) -> Expr:
     """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
-    floors = filter(is_ceiling, floors_in(expression))
-    reals = {f: -Ceiling(-f.args[0] / f.args[1]) for f in floors if not is_whole(f.args[0])}
-    return expression.xreplace(reals) if reals else expression
+    if not any(map(_is_real_ceiling, floors_in(expression))):
+        return expression
+    if _is_real_ceiling(expression):
+        return -Ceiling(-expression.args[0] / expression.args[1])
+    return expression.func(
+        *(_with_ceilings(arg) if isinstance(arg, Expr) else arg for arg in expression.args)
+    )
+
+
+def _is_real_ceiling(expression: Expr) -> bool:
+    """Return whether an expression is ``floor(−x)`` of a real x."""
+    is_real = isinstance(expression, FloorDiv) and not is_whole(expression.args[0])
+    return is_real and is_ceiling(expression)
 
 
 def prepared(expression: Expr) -> Expr:
@@ -75,18 +88,7 @@ class PythonText:
         self.named = named or {}
         self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
-        self.forms: dict[type, Callable[[Expr], Shown]] = {
-            Add: self.sum,
-            Mul: self.product,
-            Pow: self.power,
-            **dict.fromkeys((Symbol, Dummy), lambda x: (self.symbol(x.name), ATOM)),
-            FloorDiv: lambda x: self.floor(*x.args),
-            Ceiling: lambda x: self.rounded_up(x.args[0]),
-            Quotient: self.exact_quotient,
-            LargestTurn: self.largest_turn,
-            Quantity: lambda x: (self.real(x.args[0]), SUM),
-            **dict.fromkeys(self.names, self.call),
-        }
+        self.shown: dict[tuple[Expr, bool], Shown] = {}
 
     def __call__(self, expression: Expr) -> str:
         """The text of an expression, an integer unless it is within a real one."""
@@ -94,12 +96,19 @@ class PythonText:
         return self.show(_with_ceilings(expression))[0]
 
     def show(self, expression: Expr) -> Shown:
-        """The text and how tightly it holds together."""
+        """Return the text and how tightly it holds together; what was shown before is looked up."""
+        key = expression, self.whole
+        if key not in self.shown:
+            self.shown[key] = self._shown(expression)
+        return self.shown[key]
+
+    def _shown(self, expression: Expr) -> Shown:
+        """The text of a name, a number or an operation."""
         if expression in self.named:
             return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
             return self.number(expression)
-        return self.forms[type(expression)](expression)
+        return _FORMS[type(expression)](self, expression)
 
     def factor(self, expression: Expr) -> str:
         """The text as it stands beside another operator."""
@@ -145,7 +154,7 @@ class PythonText:
 
         Of a long sum those without a resolution are one, in parentheses.
         """
-        ordered = sorted(Add.make_args(expression), key=term_order)
+        ordered = in_order(Add.make_args(expression), term_order)
         loose = [term for term in ordered if not floors_in(term)]
         if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
             together = self.parenthesized(" ".join(self._signed(loose)))
@@ -178,7 +187,7 @@ class PythonText:
 
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
-        parts = sorted(Mul.make_args(expression), key=factor_order)
+        parts = in_order(Mul.make_args(expression), factor_order)
         for product in self.products:
             if all(factor in parts for factor in product.args):
                 place = parts.index(product.args[0])
@@ -264,6 +273,22 @@ class PythonText:
     def ceiling(self, x: Expr, q: Expr) -> Shown:
         """``ceil(x/q)`` of integers."""
         return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
+
+
+_FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
+    Add: lambda printer, x: printer.sum(x),
+    Mul: lambda printer, x: printer.product(x),
+    Pow: lambda printer, x: printer.power(x),
+    Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
+    Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
+    FloorDiv: lambda printer, x: printer.floor(*x.args),
+    Ceiling: lambda printer, x: printer.rounded_up(x.args[0]),
+    Quotient: lambda printer, x: printer.exact_quotient(x),
+    LargestTurn: lambda printer, x: printer.largest_turn(x),
+    Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
+    **dict.fromkeys(PythonText.names, lambda printer, x: printer.call(x)),
+}
+"""Operation → how a printer writes it."""
 
 
 class Unicode(PythonText):
@@ -406,8 +431,11 @@ class Numpy(PythonText):
 
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator of a product, factor by factor."""
+    factors = Mul.make_args(expression)
+    if not any(map(_divides, factors)):
+        return expression, S.One
     over, under = [], []
-    for factor in Mul.make_args(expression):
+    for factor in factors:
         if isinstance(factor, Rational):
             over.append(Integer(factor.p))
             under.append(Integer(factor.q))
@@ -418,6 +446,13 @@ def _fraction(expression: Expr) -> tuple[Expr, Expr]:
     return Mul(*over), Mul(*under)
 
 
+def _divides(factor: Expr) -> bool:
+    """Return whether a factor is a fraction or has a negative exponent."""
+    if isinstance(factor, Rational):
+        return bool(factor.q != 1)
+    return isinstance(factor, Pow) and bool(factor.args[1].could_extract_minus_sign())
+
+
 def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:
     """``x**(3/2)`` is the third power of ``sqrt(x)``."""
     base, exponent = power.args
@@ -426,20 +461,21 @@ def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:
     return base, exponent
 
 
-def factor_order(factor: Expr) -> tuple[int, object]:
-    """Numbers, then names and their powers, then sums of these, then sizes, then sums of sizes."""
+def factor_order(factor: Expr) -> int:
+    """Order numbers, names and their powers, sums of these, sizes, and sums of sizes."""
     if factor.is_Rational:
-        return 0, factor.sort_key()
-    return 1 + bool(factor.is_Add) + 2 * bool(floors_in(factor)), factor.sort_key()
+        return 0
+    return 1 + bool(factor.is_Add) + 2 * bool(floors_in(factor))
 
 
-def term_order(term: Expr) -> tuple[bool, int, int, object]:
-    """Fine resolutions before coarse ones, high degrees before low, numbers last."""
+def term_order(term: Expr) -> tuple[bool, int, int]:
+    """Order fine resolutions before coarse ones, high degrees before low, numbers last."""
     strides = [int(f.args[1]) for f in floors_in(term) if f.args[1].is_Integer]
     degree = sum(1 for factor in Mul.make_args(term) if not factor.is_Rational)
-    return bool(term.is_Rational), max(strides, default=0), -degree, term.sort_key()
+    return bool(term.is_Rational), max(strides, default=0), -degree
 
 
+@lru_cache(maxsize=10_000)
 def text(expression: Expr) -> str:
     """The reference form: Python over integers."""
     return PythonText()(expression)

@@ -173,9 +173,12 @@ def each_by_each(often: Expr, count: Expr) -> Expr:
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:
     """The largest of some turns; of turns that may be none, nothing is in memory."""
     happens = _at_least_once(runs)
+    if happens is S.One:
+        return largest
     return Maximum(*(happens * term for term in terms_of(largest)))
 
 
+@cache
 def _at_least_once(runs: Expr) -> Expr:
     """Return 1 where there is a run, else 0, also of the ``L − 2`` later turns of ``L − 1``.
 

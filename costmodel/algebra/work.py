@@ -26,9 +26,10 @@ class Entry(Protocol):
 class _Budget:
     """The steps that are left for a question."""
 
-    def __init__(self, question: str, entry: Callable[[], Entry]) -> None:
+    def __init__(self, question: str, entry: Callable[[], Entry], hint: str) -> None:
         self.question = question
         self.entry = entry
+        self.hint = hint
         self.left = MAX_STEPS
 
 
@@ -36,21 +37,37 @@ _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def budget(question: str, entry: Callable[[], Entry]) -> Iterator[None]:
+def budget(question: str, entry: Callable[[], Entry], hint: str = HINT) -> Iterator[None]:
     """Let the body take `MAX_STEPS` steps, those of a question inside it not counted.
 
     Args:
         question: what is worked out, for the error.
         entry: gives the entry that is to blame where the work itself does not know one.
+        hint: what to do where the steps are used up.
 
     Raises:
         FinalError: the steps are used up.
     """
-    token = _budget.set(_Budget(question, entry))
+    token = _budget.set(_Budget(question, entry, hint))
     try:
         yield
     finally:
         _budget.reset(token)
+
+
+def afforded(steps: int) -> bool:
+    """Take steps from the budget; return False where they are not left, or none is.
+
+    For work that may be given up: what it would find is not needed for a right answer.
+
+    Args:
+        steps: how many.
+    """
+    found = _budget.get()
+    if found is None:
+        return True
+    found.left -= steps
+    return found.left >= 0
 
 
 def charge(steps: int, entry: Entry | None = None) -> None:
@@ -69,5 +86,5 @@ def charge(steps: int, entry: Entry | None = None) -> None:
     found.left -= steps
     if found.left < 0:
         cause = f"{found.question} take more than {MAX_STEPS:,} steps of algebra to work out"
-        error = (entry or found.entry()).error(cause, HINT)
+        error = (entry or found.entry()).error(cause, found.hint)
         raise FinalError(error.cause, hint=error.hint, origin=error.origin, entry=error.entry)

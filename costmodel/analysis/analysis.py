@@ -26,7 +26,7 @@ from costmodel.algebra.conditions import (
 from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
-from costmodel.algebra.functions import Maximum, Quantity, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
 from costmodel.algebra.normal_form import by_resolution, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
@@ -170,12 +170,12 @@ class Analysis:
     def conditions(self) -> tuple[Condition, ...]:
         """The reduced conditions on the symbols under which the network is valid."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
-        with budget("the conditions", self._longest_asker):
+        with budget("the conditions", self.longest_asker):
             found = reduced(asked, self._least, (*self._given, *self.assumed.known))
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
-    def _longest_asker(self) -> Entry:
+    def longest_asker(self) -> Entry:
         """Return the entry that asks for the longest condition."""
         asked = self.propagation.requirements
         return max(asked, key=lambda each: len(condition_text(each.condition))).node
@@ -335,6 +335,8 @@ class Analysis:
     @once
     def by_resolution(self, expression: Expr) -> Expr:
         """Return a sum over layers with one term per resolution (see `normal_form`)."""
+        if not expression.is_Add:
+            return expression
         return by_resolution(expression, self._extents, self._depths)
 
     @cached_property
@@ -372,12 +374,19 @@ class Analysis:
 
         What depends on the turn of a repeat is that of the last.
         """
-        shown = self.assumed.shown(self._in_last_turn(expression))
-        return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
+        if expression not in self._laws:
+            shown = self.assumed.shown(self._in_last_turn(expression))
+            whole = unfloored(shown, self._whole, of_quotients=True)
+            self._laws[expression] = settled(whole, self._whole)
+        return self._laws[expression]
+
+    @cached_property
+    def _laws(self) -> dict[Expr, Expr]:
+        return {}
 
     def _in_last_turn(self, expression: Expr) -> Expr:
         for index, last in self.propagation.last_turns.items():
-            if expression.has(index):
+            if index in symbols_in(expression):
                 expression = at_turn(expression, index, last)
         return expression
 

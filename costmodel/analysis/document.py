@@ -56,6 +56,27 @@ class Shapes(NamedTuple):
     shapes: tuple[tuple[Expr | Rational, ...], ...]
 
 
+class Names(dict[Expr, str]):
+    """Expressions with the names that stand for them, and the printers that know these."""
+
+    def __init__(self, names: Mapping[Expr, str] | None = None) -> None:
+        super().__init__(names or {})
+        self._printers: dict[type[PythonText], PythonText] = {}
+
+    def printer(self, kind: "type[PythonText] | None" = None) -> "PythonText":
+        """Return the printer of a kind, which remembers what it has printed.
+
+        Args:
+            kind: how expressions are written, else as Python.
+        """
+        from costmodel.algebra.printing import PythonText
+
+        kind = kind or PythonText
+        if kind not in self._printers:
+            self._printers[kind] = kind(self)
+        return self._printers[kind]
+
+
 class ClosedForm(NamedTuple):
     """A closed form with the names that stand in it.
 
@@ -68,7 +89,7 @@ class ClosedForm(NamedTuple):
     """
 
     expression: Expr
-    names: Mapping[Expr, str] = {}
+    names: Names = Names()
     read: Callable[[Expr], Expr] = lambda expression: expression
     name: str = ""
     parts: tuple[tuple[str, "ClosedForm"], ...] = ()
@@ -79,9 +100,7 @@ class ClosedForm(NamedTuple):
         Args:
             printer: how expressions are written, else as Python.
         """
-        from costmodel.algebra.printing import PythonText
-
-        show = (printer or PythonText)(self.names)
+        show = self.names.printer(printer)
         if self.name:
             return f"{show.symbol(self.name)} = {show.show(self.expression)[0]}"
         shown = show(self.read(self.expression))
@@ -89,9 +108,7 @@ class ClosedForm(NamedTuple):
 
     def terms(self) -> tuple[str, ...]:
         """Return the lines that the text has where a terminal is too narrow for one."""
-        from costmodel.algebra.printing import PythonText
-
-        before, terms, after = PythonText(self.names).factored_terms(self._shortened)
+        before, terms, after = self.names.printer().factored_terms(self._shortened)
         first, *others = terms
         lines = [before + first, *(" " * len(before) + term for term in others)]
         lines[-1] += after
@@ -100,10 +117,9 @@ class ClosedForm(NamedTuple):
     @property
     def _shortened(self) -> Expr:
         from costmodel.algebra.factoring import tight
-        from costmodel.algebra.printing import PythonText
 
         law = self.read(self.expression)
-        return tight(law) if len(PythonText(self.names)(law)) > LONGEST_LAW else law
+        return tight(law) if len(self.names.printer()(law)) > LONGEST_LAW else law
 
 
 Cell = str | Rational | Shapes | ClosedForm | None

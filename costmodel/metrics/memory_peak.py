@@ -63,7 +63,8 @@ def best_order(basis: Basis) -> "BestOrder":
     from costmodel.metrics import schedule
 
     evaluate = basis.network.evaluator
-    order = schedule.best_order(basis.derived(run), evaluate)
+    with budget("the orders of the layers", basis.network.propagation.largest_layer):
+        order = schedule.best_order(basis.derived(run), evaluate)
     return order.with_memory(_memory_while(order.run, basis), evaluate)
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from sympy import Expr
 
 from costmodel.algebra.evaluate import Evaluator, Value
+from costmodel.algebra.work import afforded
 from costmodel.metrics.liveness import Run
 from costmodel.metrics.segments import Columns, Numbers, Segment, Work, WorkedOut, segments_of
 
@@ -95,7 +96,7 @@ def _arranged(work: Work, events: range, turns: "WorkedOut") -> _Arranged:
     search = _Search(Segment(work, events), columns)
     found = search.better_order()
     order = events if found is None else [events[i] for i in found]
-    return _Arranged(order, search.states <= MAX_STATES, search.states)
+    return _Arranged(order, search.is_over, search.states)
 
 
 class _Search:
@@ -105,12 +106,14 @@ class _Search:
         segment: the events.
         columns: the sizes of their pieces.
         states: how many sets of events were looked at.
+        is_over: whether it has not been given up.
     """
 
     def __init__(self, segment: Segment, columns: Columns) -> None:
         self.segment = segment
         self.columns = columns
         self.states = 0
+        self.is_over = True
 
     def better_order(self) -> list[int] | None:
         """The best order, if there is a better one than the given and it is found."""
@@ -122,14 +125,18 @@ class _Search:
         queue, alive = [(least, len(self.segment.events), 0)], {0: self._start()}
         reached: dict[int, Value] = {0: least}
         came: dict[int, tuple[int, int]] = {}
-        while queue and self.states <= MAX_STATES:
+        while queue:
             peak, left, done = heappop(queue)
             if peak > reached[done]:
                 continue
             if not left:
                 return _way(came, done)
+            steps = self._steps(done, alive[done], peak)
             self.states += 1
-            for event, now, needed, after in self._steps(done, alive[done], peak):
+            self.is_over = self.states <= MAX_STATES and afforded(len(steps))
+            if not self.is_over:
+                break
+            for event, now, needed, after in steps:
                 high = max(peak, needed)
                 if high < reached.get(now, given):
                     reached[now], came[now], alive[now] = high, (done, event), after

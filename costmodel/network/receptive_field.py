@@ -12,7 +12,7 @@ each element is an axis of features, and is not followed: channels, or the width
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from itertools import accumulate, pairwise, takewhile
 from typing import NamedTuple
 
@@ -679,6 +679,7 @@ def _is_untouched(source: Source, seen: Seen) -> bool:
     return source.axis == 1 and isinstance(seen, Span) and seen.is_point and seen.stride is S.One
 
 
+@lru_cache(maxsize=10_000)
 def _measured(seen: Seen, measure: Measure) -> Expr | str:
     if isinstance(seen, End):
         return str(seen)

@@ -224,12 +224,16 @@ def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MI
 def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
     """Draw a label and what it stands for, which stays in its column where a terminal breaks it."""
     label, style, shown = entry.label, entry.style, entry.sign + entry.shown
+    if not console.is_terminal:
+        begin = (
+            f"{label}\n{'':<{indent}}" if shown and len(label) >= indent else f"{label:<{indent}}"
+        )
+        console.file.write(f"{begin}{shown}\n")
+        return
     if len(label) >= indent or not shown:
         console.print(Text(label, style), soft_wrap=True)
         label = ""
-    if shown and not console.is_terminal:
-        console.print(Text.assemble((f"{label:<{indent}}", style), shown), soft_wrap=True)
-    elif shown:
+    if shown:
         grid = Grid.grid()
         grid.add_column(width=indent, style=style)
         grid.add_column(overflow="fold")

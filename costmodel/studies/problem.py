@@ -16,11 +16,15 @@ from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact, floor_div
 from costmodel.algebra.monotonicity import linear, trend
+from costmodel.algebra.work import charge
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import Constraint
 from costmodel.analysis.domains import domain_of
 
 End = Literal["largest", "smallest"]
+
+REQUIREMENTS_OF_STEP = 20
+"""How many conditions at numbers count as one step of work."""
 
 
 class Verdict(Enum):
@@ -125,12 +129,26 @@ class Question:
             0
         } == {-1}
 
+    def is_valid_at(self, value: Rational) -> bool:
+        """Return whether the network is valid at a value of the symbol.
+
+        Args:
+            value: of the symbol.
+        """
+        self._charge()
+        return self.analysis.is_valid_at({self.name: value})
+
+    def _charge(self) -> None:
+        """Count one value as a step of work, and more where the network asks for much."""
+        charge(1 + len(self.analysis.propagation.requirements) // REQUIREMENTS_OF_STEP)
+
     def holds(self, constraint: Constraint, value: Rational) -> bool:
         """Return whether a constraint holds at a value, valid or not; not where a law has no value.
 
         Raises:
             TooLargeError: its numbers have more bits than are computed.
         """
+        self._charge()
         try:
             if constraint in self.bounds:
                 return constraint.holds(Evaluator({self.symbol: value}))
@@ -142,6 +160,7 @@ class Question:
 
     def sample(self, value: Rational) -> Sample:
         """The numbers at a value, and what breaks there."""
+        self._charge()
         try:
             point = self.analysis.at(**{self.name: value})
         except (SpecError, ExpressionError) as error:

@@ -7,7 +7,7 @@ from math import comb, prod
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sympy import Expr, Symbol, cancel, expand, factor, nan, zoo
+from sympy import Expr, Mul, Symbol, cancel, expand, factor, nan, zoo
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
@@ -35,6 +35,9 @@ PUBLISHED = Path(__file__).parent / "published"
 
 MAX_TERMS = 5_000
 """The most terms of a formula that is multiplied out."""
+
+MAX_FACTORED = 100
+"""The most terms of a formula whose factors are looked for."""
 
 
 class Count(NamedTuple):
@@ -197,14 +200,11 @@ def prove(law: Law) -> Proof:
             name: count.of(analyses[count.network]) for name, count in derivation.counts.items()
         }
         derived = _expression(derivation.tree, law, assumed, counts)
-    return Proof(
-        law=law,
-        convention=convention,
-        conditions=_conditions(analyses.values()),
-        derived=derived,
-        published=_formula("published", law, assumed),
-        stated=_formula("residual", law, assumed),
-    )
+    published = _formula("published", law, assumed)
+    stated = _formula("residual", law, assumed)
+    with law.place("published"):
+        _require_small(derived - published - stated)
+    return Proof(law, convention, _conditions(analyses.values()), derived, published, stated)
 
 
 def _symbols(law: Law) -> dict[str, Symbol]:
@@ -254,16 +254,25 @@ def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str,
     found = separated(found)
     if found.has(nan, zoo):
         raise ExpressionError("division by zero")
-    if _terms(found) > MAX_TERMS:
-        raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
+    _require_small(found)
     return found
 
 
+def _require_small(formula: Expr) -> None:
+    """Make sure that a formula can be multiplied out, and over one denominator.
+
+    Raises:
+        ExpressionError: it has too many terms then.
+    """
+    if _terms(formula) > MAX_TERMS:
+        raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
+
+
 def _terms(expression: Expr) -> int:
-    """How many terms an expression has at most where it is multiplied out."""
+    """Return how many terms an expression has at most, multiplied out over one denominator."""
     inner = [_terms(part) for part in expression.args]
     if expression.is_Add:
-        return sum(inner)
+        return sum(inner) * prod(map(_terms, _denominators(expression)))
     if expression.is_Mul:
         return prod(inner)
     if expression.is_Pow and expression.exp.is_Integer:
@@ -272,10 +281,18 @@ def _terms(expression: Expr) -> int:
     return 1
 
 
+def _denominators(expression: Expr) -> set[Expr]:
+    """Return the sums that terms of a sum are divided by."""
+    factors = (factor for term in expression.args for factor in Mul.make_args(term))
+    return {x.base for x in factors if x.is_Pow and x.base.is_Add and x.exp.is_negative}
+
+
 def shown(expression: Expr) -> str:
     """A formula as the shortest of its forms; a quotient in it need not be an integer."""
     canonical = cancel(expression)
-    forms = (expression, expand(canonical), factor(canonical))
+    forms = [expression, expand(canonical)]
+    if _terms(canonical) <= MAX_FACTORED:
+        forms.append(factor(canonical))
     return min(map(real_text, forms), key=len)
 
 

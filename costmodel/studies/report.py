@@ -14,6 +14,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.algebra.once import once
+from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
 from costmodel.analysis.standing import standing_notes
@@ -325,7 +326,8 @@ class Report:
         from costmodel.algebra.factoring import tight
         from costmodel.algebra.printing import PythonText
 
-        law, show = self.analysis.read(expression), PythonText(printer.named)
+        law = self.analysis.read(expression)
+        show = printer if type(printer) is PythonText else PythonText(printer.named)
         return tight(law) if len(show(law)) > LONGEST_LAW else law
 
     def show_value(self, expression: Expr) -> str:
@@ -431,8 +433,9 @@ class Report:
             for clash in found
         )
 
-    def naming(self, metrics: Iterable[Metric]) -> "Naming":
-        """The names of what the laws of some metrics share; the spec's own ones are kept.
+    @once
+    def naming(self, metrics: tuple[Metric, ...]) -> "Naming":
+        """Return the names of what the laws of some metrics share; the spec's own ones are kept.
 
         Args:
             metrics: those whose totals are shown.
@@ -445,7 +448,8 @@ class Report:
         counts = (count for row in self.rows for count in row.counts.values()) if given else ()
         totals = (self.total_if_any(metric.name) for metric in metrics)
         laws = [law for law in totals if law is not None]
-        return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+        with budget("the names in the laws", self.analysis.propagation.largest_layer):
+            return naming(laws, given, {*graph.symbols, *graph.let}, counts)
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""

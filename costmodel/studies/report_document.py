@@ -19,6 +19,7 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Kind,
+    Names,
     Note,
     Row,
     Shapes,
@@ -113,10 +114,11 @@ def row_of(report: Report, row: Layer, cells: dict[str, Cell]) -> Row:
 def symbolic_table(report: Report) -> Table:
     """Return the lines with their counts as closed forms, which share names, and all totals."""
     naming = report.naming(report.totals)
+    shared, own = Names(naming.names), Names(naming.own)
 
     def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
         yield "shape", Shapes(row.shapes)
-        names = naming.names if row.is_group else naming.own
+        names = shared if row.is_group else own
         for metric in report.columns:
             count = row.counts.get(metric.name)
             law = None if count is None else ClosedForm(count, names, report.analysis.read)
@@ -124,17 +126,17 @@ def symbolic_table(report: Report) -> Table:
 
     columns = (*BEGINNING, *(Column(metric.name, metric.title) for metric in report.columns))
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
-    totals = {metric.name: _total(report, metric, naming) for metric in report.totals}
+    totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
     total = Row({"layer": "total", **totals})
     return Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
 
 
-def _total(report: Report, metric: Metric, naming: "Naming") -> ClosedForm | None:
+def _total(report: Report, metric: Metric, names: Names) -> ClosedForm | None:
     """Return a metric of the network, a peak with its layers."""
     total = report.total_if_any(metric.name)
     if total is None:
         return None
-    analysis, names = report.analysis, naming.names
+    analysis = report.analysis
     peaks = report.peaks(metric.name) if metric.name in PEAKS else ()
     parts = (
         (each.owner, ClosedForm(analysis.law(each.term), names, analysis.read)) for each in peaks
@@ -146,7 +148,7 @@ def _where(naming: "Naming") -> Iterator[ClosedForm]:
     """Return the definitions of names, each by those before it."""
     known: dict[Expr, str] = {}
     for expression, name in naming.names.items():
-        yield ClosedForm(expression, dict(known), name=name)
+        yield ClosedForm(expression, Names(known), name=name)
         known[expression] = name
 
 
@@ -189,7 +191,9 @@ def notes(report: Report) -> list[Note]:
 
 
 def _of_laws(report: Report) -> Iterator[Note]:
-    """Return what is said below laws of fields and peaks."""
+    """Return what is said below closed forms: of names, of fields and of peaks."""
+    if not report.naming(report.totals).is_whole:
+        yield "names", "what these laws share has none: they are too long to look for it"
     if any(metric.of_places for metric in report.totals):
         has_law = report.analysis.none_of("receptive_field") is None
         notes = report.field_notes[1:] if has_law else report.field_notes

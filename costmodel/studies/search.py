@@ -309,7 +309,7 @@ class Line:
         question, tried = self.question, 0
         for piece in islice(self._pieces(part), MAX_TRIES):
             tried += 1
-            if question.analysis.is_valid_at({question.name: piece.inside}):
+            if question.is_valid_at(piece.inside):
                 sample = question.sample(piece.inside)
                 if not sample.broken:
                     return self._found(piece, sample, part)

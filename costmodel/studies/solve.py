@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
+from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.loading import analyze_architecture
@@ -22,6 +23,8 @@ from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies.problem import Answer, End, Question
 from costmodel.studies.search import Grid, Line
+
+TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
 
 def ask(
@@ -128,5 +131,7 @@ def open_for(
 
 def answer(question: Question) -> Answer:
     """The answer to a question."""
-    search = Line(question) if question.domain.step is None else Grid(question)
-    return search.answer()
+    analysis = question.analysis
+    with budget(f"the values of {question.name}", analysis.propagation.largest_layer, TOO_MANY):
+        search = Line(question) if question.domain.step is None else Grid(question)
+        return search.answer()

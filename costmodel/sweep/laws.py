@@ -13,6 +13,7 @@ from archspec.trees import Items, Measure, Name, Number, Tree, Value
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.algebra.translate import translate
+from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import Constraint, Stated, read_constraints, read_quantity
 from costmodel.metrics.registry import METRICS
@@ -174,8 +175,14 @@ def lowered(
     laws: Laws, denominators: Mapping[str, int], links: Mapping[str, Link] | None = None
 ) -> Lowered:
     """The program of some laws, the given symbols being integers over denominators."""
+    hint = "ask for fewer columns, or give some symbols a number with --set"
+    with budget("the operations of the sweep", laws.analysis.propagation.largest_layer, hint):
+        return _lowered(laws, denominators, links or {})
+
+
+def _lowered(laws: Laws, denominators: Mapping[str, int], links: Mapping[str, Link]) -> Lowered:
     symbols = laws.analysis.symbols
-    linked = laws.links(links or {})
+    linked = laws.links(links)
     values = laws.values(denominators, linked)
     program = Program({symbols[name]: under for name, under in denominators.items()}, values)
     inputs = {name: program.lower(symbols[name]).over for name in denominators}

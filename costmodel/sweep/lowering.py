@@ -27,6 +27,7 @@ from costmodel.algebra.functions import (
     amount_of,
     plain,
 )
+from costmodel.algebra.work import charge
 
 MAX_POWER = 64
 """The largest exponent that is multiplied out."""
@@ -86,6 +87,7 @@ class Program:
 
     def _place(self, node: Node) -> int:
         if node not in self._places:
+            charge(1)
             self._places[node] = len(self.nodes)
             self.nodes.append(node)
             own = {str(node.value)} if node.name == "input" else set[str]()
