@@ -7,11 +7,11 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.metrics.registry import OpenLawError
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")

@@ -19,10 +19,10 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
-from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import traffic
 from costmodel.metrics.liveness import AtWork
-from costmodel.metrics.registry import METRICS, each_by_each, open_law
+from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
 from costmodel.scenario.devices import operation_energy
@@ -166,7 +166,7 @@ class Energies:
                 for each, times in _over_turns(moved, joules, turn):
                     runs[each].append(times)
         except OpenFormError:
-            raise open_law("energy_activations", layer) from None
+            raise open_law("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
 
     def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:

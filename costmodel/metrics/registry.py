@@ -9,7 +9,14 @@ from sympy import Add, Expr, Integer, S
 from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.places import OpenPlacesError
-from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, where_it_happens
+from costmodel.algebra.sums import (
+    OpenFormError,
+    closed_sum,
+    each_by_each,
+    largest_turn,
+    open_law,
+    where_it_happens,
+)
 from costmodel.metrics.data_movement import cached_bytes, in_out, traffic
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.state import count_gradients, count_optimizer_state
@@ -31,17 +38,6 @@ Order = Literal["given", "best"]
 
 SEARCHED = frozenset({"memory_peak_best"})
 """The metrics whose law is that of the values at which it is searched for; elsewhere a bound."""
-
-
-class OpenLawError(SpecError):
-    """A metric has no closed form in the symbols; numbers it has."""
-
-
-def open_law(metric: str, layer: LayerCost) -> OpenLawError:
-    """The error of a metric whose turns have no closed form together."""
-    cause = f"{metric} has no closed form in an open number of turns that each differ"
-    hint, node = "fix the symbols in times with --set", layer.node
-    return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
 
 
 class NoCountError(SpecError):
@@ -143,7 +139,7 @@ class Metric(NamedTuple):
             for each in reversed(turns):
                 count = over(count, each)
         except OpenFormError:
-            raise open_law(self.name, counted.layer) from None
+            raise open_law(self.name, counted.layer.node) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
@@ -160,11 +156,6 @@ class Metric(NamedTuple):
             return Maximum(*(self._part(counted, basis) for counted in layers))
         parts = self.parts(layers, basis) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
-
-
-def each_by_each(often: Expr, count: Expr) -> Expr:
-    """``often·count``, every term of the one by every term of the other."""
-    return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
 
 
 def count_params(layer: LayerCost, basis: Basis) -> Expr:

@@ -12,7 +12,8 @@ from archspec.arithmetic import Rational
 from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.algebra.ranking import Order, Ranking, Stretch
-from costmodel.metrics.registry import Metric, NoCountError, OpenLawError
+from costmodel.algebra.sums import OpenLawError
+from costmodel.metrics.registry import Metric, NoCountError
 from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.number_format import show_amount

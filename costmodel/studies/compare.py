@@ -14,10 +14,11 @@ from archspec.errors import did_you_mean
 from costmodel.algebra.domains import Domain, domain_of, symbols_of
 from costmodel.algebra.functions import exact
 from costmodel.algebra.ranking import Ranking, rank
+from costmodel.algebra.sums import OpenLawError
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import METRICS, SEARCHED, Metric, NoCountError, OpenLawError
+from costmodel.metrics.registry import METRICS, SEARCHED, Metric, NoCountError
 from costmodel.studies.report import Report
 from costmodel.studies.revisions import Source
 
