@@ -19,7 +19,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.kept import Held, Kept, kept
 from costmodel.metrics.products import work
 from costmodel.metrics.step import TrainingStep
-from costmodel.metrics.walk import Event
+from costmodel.metrics.trace import Event
 from costmodel.rules.base import find_backward_rule
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, S
 
 from costmodel.algebra.sums import each_by_each
-from costmodel.metrics.kept import keeps
-from costmodel.metrics.turns import Turn, summed
-from costmodel.metrics.walk import Event
+from costmodel.metrics.iterations import Iteration, summed
+from costmodel.metrics.kept import backward_of, keeps, takes_part, wants
+from costmodel.metrics.trace import Event
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.nests import LoopNest
 from costmodel.scenario.training import Checkpoint
@@ -35,7 +35,7 @@ class Work(NamedTuple):
     forward: Expr
     backward: Expr
     again: Expr
-    within: tuple[Turn, ...]
+    within: tuple[Iteration, ...]
 
     def over_turns(self, count: Expr) -> Expr:
         """One of its counts over all turns."""
@@ -67,19 +67,19 @@ def _macs(nests: Iterable[LoopNest]) -> Expr:
 
 def _core(event: Event) -> Iterator[LoopNest]:
     """The products that are made again with an attention's core."""
-    if event.layer is not None and event.takes_part:
-        yield from (nest for nest in event.layer.cost.nests if nest.name in event.backward.core)
+    if event.layer is not None and takes_part(event):
+        yield from (nest for nest in event.layer.cost.nests if nest.name in backward_of(event).core)
 
 
 def _remade(event: Event) -> Iterator[LoopNest]:
     """The products that are made again, whatever is checkpointed: of what a fused kernel drops."""
-    if event.takes_part and event.layer is not None and event.layer.backward is not None:
+    if takes_part(event) and event.layer is not None and event.layer.backward is not None:
         nests = event.layer.cost.nests
-        yield from (nest for nest in nests if nest.name in event.backward.remade)
+        yield from (nest for nest in nests if nest.name in backward_of(event).remade)
 
 
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """How many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    wanted = [operand.source is None or event.wants(operand.source) for operand in read]
+    wanted = [operand.source is None or wants(event, operand.source) for operand in read]
     return Integer(sum(wanted)) if wanted else S.Zero

@@ -8,19 +8,24 @@ shortest path, found by Dijkstra's algorithm. It is looked for between cuts, the
 others come before or after. The turns of a repeat follow each other with nothing in between.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import chain, islice
 from operator import add, le, sub
 from typing import NamedTuple
 
-from sympy import Expr
+from sympy import Add, Expr
 
 from costmodel.algebra.evaluate import Evaluator, Value
+from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
-from costmodel.metrics.segments import Columns, Numbers, Segment, Work, WorkedOut, segments_of
+from costmodel.metrics.precedence import Plan, Segment
 
 MAX_STATES = 20_000
 """The most sets of layers that are looked at between two cuts."""
+
+MAX_ITERATIONS = 1_000
+"""The most iterations of repeats whose sizes are told apart."""
 
 
 class Order(NamedTuple):
@@ -62,14 +67,14 @@ class BestOrder(NamedTuple):
 
 
 def best_order(run: Run, evaluate: Evaluator) -> Order:
-    """The order with the least peak at some values; the given one where none is better.
+    """Return the order with the least peak at some values; the given one where none is better.
 
     Args:
         run: the network at work in the given order.
         evaluate: gives sizes their numbers.
     """
-    work, turns = Work(run), WorkedOut(evaluate)
-    found = [_arranged(work, segment, turns) for segment in segments_of(work)]
+    sizes = _Sizes(evaluate)
+    found = [_arranged(segment, sizes) for segment in Plan(run).segments()]
     left = (run.events[i].layer for each in found if not each.is_searched for i in each.order)
     unsearched = dict.fromkeys(layer.node.path for layer in left if layer is not None)
     events = tuple(run.events[i] for each in found for i in each.order)
@@ -85,17 +90,90 @@ class _Arranged(NamedTuple):
     states: int
 
 
-def _arranged(work: Work, events: range, turns: "WorkedOut") -> _Arranged:
-    """The events between two cuts in their best order."""
-    if len(events) < 2:
-        return _Arranged(events, is_searched=True, states=0)
-    columns = turns.columns(work, events)
+def _arranged(segment: Segment, sizes: "_Sizes") -> _Arranged:
+    """Return the events between two cuts in their best order."""
+    if len(segment.events) < 2:
+        return _Arranged(segment.events, is_searched=True, states=0)
+    columns = sizes.columns(segment)
     if columns is None:
-        return _Arranged(events, is_searched=False, states=0)
-    search = _Search(Segment(work, events), columns)
-    found = search.better_order()
-    order = events if found is None else [events[i] for i in found]
+        return _Arranged(segment.events, is_searched=False, states=0)
+    search = _Search(segment, columns)
+    order = search.better_order() or segment.events
     return _Arranged(order, search.states <= MAX_STATES, search.states)
+
+
+Numbers = tuple[Value, ...]
+"""A size in each of the iterations that are told apart."""
+
+
+class _Columns(NamedTuple):
+    """The sizes of a segment's values, in each of the iterations that are told apart.
+
+    Attributes:
+        sizes: of each value.
+        others: together, of what is in memory all along.
+        inside: of each event, the iterations that it is in, with what is inside it then.
+    """
+
+    sizes: Mapping[int, Numbers]
+    others: Numbers
+    inside: Mapping[int, list[tuple[int, Value]]]
+
+
+class _Sizes:
+    """The numbers of sizes in the iterations of repeats."""
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self.evaluators: dict[tuple[Iteration, ...], list[Evaluator]] = {(): [evaluate]}
+
+    def _in(self, within: tuple[Iteration, ...]) -> list[Evaluator]:
+        """Return what evaluates in each of some iterations; too many are cut off."""
+        if within not in self.evaluators:
+            outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
+            found = islice(chain.from_iterable(outer), MAX_ITERATIONS + 1)
+            self.evaluators[within] = list(found)
+        return self.evaluators[within]
+
+    def columns(self, segment: Segment) -> _Columns | None:
+        """Return the sizes of what a segment touches; None where there are too many iterations."""
+        plan, touched = segment.plan, segment.touched
+        sizes = [plan.values[value].bytes for value in touched]
+        sizes.append(Add(*(plan.values[value].bytes for value in segment.passing)))
+        grouped: dict[tuple[Iteration, ...], list[int]] = {}
+        for i in segment.events:
+            if plan.events[i].layer is not None:
+                grouped.setdefault(plan.events[i].within, []).append(i)
+        if any(len(self._in(within)) > MAX_ITERATIONS for within in grouped):
+            return None
+        found: dict[Numbers, int] = {}
+        inside: dict[int, list[tuple[int, Value]]] = {i: [] for i in segment.events}
+        for within, events in grouped.items():
+            inner = [Add(*plan.events[i].inside) for i in events]
+            rows = [tuple(map(each, sizes + inner)) for each in self._in(within)]
+            for row in _undominated(rows):
+                column = found.setdefault(row[: len(sizes)], len(found))
+                for i, size in zip(events, row[len(sizes) :], strict=True):
+                    inside[i].append((column, size))
+        *of_values, others = zip(*found, strict=True) if found else [()] * len(sizes)
+        return _Columns(dict(zip(touched, of_values, strict=True)), others, inside)
+
+
+def _in_iteration(iteration: Iteration, evaluate: Evaluator) -> Iterator[Evaluator]:
+    """Yield what evaluates in each of the iterations that one stands for."""
+    indices = iteration.indices(int(evaluate(iteration.runs)))
+    if iteration.turns is None:
+        yield from [evaluate] if indices else []
+    else:
+        yield from (evaluate.at_turn(iteration.turns.index, i) for i in indices)
+
+
+def _undominated(rows: Iterable[Numbers]) -> list[Numbers]:
+    """Return the rows that no other is as large as everywhere: one of those has the largest sum."""
+    kept: list[Numbers] = []
+    for row in sorted(set(rows), reverse=True):
+        if not any(all(map(le, row, other)) for other in kept):
+            kept.append(row)
+    return kept
 
 
 class _Search:
@@ -103,30 +181,33 @@ class _Search:
 
     Attributes:
         segment: the events.
-        columns: the sizes of their pieces.
+        plan: what they read and make.
+        columns: the sizes of that.
         states: how many sets of events were looked at.
     """
 
-    def __init__(self, segment: Segment, columns: Columns) -> None:
+    def __init__(self, segment: Segment, columns: _Columns) -> None:
         self.segment = segment
+        self.plan = segment.plan
         self.columns = columns
         self.states = 0
 
     def better_order(self) -> list[int] | None:
-        """The best order, if there is a better one than the given and it is found."""
-        given, least = self._peak(), max(map(self._least, range(len(self.segment.events))))
+        """Return the best order, if there is a better one than the given and it is found."""
+        given, least = self._peak(), max(map(self._least, self.segment.events))
         return self._search(least, given) if least < given else None
 
     def _search(self, least: Value, given: Value) -> list[int] | None:
-        """Dijkstra's algorithm over sets of events; no order has a peak below the least."""
-        queue, alive = [(least, len(self.segment.events), 0)], {0: self._start()}
-        reached: dict[int, Value] = {0: least}
+        """Run Dijkstra's algorithm over sets of events; no order has a peak below the least."""
+        start, end = self.segment.start, self.segment.end
+        queue, alive = [(least, len(self.segment.events), start)], {start: self._start()}
+        reached: dict[int, Value] = {start: least}
         came: dict[int, tuple[int, int]] = {}
         while queue and self.states <= MAX_STATES:
             peak, left, done = heappop(queue)
             if peak > reached[done]:
                 continue
-            if not left:
+            if done == end:
                 return _way(came, done)
             self.states += 1
             for event, now, needed, after in self._steps(done, alive[done], peak):
@@ -138,7 +219,7 @@ class _Search:
         return None
 
     def _steps(self, done: int, alive: Numbers, peak: Value) -> list["_Step"]:
-        """The next events; one alone, where it neither raises the peak nor adds to memory.
+        """Return the next events; one alone, where it neither raises the peak nor adds to memory.
 
         Whatever else is done first, such an event frees no less later, and all others need no more
         once it is done: so it may come first.
@@ -153,17 +234,18 @@ class _Search:
         return steps
 
     def _step(self, event: int, done: int, alive: Numbers) -> "_Step":
-        segment, sizes = self.segment, self.columns.sizes
+        plan, sizes = self.plan, self.columns.sizes
         now = done | 1 << event
+        is_reused = any(plan.is_dead(value, now) for value in plan.reuses[event])
         during = after = alive
-        for piece, homes in segment.makes[event]:
-            if not any(segment.is_dead(home, now) for home in homes):
-                during = tuple(map(add, during, sizes[piece]))
-            if not segment.is_dead(piece, now):
-                after = tuple(map(add, after, sizes[piece]))
-        for piece in segment.reads[event]:
-            if segment.is_dead(piece, now):
-                after = tuple(map(sub, after, sizes[piece]))
+        for value in plan.makes[event]:
+            if not is_reused:
+                during = tuple(map(add, during, sizes[value]))
+            if not plan.is_dead(value, now):
+                after = tuple(map(add, after, sizes[value]))
+        for value in plan.reads[event]:
+            if plan.is_dead(value, now):
+                after = tuple(map(sub, after, sizes[value]))
         return _Step(event, now, self._largest(event, during), after)
 
     def _largest(self, event: int, during: Numbers) -> Value:
@@ -171,35 +253,38 @@ class _Search:
         return max((during[column] + inner for column, inner in inside), default=0)
 
     def _start(self) -> Numbers:
-        made = (s for s, m in zip(self.columns.sizes, self.segment.maker, strict=True) if m < 0)
-        return self._together(made)
+        return self._together(
+            size
+            for value, size in self.columns.sizes.items()
+            if self.plan.maker[value] < self.segment.events.start
+        )
 
     def _together(self, sizes: Iterable[Numbers]) -> Numbers:
-        """Some sizes with what is in memory all along."""
+        """Return some sizes with what is in memory all along."""
         return tuple(map(sum, zip(self.columns.others, *sizes, strict=True)))
 
     def _peak(self) -> Value:
-        """The peak of the given order."""
+        """Return the peak of the given order."""
         peak: Value = 0
-        done, alive = 0, self._start()
-        for event in range(len(self.segment.events)):
+        done, alive = self.segment.start, self._start()
+        for event in self.segment.events:
             _, done, needed, alive = self._step(event, done, alive)
             peak = max(peak, needed)
         return peak
 
     def _least(self, event: int) -> Value:
-        """What is in memory while an event works, whatever the order."""
-        segment, sizes = self.segment, self.columns.sizes
-        before, own = segment.ancestors[event], 1 << event
-        latest = segment.all & ~segment.descendants[event]
+        """Return what is in memory while an event works, whatever the order."""
+        plan, sizes = self.plan, self.columns.sizes
+        before, latest = self.segment.ancestors[event], ~self.segment.descendants[event]
+        latest &= self.segment.end
         needed = [
-            sizes[piece]
-            for piece, maker in enumerate(segment.maker)
-            if (maker < 0 or before >> maker & 1) and not segment.is_dead(piece, latest & ~own)
+            size
+            for value, size in sizes.items()
+            if (plan.maker[value] < 0 or before >> plan.maker[value] & 1)
+            and not plan.is_dead(value, latest & ~(1 << event))
         ]
-        for piece, homes in segment.makes[event]:
-            if not any(segment.is_dead(home, latest) for home in homes):
-                needed.append(sizes[piece])
+        if not any(plan.is_dead(value, latest) for value in plan.reuses[event]):
+            needed += [sizes[value] for value in plan.makes[event]]
         return self._largest(event, self._together(needed))
 
 
@@ -207,9 +292,9 @@ class _Step(NamedTuple):
     """An event that comes next.
 
     Attributes:
-        event: it.
+        event: the event.
         now: the events that are done then.
-        needed: what is in memory while it works, in the turn where it is most.
+        needed: what is in memory while it works, in the iteration where it is most.
         after: what is in memory after it.
     """
 
@@ -220,9 +305,9 @@ class _Step(NamedTuple):
 
 
 def _way(came: Mapping[int, tuple[int, int]], done: int) -> list[int]:
-    """The events in the order in which they led to a set."""
+    """Return the events in the order in which they led to a set."""
     order = []
-    while done:
+    while done in came:
         done, event = came[done]
         order.append(event)
     return order[::-1]

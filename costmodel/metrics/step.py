@@ -15,7 +15,8 @@ from costmodel.algebra.work import Entry, budget
 from costmodel.metrics.kept import Held, Kept, kept, over_turns
 from costmodel.metrics.products import Work, work
 from costmodel.metrics.registry import METRICS, count_macs
-from costmodel.metrics.walk import Event, walk
+from costmodel.metrics.trace import Event
+from costmodel.metrics.walk import walk
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import Propagation
@@ -49,7 +50,7 @@ class TrainingStep:
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         with self._budget():
-            return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.basis)))
 
     def _budget(self) -> AbstractContextManager[None]:
         """Bound the work of one question; the layer that is in the most turns is to blame."""

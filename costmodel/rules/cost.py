@@ -1,6 +1,6 @@
 """What a layer costs before any convention decides what counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -130,6 +130,9 @@ class Cost(NamedTuple):
             None for places at no constant distance.
         ends: the axes of the input of which every element sees all.
         sees: how many of its inputs enter what it makes, where others only give a size.
+        is_part: whether a view shows only some of its input's elements.
+        reuses: the inputs in whose memory a layer in place may write its output; where it is not
+            given, those of the output's extents.
     """
 
     output: Output
@@ -146,6 +149,24 @@ class Cost(NamedTuple):
     reads: tuple[Mapping[int, Reads | None], ...] = ()
     ends: tuple[int, ...] = ()
     sees: int | None = None
+    is_part: bool = False
+    reuses: tuple[int, ...] | None = None
+
+    def sharing(
+        self, inputs: Sequence[tuple[Expr, ...]], output: tuple[Expr, ...]
+    ) -> tuple[int, ...]:
+        """Return the inputs in whose memory the output may lie: a view's, or those it overwrites.
+
+        Args:
+            inputs: the shapes that enter.
+            output: the shape that leaves.
+        """
+        if self.output is Output.VIEW:
+            return (0,) if inputs else ()
+        if self.output is not Output.IN_PLACE:
+            return ()
+        alike = (i for i, shape in enumerate(inputs) if shape == output)
+        return tuple(alike) if self.reuses is None else self.reuses
 
     @property
     def slides(self) -> bool:

@@ -93,7 +93,7 @@ def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     starts = {axis: floor_div(site.input[axis] - output[axis], 2) for axis in range(2, rank)}
     reads = {axis: Reads(S.One, start, start) for axis, start in starts.items()}
     carried = (kept_but(rank, *starts), *[(None,) * rank] * (len(site.inputs) - 1))
-    return Cost(Output.VIEW, carried=carried, reads=(reads,), sees=1)
+    return Cost(Output.VIEW, carried=carried, reads=(reads,), sees=1, is_part=True)
 
 
 @cost_rule(Roll)
@@ -141,7 +141,9 @@ def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
     end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
     reads = Reads(site.size("step", layer.step), start, start)
     last = axis if size - start == 1 and end == size else None
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last)
+    return Cost(
+        Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last, is_part=True
+    )
 
 
 @cost_rule(Split, Chunk)
@@ -155,7 +157,7 @@ def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
         sizes = [output[axis]] * layer.outputs
     starts = [Add(*sizes[:i]) for i in range(len(sizes))]
     reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis, is_part=True)
 
 
 @cost_rule(Permute)
@@ -184,7 +186,8 @@ def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
     gone = site.axis_of("dim", layer.dim)
     size = site.input[gone]
     is_last = size - from_start(site.whole("index", layer.index), size) == 1
-    return Cost(Output.VIEW, axes=_all_but(gone, output), last=gone if is_last else None)
+    last = gone if is_last else None
+    return Cost(Output.VIEW, axes=_all_but(gone, output), last=last, is_part=True)
 
 
 def _all_but(gone: int, output: Shape) -> tuple[int, ...]:
