@@ -280,7 +280,7 @@ class Analysis:
     @property
     def given_order(self) -> tuple[str, ...]:
         """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
-        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
+        return self._run.layers
 
     @cached_property
     def best_order(self) -> "BestOrder":

@@ -29,7 +29,7 @@ class Held(NamedTuple):
         size: its elements in one iteration.
         bits: of each element; None where they have the type of the layer's activations.
         share: 1, or where it is kept in some networks only, 1 there and 0 elsewhere.
-        within: the turns that it is made in.
+        within: the iterations that it is made in.
     """
 
     path: str
@@ -42,11 +42,11 @@ class Held(NamedTuple):
 
 
 Measure = Callable[[Held], Expr]
-"""What is counted of a tensor in one turn: its elements, or its bytes."""
+"""What is counted of a tensor in one iteration: its elements, or its bytes."""
 
 
 def elements_of(held: Held) -> Expr:
-    """Its elements in one iteration."""
+    """Return the elements of a tensor in one iteration."""
     return held.size
 
 
@@ -56,7 +56,7 @@ class Again(NamedTuple):
     Attributes:
         path: of the block or the layer.
         held: what it makes again and then keeps.
-        within: the turns that it is in.
+        within: the iterations that it is in.
     """
 
     path: str
@@ -76,16 +76,16 @@ class Kept(NamedTuple):
     again: tuple[Again, ...]
 
     def total(self, measure: Measure = elements_of) -> Expr:
-        """A count of all that is kept."""
+        """Return a count of all that is kept."""
         return Add(*(over_turns(held, measure) for held in self.held))
 
     def most_again(self, measure: Measure = elements_of) -> list[Expr]:
-        """Counts of what is made again, of which the largest is in memory beside what is kept."""
+        """Return counts of what is made again; the largest is in memory beside what is kept."""
         return [largest(size, within) for size, within in _distinct(self.again, measure)]
 
 
 def over_turns(held: Held, measure: Measure) -> Expr:
-    """A count of a tensor, over all turns."""
+    """Return a count of a tensor, over all iterations."""
     return summed(each_by_each(held.share, measure(held)), held.within)
 
 
@@ -137,7 +137,7 @@ def backward_of(event: Event) -> Backward:
 
 
 def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
-    """The blocks that keep something, each with its layers."""
+    """Return the blocks that keep something, each with its layers."""
     found: dict[Block, list[Event]] = defaultdict(list)
     for event in events:
         if event.block is not None:
@@ -146,12 +146,12 @@ def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
 
 
 def keeps(event: Event) -> bool:
-    """Whether a layer keeps anything."""
+    """Return whether a layer keeps anything."""
     return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
 
 
 def _made_again(block: Block, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
-    """What a block keeps beside what is kept anyway."""
+    """Return what a block keeps beside what is kept anyway."""
     own = _Asked(kept_anyway)
     worked = [event for event in events if takes_part(event)]
     for event in worked:
@@ -184,7 +184,7 @@ def _wanted(event: Event) -> Iterator[Inside]:
 
 
 def _inside(event: Event, asked: "_Asked", *, with_core: bool = True) -> Iterator[Held]:
-    """What is kept of what is made inside a layer, but for what its kept output says, too."""
+    """Yield what is kept of what is made inside a layer, but for what its kept output says."""
     for inside in _wanted(event):
         share = 1 - asked.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
@@ -198,7 +198,7 @@ def _held_inside(event: Event, inside: Inside) -> Held:
 
 
 def _cores(worked: Iterable[Event]) -> Iterator[Again]:
-    """The core of every attention: it is made again as a whole."""
+    """Yield the core of every attention: it is made again as a whole."""
     for event in worked:
         core = [_held_inside(event, inside) for inside in _wanted(event) if inside.is_core]
         if core:
@@ -207,7 +207,7 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
 
 
 class _Asked:
-    """The values that are asked for, and where: in all networks, or in those of some turns.
+    """The values that are asked for, and where: in all networks, or in those of some iterations.
 
     Attributes:
         before: what is kept anyway.
@@ -218,25 +218,25 @@ class _Asked:
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 
     def by(self, event: Event) -> None:
-        """What a layer asks for."""
+        """Note what a layer asks for."""
         for case in _asks(event):
             self._note(event, case)
 
     def entering(self, event: Event, block: Block) -> None:
-        """What a layer reads that is made outside its block."""
+        """Note what a layer reads that is made outside its block."""
         for case in (case for cases in event.reads for case in cases):
             if case.value.block is not block:
                 self._note(event, case)
 
     def _note(self, event: Event, case: Case) -> None:
-        """In turns that may not happen a value is asked for only where they do."""
+        """Note a value; in iterations that may not happen it is asked for only where they do."""
         value, where = case.value, case.where
         shared = {iteration.repeat for iteration in value.within}
         others = (iteration.happens for iteration in event.within if iteration.repeat not in shared)
         self._where[value][Mul(where, *others)] = None
 
     def share(self, value: Value) -> Expr:
-        """1 where a value is kept, else 0."""
+        """Return 1 where a value is kept, else 0."""
         before = self.before.share(value) if self.before else S.Zero
         own = either(self._where.get(value, ()))
         return either(where for where in (own, before) if where != 0)
@@ -254,7 +254,7 @@ class _Asked:
 
 
 def either(wheres: Iterable[Expr]) -> Expr:
-    """1 where one of some numbers is 1, which are 1 or 0: ``1 − Π(1 − x)``."""
+    """Return 1 where one of some numbers is 1, which are 1 or 0: ``1 − Π(1 − x)``."""
     given = set(wheres)
     if S.One in given or Add(*given) == 1:
         return S.One
@@ -264,14 +264,12 @@ def either(wheres: Iterable[Expr]) -> Expr:
 def _distinct(
     again: Iterable[Again], measure: Measure
 ) -> Iterator[tuple[Expr, tuple[Iteration, ...]]]:
-    """Each block with its count and its turns; those of all turns at once, where it is the same."""
+    """Yield each block with its count and iterations, at once where those are all the same."""
     by_path: dict[str, dict[tuple[Iteration, ...], Expr]] = defaultdict(dict)
     for path, held, within in again:
         by_path[path][within] = Add(*(over_turns(each, measure) for each in held))
     for sizes in by_path.values():
-        firsts = any(
-            all(iteration.which is Which.FIRST for iteration in within) for within in sizes
-        )
+        firsts = any(all(one.which is Which.FIRST for one in within) for within in sizes)
         if firsts and len(set(sizes.values())) == 1:
             within, size = next(iter(sizes.items()))
             yield size, tuple(iteration._replace(which=Which.ALIKE) for iteration in within)

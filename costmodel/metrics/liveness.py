@@ -44,6 +44,11 @@ class Run(NamedTuple):
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The paths of the layers as they work, once in every iteration that is told apart."""
+        return tuple(e.layer.node.path for e in self.events if e.layer is not None)
+
     def dies(self) -> dict[Value, int]:
         """Return the place of the last event that reads each value; outputs outlive all."""
         last = {v: i for i, event in enumerate(self.events) for v in event.values_read}

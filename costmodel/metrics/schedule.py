@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import chain, islice
 from operator import add, le, sub
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sympy import Add, Expr
@@ -20,6 +21,7 @@ from costmodel.algebra.evaluate import Evaluator, Value
 from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
 from costmodel.metrics.precedence import Plan, Segment
+from costmodel.metrics.trace import Event
 
 MAX_STATES = 20_000
 """The most sets of layers that are looked at between two cuts."""
@@ -28,78 +30,54 @@ MAX_ITERATIONS = 1_000
 """The most iterations of repeats whose sizes are told apart."""
 
 
-class Order(NamedTuple):
-    """An order of the layers.
+class BestOrder(NamedTuple):
+    """The order with the least peak memory at the symbols' values.
 
     Attributes:
         run: the network at work in it.
         unsearched: the layers that are left in the given order, for there are too many.
         states: how many sets of layers were looked at.
+        memory: every layer's path, with the most bytes in memory while it works in this order.
+        is_best: whether no order has a smaller peak, unsearched layers or not.
     """
 
     run: Run
     unsearched: tuple[str, ...]
     states: int
+    memory: Mapping[str, Expr] = MappingProxyType({})
+    is_best: bool = True
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The paths in this order, those of a repeat once in every iteration told apart."""
+        return self.run.layers
 
     def with_memory(self, memory: Mapping[str, Expr], evaluate: Evaluator) -> "BestOrder":
-        """The order with what is in memory while each layer works."""
+        """Return the order with what is in memory while each layer works."""
         sizes = {path: evaluate(size) for path, size in memory.items()}
         searched = max((s for p, s in sizes.items() if p not in self.unsearched), default=0)
         is_best = all(sizes[path] <= searched for path in self.unsearched)
-        layers = tuple(e.layer.node.path for e in self.run.events if e.layer is not None)
-        return BestOrder(memory, layers, self.unsearched, is_best)
+        return self._replace(memory=memory, is_best=is_best)
 
 
-class BestOrder(NamedTuple):
-    """The order with the least peak memory at the symbols' values.
-
-    Attributes:
-        memory: every layer's path, with the most bytes in memory while it works in this order.
-        layers: the paths in this order; those of a repeat in its first turn, then in a later one.
-        unsearched: the layers that are left in the given order, for there are too many.
-        is_best: whether no order has a smaller peak, unsearched layers or not.
-    """
-
-    memory: Mapping[str, Expr]
-    layers: tuple[str, ...]
-    unsearched: tuple[str, ...]
-    is_best: bool
-
-
-def best_order(run: Run, evaluate: Evaluator) -> Order:
+def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
     """Return the order with the least peak at some values; the given one where none is better.
 
     Args:
         run: the network at work in the given order.
         evaluate: gives sizes their numbers.
     """
-    sizes = _Sizes(evaluate)
-    found = [_arranged(segment, sizes) for segment in Plan(run).segments()]
-    left = (run.events[i].layer for each in found if not each.is_searched for i in each.order)
-    unsearched = dict.fromkeys(layer.node.path for layer in left if layer is not None)
-    events = tuple(run.events[i] for each in found for i in each.order)
-    states = sum(each.states for each in found)
-    return Order(run._replace(events=events), tuple(unsearched), states)
-
-
-class _Arranged(NamedTuple):
-    """Some events in an order, whether it is the best, and how many sets were looked at."""
-
-    order: Sequence[int]
-    is_searched: bool
-    states: int
-
-
-def _arranged(segment: Segment, sizes: "_Sizes") -> _Arranged:
-    """Return the events between two cuts in their best order."""
-    if len(segment.events) < 2:
-        return _Arranged(segment.events, is_searched=True, states=0)
-    columns = sizes.columns(segment)
-    if columns is None:
-        return _Arranged(segment.events, is_searched=False, states=0)
-    search = _Search(segment, columns)
-    order = search.better_order() or segment.events
-    return _Arranged(order, search.states <= MAX_STATES, search.states)
+    sizes, events = _Sizes(evaluate), list[Event]()
+    unsearched, states = dict[str, None](), 0
+    for segment in Plan(run).segments():
+        columns = sizes.columns(segment) if len(segment.events) > 1 else None
+        order, tried = _Search(segment, columns).order() if columns else (segment.events, 0)
+        events += (run.events[i] for i in order)
+        states += tried
+        if tried > MAX_STATES or (columns is None and len(segment.events) > 1):
+            left = (run.events[i].layer for i in order)
+            unsearched |= dict.fromkeys(layer.node.path for layer in left if layer is not None)
+    return BestOrder(run._replace(events=tuple(events)), tuple(unsearched), states)
 
 
 Numbers = tuple[Value, ...]
@@ -192,10 +170,11 @@ class _Search:
         self.columns = columns
         self.states = 0
 
-    def better_order(self) -> list[int] | None:
-        """Return the best order, if there is a better one than the given and it is found."""
+    def order(self) -> tuple[Sequence[int], int]:
+        """Return the best order that is found, with how many sets of events were looked at."""
         given, least = self._peak(), max(map(self._least, self.segment.events))
-        return self._search(least, given) if least < given else None
+        found = self._search(least, given) if least < given else None
+        return found or self.segment.events, self.states
 
     def _search(self, least: Value, given: Value) -> list[int] | None:
         """Run Dijkstra's algorithm over sets of events; no order has a peak below the least."""

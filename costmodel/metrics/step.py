@@ -53,16 +53,16 @@ class TrainingStep:
             return list(map(self._implemented, walk(self.propagation.parts, sizes, self.basis)))
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer that is in the most turns is to blame."""
+        """Bound the work of one question; the layer that works the most often is to blame."""
         return budget("the turns of training", self._longest)
 
     def _longest(self) -> Entry:
-        """Return the layer that works the most often, as far as the length of the law says it."""
+        """Return the layer that works the most often, as far as the length of its closed form says it."""
         counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
         return counted.layer.node
 
     def _implemented(self, event: Event) -> Event:
-        """A layer at work, with what its implementation keeps, fused or not."""
+        """Return a layer at work, with what its implementation keeps, fused or not."""
         layer = event.layer
         if layer is None or layer.backward is None:
             return event
@@ -82,7 +82,7 @@ class TrainingStep:
         return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
 
     def bytes_of(self, held: Held) -> Expr:
-        """The bytes of a tensor that is kept, in one turn."""
+        """Return the bytes of a tensor that is kept, in one iteration."""
         if held.bits is not None:
             return whole_bytes(held.size, held.bits)
         if held.layer is None:
@@ -90,7 +90,7 @@ class TrainingStep:
         return in_bytes(held.size, self.basis.types_of(held.layer).activations)
 
     def in_all(self, held: Held) -> Expr:
-        """The bytes of a tensor that is kept, in all turns."""
+        """Return the bytes of a tensor that is kept, in all iterations."""
         with _closed(held.path):
             return over_turns(held, self.bytes_of)
 
@@ -101,7 +101,7 @@ class TrainingStep:
             return _added((held.path, self.in_all(held)) for held in self.kept.held)
 
     def made_again(self) -> list[Expr]:
-        """Bytes that are made again together, of which the most are in memory at a time."""
+        """Return bytes that are made again together; the most of them are in memory at a time."""
         with self._budget(), _closed("what is made again"):
             return self.kept.most_again(self.bytes_of)
 
@@ -115,7 +115,7 @@ class TrainingStep:
             )
 
     def by_path(self, metric: str) -> Mapping[str, Expr]:
-        """What a metric of training counts, by the path of what it counts it of."""
+        """Return the counts of a metric of training, by the path of the layer, group or input."""
         if metric == "training_macs":
             return self.macs
         if metric == "activations_kept":
@@ -128,7 +128,7 @@ class TrainingStep:
 
 
 def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
-    """The sum of what stands under each name."""
+    """Return the sum of the counts of each name."""
     found: dict[str, list[Expr]] = defaultdict(list)
     for name, count in pairs:
         found[name].append(count)
@@ -137,7 +137,7 @@ def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
 
 @contextmanager
 def _closed(entry: str) -> Iterator[None]:
-    """Bytes that turn by turn are rounded up have no closed sum."""
+    """Raise an error for bytes without a closed sum: those rounded up in every iteration."""
     try:
         yield
     except OpenFormError as error:

@@ -225,13 +225,10 @@ class Tracer:
         charge(STEPS_OF_EVENT, layer.node)
         reads = tuple(scope[tensor] for tensor in layer.reads)
         alike = [i for i in layer.cost.sharing(layer.inputs, layer.output) if self._fits(layer, i)]
-        makes, reuses = (), tuple[Value, ...]()
-        if layer.cost.output is Output.VIEW and alike[:1] == [0]:
-            makes = tuple(self._shown(layer, reads[0]))
-        else:
-            makes = tuple(self._made(layer, reads, here))
-            free = (case for i in alike for case in reads[i] if not case.is_part)
-            reuses = tuple(case.value for case in free if case.value.is_activation)
+        is_view = layer.cost.output is Output.VIEW and bool(alike)
+        makes = tuple(self._shown(layer, reads[0]) if is_view else self._made(layer, reads, here))
+        free = (case for i in alike for case in reads[i] if not case.is_part)
+        reuses = tuple(case.value for case in free if case.value.is_activation)
         scope.update(zip(layer.made, makes, strict=True))
         dtype = self.basis.types_of(layer).activations
         inside = tuple(in_bytes(inner.size, dtype) for inner in self.basis.inside(layer))
