@@ -57,7 +57,7 @@ class TrainingStep:
         return budget("the turns of training", self._longest)
 
     def _longest(self) -> Entry:
-        """Return the layer that works the most often, as far as the length of its closed form says it."""
+        """Return the layer whose number of runs has the longest closed form."""
         counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
         return counted.layer.node
 

@@ -33,8 +33,7 @@ from costmodel.algebra.places import (
 from costmodel.algebra.work import charge
 from costmodel.network.propagation import Counted, GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements
-from costmodel.rules.cost import Output, axes_but
-from costmodel.rules.nests import Axis, LoopNest
+from costmodel.rules.cost import Output
 
 
 class Source(NamedTuple):
@@ -324,11 +323,10 @@ class _Passage(NamedTuple):
         """Return what each output sees, from what the inputs see."""
         cost = self.layer.cost
         before = self._merged(self._aligned(entering[: cost.sees]))
-        if cost.output is Output.VIEW and cost.axes is None and not cost.reads:
+        if cost.is_rearranged:
             return (self._rearranged(before),)
-        outputs = range(len(self.layer.outputs))
-        every = cost.reads or (self._windows(),)
-        read = [self._read(before, every[i % len(every)]) for i in outputs]
+        every = cost.places_read
+        read = [self._read(before, every[i % len(every)]) for i in range(len(self.layer.outputs))]
         return tuple(map(self._carried, read))
 
     def _end(self, why: str, *, goes_on: bool = True) -> End:
@@ -340,7 +338,7 @@ class _Passage(NamedTuple):
             return [
                 self._broadcast(*each) for each in zip(entering, self.layer.inputs, strict=True)
             ]
-        joined = self._joined_axis
+        joined = self.layer.cost.joint if self.layer.cost.output is Output.CONCAT else None
         return list(entering) if joined is None else self._end_to_end(entering, joined)
 
     def _broadcast(self, reach: Reach, shape: Shape) -> Reach:
@@ -352,15 +350,6 @@ class _Passage(NamedTuple):
             source: View(frozenset(axis + shift for axis in axes - same), seen)
             for source, (axes, seen) in reach.items()
         }
-
-    @property
-    def _joined_axis(self) -> int | None:
-        """The axis on which the inputs are joined, where they are."""
-        cost = self.layer.cost
-        if cost.output is not Output.CONCAT or cost.axes is None:
-            return None
-        joins = len(cost.axes) == len(self.layer.inputs[0]) and None in cost.axes
-        return cost.axes.index(None) if joins else None
 
     def _end_to_end(self, entering: Sequence[Reach], axis: int) -> list[Reach]:
         """Return what inputs see that lie one after another on an axis.
@@ -432,16 +421,6 @@ class _Passage(NamedTuple):
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
         return View(axes, together(one.seen, other.seen))
 
-    def _windows(self) -> Mapping[int, Reads | None]:
-        """Return which places of each axis the windows read; None where they leave gaps."""
-        nests = self.layer.cost.nests if self.layer.cost.slides else ()
-        for nest in nests[:1]:
-            spread = nest.operand("output").axes
-            of_axis = _spread if spread else _slid
-            axes = enumerate(spread or nest.operand("input").axes, 2)
-            return {i: of_axis(nest, axis) for i, axis in axes}
-        return {}
-
     def _read(self, before: Reach, reads: Mapping[int, Reads | None]) -> Reach:
         """Return what is seen by what reads some axes so."""
         found = dict(before)
@@ -471,7 +450,9 @@ class _Passage(NamedTuple):
 
     def _carried(self, before: Reach) -> Reach:
         """Return what is seen where each axis of the output is one of the input, or none."""
-        axes, ends = self._axes
+        axes, ends = self.layer.cost.axes_of(len(self.layer.output)), {*self.layer.cost.ends}
+        if axes is None:
+            axes, ends = (None,) * len(self.layer.output), {*range(self._rank)}
         found: dict[Source, View] = {}
         for source, view in before.items():
             moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
@@ -484,6 +465,11 @@ class _Passage(NamedTuple):
             found |= {each: View(moved, seen) for each, (_, seen) in views.items()}
         return found
 
+    @property
+    def _rank(self) -> int:
+        """The most axes of an input."""
+        return max(map(len, self.layer.inputs), default=0)
+
     def _whole(self, seen: Seen) -> End:
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return seen if isinstance(seen, End) else self._end(self._sees_all, goes_on=not pools)
@@ -492,18 +478,6 @@ class _Passage(NamedTuple):
     def _sees_all(self) -> str:
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return "sees the whole map" if pools else "sees the whole axis"
-
-    @property
-    def _axes(self) -> tuple[tuple[int | None, ...], set[int]]:
-        """The axis of the input that each axis of the output is, and those that are seen whole."""
-        cost, rank = self.layer.cost, max(map(len, self.layer.inputs), default=0)
-        if cost.slides:
-            return axes_but(rank, 1 if cost.output is Output.CONV else None), set()
-        if cost.keeps or self._joined_axis is not None or (cost.reads and cost.axes is None):
-            return axes_but(len(self.layer.output)), set(cost.ends)
-        if cost.axes is not None:
-            return cost.axes, set(cost.ends)
-        return (None,) * len(self.layer.output), set(range(rank))
 
     def _rearranged(self, before: Reach) -> Reach:
         """Return what is seen where the same elements have other axes.
@@ -569,33 +543,6 @@ def _but_gates(views: Sequence[View]) -> Sequence[View]:
 def _is_gate(view: View, places: frozenset[int]) -> bool:
     """Return whether what sees all is the same at all places, which lie on some axes."""
     return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
-
-
-def _slid(nest: LoopNest, axis: Axis) -> Reads:
-    """A window that reads ``s·h_o + d·k_h − p``."""
-    stride, dilation = axis.steps
-    span = (_taps(nest, axis) - 1) * dilation
-    return Reads(stride, axis.start, (axis.start + span).expand())
-
-
-def _spread(nest: LoopNest, axis: Axis) -> Reads | None:
-    """A window that writes ``s·h_i + d·k_h − p``: of the taps those that fall on the output.
-
-    With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
-    ``ceil((h_o + p − k_h + 1)/s)`` to ``(h_o + p)//s``, which leaves no gaps where ``k_h >= s``.
-    """
-    stride, dilation = axis.steps
-    reach = _taps(nest, axis) - 1
-    if stride is S.One:
-        return Reads(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
-    if dilation is not S.One or is_at_least(stride - reach, 2, {}):
-        return None
-    return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
-
-
-def _taps(nest: LoopNest, axis: Axis) -> Expr:
-    """The extent of the kernel's loop on an axis."""
-    return nest.over(axis.loops[1:])[0].extent
 
 
 def _narrowed(

@@ -119,7 +119,7 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
     if isinstance(layer, Concat):
         joined = site.axis_of("axis", layer.axis)
-        return Cost(Output.CONCAT, axes=axes_but(len(output), joined), joint=joined)
+        return Cost(Output.CONCAT, axes=axes_but(len(output)), joint=joined)
     assert isinstance(layer, Stack)
     place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
     return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
