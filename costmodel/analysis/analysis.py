@@ -55,7 +55,7 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.network.receptive_field import Fields, end_of, fields_of
+from costmodel.network.receptive_field import ReceptiveFields, end_of, fields_of
 from costmodel.rules.base import Requirement, Shape, elements
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
@@ -313,8 +313,8 @@ class Analysis:
         return {path: Maximum(*sizes) for path, sizes in found.items()}
 
     @cached_property
-    def fields(self) -> Fields:
-        """What every layer sees of the inputs (see `reach`)."""
+    def fields(self) -> ReceptiveFields:
+        """What every layer sees of the inputs (see `receptive_field`)."""
         with budget("the receptive fields", self._largest_layer):
             return fields_of(self.propagation)
 

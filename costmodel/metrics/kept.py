@@ -77,14 +77,14 @@ class Kept(NamedTuple):
 
     def total(self, measure: Measure = elements_of) -> Expr:
         """Return a count of all that is kept."""
-        return Add(*(over_turns(held, measure) for held in self.held))
+        return Add(*(over_iterations(held, measure) for held in self.held))
 
     def most_again(self, measure: Measure = elements_of) -> list[Expr]:
         """Return counts of what is made again; the largest is in memory beside what is kept."""
         return [largest(size, within) for size, within in _distinct(self.again, measure)]
 
 
-def over_turns(held: Held, measure: Measure) -> Expr:
+def over_iterations(held: Held, measure: Measure) -> Expr:
     """Return a count of a tensor, over all iterations."""
     return summed(each_by_each(held.share, measure(held)), held.within)
 
@@ -267,7 +267,7 @@ def _distinct(
     """Yield each block with its count and iterations, at once where those are all the same."""
     by_path: dict[str, dict[tuple[Iteration, ...], Expr]] = defaultdict(dict)
     for path, held, within in again:
-        by_path[path][within] = Add(*(over_turns(each, measure) for each in held))
+        by_path[path][within] = Add(*(over_iterations(each, measure) for each in held))
     for sizes in by_path.values():
         firsts = any(all(one.which is Which.FIRST for one in within) for within in sizes)
         if firsts and len(set(sizes.values())) == 1:

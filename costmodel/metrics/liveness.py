@@ -91,7 +91,7 @@ class AtWork(NamedTuple):
         """Return whether something depends on an index."""
         return any(each.has(one.turns.index) for one in self.within if one.turns is not None)
 
-    def over_turns(self, each: Expr) -> Expr:
+    def over_iterations(self, each: Expr) -> Expr:
         """Return the sum of something over the iterations that this one stands for.
 
         Raises:
@@ -105,7 +105,7 @@ class AtWork(NamedTuple):
         for index, count in (one.turns for one in self.within if one.turns is not None):
             each = range(1, int(evaluate(count))) if self.alive.has(index) else (1,)
             found = [at_turn(alive, index, Integer(i)) for alive in found for i in each]
-        yield from found if evaluate(self.over_turns(S.One)) else ()
+        yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
 def _here(each: Expr, within: Iterable[Iteration]) -> Expr:

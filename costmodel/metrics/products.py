@@ -37,7 +37,7 @@ class Work(NamedTuple):
     again: Expr
     within: tuple[Iteration, ...]
 
-    def over_turns(self, count: Expr) -> Expr:
+    def over_iterations(self, count: Expr) -> Expr:
         """Return one of its counts over all iterations."""
         return summed(count, self.within)
 

@@ -17,7 +17,7 @@ from costmodel.algebra.sums import (
     open_law,
     where_it_happens,
 )
-from costmodel.metrics.data_movement import cached_bytes, in_out, traffic
+from costmodel.metrics.data_movement import cached_bytes, data_movement, in_out
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.state import count_gradients, count_optimizer_state
 from costmodel.network.context import Basis
@@ -203,8 +203,8 @@ def count_activations_peak(layer: LayerCost, basis: Basis) -> Expr:
 
 
 def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of weights, inputs and outputs that are moved at least (see `traffic`)."""
-    return traffic(layer, basis).total
+    """Bytes of weights, inputs and outputs that are moved at least (see `data_movement`)."""
+    return data_movement(layer, basis).total
 
 
 def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
@@ -300,14 +300,14 @@ def _energy(part: str = "", *, of_all_runs: bool = False) -> Metric:
 
 
 def _of_places(name: str, title: str, measure: Measure) -> Metric:
-    """A measure of what a layer's output sees of an axis of the input (see `reach`)."""
+    """A measure of what a layer's output sees of an axis of the input (see `receptive_field`)."""
 
     def of_network(analysis: "Analysis") -> PerLayer:
-        reaches = analysis.fields.reaches
+        fields = analysis.fields.by_layer
 
         def of_layer(layer: LayerCost, basis: Basis) -> Expr:  # noqa: ARG001
             try:
-                found = measured(reaches[layer.node.path], measure)
+                found = measured(fields[layer.node.path], measure)
             except OpenPlacesError as error:
                 cause = f"{name} is none: of {layer.node.path}, {error}"
                 hint = "fix symbols with --set"

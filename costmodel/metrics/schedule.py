@@ -5,7 +5,7 @@ map with its views is there once it is made, until all that read it are done. Wh
 adds nothing where it is the last to read its input, and as much as that else. So an order is a path
 over sets of layers that are done, from none to all, and the best has the least peak: a bottleneck
 shortest path, found by Dijkstra's algorithm. It is looked for between cuts, the layers that all
-others come before or after. The turns of a repeat follow each other with nothing in between.
+others come before or after. The iterations of a repeat follow each other with nothing in between.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError
 from costmodel.algebra.work import Entry, budget
-from costmodel.metrics.kept import Held, Kept, kept, over_turns
+from costmodel.metrics.kept import Held, Kept, kept, over_iterations
 from costmodel.metrics.products import Work, work
 from costmodel.metrics.registry import METRICS, count_macs
 from costmodel.metrics.trace import Event
@@ -92,7 +92,7 @@ class TrainingStep:
     def in_all(self, held: Held) -> Expr:
         """Return the bytes of a tensor that is kept, in all iterations."""
         with _closed(held.path):
-            return over_turns(held, self.bytes_of)
+            return over_iterations(held, self.bytes_of)
 
     @cached_property
     def activations(self) -> dict[str, Expr]:
@@ -110,7 +110,10 @@ class TrainingStep:
         """The products of a step by the path of the layer."""
         with self._budget():
             return _added(
-                (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
+                (
+                    each.layer.node.path,
+                    each.over_iterations(each.forward + each.backward + each.again),
+                )
                 for each in self.work
             )
 

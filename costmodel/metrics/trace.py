@@ -63,7 +63,7 @@ class Value:
 
     @property
     def is_activation(self) -> bool:
-        """Whether it is no parameter, which is in memory anyway."""
+        """Return whether it is no parameter, which is in memory anyway."""
         return self.layer is None or self.layer.cost.output is not Output.PARAMETER
 
 

@@ -92,7 +92,7 @@ class View(NamedTuple):
     seen: Seen
 
 
-Reach = Mapping[Source, View]
+ReceptiveField = Mapping[Source, View]
 """What is seen of each axis of the inputs; one that is not in it is unseen, or of features."""
 
 
@@ -108,28 +108,28 @@ class Clash(NamedTuple):
     strides: tuple[Expr, ...]
 
 
-class Fields(NamedTuple):
+class ReceptiveFields(NamedTuple):
     """What every layer sees.
 
     Attributes:
-        reaches: path of a layer → what each of its outputs sees; in a repeat in its last turn.
+        by_layer: path of a layer → what each of its outputs sees; in a repeat in its last turn.
         clashes: the merges of paths whose strides differ.
     """
 
-    reaches: Mapping[str, tuple[Reach, ...]]
+    by_layer: Mapping[str, tuple[ReceptiveField, ...]]
     clashes: tuple[Clash, ...]
 
 
-def fields_of(propagation: Propagation) -> Fields:
+def fields_of(propagation: Propagation) -> ReceptiveFields:
     """Return what every layer of a network sees of its inputs."""
     walk = _Walk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
     for name, shape in propagation.inputs.items():
         walk.scope[Tensor(name)] = _of_input(name, shape)
     walk.parts(propagation.parts)
-    return Fields(walk.reaches, tuple(walk.clashes))
+    return ReceptiveFields(walk.by_layer, tuple(walk.clashes))
 
 
-def _of_input(name: str, shape: Shape) -> Reach:
+def _of_input(name: str, shape: Shape) -> ReceptiveField:
     """All axes but the batch's are followed."""
     axes = range(1, len(shape))
     return {Source(name, axis): View(frozenset({axis}), POINT) for axis in axes}
@@ -150,8 +150,8 @@ class _Walk:
 
     def __init__(self, followed: Mapping[str, int]) -> None:
         self.followed = followed  # the network's input → how many of its axes are followed
-        self.scope: dict[Tensor, Reach] = {}
-        self.reaches: dict[str, tuple[Reach, ...]] = {}
+        self.scope: dict[Tensor, ReceptiveField] = {}
+        self.by_layer: dict[str, tuple[ReceptiveField, ...]] = {}
         self.clashes: dict[Clash, None] = {}
 
     def parts(self, parts: Iterable[Part]) -> None:
@@ -170,9 +170,9 @@ class _Walk:
         charge(1, layer.node)
         entering = [self.scope[tensor] for tensor in layer.reads]
         self.clashes.update(dict.fromkeys(_clashes(layer, entering)))
-        reaches = _Passage(layer, self.followed).through(entering)
-        self.reaches[layer.node.path] = reaches
-        self.scope.update(zip(layer.made, reaches, strict=True))
+        fields = _Passage(layer, self.followed).through(entering)
+        self.by_layer[layer.node.path] = fields
+        self.scope.update(zip(layer.made, fields, strict=True))
 
     def _repeat(self, group: GroupCost) -> None:
         """Follow the turns of a repeat, of which the last is kept; experts take the same input."""
@@ -196,7 +196,7 @@ class _Walk:
             result = _weighed(result, self.scope[group.flow.chosen_by])
         self.scope[Tensor(group.path)] = result
 
-    def _turn(self, group: GroupCost, entering: Reach) -> Reach:
+    def _turn(self, group: GroupCost, entering: ReceptiveField) -> ReceptiveField:
         assert group.flow is not None
         assert group.flow.entry is not None
         self.scope[group.flow.entry] = entering
@@ -207,8 +207,8 @@ class _Walk:
         return left
 
     def _last_turn(
-        self, group: GroupCost, states: Sequence[Reach], moves: Moves, turns: Expr
-    ) -> Reach:
+        self, group: GroupCost, states: Sequence[ReceptiveField], moves: Moves, turns: Expr
+    ) -> ReceptiveField:
         """Follow the last of turns that each move what is seen by as much; return what it sees.
 
         By induction: the first place after a turn is ``min(first before it ∘ body, others)``. Where
@@ -224,16 +224,16 @@ class _Walk:
         return _ended(group, after, "sees otherwise more in its first turns")
 
 
-def _weighed(reach: Reach, weights: Reach) -> Reach:
+def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
     """Return what experts see, weighed by a router that sees a token as they do, or more."""
-    found = dict(reach)
+    found = dict(field)
     for source, view in weights.items():
         if isinstance(view.seen, End) and source in found:
             found[source] = found[source]._replace(seen=view.seen)
     return found
 
 
-def _moves(states: Sequence[Reach]) -> Moves | None:
+def _moves(states: Sequence[ReceptiveField]) -> Moves | None:
     """Return how two turns move the first and last places of each axis, if both do by as much."""
     if len(states) < 3:
         return None
@@ -241,7 +241,7 @@ def _moves(states: Sequence[Reach]) -> Moves | None:
     return one if one == other else None
 
 
-def _moves_to(before: Reach, after: Reach) -> Moves | None:
+def _moves_to(before: ReceptiveField, after: ReceptiveField) -> Moves | None:
     found: dict[Source, tuple[Expr, Expr]] = {}
     for source, view in after.items():
         old = before.get(source)
@@ -262,22 +262,22 @@ def _moves_of(old: Seen, new: Seen) -> tuple[Expr, Expr] | None:
     return moves if wider else None
 
 
-def _moved(reach: Reach, moves: Moves, times: Expr) -> Reach:
+def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
     """Return what is seen so many turns later."""
-    moved = dict(reach)
-    for source, view in reach.items():
+    moved = dict(field)
+    for source, view in field.items():
         if isinstance(view.seen, Span):
             first, last = ((times * each).expand() for each in moves[source])
             moved[source] = view._replace(seen=view.seen.shifted(first, last))
     return moved
 
 
-def _ended(group: GroupCost, reach: Reach, why: str) -> Reach:
+def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
     """Return what is seen where every field ends at a repeat."""
     end = End(group.path, group.kind, why, goes_on=True)
     return {
         source: view if isinstance(view.seen, End) else view._replace(seen=end)
-        for source, view in reach.items()
+        for source, view in field.items()
     }
 
 
@@ -289,22 +289,22 @@ def _has(view: View, index: Symbol) -> bool:
     return any(each.has(index) for route in routes for step in route for each in step)
 
 
-def _clashes(layer: LayerCost, entering: Sequence[Reach]) -> Iterator[Clash]:
+def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[Clash]:
     """Yield the axes on which the strides of some inputs differ, or are not proved to be equal."""
     if not (layer.cost.keeps or layer.cost.output is Output.CONCAT):
         return
     strides: dict[int, list[Expr]] = {}
-    for shape, reach in zip(layer.inputs, entering, strict=True):
-        for axis, stride in _strides(reach).items():
+    for shape, field in zip(layer.inputs, entering, strict=True):
+        for axis, stride in _strides(field).items():
             strides.setdefault(axis - len(shape), []).append(stride)
     for found in strides.values():
         if len(set(found)) > 1:
             yield Clash(layer.node.path, tuple(found))
 
 
-def _strides(reach: Reach) -> dict[int, Expr]:
+def _strides(field: ReceptiveField) -> dict[int, Expr]:
     """Return the stride of what is seen along each axis of a tensor."""
-    spans = ((view.axes, view.seen) for view in reach.values() if isinstance(view.seen, Span))
+    spans = ((view.axes, view.seen) for view in field.values() if isinstance(view.seen, Span))
     return {axis: span.stride for axes, span in spans for axis in axes}
 
 
@@ -319,7 +319,7 @@ class _Passage(NamedTuple):
     layer: LayerCost
     followed: Mapping[str, int]
 
-    def through(self, entering: Sequence[Reach]) -> tuple[Reach, ...]:
+    def through(self, entering: Sequence[ReceptiveField]) -> tuple[ReceptiveField, ...]:
         """Return what each output sees, from what the inputs see."""
         cost = self.layer.cost
         before = self._merged(self._aligned(entering[: cost.sees]))
@@ -332,8 +332,8 @@ class _Passage(NamedTuple):
     def _end(self, why: str, *, goes_on: bool = True) -> End:
         return End(self.layer.node.path, self.layer.node.kind, why, goes_on)
 
-    def _aligned(self, entering: Sequence[Reach]) -> list[Reach]:
-        """Return the reaches of inputs whose axes are counted alike, and laid end to end."""
+    def _aligned(self, entering: Sequence[ReceptiveField]) -> list[ReceptiveField]:
+        """Return the fields of inputs whose axes are counted alike, and laid end to end."""
         if self.layer.cost.keeps and len(entering) > 1:
             return [
                 self._broadcast(*each) for each in zip(entering, self.layer.inputs, strict=True)
@@ -341,67 +341,67 @@ class _Passage(NamedTuple):
         joined = self.layer.cost.joint if self.layer.cost.output is Output.CONCAT else None
         return list(entering) if joined is None else self._end_to_end(entering, joined)
 
-    def _broadcast(self, reach: Reach, shape: Shape) -> Reach:
+    def _broadcast(self, field: ReceptiveField, shape: Shape) -> ReceptiveField:
         """Return what an input adds, its axes counted from the last; along others it stays."""
         shift = len(self.layer.output) - len(shape)
         pairs = zip(shape, self.layer.output[shift:], strict=True)
         same = {i for i, (own, size) in enumerate(pairs) if own is S.One and size is not S.One}
         return {
             source: View(frozenset(axis + shift for axis in axes - same), seen)
-            for source, (axes, seen) in reach.items()
+            for source, (axes, seen) in field.items()
         }
 
-    def _end_to_end(self, entering: Sequence[Reach], axis: int) -> list[Reach]:
+    def _end_to_end(self, entering: Sequence[ReceptiveField], axis: int) -> list[ReceptiveField]:
         """Return what inputs see that lie one after another on an axis.
 
         The places of an axis are further on by what lies before; where several inputs see it, it
         has no field, or is one of features.
         """
         starts = accumulate((shape[axis] for shape in self.layer.inputs), initial=S.Zero)
-        seen = Counter(s for reach in entering for s, view in reach.items() if axis in view.axes)
-        found: list[Reach] = []
-        for reach, start in zip(entering, starts, strict=False):
-            views = dict(reach)
-            for source, view in reach.items():
+        seen = Counter(s for field in entering for s, view in field.items() if axis in view.axes)
+        found: list[ReceptiveField] = []
+        for field, start in zip(entering, starts, strict=False):
+            views = dict(field)
+            for source, view in field.items():
                 if axis not in view.axes:
                     continue
                 del views[source]
                 if seen[source] == 1:
                     views |= self._read({source: view}, {axis: Reads(S.One, -start, -start)})
                 else:
-                    views |= self._mixed(source, view, reach, "joins the places of several maps")
+                    views |= self._mixed(source, view, field, "joins the places of several maps")
             found.append(views)
         return found
 
-    def _is_features(self, source: Source, view: View, reach: Reach) -> bool:
+    def _is_features(self, source: Source, view: View, field: ReceptiveField) -> bool:
         """Return whether a mixed axis is one of features: the first of its input to be mixed."""
-        beside = sum(each.input == source.input for each in reach)
+        beside = sum(each.input == source.input for each in field)
         is_point = isinstance(view.seen, Span) and view.seen.is_point
         return is_point and beside == self.followed[source.input]
 
-    def _mixed(self, source: Source, view: View, reach: Reach, why: str) -> Reach:
+    def _mixed(self, source: Source, view: View, field: ReceptiveField, why: str) -> ReceptiveField:
         """Return what is seen of an axis that is mixed: of features nothing, else an end."""
         if isinstance(view.seen, End):
             return {source: view}
-        if self._is_features(source, view, reach):
+        if self._is_features(source, view, field):
             return {}
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return {source: view._replace(seen=self._end(why, goes_on=not pools))}
 
-    def _merged(self, reaches: Sequence[Reach]) -> Reach:
+    def _merged(self, fields: Sequence[ReceptiveField]) -> ReceptiveField:
         """Return what several inputs see together."""
-        sources = dict.fromkeys(source for reach in reaches for source in reach)
+        sources = dict.fromkeys(source for field in fields for source in field)
         found: dict[Source, View] = {}
         for source in sources:
-            views = [reach[source] for reach in reaches if source in reach]
-            if not self._is_mixed_elsewhere(source, reaches):
+            views = [field[source] for field in fields if source in field]
+            if not self._is_mixed_elsewhere(source, fields):
                 found[source] = reduce(self._together, _but_gates(views))
         return found
 
-    def _is_mixed_elsewhere(self, source: Source, reaches: Sequence[Reach]) -> bool:
+    def _is_mixed_elsewhere(self, source: Source, fields: Sequence[ReceptiveField]) -> bool:
         """Return whether an axis is one of features, which another path has mixed."""
-        having = next(reach for reach in reaches if source in reach)
-        others = (each for reach in reaches if source not in reach for each in reach)
+        having = next(field for field in fields if source in field)
+        others = (each for field in fields if source not in field for each in field)
         return self._is_features(source, having[source], having) and any(
             each.input == source.input for each in others
         )
@@ -421,7 +421,7 @@ class _Passage(NamedTuple):
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
         return View(axes, together(one.seen, other.seen))
 
-    def _read(self, before: Reach, reads: Mapping[int, Reads | None]) -> Reach:
+    def _read(self, before: ReceptiveField, reads: Mapping[int, Reads | None]) -> ReceptiveField:
         """Return what is seen by what reads some axes so."""
         found = dict(before)
         for source, (axes, seen) in before.items():
@@ -448,7 +448,7 @@ class _Passage(NamedTuple):
             return seen
         return self._end("has windows over places in another order")
 
-    def _carried(self, before: Reach) -> Reach:
+    def _carried(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where each axis of the output is one of the input, or none."""
         axes, ends = self.layer.cost.axes_of(len(self.layer.output)), {*self.layer.cost.ends}
         if axes is None:
@@ -457,7 +457,7 @@ class _Passage(NamedTuple):
         for source, view in before.items():
             moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
             lost = view.axes - set(axes)
-            views: Reach = {source: view}
+            views: ReceptiveField = {source: view}
             if view.axes & ends:
                 views = {source: view._replace(seen=self._whole(view.seen))}
             elif lost and self.layer.cost.output is not Output.VIEW:
@@ -479,7 +479,7 @@ class _Passage(NamedTuple):
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return "sees the whole map" if pools else "sees the whole axis"
 
-    def _rearranged(self, before: Reach) -> Reach:
+    def _rearranged(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where the same elements have other axes.
 
         Axes that stay, at the beginning and at the end, keep their places. In between places lose
@@ -603,7 +603,7 @@ def padding_of(span: Span) -> Expr:
     return span.padding
 
 
-def measured(reaches: Iterable[Reach], measure: Measure) -> Expr | str:
+def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
     """Return a measure of what a layer sees, of several axes the largest, or why there is none.
 
     An axis behind the batch's that no window has widened is one of channels, where others are seen.
@@ -611,7 +611,7 @@ def measured(reaches: Iterable[Reach], measure: Measure) -> Expr | str:
     Raises:
         OpenPlacesError: it has no closed form.
     """
-    seen = [(source, view.seen) for reach in reaches for source, view in reach.items()]
+    seen = [(source, view.seen) for field in fields for source, view in field.items()]
     places = [each for source, each in seen if not _is_untouched(source, each)]
     values: list[Expr] = []
     for each in places or [each for _, each in seen]:
@@ -636,14 +636,14 @@ def _measured(seen: Seen, measure: Measure) -> Expr | str:
     return f"'{seen.path}' gives its places another order"
 
 
-def ends_of(fields: Fields, counted: Iterable[Counted]) -> tuple[End, ...]:
+def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[End, ...]:
     """Return the ends of the fields that some layers see, in their order."""
     working = (layer for layer, often in counted if often.works is not S.Zero)
-    reaches = (reach for layer in working for reach in fields.reaches[layer.node.path])
-    seen = (view.seen for reach in reaches for view in reach.values())
+    found = (field for layer in working for field in fields.by_layer[layer.node.path])
+    seen = (view.seen for field in found for view in field.values())
     return tuple(dict.fromkeys(each for each in seen if isinstance(each, End)))
 
 
-def end_of(fields: Fields, counted: Iterable[Counted]) -> End | None:
+def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> End | None:
     """Return the first end of a field beyond which there are places still, if there is one."""
     return next((end for end in ends_of(fields, counted) if end.goes_on), None)

@@ -28,7 +28,7 @@ from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture, no_token_before
-from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.latency import memory_time, weights_time
 from costmodel.metrics.registry import (
     Metric,
@@ -143,10 +143,10 @@ def work_of(analysis: Analysis) -> Work:
     work = Work(
         total(count_macs),
         total(count_least_macs),
-        total(lambda layer, basis: traffic(layer, basis).weights),
-        total(lambda layer, basis: traffic(layer, basis).cache_reads),
-        total(lambda layer, basis: traffic(layer, basis).cache_writes),
-        total(lambda layer, basis: traffic(layer, basis).activations),
+        total(lambda layer, basis: data_movement(layer, basis).weights),
+        total(lambda layer, basis: data_movement(layer, basis).cache_reads),
+        total(lambda layer, basis: data_movement(layer, basis).cache_writes),
+        total(lambda layer, basis: data_movement(layer, basis).activations),
         analysis.total("kv_cache"),
         total(count_compute_time) if on_device else None,
         total(memory_time) if on_device else None,
