@@ -143,9 +143,9 @@ def _alive(run: Run) -> Iterator[tuple[Event, list[Expr]]]:
     for i, event in enumerate(run.events):
         made = {value: value.bytes for value in event.values_made}
         charge(1 + (len(alive) + len(made)) // 50, event.layer and event.layer.node)
-        is_reused = any(dies[home] == i for home in event.reuses)
-        yield event, [*alive.values(), *(() if is_reused else made.values()), *event.inside]
-        alive |= made
+        home = next((value for value in event.reuses if dies[value] == i), None)
+        yield event, [*alive.values(), *(made.values() if home is None else ()), *event.inside]
+        alive |= made if home is None else dict.fromkeys(made, alive[home])
         for value in [*event.values_read, *made]:
             if dies.get(value, i) == i:
                 del alive[value]

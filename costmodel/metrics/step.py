@@ -109,13 +109,8 @@ class TrainingStep:
     def macs(self) -> dict[str, Expr]:
         """The products of a step by the path of the layer."""
         with self._budget():
-            return _added(
-                (
-                    each.layer.node.path,
-                    each.over_iterations(each.forward + each.backward + each.again),
-                )
-                for each in self.work
-            )
+            done = ((each, each.forward + each.backward + each.again) for each in self.work)
+            return _added((each.layer.node.path, each.over_iterations(m)) for each, m in done)
 
     def by_path(self, metric: str) -> Mapping[str, Expr]:
         """Return the counts of a metric of training, by the path of the layer, group or input."""

@@ -12,7 +12,6 @@ from costmodel.algebra.sums import Turns, each_by_each
 from costmodel.metrics.iterations import Iteration, Which, told_apart
 from costmodel.metrics.trace import Case, Cases, Event, Here, Scope, Tracer, Value
 from costmodel.network.context import Basis
-from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, Part
 from costmodel.rules.base import elements
 
@@ -58,8 +57,7 @@ class _Training(Tracer):
     ) -> Cases:
         """Return the sum of what experts make, each times its weight: a product of two."""
         maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
-        assert maker is not None
-        taken = in_bytes(size, self.basis.types_of(maker).activations)
+        taken = self.basis.bytes_of(Tensor(group.path), size)
         _, within, block = here
         made = Value(group.path, "output", maker, size, taken, number, True, within, block)
         makes = (Case(made, maker=number),)
