@@ -24,7 +24,7 @@ from costmodel.algebra.sums import (
     where_it_happens,
 )
 
-MAX_SUMMED = 10_000
+MAX_SUMMED = 2_000
 """The most terms that are added up iteration by iteration, where a sum has no closed form."""
 
 
