@@ -154,6 +154,13 @@ KINDS: dict[str, tuple[Sequence[str], Callable[[], nn.Module]]] = {
         [SWAP, f"conv1d: {{out_channels: {D}, kernel_size: 1}}", SWAP],
         lambda: OverTokens(nn.Conv1d(D, D, 1)),
     ),
+    "nothing moved": (
+        [
+            *("pad: {pad: [0, 0, 0, 0]}", SWAP),
+            *(f"conv_transpose1d: {{out_channels: {D}, kernel_size: 1}}", SWAP),
+        ],
+        lambda: OverTokens(nn.ConvTranspose1d(D, D, 1)),
+    ),
     "pooling": (
         [SWAP, "avgpool1d: {kernel_size: 3, stride: 1, padding: 1}", SWAP],
         lambda: OverTokens(nn.AvgPool1d(3, 1, 1)),

@@ -17,7 +17,7 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.data_movement import traffic
+from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.memory_peak import at_work
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.memory_hierarchy import Bounds, exceeds
@@ -223,11 +223,11 @@ def by_hand(net: Analysis, dtype: str) -> Fraction:
     weights = per_byte(int(stored + net.value("memory_peak")))
     for counted in net.counted:
         layer, runs = counted.layer, int(net.evaluator(counted.often.runs))
-        lies = int(net.evaluator(traffic(layer, net.basis).weights))
+        lies = int(net.evaluator(data_movement(layer, net.basis).weights))
         total += runs * (of("macs_least", layer) * OPERATION[dtype] + lies * weights)
     for turn in at_work(net.basis):
-        works = int(net.evaluator(traffic(turn.layer, net.basis).activations))
-        times = int(net.evaluator(turn.over_turns(Integer(1))))
+        works = int(net.evaluator(data_movement(turn.layer, net.basis).activations))
+        times = int(net.evaluator(turn.over_iterations(Integer(1))))
         total += times * works * per_byte(int(net.evaluator(turn.alive)))
     return total
 
@@ -402,7 +402,7 @@ def test_turns_are_as_many_as_runs(spec: str) -> None:
     found: dict[str, Rational] = {}
     for turn in at_work(net.basis):
         path = turn.layer.node.path
-        found[path] = found.get(path, 0) + net.evaluator(turn.over_turns(Integer(1)))
+        found[path] = found.get(path, 0) + net.evaluator(turn.over_iterations(Integer(1)))
     assert found == {c.layer.node.path: net.evaluator(c.often.works) for c in net.counted}
 
 

@@ -289,3 +289,55 @@ def test_a_format_from_elsewhere_shows_every_document(elsewhere: Path, archcost:
         assert done.stdout.startswith("MLP: ")
     done = archcost("specs/mlp.yaml", "--format", "json", PYTHONPATH=str(elsewhere))
     assert json.loads(done.stdout)["name"] == "MLP"
+
+
+SHARING = '''
+"""A layer whose output lies in memory as its cost says."""
+
+from archspec.layers import Layer, kind
+from costmodel.rules.cost import Cost, Output
+from costmodel.rules import Shape, Site, cost_rule, shape_rule
+
+
+@kind("sharing")
+class Sharing(Layer):
+    """``(n, c, l) → (n, c/divisor, l)``."""
+
+
+@shape_rule(Sharing)
+def sharing_shape(layer: Sharing, site: Site) -> Shape:
+    n, c, length = site.input
+    return n, c / DIVISOR, length
+
+
+@cost_rule(Sharing)
+def sharing_cost(layer: Sharing, site: Site, output: Shape) -> Cost:
+    return Cost(COST)
+'''
+
+PEAKS = {
+    # how the output lies in memory, and of how many parts it is one → the most elements in memory
+    ("Output.VIEW", 1): 10 + 80,
+    ("Output.VIEW", 2): 10 + 80,
+    ("Output.VIEW, is_part=True", 2): 80 + 40,
+    ("Output.IN_PLACE", 1): 10 + 80,
+    ("Output.IN_PLACE", 2): 80 + 40,
+    ("Output.IN_PLACE, reuses=()", 1): 80 + 80,
+}
+"""After a map of 80 elements that is made of 10, and before an activation in place."""
+
+
+@pytest.mark.parametrize(("cost", "divisor"), PEAKS)
+def test_a_kind_from_elsewhere_says_what_memory_it_shares(
+    elsewhere: Path, archcost: Run, cost: str, divisor: int
+) -> None:
+    """What works in place may write into a view, but not into a part of what others may read."""
+    module = dedent(SHARING).replace("DIVISOR", str(divisor)).replace("COST", cost)
+    (elsewhere / "waves.py").write_text(module, encoding="utf-8")
+    conv = "{conv1d: {out_channels: 8, kernel_size: 1}}"
+    spec = f"archspec: 1\nname: net\ninput: [1, 1, 10]\nlayers: [{conv}, sharing, relu]\n"
+    (elsewhere / "net.yaml").write_text(spec)
+    words = ("--metric", "memory_peak", "--format", "json")
+    done = archcost(str(elsewhere / "net.yaml"), *words, PYTHONPATH=str(elsewhere))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["totals"]["memory_peak"]["value"] == 4 * PEAKS[cost, divisor]

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 
 from costmodel import Analysis, analyze
 from costmodel.metrics import schedule
-from costmodel.metrics.liveness import Event, Run, memory
+from costmodel.metrics.iterations import Which
+from costmodel.metrics.liveness import Run, memory
 from costmodel.metrics.memory_peak import run
 from costmodel.metrics.schedule import best_order
+from costmodel.metrics.trace import Event
 from tests.conftest import Run as Ran
 from tests.test_liveness import Memory, Step, at_work, programs, read, simulated, spec_of
 
@@ -182,8 +184,9 @@ def test_a_repeat_is_reordered(times: int, height: int) -> None:
 
 def orders(run: Run) -> Iterator[tuple[Event, ...]]:
     """All orders in which what is read is made before, and repeats are worked turn by turn."""
-    makers = {place: i for i, event in enumerate(run.events) for place in event.writes}
-    before = [{makers[p] for p in event.reads if p in makers} for event in run.events]
+    places = {event.number: i for i, event in enumerate(run.events)}
+    read = [[case.maker for cases in event.reads for case in cases] for event in run.events]
+    before = [{places[maker] for maker in makers if maker in places} for makers in read]
 
     def search(order: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if len(order) == len(before):
@@ -203,8 +206,8 @@ def is_whole(events: Sequence[Event]) -> bool:
     found: dict[object, list[tuple[int, bool]]] = {}
     for place, event in enumerate(events):
         for depth, turn in enumerate(event.within):
-            group = found.setdefault((event.within[:depth], turn.group), [])
-            group.append((place, not turn.is_first))
+            group = found.setdefault((event.within[:depth], turn.repeat), [])
+            group.append((place, turn.which is not Which.FIRST))
     return all(
         marks == sorted(marks, key=lambda mark: mark[1]) and marks[-1][0] - marks[0][0] < len(marks)
         for marks in found.values()

@@ -81,7 +81,7 @@ def test_random_networks_see_what_their_outputs_depend_on(start: int) -> None:
         except SpecError:  # a draw whose branches do not fit
             continue
         assert analysis.none_of("receptive_field") is None, (seed, spec_of(net, [432] * rank))
-        (reach,) = analysis.fields.reaches["last"]
+        (reach,) = analysis.fields.by_layer["last"]
         for axis in range(rank):
             span = next(v.seen for source, v in reach.items() if source.axis == axis + 2)
             assert isinstance(span, Span)
@@ -459,7 +459,7 @@ def test_two_inputs_have_fields_of_their_own() -> None:
         "{concat: , from: [a, b]}]\n"
     )
     analysis = read(text)
-    (reach,) = analysis.fields.reaches["concat_1"]
+    (reach,) = analysis.fields.by_layer["concat_1"]
     seen = {source: view.seen for source, view in reach.items()}
     assert all(isinstance(span, Span) for span in seen.values())
     sizes = {source.input: span.size for source, span in seen.items() if isinstance(span, Span)}

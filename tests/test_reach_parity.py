@@ -129,7 +129,7 @@ def _is_compared(net: Net, rank: int, seed: int) -> bool:
             analysis = read(text, **{name: int(v) for name, v in header.defaults.items()})
     except SpecError:
         return False
-    (reach,) = analysis.fields.reaches["last"]
+    (reach,) = analysis.fields.by_layer["last"]
     for axis in range(rank):
         span = next(v.seen for source, v in reach.items() if source.axis == axis + 2)
         assert isinstance(span, Span), (seed, text)

@@ -19,7 +19,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.kept import Held, Kept, kept
 from costmodel.metrics.products import work
 from costmodel.metrics.step import TrainingStep
-from costmodel.metrics.walk import Event
+from costmodel.metrics.trace import Event
 from costmodel.rules.base import find_backward_rule
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
@@ -57,7 +57,7 @@ def macs(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> tuple[int, 
     """Forward, backward and again."""
     done = list(work(events_of(net), checkpoint))
     counts = (
-        Add(*(each.over_turns(getattr(each, name)) for each in done))
+        Add(*(each.over_iterations(getattr(each, name)) for each in done))
         for name in ("forward", "backward", "again")
     )
     forward, backward, again = (int(net.evaluator(count)) for count in counts)
@@ -492,7 +492,7 @@ def test_repeats_are_as_written_out(body: str, after: str, stem: str) -> None:
         for count in range(3):
             assert macs(some)[count] == macs(flat)[count]
         forward = sum(
-            each.over_turns(each.forward + each.backward) for each in work(events_of(law))
+            each.over_iterations(each.forward + each.backward) for each in work(events_of(law))
         )
         assert at(forward) == sum(macs(flat))
 

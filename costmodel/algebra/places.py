@@ -57,6 +57,10 @@ class Reads(NamedTuple):
     over: Expr = S.One
 
 
+OWN = Reads(S.One, S.Zero, S.Zero)
+"""A place of the output reads the same place of the input."""
+
+
 class Step(NamedTuple):
     """``(scale·y + offset)//over``."""
 

@@ -53,7 +53,6 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.network.receptive_field import Fields
 from costmodel.rules.base import Requirement, Shape
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
     from costmodel.metrics.energy import Energies
     from costmodel.metrics.schedule import BestOrder
     from costmodel.metrics.step import TrainingStep
-    from costmodel.network.receptive_field import Fields
+    from costmodel.network.receptive_field import ReceptiveFields
 
 
 def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
@@ -270,7 +269,7 @@ class Analysis:
         return self.basis.derived(best_order)
 
     @property
-    def fields(self) -> "Fields":
+    def fields(self) -> "ReceptiveFields":
         """The places of the inputs that every layer sees."""
         from costmodel.metrics.receptive_field import fields
 

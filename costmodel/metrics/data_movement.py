@@ -21,7 +21,7 @@ from costmodel.rules.cost import Cache, Output, Parameter
 from costmodel.rules.nests import LoopNest, Operand
 
 
-class Traffic(NamedTuple):
+class DataMovement(NamedTuple):
     """The bytes of one run of a layer.
 
     Attributes:
@@ -54,13 +54,13 @@ class Traffic(NamedTuple):
         return self.cache_reads + self.cache_writes
 
 
-def traffic(layer: LayerCost, basis: Basis) -> Traffic:
+def data_movement(layer: LayerCost, basis: Basis) -> DataMovement:
     """Return the bytes that one run of a layer moves.
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
     cache, read = layer.cost.cache, weights_read(layer, basis)
-    moved = Traffic(read, _reads(layer, basis), _writes(layer, basis))
+    moved = DataMovement(read, _reads(layer, basis), _writes(layer, basis))
     if cache is None:
         return moved
     dtype = basis.types_of(layer).cache
@@ -73,24 +73,24 @@ def traffic(layer: LayerCost, basis: Basis) -> Traffic:
 @metric("bytes_moved", "bytes moved", BYTES)
 def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of weights, inputs and outputs that are moved at least."""
-    return traffic(layer, basis).total
+    return data_movement(layer, basis).total
 
 
 def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
-    """``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
+    """Return ``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
     sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
     return Add(*(in_bytes(size, dtype) for size in sizes))
 
 
 def weights_read(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the learnable tensors that count and that one run reads, tied ones included."""
+    """Return the bytes of the learnable tensors that one run reads, tied ones included."""
     dtype, roles = basis.types_of(layer).weights, basis.convention.roles
     tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
     return Add(*(p.copies * in_bytes(_read(p), dtype) for p in tensors))
 
 
 def _read(tensor: Parameter) -> Expr:
-    """The elements of a learnable tensor that one run reads."""
+    """Return the elements of a learnable tensor that one run reads."""
     return tensor.size if tensor.read is None else tensor.read
 
 
@@ -104,7 +104,7 @@ def makes_map(layer: LayerCost, basis: Basis) -> bool:
 
 
 def _reads(layer: LayerCost, basis: Basis) -> Expr:
-    """Inputs, each once; of a single input whose windows leave gaps, what is in them."""
+    """Return the bytes of all inputs; of a single one whose windows leave gaps, what they meet."""
     if layer.cost.output is Output.PARAMETER:
         return S.Zero
     sizes = [elements(shape) for shape in layer.inputs]
@@ -120,7 +120,7 @@ def _reads(layer: LayerCost, basis: Basis) -> Expr:
 
 
 def _met(layer: LayerCost) -> Expr:
-    """The input's elements that windows meet, where their stride is known to skip some."""
+    """Return the input's elements that windows meet, where their stride is known to skip some."""
     loops = (loop for nest in layer.cost.nests for loop in nest.loops)
     windows = [(loop.window, loop.count) for loop in loops if loop.window is not None]
     shape = list(layer.inputs[0])
@@ -131,7 +131,7 @@ def _met(layer: LayerCost) -> Expr:
 
 @metric("in_out_peak", "input + output", BYTES, LARGEST)
 def in_out(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of input and output of a layer that makes a new feature map.
+    """Return the bytes of input and output of a layer that makes a new feature map.
 
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).
@@ -146,7 +146,7 @@ def in_out(layer: LayerCost, basis: Basis) -> Expr:
 
 
 def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
-    """The products of a layer one by one; those that a map not in memory connects, as one."""
+    """Yield the products of a layer one by one; those that a map not in memory connects, as one."""
     inside = {inner.name for inner in basis.inside(layer)}
     fused = [nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)]
     yield from ((nest,) for nest in layer.cost.nests if nest not in fused)
@@ -160,7 +160,7 @@ def _is_fused(operand: Operand, inside: Container[str]) -> bool:
 
 
 def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
-    """Return the bytes that some products read and write; maps inside have the layer's type."""
+    """Return the bytes that some products read and write; what is inside has the layer's type."""
     own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
     return Add(
         *(

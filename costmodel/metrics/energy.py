@@ -22,7 +22,7 @@ from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
 from costmodel.algebra.once import once
 from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
-from costmodel.metrics.data_movement import traffic
+from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
 from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
@@ -142,12 +142,12 @@ class Energies:
 
     def weights(self, layer: LayerCost) -> Expr:
         """``bytes·8·energy of a bit`` of the weights that one run reads."""
-        moved = traffic(layer, self.basis).weights
+        moved = data_movement(layer, self.basis).weights
         return moved * self._per_byte(self.beside, "the weights", layer) if moved != 0 else S.Zero
 
     def cache(self, layer: LayerCost) -> Expr:
         """``bytes·8·energy of a bit`` of the keys and values that one run reads and writes."""
-        moved = traffic(layer, self.basis).cache
+        moved = data_movement(layer, self.basis).cache
         return moved * self._per_byte(self.cached, "the cache", layer) if moved != 0 else S.Zero
 
     def activations(self, layer: LayerCost) -> Expr:
@@ -156,13 +156,13 @@ class Energies:
         Raises:
             SpecError: turns of an open number grow otherwise than at an even pace.
         """
-        moved = traffic(layer, self.basis).activations
+        moved = data_movement(layer, self.basis).activations
         if moved == 0:
             return S.Zero
         runs: dict[Expr, list[Expr]] = defaultdict(list)
         try:
             for joules, turn in self._priced(layer):
-                for each, times in _over_turns(moved, joules, turn):
+                for each, times in _over_iterations(moved, joules, turn):
                     runs[each].append(times)
         except OpenFormError:
             raise open_law("energy_activations", layer.node) from None
@@ -256,9 +256,8 @@ class Energies:
     @cached_property
     def keeps_cache(self) -> bool:
         """Return whether keys and values are kept from one run to the next."""
-        return any(
-            traffic(layer, self.basis).cache != 0 for layer in self.network.propagation.layers
-        )
+        layers = self.network.propagation.layers
+        return any(data_movement(layer, self.basis).cache != 0 for layer in layers)
 
     @cached_property
     def kept(self) -> Expr:
@@ -282,18 +281,18 @@ class Energies:
         return rungs(self.chains.activations, self.resident, self.known)
 
 
-def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
+def _over_iterations(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
     """Yield joules with how often they are taken; where bytes grow, those of one with all bytes.
 
     Raises:
         OpenFormError: the memory changes with the turns otherwise than at an even pace.
     """
     if turn.grows(joules):
-        yield S.One, turn.over_turns(joules * moved)
+        yield S.One, turn.over_iterations(joules * moved)
     elif turn.grows(moved):
-        yield joules, turn.over_turns(moved)
+        yield joules, turn.over_iterations(moved)
     else:
-        yield joules * moved, turn.over_turns(S.One)
+        yield joules * moved, turn.over_iterations(S.One)
 
 
 _DEVICE = (Need.DEVICE,)

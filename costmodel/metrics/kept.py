@@ -12,10 +12,10 @@ from typing import NamedTuple
 from sympy import Add, Expr, Mul, S
 
 from costmodel.algebra.sums import each_by_each
-from costmodel.metrics.turns import Turn, Which, largest, summed
-from costmodel.metrics.walk import Block, Case, Event, Value
+from costmodel.metrics.iterations import Iteration, Which, largest, summed
+from costmodel.metrics.trace import Block, Case, Event, Value, is_learned, learns
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.backward import Inside
+from costmodel.rules.backward import Backward, Entered, Inside
 from costmodel.scenario.training import Checkpoint
 
 
@@ -26,10 +26,10 @@ class Held(NamedTuple):
         path: the layer that makes it, or the name of a network's input.
         what: ``output``, ``mask``, ``scores``; ``input`` of a network's.
         layer: what makes it; None of a network's input.
-        size: its elements in one turn.
+        size: its elements in one iteration.
         bits: of each element; None where they have the type of the layer's activations.
         share: 1, or where it is kept in some networks only, 1 there and 0 elsewhere.
-        within: the turns that it is made in.
+        within: the iterations that it is made in.
     """
 
     path: str
@@ -38,15 +38,15 @@ class Held(NamedTuple):
     size: Expr
     bits: Expr | int | None
     share: Expr
-    within: tuple[Turn, ...]
+    within: tuple[Iteration, ...]
 
 
 Measure = Callable[[Held], Expr]
-"""What is counted of a tensor in one turn: its elements, or its bytes."""
+"""What is counted of a tensor in one iteration: its elements, or its bytes."""
 
 
 def elements_of(held: Held) -> Expr:
-    """Its elements in one turn."""
+    """Return the elements of a tensor in one iteration."""
     return held.size
 
 
@@ -56,12 +56,12 @@ class Again(NamedTuple):
     Attributes:
         path: of the block or the layer.
         held: what it makes again and then keeps.
-        within: the turns that it is in.
+        within: the iterations that it is in.
     """
 
     path: str
     held: tuple[Held, ...]
-    within: tuple[Turn, ...]
+    within: tuple[Iteration, ...]
 
 
 class Kept(NamedTuple):
@@ -76,53 +76,68 @@ class Kept(NamedTuple):
     again: tuple[Again, ...]
 
     def total(self, measure: Measure = elements_of) -> Expr:
-        """A count of all that is kept."""
-        return Add(*(over_turns(held, measure) for held in self.held))
+        """Return a count of all that is kept."""
+        return Add(*(over_iterations(held, measure) for held in self.held))
 
     def most_again(self, measure: Measure = elements_of) -> list[Expr]:
-        """Counts of what is made again, of which the largest is in memory beside what is kept."""
+        """Return counts of what is made again; the largest is in memory beside what is kept."""
         return [largest(size, within) for size, within in _distinct(self.again, measure)]
 
 
-def over_turns(held: Held, measure: Measure) -> Expr:
-    """A count of a tensor, over all turns."""
+def over_iterations(held: Held, measure: Measure) -> Expr:
+    """Return a count of a tensor, over all iterations."""
     return summed(each_by_each(held.share, measure(held)), held.within)
 
 
 def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:
-    """What is kept of a network's layers at work.
+    """Return what is kept of a network's layers at work.
+
+    With checkpointed blocks this is what enters a block, and what is kept outside of all.
 
     Raises:
         SpecError: a kind does not say what it keeps.
     """
-    if checkpoint is Checkpoint.BLOCKS:
-        return _by_blocks(list(events))
-    worked = [event for event in events if event.takes_part]
-    asked = _Asked()
-    for event in worked:
-        asked.by(event)
-    whole = checkpoint is Checkpoint.NONE
-    inside = (held for event in worked for held in _inside(event, asked, with_core=whole))
-    return Kept((*asked.held, *inside), () if whole else tuple(_cores(worked)))
-
-
-def _by_blocks(events: list[Event]) -> Kept:
-    """What enters blocks, and what is kept outside of them; what each block makes again."""
-    outside = [event for event in events if event.block is None and event.takes_part]
-    blocks = _blocks(events)
+    events, by_blocks = list(events), checkpoint is Checkpoint.BLOCKS
+    outside = [e for e in events if takes_part(e) and not (by_blocks and e.block is not None)]
+    blocks = _blocks(events) if by_blocks else {}
     asked = _Asked()
     for event in outside:
         asked.by(event)
     for block, inside in blocks.items():
         for event in inside:
             asked.entering(event, block)
-    made = (held for event in outside for held in _inside(event, asked))
-    again = (_made_again(block, inside, asked) for block, inside in blocks.items())
-    return Kept((*asked.held, *made), tuple(again))
+    with_core = checkpoint is not Checkpoint.ATTENTION
+    made = (held for event in outside for held in _inside(event, asked, with_core=with_core))
+    again = [_made_again(block, inside, asked) for block, inside in blocks.items()]
+    return Kept((*asked.held, *made), tuple(again if with_core else _cores(outside)))
+
+
+def wants(event: Event, number: int) -> bool:
+    """Return whether the gradient of one of a layer's inputs is wanted."""
+    return is_learned(event.reads[number])
+
+
+def takes_part(event: Event) -> bool:
+    """Return whether a gradient goes through a layer, or ends in it."""
+    return (event.layer is not None and learns(event.layer)) or any(map(is_learned, event.reads))
+
+
+def backward_of(event: Event) -> Backward:
+    """Return what a layer says that it keeps; of experts' sum each factor, as of any product.
+
+    Raises:
+        SpecError: its kind does not say it.
+    """
+    if event.layer is None:
+        return Backward(tuple(Entered(number) for number in range(len(event.reads))))
+    if event.layer.backward is None:
+        cause = f"the kind '{event.layer.node.kind}' says not what it keeps for training"
+        raise event.layer.node.error(cause, hint="it needs a backward rule beside its cost rule")
+    return event.layer.backward
 
 
 def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
-    """The blocks that keep something, each with its layers."""
+    """Return the blocks that keep something, each with its layers."""
     found: dict[Block, list[Event]] = defaultdict(list)
     for event in events:
         if event.block is not None:
@@ -131,14 +146,14 @@ def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
 
 
 def keeps(event: Event) -> bool:
-    """Whether a layer keeps anything."""
-    return event.takes_part and any(True for part in (_asks, _wanted) for _ in part(event))
+    """Return whether a layer keeps anything."""
+    return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
 
 
 def _made_again(block: Block, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
-    """What a block keeps beside what is kept anyway."""
+    """Return what a block keeps beside what is kept anyway."""
     own = _Asked(kept_anyway)
-    worked = [event for event in events if event.takes_part]
+    worked = [event for event in events if takes_part(event)]
     for event in worked:
         own.by(event)
     inside = (held for event in worked for held in _inside(event, own))
@@ -147,29 +162,31 @@ def _made_again(block: Block, events: Iterable[Event], kept_anyway: "_Asked") ->
     return Again(block.path, tuple(held), block.within)
 
 
+def _is_asked(event: Event, asked_by: Iterable[int] | None) -> bool:
+    """Return whether one of the gradients that need something is wanted; None means any."""
+    return asked_by is None or any(wants(event, number) for number in asked_by)
+
+
 def _asks(event: Event) -> Iterator[Case]:
-    """What a layer keeps of what enters and leaves it."""
-    if event.layer is None:  # of the experts' sum each factor, for the gradients of the others
-        yield from (case for cases in event.reads for case in cases)
-        return
-    for number, asked_by in event.backward.inputs:
-        if asked_by is None or any(map(event.wants, asked_by)):
+    """Yield what a layer keeps of what enters and leaves it."""
+    backward = backward_of(event)
+    for number, asked_by in backward.inputs:
+        if _is_asked(event, asked_by):
             yield from event.reads[number]
-    if event.backward.output:
-        yield from event.makes
+    if backward.output:
+        yield from event.makes[0]
 
 
 def _wanted(event: Event) -> Iterator[Inside]:
-    """What a layer keeps of what is made inside it."""
-    for inside in event.backward.inside if event.layer else ():
-        if inside.asked_by is None or any(map(event.wants, inside.asked_by)):
-            yield inside
+    """Yield what a layer keeps of what is made inside it."""
+    inside = backward_of(event).inside
+    return (each for each in inside if _is_asked(event, each.asked_by))
 
 
 def _inside(event: Event, asked: "_Asked", *, with_core: bool = True) -> Iterator[Held]:
-    """What is kept of what is made inside a layer, but for what its kept output says, too."""
+    """Yield what is kept of what is made inside a layer, but for what its kept output says."""
     for inside in _wanted(event):
-        share = 1 - asked.share(event.makes[0].value) if inside.follows else S.One
+        share = 1 - asked.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
             yield _held_inside(event, inside)._replace(share=share)
 
@@ -181,7 +198,7 @@ def _held_inside(event: Event, inside: Inside) -> Held:
 
 
 def _cores(worked: Iterable[Event]) -> Iterator[Again]:
-    """The core of every attention: it is made again as a whole."""
+    """Yield the core of every attention: it is made again as a whole."""
     for event in worked:
         core = [_held_inside(event, inside) for inside in _wanted(event) if inside.is_core]
         if core:
@@ -190,7 +207,7 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
 
 
 class _Asked:
-    """The values that are asked for, and where: in all networks, or in those of some turns.
+    """The values that are asked for, and where: in all networks, or in those of some iterations.
 
     Attributes:
         before: what is kept anyway.
@@ -201,25 +218,25 @@ class _Asked:
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 
     def by(self, event: Event) -> None:
-        """What a layer asks for."""
+        """Note what a layer asks for."""
         for case in _asks(event):
             self._note(event, case)
 
     def entering(self, event: Event, block: Block) -> None:
-        """What a layer reads that is made outside its block."""
+        """Note what a layer reads that is made outside its block."""
         for case in (case for cases in event.reads for case in cases):
             if case.value.block is not block:
                 self._note(event, case)
 
     def _note(self, event: Event, case: Case) -> None:
-        """In turns that may not happen a value is asked for only where they do."""
-        value, where = case
-        shared = {turn.repeat for turn in value.within}
-        others = (turn.happens for turn in event.within if turn.repeat not in shared)
+        """Note a value; in iterations that may not happen it is asked for only where they do."""
+        value, where = case.value, case.where
+        shared = {iteration.repeat for iteration in value.within}
+        others = (iteration.happens for iteration in event.within if iteration.repeat not in shared)
         self._where[value][Mul(where, *others)] = None
 
     def share(self, value: Value) -> Expr:
-        """1 where a value is kept, else 0."""
+        """Return 1 where a value is kept, else 0."""
         before = self.before.share(value) if self.before else S.Zero
         own = either(self._where.get(value, ()))
         return either(where for where in (own, before) if where != 0)
@@ -237,22 +254,24 @@ class _Asked:
 
 
 def either(wheres: Iterable[Expr]) -> Expr:
-    """1 where one of some numbers is 1, which are 1 or 0: ``1 − Π(1 − x)``."""
+    """Return 1 where one of some numbers is 1, which are 1 or 0: ``1 − Π(1 − x)``."""
     given = set(wheres)
     if S.One in given or Add(*given) == 1:
         return S.One
     return 1 - Mul(*(1 - where for where in given))
 
 
-def _distinct(again: Iterable[Again], measure: Measure) -> Iterator[tuple[Expr, tuple[Turn, ...]]]:
-    """Each block with its count and its turns; those of all turns at once, where it is the same."""
-    by_path: dict[str, dict[tuple[Turn, ...], Expr]] = defaultdict(dict)
+def _distinct(
+    again: Iterable[Again], measure: Measure
+) -> Iterator[tuple[Expr, tuple[Iteration, ...]]]:
+    """Yield each block with its count and iterations, at once where those are all the same."""
+    by_path: dict[str, dict[tuple[Iteration, ...], Expr]] = defaultdict(dict)
     for path, held, within in again:
-        by_path[path][within] = Add(*(over_turns(each, measure) for each in held))
+        by_path[path][within] = Add(*(over_iterations(each, measure) for each in held))
     for sizes in by_path.values():
-        firsts = any(all(turn.which is Which.FIRST for turn in within) for within in sizes)
+        firsts = any(all(one.which is Which.FIRST for one in within) for within in sizes)
         if firsts and len(set(sizes.values())) == 1:
             within, size = next(iter(sizes.items()))
-            yield size, tuple(turn._replace(which=Which.ALIKE) for turn in within)
+            yield size, tuple(iteration._replace(which=Which.ALIKE) for iteration in within)
         else:
             yield from ((size, within) for within, size in sizes.items())

@@ -13,7 +13,7 @@ from sympy import Expr, S
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
-from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Need, metric
 from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
@@ -44,7 +44,7 @@ def memory_time(layer: LayerCost, basis: Basis) -> Expr:
     Raises:
         SpecError: the device states no bandwidth of its main memory.
     """
-    return _transfer_time(traffic(layer, basis).total, basis)
+    return _transfer_time(data_movement(layer, basis).total, basis)
 
 
 def weights_time(layer: LayerCost, basis: Basis) -> Expr:

@@ -12,74 +12,66 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, S
 
 from costmodel.algebra.sums import each_by_each
-from costmodel.metrics.kept import keeps
-from costmodel.metrics.turns import Turn, summed
-from costmodel.metrics.walk import Event
+from costmodel.metrics.iterations import Iteration, summed
+from costmodel.metrics.kept import backward_of, keeps, takes_part, wants
+from costmodel.metrics.trace import Event
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.nests import LoopNest
 from costmodel.scenario.training import Checkpoint
 
 
 class Work(NamedTuple):
-    """The products of a layer in one turn.
+    """The products of a layer in one iteration.
 
     Attributes:
-        layer: it.
+        layer: the layer.
         forward: of the forward pass.
         backward: of the backward pass.
         again: of what is made again.
-        within: the turns that it is in.
+        within: the iterations that it is in.
     """
 
     layer: LayerCost
     forward: Expr
     backward: Expr
     again: Expr
-    within: tuple[Turn, ...]
+    within: tuple[Iteration, ...]
 
-    def over_turns(self, count: Expr) -> Expr:
-        """One of its counts over all turns."""
+    def over_iterations(self, count: Expr) -> Expr:
+        """Return one of its counts over all iterations."""
         return summed(count, self.within)
 
 
 def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Iterator[Work]:
-    """The products of every layer at work.
+    """Yield the products of every layer at work.
 
     Raises:
         SpecError: a kind does not say what it keeps, and so what must be made again.
     """
     listed = [event for event in events if event.layer is not None]
-    blocks = {event.block for event in listed if keeps(event)}
+    blocks = {event.block for event in listed if keeps(event)} - {None}
     for event in listed:
         assert event.layer is not None
-        nests, repeated = event.layer.cost.nests, list(_remade(event))
-        if checkpoint is Checkpoint.BLOCKS and event.block in blocks - {None}:
-            repeated += nests
-        elif checkpoint is Checkpoint.ATTENTION:
-            repeated += _core(event)
-        backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
-        yield Work(event.layer, event.layer.cost.macs, backward, _macs(repeated), event.within)
-
-
-def _macs(nests: Iterable[LoopNest]) -> Expr:
-    return Add(*(nest.macs for nest in nests))
-
-
-def _core(event: Event) -> Iterator[LoopNest]:
-    """The products that are made again with an attention's core."""
-    if event.layer is not None and event.takes_part:
-        yield from (nest for nest in event.layer.cost.nests if nest.name in event.backward.core)
-
-
-def _remade(event: Event) -> Iterator[LoopNest]:
-    """The products that are made again, whatever is checkpointed: of what a fused kernel drops."""
-    if event.takes_part and event.layer is not None and event.layer.backward is not None:
         nests = event.layer.cost.nests
-        yield from (nest for nest in nests if nest.name in event.backward.remade)
+        again = Add(*(nest.macs for nest in _again(event, nests, checkpoint)))
+        if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
+            again += event.layer.cost.macs
+        backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
+        yield Work(event.layer, event.layer.cost.macs, backward, again, event.within)
+
+
+def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> Iterator[LoopNest]:
+    """Yield the products made again: of what a fused kernel drops, and of an attention's core."""
+    if takes_part(event):
+        backward = backward_of(event)
+        core = backward.core if checkpoint is Checkpoint.ATTENTION else frozenset[str]()
+        yield from (
+            nest for names in (backward.remade, core) for nest in nests if nest.name in names
+        )
 
 
 def _gradients(event: Event, nest: LoopNest) -> Expr:
-    """How many operands' gradients are wanted."""
+    """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    wanted = [operand.source is None or event.wants(operand.source) for operand in read]
+    wanted = [operand.source is None or wants(event, operand.source) for operand in read]
     return Integer(sum(wanted)) if wanted else S.Zero

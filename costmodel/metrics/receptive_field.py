@@ -22,8 +22,8 @@ from costmodel.metrics.registry import (
 from costmodel.network.context import Basis
 from costmodel.network.propagation import LayerCost
 from costmodel.network.receptive_field import (
-    Fields,
     Measure,
+    ReceptiveFields,
     end_of,
     fields_of,
     measured,
@@ -35,7 +35,7 @@ from costmodel.network.receptive_field import (
 PLACES = Unit("elements of an axis of the input")
 
 
-def fields(basis: Basis) -> Fields:
+def fields(basis: Basis) -> ReceptiveFields:
     """Return what every layer of a network sees of its inputs."""
     network = basis.network.propagation
     with budget("the receptive fields", network.largest_layer):
@@ -68,7 +68,7 @@ def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
     @metric(name, title, PLACES, LARGEST, needs=(Need.PLACES,), require=require)
     def count(layer: LayerCost, basis: Basis) -> Expr:
         try:
-            found = measured(basis.derived(fields).reaches[layer.node.path], measure)
+            found = measured(basis.derived(fields).by_layer[layer.node.path], measure)
         except OpenPlacesError as error:
             cause = f"{name} is none: of {layer.node.path}, {error}"
             hint = "fix symbols with --set"

@@ -5,98 +5,155 @@ map with its views is there once it is made, until all that read it are done. Wh
 adds nothing where it is the last to read its input, and as much as that else. So an order is a path
 over sets of layers that are done, from none to all, and the best has the least peak: a bottleneck
 shortest path, found by Dijkstra's algorithm. It is looked for between cuts, the layers that all
-others come before or after. The turns of a repeat follow each other with nothing in between.
+others come before or after. The iterations of a repeat follow each other with nothing in between.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import chain, islice
 from operator import add, le, sub
+from types import MappingProxyType
 from typing import NamedTuple
 
-from sympy import Expr
+from sympy import Add, Expr
 
 from costmodel.algebra.evaluate import Evaluator, Value
 from costmodel.algebra.work import afforded
+from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
-from costmodel.metrics.segments import Columns, Numbers, Segment, Work, WorkedOut, segments_of
+from costmodel.metrics.precedence import Plan, Segment
+from costmodel.metrics.trace import Event
 
 MAX_STATES = 20_000
 """The most sets of layers that are looked at between two cuts."""
 
-
-class Order(NamedTuple):
-    """An order of the layers.
-
-    Attributes:
-        run: the network at work in it.
-        unsearched: the layers that are left in the given order, for there are too many.
-        states: how many sets of layers were looked at.
-    """
-
-    run: Run
-    unsearched: tuple[str, ...]
-    states: int
-
-    def with_memory(self, memory: Mapping[str, Expr], evaluate: Evaluator) -> "BestOrder":
-        """The order with what is in memory while each layer works."""
-        sizes = {path: evaluate(size) for path, size in memory.items()}
-        searched = max((s for p, s in sizes.items() if p not in self.unsearched), default=0)
-        is_best = all(sizes[path] <= searched for path in self.unsearched)
-        layers = tuple(e.layer.node.path for e in self.run.events if e.layer is not None)
-        return BestOrder(memory, layers, self.unsearched, is_best)
+MAX_ITERATIONS = 1_000
+"""The most iterations of repeats whose sizes are told apart."""
 
 
 class BestOrder(NamedTuple):
     """The order with the least peak memory at the symbols' values.
 
     Attributes:
-        memory: every layer's path, with the most bytes in memory while it works in this order.
-        layers: the paths in this order; those of a repeat in its first turn, then in a later one.
+        run: the network at work in it.
         unsearched: the layers that are left in the given order, for there are too many.
+        states: how many sets of layers were looked at.
+        memory: every layer's path, with the most bytes in memory while it works in this order.
         is_best: whether no order has a smaller peak, unsearched layers or not.
     """
 
-    memory: Mapping[str, Expr]
-    layers: tuple[str, ...]
+    run: Run
     unsearched: tuple[str, ...]
-    is_best: bool
+    states: int
+    memory: Mapping[str, Expr] = MappingProxyType({})
+    is_best: bool = True
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The paths in this order, those of a repeat once in every iteration told apart."""
+        return self.run.layers
+
+    def with_memory(self, memory: Mapping[str, Expr], evaluate: Evaluator) -> "BestOrder":
+        """Return the order with what is in memory while each layer works."""
+        sizes = {path: evaluate(size) for path, size in memory.items()}
+        searched = max((s for p, s in sizes.items() if p not in self.unsearched), default=0)
+        is_best = all(sizes[path] <= searched for path in self.unsearched)
+        return self._replace(memory=memory, is_best=is_best)
 
 
-def best_order(run: Run, evaluate: Evaluator) -> Order:
-    """The order with the least peak at some values; the given one where none is better.
+def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
+    """Return the order with the least peak at some values; the given one where none is better.
 
     Args:
         run: the network at work in the given order.
         evaluate: gives sizes their numbers.
     """
-    work, turns = Work(run), WorkedOut(evaluate)
-    found = [_arranged(work, segment, turns) for segment in segments_of(work)]
-    left = (run.events[i].layer for each in found if not each.is_searched for i in each.order)
-    unsearched = dict.fromkeys(layer.node.path for layer in left if layer is not None)
-    events = tuple(run.events[i] for each in found for i in each.order)
-    states = sum(each.states for each in found)
-    return Order(run._replace(events=events), tuple(unsearched), states)
+    sizes, events = _Sizes(evaluate), list[Event]()
+    unsearched, states = dict[str, None](), 0
+    for segment in Plan(run).segments():
+        columns = sizes.columns(segment) if len(segment.events) > 1 else None
+        search = _Search(segment, columns) if columns else None
+        order = search.order() if search else segment.events
+        events += (run.events[i] for i in order)
+        states += search.states if search else 0
+        if not search.is_over if search else len(segment.events) > 1:
+            left = (run.events[i].layer for i in order)
+            unsearched |= dict.fromkeys(layer.node.path for layer in left if layer is not None)
+    return BestOrder(run._replace(events=tuple(events)), tuple(unsearched), states)
 
 
-class _Arranged(NamedTuple):
-    """Some events in an order, whether it is the best, and how many sets were looked at."""
-
-    order: Sequence[int]
-    is_searched: bool
-    states: int
+Numbers = tuple[Value, ...]
+"""A size in each of the iterations that are told apart."""
 
 
-def _arranged(work: Work, events: range, turns: "WorkedOut") -> _Arranged:
-    """The events between two cuts in their best order."""
-    if len(events) < 2:
-        return _Arranged(events, is_searched=True, states=0)
-    columns = turns.columns(work, events)
-    if columns is None:
-        return _Arranged(events, is_searched=False, states=0)
-    search = _Search(Segment(work, events), columns)
-    found = search.better_order()
-    order = events if found is None else [events[i] for i in found]
-    return _Arranged(order, search.is_over, search.states)
+class _Columns(NamedTuple):
+    """The sizes of a segment's values, in each of the iterations that are told apart.
+
+    Attributes:
+        sizes: of each value.
+        others: together, of what is in memory all along.
+        inside: of each event, the iterations that it is in, with what is inside it then.
+    """
+
+    sizes: Mapping[int, Numbers]
+    others: Numbers
+    inside: Mapping[int, list[tuple[int, Value]]]
+
+
+class _Sizes:
+    """The numbers of sizes in the iterations of repeats."""
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self.evaluators: dict[tuple[Iteration, ...], list[Evaluator]] = {(): [evaluate]}
+
+    def _in(self, within: tuple[Iteration, ...]) -> list[Evaluator]:
+        """Return what evaluates in each of some iterations; too many are cut off."""
+        if within not in self.evaluators:
+            outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
+            found = islice(chain.from_iterable(outer), MAX_ITERATIONS + 1)
+            self.evaluators[within] = list(found)
+        return self.evaluators[within]
+
+    def columns(self, segment: Segment) -> _Columns | None:
+        """Return the sizes of what a segment touches; None where there are too many iterations."""
+        plan, touched = segment.plan, segment.touched
+        sizes = [plan.values[value].bytes for value in touched]
+        sizes.append(Add(*(plan.values[value].bytes for value in segment.passing)))
+        grouped: dict[tuple[Iteration, ...], list[int]] = {}
+        for i in segment.events:
+            if plan.events[i].layer is not None:
+                grouped.setdefault(plan.events[i].within, []).append(i)
+        if any(len(self._in(within)) > MAX_ITERATIONS for within in grouped):
+            return None
+        found: dict[Numbers, int] = {}
+        inside: dict[int, list[tuple[int, Value]]] = {i: [] for i in segment.events}
+        for within, events in grouped.items():
+            inner = [Add(*plan.events[i].inside) for i in events]
+            rows = [tuple(map(each, sizes + inner)) for each in self._in(within)]
+            for row in _undominated(rows):
+                column = found.setdefault(row[: len(sizes)], len(found))
+                for i, size in zip(events, row[len(sizes) :], strict=True):
+                    inside[i].append((column, size))
+        *of_values, others = zip(*found, strict=True) if found else [()] * len(sizes)
+        return _Columns(dict(zip(touched, of_values, strict=True)), others, inside)
+
+
+def _in_iteration(iteration: Iteration, evaluate: Evaluator) -> Iterator[Evaluator]:
+    """Yield what evaluates in each of the iterations that one stands for."""
+    indices = iteration.indices(int(evaluate(iteration.runs)))
+    if iteration.turns is None:
+        yield from [evaluate] if indices else []
+    else:
+        yield from (evaluate.at_turn(iteration.turns.index, i) for i in indices)
+
+
+def _undominated(rows: Iterable[Numbers]) -> list[Numbers]:
+    """Return the rows that no other is as large as everywhere: one of those has the largest sum."""
+    kept: list[Numbers] = []
+    for row in sorted(set(rows), reverse=True):
+        if not any(all(map(le, row, other)) for other in kept):
+            kept.append(row)
+    return kept
 
 
 class _Search:
@@ -104,32 +161,36 @@ class _Search:
 
     Attributes:
         segment: the events.
-        columns: the sizes of their pieces.
+        plan: what they read and make.
+        columns: the sizes of that.
         states: how many sets of events were looked at.
         is_over: whether it has not been given up.
     """
 
-    def __init__(self, segment: Segment, columns: Columns) -> None:
+    def __init__(self, segment: Segment, columns: _Columns) -> None:
         self.segment = segment
+        self.plan = segment.plan
         self.columns = columns
         self.states = 0
         self.is_over = True
 
-    def better_order(self) -> list[int] | None:
-        """The best order, if there is a better one than the given and it is found."""
-        given, least = self._peak(), max(map(self._least, range(len(self.segment.events))))
-        return self._search(least, given) if least < given else None
+    def order(self) -> Sequence[int]:
+        """Return the best order that is found, the given one where none is better."""
+        given, least = self._peak(), max(map(self._least, self.segment.events))
+        found = self._search(least, given) if least < given else None
+        return found or self.segment.events
 
     def _search(self, least: Value, given: Value) -> list[int] | None:
-        """Dijkstra's algorithm over sets of events; no order has a peak below the least."""
-        queue, alive = [(least, len(self.segment.events), 0)], {0: self._start()}
-        reached: dict[int, Value] = {0: least}
+        """Run Dijkstra's algorithm over sets of events; no order has a peak below the least."""
+        start, end = self.segment.start, self.segment.end
+        queue, alive = [(least, len(self.segment.events), start)], {start: self._start()}
+        reached: dict[int, Value] = {start: least}
         came: dict[int, tuple[int, int]] = {}
         while queue:
             peak, left, done = heappop(queue)
             if peak > reached[done]:
                 continue
-            if not left:
+            if done == end:
                 return _way(came, done)
             steps = self._steps(done, alive[done], peak)
             self.states += 1
@@ -145,7 +206,7 @@ class _Search:
         return None
 
     def _steps(self, done: int, alive: Numbers, peak: Value) -> list["_Step"]:
-        """The next events; one alone, where it neither raises the peak nor adds to memory.
+        """Return the next events; one alone, where it neither raises the peak nor adds to memory.
 
         Whatever else is done first, such an event frees no less later, and all others need no more
         once it is done: so it may come first.
@@ -160,17 +221,18 @@ class _Search:
         return steps
 
     def _step(self, event: int, done: int, alive: Numbers) -> "_Step":
-        segment, sizes = self.segment, self.columns.sizes
+        plan, sizes = self.plan, self.columns.sizes
         now = done | 1 << event
+        is_reused = any(plan.is_dead(value, now) for value in plan.reuses[event])
         during = after = alive
-        for piece, homes in segment.makes[event]:
-            if not any(segment.is_dead(home, now) for home in homes):
-                during = tuple(map(add, during, sizes[piece]))
-            if not segment.is_dead(piece, now):
-                after = tuple(map(add, after, sizes[piece]))
-        for piece in segment.reads[event]:
-            if segment.is_dead(piece, now):
-                after = tuple(map(sub, after, sizes[piece]))
+        for value in plan.makes[event]:
+            if not is_reused:
+                during = tuple(map(add, during, sizes[value]))
+            if not plan.is_dead(value, now):
+                after = tuple(map(add, after, sizes[value]))
+        for value in plan.reads[event]:
+            if plan.is_dead(value, now):
+                after = tuple(map(sub, after, sizes[value]))
         return _Step(event, now, self._largest(event, during), after)
 
     def _largest(self, event: int, during: Numbers) -> Value:
@@ -178,35 +240,38 @@ class _Search:
         return max((during[column] + inner for column, inner in inside), default=0)
 
     def _start(self) -> Numbers:
-        made = (s for s, m in zip(self.columns.sizes, self.segment.maker, strict=True) if m < 0)
-        return self._together(made)
+        return self._together(
+            size
+            for value, size in self.columns.sizes.items()
+            if self.plan.maker[value] < self.segment.events.start
+        )
 
     def _together(self, sizes: Iterable[Numbers]) -> Numbers:
-        """Some sizes with what is in memory all along."""
+        """Return some sizes with what is in memory all along."""
         return tuple(map(sum, zip(self.columns.others, *sizes, strict=True)))
 
     def _peak(self) -> Value:
-        """The peak of the given order."""
+        """Return the peak of the given order."""
         peak: Value = 0
-        done, alive = 0, self._start()
-        for event in range(len(self.segment.events)):
+        done, alive = self.segment.start, self._start()
+        for event in self.segment.events:
             _, done, needed, alive = self._step(event, done, alive)
             peak = max(peak, needed)
         return peak
 
     def _least(self, event: int) -> Value:
-        """What is in memory while an event works, whatever the order."""
-        segment, sizes = self.segment, self.columns.sizes
-        before, own = segment.ancestors[event], 1 << event
-        latest = segment.all & ~segment.descendants[event]
+        """Return what is in memory while an event works, whatever the order."""
+        plan, sizes = self.plan, self.columns.sizes
+        before, latest = self.segment.ancestors[event], ~self.segment.descendants[event]
+        latest &= self.segment.end
         needed = [
-            sizes[piece]
-            for piece, maker in enumerate(segment.maker)
-            if (maker < 0 or before >> maker & 1) and not segment.is_dead(piece, latest & ~own)
+            size
+            for value, size in sizes.items()
+            if (plan.maker[value] < 0 or before >> plan.maker[value] & 1)
+            and not plan.is_dead(value, latest & ~(1 << event))
         ]
-        for piece, homes in segment.makes[event]:
-            if not any(segment.is_dead(home, latest) for home in homes):
-                needed.append(sizes[piece])
+        if not any(plan.is_dead(value, latest) for value in plan.reuses[event]):
+            needed += [sizes[value] for value in plan.makes[event]]
         return self._largest(event, self._together(needed))
 
 
@@ -214,9 +279,9 @@ class _Step(NamedTuple):
     """An event that comes next.
 
     Attributes:
-        event: it.
+        event: the event.
         now: the events that are done then.
-        needed: what is in memory while it works, in the turn where it is most.
+        needed: what is in memory while it works, in the iteration where it is most.
         after: what is in memory after it.
     """
 
@@ -227,9 +292,9 @@ class _Step(NamedTuple):
 
 
 def _way(came: Mapping[int, tuple[int, int]], done: int) -> list[int]:
-    """The events in the order in which they led to a set."""
+    """Return the events in the order in which they led to a set."""
     order = []
-    while done:
+    while done in came:
         done, event = came[done]
         order.append(event)
     return order[::-1]

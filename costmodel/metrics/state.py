@@ -19,14 +19,14 @@ STATE = "fp32"
 
 @metric("gradients", "gradients", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_gradients(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the gradients: as many numbers as there are params, in the weights' type."""
+    """Return the bytes of the gradients: as many numbers as params, in the weights' type."""
     dtype = _trained(layer, basis)
     return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
 
 
 @metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of what the optimizer remembers, and of a copy of narrower weights, in fp32.
+    """Return the bytes of what the optimizer remembers, and of a copy of narrower weights, in fp32.
 
     Wider weights have wider state.
     """
@@ -40,7 +40,7 @@ def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
 
 
 def _trained(layer: LayerCost, basis: Basis) -> str:
-    """The type of a layer's weights.
+    """Return the type of a layer's weights.
 
     Raises:
         SpecError: integers, which have no gradients.

@@ -11,7 +11,7 @@ from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError
 from costmodel.algebra.work import Entry, budget
-from costmodel.metrics.kept import Held, Kept, kept, over_turns
+from costmodel.metrics.kept import Held, Kept, kept, over_iterations
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.products import Work, work
 from costmodel.metrics.registry import (
@@ -23,7 +23,8 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.walk import Event, walk
+from costmodel.metrics.trace import Event
+from costmodel.metrics.walk import walk
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
@@ -56,19 +57,19 @@ class TrainingStep:
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         with self._budget():
-            return list(map(self._implemented, walk(self.propagation.parts, sizes)))
+            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.basis)))
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer that is in the most turns is to blame."""
+        """Bound the work of one question; the layer that works the most often is to blame."""
         return budget("the turns of training", self._longest)
 
     def _longest(self) -> Entry:
-        """Return the layer that works the most often, as far as the length of the law says it."""
+        """Return the layer whose number of runs has the longest closed form."""
         counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
         return counted.layer.node
 
     def _implemented(self, event: Event) -> Event:
-        """A layer at work, with what its implementation keeps, fused or not."""
+        """Return a layer at work, with what its implementation keeps, fused or not."""
         layer = event.layer
         if layer is None or layer.backward is None:
             return event
@@ -98,7 +99,7 @@ class TrainingStep:
     def in_all(self, held: Held) -> Expr:
         """Return the bytes of a tensor that is kept, in all iterations."""
         with _closed(held.path):
-            return over_turns(held, self.bytes_of)
+            return over_iterations(held, self.bytes_of)
 
     @cached_property
     def activations(self) -> dict[str, Expr]:
@@ -117,10 +118,8 @@ class TrainingStep:
     def macs(self) -> dict[str, Expr]:
         """The products of a step by the path of the layer."""
         with self._budget():
-            return _added(
-                (each.layer.node.path, each.over_turns(each.forward + each.backward + each.again))
-                for each in self.work
-            )
+            done = ((each, each.forward + each.backward + each.again) for each in self.work)
+            return _added((each.layer.node.path, each.over_iterations(m)) for each, m in done)
 
     @cached_property
     def memory(self) -> dict[str, Expr]:
@@ -133,7 +132,7 @@ class TrainingStep:
 
 
 def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
-    """The sum of what stands under each name."""
+    """Return the sum of the counts of each name."""
     found: dict[str, list[Expr]] = defaultdict(list)
     for name, count in pairs:
         found[name].append(count)
@@ -142,7 +141,7 @@ def _added(pairs: Iterable[tuple[str, Expr]]) -> dict[str, Expr]:
 
 @contextmanager
 def _closed(entry: str) -> Iterator[None]:
-    """Bytes that turn by turn are rounded up have no closed sum."""
+    """Raise an error for bytes without a closed sum: those rounded up in every iteration."""
     try:
         yield
     except OpenFormError as error:

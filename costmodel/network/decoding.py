@@ -7,7 +7,7 @@ layer say; one in which places of that axis meet, or that is not known to keep t
 refused.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, NoReturn
 
@@ -19,10 +19,10 @@ from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import exact
+from costmodel.algebra.places import OWN
 from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
-from costmodel.rules.base import Shape, text_of
+from costmodel.rules.base import Shape, elements, text_of
 from costmodel.rules.cost import Cache, Cost
-from costmodel.rules.nests import LoopNest
 
 Carried = tuple[tuple[int | None, ...], ...]
 """Of each input and each of its axes the axis of the output that has its places one by one."""
@@ -33,39 +33,50 @@ HINT = (
 )
 
 
-def carries(cost: Cost, inputs: Iterable[Shape], output: Shape) -> Carried:
+def carries(cost: Cost, inputs: Sequence[Shape], output: Shape) -> Carried:
     """Return where the places of each input's axes are in the output, None where they meet.
 
+    Places are kept apart on an axis that the output has as a whole, unmoved, and that no element
+    sees more of than its own place. A cache has what is needed of other tokens of the first input.
+
     Args:
-        cost: the layer's cost: what it says itself, else its axes, else its loops.
+        cost: the layer's cost.
         inputs: the shapes that enter.
         output: the shape that leaves.
     """
     if cost.carried is not None:
         return cost.carried
-    ranks = [len(shape) for shape in inputs]
-    if cost.axes is not None:
-        moved = {*cost.ends, *(axis for reads in cost.reads for axis in reads)}
-        places = {axis: i for i, axis in enumerate(cost.axes) if axis not in (None, *moved)}
-        return tuple(tuple(places.get(axis) for axis in range(rank)) for rank in ranks)
-    if cost.keeps:
-        return tuple(tuple(range(len(output) - rank, len(output))) for rank in ranks)
-    if cost.slides and len(cost.nests) == len(ranks) == 1:
-        return (tuple(_through_windows(cost.nests[0])),)
-    return tuple((None,) * rank for rank in ranks)
+    if cost.is_rearranged:
+        return (_in_order(inputs[0], output),)
+    rank = len(output)
+    axes = enumerate(cost.axes_of(rank) or ())
+    places = {axis: place for place, axis in axes if axis is not None}
+    lost = {*cost.ends, *(axis % rank for axis in cost.meets), cost.joint}
+    for axis, reads in ((a, reads) for each in cost.places_read for a, reads in each.items()):
+        if axis in places and (reads != OWN or inputs[0][axis] != output[places[axis]]):
+            lost.add(axis)
+    apart = {axis: place for axis, place in places.items() if axis not in lost}
+    first = apart if cost.cache is None else apart | {rank - 2: rank - 2}
+    carried = []
+    for number, shape in enumerate(inputs):
+        found = apart if number else first
+        shift = rank - len(shape) if cost.keeps else 0
+        is_seen = cost.sees is None or number < cost.sees
+        carried.append(tuple(found.get(a + shift) if is_seen else None for a in range(len(shape))))
+    return tuple(carried)
 
 
-def _through_windows(nest: LoopNest) -> Iterator[int | None]:
-    """The axes of a sliding window's input: a loop of the output, or a window of a single place."""
-    read, written = nest.operand("input"), nest.operand("output").loops
-    places = {name: place for place, name in enumerate(written)}
-    for name in read.loops:
-        yield places.get(name)
-    for axis in read.axes:
-        slid, *taps = axis.loops
-        stays = axis.steps[0] == 1 and axis.start == 0
-        single = all(loop.extent == 1 for loop in nest.over(taps))
-        yield places.get(slid) if stays and single else None
+def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
+    """Return the axes that the same elements in the same order have before and after.
+
+    An axis is one of the other shape where it has the extent, and as many elements before it.
+    """
+    places: dict[tuple[Expr, Expr], int] = {}
+    for axis, extent in enumerate(after):
+        places.setdefault((elements(after[:axis]), extent), axis)
+    return tuple(
+        places.get((elements(before[:axis]), extent)) for axis, extent in enumerate(before)
+    )
 
 
 def caches_tokens(propagation: Propagation) -> bool:

@@ -33,8 +33,7 @@ from costmodel.algebra.places import (
 from costmodel.algebra.work import charge
 from costmodel.network.propagation import Counted, GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements
-from costmodel.rules.cost import Output, axes_but
-from costmodel.rules.nests import Axis, LoopNest
+from costmodel.rules.cost import Output
 
 
 class Source(NamedTuple):
@@ -93,7 +92,7 @@ class View(NamedTuple):
     seen: Seen
 
 
-Reach = Mapping[Source, View]
+ReceptiveField = Mapping[Source, View]
 """What is seen of each axis of the inputs; one that is not in it is unseen, or of features."""
 
 
@@ -109,28 +108,28 @@ class Clash(NamedTuple):
     strides: tuple[Expr, ...]
 
 
-class Fields(NamedTuple):
+class ReceptiveFields(NamedTuple):
     """What every layer sees.
 
     Attributes:
-        reaches: path of a layer → what each of its outputs sees; in a repeat in its last turn.
+        by_layer: path of a layer → what each of its outputs sees; in a repeat in its last turn.
         clashes: the merges of paths whose strides differ.
     """
 
-    reaches: Mapping[str, tuple[Reach, ...]]
+    by_layer: Mapping[str, tuple[ReceptiveField, ...]]
     clashes: tuple[Clash, ...]
 
 
-def fields_of(propagation: Propagation) -> Fields:
+def fields_of(propagation: Propagation) -> ReceptiveFields:
     """Return what every layer of a network sees of its inputs."""
     walk = _Walk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
     for name, shape in propagation.inputs.items():
         walk.scope[Tensor(name)] = _of_input(name, shape)
     walk.parts(propagation.parts)
-    return Fields(walk.reaches, tuple(walk.clashes))
+    return ReceptiveFields(walk.by_layer, tuple(walk.clashes))
 
 
-def _of_input(name: str, shape: Shape) -> Reach:
+def _of_input(name: str, shape: Shape) -> ReceptiveField:
     """All axes but the batch's are followed."""
     axes = range(1, len(shape))
     return {Source(name, axis): View(frozenset({axis}), POINT) for axis in axes}
@@ -151,8 +150,8 @@ class _Walk:
 
     def __init__(self, followed: Mapping[str, int]) -> None:
         self.followed = followed  # the network's input → how many of its axes are followed
-        self.scope: dict[Tensor, Reach] = {}
-        self.reaches: dict[str, tuple[Reach, ...]] = {}
+        self.scope: dict[Tensor, ReceptiveField] = {}
+        self.by_layer: dict[str, tuple[ReceptiveField, ...]] = {}
         self.clashes: dict[Clash, None] = {}
 
     def parts(self, parts: Iterable[Part]) -> None:
@@ -171,9 +170,9 @@ class _Walk:
         charge(1, layer.node)
         entering = [self.scope[tensor] for tensor in layer.reads]
         self.clashes.update(dict.fromkeys(_clashes(layer, entering)))
-        reaches = _Passage(layer, self.followed).through(entering)
-        self.reaches[layer.node.path] = reaches
-        self.scope.update(zip(layer.made, reaches, strict=True))
+        fields = _Passage(layer, self.followed).through(entering)
+        self.by_layer[layer.node.path] = fields
+        self.scope.update(zip(layer.made, fields, strict=True))
 
     def _repeat(self, group: GroupCost) -> None:
         """Follow the turns of a repeat, of which the last is kept; experts take the same input."""
@@ -197,7 +196,7 @@ class _Walk:
             result = _weighed(result, self.scope[group.flow.chosen_by])
         self.scope[Tensor(group.path)] = result
 
-    def _turn(self, group: GroupCost, entering: Reach) -> Reach:
+    def _turn(self, group: GroupCost, entering: ReceptiveField) -> ReceptiveField:
         assert group.flow is not None
         assert group.flow.entry is not None
         self.scope[group.flow.entry] = entering
@@ -208,8 +207,8 @@ class _Walk:
         return left
 
     def _last_turn(
-        self, group: GroupCost, states: Sequence[Reach], moves: Moves, turns: Expr
-    ) -> Reach:
+        self, group: GroupCost, states: Sequence[ReceptiveField], moves: Moves, turns: Expr
+    ) -> ReceptiveField:
         """Follow the last of turns that each move what is seen by as much; return what it sees.
 
         By induction: the first place after a turn is ``min(first before it ∘ body, others)``. Where
@@ -225,16 +224,16 @@ class _Walk:
         return _ended(group, after, "sees otherwise more in its first turns")
 
 
-def _weighed(reach: Reach, weights: Reach) -> Reach:
+def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
     """Return what experts see, weighed by a router that sees a token as they do, or more."""
-    found = dict(reach)
+    found = dict(field)
     for source, view in weights.items():
         if isinstance(view.seen, End) and source in found:
             found[source] = found[source]._replace(seen=view.seen)
     return found
 
 
-def _moves(states: Sequence[Reach]) -> Moves | None:
+def _moves(states: Sequence[ReceptiveField]) -> Moves | None:
     """Return how two turns move the first and last places of each axis, if both do by as much."""
     if len(states) < 3:
         return None
@@ -242,7 +241,7 @@ def _moves(states: Sequence[Reach]) -> Moves | None:
     return one if one == other else None
 
 
-def _moves_to(before: Reach, after: Reach) -> Moves | None:
+def _moves_to(before: ReceptiveField, after: ReceptiveField) -> Moves | None:
     found: dict[Source, tuple[Expr, Expr]] = {}
     for source, view in after.items():
         old = before.get(source)
@@ -263,22 +262,22 @@ def _moves_of(old: Seen, new: Seen) -> tuple[Expr, Expr] | None:
     return moves if wider else None
 
 
-def _moved(reach: Reach, moves: Moves, times: Expr) -> Reach:
+def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
     """Return what is seen so many turns later."""
-    moved = dict(reach)
-    for source, view in reach.items():
+    moved = dict(field)
+    for source, view in field.items():
         if isinstance(view.seen, Span):
             first, last = ((times * each).expand() for each in moves[source])
             moved[source] = view._replace(seen=view.seen.shifted(first, last))
     return moved
 
 
-def _ended(group: GroupCost, reach: Reach, why: str) -> Reach:
+def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
     """Return what is seen where every field ends at a repeat."""
     end = End(group.path, group.kind, why, goes_on=True)
     return {
         source: view if isinstance(view.seen, End) else view._replace(seen=end)
-        for source, view in reach.items()
+        for source, view in field.items()
     }
 
 
@@ -290,22 +289,22 @@ def _has(view: View, index: Symbol) -> bool:
     return any(each.has(index) for route in routes for step in route for each in step)
 
 
-def _clashes(layer: LayerCost, entering: Sequence[Reach]) -> Iterator[Clash]:
+def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[Clash]:
     """Yield the axes on which the strides of some inputs differ, or are not proved to be equal."""
     if not (layer.cost.keeps or layer.cost.output is Output.CONCAT):
         return
     strides: dict[int, list[Expr]] = {}
-    for shape, reach in zip(layer.inputs, entering, strict=True):
-        for axis, stride in _strides(reach).items():
+    for shape, field in zip(layer.inputs, entering, strict=True):
+        for axis, stride in _strides(field).items():
             strides.setdefault(axis - len(shape), []).append(stride)
     for found in strides.values():
         if len(set(found)) > 1:
             yield Clash(layer.node.path, tuple(found))
 
 
-def _strides(reach: Reach) -> dict[int, Expr]:
+def _strides(field: ReceptiveField) -> dict[int, Expr]:
     """Return the stride of what is seen along each axis of a tensor."""
-    spans = ((view.axes, view.seen) for view in reach.values() if isinstance(view.seen, Span))
+    spans = ((view.axes, view.seen) for view in field.values() if isinstance(view.seen, Span))
     return {axis: span.stride for axes, span in spans for axis in axes}
 
 
@@ -320,99 +319,89 @@ class _Passage(NamedTuple):
     layer: LayerCost
     followed: Mapping[str, int]
 
-    def through(self, entering: Sequence[Reach]) -> tuple[Reach, ...]:
+    def through(self, entering: Sequence[ReceptiveField]) -> tuple[ReceptiveField, ...]:
         """Return what each output sees, from what the inputs see."""
         cost = self.layer.cost
         before = self._merged(self._aligned(entering[: cost.sees]))
-        if cost.output is Output.VIEW and cost.axes is None and not cost.reads:
+        if cost.is_rearranged:
             return (self._rearranged(before),)
-        outputs = range(len(self.layer.outputs))
-        every = cost.reads or (self._windows(),)
-        read = [self._read(before, every[i % len(every)]) for i in outputs]
+        every = cost.places_read
+        read = [self._read(before, every[i % len(every)]) for i in range(len(self.layer.outputs))]
         return tuple(map(self._carried, read))
 
     def _end(self, why: str, *, goes_on: bool = True) -> End:
         return End(self.layer.node.path, self.layer.node.kind, why, goes_on)
 
-    def _aligned(self, entering: Sequence[Reach]) -> list[Reach]:
-        """Return the reaches of inputs whose axes are counted alike, and laid end to end."""
+    def _aligned(self, entering: Sequence[ReceptiveField]) -> list[ReceptiveField]:
+        """Return the fields of inputs whose axes are counted alike, and laid end to end."""
         if self.layer.cost.keeps and len(entering) > 1:
             return [
                 self._broadcast(*each) for each in zip(entering, self.layer.inputs, strict=True)
             ]
-        joined = self._joined_axis
+        joined = self.layer.cost.joint if self.layer.cost.output is Output.CONCAT else None
         return list(entering) if joined is None else self._end_to_end(entering, joined)
 
-    def _broadcast(self, reach: Reach, shape: Shape) -> Reach:
+    def _broadcast(self, field: ReceptiveField, shape: Shape) -> ReceptiveField:
         """Return what an input adds, its axes counted from the last; along others it stays."""
         shift = len(self.layer.output) - len(shape)
         pairs = zip(shape, self.layer.output[shift:], strict=True)
         same = {i for i, (own, size) in enumerate(pairs) if own is S.One and size is not S.One}
         return {
             source: View(frozenset(axis + shift for axis in axes - same), seen)
-            for source, (axes, seen) in reach.items()
+            for source, (axes, seen) in field.items()
         }
 
-    @property
-    def _joined_axis(self) -> int | None:
-        """The axis on which the inputs are joined, where they are."""
-        cost = self.layer.cost
-        if cost.output is not Output.CONCAT or cost.axes is None:
-            return None
-        joins = len(cost.axes) == len(self.layer.inputs[0]) and None in cost.axes
-        return cost.axes.index(None) if joins else None
-
-    def _end_to_end(self, entering: Sequence[Reach], axis: int) -> list[Reach]:
+    def _end_to_end(self, entering: Sequence[ReceptiveField], axis: int) -> list[ReceptiveField]:
         """Return what inputs see that lie one after another on an axis.
 
         The places of an axis are further on by what lies before; where several inputs see it, it
         has no field, or is one of features.
         """
         starts = accumulate((shape[axis] for shape in self.layer.inputs), initial=S.Zero)
-        seen = Counter(s for reach in entering for s, view in reach.items() if axis in view.axes)
-        found: list[Reach] = []
-        for reach, start in zip(entering, starts, strict=False):
-            views = dict(reach)
-            for source, view in reach.items():
+        seen = Counter(s for field in entering for s, view in field.items() if axis in view.axes)
+        found: list[ReceptiveField] = []
+        for field, start in zip(entering, starts, strict=False):
+            views = dict(field)
+            for source, view in field.items():
                 if axis not in view.axes:
                     continue
                 del views[source]
                 if seen[source] == 1:
                     views |= self._read({source: view}, {axis: Reads(S.One, -start, -start)})
                 else:
-                    views |= self._mixed(source, view, reach, "joins the places of several maps")
+                    views |= self._mixed(source, view, field, "joins the places of several maps")
             found.append(views)
         return found
 
-    def _is_features(self, source: Source, view: View, reach: Reach) -> bool:
+    def _is_features(self, source: Source, view: View, field: ReceptiveField) -> bool:
         """Return whether a mixed axis is one of features: the first of its input to be mixed."""
-        beside = sum(each.input == source.input for each in reach)
+        beside = sum(each.input == source.input for each in field)
         is_point = isinstance(view.seen, Span) and view.seen.is_point
         return is_point and beside == self.followed[source.input]
 
-    def _mixed(self, source: Source, view: View, reach: Reach, why: str) -> Reach:
+    def _mixed(self, source: Source, view: View, field: ReceptiveField, why: str) -> ReceptiveField:
         """Return what is seen of an axis that is mixed: of features nothing, else an end."""
         if isinstance(view.seen, End):
             return {source: view}
-        if self._is_features(source, view, reach):
+        if self._is_features(source, view, field):
             return {}
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return {source: view._replace(seen=self._end(why, goes_on=not pools))}
 
-    def _merged(self, reaches: Sequence[Reach]) -> Reach:
+    def _merged(self, fields: Sequence[ReceptiveField]) -> ReceptiveField:
         """Return what several inputs see together."""
-        sources = dict.fromkeys(source for reach in reaches for source in reach)
+        sources = dict.fromkeys(source for field in fields for source in field)
         found: dict[Source, View] = {}
         for source in sources:
-            views = [reach[source] for reach in reaches if source in reach]
-            if not self._is_mixed_elsewhere(source, reaches):
+            views = [field[source] for field in fields if source in field]
+            if not self._is_mixed_elsewhere(source, fields):
                 found[source] = reduce(self._together, _but_gates(views))
         return found
 
-    def _is_mixed_elsewhere(self, source: Source, reaches: Sequence[Reach]) -> bool:
+    def _is_mixed_elsewhere(self, source: Source, fields: Sequence[ReceptiveField]) -> bool:
         """Return whether an axis is one of features, which another path has mixed."""
-        having = next(reach for reach in reaches if source in reach)
-        others = (each for reach in reaches if source not in reach for each in reach)
+        having = next(field for field in fields if source in field)
+        others = (each for field in fields if source not in field for each in field)
         return self._is_features(source, having[source], having) and any(
             each.input == source.input for each in others
         )
@@ -432,17 +421,7 @@ class _Passage(NamedTuple):
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
         return View(axes, together(one.seen, other.seen))
 
-    def _windows(self) -> Mapping[int, Reads | None]:
-        """Return which places of each axis the windows read; None where they leave gaps."""
-        nests = self.layer.cost.nests if self.layer.cost.slides else ()
-        for nest in nests[:1]:
-            spread = nest.operand("output").axes
-            of_axis = _spread if spread else _slid
-            axes = enumerate(spread or nest.operand("input").axes, 2)
-            return {i: of_axis(nest, axis) for i, axis in axes}
-        return {}
-
-    def _read(self, before: Reach, reads: Mapping[int, Reads | None]) -> Reach:
+    def _read(self, before: ReceptiveField, reads: Mapping[int, Reads | None]) -> ReceptiveField:
         """Return what is seen by what reads some axes so."""
         found = dict(before)
         for source, (axes, seen) in before.items():
@@ -469,20 +448,27 @@ class _Passage(NamedTuple):
             return seen
         return self._end("has windows over places in another order")
 
-    def _carried(self, before: Reach) -> Reach:
+    def _carried(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where each axis of the output is one of the input, or none."""
-        axes, ends = self._axes
+        axes, ends = self.layer.cost.axes_of(len(self.layer.output)), {*self.layer.cost.ends}
+        if axes is None:
+            axes, ends = (None,) * len(self.layer.output), {*range(self._rank)}
         found: dict[Source, View] = {}
         for source, view in before.items():
             moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
             lost = view.axes - set(axes)
-            views: Reach = {source: view}
+            views: ReceptiveField = {source: view}
             if view.axes & ends:
                 views = {source: view._replace(seen=self._whole(view.seen))}
             elif lost and self.layer.cost.output is not Output.VIEW:
                 views = self._mixed(source, view, before, self._sees_all)
             found |= {each: View(moved, seen) for each, (_, seen) in views.items()}
         return found
+
+    @property
+    def _rank(self) -> int:
+        """The most axes of an input."""
+        return max(map(len, self.layer.inputs), default=0)
 
     def _whole(self, seen: Seen) -> End:
         pools = self.layer.cost.output is Output.GLOBAL_POOL
@@ -493,19 +479,7 @@ class _Passage(NamedTuple):
         pools = self.layer.cost.output is Output.GLOBAL_POOL
         return "sees the whole map" if pools else "sees the whole axis"
 
-    @property
-    def _axes(self) -> tuple[tuple[int | None, ...], set[int]]:
-        """The axis of the input that each axis of the output is, and those that are seen whole."""
-        cost, rank = self.layer.cost, max(map(len, self.layer.inputs), default=0)
-        if cost.slides:
-            return axes_but(rank, 1 if cost.output is Output.CONV else None), set()
-        if cost.keeps or self._joined_axis is not None or (cost.reads and cost.axes is None):
-            return axes_but(len(self.layer.output)), set(cost.ends)
-        if cost.axes is not None:
-            return cost.axes, set(cost.ends)
-        return (None,) * len(self.layer.output), set(range(rank))
-
-    def _rearranged(self, before: Reach) -> Reach:
+    def _rearranged(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where the same elements have other axes.
 
         Axes that stay, at the beginning and at the end, keep their places. In between places lose
@@ -571,33 +545,6 @@ def _is_gate(view: View, places: frozenset[int]) -> bool:
     return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
 
 
-def _slid(nest: LoopNest, axis: Axis) -> Reads:
-    """A window that reads ``s·h_o + d·k_h − p``."""
-    stride, dilation = axis.steps
-    span = (_taps(nest, axis) - 1) * dilation
-    return Reads(stride, axis.start, (axis.start + span).expand())
-
-
-def _spread(nest: LoopNest, axis: Axis) -> Reads | None:
-    """A window that writes ``s·h_i + d·k_h − p``: of the taps those that fall on the output.
-
-    With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
-    ``ceil((h_o + p − k_h + 1)/s)`` to ``(h_o + p)//s``, which leaves no gaps where ``k_h >= s``.
-    """
-    stride, dilation = axis.steps
-    reach = _taps(nest, axis) - 1
-    if stride is S.One:
-        return Reads(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
-    if dilation is not S.One or is_at_least(stride - reach, 2, {}):
-        return None
-    return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
-
-
-def _taps(nest: LoopNest, axis: Axis) -> Expr:
-    """The extent of the kernel's loop on an axis."""
-    return nest.over(axis.loops[1:])[0].extent
-
-
 def _narrowed(
     old: Shape, between: range, new: Shape, after: range, places: Set[int]
 ) -> tuple[range, range]:
@@ -656,7 +603,7 @@ def padding_of(span: Span) -> Expr:
     return span.padding
 
 
-def measured(reaches: Iterable[Reach], measure: Measure) -> Expr | str:
+def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
     """Return a measure of what a layer sees, of several axes the largest, or why there is none.
 
     An axis behind the batch's that no window has widened is one of channels, where others are seen.
@@ -664,7 +611,7 @@ def measured(reaches: Iterable[Reach], measure: Measure) -> Expr | str:
     Raises:
         OpenPlacesError: it has no closed form.
     """
-    seen = [(source, view.seen) for reach in reaches for source, view in reach.items()]
+    seen = [(source, view.seen) for field in fields for source, view in field.items()]
     places = [each for source, each in seen if not _is_untouched(source, each)]
     values: list[Expr] = []
     for each in places or [each for _, each in seen]:
@@ -690,14 +637,14 @@ def _measured(seen: Seen, measure: Measure) -> Expr | str:
     return f"'{seen.path}' gives its places another order"
 
 
-def ends_of(fields: Fields, counted: Iterable[Counted]) -> tuple[End, ...]:
+def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[End, ...]:
     """Return the ends of the fields that some layers see, in their order."""
     working = (layer for layer, often in counted if often.works is not S.Zero)
-    reaches = (reach for layer in working for reach in fields.reaches[layer.node.path])
-    seen = (view.seen for reach in reaches for view in reach.values())
+    found = (field for layer in working for field in fields.by_layer[layer.node.path])
+    seen = (view.seen for field in found for view in field.values())
     return tuple(dict.fromkeys(each for each in seen if isinstance(each, End)))
 
 
-def end_of(fields: Fields, counted: Iterable[Counted]) -> End | None:
+def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> End | None:
     """Return the first end of a field beyond which there are places still, if there is one."""
     return next((end for end in ends_of(fields, counted) if end.goes_on), None)

@@ -47,7 +47,7 @@ from costmodel.rules.base import (
     replaced,
     shape_rule,
 )
-from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but, kept_but
+from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but
 
 
 @shape_rule(Activation)
@@ -100,10 +100,9 @@ def activation_cost(layer: Activation, site: Site, output: Shape) -> Cost:  # no
 
 
 @cost_rule(OverAxis)
-def over_axis_cost(layer: OverAxis, site: Site, output: Shape) -> Cost:
+def over_axis_cost(layer: OverAxis, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters; in place, the elements of one axis together."""
-    meeting = site.axis_of("dim", layer.dim)
-    return Cost(Output.IN_PLACE, carried=(kept_but(len(output), meeting),))
+    return Cost(Output.IN_PLACE, meets=(site.axis_of("dim", layer.dim),))
 
 
 @shape_rule(OverAxis)
@@ -145,13 +144,12 @@ def glu_cost(layer: GLU, site: Site, output: Shape) -> Cost:
 
 
 @cost_rule(PReLU)
-def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:
+def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
     slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
     own = () if slopes is S.One else (1,)
-    carried = (kept_but(len(output), *own),)
-    return Cost(Output.IN_PLACE, parameters=(slope,), carried=carried)
+    return Cost(Output.IN_PLACE, parameters=(slope,), meets=own)
 
 
 @backward_rule(

@@ -29,7 +29,6 @@ from costmodel.rules.cost import (
     Parameter,
     Role,
     axes_but,
-    kept_but,
     weight_of,
 )
 from costmodel.rules.linear import linear_nest
@@ -147,11 +146,10 @@ def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost
         pairs = seen_pairs(output[-2], S.Zero if before is None else before, window, site.least)
     cost = _attention(layer, site, Sources(output, output, output, length, met, pairs))
     cache = _own_cache(layer, site, before, length)
-    meeting = (-1,) if cache is not None else (-2, -1)  # a cache has the tokens that came before
     if layer.causal.holds and window is not None and layer.kv_length is None:
         band = Reads(S.One, 1 - window, S.Zero)
         cost = cost._replace(ends=(), reads=({len(output) - 2: band},))
-    return cost._replace(cache=cache, carried=(kept_but(len(output), *meeting),))
+    return cost._replace(cache=cache)
 
 
 def seen_pairs(tokens: Expr, before: Expr, window: Expr | None, least: Least) -> Expr | None:
@@ -228,9 +226,7 @@ def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Co
     """
     keys, values = site.inputs[1], site.inputs[-1]
     cost = _attention(layer, site, Sources(output, keys, values, keys[-2], keys[-2]))
-    cache, rank = _cache(layer, site, keys[-2], grows=False), len(output)
-    others = [kept_but(rank, -2, -1)] * (len(site.inputs) - 1)
-    return cost._replace(cache=cache, carried=(kept_but(rank, -1), *others))
+    return cost._replace(cache=_cache(layer, site, keys[-2], grows=False))
 
 
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:

@@ -1,6 +1,6 @@
 """The cost of a layer, before a convention decides what counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -117,19 +117,23 @@ class Cost(NamedTuple):
         parameters: its learnable tensors, weights of nests included.
         sizes: how the output's extents follow, where no window of a nest says it.
         inner: the feature maps inside it, which count as its output does.
-        axes: of each axis of the output the axis of the input whose places it has, None where it
-            has none of them; not given, the places of all or of none are the same (see `keeps`).
+        axes: of each axis of the output the axis of the inputs whose places it has, None where it
+            has none of them; see `axes_of` for what holds where it is not given.
         tied: the learnable tensors that another layer owns.
         cache: what it keeps for the next run, where it keeps something.
-        carried: of each input and each of its axes the axis of the output that has its places one
-            by one, so that a place depends on no other; None where they meet. Where it is not
-            given, the other fields say it (see `carries`).
+        meets: the axes that the output has, but on which a place depends on others, by statistics
+            over them, or is told from others, by weights of its own; -1 is the last axis.
+        carried: of each of several inputs that have axes of their own, and each of its axes, the
+            axis of the output that has its places one by one; None where they meet.
         last: the axis of the input of which only the last place is taken.
         joint: the axis on which several inputs, or several outputs, lie one behind the other.
         reads: of each output, or of all, the axes of the input whose places it moves or resamples;
             None for places at no constant distance.
         ends: the axes of the input of which every element sees all.
         sees: how many of its inputs enter what it makes, where others only give a size.
+        is_part: whether a view shows only some of its input's elements.
+        reuses: the inputs in whose memory a layer in place may write its output; where it is not
+            given, those of the output's extents.
     """
 
     output: Output
@@ -140,12 +144,31 @@ class Cost(NamedTuple):
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
     cache: Cache | None = None
+    meets: tuple[int, ...] = ()
     carried: tuple[tuple[int | None, ...], ...] | None = None
     last: int | None = None
     joint: int | None = None
     reads: tuple[Mapping[int, Reads | None], ...] = ()
     ends: tuple[int, ...] = ()
     sees: int | None = None
+    is_part: bool = False
+    reuses: tuple[int, ...] | None = None
+
+    def sharing(
+        self, inputs: Sequence[tuple[Expr, ...]], output: tuple[Expr, ...]
+    ) -> tuple[int, ...]:
+        """Return the inputs in whose memory the output may lie: a view's, or those it overwrites.
+
+        Args:
+            inputs: the shapes that enter.
+            output: the shape that leaves.
+        """
+        if self.output is Output.VIEW:
+            return (0,) if inputs else ()
+        if self.output is not Output.IN_PLACE:
+            return ()
+        alike = (i for i, shape in enumerate(inputs) if shape == output)
+        return tuple(alike) if self.reuses is None else self.reuses
 
     @property
     def slides(self) -> bool:
@@ -156,6 +179,28 @@ class Cost(NamedTuple):
     def keeps(self) -> bool:
         """Whether every element of the output stands where that of the input stood."""
         return self.axes is None and self.output in (Output.IN_PLACE, Output.BROADCAST)
+
+    @property
+    def is_rearranged(self) -> bool:
+        """Return whether the same elements, in the same order, have other axes."""
+        return self.output is Output.VIEW and self.axes is None and not self.reads
+
+    def axes_of(self, rank: int) -> tuple[int | None, ...] | None:
+        """Return of each axis of an output of some rank the axis of the inputs that it has.
+
+        Windows and what works element by element keep all axes but for a convolution's channels;
+        None where nothing is said of any axis.
+        """
+        if self.axes is not None:
+            return self.axes
+        if self.slides:
+            return axes_but(rank, 1 if self.output is Output.CONV else None)
+        return axes_but(rank) if self.keeps else None
+
+    @property
+    def places_read(self) -> tuple[Mapping[int, Reads | None], ...]:
+        """The axes whose places each output, or all, moves or resamples: `reads`, or windows."""
+        return self.reads or ((self.nests[0].reads if self.slides else {}),)
 
     @property
     def macs(self) -> Expr:
@@ -182,12 +227,6 @@ class Cost(NamedTuple):
 def axes_but(rank: int, lost: int | None = None) -> tuple[int | None, ...]:
     """The axes of an output that has the places of its input on all axes but one."""
     return tuple(None if axis == lost else axis for axis in range(rank))
-
-
-def kept_but(rank: int, *lost: int) -> tuple[int | None, ...]:
-    """Return each axis of a tensor at its own place, None for those that are lost."""
-    gone = {axis % rank for axis in lost}
-    return tuple(None if axis in gone else axis for axis in range(rank))
 
 
 def weight_of(nest: LoopNest) -> Parameter:

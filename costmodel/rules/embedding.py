@@ -15,7 +15,7 @@ from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.places import Reads
 from costmodel.rules.backward import INPUT, NOTHING, Backward
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
-from costmodel.rules.cost import Cost, Output, Role, axes_but, kept_but
+from costmodel.rules.cost import Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
 from costmodel.rules.formula import Formula
 
@@ -57,7 +57,7 @@ def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cos
     shape = (site.size("max_length", layer.max_length), output[-1])
     used = elements(output[-2:])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape, used)
-    return Cost(Output.IN_PLACE, parameters=(weight,), carried=(kept_but(len(output), -1),))
+    return Cost(Output.IN_PLACE, parameters=(weight,), meets=(-1,))
 
 
 @shape_rule(PositionalEncoding, RotaryEmbedding)
@@ -73,10 +73,10 @@ def encoded_shape(layer: PositionalEncoding | RotaryEmbedding, site: Site) -> Sh
 def encoded_cost(
     layer: PositionalEncoding | RotaryEmbedding,  # noqa: ARG001
     site: Site,  # noqa: ARG001
-    output: Shape,
+    output: Shape,  # noqa: ARG001
 ) -> Cost:
     """Nothing is learned; in place. Source: Vaswani et al., NeurIPS 2017; Su et al., 2021."""
-    return Cost(Output.IN_PLACE, carried=(kept_but(len(output), -1),))
+    return Cost(Output.IN_PLACE, meets=(-1,))
 
 
 @shape_rule(ClassToken)

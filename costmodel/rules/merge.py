@@ -119,7 +119,7 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
     """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
     if isinstance(layer, Concat):
         joined = site.axis_of("axis", layer.axis)
-        return Cost(Output.CONCAT, axes=axes_but(len(output), joined), joint=joined)
+        return Cost(Output.CONCAT, axes=axes_but(len(output)), joint=joined)
     assert isinstance(layer, Stack)
     place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
     return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
@@ -128,8 +128,8 @@ def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
 @cost_rule(Elementwise)
 def merge_cost(layer: Elementwise, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products of weights; in place in an input that is as large as the output."""
-    largest = any(agree(shape, output) for shape in site.inputs)
-    return Cost(Output.IN_PLACE if largest else Output.BROADCAST)
+    reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
+    return Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
 
 
 def agree(one: Shape, other: Shape) -> bool:

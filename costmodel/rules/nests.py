@@ -6,13 +6,15 @@ the output, the output's size. The formula that a reader sees is the declaration
 disagree with the number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
 from sympy import Expr, Mul, S
 
+from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.places import Reads
 from costmodel.rules.formula import Formula
 from costmodel.rules.windows import Window
 
@@ -167,6 +169,37 @@ class LoopNest(NamedTuple):
         """The loops of these names, in the nest's order."""
         wanted = set(names)
         return tuple(loop for loop in self.loops if loop.name in wanted)
+
+    @property
+    def reads(self) -> Mapping[int, Reads | None]:
+        """The places that windows read, by axis of the map; None where they leave gaps."""
+        spread = self.operand("output").axes
+        of_axis = self._spread if spread else self._slid
+        return {i: of_axis(axis) for i, axis in enumerate(spread or self.operand("input").axes, 2)}
+
+    def _slid(self, axis: Axis) -> Reads:
+        """Return what a window reads: ``s·h_o + d·k_h − p``."""
+        stride, dilation = axis.steps
+        span = (self._taps(axis) - 1) * dilation
+        return Reads(stride, axis.start, (axis.start + span).expand())
+
+    def _spread(self, axis: Axis) -> Reads | None:
+        """Return the taps that fall on the output, of a window that writes ``s·h_i + d·k_h − p``.
+
+        With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
+        ``ceil((h_o + p − k_h + 1)/s)`` to ``(h_o + p)//s``: it has no gaps where ``k_h >= s``.
+        """
+        stride, dilation = axis.steps
+        reach = self._taps(axis) - 1
+        if stride is S.One:
+            return Reads(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
+        if dilation is not S.One or is_at_least(stride - reach, 2, {}):
+            return None
+        return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
+
+    def _taps(self, axis: Axis) -> Expr:
+        """Return the extent of the kernel's loop on an axis."""
+        return self.over(axis.loops[1:])[0].extent
 
 
 def repeated(copies: Expr, loops: Iterable[Loop]) -> tuple[Loop, ...]:

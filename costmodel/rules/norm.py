@@ -19,7 +19,7 @@ from costmodel.rules.base import (
     shape_rule,
     show_shape,
 )
-from costmodel.rules.cost import Cost, Output, Parameter, Role, kept_but
+from costmodel.rules.cost import Cost, Output, Parameter, Role
 
 
 def in_place(*names: str, shape: Shape, learned: bool) -> Cost:
@@ -71,14 +71,14 @@ def channels_cost(layer: BatchNorm | InstanceNorm | GroupNorm, site: Site, outpu
     others take those of the axes after the batch.
     """
     cost = in_place("weight", "bias", shape=output[1:2], learned=layer.affine.holds)
-    meeting = (1,) if isinstance(layer, BatchNorm) else range(1, len(output))
-    return cost._replace(carried=(kept_but(len(output), *meeting),))
+    meets = (1,) if isinstance(layer, BatchNorm) else tuple(range(1, len(output)))
+    return cost._replace(meets=meets)
 
 
 @cost_rule(LocalResponseNorm)
 def local_response_cost(layer: LocalResponseNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing is learned and nothing counted. Source: Krizhevsky et al., NeurIPS 2012."""
-    return in_place(shape=(), learned=False)._replace(carried=(kept_but(len(output), 1),))
+    return in_place(shape=(), learned=False)._replace(meets=(1,))
 
 
 @shape_rule(GroupNorm)
@@ -101,7 +101,7 @@ def rmsnorm_shape(layer: RMSNorm, site: Site) -> Shape:  # noqa: ARG001
 def rmsnorm_cost(layer: RMSNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """A scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
     cost = in_place("weight", shape=output[-1:], learned=layer.elementwise_affine.holds)
-    return cost._replace(carried=(kept_but(len(output), -1),))
+    return cost._replace(meets=(-1,))
 
 
 @shape_rule(LayerNorm)
@@ -120,7 +120,7 @@ def layernorm_cost(layer: LayerNorm, site: Site, output: Shape) -> Cost:
     shape = output[-site.integer("axes", layer.axes) :]
     names = ("weight", "bias") if layer.bias.holds else ("weight",)
     cost = in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)
-    return cost._replace(carried=(kept_but(len(output), *range(-len(shape), 0)),))
+    return cost._replace(meets=tuple(range(-len(shape), 0)))
 
 
 @backward_rule(BatchNorm, InstanceNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm)

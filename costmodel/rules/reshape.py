@@ -45,7 +45,7 @@ from costmodel.rules.base import (
     show_shape,
     text_of,
 )
-from costmodel.rules.cost import Cost, Output, axes_but, kept_but
+from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.merge import require_same_rank
 from costmodel.rules.sliding import require_mode, require_probability, spatial_input
@@ -68,20 +68,7 @@ def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
 @cost_rule(Reshape)
 def reshape_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, in the same order, under other indices."""
-    return Cost(Output.VIEW, carried=(_in_order(site.input, output),))
-
-
-def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
-    """The axes that the same elements in the same order have before and after.
-
-    An axis is one of the other shape where it has the extent, and as many elements before it.
-    """
-    places: dict[tuple[Expr, Expr], int] = {}
-    for axis, extent in enumerate(after):
-        places.setdefault((elements(after[:axis]), extent), axis)
-    return tuple(
-        places.get((elements(before[:axis]), extent)) for axis, extent in enumerate(before)
-    )
+    return Cost(Output.VIEW)
 
 
 @cost_rule(Crop)
@@ -93,8 +80,7 @@ def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     rank = len(output)
     starts = {axis: floor_div(site.input[axis] - output[axis], 2) for axis in range(2, rank)}
     reads = {axis: Reads(S.One, start, start) for axis, start in starts.items()}
-    carried = (kept_but(rank, *starts), *[(None,) * rank] * (len(site.inputs) - 1))
-    return Cost(Output.VIEW, carried=carried, reads=(reads,), sees=1)
+    return Cost(Output.VIEW, axes=axes_but(rank), reads=(reads,), sees=1, is_part=True)
 
 
 @cost_rule(Roll)
@@ -129,8 +115,7 @@ def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: A
 @cost_rule(ChannelShuffle)
 def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing; on all axes but that of the channels the elements stay where they are."""
-    rank = len(output)
-    return Cost(Output.VIEW, axes=axes_but(rank), carried=(kept_but(rank, 1),))
+    return Cost(Output.VIEW, axes=axes_but(len(output)), meets=(1,))
 
 
 @cost_rule(Slice)
@@ -142,7 +127,9 @@ def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
     end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
     reads = Reads(site.size("step", layer.step), start, start)
     last = axis if size - start == 1 and end == size else None
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last)
+    return Cost(
+        Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last, is_part=True
+    )
 
 
 @cost_rule(Split, Chunk)
@@ -156,7 +143,7 @@ def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
         sizes = [output[axis]] * layer.outputs
     starts = [Add(*sizes[:i]) for i in range(len(sizes))]
     reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis)
+    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis, is_part=True)
 
 
 @cost_rule(Permute)
@@ -185,7 +172,8 @@ def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
     gone = site.axis_of("dim", layer.dim)
     size = site.input[gone]
     is_last = size - from_start(site.whole("index", layer.index), size) == 1
-    return Cost(Output.VIEW, axes=_all_but(gone, output), last=gone if is_last else None)
+    last = gone if is_last else None
+    return Cost(Output.VIEW, axes=_all_but(gone, output), last=last, is_part=True)
 
 
 def _all_but(gone: int, output: Shape) -> tuple[int, ...]:
@@ -233,7 +221,7 @@ def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     quantities = {names[first + i]: size for i, size in enumerate(merged)}
     template = "·".join(f"{{{name}}}" for name in quantities)
     features = Formula("features", template, quantities, output[first])
-    return Cost(Output.VIEW, sizes=(features,), carried=(_in_order(site.input, output),))
+    return Cost(Output.VIEW, sizes=(features,))
 
 
 @shape_rule(Reshape)
@@ -353,8 +341,7 @@ def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
     rank = len(output)
     before = {rank - 1 - i: side for i, side in enumerate(sides[::2])}
     reads = {axis: Reads(S.One, -side, -side) for axis, side in before.items()}
-    padded = [rank - 1 - i // 2 for i, side in enumerate(sides) if side != 0]
-    return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,), carried=(kept_but(rank, *padded),))
+    return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
 
 
 @shape_rule(Crop)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from archspec.arithmetic import Rational
 from archspec.precision import TYPES
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.metrics.data_movement import Traffic, traffic
+from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_model_size
@@ -28,7 +28,7 @@ PARTS = {
 def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
     """The bytes that it stores and moves; on a device, the least time that this takes."""
     yield from _stored(layer, basis, evaluate)
-    moved = traffic(layer, basis)
+    moved = data_movement(layer, basis)
     yield from _moved(moved, evaluate)
     if basis.scenario.device is not None:
         yield from _times(layer, basis, evaluate)
@@ -46,7 +46,7 @@ def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Ste
         yield Step("model size", "#params·bits/8", numbers, f"{total} bytes")
 
 
-def _moved(moved: Traffic, evaluate: Evaluator) -> Iterator[Step]:
+def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[Step]:
     parts = [(PARTS[name], evaluate(size)) for name, size in moved._asdict().items()]
     there = [(name, size) for name, size in parts if size]
     if there:
@@ -69,7 +69,7 @@ def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step
         yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', basis)})",
                     evaluate(computing))  # fmt: skip
     if moving != 0:
-        bytes_moved = show_number(evaluate(traffic(layer, basis).total))
+        bytes_moved = show_number(evaluate(data_movement(layer, basis).total))
         rate = _rate(bandwidth(profile), "B/s", basis)
         yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
     if computing != 0 and moving != 0:

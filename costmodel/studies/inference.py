@@ -29,7 +29,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import analyze_architecture, no_token_before
-from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.latency import count_compute_time, memory_time, weights_time
 from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
@@ -139,10 +139,10 @@ def work_of(analysis: Analysis) -> Work:
     work = Work(
         total(count_macs),
         total(count_least_macs),
-        total(lambda layer, basis: traffic(layer, basis).weights),
-        total(lambda layer, basis: traffic(layer, basis).cache_reads),
-        total(lambda layer, basis: traffic(layer, basis).cache_writes),
-        total(lambda layer, basis: traffic(layer, basis).activations),
+        total(lambda layer, basis: data_movement(layer, basis).weights),
+        total(lambda layer, basis: data_movement(layer, basis).cache_reads),
+        total(lambda layer, basis: data_movement(layer, basis).cache_writes),
+        total(lambda layer, basis: data_movement(layer, basis).activations),
         analysis.total("kv_cache"),
         total(count_compute_time) if on_device else None,
         total(memory_time) if on_device else None,

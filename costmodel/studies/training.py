@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sympy import Add, Expr
 
 from costmodel.analysis.analysis import Analysis
-from costmodel.metrics.kept import Held, elements_of, over_turns
+from costmodel.metrics.kept import Held, elements_of, over_iterations
 from costmodel.metrics.registry import find_metric
 from costmodel.scenario.training import Checkpoint
 from costmodel.studies.fit import Fit, fit
@@ -72,7 +72,7 @@ class TrainingReport:
         for held in sorted(step.kept.held, key=self._place):
             path, what = self._shown(held)
             line = lines.get((path, what), Line(path, what, Add(), Add()))
-            elements = Add(line.elements, over_turns(held, elements_of))
+            elements = Add(line.elements, over_iterations(held, elements_of))
             size = Add(line.bytes, step.in_all(held))
             lines[path, what] = Line(path, what, elements, size)
         return tuple(lines.values())
@@ -145,9 +145,9 @@ class TrainingReport:
     def products(self) -> Iterator[Sum]:
         """The multiply-accumulates of the passes, then of all together."""
         done = self.analysis.step.work
-        yield Sum("forward", "forward MACs", Add(*(w.over_turns(w.forward) for w in done)))
-        yield Sum("backward", "backward MACs", Add(*(w.over_turns(w.backward) for w in done)))
-        again = Add(*(w.over_turns(w.again) for w in done))
+        yield Sum("forward", "forward MACs", Add(*(w.over_iterations(w.forward) for w in done)))
+        yield Sum("backward", "backward MACs", Add(*(w.over_iterations(w.backward) for w in done)))
+        again = Add(*(w.over_iterations(w.again) for w in done))
         if again != 0 or self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
             yield Sum("again", "MACs made again", again)
         yield self._of("training_macs")

@@ -1,0 +1,139 @@
+"""The iterations of a repeat that are told apart, and what counts of one come to over all.
+
+For memory the first and a later one are enough; a backward pass needs the first, one between, and
+the last, since what enters the first comes from elsewhere and what leaves the last goes elsewhere.
+All between are alike: a count over all iterations is the first's, the last's, and so many times
+that between. It holds for a single iteration, too: there the first's and the last's are each
+other's difference from one between.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, S
+
+from costmodel.algebra.bounds import is_positive
+from costmodel.algebra.functions import Minimum
+from costmodel.algebra.sums import (
+    OpenFormError,
+    Turns,
+    at_turn,
+    each_by_each,
+    largest_turn,
+    sum_of_steps,
+    where_it_happens,
+)
+
+MAX_SUMMED = 2_000
+"""The most terms that are added up iteration by iteration, where a sum has no closed form."""
+
+
+class Which(Enum):
+    """The iterations that one stands for, with how many others there must be beside them."""
+
+    FIRST = "the first", 0, 0
+    LATER = "all but the first", 1, 0
+    BETWEEN = "all but the first and the last", 1, 1
+    LAST = "the last", 1, 0
+    ALIKE = "all", 0, 0
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """The numbers of iterations that come before and after those that it stands for."""
+        return self.value[1:]
+
+
+class Iteration(NamedTuple):
+    """An iteration of a repeat that stands for some of them.
+
+    Attributes:
+        repeat: names the repeat, and in which iterations of the repeats around it it is.
+        which: the iterations that it stands for.
+        runs: how many the repeat has.
+        turns: the index of a repeat in whose iterations sizes differ, and their number; or None.
+    """
+
+    repeat: str
+    which: Which
+    runs: Expr
+    turns: Turns | None = None
+
+    @property
+    def happens(self) -> Expr:
+        """1 where there is an iteration at all, else 0."""
+        return S.One if is_positive(self.runs) else Minimum(S.One, self.runs)
+
+    def at_end(self, count: Expr) -> Expr:
+        """Return a count in the first iteration, or the last, where it stands for only one."""
+        if self.turns is None or self.which not in (Which.FIRST, Which.LAST):
+            return count
+        end = S.Zero if self.which is Which.FIRST else self.turns.last
+        return at_turn(count, self.turns.index, end)
+
+    def summed(self, count: Expr) -> Expr:
+        """Return the sum of a count over the iterations that it stands for.
+
+        Raises:
+            OpenFormError: it depends on the index otherwise than by polynomials and steps.
+        """
+        if self.which in (Which.FIRST, Which.LAST):
+            return each_by_each(self.happens, self.at_end(count))
+        ends = {Which.LATER: [Which.FIRST], Which.BETWEEN: [Which.FIRST, Which.LAST]}
+        others = (self._replace(which=which) for which in ends.get(self.which, ()))
+        beside = Add(*(other.summed(count) for other in others))
+        return Add(self._over_all(count), each_by_each(-S.One, beside))
+
+    def _over_all(self, count: Expr) -> Expr:
+        if self.turns is None:
+            return each_by_each(self.runs, count)
+        index, runs = self.turns
+        try:
+            return sum_of_steps(count, self.turns)
+        except OpenFormError:
+            if not runs.is_Integer or runs * len(Add.make_args(count)) > MAX_SUMMED:
+                raise
+            return Add(*(at_turn(count, index, Integer(i)) for i in range(int(runs))))
+
+    def largest(self, size: Expr) -> Expr:
+        """Return the largest size in the iterations that it stands for; 0 where there are none."""
+        before, after = self.which.others
+        if self.turns is not None and self.which in (Which.FIRST, Which.LAST):
+            size = self.at_end(size)
+        elif self.turns is not None:
+            index, count = self.turns
+            size = at_turn(size, index, index + before) if before else size
+            size = largest_turn(size, Turns(index, count - before - after))
+        return where_it_happens(size, self.runs - before - after)
+
+    def indices(self, count: int) -> range:
+        """Return the indices of the iterations that it stands for, of so many."""
+        before, after = self.which.others
+        if self.which is Which.FIRST:
+            return range(min(1, count))
+        return range(count - 1 if self.which is Which.LAST else before, count - after)
+
+
+def told_apart(runs: Expr) -> tuple[Which, ...]:
+    """Return the iterations of so many that a backward pass tells apart."""
+    if runs.is_Integer and runs < 3:
+        return (Which.FIRST, Which.LAST)[: int(runs)]
+    return Which.FIRST, Which.BETWEEN, Which.LAST
+
+
+def summed(count: Expr, within: Iterable[Iteration]) -> Expr:
+    """Return the sum of a count over all iterations that some stand for; the innermost come last.
+
+    Raises:
+        OpenFormError: there is no closed form.
+    """
+    for iteration in reversed(tuple(within)):
+        count = iteration.summed(count)
+    return count
+
+
+def largest(size: Expr, within: Iterable[Iteration]) -> Expr:
+    """Return the largest size in all iterations that some stand for."""
+    for iteration in reversed(tuple(within)):
+        size = iteration.largest(size)
+    return size

@@ -1,0 +1,262 @@
+"""The layers of a network at work, in order: which tensors each reads and makes.
+
+One trace serves inference and training. A tensor is one `Value` in all layers that read it; a view
+is a reference to the value that it shows. Of a repeat a few iterations stand for all: which ones,
+and what connects them, is what the two tracers built on `Tracer` differ in.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sympy import Expr, S
+
+from archspec.precision import TYPES
+from archspec.trees import Tensor
+from costmodel.algebra.work import charge
+from costmodel.metrics.iterations import Iteration
+from costmodel.network.context import Basis
+from costmodel.network.precision import in_bytes
+from costmodel.network.propagation import GroupCost, LayerCost, Part
+from costmodel.rules.base import elements
+from costmodel.rules.cost import Output
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The outermost group that holds no repeat: checkpointing makes it again as a whole.
+
+    Attributes:
+        path: of the group.
+        within: the iterations that it is in.
+    """
+
+    path: str
+    within: tuple[Iteration, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor that takes memory of its own, in the iterations that are told apart.
+
+    Attributes:
+        path: of the layer that makes it, or the name of a network's input.
+        what: which of the layer's outputs.
+        layer: the layer that makes it; None of an input.
+        size: its elements.
+        bytes: its bytes.
+        maker: the number of the event that makes it; -1 of an input.
+        is_learned: whether its gradient is wanted: something learned lies before it.
+        within: the iterations that it is made in, the innermost last.
+        block: the block that it is made in, if any.
+    """
+
+    path: str
+    what: str
+    layer: LayerCost | None
+    size: Expr
+    bytes: Expr
+    maker: int = -1
+    is_learned: bool = False
+    within: tuple[Iteration, ...] = ()
+    block: Block | None = None
+
+    @property
+    def is_activation(self) -> bool:
+        """Return whether it is no parameter, which is in memory anyway."""
+        return self.layer is None or self.layer.cost.output is not Output.PARAMETER
+
+
+class Case(NamedTuple):
+    """A value that a tensor may be.
+
+    Attributes:
+        value: the value.
+        where: 1 where the tensor is this value, else 0.
+        maker: the number of the event that gives the reference: the value's own, or a view's.
+        is_part: whether a view shows some of the value's elements only.
+        shown: the bytes of the elements that a view shows; None of the value itself.
+    """
+
+    value: Value
+    where: Expr = S.One
+    maker: int = -1
+    is_part: bool = False
+    shown: Expr | None = None
+
+    @property
+    def bytes(self) -> Expr:
+        """The bytes of the tensor, in the value's memory or a part of it."""
+        return self.value.bytes if self.shown is None else self.shown
+
+
+Cases = tuple[Case, ...]
+"""A tensor: one value, or of several the one whose ``where`` is 1."""
+
+
+class Event(NamedTuple):
+    """A layer at work, or what connects iterations, which has no layer.
+
+    Attributes:
+        number: tells it from others, in whatever order they are.
+        layer: the layer.
+        reads: the tensors that enter.
+        makes: the tensors that leave.
+        within: the iterations that it is in, the innermost last.
+        inside: the bytes of the feature maps inside the layer that are in memory while it works.
+        reuses: the values in whose memory a layer in place may write what it makes.
+        block: the block that it is in, if any.
+    """
+
+    number: int
+    layer: LayerCost | None
+    reads: tuple[Cases, ...]
+    makes: tuple[Cases, ...]
+    within: tuple[Iteration, ...]
+    inside: tuple[Expr, ...] = ()
+    reuses: tuple[Value, ...] = ()
+    block: Block | None = None
+
+    @property
+    def values_read(self) -> list[Value]:
+        """The values that it reads, each once."""
+        return list(dict.fromkeys(case.value for cases in self.reads for case in cases))
+
+    @property
+    def values_made(self) -> list[Value]:
+        """The values that it makes; none where it gives views."""
+        made = (case.value for cases in self.makes for case in cases)
+        return [value for value in made if value.maker == self.number]
+
+
+def is_learned(cases: Cases) -> bool:
+    """Return whether something learned lies before a tensor."""
+    return any(case.value.is_learned for case in cases)
+
+
+def learns(layer: LayerCost) -> bool:
+    """Return whether a layer has learnable parameters, shared ones included."""
+    return bool(layer.cost.parameters) or layer.node.tied is not None
+
+
+CONTAINERS = ("repeat", "foreach")
+"""Kinds of groups whose parts are iterations or rows."""
+
+
+def holds_iterations(parts: Iterable[Part]) -> bool:
+    """Return whether there is a repeat or a table of rows in some parts."""
+    groups = [part for part in parts if isinstance(part, GroupCost)]
+    return any(group.kind in CONTAINERS or holds_iterations(group.parts) for group in groups)
+
+
+class Here(NamedTuple):
+    """The place in the network: iterations, with a name that tells them apart, and the block."""
+
+    tag: str = ""
+    within: tuple[Iteration, ...] = ()
+    block: Block | None = None
+
+    def inside(self, group: GroupCost) -> "Here":
+        """Return the place inside a group, which may be a block."""
+        if self.block or group.kind in CONTAINERS or holds_iterations(group.parts):
+            return self
+        return self._replace(block=Block(group.path, self.within))
+
+    def repeat(self, group: GroupCost) -> str:
+        """Return the name of a repeat here."""
+        return f"{self.tag}/{group.path}"
+
+    def iteration(self, group: GroupCost, iteration: Iteration) -> "Here":
+        """Return the place in an iteration of a group, which may be a block."""
+        tag = f"{iteration.repeat}:{iteration.which.name}"
+        here = Here(tag, (*self.within, iteration), self.block)
+        if here.block or holds_iterations(group.parts):
+            return here
+        return here._replace(block=Block(group.path, here.within))
+
+
+STEPS_OF_EVENT = 5
+"""The cost of a layer in the budget of work; one in k repeats is met 2^k or 3^k times."""
+
+Scope = dict[Tensor, Cases]
+"""The tensors that are known at a place."""
+
+
+class Tracer:
+    """The layers met so far, in order; how repeats are traced is left to two subclasses.
+
+    Attributes:
+        basis: the types of all tensors.
+        events: the layers at work.
+    """
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+        self.events: list[Event] = []
+
+    def entering(self, inputs: Mapping[Tensor, Expr]) -> Scope:
+        """Return the network's inputs, given with their elements."""
+        return {
+            tensor: (Case(Value(tensor.label, "input", None, n, self.basis.bytes_of(tensor, n))),)
+            for tensor, n in inputs.items()
+        }
+
+    def parts(self, parts: Iterable[Part], scope: Scope, here: Here) -> None:
+        """Trace some parts; ``scope`` has the tensors that are known, and learns new ones."""
+        for part in parts:
+            if isinstance(part, LayerCost):
+                self._layer(part, scope, here)
+            elif part.flow is not None and part.flow.entry is not None:
+                self.repeat(part, scope, here)
+            else:
+                self.parts(part.parts, scope, here.inside(part))
+                if part.flow is not None:
+                    scope[Tensor(part.path)] = scope[part.flow.result]
+
+    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+        """Trace a repeat, or the experts of which some work."""
+        raise NotImplementedError
+
+    def append(self, event: Event, place: int | None = None) -> None:
+        """Add an event at the end, or at a place before."""
+        self.events.insert(len(self.events) if place is None else place, event)
+
+    def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
+        charge(STEPS_OF_EVENT, layer.node)
+        reads = tuple(scope[tensor] for tensor in layer.reads)
+        alike = [i for i in layer.cost.sharing(layer.inputs, layer.output) if self._fits(layer, i)]
+        is_view = layer.cost.output is Output.VIEW and bool(alike)
+        makes = tuple(self._shown(layer, reads[0]) if is_view else self._made(layer, reads, here))
+        free = (case for i in alike for case in reads[i] if not case.is_part)
+        reuses = tuple(case.value for case in free if case.value.is_activation)
+        scope.update(zip(layer.made, makes, strict=True))
+        dtype = self.basis.types_of(layer).activations
+        inside = tuple(in_bytes(inner.size, dtype) for inner in self.basis.inside(layer))
+        number = len(self.events)
+        self.append(Event(number, layer, reads, makes, here.within, inside, reuses, here.block))
+
+    def _fits(self, layer: LayerCost, number: int) -> bool:
+        """Return whether an input has as many bits per element as what the layer makes."""
+        entering = self.basis.type_of(layer.reads[number])
+        return TYPES[entering] == TYPES[self.basis.types_of(layer).activations]
+
+    def _shown(self, layer: LayerCost, cases: Cases) -> Iterable[Cases]:
+        """Yield what views show: the values that enter."""
+        number = len(self.events)
+        for tensor, shape in zip(layer.made, layer.outputs, strict=True):
+            shown = self.basis.bytes_of(tensor, elements(shape))
+            yield tuple(
+                Case(value, where, number, is_part or layer.cost.is_part, shown)
+                for value, where, _, is_part, _ in cases
+            )
+
+    def _made(self, layer: LayerCost, reads: tuple[Cases, ...], here: Here) -> Iterable[Cases]:
+        """Yield the new values that leave a layer."""
+        wanted, number = learns(layer) or any(map(is_learned, reads)), len(self.events)
+        is_stored = layer.cost.output is not Output.PARAMETER
+        for i, (tensor, shape) in enumerate(zip(layer.made, layer.outputs, strict=True)):
+            what, size = f"output {i}" if len(layer.outputs) > 1 else "output", elements(shape)
+            taken = self.basis.bytes_of(tensor, size) if is_stored else S.Zero
+            path, (_, within, block) = layer.node.path, here
+            value = Value(path, what, layer, size, taken, number, wanted, within, block)
+            yield (Case(value, maker=number),)
