@@ -11,7 +11,7 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from archspec.errors import visible
 from costmodel.algebra.printing import text
-from costmodel.algebra.ranking import Order, Ranking, Stretch
+from costmodel.algebra.sign_chart import Order, Ranking, Stretch
 from costmodel.metrics.registry import Metric, NoCountError, OpenLawError
 from costmodel.render.json import VERSION, dumped, plain_number
 from costmodel.render.markdown import escaped, line_of, listed

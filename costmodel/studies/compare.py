@@ -13,7 +13,7 @@ from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import did_you_mean
 from costmodel.algebra.domains import Domain, domain_of, symbols_of
 from costmodel.algebra.functions import exact
-from costmodel.algebra.ranking import Ranking, rank
+from costmodel.algebra.sign_chart import Ranking, rank
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture

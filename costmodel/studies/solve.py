@@ -21,7 +21,7 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies.problem import Answer, End, Question
-from costmodel.studies.search import Grid, Line
+from costmodel.studies.search import Search
 
 
 def ask(
@@ -98,7 +98,7 @@ def ask_of(
     size = None if step is None else positive("step", step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
-    return question, answer(question)
+    return question, Search(question).answer()
 
 
 def open_for(
@@ -123,9 +123,3 @@ def open_for(
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
     counts = find_convention(convention)
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
-
-
-def answer(question: Question) -> Answer:
-    """The answer to a question."""
-    search = Line(question) if question.domain.step is None else Grid(question)
-    return search.answer()
