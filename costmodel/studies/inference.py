@@ -455,15 +455,10 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    if scenario.past is not None:
-        raise SpecError("past is what prefill and decode differ in", hint="leave --past out")
-    if scenario.training is not None:
-        hint = "leave --optimizer out; archcost training shows what a step of training takes"
-        raise SpecError("nothing is trained at inference", hint=hint)
     architecture, counts = load(fspath(spec)), find_convention(convention)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    for cause, hint_of_cause in _excluded(architecture, plan, axes, given, assume):
+    for cause, hint_of_cause in _excluded(architecture, plan, axes, given, assume, scenario):
         raise SpecError(cause, hint=hint_of_cause)
     _require_one_token(architecture, axes.tokens)
     numbers = {} if plan is None else _numbers(architecture, axes, assume)
@@ -501,9 +496,15 @@ def _excluded(
     axes: Axes,
     given: Mapping[str, Rational],
     assume: Iterable[str],
+    scenario: Scenario,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield why something that is said excludes the rest, and a hint for each."""
     header = architecture.header
+    if scenario.past is not None:
+        yield "past is what prefill and decode differ in", "leave --past out"
+    if scenario.training is not None:
+        hint = "leave --optimizer out; archcost training shows what a step of training takes"
+        yield "nothing is trained at inference", hint
     for name, number in plan._asdict().items() if plan else ():
         if number < 1:
             yield f"{name} = {number} is too few; it is at least 1", None
