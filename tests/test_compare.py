@@ -13,11 +13,11 @@ from sympy import Expr, Integer
 
 from archspec import SpecError
 from archspec.arithmetic import Rational
-from costmodel.algebra import ranking as ranking_module
+from costmodel.algebra import sign_chart as chart_module
 from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, RoundTo, floor_div
-from costmodel.algebra.ranking import Order, Ranking, order_of, rank
+from costmodel.algebra.sign_chart import Order, Ranking, leaders, order_of, rank, sign_chart
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.compare import Comparison, Network, labels
@@ -109,9 +109,52 @@ def test_a_line_crosses_at_a_fraction() -> None:
     ]
 
 
+def test_a_line_crosses_steps_between_their_places() -> None:
+    """``2·r`` and ``floor(r) + 1``: equal at 1/2, which is no step, and at 1, which is one."""
+    found = rank([2 * R, floor_div(R, 1) + 1], R, Domain(0, 2, None), 1, always)
+    half, less, equal, more = Fraction(1, 2), ((0,), (1,)), ((0, 1),), ((1,), (0,))
+    assert [(s.order, s.first, s.last) for s in found.stretches] == [
+        (less, 0, half),
+        (equal, half, half),
+        (more, half, 1),
+        (equal, 1, 1),
+        (more, 1, 2),
+    ]
+    assert found.limit is None
+
+
+def test_the_sign_of_an_expression_by_hand() -> None:
+    """``x² - 10·x + 9`` is 0 at 1 and 9; multiples of 2 pass it by."""
+    found = sign_chart(X**2 - 10 * X + 9, X, Domain(1, None, 1))
+    assert [(s.sign, s.first, s.last) for s in found.stretches] == [
+        (0, 1, 1),
+        (-1, 2, 8),
+        (0, 9, 9),
+        (1, 10, None),
+    ]
+    even = sign_chart(X**2 - 10 * X + 9, X, Domain(1, None, 2))
+    assert [(s.sign, s.first, s.last) for s in even.stretches] == [(-1, 2, 8), (1, 10, None)]
+    assert found.is_decided
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@given(st.lists(INTEGER_LAWS, min_size=2, max_size=4), st.integers(1, 9), st.booleans())
+def test_the_leader_is_that_of_trying_every_value(
+    laws: list[Expr], first: int, has_end: bool
+) -> None:
+    """Every value up to 60 has one leader, which is one of the largest there."""
+    assume(any(law.has(X) for law in laws))
+    found = leaders(laws, X, Domain(first, 60 if has_end else None, 1), always)
+    for value in range(first, 61):
+        if found.limit is None or value <= found.limit:
+            numbers = [Evaluator({X: value})(law) for law in laws]
+            (order,) = orders_at(found, value)
+            assert numbers[order[-1][0]] == max(numbers)
+
+
 def test_what_is_not_decided_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two waves of floors, of which none is proved to exceed the other: the limit is told."""
-    monkeypatch.setattr(ranking_module, "MAX_VALUES", 50)
+    monkeypatch.setattr(chart_module, "MAX_VALUES", 50)
     laws = [floor_div(X, 7) * 7, floor_div(X, 5) * 5]
     found = rank(laws, X, Domain(1, None, 1), 1, always)
     assert found.limit is not None

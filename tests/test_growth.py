@@ -15,7 +15,7 @@ from sympy import Expr
 
 from archspec.expressions import ExpressionError
 from costmodel.algebra.asymptotics import NoOrder, leading_order
-from costmodel.algebra.derivatives import Slope, derivative, obstacle
+from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
 from costmodel.algebra.normal_form import unfloored
 from costmodel.algebra.printing import PythonText
 from tests.test_algebra import Number, at, law, numbers, quick, run, symbol_of, texts, thorough
@@ -176,7 +176,7 @@ def test_a_derivative_is_that_of_the_interpolated_cubic(source: str, point: dict
         found = derivative(expression, variable)
         assert at(point)(found) == expected
         assert run(PythonText().real(found), exactly(point)) == expected
-        assert Slope(at(point), {variable: 1})(expression) == expected
+        assert Derivatives(at(point), {variable: 1})(expression) == expected
 
 
 OBSTACLES = {
@@ -200,7 +200,7 @@ def test_what_has_no_derivative_says_what_stands_in_the_way(source: str) -> None
 def test_a_step_rises_evenly_over_a_whole_period() -> None:
     """Over 12 the floors of 3 and 4 rise by just what their slopes say."""
     source, w = "7*(h//3)*w + (h + 1)//4", 5
-    slope = Slope(at({"h": 24, "w": w}), {symbol_of("h"): 1})(law(source))
+    slope = Derivatives(at({"h": 24, "w": w}), {symbol_of("h"): 1})(law(source))
     rise = run(source, {"h": 36, "w": w}) - run(source, {"h": 24, "w": w})
     assert slope == Fraction(rise) / 12
 
@@ -222,12 +222,12 @@ def test_a_step_rises_evenly_over_a_whole_period() -> None:
 )
 def test_slopes_by_hand(source: str, slope: Number) -> None:
     """At h = 8, w = 3, upward."""
-    assert Slope(at({"h": 8, "w": 3}), {symbol_of("h"): 1})(law(source)) == slope
+    assert Derivatives(at({"h": 8, "w": 3}), {symbol_of("h"): 1})(law(source)) == slope
 
 
 def test_an_irrational_slope_is_refused() -> None:
     with pytest.raises(ExpressionError, match=r"the slope of log2\(h\) is no rational"):
-        Slope(at({"h": 8}), {symbol_of("h"): 1})(law("log2(h)"))
+        Derivatives(at({"h": 8}), {symbol_of("h"): 1})(law("log2(h)"))
 
 
 @quick
@@ -239,8 +239,8 @@ def test_what_moves_together_rises_by_the_sum(source: str, point: dict[str, int]
     expression = law(source)
     assume("m" not in source)
     h, w = symbol_of("h"), symbol_of("w")
-    alone = [Slope(at(point), {s: point[s.name]})(expression) for s in (h, w)]
-    assert Slope(at(point), {s: point[s.name] for s in (h, w)})(expression) == sum(alone)
+    alone = [Derivatives(at(point), {s: point[s.name]})(expression) for s in (h, w)]
+    assert Derivatives(at(point), {s: point[s.name] for s in (h, w)})(expression) == sum(alone)
 
 
 def test_a_floor_that_cuts_nothing_off_is_a_quotient() -> None:

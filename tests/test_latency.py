@@ -25,7 +25,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
-from costmodel.studies.crossover import Crossover, Crossovers, Part
+from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.roofline import Line, Roof, Roofline
 from costmodel.studies.solve import ask, open_for
 from tests.conftest import ROOT, Run
@@ -298,7 +298,7 @@ def test_a_crossover_by_hand(chip: str) -> None:
         scenario(hardware=chip),
     )
     found = Crossovers(net, "n")
-    parts = (Part("memory", 1, 3), Part("compute", 4, None))
+    parts = (Regime("memory", 1, 3), Regime("compute", 4, None))
     assert found.layers["linear_1"] == found.network == Crossover(parts)
     assert found.network.told("n") == "memory-bound up to n = 3, compute-bound from n = 4"
     assert net.at(n=4).compute_time == net.at(n=4).memory_time
@@ -374,11 +374,11 @@ def test_a_real_symbol_takes_a_step() -> None:
 
 
 def test_undecided_ends_are_said() -> None:
-    found = Crossover((Part("memory", 1, 5), Part("compute", 6, 512)), is_decided=False)
+    found = Crossover((Regime("memory", 1, 5), Regime("compute", 6, 512)), is_decided=False)
     assert found.told("h") == (
         "memory-bound up to h = 5, compute-bound from h = 6 to 512, not compared beyond h = 512"
     )
-    middle = Crossover((Part("memory", 1, 5), Part("compute", 6, 6), Part("memory", 7, None)))
+    middle = Crossover((Regime("memory", 1, 5), Regime("compute", 6, 6), Regime("memory", 7, None)))
     assert middle.told("h") == (
         "memory-bound up to h = 5, compute-bound at h = 6, memory-bound from h = 7"
     )

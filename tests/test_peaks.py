@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError
 from costmodel import analyze
-from costmodel.analysis.peaks import Stretch, peaks, stretches
+from costmodel.analysis.peaks import Lead, peaks, race_of
 
 ROOT = Path(__file__).parent.parent
 CASES = [
@@ -27,7 +27,8 @@ def test_the_peak_over_all_values(
     """The stretches cover every valid value, and name a layer that is the largest there."""
     analysis = analyze(ROOT / "specs" / spec, settings=settings, assume=assume)
     owners = {peak.term: peak.layers for peak in peaks(analysis)}
-    found = stretches(analysis)
+    race = race_of(analysis)
+    found = race.leads if race else ()
     for value in range(1, 2000, 1 if spec != "gpt2.yaml" else 7):
         try:
             evaluate = analysis.at(**{name: value}).evaluate
@@ -35,7 +36,7 @@ def test_the_peak_over_all_values(
             continue
         (layers,) = (
             owners[s.term]
-            for s in found or (Stretch(next(iter(owners)), 1, None),)
+            for s in found or (Lead(next(iter(owners)), 1, None),)
             if s.first <= value and (s.last is None or value <= s.last)
         )
         sizes = {
@@ -50,7 +51,9 @@ def test_gpt_2_turns_from_the_classifier_to_attention() -> None:
     _, fixed, _, _ = CASES[2]
     analysis = analyze(ROOT / "specs/gpt2.yaml", settings=fixed)
     owners = {peak.term: peak.owner for peak in peaks(analysis)}
-    told = [(owners[s.term].split("/")[-1], s.first, s.last) for s in stretches(analysis)]
+    race = race_of(analysis)
+    assert race is not None
+    told = [(owners[s.term].split("/")[-1], s.first, s.last) for s in race.leads]
     assert told == [("linear_1", 1, 4124), ("self_attention_1", 4125, 8192)]
 
 
@@ -78,7 +81,8 @@ def test_random_networks(
     file = tmp_path / "net.yaml"
     file.write_text(NET.format(a=a, b=b, c=c, s=stride, d=features), encoding="utf-8")
     analysis = analyze(file, settings={"n": 1})
-    for stretch in stretches(analysis):
+    race = race_of(analysis)
+    for stretch in race.leads if race else ():
         last = 200 if stretch.last is None else stretch.last
         for value in range(int(stretch.first), int(last) + 1):
             evaluate = analysis.laws_at({"h": value})

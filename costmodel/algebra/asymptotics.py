@@ -43,7 +43,7 @@ class Range(NamedTuple):
         return Range(min(corners), max(corners))
 
 
-Growth = dict[Monomial, Range]
+Enclosure = dict[Monomial, Range]
 """A sum of monomials that encloses a law."""
 
 ONE: Monomial = frozenset()
@@ -73,7 +73,7 @@ def leading_order(
     Raises:
         NoOrder: none is proved.
     """
-    growth = _Growth(growing, evaluate, smaller or {})
+    growth = _Asymptotics(growing, evaluate, smaller or {})
     return _as_sum(growth.leading(growth(law)))
 
 
@@ -93,12 +93,12 @@ def _as_product(powers: Iterable[tuple[Expr, Rational]]) -> Expr:
     return Mul(*(base ** exact(exponent) for base, exponent in powers))
 
 
-def _constant(value: Rational) -> Growth:
+def _constant(value: Rational) -> Enclosure:
     return {ONE: Range(value, value)} if value else {}
 
 
-def _sum(parts: Iterable[Growth]) -> Growth:
-    total: Growth = {}
+def _sum(parts: Iterable[Enclosure]) -> Enclosure:
+    total: Enclosure = {}
     for part in parts:
         for monomial, coefficient in part.items():
             known = total.get(monomial)
@@ -106,7 +106,7 @@ def _sum(parts: Iterable[Growth]) -> Growth:
     return total
 
 
-def _product(first: Growth, second: Growth) -> Growth:
+def _product(first: Enclosure, second: Enclosure) -> Enclosure:
     return _sum(
         {_together(a, b): coefficient.times(other)}
         for a, coefficient in first.items()
@@ -124,7 +124,7 @@ def _together(first: Monomial, second: Monomial) -> Monomial:
     return frozenset(power for power in powers.items() if power[1])
 
 
-class _Growth:
+class _Asymptotics:
     """The growth of expressions; shared parts are worked out once."""
 
     def __init__(
@@ -136,8 +136,8 @@ class _Growth:
         for large, small in smaller.items():
             if {large, small} <= self.growing:
                 self._remember(large, small)
-        self.known: dict[Expr, Growth] = {}
-        self.rules: dict[type, Callable[[Expr], Growth]] = {
+        self.known: dict[Expr, Enclosure] = {}
+        self.rules: dict[type, Callable[[Expr], Enclosure]] = {
             Add: lambda e: _sum(map(self, e.args)),
             Mul: lambda e: reduce(_product, map(self, e.args)),
             Pow: self._power,
@@ -153,7 +153,7 @@ class _Growth:
         if large not in {*self.smaller, *self.smaller.values()} and small not in self.smaller:
             self.smaller[large] = small
 
-    def __call__(self, expression: Expr) -> Growth:
+    def __call__(self, expression: Expr) -> Enclosure:
         """A sum of monomials that encloses an expression.
 
         Raises:
@@ -163,7 +163,7 @@ class _Growth:
             self.known[expression] = self._grown(expression)
         return self.known[expression]
 
-    def _grown(self, expression: Expr) -> Growth:
+    def _grown(self, expression: Expr) -> Enclosure:
         if expression.is_Rational:
             return _constant(plain(expression))
         if expression in self.growing:
@@ -175,7 +175,7 @@ class _Growth:
             raise NoOrder(f"{text(expression)} grows as no power")
         return rule(expression)
 
-    def _power(self, expression: Expr) -> Growth:
+    def _power(self, expression: Expr) -> Enclosure:
         base, exponent = expression.args
         if exponent.is_Integer and exponent > 0:
             return reduce(_product, [self(base)] * int(exponent))
@@ -183,7 +183,7 @@ class _Growth:
             return reduce(_product, [self._inverse(base)] * -int(exponent))
         raise NoOrder(f"{text(expression)} is no whole power")
 
-    def _inverse(self, divisor: Expr) -> Growth:
+    def _inverse(self, divisor: Expr) -> Enclosure:
         """One over a positive monomial."""
         growth = self(divisor)
         if len(growth) != 1:
@@ -194,7 +194,7 @@ class _Growth:
         inverse = frozenset((base, -exponent) for base, exponent in monomial)
         return {inverse: Range(1 / Fraction(high), 1 / Fraction(low))}
 
-    def _floor(self, expression: Expr) -> Growth:
+    def _floor(self, expression: Expr) -> Enclosure:
         """``x/q − 1 < x//q <= x/q``; at least half of ``x/q`` where that is at least 1."""
         x, q = expression.args
         quotient = _product(self(x), self._inverse(q))
@@ -204,19 +204,19 @@ class _Growth:
             return _product(quotient, {ONE: HALF_TO_ALL})
         raise NoOrder(f"{text(q)} divides under a floor, {text(expression)}")
 
-    def _rounded(self, expression: Expr) -> Growth:
+    def _rounded(self, expression: Expr) -> Enclosure:
         """``x − d/2 <= round_to(x, d) <= x + d``."""
         x, divisor = map(self, expression.args)
         return _sum([x, _product(divisor, {ONE: Range(Fraction(-1, 2), 1)})])
 
-    def _maximum(self, expression: Expr) -> Growth:
+    def _maximum(self, expression: Expr) -> Enclosure:
         """At least the mean, and at most the sum of what is not negative."""
         parts = [self(arg) for arg in expression.args]
         means = _product(_sum(parts), {ONE: Range(*[Fraction(1, len(parts))] * 2)})
         most = _sum({m: Range(0, max(r.high, 0)) for m, r in part.items()} for part in parts)
         return {m: Range(means[m].low, high) for m, (_, high) in most.items()}
 
-    def _minimum(self, expression: Expr) -> Growth:
+    def _minimum(self, expression: Expr) -> Enclosure:
         """Of what stays as it is and what grows without end the first; else itself."""
         still = [arg for arg in expression.args if self(arg).keys() <= {ONE}]
         moving = [arg for arg in expression.args if arg not in still]
@@ -236,7 +236,7 @@ class _Growth:
             for monomial in self.leading(self(expression))
         )
 
-    def leading(self, growth: Growth) -> list[Monomial]:
+    def leading(self, growth: Enclosure) -> list[Monomial]:
         """The monomials that no other dominates.
 
         Raises:

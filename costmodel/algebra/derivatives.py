@@ -57,7 +57,7 @@ def derivative(law: Expr, symbol: Symbol) -> Expr:
     return by_resolution(fractions.diff(symbol))
 
 
-class Slope:
+class Derivatives:
     """The slopes of expressions at numbers while symbols rise, each at a speed of its own.
 
     Where there is a derivative, the slope is it. ``x//q`` is taken to rise evenly from the value

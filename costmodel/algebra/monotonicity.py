@@ -36,7 +36,7 @@ from costmodel.algebra.functions import (
 
 
 def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """How an expression goes as a symbol grows: 1 never falls, −1 never rises, 0 stays.
+    """Return how an expression goes as a symbol grows: 1 never falls, −1 never rises, 0 stays.
 
     Args:
         expression: of this symbol alone.
@@ -70,14 +70,18 @@ def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
     """``(p/q)' = (p'·q − p·q')/q²``: its sign where all coefficients from there on have one."""
     try:
-        over, under = (
+        numerator, denominator = (
             Poly(part, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
             for part in together(expression).as_numer_denom()
         )
     except PolynomialError:
         return None
-    signs = {c > 0 for c in (over.diff() * under - over * under.diff()).coeffs() if c}
-    never_zero = under.eval(0) != 0 and len({c > 0 for c in under.coeffs()}) == 1
+    signs = {
+        c > 0
+        for c in (numerator.diff() * denominator - numerator * denominator.diff()).coeffs()
+        if c
+    }
+    never_zero = denominator.eval(0) != 0 and len({c > 0 for c in denominator.coeffs()}) == 1
     return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
 
 
@@ -88,18 +92,18 @@ def is_never_positive(
 
     A quotient over what is positive has the sign of its dividend.
     """
-    over, under = together(expression).as_numer_denom()
-    if not _is_positive(under, symbol, least) or len(Add.make_args(over)) > MAX_TERMS:
+    numerator, denominator = together(expression).as_numer_denom()
+    if not _is_positive(denominator, symbol, least) or len(Add.make_args(numerator)) > MAX_TERMS:
         return False
-    most = upper_bound(over, {symbol: least})
+    most = upper_bound(numerator, {symbol: least})
     if most is not None and (most < 0 or (most == 0 and not strictly)):
         return True
-    found = polynomial_bound(-over, {symbol: least}, below=True)
+    found = polynomial_bound(-numerator, {symbol: least}, below=True)
     return found is not None and is_never_negative(found) and not (strictly and found.nth(0) <= 0)
 
 
 def has_one_root(expression: Expr, symbol: Symbol, least: Rational) -> bool:
-    """Whether a polynomial is 0 at most once above a value: Descartes' rule of signs."""
+    """Return True for a polynomial with at most one root above a value, by Descartes' signs."""
     try:
         shifted = Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
     except PolynomialError:
@@ -322,8 +326,9 @@ def _line(x: Expr, symbol: Symbol) -> _Line | None:
 def _common_measure(numbers: Iterable[Fraction]) -> Fraction:
     """The largest number of which all are integer multiples; 0 of none."""
     several = tuple(numbers)
-    under = lcm(*(number.denominator for number in several))
-    return Fraction(gcd(*(int(number * under) for number in several)), under)
+    denominator = lcm(*(number.denominator for number in several))
+    whole = (int(number * denominator) for number in several)
+    return Fraction(gcd(*whole), denominator)
 
 
 def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:

@@ -13,7 +13,7 @@ from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import did_you_mean
 from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.functions import exact
-from costmodel.algebra.ranking import Ranking, rank
+from costmodel.algebra.sign_chart import Ranking, rank
 from costmodel.algebra.sums import OpenLawError
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis

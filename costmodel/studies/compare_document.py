@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
-from costmodel.algebra.ranking import Order, Ranking, Stretch
+from costmodel.algebra.sign_chart import Order, Ranking, Stretch
 from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.document import (
     FIGURE,

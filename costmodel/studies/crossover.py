@@ -1,21 +1,24 @@
 """Where layers turn from memory- to compute-bound as one symbol grows, exactly."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import groupby
 from typing import NamedTuple
 
-from sympy import Expr, S
+from sympy import Expr, S, Symbol
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
+from costmodel.algebra.domains import Domain
+from costmodel.algebra.sign_chart import sign_chart
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.peaks import Course, Race
 from costmodel.network.propagation import Counted
 from costmodel.rules.formula import show_decimal
 
 
-class Part(NamedTuple):
+class Regime(NamedTuple):
     """Values of the symbol over which one side bounds.
 
     Attributes:
@@ -37,7 +40,7 @@ class Crossover(NamedTuple):
         is_decided: whether nothing is left open beyond the last part.
     """
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Regime, ...] = ()
     is_decided: bool = True
 
     def told(self, name: str) -> str:
@@ -51,7 +54,7 @@ class Crossover(NamedTuple):
             told.append(f"not compared beyond {name} = {_shown(self.parts[-1].last)}")
         return ", ".join(told)
 
-    def _values(self, name: str, part: Part) -> str:
+    def _values(self, name: str, part: Regime) -> str:
         is_last = part == self.parts[-1] and self.is_decided
         if part == self.parts[0] and part.last is not None:
             return f"up to {name} = {_shown(part.last)}"
@@ -82,7 +85,7 @@ class Crossovers:
     step: Rational | None = None
 
     @cached_property
-    def course(self) -> Course:
+    def domain(self) -> Domain:
         """The values of the symbol.
 
         Raises:
@@ -92,7 +95,12 @@ class Crossovers:
         if domain.step is None:
             hint = "give a step, as --step 0.05: its multiples are compared"
             raise SpecError(f"{self.name} may be any real number", hint=hint)
-        return Course(self.analysis, self.name, domain)
+        return domain
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol as the laws have it."""
+        return self.analysis.symbols[self.name]
 
     @cached_property
     def layers(self) -> dict[str, Crossover]:
@@ -108,7 +116,7 @@ class Crossovers:
     def matters(self) -> bool:
         """Whether any time depends on the symbol."""
         times = (self.analysis.total(name) for name in ("compute_time", "memory_time"))
-        return any(self.course.symbol in self.analysis.law(time).free_symbols for time in times)
+        return any(self.symbol in self.analysis.law(time).free_symbols for time in times)
 
     def _of_layer(self, counted: Counted) -> Crossover:
         """That of one run.
@@ -123,23 +131,28 @@ class Crossovers:
         times = (self.analysis.of_layer(name, layer) for name in ("compute_time", "memory_time"))
         return self._of(*times)
 
-    def _of(self, computation: Expr, memory: Expr) -> Crossover:
-        times = computation, memory
-        if times not in self._known:
-            self._known[times] = self._compared(*times)
-        return self._known[times]
-
     @cached_property
-    def _known(self) -> dict[tuple[Expr, Expr], Crossover]:
-        return {}
+    def _of(self) -> Callable[[Expr, Expr], Crossover]:
+        """The crossover of two times; equal ones are compared once."""
+        return cache(self._compared)
 
     def _compared(self, computation: Expr, memory: Expr) -> Crossover:
+        """Return where the first is at least the second, and where it is less."""
         if computation is memory is S.Zero:
             return Crossover()
-        race = Race(self.course, (computation, memory), first_leads=True)
-        first = race.terms[0]
-        parts = tuple(
-            Part("compute" if stretch.term == first else "memory", stretch.first, stretch.last)
-            for stretch in race.stretches
-        )
-        return Crossover(parts, race.is_decided)
+        excess = self.analysis.assumed.shown(computation) - self.analysis.assumed.shown(memory)
+        chart = sign_chart(excess, self.symbol, self.domain, self._is_valid)
+        regimes = []
+        for bound, group in groupby(chart.stretches, key=lambda stretch: _bound(stretch.sign)):
+            first, *others = group
+            regimes.append(Regime(bound, first.first, others[-1].last if others else first.last))
+        return Crossover(tuple(regimes), chart.is_decided)
+
+    @cached_property
+    def _is_valid(self) -> Callable[[Rational], bool]:
+        return cache(lambda value: self.analysis.is_valid_at({self.name: value}))
+
+
+def _bound(sign: int) -> str:
+    """Return the side that takes longer by the sign of ``T_c - T_m``; of equals the first."""
+    return "memory" if sign < 0 else "compute"

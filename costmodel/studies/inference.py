@@ -18,12 +18,11 @@ from sympy import Expr, Mul, Symbol
 from archspec import Architecture, SpecError, build_graph, load
 from archspec.arithmetic import Rational, tidy
 from archspec.scope import free_names
-from archspec.trees import Name, Tree
+from archspec.trees import Name
 from costmodel.algebra.conditions import condition_text
-from costmodel.algebra.domains import last_of
 from costmodel.algebra.functions import Maximum, Minimum, exact
-from costmodel.algebra.monotonicity import trend
 from costmodel.algebra.piecewise_sums import summed
+from costmodel.algebra.sign_chart import sign_chart
 from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
@@ -389,21 +388,16 @@ class Inference:
         return min(known) if len(known) == len(found) else None
 
     def _fitting(self, of: Analysis, past: int, capacity: Rational) -> int | None:
+        """Return the most sequences that fit, 0 where not one does; None where not decided."""
         need: Expr = sum(_parts_of_memory(of), exact(0))
         values = {PAST: past} if PAST in of.symbols else {}
         need = need.xreplace({of.symbols[name]: exact(value) for name, value in values.items()})
-        domain = domain_of(of, self.axes.batch)
-        if trend(need, of.symbols[self.axes.batch], domain.first) != 1:
+        domain, batch = domain_of(of, self.axes.batch), of.symbols[self.axes.batch]
+        chart = sign_chart(need - exact(capacity), batch, domain)
+        if not chart.is_decided or chart.stretches[-1].sign <= 0:
             return None
-
-        def fits(steps: int) -> bool:
-            at = {self.axes.batch: domain.value(steps), **values}
-            return of.laws_at(at)(need) <= capacity
-
-        last = last_of(fits, domain.steps)
-        if last is None or last < domain.steps.first:
-            return None if last is None else 0
-        return int(domain.value(last))
+        fitting = [each.last for each in chart.stretches if each.sign <= 0]
+        return int(fitting[-1] or 0) if fitting else 0
 
     @property
     def has_experts(self) -> bool:
@@ -456,15 +450,12 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    _check_scenario(scenario)
     architecture, counts = load(fspath(spec)), find_convention(convention)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    _check(plan, axes, given)
+    for cause, hint_of_cause in _excluded(architecture, plan, axes, given, assume, scenario):
+        raise SpecError(cause, hint=hint_of_cause)
     _require_one_token(architecture, axes.tokens)
-    _check_assumptions(read_assumptions(assume, architecture.header.symbols, {}).derived, axes)
-    if plan is None:
-        _require_free_name(architecture)
     numbers = {} if plan is None else _numbers(architecture, axes, assume)
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
@@ -494,32 +485,40 @@ def _used(
     return analyze_architecture(architecture, counts, values, assume, scenario)
 
 
-def _check_scenario(scenario: Scenario) -> None:
-    """Nothing is said of tokens before, and nothing is trained.
-
-    Raises:
-        SpecError: it is.
-    """
+def _excluded(
+    architecture: Architecture,
+    plan: Plan | None,
+    axes: Axes,
+    given: Mapping[str, Rational],
+    assume: Iterable[str],
+    scenario: Scenario,
+) -> Iterator[tuple[str, str | None]]:
+    """Yield why something that is said excludes the rest, and a hint for each."""
+    header = architecture.header
     if scenario.past is not None:
-        raise SpecError("past is what prefill and decode differ in", hint="leave --past out")
+        yield "past is what prefill and decode differ in", "leave --past out"
     if scenario.training is not None:
         hint = "leave --optimizer out; archcost training shows what a step of training takes"
-        raise SpecError("nothing is trained at inference", hint=hint)
-
-
-def _check(plan: Plan | None, axes: Axes, given: Mapping[str, Rational]) -> None:
-    """The plan is of at least one of each, and nothing else is said of what it says."""
+        yield "nothing is trained at inference", hint
     for name, number in plan._asdict().items() if plan else ():
         if number < 1:
-            raise SpecError(f"{name} = {number} is too few; it is at least 1")
+            yield f"{name} = {number} is too few; it is at least 1", None
     for name, option in zip(axes, ("--batch", "--prompt"), strict=True):
         if name in given:
-            cause = f"'{name}' is not set here: prefill and decode use it"
-            raise SpecError(cause, hint=f"say {option} {given[name]}")
+            hint = f"say {option} {given[name]}"
+            yield f"'{name}' is not set here: prefill and decode use it", hint
+    for name, other in read_assumptions(assume, header.symbols, {}).derived.items():
+        axis = axes.tokens if axes.tokens in free_names(other) else None
+        if axis := name if name in axes else axis:
+            cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
+            yield cause, "leave it out; --batch and --prompt say what they are"
+    if plan is None and STEPS in header.symbols:
+        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
+        yield cause, "call it by another name"
 
 
 def _require_one_token(architecture: Architecture, tokens: str) -> None:
-    """The spec lets one token enter.
+    """Make sure that the spec lets one token enter.
 
     Raises:
         SpecError: a rule of the symbol forbids it.
@@ -538,9 +537,9 @@ def _require_decodable(
     numbers: Mapping[str, Rational],
     assume: tuple[str, ...],
 ) -> None:
-    """Every layer keeps the tokens apart, or what it needs of those before (see `decoding`).
+    """Make sure that every layer keeps the tokens apart, or what it needs of those before.
 
-    The tokens are a symbol here, so that all that hangs on their number is seen.
+    See `decoding`. The tokens are a symbol here, so that all that hangs on their number is seen.
 
     Raises:
         SpecError: one does not, or the structure hangs on the number of tokens.
@@ -552,32 +551,6 @@ def _require_decodable(
     declared = architecture.header.symbols[axes.tokens]
     propagation = propagate(graph, assumed, past=0)
     require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
-
-
-def _require_free_name(architecture: Architecture) -> None:
-    """The spec leaves the name of the number of steps to laws.
-
-    Raises:
-        SpecError: it has a symbol of that name.
-    """
-    if STEPS in architecture.header.symbols:
-        cause = f"the spec says itself what '{STEPS}' is, which is the number of steps here"
-        raise SpecError(cause, hint="call it by another name")
-
-
-def _check_assumptions(derived: Mapping[str, Tree], axes: Axes) -> None:
-    """No equality is of the batch or of the tokens, which prefill and decode set themselves.
-
-    Raises:
-        SpecError: one is.
-    """
-    for name, other in derived.items():
-        axis = next((a for a in axes if a == name), None)
-        if axis is None and axes.tokens in free_names(other):
-            axis = axes.tokens
-        if axis is not None:
-            cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
-            raise SpecError(cause, hint="leave it out; --batch and --prompt say what they are")
 
 
 def _numbers(

@@ -158,6 +158,15 @@ class Question:
         except ExpressionError:  # a division by zero
             return False
 
+    def is_valid(self, value: Rational) -> bool:
+        """Return True where the network is valid at a value."""
+        try:
+            return self.analysis.is_valid_at({self.name: value})
+        except TooLargeError:
+            raise
+        except ExpressionError:  # a division by zero
+            return False
+
     def sample(self, value: Rational) -> Sample:
         """The numbers at a value, and what breaks there."""
         self._charge()

@@ -28,7 +28,7 @@ from costmodel.scenario.scenario import PAST
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
-    from costmodel.analysis.peaks import Peak, Stretch
+    from costmodel.analysis.peaks import Lead, Peak
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
@@ -467,9 +467,9 @@ class Report:
             return ""
         owners = {peak.term: peak.owner for peak in self.peaks(metric)}
         name = next(iter(self.analysis.symbols), "")
-        told = [f"{owners[each.term]} for {_values(name, each)}" for each in race.stretches]
-        if race.stretches and not race.is_decided:
-            told.append(f"not compared beyond {name} = {race.stretches[-1].last}")
+        told = [f"{owners[each.term]} for {_values(name, each)}" for each in race.leads]
+        if race.leads and not race.is_decided:
+            told.append(f"not compared beyond {name} = {race.leads[-1].last}")
         return ", ".join(told)
 
     def share(self, row: Row) -> str:
@@ -495,9 +495,9 @@ class Report:
         raise SpecError("none of the metrics adds up")
 
 
-def _values(name: str, stretch: "Stretch") -> str:
-    if stretch.last is None:
-        return f"{name} >= {stretch.first}"
-    if stretch.first == stretch.last:
-        return f"{name} = {stretch.first}"
-    return f"{stretch.first} <= {name} <= {stretch.last}"
+def _values(name: str, lead: "Lead") -> str:
+    if lead.last is None:
+        return f"{name} >= {lead.first}"
+    if lead.first == lead.last:
+        return f"{name} = {lead.first}"
+    return f"{lead.first} <= {name} <= {lead.last}"

@@ -6,6 +6,7 @@ hangs on which experts the tokens choose, so that the batch has two ends.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil
@@ -127,38 +128,27 @@ def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
     laws = _times(inference, choice)
     compute, memory = (inference.with_numbers(law, {PAST: past}) for law in laws)
     n = inference.decode.symbols[inference.axes.batch]
+    with suppress(OpenFormError):
+        return _of_lines(past, choice, compute, memory, n)
     try:
-        return _of_lines(past, choice, _Step(compute, memory, n))
-    except OpenFormError:
-        pass
-    try:
-        batch = _of_residues((compute - memory).expand(), n)
+        return RoundedRoof(past, choice, _of_residues((compute - memory).expand(), n))
     except OpenFormError as error:
         return NoLine(past, choice, str(error))
-    return RoundedRoof(past, choice, batch)
 
 
-class _Step(NamedTuple):
-    """The times of a step of decode, in the batch n."""
-
-    compute: Expr
-    memory: Expr
-    n: Symbol
-
-
-def _of_lines(past: int, choice: Choice | None, step: _Step) -> Roof:
-    """The quotient of the coefficients, on the piece where the times cross.
+def _of_lines(past: int, choice: Choice | None, compute: Expr, memory: Expr, n: Symbol) -> Roof:
+    """Return the quotient of the coefficients, on the piece where the times cross.
 
     Raises:
         OpenFormError: the times are no lines.
     """
-    found = list(pieces((step.compute - step.memory).expand(), step.n, 1, HORIZON))
-    last = _last_of(found, step.n)
+    found = list(pieces((compute - memory).expand(), n, 1, HORIZON))
+    last = _last_of(found, n)
     piece = next(each for each in found if last < each.last or each is found[-1])
-    level, gain = map(Fraction, _line(piece.expression, step.n))
-    _, computed = _line(step.compute, step.n)
+    level, gain = _numbers(piece.expression, n)
+    _, computed = _numbers(compute, n)
     batch = 1 if level + gain >= 0 else ceil(-level / gain) if gain > 0 else None
-    return Roof(past, choice, tidy(-level), tidy(computed - gain), computed, batch)
+    return Roof(past, choice, tidy(-level), tidy(computed - gain), tidy(computed), batch)
 
 
 def _of_residues(excess: Expr, n: Symbol) -> int | None:
@@ -197,16 +187,26 @@ def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Ex
     return step.compute, memory
 
 
-def _line(law: Expr, index: Symbol) -> tuple[Rational, Rational]:
-    """Level and rise of a law that is a line, in numbers.
+def _line(law: Expr, index: Symbol) -> tuple[Expr, Expr]:
+    """Return level and rise of an expression that is a line.
 
     Raises:
         OpenFormError: it is none.
     """
-    parts = coefficients(law, index)
-    if len(parts) > 2:
-        raise OpenFormError(f"a term is of order {len(parts) - 1} in {index}")
-    return plain(parts[0]), plain(parts[1]) if len(parts) > 1 else 0
+    parts = [*coefficients(law, index), exact(0)]
+    if len(parts) > 3:
+        raise OpenFormError(f"a term is of order {len(parts) - 2} in {index}")
+    return parts[0], parts[1]
+
+
+def _numbers(law: Expr, index: Symbol) -> tuple[Fraction, Fraction]:
+    """Return level and rise of an expression that is a line in numbers.
+
+    Raises:
+        OpenFormError: it is none.
+    """
+    level, rise = _line(law, index)
+    return Fraction(plain(level)), Fraction(plain(rise))
 
 
 def longest(inference: Inference) -> int | None:
@@ -217,23 +217,11 @@ def longest(inference: Inference) -> int | None:
     """
     past, n = inference.past, inference.decode.symbols[inference.axes.batch]
     try:
-        (computed, moved) = (_rise(law, n) for law in _times(inference))
+        (computed, moved) = (_line(law, n)[1] for law in _times(inference))
         last = _last_of(list(pieces((moved - computed).expand(), past, 1, HORIZON)), past)
     except OpenFormError:
         return None
     return None if last == HORIZON else last
-
-
-def _rise(law: Expr, n: Symbol) -> Expr:
-    """What a sequence adds to a law that is a line in the batch.
-
-    Raises:
-        OpenFormError: it is none.
-    """
-    parts = coefficients(law, n)
-    if len(parts) > 2:
-        raise OpenFormError(f"a term is of order {len(parts) - 1} in {n}")
-    return parts[1] if len(parts) > 1 else exact(0)
 
 
 def _last_negative(piece: Piece, index: Symbol) -> int | None:
@@ -242,10 +230,10 @@ def _last_negative(piece: Piece, index: Symbol) -> int | None:
     Raises:
         OpenFormError: the piece is no line.
     """
-    level, slope = _line(piece.expression, index)
+    level, slope = _numbers(piece.expression, index)
     if level + slope * piece.last < 0:
         return piece.last
-    return ceil(Fraction(-level) / slope) - 1 if level + slope * piece.first < 0 else None
+    return ceil(-level / slope) - 1 if level + slope * piece.first < 0 else None
 
 
 def linear_roofs(inference: Inference) -> tuple[LinearRoof, ...]:

@@ -12,7 +12,7 @@ from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from costmodel.algebra.asymptotics import NoOrder, leading_order
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.derivatives import Slope, derivative, obstacle
+from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
 from costmodel.analysis.analysis import Analysis, Point
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 
@@ -57,7 +57,7 @@ class Elasticity(NamedTuple):
 
     Attributes:
         value: exact.
-        even: whether steps or bends stand there, and were taken to rise evenly (see `Slope`).
+        even: whether steps or bends stand there, and were taken to rise evenly (see `Derivatives`).
     """
 
     value: Rational
@@ -160,11 +160,11 @@ class Sensitivity:
 
     def _effects(self, change: Change) -> dict[str, Effect]:
         there, evaluate = self.twice[change], self.analysis.evaluator
-        slope = Slope(evaluate, {free: evaluate(free) for free in change.symbols})
+        slope = Derivatives(evaluate, {free: evaluate(free) for free in change.symbols})
         return {metric.name: self._effect(metric, change, slope, there) for metric in self.metrics}
 
     def _effect(
-        self, metric: Metric, change: Change, slope: Slope, there: Point | Unknown
+        self, metric: Metric, change: Change, slope: Derivatives, there: Point | Unknown
     ) -> Effect:
         return Effect(
             depends=self._depends(metric, change),
@@ -191,7 +191,9 @@ class Sensitivity:
         except ExpressionError as error:
             return Unknown(str(error))
 
-    def _elasticity(self, metric: Metric, change: Change, slope: Slope) -> Elasticity | Unknown:
+    def _elasticity(
+        self, metric: Metric, change: Change, slope: Derivatives
+    ) -> Elasticity | Unknown:
         law, value = self._law(metric), self.analysis.value(metric.name)
         try:
             rise = slope(law)

@@ -22,7 +22,7 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies.problem import Answer, End, Question
-from costmodel.studies.search import Grid, Line
+from costmodel.studies.search import Search
 
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
@@ -102,7 +102,8 @@ def ask_of(
     size = None if step is None else positive("step", step)
     question = Question(analysis, symbol, wanted, "largest", size)
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
-    return question, answer(question)
+    with budget(f"the values of {symbol}", analysis.propagation.largest_layer, TOO_MANY):
+        return question, Search(question).answer()
 
 
 def open_for(
@@ -127,11 +128,3 @@ def open_for(
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
     counts = find_convention(convention)
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
-
-
-def answer(question: Question) -> Answer:
-    """The answer to a question."""
-    analysis = question.analysis
-    with budget(f"the values of {question.name}", analysis.propagation.largest_layer, TOO_MANY):
-        search = Line(question) if question.domain.step is None else Grid(question)
-        return search.answer()
