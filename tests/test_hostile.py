@@ -26,6 +26,7 @@ from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError, visible
 from costmodel.cli import run
+from costmodel.cli.documents import run_marker
 from costmodel.docs.pages import refreshed, write
 from costmodel.docs.styles import LATEX
 from costmodel.render import tabulation
@@ -365,9 +366,9 @@ def test_a_folder_whose_name_is_markup_stands_in_no_page(
     path = str(tmp_path / "pages" / page)
     if page in ("page.tex", "page.rst"):
         with pytest.raises(SpecError, match=rf"{page}:1:\d+: archcost memory .*cannot be written"):
-            refreshed([path], tmp_path / folder)
+            refreshed([path], run_marker, tmp_path / folder)
         return
-    page_change, _ = refreshed([path], tmp_path / folder)
+    page_change, _ = refreshed([path], run_marker, tmp_path / folder)
     assert_safe(page_change.after.decode())
     assert quote(folder) in page_change.after.decode()
 
@@ -475,14 +476,14 @@ def test_no_text_leaves_its_marker(
     markers = [f"{begin.format(command)}\n{end}\n" for command in ("net.yaml", "memory net.yaml")]
     (tmp_path / page).write_text("\n".join(["above", *markers, "below\n"]), encoding="utf-8")
     try:
-        write(refreshed([page], tmp_path))
+        write(refreshed([page], run_marker, tmp_path))
     except SpecError as error:
         assert "looks like a marker" in str(error)  # noqa: PT017 - refused is as good
         assert text.endswith(("/archcost", "/archcost -->"))
         return
     shown = (tmp_path / page).read_text(encoding="utf-8")
     assert_safe(shown)
-    [change] = refreshed([page], tmp_path)
+    [change] = refreshed([page], run_marker, tmp_path)
     assert (change.markers, change.is_stale) == (2, False)
     if page.endswith(".html"):
         tags = Tags()

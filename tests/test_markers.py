@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError
 from costmodel.cli import app
+from costmodel.cli.documents import run_marker
 from costmodel.docs.commands import WRITTEN
 from costmodel.docs.markers import find_markers, lines_of
-from costmodel.docs.pages import project_of, refreshed, write
+from costmodel.docs.pages import Change, project_of, write
+from costmodel.docs.pages import refreshed as refreshed_with
 from costmodel.docs.styles import styles_of
 from costmodel.render import memory_plot
 from costmodel.render.plots import digest_of
@@ -48,6 +51,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "specs" / "mlp.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def refreshed(paths: Iterable[str]) -> list[Change]:
+    """Pages with their markers filled by the real command line."""
+    return refreshed_with(paths, run_marker)
 
 
 def page(folder: Path, text: str | bytes, name: str = "page.md") -> Path:
@@ -322,7 +330,7 @@ BROKEN = {
     "the shell": (f"<!-- archcost: mlp.yaml; touch x -->\n{END}\n", "no such file: mlp.yaml;"),
     "a pipe": (f"<!-- archcost: mlp.yaml | tee x.csv -->\n{END}\n", "no such file: |"),
     "itself": (f"<!-- archcost: docs page.md -->\n{END}\n", "docs cannot stand in a marker"),
-    "a program": (f"<!-- archcost: touch x -->\n{END}\n", "unknown command 'touch'"),
+    "a program": (f"<!-- archcost: touch x -->\n{END}\n", "'touch' is no command"),
 }
 
 BAD = """\

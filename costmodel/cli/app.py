@@ -60,6 +60,11 @@ for name, module in COMMANDS.items():
     app.command(f"{__package__}.{module}:{name}", name=name)
 
 
+def known_commands() -> list[str]:
+    """Return the names of all commands."""
+    return list(COMMANDS)
+
+
 def run(words: list[str]) -> Any:
     """What a command line gives; the list of commands where it is empty.
 
