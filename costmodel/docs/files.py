@@ -70,7 +70,7 @@ def fault_of_data(path: Path, there: bytes | None, wanted: bytes) -> str:
 
 
 def _content(path: Path, data: bytes) -> bytes:
-    """Return a file's bytes for comparison, without what editors and systems change at line ends."""
+    """Return the bytes of a file that are compared: not those that editors change at line ends."""
     if path.suffix == ".svg":
         return b"\n".join(map(bytes.rstrip, data.rstrip().split(b"\n")))
     return data.replace(b"\r\n", b"\n") if path.suffix in TEXTS else data
