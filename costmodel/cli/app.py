@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from costmodel.cli.misuse import misuse, refuse_no_command
 from costmodel.cli.networks import report
@@ -54,6 +54,7 @@ app = App(
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
+    default_parameter=Parameter(negative=(), consume_multiple=True),
 )
 app.default(report)
 for name, module in COMMANDS.items():

@@ -29,9 +29,6 @@ Version = Annotated[
 Budgets = Annotated[
     list[str] | None,
     Parameter(
-        name="--max",
-        consume_multiple=True,
-        negative=(),
         help="What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.",
     ),
 ]
@@ -75,7 +72,7 @@ def compare(
     *,
     metric: Metrics = None,
     for_: Annotated[
-        str | None, Parameter(name="--for", help="The symbol along which to look; else each.")
+        str | None, Parameter(help="The symbol along which to look; else each.")
     ] = None,
     step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name

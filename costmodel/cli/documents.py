@@ -19,7 +19,7 @@ Pages = Annotated[
 ]
 Check = Annotated[
     bool,
-    Parameter(negative=(), help="Change nothing; show what is stale, with exit status 1."),
+    Parameter(help="Change nothing; show what is stale, with exit status 1."),
 ]
 Root = Annotated[
     str | None,

@@ -54,7 +54,7 @@ def fit(
     /,
     *,
     for_: Annotated[
-        str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
+        str | None, Parameter(help="Find the largest value of a symbol that fits.")
     ] = None,
     order: Order = "given",
     format: ViewFormat = "table",  # noqa: A002 - the option's name

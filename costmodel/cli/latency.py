@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Open = Annotated[
     str | None,
-    Parameter(name="--for", help="Show over which values of a symbol each layer is bound by what."),
+    Parameter(help="Show over which values of a symbol each layer is bound by what."),
 ]
 Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]

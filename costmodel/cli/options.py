@@ -1,7 +1,8 @@
-"""What commands share: their options, and the analysis that these ask for."""
+"""The options that commands share, each said once, and the analysis that these ask for."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, TypeVar
 
 from cyclopts import Parameter, Token
@@ -11,35 +12,35 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.metrics.registry import OpenLawError
+from costmodel.metrics.registry import METRICS, OpenLawError
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
+
+OF_THE_SPEC = ("set_", "assume", "convention")
+"""The fields of `Given` that no scenario has."""
+
+
+def metric_names() -> str:
+    """Return the names of all metrics, those that need a device last."""
+    names = {
+        is_of_device: [name for name, metric in METRICS.items() if metric.of_device is is_of_device]
+        for is_of_device in (False, True)
+    }
+    return f"{', '.join(names[False])}; with --hardware also {', '.join(names[True])}"
+
 
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
-Symbolic = Annotated[
-    bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
-]
-Metrics = Annotated[
-    list[str] | None,
-    Parameter(
-        consume_multiple=True,
-        negative=(),
-        help="What to show: params, model_size, macs, macs_least, flops, activations, "
-        "activations_peak, memory_peak, memory_peak_best, bytes_moved, kv_cache, "
-        "kv_cache_per_token, gradients, optimizer_state, activations_kept, training_memory, "
-        "training_macs, receptive_field, "
-        "effective_stride, effective_padding; with --hardware also energy, latency, "
-        "latency_network, compute_time, memory_time.",
-    ),
-]
+Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
+Metrics = Annotated[list[str] | None, Parameter(help=f"What to show: {metric_names()}.")]
+Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 
 
 def whole(_: object, tokens: Sequence[Token]) -> int:
-    """An integer of the command line; a fraction is not rounded to one.
+    """Return an integer of the command line; a fraction is not rounded to one.
 
     Raises:
         ValueError: it is none.
@@ -62,83 +63,76 @@ Depth = Annotated[
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
 
 
-def _type(what: str) -> Parameter:
-    return Parameter(help=f"The type of {what}: fp32, tf32, bf16, fp16, fp8, int8, int4, …")
+def options(group: type[_T]) -> type[_T]:
+    """Make a record an argument whose fields are options; their help is the record's docstring.
+
+    Args:
+        group: a dataclass that describes its fields under ``Attributes``, or whose base does.
+    """
+    documented = (each.__doc__ or "" for each in group.__mro__)
+    group.__doc__ = unwrapped(next(text for text in documented if "Attributes:" in text))
+    return Parameter(name="*")(group)
 
 
-@Parameter(name="*")
+def unwrapped(text: str) -> str:
+    """Return a docstring in which each entry of a list of arguments is one line."""
+    return re.sub(r"(\n +\w+: .*(?:\n +(?!\w+: )\S.*)+)", _joined, text)
+
+
+def _joined(entry: re.Match[str]) -> str:
+    first, *others = entry[0].removeprefix("\n").split("\n")
+    return "\n" + " ".join((first, *map(str.strip, others)))
+
+
+@options
 @dataclass(frozen=True)
 class Given:
-    """What is said of a network beside its spec."""
+    """Everything that is said of a network beside its spec.
 
-    settings: Annotated[
-        list[str] | None,
-        Parameter(
-            name="--set",
-            consume_multiple=True,
-            negative=(),
-            help="Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open "
-            "with --symbolic.",
-        ),
-    ] = None
-    assume: Annotated[
-        list[str] | None,
-        Parameter(
-            consume_multiple=True,
-            negative=(),
-            help="What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.",
-        ),
-    ] = None
-    convention: Annotated[
-        str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
-    ] = "lecture"
-    dtype: Annotated[str | None, _type("weights and activations")] = None
-    weights: Annotated[str | None, _type("weights")] = None
-    activations: Annotated[str | None, _type("activations")] = None
-    accumulators: Annotated[str | None, _type("the sums of products")] = None
-    cache: Annotated[str | None, _type("cached keys and values")] = None
-    hardware: Annotated[
-        str | None, Parameter(help="The device: a name, or the path of a profile (.yaml).")
-    ] = None
-    energy: Annotated[
-        str | None, Parameter(help="The profile whose energies the device takes, as horowitz-45nm.")
-    ] = None
-    efficiency: Annotated[
-        str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
-    ] = None
+    Attributes:
+        set_: Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open with
+            --symbolic.
+        assume: What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.
+        convention: What counts: lecture, torch or pycls; printed with every report.
+        dtype: The type of weights and activations: fp32, tf32, bf16, fp16, fp8, int8, int4, …
+        weights: The type of weights.
+        activations: The type of activations.
+        accumulators: The type of the sums of products.
+        cache: The type of cached keys and values.
+        hardware: The device: a name, or the path of a profile (.yaml).
+        energy: The profile whose energies the device takes, as horowitz-45nm.
+        efficiency: The part of the device's peaks that is reached, as 0.5.
+        past: How many tokens came before, their keys and values cached; past leaves it open.
+        optimizer: What trains it: sgd, momentum, adam, adamw or adafactor.
+        checkpoint: What is made again in training: none, blocks or attention.
+        master: The copy of weights narrower than 32 bits in training: fp32 or none.
+        attention: How attention is implemented: fused (no score matrix in memory, no products that
+            a causal mask hides; what bounds take) or unfused.
+    """
 
-    past: Annotated[
-        str | None,
-        Parameter(
-            help="How many tokens came before, their keys and values cached; past leaves it open."
-        ),
-    ] = None
-    optimizer: Annotated[
-        str | None,
-        Parameter(help="What trains it: sgd, momentum, adam, adamw or adafactor."),
-    ] = None
-    checkpoint: Annotated[
-        str | None,
-        Parameter(help="What is made again in training: none, blocks or attention."),
-    ] = None
-    master: Annotated[
-        str | None,
-        Parameter(help="The copy of weights narrower than 32 bits in training: fp32 or none."),
-    ] = None
-    attention: Annotated[
-        str | None,
-        Parameter(
-            help="How attention is implemented: fused (no score matrix in memory, no products that "
-            "a causal mask hides; what bounds take) or unfused."
-        ),
-    ] = None
+    set_: list[str] | None = None
+    assume: list[str] | None = None
+    convention: str = "lecture"
+    dtype: str | None = None
+    weights: str | None = None
+    activations: str | None = None
+    accumulators: str | None = None
+    cache: str | None = None
+    hardware: str | None = None
+    energy: str | None = None
+    efficiency: str | None = None
+    past: str | None = None
+    optimizer: str | None = None
+    checkpoint: str | None = None
+    master: str | None = None
+    attention: str | None = None
 
     @property
     def fixed(self) -> dict[str, str]:
-        """The symbols that ``--set`` fixes, each to one number."""
+        """Return the symbols that ``--set`` fixes, each with its number."""
         fixed: dict[str, str] = {}
-        require_values("--set", self.settings)
-        for text in self.settings or ():
+        require_values("--set", self.set_)
+        for text in self.set_ or ():
             name, value = _setting(text)
             if name in fixed:
                 raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
@@ -147,31 +141,18 @@ class Given:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What ``--assume`` says."""
+        """Return the conditions that ``--assume`` gives."""
         require_values("--assume", self.assume)
         return tuple(self.assume or ())
 
     @property
     def scenario(self) -> Scenario:
-        """The types of numbers, and the device."""
-        return scenario(
-            dtype=self.dtype,
-            weights=self.weights,
-            activations=self.activations,
-            accumulators=self.accumulators,
-            cache=self.cache,
-            hardware=self.hardware,
-            energy=self.energy,
-            efficiency=self.efficiency,
-            past=self.past,
-            optimizer=self.optimizer,
-            checkpoint=self.checkpoint,
-            master=self.master,
-            attention=self.attention,
-        )
+        """Return the types of numbers, the device, and what else no symbol says."""
+        names = [field.name for field in fields(Given)]
+        return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
-        """The analysis of a spec; what the spec says without effect is told on stderr."""
+        """Return the analysis of a spec; what the spec says without effect is told on stderr."""
         analysis = analyze(
             spec,
             convention=self.convention,
@@ -184,7 +165,7 @@ class Given:
         return analysis
 
     def opened(self, spec: str, name: str) -> Analysis:
-        """The analysis of a spec in which one symbol is open, the others at their values."""
+        """Return the analysis of a spec in which one symbol is open, the others at their values."""
         from costmodel.studies.solve import opened
 
         return opened(
@@ -197,7 +178,7 @@ class Given:
         )
 
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
-        """What is made of a spec; all in numbers where these suffice and a metric has no law.
+        """Return the result of some work on a spec, done in numbers where a law is open.
 
         Raises:
             SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
@@ -211,23 +192,21 @@ class Given:
         return work(self.in_numbers(analysis).analysis(spec, numbers_suffice=True))
 
     def in_numbers(self, analysis: Analysis) -> "Given":
-        """The same with every symbol set to its value."""
+        """Return the same with every symbol set to its value."""
         values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return replace(self, settings=values or None)
+        return replace(self, set_=values or None)
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
 
 
-@Parameter(name="*")
+@options
 @dataclass(frozen=True)
 class Stored(Given):
-    """What is said of a network that is to be stored: all of its parameters count."""
+    """The same of a network that is to be stored: all that is learned counts."""
 
-    convention: Annotated[
-        str, Parameter(help="What counts: torch (all that is learned is stored), lecture or pycls.")
-    ] = "torch"
+    convention: str = "torch"
 
 
 ALL_STORED = Stored()
@@ -241,7 +220,7 @@ def warn(analysis: Analysis) -> None:
 
 
 def require_values(option: str, values: list[str] | None) -> None:
-    """An option that takes values was given some, or was not given.
+    """Make sure that an option that takes values was given some, or was not given.
 
     Raises:
         SpecError: it was given none.
@@ -251,7 +230,7 @@ def require_values(option: str, values: list[str] | None) -> None:
 
 
 def require_depth(depth: int | None) -> None:
-    """``--depth`` opens some groups, or none.
+    """Make sure that ``--depth`` opens some groups, or none.
 
     Raises:
         SpecError: it is negative.
@@ -261,7 +240,7 @@ def require_depth(depth: int | None) -> None:
 
 
 def chosen(metrics: list[str] | None) -> tuple[str, ...]:
-    """The metrics that ``--metric`` names, each once."""
+    """Return the metrics that ``--metric`` names, each once."""
     require_values("--metric", metrics)
     return tuple(dict.fromkeys(metrics or ()))
 

@@ -38,7 +38,7 @@ def prove(
     *,
     law: Annotated[
         list[str] | None,
-        Parameter(consume_multiple=True, negative=(), help="Laws by name; all where not given."),
+        Parameter(help="Laws by name; all where not given."),
     ] = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
 ) -> int:

@@ -7,12 +7,10 @@ from cyclopts import Parameter
 from archspec.errors import SpecError, find_named
 from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, require_values
 
-Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
+Wanted = Annotated[str, Parameter(help="The symbol that is wanted.")]
 Constraints = Annotated[
     list[str],
     Parameter(
-        consume_multiple=True,
-        negative=(),
         help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
     ),
 ]
@@ -24,8 +22,8 @@ def solve(
     *,
     for_: Wanted,
     where: Constraints,
-    largest: Annotated[bool, Parameter(negative=(), help="Ask for the largest value.")] = False,
-    smallest: Annotated[bool, Parameter(negative=(), help="Ask for the smallest value.")] = False,
+    largest: Annotated[bool, Parameter(help="Ask for the largest value.")] = False,
+    smallest: Annotated[bool, Parameter(help="Ask for the smallest value.")] = False,
     step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
     format: Annotated[str, Parameter(help="How to show it: table or json.")] = "table",  # noqa: A002
     given: Given = NOTHING_GIVEN,
