@@ -14,6 +14,7 @@ from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.render import find_renderer
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import document
 from tests.conftest import ROOT, Run
 
 NETWORKS = {
@@ -35,7 +36,7 @@ node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not inst
 
 
 def program(analysis: Analysis, language: str) -> str:
-    return find_renderer(language)(Report(analysis, METRICS))
+    return find_renderer(language)(document(Report(analysis, METRICS)))
 
 
 def points(name: str, analysis: Analysis) -> list[dict[str, Any]]:

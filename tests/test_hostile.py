@@ -29,9 +29,9 @@ from costmodel.cli import run
 from costmodel.cli.documents import run_marker
 from costmodel.docs.pages import refreshed, write
 from costmodel.docs.styles import LATEX
-from costmodel.render import tabulation
+from costmodel.render import rst
 from costmodel.render.markdown import escaped as escaped_markdown
-from costmodel.render.tabulation import escaped_rst
+from costmodel.render.rst import escaped as escaped_rst
 
 HARMLESS = "plain"
 
@@ -325,7 +325,7 @@ def test_no_text_begins_a_block_of_markdown(text: str) -> None:
 @pytest.mark.parametrize("text", BEGINNINGS)
 def test_no_text_begins_a_block_of_restructured_text(text: str) -> None:
     core = pytest.importorskip("docutils.core")
-    page = "\n".join(tabulation._grid([["head"], [escaped_rst(text)]], [False]))
+    page = "\n".join(rst.grid([["head"], [escaped_rst(text)]], [False]))
     tree = core.publish_doctree(page, settings_overrides={"halt_level": 2, "report_level": 2})
     [_, cell] = [n for n in tree.findall() if type(n).__name__ == "entry"]
     assert [type(child).__name__ for child in cell.children] == ["paragraph"]

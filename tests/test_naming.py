@@ -11,6 +11,7 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.printing import Latex, PythonText
 from costmodel.render import find_renderer
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import document
 
 NET = """archspec: 1
 name: net
@@ -78,7 +79,7 @@ def test_numbers_have_no_names(tmp_path: Path) -> None:
 
 def test_layers_keep_the_own_names_of_the_spec(tmp_path: Path) -> None:
     """A layer's law stands for itself, but for what the spec calls by a name."""
-    shown = find_renderer("table")(Report(network(tmp_path), symbolic=True))
+    shown = find_renderer("table")(document(Report(network(tmp_path), symbolic=True)))
     assert "params            27*c1\n" in shown
     assert "macs              9*n*c1*wide_1*ceil(h/2)*ceil(w/2)" in shown
     assert "where             c1 = round_to(32*width, 8)\n" in shown
@@ -95,12 +96,12 @@ def test_layers_keep_the_own_names_of_the_spec(tmp_path: Path) -> None:
     ],
 )
 def test_other_formats_say_it_too(format: str, line: str, tmp_path: Path) -> None:  # noqa: A002
-    assert line in find_renderer(format)(Report(network(tmp_path), symbolic=True))
+    assert line in find_renderer(format)(document(Report(network(tmp_path), symbolic=True)))
 
 
 @pytest.mark.parametrize("format", ["json", "csv"])
 def test_data_has_every_law_written_out(format: str, tmp_path: Path) -> None:  # noqa: A002
-    shown = find_renderer(format)(Report(network(tmp_path), symbolic=True))
+    shown = find_renderer(format)(document(Report(network(tmp_path), symbolic=True)))
     assert "c1" not in shown
     assert "r2" not in shown
 

@@ -57,6 +57,38 @@ class Parameters(NamedTuple):
     reals: Mapping[Symbol, tuple[str, str]]
 
 
+class Function(NamedTuple):
+    """A metric's law as a function.
+
+    Attributes:
+        name: the metric's.
+        about: what it counts, in lines.
+        law: its text in the language.
+    """
+
+    name: str
+    about: tuple[str, ...]
+    law: str
+
+
+class Program(NamedTuple):
+    """A report as functions of the same arguments.
+
+    Attributes:
+        title: the network and what the laws stand on: what was fixed, types, what counts.
+        parameters: the arguments.
+        checks: the comparisons that must hold of them.
+        rule: the same in words.
+        functions: one per metric.
+    """
+
+    title: str
+    parameters: Parameters
+    checks: tuple[str, ...]
+    rule: str
+    functions: tuple[Function, ...]
+
+
 def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
     """Arguments that the language can name: an integer each, two for a real symbol.
 

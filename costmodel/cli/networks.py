@@ -5,6 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError, find_named
+from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
@@ -65,12 +66,16 @@ def _print_report(
     """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.studies.report import Report
+    from costmodel.studies.report_document import document
 
     render = find_renderer(format)
     require_depth(depth)
     laws = symbolic or format == "json"
-    shown = given.worked_out(spec, lambda a: render(Report(a, metrics, symbolic, depth)), laws=laws)
-    print(shown, end="")
+
+    def show(analysis: Analysis) -> str:
+        return render(document(Report(analysis, metrics, symbolic, depth)))
+
+    print(given.worked_out(spec, show, laws=laws), end="")
 
 
 def explain(

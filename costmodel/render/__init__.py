@@ -1,23 +1,30 @@
-"""Renderers: a report → text. None of them computes anything."""
+"""Renderers: a document → text. None of them computes anything, and none knows a study."""
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from archspec.errors import find_named
-from costmodel.studies.report import Report
+from costmodel.analysis.document import Document
 
-_NAMES = ("table", "json", "csv", "markdown", "latex", "python", "c", "javascript")
+Renderer = Callable[[Document], str]
 
-FORMATS = {name: f"costmodel.render.{name}" for name in _NAMES}
+_NAMES = ("json", "csv", "markdown", "latex", "rst", "python", "c", "javascript")
+
+FORMATS = {"table": f"{__name__}.terminal"} | {name: f"{__name__}.{name}" for name in _NAMES}
 """Format → the module that renders it."""
 
+ENTRY_POINTS = "archcost.formats"
+"""The group in which other distributions name modules with a ``render`` of theirs."""
 
-def find_renderer(name: str) -> Callable[[Report], str]:
-    """The function that renders a format; its module is imported only now.
+
+def find_renderer(name: str) -> Renderer:
+    """Return the function that renders a format; its module is imported only now.
 
     Raises:
         SpecError: there is no such format.
     """
-    module = import_module(find_named("format", name, FORMATS))
-    render: Callable[[Report], str] = module.render
+    others = {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
+    module = import_module(find_named("format", name, others | FORMATS))
+    render: Renderer = module.render
     return render

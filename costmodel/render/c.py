@@ -1,12 +1,11 @@
-"""A report's totals as C: 64-bit integers, every operation checked, nothing else needed."""
+"""A network's totals as C: 64-bit integers, every operation checked, nothing else needed."""
 
 import re
 from functools import partial
 
 from archspec.errors import SpecError, visible
-from costmodel.algebra.code import Language
-from costmodel.render.functions import Function, Program, program
-from costmodel.studies.report import Report
+from costmodel.algebra.code import Function, Language, Program
+from costmodel.analysis.document import Document
 
 _KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if "
@@ -90,9 +89,9 @@ static inline int64_t round_to(int64_t a, int64_t b, int64_t d, bool *ok) {
 """
 
 
-def render(report: Report) -> str:
+def render(document: Document) -> str:
     """One function per metric: false where the result is no 64-bit number of a valid network."""
-    made = program(report, LANGUAGE)
+    made = document.in_language(LANGUAGE)
     functions = "\n".join(_function(made, function) for function in made.functions)
     return f"/* {escaped(made.title)}; {escaped(made.rule)} */\n{HEAD}\n{functions}"
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from archspec.arithmetic import Rational
 from archspec.errors import visible
-from costmodel.rules.formula import show_number
+from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.facts import Finding
-from costmodel.studies.report import show_decimal
 
 HEAD: tuple[str, ...] = ("", "spec", "fact", "published", "ours", "difference", "", "source")
 

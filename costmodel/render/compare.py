@@ -12,14 +12,15 @@ from archspec.arithmetic import Rational
 from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.algebra.ranking import Order, Ranking, Stretch
+from costmodel.analysis.document import NOTHING, VERSION, Note, plain_number
+from costmodel.analysis.standing import Said, scenario_fields, standing_notes
 from costmodel.metrics.registry import Metric, NoCountError, OpenLawError
-from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.number_format import show_amount
-from costmodel.render.scenario import Note, Said, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.render.terminal import drawn, entries, print_whole, styled
+from costmodel.rules.formula import show_decimal
 from costmodel.studies.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
-from costmodel.studies.report import NOTHING, show_decimal
 
 Rows = list[list[str]]
 """The cells of a table, its heads first."""

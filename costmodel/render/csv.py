@@ -1,4 +1,4 @@
-"""A report as comma-separated values: one line per layer, then the total."""
+"""A document's table as comma-separated values: exact numbers in base units, not grouped."""
 
 import csv
 import re
@@ -7,25 +7,39 @@ from io import StringIO
 from sympy import Expr
 
 from archspec.errors import visible
-from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
-from costmodel.rules.base import Shape
-from costmodel.studies.report import Report, Row
+from costmodel.analysis.document import Cell, ClosedForm, Column, Document, Shapes
+from costmodel.render.markup import Shape, rows_of
 
 
-def render(report: Report) -> str:
-    """The report as CSV; every line names the convention that its numbers follow."""
+def render(document: Document) -> str:
+    """Return the document's table as CSV."""
+    table = rows_of(document)
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    columns = [metric.name for metric in report.columns]
-    writer.writerow(["layer", "kind", "output_shape", *columns, "convention"])
-    convention = report.analysis.convention.name
-    for row in report.leaves:
-        counts = [_plain(report, row, name) for name in columns]
-        writer.writerow([escaped(row.path), row.kind, _shapes(report, row), *counts, convention])
-    totals = [_total(report, name) for name in columns]
-    writer.writerow(["total", "", "", *totals, convention])
+    writer.writerow([column.name for column in table.columns])
+    for row in (*table.rows, *([table.total] if table.total else ())):
+        writer.writerow([_plain(row.cells.get(c.name), c) for c in table.columns])
     return buffer.getvalue()
+
+
+def _plain(cell: Cell, column: Column) -> str:
+    """Return a text, a closed form, or a number in its base unit; nothing where there is none."""
+    match cell:
+        case None:
+            return ""
+        case Shapes(shapes):
+            return " ".join(map(_shape, shapes))
+        case ClosedForm(expression):
+            return text(expression)
+        case str():
+            return escaped(cell)
+    return column.kind.plain(cell)
+
+
+def _shape(shape: Shape) -> str:
+    sizes = (text(size) if isinstance(size, Expr) else str(size) for size in shape)
+    return "x".join(f"({size})" if " " in size else size for size in sizes)
 
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
@@ -40,30 +54,3 @@ def escaped(shown: str) -> str:
     """
     text = visible(shown)
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
-
-
-def _plain(report: Report, row: Row, name: str) -> str:
-    return _shown(report, row.counts.get(name))
-
-
-def _total(report: Report, name: str) -> str:
-    return _shown(report, report.total_if_any(name))
-
-
-def _shown(report: Report, expression: Expr | None) -> str:
-    """A law, a count, or a quantity in its base unit as a decimal; nothing where there is none."""
-    if expression is None:
-        return ""
-    if report.symbolic:
-        return text(expression)
-    number = report.number(expression)
-    return str(float(number) if isinstance(expression, Quantity) else number)
-
-
-def _shapes(report: Report, row: Row) -> str:
-    return " ".join(_shape(report, shape) for shape in row.shapes)
-
-
-def _shape(report: Report, shape: Shape) -> str:
-    sizes = (text(s) if report.symbolic else str(report.number(s)) for s in shape)
-    return "x".join(f"({size})" if " " in size else size for size in sizes)

@@ -13,12 +13,14 @@ from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import NOTHING, VERSION, Note, plain_number
+from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
-from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.number_format import show_amount, show_gain, show_part
-from costmodel.render.scenario import Note, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.render.terminal import drawn, entries, print_whole, styled
+from costmodel.rules.formula import show_decimal
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
     COUNTS,
@@ -31,7 +33,7 @@ from costmodel.studies.diff import (
     MetricChange,
     SymbolChange,
 )
-from costmodel.studies.report import NOTHING, Report, show_decimal
+from costmodel.studies.report import Report
 from costmodel.studies.revisions import Source
 
 HEADS = ("metric", "old", "new", "difference", "%")

@@ -15,14 +15,17 @@ from rich.text import Text
 from archspec.arithmetic import Rational
 from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import NOTHING
 from costmodel.metrics.energy import LayerEnergy, Origin
 from costmodel.render.hardware import shown, shown_bytes
-from costmodel.render.json import dumped, head, quantity
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.table import drawn, entries, heading, laws, notes, print_whole
+from costmodel.render.terminal import draw_block, drawn, entries, heading, print_whole
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
-from costmodel.studies.report import NOTHING, Report, Row
+from costmodel.studies.report import Report, Row
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head, notes, quantity, symbolic_table
 
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
 
@@ -93,9 +96,11 @@ def table(report: Report) -> str:
 
 
 def _draw(report: Report, console: Console) -> None:
-    heading(report, console)
+    heading(report_document(report), console)
     if report.symbolic:
-        laws(report, console)
+        console.print()
+        draw_block(symbolic_table(report), console)
+        console.print()
     else:
         print_whole(_grid(report), console)
     entries(_notes(report), console)

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 
 from costmodel.analysis.analysis import Analysis
-from costmodel.render.scenario import standing_of
-from costmodel.render.table import drawn, entries, styled
+from costmodel.render.terminal import drawn, entries, styled
 from costmodel.rules.formula import Step
 from costmodel.studies.explain import Explanation
 from costmodel.studies.report import Report
@@ -23,7 +22,7 @@ def render(analysis: Analysis, explanations: Iterable[Explanation]) -> str:
             for line in _lines(explanation):
                 console.print(line, soft_wrap=True)
         console.print()
-        entries(standing_of(Report(analysis)), console)
+        entries(Report(analysis).standing, console)
 
     return drawn(draw)
 

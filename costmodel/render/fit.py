@@ -10,15 +10,17 @@ from rich.text import Text
 
 from archspec.arithmetic import Rational
 from archspec.hardware import Profile
-from costmodel.render.json import dumped, head, plain_number
+from costmodel.analysis.document import Note, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.scenario import Note
 from costmodel.render.solution import document, standing, told
-from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
+from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
 from costmodel.rules.formula import count_of, show_bytes, show_number
 from costmodel.studies.fit import CONTENTS, Fit, Need, in_words
 from costmodel.studies.problem import Answer, Question
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head, notes
 from costmodel.studies.weight_placement import Full
 
 NEEDS = ("memory", "holds", "needed", "capacity", "used", "")
@@ -152,7 +154,7 @@ def table(report: Report, fit: Fit) -> str:
 
     def draw(console: Console) -> None:
         profile = report.analysis.basis.device.profile
-        heading(report, console)
+        heading(report_document(report), console)
         console.print(_headline(fit, profile))
         _tables(fit, console)
         entries((*_notes(fit, profile), *notes(report)), console)

@@ -21,11 +21,11 @@ from archspec.hardware import (
     RateFigure,
 )
 from archspec.quantities import BINARY, DECIMAL
-from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.analysis.document import NOTHING, VERSION, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.scenario.devices import main_memory, shown_ridge
-from costmodel.studies.report import NOTHING
 
 MAIN_TYPES = ("fp32", "bf16", "fp16", "int8")
 """The types whose peaks stand in the overview."""

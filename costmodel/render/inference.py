@@ -13,16 +13,19 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import Note, plain_number
+from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.render.hardware import shown_bytes
-from costmodel.render.json import dumped, head, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.scenario import Note, standing_notes
-from costmodel.render.table import drawn, entries, heading, print_whole, styled
-from costmodel.rules.formula import show_bytes, show_number, show_quantity
+from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
+from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
-from costmodel.studies.report import Report, show_decimal
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
     AnyRoof,
     Choice,
@@ -66,7 +69,7 @@ def table(found: Inference) -> str:
 
 
 def _draw(found: Inference, console: Console) -> None:
-    heading(_report(found), console)
+    heading(report_document(_report(found)), console)
     if found.plan is None:
         _draw_laws(found, console)
     else:

@@ -1,11 +1,10 @@
-"""A report's totals as a JavaScript module: BigInt, exact at every size, nothing else needed."""
+"""A network's totals as a JavaScript module: BigInt, exact at every size, nothing else needed."""
 
 from json import dumps
 
 from archspec.errors import visible
-from costmodel.algebra.code import INFIX, Language
-from costmodel.render.functions import Function, Program, program
-from costmodel.studies.report import Report
+from costmodel.algebra.code import INFIX, Function, Language, Program
+from costmodel.analysis.document import Document
 
 _KEYWORDS = (
     "await break case catch class const continue debugger default delete do else enum export "
@@ -37,9 +36,9 @@ const roundTo = (a, b, d) => {
 """
 
 
-def render(report: Report) -> str:
+def render(document: Document) -> str:
     """One function per metric; what makes no valid network throws RangeError."""
-    made = program(report, LANGUAGE)
+    made = document.in_language(LANGUAGE)
     functions = "\n".join(_function(made, function) for function in made.functions)
     return f"// {escaped(made.title)}\n{HEAD}\n{functions}"
 

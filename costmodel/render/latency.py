@@ -9,16 +9,20 @@ from rich.table import Table
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
+from costmodel.analysis.document import NOTHING, Note, plain_number
+from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
+from costmodel.render import markdown as markdown_form
+from costmodel.render import terminal
 from costmodel.render.hardware import shown
-from costmodel.render.json import dumped, head, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.markdown import render as markdown_laws
-from costmodel.render.scenario import Note, standing_notes
-from costmodel.render.table import drawn, entries, heading, notes, print_whole, report_on
+from costmodel.render.terminal import drawn, entries, heading, print_whole
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.studies.crossover import Crossover, Crossovers
-from costmodel.studies.report import NOTHING, Report
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head, notes
 from costmodel.studies.roofline import Line, Roofline, bound_of
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
@@ -96,7 +100,7 @@ def table(roofline: Roofline) -> str:
     """One row per layer or group."""
 
     def draw(console: Console) -> None:
-        heading(roofline.report, console)
+        heading(report_document(roofline.report), console)
         grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True)
         for title, total in zip(heads(roofline), foot(roofline), strict=True):
             left = title in ("layer", "bound")
@@ -187,16 +191,12 @@ def _value(name: str, value: Rational) -> int | float | str:
 
 def laws_table(roofline: Roofline) -> str:
     """The laws of every layer and of the network."""
-
-    def draw(console: Console) -> None:
-        report_on(_laws(roofline), console, _law_notes(roofline))
-
-    return drawn(draw)
+    return terminal.render(report_document(_laws(roofline), _law_notes(roofline)))
 
 
 def laws_markdown(roofline: Roofline) -> str:
     """The same as Markdown."""
-    return markdown_laws(_laws(roofline), _law_notes(roofline))
+    return markdown_form.render(report_document(_laws(roofline), _law_notes(roofline)))
 
 
 def _law_notes(roofline: Roofline) -> Iterator[Note]:
@@ -237,7 +237,7 @@ def crossing_table(roofline: Roofline, found: Crossovers) -> str:
     """One row per layer: what bounds it over the values of a symbol."""
 
     def draw(console: Console) -> None:
-        heading(roofline.report, console)
+        heading(report_document(roofline.report), console)
         grid = Table(box=SIMPLE_HEAD, pad_edge=False)
         for title in ("layer", f"over {found.name}"):
             grid.add_column(title, no_wrap=True)

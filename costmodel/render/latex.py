@@ -1,11 +1,13 @@
-"""A report as a LaTeX table (booktabs) with its notes."""
+"""A document as a LaTeX table (booktabs) with its notes."""
+
+from collections.abc import Iterator
+
+from sympy import Expr
 
 from archspec.errors import visible
-from costmodel.algebra.naming import Naming
 from costmodel.algebra.printing import Latex
-from costmodel.render.table import notes
-from costmodel.rules.base import Shape
-from costmodel.studies.report import NOTHING, Report, Row
+from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Table
+from costmodel.render.markup import Markup, Shape
 
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # behind the end of a row they would be its options
@@ -17,55 +19,58 @@ _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
 }
 
 
-def render(report: Report) -> str:
-    """The report as a ``table`` environment; it needs the package booktabs."""
-    titles = [escaped(metric.title) for metric in report.columns]
-    naming = report.naming(report.columns)
-    show, where = Latex(naming.names), naming.definitions(Latex)
-    align = "l" if report.symbolic else "r"
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escaped(report.title)}}}",
-        rf"\begin{{tabular}}{{ll{align * len(titles)}}}",
-        r"\toprule",
-        line_of(["layer", "output shape", *titles]),
-        r"\midrule",
-        *(_row(report, row, naming) for row in report.rows),
-        r"\midrule",
-        line_of(
-            ["total", "", *(_cell(report, report.show_total(m, show)) for m in report.columns)]
-        ),
-        r"\bottomrule",
-        r"\end{tabular}",
-        "",
-        *(rf"where ${name} = {shown}$\par" for name, shown in where),
-        *(rf"{escaped(label)}: {escaped(note)}\par" for label, note in notes(report)),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+def render(document: Document) -> str:
+    """Return the document as a ``table`` environment; it needs the package booktabs."""
+    lines = [r"\begin{table}", r"\centering"]
+    lines += [rf"\caption{{{escaped(document.title)}}}"] if document.title else []
+    for block in document.blocks():
+        match block:
+            case Table():
+                lines += _table(block)
+            case Entries():
+                lines += _entries(block)
+            case Line(text):
+                lines.append(rf"{MARKUP.cell(text)}\par")
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _table(table: Table) -> Iterator[str]:
+    """Return the lines of a table, then the names in it."""
+    columns = table.shown
+    align = "".join("r" if column.kind.is_right else "l" for column in columns)
+    yield rf"\begin{{tabular}}{{{align}}}"
+    yield r"\toprule"
+    yield line_of([escaped(column.title) for column in columns])
+    yield r"\midrule"
+    for row in table.rows:
+        first, *others = MARKUP.cells(table, row)
+        yield line_of([(rf"\hspace{{{row.level}em}}" if row.level else "") + first, *others])
+    if table.total is not None:
+        yield r"\midrule"
+        yield line_of(MARKUP.cells(table, table.total))
+    yield from (r"\bottomrule", r"\end{tabular}", "")
+    yield from (rf"where {_closed_form(form)}\par" for form in table.where)
 
 
 def line_of(cells: list[str]) -> str:
-    """A row of a table."""
+    """Return a row of a table."""
     return " & ".join(cells) + r" \\"
 
 
-def _row(report: Report, row: Row, naming: Naming) -> str:
-    counts = [_cell(report, report.row_text(row, m, naming, Latex)) for m in report.columns]
-    shapes = ", ".join(_shape(report, shape) for shape in row.shapes)
-    indent = rf"\hspace{{{row.level}em}}" if row.level else ""
-    return line_of([indent + escaped(report.label(row).strip()), shapes, *counts])
+def _entries(block: Entries) -> Iterator[str]:
+    sign = " = " if block.are_equations else ": "
+    for label, cell in block.entries:
+        yield rf"{escaped(label) + sign if label else ''}{MARKUP.cell(cell)}\par"
 
 
-def _shape(report: Report, shape: Shape) -> str:
-    sizes = (Latex()(s) if report.symbolic else str(report.number(s)) for s in shape)
-    factors = (rf"\left({s}\right)" if "+" in s or "-" in s else s for s in sizes)
+def _shape(shape: Shape) -> str:
+    sizes = (Latex()(size) if isinstance(size, Expr) else str(size) for size in shape)
+    factors = (rf"\left({size}\right)" if "+" in size or "-" in size else size for size in sizes)
     return "$" + r" \times ".join(factors) + "$"
 
 
-def _cell(report: Report, shown: str) -> str:
-    return f"${shown}$" if report.symbolic and shown != NOTHING else escaped(shown)
+def _closed_form(form: ClosedForm) -> str:
+    return f"${form.text(Latex)}$"
 
 
 def escaped(shown: str) -> str:
@@ -84,3 +89,6 @@ def escaped(shown: str) -> str:
     ):
         plain = plain.replace(sign, command)
     return plain
+
+
+MARKUP = Markup(escaped, escaped, _closed_form, _shape)

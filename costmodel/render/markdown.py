@@ -1,62 +1,79 @@
-"""A report as a Markdown table with its notes."""
+"""A document as GitHub's Markdown: numbers to the right, closed forms as code."""
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator
 
 from archspec.errors import visible
-from costmodel.algebra.naming import Naming
-from costmodel.algebra.printing import PythonText
-from costmodel.render.scenario import Note
-from costmodel.render.table import notes
-from costmodel.rules.base import show_shape
-from costmodel.studies.report import NOTHING, Report, Row
+from costmodel.analysis.document import Block, ClosedForm, Document, Entries, Line, Note, Table
+from costmodel.render.markup import Markup, Shape, in_plain, is_symbolic, labelled
 
 
-def render(report: Report, facts: Iterable[Note] = ()) -> str:
-    """The report as GitHub's Markdown, with further facts; numbers to the right, laws as code."""
-    titles, naming = [escaped(m.title) for m in report.columns], report.naming(report.columns)
-    lines = [f"**{escaped(report.title)}**", ""]
-    lines.append(line_of(["layer", "output shape", *titles]))
-    align = "---" if report.symbolic else "---:"
-    lines.append(line_of(["---", "---", *[align] * len(titles)]))
-    lines += [
-        line_of([_label(report, row), _shape(report, row), *_counts(report, row, naming)])
-        for row in report.rows
-    ]
-    printer = PythonText(naming.names)
-    totals = [_cell(report, report.show_total(metric, printer)) for metric in report.columns]
-    lines.append(line_of(["**total**", "", *(f"**{total}**" for total in totals)]))
-    lines.append("")
-    where = zip(chain(["where"], repeat("")), naming.definitions(), strict=False)
-    lines += listed(((label, " = ".join(each)) for label, each in where), show=code)
-    lines += listed((*facts, *notes(report)))
+def render(document: Document) -> str:
+    """Return the document as GitHub's Markdown."""
+    lines = [f"**{escaped(document.title)}**"] if document.title else []
+    before: Block | None = None
+    for block in document.blocks():
+        lines += [""] if lines and not (isinstance(block, Entries) and is_list(before)) else []
+        match block:
+            case Table():
+                lines += _table(block)
+            case Entries():
+                lines += _entries(block)
+            case Line(text, style):
+                shown = MARKUP.cell(text)
+                lines.append(f"**{shown}**" if style else shown)
+        before = block
     return "\n".join(lines) + "\n"
 
 
-def _label(report: Report, row: Row) -> str:
-    """The name, a group's in bold, indented by a sign that Markdown keeps."""
-    name = _OF_NAMES.sub(r"\\\g<0>", report.label(row).strip())
-    return "&emsp;" * row.level + (f"**{name}**" if row.is_group else name)
+def is_list(block: Block | None) -> bool:
+    """Return whether a part of a document ends with a list."""
+    return isinstance(block, Entries) or (isinstance(block, Table) and bool(block.where))
+
+
+def _table(table: Table) -> Iterator[str]:
+    """Return the lines of a table, then the names in it."""
+    columns = table.shown
+    yield line_of(escaped(column.title) for column in columns)
+    yield line_of("---:" if column.kind.is_right else "---" for column in columns)
+    for row in table.rows:
+        first, *others = MARKUP.cells(table, row)
+        name = f"**{first}**" if row.style == "bold" else first
+        yield line_of(["&emsp;" * row.level + name, *others])
+    if table.total is not None:
+        yield line_of(f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, table.total))
+    yield from [""] * bool(table.where)
+    yield from listed(((label, _closed_form(form)) for label, form in labelled(table)), show=str)
 
 
 def line_of(cells: Iterable[str]) -> str:
-    """A row of a table."""
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _counts(report: Report, row: Row, naming: Naming) -> list[str]:
-    return [_cell(report, report.row_text(row, metric, naming)) for metric in report.columns]
+def _entries(block: Entries) -> list[str]:
+    sign = " =" if block.are_equations else ":"
+    shown = ((label.strip(), MARKUP.cell(cell)) for label, cell in block.entries)
+    return listed(shown, sign=sign, show=str)
 
 
-def _cell(report: Report, shown: str) -> str:
-    return code(shown) if report.symbolic and shown != NOTHING else shown
+def listed(
+    notes: Iterable[Note], *, sign: str = ":", show: Callable[[str], str] | None = None
+) -> list[str]:
+    """Return a list; what has no label of its own belongs to the item before it."""
+    show = show or escaped
+    return [
+        f"- {escaped(label)}{sign} {show(note)}" if label else f"  - {show(note)}"
+        for label, note in notes
+    ]
 
 
-def _shape(report: Report, row: Row) -> str:
-    if report.symbolic:
-        return ", ".join(f"`{show_shape(shape)}`" for shape in row.shapes)
-    return report.dimensions(row)
+def _shape(shape: Shape) -> str:
+    return code(in_plain(shape)) if is_symbolic(shape) else in_plain(shape)
+
+
+def _closed_form(form: ClosedForm) -> str:
+    return code(form.text())
 
 
 def code(shown: str) -> str:
@@ -67,11 +84,8 @@ def code(shown: str) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-_OF_NAMES = re.compile(r"\*|(?<!\w)_|_(?!\w)")
-"""What of a layer's name, which is letters, digits, - and _, Markdown would take for its own."""
-
-_OWN = re.compile(r"[\\|*_<>`\[\]&$]|~(?=\S)")
-
+_OWN = re.compile(r"[\\|*<>`\[\]&$]|(?<![^\W_])_|_(?![^\W_])|~(?=\S)")
+"""The signs that Markdown takes for its own; a _ between letters or digits it does not."""
 
 _BEGINS_ITEM = re.compile(r"^([0-9]{1,9})([.)])(?=\s|$)")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|#(?=#{0,5}(?:\s|$)))")
@@ -92,9 +106,4 @@ def escaped(shown: str) -> str:
     return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
 
-def listed(notes: Iterable[Note], *, show: Callable[[str], str] = escaped) -> list[str]:
-    """A list; what has no label of its own belongs to the item before it."""
-    return [
-        f"- {escaped(label)}: {show(note)}" if label else f"  - {show(note)}"
-        for label, note in notes
-    ]
+MARKUP = Markup(escaped, code, _closed_form, _shape)

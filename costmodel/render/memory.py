@@ -9,11 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.arithmetic import Rational
-from costmodel.render import json, markdown, table
-from costmodel.render.table import drawn, entries, heading, notes, print_whole
+from costmodel.analysis.document import NOTHING
+from costmodel.render import json, markdown, terminal
+from costmodel.render.terminal import drawn, entries, heading, print_whole
 from costmodel.rules.formula import show_bytes, show_quantity
 from costmodel.studies.profile import ALIVE, IN_OUT, Profile
-from costmodel.studies.report import NOTHING, Row
+from costmodel.studies.report import Row
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import notes
 
 Renderer = Callable[[Profile], str]
 
@@ -26,12 +29,12 @@ EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 def _table(profile: Profile) -> str:
     if profile.report.symbolic:
-        return table.render(profile.report)
+        return terminal.render(report_document(profile.report))
     return drawn(lambda console: _draw(profile, console))
 
 
 def _draw(profile: Profile, console: Console) -> None:
-    heading(profile.report, console)
+    heading(report_document(profile.report), console)
     rest = console.width - console.measure(_grid(profile, None)).maximum
     print_whole(_grid(profile, min(max(rest - 2, MIN_BAR), MAX_BAR)), console)
     entries((*_peaks(profile), *notes(profile.report)), console)
@@ -87,7 +90,7 @@ def _peaks(profile: Profile) -> Iterator[tuple[str, str]]:
 
 FORMATS: dict[str, Renderer] = {
     "table": _table,
-    "markdown": lambda profile: markdown.render(profile.report),
-    "json": lambda profile: json.render(profile.report),
+    "markdown": lambda profile: markdown.render(report_document(profile.report)),
+    "json": lambda profile: json.render(report_document(profile.report)),
 }
 """Format → the function that renders it."""

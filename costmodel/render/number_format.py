@@ -4,8 +4,7 @@ from fractions import Fraction
 
 from archspec.arithmetic import Rational
 from costmodel.metrics.registry import Metric
-from costmodel.rules.formula import show_number, show_quantity
-from costmodel.studies.report import show_decimal
+from costmodel.rules.formula import show_decimal, show_number, show_quantity
 
 
 def show_amount(metric: Metric, value: Rational) -> str:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.errors import visible
-from costmodel.render.json import VERSION, dumped, plain_number
+from costmodel.analysis.document import VERSION, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of
-from costmodel.render.table import drawn, entries
+from costmodel.render.terminal import drawn, entries
 from costmodel.rules.formula import show_number
 from costmodel.studies.prove import Proof, shown
 

@@ -1,11 +1,10 @@
-"""A report's totals as a Python module: exact for integers of any size, needing nothing else."""
+"""A network's totals as a Python module: exact for integers of any size, needing nothing else."""
 
 import keyword
 
 from archspec.errors import visible
-from costmodel.algebra.code import INFIX, Language
-from costmodel.render.functions import Function, Program, program
-from costmodel.studies.report import Report
+from costmodel.algebra.code import INFIX, Function, Language, Program
+from costmodel.analysis.document import Document
 
 _RESERVED = frozenset({*keyword.kwlist, "__debug__", "ValueError", "max", "min", "round_to"})
 
@@ -28,9 +27,9 @@ def round_to(over, under, divisor):
 '''
 
 
-def render(report: Report) -> str:
+def render(document: Document) -> str:
     """One function per metric; what makes no valid network raises ValueError."""
-    made = program(report, LANGUAGE)
+    made = document.in_language(LANGUAGE)
     functions = "\n\n".join(_function(made, function) for function in made.functions)
     helper = ROUND_TO * ("round_to(" in functions)
     return f'"""{escaped(made.title)}"""\n{helper}\n\n{functions}'

@@ -11,13 +11,15 @@ from sympy import Expr
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import PythonText, Unicode, text
+from costmodel.analysis.document import NOTHING, Note, plain_number
 from costmodel.metrics.registry import Metric
-from costmodel.render.json import dumped, head, plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import escaped, line_of, listed
-from costmodel.render.scenario import Note
-from costmodel.render.table import drawn, entries, heading, notes, print_whole, styled
-from costmodel.rules.formula import show_number
-from costmodel.studies.report import NOTHING, Report, show_decimal
+from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
+from costmodel.rules.formula import show_decimal, show_number
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head, notes
 from costmodel.studies.sensitivity import (
     Change,
     Derivative,
@@ -35,7 +37,7 @@ def table(found: Sensitivity) -> str:
 
 
 def _draw(found: Sensitivity, console: Console) -> None:
-    heading(_report(found), console)
+    heading(report_document(_report(found)), console)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     grid.add_column(Text("\nsymbol"), no_wrap=True)
     for metric in found.metrics:

@@ -6,13 +6,13 @@ from typing import Any
 from rich.console import Console
 
 from archspec.arithmetic import Rational
+from costmodel.analysis.document import VERSION, Note, plain_number
+from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
-from costmodel.render.json import VERSION, dumped, plain_number
-from costmodel.render.scenario import Note, scenario_fields, standing_notes
-from costmodel.render.table import drawn, entries, styled
-from costmodel.rules.formula import show_number, show_quantity
+from costmodel.render.json import dumped
+from costmodel.render.terminal import drawn, entries, styled
+from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.studies.problem import Answer, Question, Sample, Verdict
-from costmodel.studies.report import show_decimal
 
 Renderer = Callable[[Question, Answer], str]
 

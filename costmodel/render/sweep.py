@@ -10,9 +10,9 @@ from rich.text import Text
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import NoCountError
-from costmodel.render.scenario import standing_notes
-from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
 from costmodel.sweep.frame import Chunk, length
 from costmodel.sweep.reduce import Tally

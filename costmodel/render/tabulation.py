@@ -1,22 +1,20 @@
 """A table of networks for the terminal, and in the markups of documents."""
 
 import csv as values
-import re
 from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Any
-from unicodedata import combining, east_asian_width
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from archspec.errors import visible
 from costmodel.algebra.printing import Latex, PythonText, text
-from costmodel.render import csv, latex, markdown
-from costmodel.render.json import VERSION, dumped, plain_number
-from costmodel.render.table import drawn, entries, print_whole, styled
+from costmodel.analysis.document import VERSION, plain_number
+from costmodel.render import csv, latex, markdown, rst
+from costmodel.render.json import dumped
+from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.studies.tabulation import Column, Row, Tabulation, notes
 
 Renderer = Callable[[Tabulation], str]
@@ -96,15 +94,6 @@ def _padded(
     ]
 
 
-def width_in_rst(text: str) -> int:
-    """Return the places that a text takes in a grid, as docutils counts them.
-
-    Signs of East Asia take two, and what combines with the sign before it takes one less. A
-    terminal has other rules, and a grid that follows those is malformed.
-    """
-    return sum(1 + (east_asian_width(s) in ("W", "F")) - (combining(s) > 0) for s in text)
-
-
 def _latex(table: Tabulation) -> str:
     def cell(column: Column, row: Row) -> str:
         law = row.laws.get(column.name)
@@ -135,45 +124,16 @@ def _rst(table: Tabulation) -> str:
 
     def cell(column: Column, row: Row) -> str:
         shown = _plain(column, row)
-        return f"``{shown}``" if column.name in row.laws else escaped_rst(shown)
+        return f"``{shown}``" if column.name in row.laws else rst.escaped(shown)
 
-    heads = [escaped_rst(column.title) for column in table.columns]
+    heads = [rst.escaped(column.title) for column in table.columns]
     right = [_is_right(table, column) for column in table.columns]
-    lines = _grid([heads, *_cells(table, cell)], right)
+    lines = rst.grid([heads, *_cells(table, cell)], right)
     if table.choice.caption:
-        title = f".. table:: {escaped_rst(table.choice.caption)}"
+        title = f".. table:: {rst.escaped(table.choice.caption)}"
         lines = [title, "", *(f"   {line}" for line in lines)]
-    lines += ["", *(f":{escaped_rst(label)}: {escaped_rst(note)}" for label, note in notes(table))]
+    lines += ["", *(f":{rst.escaped(label)}: {rst.escaped(note)}" for label, note in notes(table))]
     return "\n".join(lines) + "\n"
-
-
-def _grid(rows: list[list[str]], right: list[bool]) -> list[str]:
-    widths = _widths(rows, width_in_rst, least=1)
-    rule, heavy = (f"+{'+'.join(sign * (width + 2) for width in widths)}+" for sign in "-=")
-    lines = [rule]
-    for cells in rows:
-        lines += [f"| {' | '.join(_padded(cells, widths, right, width_in_rst))} |", rule]
-    lines[2] = heavy
-    return lines
-
-
-_OWN_OF_RST = re.compile(
-    r"[\\*_`|]|:(?=\S)|@(?=\S)"  # anywhere; a link has no space behind these
-    r"|^(?=[-+•‣⁃./>: ]|([!-/:-@\[-`{-~])\1*$|\(?(?:\w+|#)[.)](?:\s|$))"  # as a line begins
-)
-_RULE = re.compile(r"\\+")
-"""A line that is still a title's, once its backslashes are doubled."""
-
-
-def escaped_rst(shown: str) -> str:
-    """Return a text that stands in reStructuredText as it is: no markup, no item, no block.
-
-    Backslashes stand before the signs that it takes for its own, and before what would make an
-    item or a title of the line that it begins; it stays one line (see `visible`).
-    """
-    text = visible(shown)
-    nothing = "\\ " if _RULE.fullmatch(text) else ""
-    return nothing + _OWN_OF_RST.sub(r"\\\g<0>", text)
 
 
 def _csv(table: Tabulation) -> str:

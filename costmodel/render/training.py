@@ -9,11 +9,14 @@ from rich.table import Table
 from rich.text import Text
 from sympy import Expr
 
-from costmodel.render.json import dumped, head, plain_number, quantity
+from costmodel.analysis.document import plain_number
+from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.table import drawn, entries, heading, notes, print_whole
+from costmodel.render.terminal import drawn, entries, heading, print_whole
 from costmodel.rules.formula import count_of, show_bytes, show_number
 from costmodel.studies.fit import Fit
+from costmodel.studies.report_document import document as report_document
+from costmodel.studies.report_document import head, notes, quantity
 from costmodel.studies.training import Line, Sum, TrainingReport
 
 Renderer = Callable[[TrainingReport], str]
@@ -26,7 +29,7 @@ def _table(step: TrainingReport) -> str:
 
 
 def _draw(step: TrainingReport, console: Console) -> None:
-    heading(step.report, console)
+    heading(report_document(step.report), console)
     if step.report.symbolic:
         _laws(step, console)
     else:

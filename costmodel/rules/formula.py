@@ -14,6 +14,14 @@ def show_number(value: Rational) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def show_decimal(value: Rational) -> str:
+    """Return a number as a decimal where it has an end, else as a quotient."""
+    if isinstance(value, int):
+        return str(value)
+    decimal = float(value)
+    return str(decimal) if value == type(value)(repr(decimal)) else str(value)
+
+
 def count_of(value: Rational, noun: str) -> str:
     """``1 byte``, ``2 bytes``."""
     return f"{show_number(value)} {noun if value == 1 else f'{noun}s'}"

@@ -12,7 +12,7 @@ from costmodel.algebra.domains import domain_of
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.peaks import Course, Race
 from costmodel.network.propagation import Counted
-from costmodel.studies.report import show_decimal
+from costmodel.rules.formula import show_decimal
 
 
 class Part(NamedTuple):

@@ -22,9 +22,9 @@ from costmodel.algebra.normal_form import settled, unfloored
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
-from costmodel.rules.formula import show_number
+from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
-from costmodel.studies.report import Report, Row, show_decimal
+from costmodel.studies.report import Report, Row
 from costmodel.studies.revisions import Loaded, Source
 
 COUNTS = ("params", "macs")

@@ -3,30 +3,30 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.arithmetic import Rational
+from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
+from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.network.receptive_field import End, end_of, ends_of
 from costmodel.rules.base import Shape, elements
-from costmodel.rules.formula import show_number, show_quantity
+from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
     from costmodel.analysis.peaks import Peak, Stretch
-
-LONGEST_LAW = 600
-"""The most characters of a law that are read at a glance: a screen has no more."""
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
@@ -64,9 +64,6 @@ class Row(NamedTuple):
 
 FIELD = ("receptive_field", "effective_stride", "effective_padding")
 """The measures of what a layer sees of the input."""
-
-NOTHING = "–"
-"""What stands for a count of nothing, and for none."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +154,12 @@ class Report:
         """The value of every symbol but some."""
         values = self.values.items()
         return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
+
+    @property
+    def standing(self) -> Iterator[Note]:
+        """Return the notes on what the numbers stand on."""
+        conditions = " and ".join(self.conditions)
+        return standing_notes(self.analysis, at=self.setting, conditions=conditions)
 
     @property
     def values(self) -> dict[str, Rational]:
@@ -493,9 +496,13 @@ class Report:
 
     def share(self, row: Row) -> str:
         """The row's part of the total of `shared`, in percent."""
-        total = self.analysis.value(self.shared.name)
+        part = self.part(row)
+        return SHARE.show(part) if part else ""
+
+    def part(self, row: Row) -> Rational:
+        """Return the row's part of the total of `shared`."""
         part = self.number(row.counts[self.shared.name])
-        return f"{float(100 * part / total):.1f} %" if part else ""
+        return tidy(Fraction(part) / Fraction(self.analysis.value(self.shared.name))) if part else 0
 
     @property
     def shared(self) -> Metric:
@@ -516,11 +523,3 @@ def _values(name: str, stretch: "Stretch") -> str:
     if stretch.first == stretch.last:
         return f"{name} = {stretch.first}"
     return f"{stretch.first} <= {name} <= {stretch.last}"
-
-
-def show_decimal(value: Rational) -> str:
-    """A number as a decimal where it has an end, else as a quotient."""
-    if isinstance(value, int):
-        return str(value)
-    decimal = float(value)
-    return str(decimal) if value == type(value)(repr(decimal)) else str(value)

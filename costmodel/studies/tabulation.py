@@ -16,14 +16,15 @@ from archspec.errors import did_you_mean, find_named
 from archspec.quantities import BINARY, DECIMAL
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
+from costmodel.analysis.document import NOTHING
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 from costmodel.network.networks import networks
-from costmodel.rules.formula import show_number, show_quantity
+from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
-from costmodel.studies.report import COLUMNS, NOTHING, Report, show_decimal
+from costmodel.studies.report import COLUMNS, Report
 
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""
@@ -309,7 +310,7 @@ def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     """What stands below the table: where its numbers are, conditions, types, device, convention."""
-    from costmodel.render.scenario import in_order
+    from costmodel.analysis.standing import in_order
 
     return in_order(
         ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
@@ -336,7 +337,7 @@ def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
     """Types and device; where networks differ, what is said of how many."""
-    from costmodel.render.scenario import scenario_notes
+    from costmodel.analysis.standing import scenario_notes
 
     told = Counter(note for analysis in analyses for note in scenario_notes(analysis))
     together: dict[str, set[str]] = {}

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import Note
+from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
-from costmodel.studies.report import Report, show_decimal
-
-Note = tuple[str, str]
-"""A label and what it stands for."""
 
 Said = str | Iterable[Note]
 """What is said under the usual label, nothing where it is empty; or under labels of its own."""
@@ -19,12 +17,6 @@ def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterato
     scenario = scenario_notes(analysis)
     assumed, convention = analysis.assumed.texts, analysis.convention
     return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
-
-
-def standing_of(report: Report) -> Iterator[Note]:
-    """What the numbers of a report stand on."""
-    conditions = " and ".join(report.conditions)
-    return standing_notes(report.analysis, at=report.setting, conditions=conditions)
 
 
 def in_order(

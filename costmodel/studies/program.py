@@ -1,52 +1,19 @@
-"""What the formats that are programs share: one function per metric, its arguments, its checks."""
+"""A report's closed forms as functions: one per metric, its arguments, its checks."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from sympy import Symbol
 
 from archspec.errors import SpecError
-from costmodel.algebra.code import Language, Parameters, Writer, parameters_of
+from costmodel.algebra.code import Function, Language, Program, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.printing import text
-from costmodel.render.scenario import in_order, scenario_notes
+from costmodel.analysis.standing import in_order, scenario_notes
 from costmodel.studies.report import Report
 
 
-class Function(NamedTuple):
-    """A metric's law as a function.
-
-    Attributes:
-        name: the metric's.
-        about: what it counts, in lines.
-        law: its text in the language.
-    """
-
-    name: str
-    about: tuple[str, ...]
-    law: str
-
-
-class Program(NamedTuple):
-    """A report as functions of the same arguments.
-
-    Attributes:
-        title: the network and what the laws stand on: what was fixed, types, what counts.
-        parameters: the arguments.
-        checks: the comparisons that must hold of them.
-        rule: the same in words.
-        functions: one per metric.
-    """
-
-    title: str
-    parameters: Parameters
-    checks: tuple[str, ...]
-    rule: str
-    functions: tuple[Function, ...]
-
-
 def program(report: Report, language: Language) -> Program:
-    """The laws of a report's totals in a language.
+    """Return the closed forms of a report's totals in a language.
 
     Raises:
         SpecError: a law has no exact form in integers.
@@ -66,7 +33,7 @@ def program(report: Report, language: Language) -> Program:
 
 
 def _title(report: Report) -> str:
-    """The network, and what its laws stand on beside the arguments and their rule."""
+    """Return the network, and what its laws stand on beside the arguments and their rule."""
     analysis = report.analysis
     notes = in_order(
         report.setting_without(*analysis.symbols, *analysis.assumed.derived),
@@ -96,7 +63,7 @@ def _functions(report: Report, writer: Writer) -> Iterator[Function]:
 
 
 def _domains(report: Report) -> Iterator[Condition]:
-    """The smallest values that the spec gives its symbols."""
+    """Return the smallest values that the spec gives its symbols."""
     for name, symbol in report.analysis.symbols.items():
         least = report.analysis.graph.symbols[name].min
         if least is not None and not _is_trivial(symbol, least):

@@ -1,0 +1,279 @@
+"""A study's answer as a value, before a format decides how that looks.
+
+How a study makes its document (`studies/report_document.py` and `studies/fit.py` are examples):
+
+1. `Document(title, blocks=…, data=…)`: both are functions, so that nothing is computed that the
+   format does not show. ``blocks`` yields what a reader sees from top to bottom; it is the same in
+   every format. ``data`` returns the JSON contract as plain data.
+2. A `Table` has a `Column` per fact and a `Row` per line. Cells are exact values: a number, which
+   the column's kind shows (`COUNT`, `SHARE`, `quantity_in("s")`), a text, `Code` (a path, a
+   formula), a `ClosedForm`, `Shapes`, or None for "nothing" (a dash); "" is an empty cell.
+3. What is a label and a text goes into `Entries`, in the order of `analysis/standing.py`; a
+   sentence or a heading is a `Line`. Set no blank lines and no signs of a format: renderers do.
+4. A table whose cells are too long to stand side by side is ``listed``: a terminal shows each row
+   as a head with its cells indented below it, the other formats a table.
+5. CSV takes ``rows`` where the document has them, and else the first table.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sympy import Expr
+
+from archspec.arithmetic import Rational
+from archspec.errors import SpecError
+from costmodel.rules.formula import show_decimal, show_number, show_quantity
+
+if TYPE_CHECKING:
+    from costmodel.algebra.code import Language, Program
+    from costmodel.algebra.printing import PythonText
+
+VERSION = 1
+"""The version of the JSON form."""
+
+NOTHING = "–"
+"""What stands for a count of nothing, and for none."""
+
+LONGEST_LAW = 600
+"""The most characters of a closed form that are read at a glance: a screen has no more."""
+
+Note = tuple[str, str]
+"""A label and what it stands for."""
+
+Style = Literal["", "bold", "dim", "good", "bad"]
+
+
+class Code(str):
+    """A text that is shown as code: a path, a name that is typed, a formula."""
+
+    __slots__ = ()
+
+
+class Shapes(NamedTuple):
+    """The shapes of tensors: of integers, or of closed forms."""
+
+    shapes: tuple[tuple[Expr | Rational, ...], ...]
+
+
+class ClosedForm(NamedTuple):
+    """A closed form with the names that stand in it.
+
+    Attributes:
+        expression: as it is evaluated.
+        names: expression → the name that stands for it.
+        read: what is done to the expression before a person reads it.
+        name: what it defines, where it is a definition: ``r4 = …``.
+        parts: the terms of which it is the largest, each with its owner.
+    """
+
+    expression: Expr
+    names: Mapping[Expr, str] = {}
+    read: Callable[[Expr], Expr] = lambda expression: expression
+    name: str = ""
+    parts: tuple[tuple[str, "ClosedForm"], ...] = ()
+
+    def text(self, printer: "type[PythonText] | None" = None) -> str:
+        """Return the closed form as text; one longer than a screen is factored first.
+
+        Args:
+            printer: how expressions are written, else as Python.
+        """
+        from costmodel.algebra.printing import PythonText
+
+        show = (printer or PythonText)(self.names)
+        if self.name:
+            return f"{show.symbol(self.name)} = {show.show(self.expression)[0]}"
+        shown = show(self.read(self.expression))
+        return shown if len(shown) <= LONGEST_LAW else show(self._shortened)
+
+    def terms(self) -> tuple[str, ...]:
+        """Return the lines that the text has where a terminal is too narrow for one."""
+        from costmodel.algebra.printing import PythonText
+
+        before, terms, after = PythonText(self.names).factored_terms(self._shortened)
+        first, *others = terms
+        lines = [before + first, *(" " * len(before) + term for term in others)]
+        lines[-1] += after
+        return tuple(lines)
+
+    @property
+    def _shortened(self) -> Expr:
+        from costmodel.algebra.factoring import tight
+        from costmodel.algebra.printing import PythonText
+
+        law = self.read(self.expression)
+        return tight(law) if len(PythonText(self.names)(law)) > LONGEST_LAW else law
+
+
+Cell = str | Rational | Shapes | ClosedForm | None
+
+
+class Kind(NamedTuple):
+    """The kind of a column: what is done to its numbers, and at which side its cells stand.
+
+    Attributes:
+        show: a number for a reader, grouped and with its unit.
+        plain: a number for CSV.
+        is_right: whether the cells stand at the right.
+    """
+
+    show: Callable[[Rational], str]
+    plain: Callable[[Rational], str] = str
+    is_right: bool = True
+
+
+TEXT = Kind(show_decimal, is_right=False)
+"""Texts, shapes and closed forms."""
+
+FIGURE = TEXT._replace(is_right=True)
+"""Numbers that are texts already."""
+
+COUNT = Kind(show_number)
+
+SHARE = Kind(lambda part: f"{float(100 * part):.1f} %")
+
+
+def quantity_in(unit: str) -> Kind:
+    """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
+    return Kind(lambda value: show_quantity(value, unit), lambda value: str(float(value)))
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        name: the key of its cells, the head in CSV and the label where rows are listed.
+        title: the head for a reader.
+        kind: how its numbers are shown.
+        hides_zero: whether nothing is shown as a dash.
+    """
+
+    name: str
+    title: str
+    kind: Kind = TEXT
+    hides_zero: bool = False
+
+
+class Row(NamedTuple):
+    """A line of a table.
+
+    Attributes:
+        cells: name of a column → value; a column that has none stays empty.
+        level: how far the first cell is indented.
+        style: bold for a group, dim for what counts no more.
+        note: what a list says of the row in place of its second cell.
+    """
+
+    cells: Mapping[str, Cell]
+    level: int = 0
+    style: Style = ""
+    note: str = ""
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        columns: from left to right; one whose cells are all empty is left out.
+        rows: from top to bottom.
+        total: the last line; where rows are listed all of its cells are shown.
+        listed: whether a terminal lists each row: its first two cells, the others indented below.
+        where: the names in its closed forms, each with what it stands for.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row | None = None
+    listed: bool = False
+    where: tuple[ClosedForm, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Return the columns that have a cell which is not empty."""
+        rows = self.rows
+        return tuple(
+            column
+            for i, column in enumerate(self.columns)
+            if not (i and rows) or any(row.cells.get(column.name, "") != "" for row in rows)
+        )
+
+
+class Entry(NamedTuple):
+    """A label and what it stands for; without a label it belongs to the entry before it."""
+
+    label: str
+    shown: Cell
+
+
+class Entries(NamedTuple):
+    """Labels and what they stand for, one below the other.
+
+    Attributes:
+        entries: from top to bottom.
+        are_equations: whether each label equals what it stands for.
+    """
+
+    entries: tuple[Entry, ...]
+    are_equations: bool = False
+
+
+class Line(NamedTuple):
+    """A sentence, or with the style ``bold`` a heading."""
+
+    text: str
+    style: Style = ""
+
+
+Block = Table | Entries | Line
+
+
+def entries(notes: Iterable[Note]) -> Entries:
+    """Return notes as a block."""
+    return Entries(tuple(Entry(*note) for note in notes))
+
+
+def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Table:
+    """Return a table of plain rows: cells in the order of the columns."""
+    columns = tuple(columns)
+    names = [column.name for column in columns]
+    return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a study answers.
+
+    Attributes:
+        title: the network, or the question.
+        blocks: makes what a reader sees.
+        data: makes the JSON form as plain data.
+        source: where the network comes from.
+        rows: makes the table that CSV is, where that is another than the first of the blocks.
+        program: makes the functions that exported code consists of.
+    """
+
+    title: str
+    blocks: Callable[[], Iterator[Block]]
+    data: Callable[[], dict[str, Any]] | None = None
+    source: str = ""
+    rows: Callable[[], Table] | None = None
+    program: "Callable[[Language], Program] | None" = None
+
+    def in_language(self, language: "Language") -> "Program":
+        """Return the functions that exported code consists of.
+
+        Raises:
+            SpecError: there are none.
+        """
+        if self.program is None:
+            raise SpecError("there is no function to export here", hint="archcost SPEC has them")
+        return self.program(language)
+
+
+def plain_number(value: Rational) -> int | float | str:
+    """Return a number as JSON has it; a fraction without an end is text, not a rounded number."""
+    if isinstance(value, int):
+        return value
+    shown = show_decimal(value)
+    return shown if "/" in shown else float(value)

@@ -1,0 +1,233 @@
+"""A document for the terminal; piped, without colour, and closed forms on one line."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
+from typing import Any, Literal, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from archspec.errors import visible
+from costmodel.analysis.document import (
+    Block,
+    Cell,
+    ClosedForm,
+    Document,
+    Entries,
+    Line,
+    Note,
+    Row,
+    Table,
+)
+from costmodel.render.markup import Markup, in_plain, labelled
+
+MAX_WIDTH = 10_000
+"""More columns than any table needs."""
+
+MARKUP = Markup(str, str, ClosedForm.text, in_plain)
+
+STYLES = {"good": "bold green", "bad": "bold red"}
+"""Style of a document → the terminal's, where that has another name."""
+
+
+def render(document: Document) -> str:
+    """Return the document as it looks on this terminal."""
+    shown = drawn(lambda console: _draw(document, console))
+    return re.sub(r"\n{3,}", "\n\n", shown).lstrip("\n")
+
+
+def _draw(document: Document, console: Console) -> None:
+    heading(document, console)
+    before: Block | None = None
+    for block in document.blocks():
+        if _is_apart(block, before):
+            console.print()
+        draw_block(block, console)
+        before = block
+
+
+def _is_apart(block: Block, before: Block | None) -> bool:
+    """Return whether an empty line parts a block from the one before it, or from the title.
+
+    A table that is no list brings its own empty lines.
+    """
+    match block:
+        case Table():
+            return block.listed
+        case Line():
+            return block.style == "bold" or isinstance(before, Entries)
+    return not isinstance(before, Line) and not (isinstance(before, Table) and not before.listed)
+
+
+def draw_block(block: Block, console: Console) -> None:
+    """Draw a part of a document."""
+    match block:
+        case Table() if block.listed:
+            _draw_entries(list(_listed(block)), console)
+        case Table():
+            print_whole(_grid(block), console)
+        case Entries():
+            sign = "= " if block.are_equations else ""
+            shown = (
+                ListEntry(label, MARKUP.cell(cell), cell, sign) for label, cell in block.entries
+            )
+            _draw_entries(shown, console, 0 if block.are_equations else MIN_INDENT)
+        case Line(text, style):
+            console.print(styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal)
+
+
+def heading(document: Document, console: Console) -> None:
+    """Draw the title and the source."""
+    if document.title:
+        console.print(styled(document.title, "bold"), soft_wrap=True)
+    if document.source:
+        console.print(styled(document.source, "dim"))
+
+
+class _Console(Console):
+    """A console on which no text moves the cursor, breaks a line or turns the others around."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text without commands, as every cell and every line is drawn."""
+        return super().render_str(visible(text), **options)
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Return a text in a style, with what a terminal would obey spelled out (see `visible`)."""
+    return Text(visible(text), style=style)
+
+
+def drawn(draw: Callable[[Console], None]) -> str:
+    """Return what is drawn on a console like this terminal; one that is none breaks no line."""
+    buffer = StringIO()
+    terminal = Console()
+    console = _Console(
+        file=buffer,
+        width=terminal.width,
+        color_system=terminal.color_system,  # type: ignore[arg-type]
+        force_terminal=terminal.is_terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    draw(console)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
+
+
+def _grid(table: Table) -> Grid:
+    """Return a table as the terminal draws it."""
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=table.total is not None)
+    columns = table.shown
+    totals = MARKUP.cells(table, table.total) if table.total else [""] * len(columns)
+    for column, total in zip(columns, totals, strict=True):
+        side: Literal["left", "right"] = "right" if column.kind.is_right else "left"
+        grid.add_column(column.title, total, justify=side, no_wrap=True)
+    for row in table.rows:
+        first, *others = MARKUP.cells(table, row)
+        grid.add_row("  " * row.level + first, *others, style=STYLES.get(row.style, row.style))
+    return grid
+
+
+def print_whole(table: Grid, console: Console) -> None:
+    """Draw a table of which no cell is cut: where the terminal is too narrow, it breaks lines."""
+    width = console.width
+    console.width = MAX_WIDTH
+    console.width = max(width, console.measure(table).maximum)
+    console.print(table)
+    console.width = width
+
+
+class ListEntry(NamedTuple):
+    """A label and what it stands for, as a list draws it.
+
+    Attributes:
+        label: indented by the groups that it is in.
+        shown: what it stands for.
+        cell: the value of that; a closed form is broken at its terms where it is too wide.
+        sign: what stands before it.
+        style: the label's.
+    """
+
+    label: str
+    shown: str
+    cell: Cell = ""
+    sign: str = ""
+    style: str = "dim"
+
+
+def _listed(table: Table) -> Iterator[ListEntry]:
+    """Return every row with its cells indented below it, then the totals and the names."""
+    for row in table.rows:
+        yield from _lines(table, row)
+    if table.total is not None:
+        yield from _totals(table.total)
+    for label, form in labelled(table):
+        yield ListEntry(f"  {label}", form.text())
+
+
+def _lines(table: Table, row: Row) -> Iterator[ListEntry]:
+    """Return the first two cells of a row beside each other, and the others of something below."""
+    first, second, *others = table.columns
+    indent, style = "  " * row.level, STYLES.get(row.style, "bold")
+    head = row.note or MARKUP.cell(row.cells.get(second.name, ""), second)
+    yield ListEntry(indent + MARKUP.cell(row.cells[first.name]), head, style=style)
+    for column in others:
+        cell = row.cells.get(column.name, "")
+        if cell and not (isinstance(cell, ClosedForm) and cell.expression == 0):
+            yield ListEntry(f"{indent}  {column.name}", MARKUP.cell(cell, column), cell)
+
+
+def _totals(total: Row) -> Iterator[ListEntry]:
+    """Return the totals, the largest of several with what these belong to."""
+    label, *others = total.cells.items()
+    yield ListEntry(str(label[1]), "", style="bold")
+    for name, cell in others:
+        yield ListEntry(f"  {name}", MARKUP.cell(cell), cell)
+        for owner, part in cell.parts if isinstance(cell, ClosedForm) else ():
+            yield ListEntry(f"    of {owner}", part.text(), part)
+
+
+MIN_INDENT = 20
+"""Where what belongs to labels begins at least."""
+
+LONGEST_LABEL = 40
+"""The most characters of a label that has something beside it."""
+
+
+def entries(notes: Iterable[Note], console: Console) -> None:
+    """Draw labels and what they stand for, one below the other."""
+    _draw_entries((ListEntry(*note) for note in notes), console)
+
+
+def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MIN_INDENT) -> None:
+    """Draw what belongs to labels in one column; a label too long for it has a line of its own."""
+    listed = [e._replace(label=visible(e.label), shown=visible(e.shown)) for e in listed]
+    lengths = (len(each.label) for each in listed if each.shown)
+    indent = max((n + 1 for n in lengths if n <= LONGEST_LABEL), default=0)
+    for each in listed:
+        _draw_entry(each, max(indent, least), console)
+
+
+def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
+    """Draw a label and what it stands for, which stays in its column where a terminal breaks it."""
+    label, style, shown = entry.label, entry.style, entry.sign + entry.shown
+    if len(label) >= indent or not shown:
+        console.print(Text(label, style), soft_wrap=True)
+        label = ""
+    if shown and not console.is_terminal:
+        console.print(Text.assemble((f"{label:<{indent}}", style), shown), soft_wrap=True)
+    elif shown:
+        grid = Grid.grid()
+        grid.add_column(width=indent, style=style)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(label), Text(_fitted(entry.cell, shown, console.width - indent)))
+        console.print(grid)
+
+
+def _fitted(cell: Cell, shown: str, room: int) -> str:
+    """Return what is shown, by its terms where there is no room for it on a line."""
+    terms = cell.terms() if isinstance(cell, ClosedForm) and len(shown) > room else ()
+    return "\n".join(terms) if len(terms) > 1 else shown

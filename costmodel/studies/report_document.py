@@ -1,0 +1,353 @@
+"""The document of a report: a table of numbers or of closed forms, with notes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+from sympy import Expr
+
+from costmodel.algebra.functions import Quantity
+from costmodel.algebra.printing import text
+from costmodel.analysis.document import (
+    COUNT,
+    SHARE,
+    VERSION,
+    Block,
+    Cell,
+    ClosedForm,
+    Column,
+    Document,
+    Kind,
+    Note,
+    Row,
+    Shapes,
+    Style,
+    Table,
+    entries,
+    plain_number,
+    quantity_in,
+)
+from costmodel.analysis.standing import scenario_fields
+from costmodel.metrics.registry import METRICS, Metric, Order
+from costmodel.rules.formula import show_bytes, show_number
+from costmodel.studies.program import program
+from costmodel.studies.report import Report
+from costmodel.studies.report import Row as Layer
+
+if TYPE_CHECKING:
+    from costmodel.algebra.naming import Naming
+
+PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
+"""The metrics whose terms are shown with their layers."""
+
+
+def document(report: Report, facts: Iterable[Note] = ()) -> Document:
+    """Return the document of a report.
+
+    Args:
+        report: the network with the choice of what to show.
+        facts: what is to be said before its notes.
+    """
+
+    def blocks() -> Iterator[Block]:
+        yield symbolic_table(report) if report.symbolic else number_table(report)
+        yield entries((*facts, *notes(report)))
+
+    return Document(
+        title=report.title,
+        source=report.analysis.graph.source or "",
+        blocks=blocks,
+        data=partial(data, report),
+        rows=partial(plain_table, report),
+        program=partial(program, report),
+    )
+
+
+def kind_of(metric: Metric) -> Kind:
+    """Return the kind of column that a metric has."""
+    return quantity_in(metric.quantity) if metric.quantity else COUNT
+
+
+def columns_of(report: Report) -> list[Column]:
+    """Return the columns of the metrics."""
+    return [Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
+
+
+BEGINNING = (Column("layer", "layer"), Column("shape", "output shape"))
+
+
+def number_table(report: Report) -> Table:
+    """Return a table of numbers, with each line's part of the whole where counts add up."""
+    columns, shares = columns_of(report), any(m.combine == "sum" for m in report.columns)
+    total: dict[str, Cell] = {"layer": "total"}
+    total |= {metric.name: value_if_any(report, metric.name) for metric in report.columns}
+    if shares:
+        columns.append(Column("share", f"% {report.shared.short_title}", SHARE))
+        total["share"] = 1 if report.analysis.value(report.shared.name) else ""
+
+    def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
+        yield "shape", Shapes(tuple(tuple(map(report.number, shape)) for shape in row.shapes))
+        for metric in report.columns:
+            count = row.counts.get(metric.name)
+            yield metric.name, None if count is None else report.number(count)
+        if shares:
+            yield "share", report.part(row) or ""
+
+    rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
+    return Table((*BEGINNING, *columns), tuple(rows), Row(total))
+
+
+def value_if_any(report: Report, name: str) -> Cell:
+    """Return a metric of the network as a number; None where it has none."""
+    return None if report.analysis.none_of(name) else report.analysis.value(name)
+
+
+def row_of(report: Report, row: Layer, cells: dict[str, Cell]) -> Row:
+    """Return a line with its label, in the style of its kind."""
+    style: Style = "dim" if row.sharing else "bold" if row.is_group else ""
+    return Row({"layer": report.label(row).strip()} | cells, row.level, style, row.sharing)
+
+
+def symbolic_table(report: Report) -> Table:
+    """Return the lines with their counts as closed forms, which share names, and all totals."""
+    naming = report.naming(report.totals)
+
+    def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
+        yield "shape", Shapes(row.shapes)
+        names = naming.names if row.is_group else naming.own
+        for metric in report.columns:
+            count = row.counts.get(metric.name)
+            law = None if count is None else ClosedForm(count, names, report.analysis.read)
+            yield metric.name, law
+
+    columns = (*BEGINNING, *(Column(metric.name, metric.title) for metric in report.columns))
+    rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
+    totals = {metric.name: _total(report, metric, naming) for metric in report.totals}
+    total = Row({"layer": "total", **totals})
+    return Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
+
+
+def _total(report: Report, metric: Metric, naming: "Naming") -> ClosedForm | None:
+    """Return a metric of the network, a peak with its layers."""
+    total = report.total_if_any(metric.name)
+    if total is None:
+        return None
+    analysis, names = report.analysis, naming.names
+    peaks = report.peaks(metric.name) if metric.name in PEAKS else ()
+    parts = (
+        (each.owner, ClosedForm(analysis.law(each.term), names, analysis.read)) for each in peaks
+    )
+    return ClosedForm(total, names, analysis.read, parts=tuple(parts))
+
+
+def _where(naming: "Naming") -> Iterator[ClosedForm]:
+    """Return the definitions of names, each by those before it."""
+    known: dict[Expr, str] = {}
+    for expression, name in naming.names.items():
+        yield ClosedForm(expression, dict(known), name=name)
+        known[expression] = name
+
+
+def plain_table(report: Report) -> Table:
+    """Return one line per layer, then the total; each names the convention that it follows."""
+
+    def cell(expression: Expr | None) -> Cell:
+        if expression is None:
+            return ""
+        return ClosedForm(expression) if report.symbolic else report.number(expression)
+
+    def sizes(row: Layer) -> Shapes:
+        show = (lambda size: size) if report.symbolic else report.number
+        return Shapes(tuple(tuple(map(show, shape)) for shape in row.shapes))
+
+    convention: dict[str, Cell] = {"convention": report.analysis.convention.name}
+
+    def line(row: Layer) -> dict[str, Cell]:
+        counts = {metric.name: cell(row.counts.get(metric.name)) for metric in report.columns}
+        return {"layer": row.path, "kind": row.kind, "output_shape": sizes(row), **counts}
+
+    totals = {m.name: cell(report.total_if_any(m.name)) for m in report.columns}
+    names = ("layer", "kind", "output_shape")
+    return Table(
+        (
+            *(Column(name, name) for name in names),
+            *columns_of(report),
+            Column("convention", "convention"),
+        ),
+        tuple(Row(line(row) | convention) for row in report.leaves),
+        Row({"layer": "total"} | totals | convention),
+    )
+
+
+def notes(report: Report) -> list[Note]:
+    """Return what stands below a report: totals that are no columns, then what it stands on."""
+    facts = _of_laws(report) if report.symbolic else _of_totals(report)
+    missing = ((f"no {name}", why) for name, why in report.missing.items())
+    return [*facts, *missing, *report.standing]
+
+
+def _of_laws(report: Report) -> Iterator[Note]:
+    """Return what is said below laws of fields and peaks."""
+    if any(metric.of_places for metric in report.totals):
+        has_law = report.analysis.none_of("receptive_field") is None
+        notes = report.field_notes[1:] if has_law else report.field_notes
+        yield from (("receptive field", note) for note in notes)
+    for metric in report.totals:
+        if metric.name in PEAKS and (told := report.stretches(metric.name)):
+            yield metric.title, told
+
+
+def _of_totals(report: Report) -> Iterator[Note]:
+    """Return what is said below a table of the totals that have more to say than a number."""
+    for metric in report.totals:
+        told = _TOLD[metric.name](report) if metric.name in _TOLD else ()
+        yield from zip(chain([metric.title], repeat("")), told, strict=False)
+
+
+def _model_size(report: Report) -> Iterator[str]:
+    yield show_bytes(report.analysis.value("model_size"))
+
+
+def _flops(report: Report) -> Iterator[str]:
+    yield f"{show_number(report.analysis.value('flops'))} (2 per MAC)"
+
+
+def _peak(report: Report) -> Iterator[str]:
+    number, layer = report.analysis.value("activations_peak"), report.analysis.peak[0]
+    yield f"{show_number(number)} (input + output of {layer.node.path})"
+
+
+def _memory(report: Report, order: Order) -> Iterator[str]:
+    alive = report.analysis.alive(order)
+    path = max(alive, key=lambda path: report.number(alive[path]))
+    yield f"{show_bytes(report.number(alive[path]))} (at {path})"
+    if order == "best":
+        yield report.order_note
+
+
+def _field(report: Report) -> Iterator[str]:
+    yield from report.field_notes
+
+
+def _latency(report: Report) -> Iterator[str]:
+    yield report.value_text(METRICS["latency"])
+
+
+_TOLD: dict[str, Callable[[Report], Iterator[str]]] = {
+    "model_size": _model_size,
+    "flops": _flops,
+    "activations_peak": _peak,
+    "memory_peak": partial(_memory, order="given"),
+    "memory_peak_best": partial(_memory, order="best"),
+    "receptive_field": _field,
+    "latency": _latency,
+}
+"""Metric → what is said of its total."""
+
+
+def head(report: Report) -> dict[str, Any]:
+    """Return which network it is, where, and what counts, as JSON has it."""
+    analysis = report.analysis
+    return {
+        "archcost": VERSION,
+        "name": report.title,
+        "variant": analysis.graph.variant,
+        "symbols": {name: plain_number(v) for name, v in report.values.items()},
+        "convention": analysis.convention.name,
+        **scenario_fields(analysis),
+        **({"missing": report.missing} if report.missing else {}),
+        "conditions": list(report.conditions),
+        "assumptions": list(report.assumptions),
+    }
+
+
+def data(report: Report) -> dict[str, Any]:
+    """Return the report as JSON has it: every quantity as an expression and as its value.
+
+    An ``expr`` evaluated as Python at the symbols gives its ``value``.
+    """
+    return {
+        **head(report),
+        "inputs": [
+            {"name": row.name, "output_shape": _shapes(report, row)[0], **_counts(report, row)}
+            for row in report.rows
+            if row.kind == "input"
+        ],
+        "groups": [_group(report, row) for row in report.rows if row.is_group],
+        "layers": [
+            _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
+        ],
+        "totals": {metric.name: _total_quantity(report, metric.name) for metric in report.totals},
+        "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
+        "strides_differ": list(report.clashes) if report.has_fields else [],
+        **{
+            f"{name}s": [
+                {"layers": list(peak.layers), **quantity(report, report.analysis.law(peak.term))}
+                for peak in report.peaks(name)
+            ]
+            for name in ("activations_peak", "in_out_peak", "memory_peak")
+        },
+        **_order(report),
+    }
+
+
+def _order(report: Report) -> dict[str, Any]:
+    """The best order of the layers, where its memory is asked for."""
+    if all(metric.name != "memory_peak_best" for metric in report.totals):
+        return {}
+    found = report.analysis.best_order
+    shown = {"layers": found.layers, "unsearched": found.unsearched, "is_best": found.is_best}
+    return {"best_order": shown}
+
+
+def _group(report: Report, row: Layer) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "runs": quantity(report, row.runs),
+        "copies": quantity(report, row.copies),
+        **_counts(report, row),
+    }
+
+
+def _layer(report: Report, row: Layer) -> dict[str, Any]:
+    first, *others = _shapes(report, row)
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "inputs": list(row.inputs),
+        "output_shape": first,
+        **({"output_shapes": [first, *others]} if others else {}),
+        **_counts(report, row),
+    }
+
+
+def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
+    return [
+        {
+            "expr": [text(size) for size in shape],
+            "value": [plain_number(report.number(size)) for size in shape],
+        }
+        for shape in row.shapes
+    ]
+
+
+def _counts(report: Report, row: Layer) -> dict[str, Any]:
+    """Every column's count; None where the line has none."""
+    found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
+    return {n: None if count is None else quantity(report, count) for n, count in found.items()}
+
+
+def _total_quantity(report: Report, name: str) -> dict[str, Any] | None:
+    law = report.total_if_any(name)
+    return None if law is None else quantity(report, law)
+
+
+def quantity(report: Report, expression: Expr) -> dict[str, Any]:
+    """An expression and its value."""
+    number = report.number(expression)
+    value = float(number) if isinstance(expression, Quantity) else plain_number(number)
+    return {"expr": text(expression), "value": value}
