@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.machine import machine
 from costmodel import analyze
-from costmodel.metrics.registry import METRICS
+from costmodel.metrics.registry import METRICS, USUAL
 
 HEAD = "archspec: 1\nname: net\nsymbols: {n: 1, c: 16, h: 512, w: 512, t: 128, d: 512, L: 12}\n"
 
@@ -44,7 +44,7 @@ def chain(length: int) -> str:
 
 def shown() -> list[str]:
     """The metrics of every report; the others take a device, or are shown where asked for."""
-    return [m.name for m in METRICS.values() if not (m.of_device or m.on_request)]
+    return [name for name in USUAL if not METRICS[name].of_device]
 
 
 def seconds(path: Path) -> float:

@@ -5,6 +5,7 @@ import pytest
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel.analysis.loading import analyze_architecture
+from costmodel.metrics.registry import METRICS
 from costmodel.scenario.conventions import find_convention
 
 CASES = {
@@ -56,7 +57,8 @@ def test_by_hand(name: str) -> None:
         for convention in ("lecture", "torch", "pycls")
     ]
     values = [
-        analysis.value("activations") - analysis.of_input("activations") for analysis in found
+        analysis.value("activations") - analysis.beside_layers(METRICS["activations"])
+        for analysis in found
     ]
     assert values == list(maps)
     assert found[2].value("macs") == macs

@@ -18,6 +18,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.data_movement import traffic
+from costmodel.metrics.memory_peak import at_work
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.memory_hierarchy import Bounds, exceeds
 from costmodel.scenario.scenario import scenario
@@ -224,7 +225,7 @@ def by_hand(net: Analysis, dtype: str) -> Fraction:
         layer, runs = counted.layer, int(net.evaluator(counted.often.runs))
         lies = int(net.evaluator(traffic(layer, net.basis).weights))
         total += runs * (of("macs_least", layer) * OPERATION[dtype] + lies * weights)
-    for turn in net.at_work:
+    for turn in at_work(net.basis):
         works = int(net.evaluator(traffic(turn.layer, net.basis).activations))
         times = int(net.evaluator(turn.over_turns(Integer(1))))
         total += times * works * per_byte(int(net.evaluator(turn.alive)))
@@ -399,7 +400,7 @@ def test_turns_are_as_many_as_runs(spec: str) -> None:
     """What stands for several turns stands for all of them."""
     net = analyze(ROOT / "specs" / f"{spec}.yaml")
     found: dict[str, Rational] = {}
-    for turn in net.at_work:
+    for turn in at_work(net.basis):
         path = turn.layer.node.path
         found[path] = found.get(path, 0) + net.evaluator(turn.over_turns(Integer(1)))
     assert found == {c.layer.node.path: net.evaluator(c.often.works) for c in net.counted}

@@ -1,4 +1,4 @@
-"""A kind from elsewhere: another distribution adds one, and no file of ours knows it."""
+"""Kinds and questions from elsewhere: another distribution adds them, and no file of ours knows."""
 
 import json
 from pathlib import Path
@@ -150,3 +150,83 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
         assert values["macs"] == 2 * 8 * 100**2
         assert values["macs_least"] == least
         assert values["memory_peak"] == 2 * 4 * 800 + weights
+
+
+ASKED = '''
+"""Which layer makes the most channels."""
+
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import COUNT, Column, Document, table_of
+from costmodel.studies import question
+
+
+@question(hardware="t4")
+def most_channels(
+    analysis: Analysis, kind: str | None = None, /, *, top: int = 1, but: tuple[str, ...] = ()
+) -> Document:
+    """Show the layers with the most channels; exit status 1 where there are fewer.
+
+    Args:
+        analysis: the network.
+        kind: Only layers of this kind.
+        top: Show so many of them,
+            the widest first.
+        but: Leave out layers of these names.
+    """
+    layers = [layer for layer in analysis.layers if kind in (None, layer.node.kind)]
+    number = analysis.evaluator
+    found = sorted((-number(layer.output[1]), layer.node.path) for layer in layers)
+    rows = [(path, -width) for width, path in found if path not in but][:top]
+    columns = Column("layer", "layer"), Column("channels", "channels", COUNT)
+    return Document(
+        analysis.graph.name,
+        blocks=lambda: iter([table_of(columns, rows)]),
+        data=lambda: {"layers": [path for path, _ in rows]},
+        holds=len(rows) == top,
+    )
+'''
+
+
+@pytest.fixture
+def asked(elsewhere: Path) -> Path:
+    """The same folder, with a question instead of a kind."""
+    (elsewhere / "waves-1.0.dist-info" / "entry_points.txt").write_text(
+        "[archcost.kinds]\nwaves = waves\n[archcost.questions]\nwidth = width\n"
+    )
+    (elsewhere / "width.py").write_text(dedent(ASKED), encoding="utf-8")
+    return elsewhere
+
+
+def test_a_question_from_elsewhere_is_a_command(asked: Path, archcost: Run) -> None:
+    """Its docstring is its help; its words, options and formats are those of all commands."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        done = archcost(*words, PYTHONPATH=str(asked))
+        return done.returncode, done.stdout, done.stderr
+
+    net = str(asked / "net.yaml")
+    assert "most-channels  Show the layers with the most channels;" in run("--help")[1]
+    told = " ".join(run("most-channels", "--help")[1].replace("│", " ").split())
+    for line in (
+        "Usage: archcost most-channels [OPTIONS] SPEC [ARGS]",
+        "KIND Only layers of this kind.",
+        "--top INT Show so many of them, the widest first. [default: 1]",
+        "--but STR... Leave out layers of these names. ",
+        "--format STR How to show it: table, json, csv,",
+        "--hardware STR The device: a name, or the path of a profile (.yaml). [default: t4]",
+    ):
+        assert line in told
+    status, shown, said = run("most-channels", net, "--format", "json", "--set", "l=16")
+    assert (status, json.loads(shown)["layers"], said) == (0, ["haar_1"], "")
+    assert run("most-channels", net, "--format", "csv")[1] == "layer,channels\nhaar_1,8\n"
+    assert run("most-channels", net, "conv1d", "--top", "2")[0] == 1
+    assert "haar_1" not in run("most-channels", net, "--but", "haar_1", "x")[1]
+    assert run("most-channels", net, "--but")[2] == "archcost: --but needs a value\n"
+    assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
+
+
+def test_a_question_that_fails_stops_no_other(asked: Path, archcost: Run) -> None:
+    (asked / "width.py").write_text("import nowhere")
+    done = archcost("--help", PYTHONPATH=str(asked))
+    assert (done.returncode, "explain" in done.stdout) == (0, True)
+    assert "warning: the questions of 'waves' are missing, since width fails" in done.stderr

@@ -18,7 +18,9 @@ from costmodel.algebra.printing import text
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
-from costmodel.metrics.registry import count_macs, count_params
+from costmodel.metrics.macs import count_macs
+from costmodel.metrics.params import count_params
+from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Basis
 from costmodel.network.precision import Typed
 from costmodel.network.propagation import LayerCost, propagate
@@ -196,7 +198,7 @@ def test_the_totals_are_the_sums_of_the_slides() -> None:
 
 
 def test_the_input_is_counted(alexnet: Analysis) -> None:
-    assert alexnet.evaluator(alexnet.of_input("activations")) == INPUT
+    assert alexnet.evaluator(alexnet.beside_layers(METRICS["activations"])) == INPUT
 
 
 def test_the_last_map_and_the_conditions() -> None:

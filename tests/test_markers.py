@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError
 from costmodel.cli import app
+from costmodel.cli.app import find_command, known_commands
 from costmodel.cli.documents import run_marker
 from costmodel.docs.commands import WRITTEN
 from costmodel.docs.markers import find_markers, lines_of
@@ -631,7 +632,7 @@ def test_a_figure_is_stale_where_only_what_is_not_printed_changes(
 
 
 def test_every_command_with_a_figure_is_of_some_kind() -> None:
-    commands = {name: app[name].assemble_argument_collection() for name in app if name[0] != "-"}
+    commands = {name: app[name].assemble_argument_collection() for name in known_commands()}
     drawing = {
         name
         for name, arguments in commands.items()
@@ -883,7 +884,7 @@ def test_a_marker_writes_nowhere_else(
 
 def test_every_option_that_names_a_file_to_write_is_known() -> None:
     """A command whose parameter writes a file has it under a name that markers watch."""
-    commands = [app, *(app[name] for name in app if not name.startswith("-"))]
+    commands = [app, *(app[name] for name in known_commands())]
     parameters = [each for command in commands for each in command.assemble_argument_collection()]
     assert len(parameters) > 50
     for each in parameters:
@@ -1003,6 +1004,7 @@ def test_the_hooks_are_what_pre_commit_takes() -> None:
         assert hook.keys() >= {"id", "name", "entry", "language", "files", "description"}
         assert re.compile(hook["files"]).search("specs/a.yaml")
         words = [*hook["entry"].split()[1:], *hook.get("args", ["specs/alexnet.yaml"])]
+        assert find_command(words[0])
         app.parse_args(words)
 
 
@@ -1013,6 +1015,7 @@ def test_the_workflow_runs_commands_that_there_are() -> None:
     commands = [line for line in lines if line.startswith("archcost ")]
     assert len(commands) == 2
     for command in commands:
+        assert find_command(command.split()[1])
         app.parse_args(command.split()[1:])
 
 

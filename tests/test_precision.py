@@ -8,8 +8,8 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import OpenLawError
 from costmodel.network.precision import Types, widest
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario

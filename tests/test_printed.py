@@ -90,7 +90,7 @@ def by_layers(analysis: Analysis, metric: str, evaluate: Evaluator) -> Rational:
     values = [evaluate(part) for part in parts]
     if METRICS[metric].combine == "max":
         return max(values)
-    return sum(values) + evaluate(analysis.of_input(metric))
+    return sum(values) + evaluate(analysis.beside_layers(METRICS[metric]))
 
 
 @pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])

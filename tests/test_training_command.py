@@ -115,9 +115,9 @@ def test_lines_and_laws_add_up(name: str, checkpoint: str) -> None:
 def test_what_is_made_again_is_one_blocks() -> None:
     """ResNet's widest block, else a law of several: their maximum at the symbols' values."""
     net = trained("specs/resnet.yaml", checkpoint="blocks")
-    sizes = [net.evaluator(size) for size in net.step.made_again()]
-    assert net.evaluator(net.made_again) == max(sizes)
-    assert isinstance(net.made_again, Maximum)
+    sizes = [net.evaluator(size) for size in net.step.kept.most_again(net.step.bytes_of)]
+    assert net.evaluator(net.step.made_again) == max(sizes)
+    assert isinstance(net.step.made_again, Maximum)
 
 
 def test_a_law_in_a_symbol_of_turns() -> None:

@@ -8,14 +8,11 @@ from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError
+from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
 from archspec.sorts import is_condition, require_number
 from archspec.trees import Items, Number, Truth, Value, Whole
-
-ENTRY_POINTS = "archcost.kinds"
-"""The group in which another distribution names the module that registers its kinds."""
-
 
 _ENTERING = (
     *("in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"),
@@ -390,12 +387,5 @@ _NO_KINDS = {
 
 
 def load_kinds() -> Iterator[str]:
-    """Import what installed distributions add; what fails is told, and stops nothing."""
-    from importlib.metadata import entry_points
-
-    for entry_point in entry_points(group=ENTRY_POINTS):
-        try:
-            entry_point.load()
-        except Exception as error:
-            whose = entry_point.dist.name if entry_point.dist else entry_point.name
-            yield f"the kinds of '{whose}' are missing, since {entry_point.value} fails: {error!r}"
+    """Import the kinds of other distributions; yield a sentence for each that fails."""
+    return load_extensions("kinds")

@@ -2,3 +2,7 @@
 
 sympy holds the expressions; what it does not know of floors, conditions and maxima stands here.
 """
+
+from costmodel.algebra import floors, printing
+
+__all__ = ["floors", "printing"]

@@ -19,7 +19,6 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     exact,
-    is_positive,
     is_whole,
     plain,
 )
@@ -38,6 +37,23 @@ def lower_bound(expression: Expr, least: Least) -> Rational | None:
         return least.get(expression, known)
     find = _LOWER.get(type(expression))
     return find(expression, least) if find else None
+
+
+def is_positive(expression: Expr) -> bool:
+    """Return whether an expression is positive by its form: sums, products and powers of what is.
+
+    Else its bound says so, as of ``h//64 + 1`` and ``2*k - 1``: an integer is at least 1.
+    """
+    if expression.is_Rational:
+        return bool(expression > 0)
+    if expression.is_Symbol or isinstance(expression, RoundTo):
+        return not expression.is_Symbol or bool(expression.is_positive)
+    if expression.is_Pow:
+        return is_positive(expression.base)
+    if not isinstance(expression, FloorDiv) and all(map(is_positive, expression.args)):
+        return True
+    bound = lower_bound(expression, {})
+    return bound is not None and bound > 0
 
 
 def _of_sum(expression: Expr, least: Least) -> Rational | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from sympy import Add, Expr, Mul, S, Symbol
 
 from archspec.arithmetic import OPERATORS, Rational
-from costmodel.algebra.bounds import Least, lower_bound
+from costmodel.algebra.bounds import Least, is_positive, lower_bound
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Extremum,
@@ -17,7 +17,6 @@ from costmodel.algebra.functions import (
     Maximum,
     Minimum,
     exact,
-    is_positive,
     is_whole,
     separated,
 )

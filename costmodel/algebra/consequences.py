@@ -7,17 +7,9 @@ from typing import NamedTuple
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.bounds import Least, is_at_least, lower_bound
+from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
-from costmodel.algebra.functions import (
-    Extremum,
-    FloorDiv,
-    Maximum,
-    exact,
-    floor_div,
-    is_positive,
-    is_whole,
-)
+from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, exact, floor_div, is_whole
 
 
 class Fact(NamedTuple):

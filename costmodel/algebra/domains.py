@@ -1,21 +1,18 @@
-"""What values a symbol may have: by the spec, by the network's conditions, by what is assumed."""
+"""The values that a symbol may have by its own rules and by conditions on it alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, floor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sympy import Expr, Symbol
 
 from archspec.arithmetic import Rational, common_multiple, tidy
-from archspec.expressions import ExpressionError, TooLargeError
+from archspec.expressions import TooLargeError
 from archspec.header import Symbol as Declared
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.functions import exact, plain
+from costmodel.algebra.functions import plain
 from costmodel.algebra.monotonicity import linear
-
-if TYPE_CHECKING:
-    from costmodel.analysis.analysis import Analysis
 
 MAX_EXPONENT = 2_048  # of a number in an expression: no budget has more bits
 """Values from ``2**2048`` steps on are not looked at."""
@@ -122,21 +119,13 @@ def gallop(holds: Callable[[int], bool], most: int = MAX_EXPONENT) -> tuple[int 
     return low, None
 
 
-def domain_of(analysis: "Analysis", name: str, step: Rational | None = None) -> Domain:
-    """The domain of a symbol, the others at their values; ``step`` is one that is asked for."""
-    values = analysis.graph.values
-    others = {s: exact(values[n]) for n, s in analysis.symbols.items() if n != name}
-    asked = (condition.mapped(lambda side: side.xreplace(others)) for condition in analysis.demands)
-    return domain_under(analysis.graph.symbols[name], analysis.symbols[name], asked, step)
-
-
 def domain_under(
     declared: Declared,
     symbol: Symbol,
     conditions: Iterable[Condition],
     step: Rational | None = None,
 ) -> Domain:
-    """What a symbol's own rules and conditions on it alone leave."""
+    """Return what a symbol's own rules and conditions on it alone leave of its values."""
     known = [c for c in conditions if symbols_of(c) == {symbol}]
     bounds = [_bounds(condition, symbol) for condition in known]
     firsts = [0, declared.least or 0, *(low for low, _ in bounds if low is not None)]
@@ -149,54 +138,6 @@ def domain_under(
         min((last for last in lasts if last is not None), default=None),
         common_multiple(units) if units else None,
     )
-
-
-MAX_TRIED = 32
-"""The most steps to each side of a value at which the nearest valid one is looked for."""
-
-
-def nearest_valid(
-    analysis: "Analysis", numbers: Mapping[str, Rational], names: Sequence[str]
-) -> dict[str, Rational]:
-    """Return the nearest values that make a valid network of numbers that make none.
-
-    Args:
-        analysis: the network, its symbols free.
-        numbers: a value for each symbol.
-        names: the symbols that may have another value, the first that helps alone is taken.
-
-    Returns:
-        One symbol and its value; or all of them where none helps alone; or nothing.
-    """
-
-    def is_valid(tried: Mapping[str, Rational]) -> bool:
-        symbols = analysis.graph.symbols
-        allowed = all(symbols[name].broken_rule(value) is None for name, value in tried.items())
-        try:
-            return allowed and analysis.is_valid_at({**numbers, **tried})
-        except ExpressionError:  # a condition has no value there
-            return False
-
-    for name in names:
-        for value in _candidates(analysis, name, numbers):
-            if is_valid({name: value}):
-                return {name: value}
-    together = {name: next(_candidates(analysis, name, numbers)) for name in names}
-    return together if is_valid(together) else {}
-
-
-def _candidates(
-    analysis: "Analysis", name: str, numbers: Mapping[str, Rational]
-) -> Iterator[Rational]:
-    """Values around that of a symbol, the nearest first, on the grid that its conditions leave."""
-    others = {s: exact(numbers[n]) for n, s in analysis.symbols.items() if n != name}
-    asked = (condition.mapped(lambda side: side.xreplace(others)) for condition in analysis.demands)
-    domain = domain_under(analysis.graph.symbols[name], analysis.symbols[name], asked)
-    first = domain.nearest(numbers[name])
-    yield first
-    if domain.step is not None:
-        for reach in (domain.step * steps for steps in range(1, MAX_TRIED + 1)):
-            yield from (first - reach, first + reach)
 
 
 def symbols_of(condition: Condition) -> set[Symbol]:

@@ -1,15 +1,11 @@
-"""Functions that sympy lacks or evaluates slowly: floor division, rounding, minimum, maximum.
+"""Functions that sympy lacks or evaluates slowly: floor division, rounding, minimum, maximum."""
 
-Each row of identities below is proved against plain integers by a property test of the same name.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import lru_cache
-from math import gcd
-from typing import Any
+from typing import Any, ClassVar
 
-from sympy import Add, Expr, Integer, Mul, Number, Rational, S, postorder_traversal, sympify
+from sympy import Add, Expr, Integer, Mul, Number, Rational, S, sympify
 from sympy.core.symbol import Str
 
 from archspec import arithmetic
@@ -68,15 +64,15 @@ class Operation(Expr):  # type: ignore[misc]
     is_real = True
     precedence = 30  # a sum's: sympy puts parentheses around it in a product
 
-    def _sympystr(self, _printer: Any) -> str:
-        from costmodel.algebra.printing import real_text, text
+    in_python: "ClassVar[Callable[[Expr], str]]"
+    in_latex: "ClassVar[Callable[[Expr], str]]"
+    """How it is printed; `printing` says so, as `costmodel.algebra` imports it."""
 
-        return text(self) if self.is_integer else real_text(self)
+    def _sympystr(self, _printer: Any) -> str:
+        return type(self).in_python(self)
 
     def _latex(self, _printer: Any, **_options: Any) -> str:
-        from costmodel.algebra.printing import latex
-
-        return latex(self)
+        return type(self).in_latex(self)
 
 
 class FloorDiv(Operation):
@@ -87,10 +83,12 @@ class FloorDiv(Operation):
     """
 
     is_integer = True
+    rules: "ClassVar[tuple[Callable[[Expr, Expr], Expr | None], ...]]"
+    """The identities; `floors` has them, as `costmodel.algebra` imports it."""
 
     def __new__(cls, x: Expr, q: Expr) -> Expr:
         """Rewrite by the first identity that applies; what none changes is in its final form."""
-        for rewrite in _FLOOR_RULES:
+        for rewrite in cls.rules:
             result = rewrite(x, q)
             if result is not None:
                 return result
@@ -105,25 +103,6 @@ def floor_div(x: Expr | int, q: Expr | int) -> Expr:
 def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
     """``ceil(x/q) = −((−x)//q)``."""
     return -floor_div(-sympify(x), q)
-
-
-def is_positive(expression: Expr) -> bool:
-    """Return whether an expression is positive by its form: sums, products and powers of what is.
-
-    Else its bound says so, as of ``h//64 + 1`` and ``2*k - 1``: an integer is at least 1.
-    """
-    from costmodel.algebra.bounds import lower_bound
-
-    if expression.is_Rational:
-        return bool(expression > 0)
-    if expression.is_Symbol or isinstance(expression, RoundTo):
-        return not expression.is_Symbol or bool(expression.is_positive)
-    if expression.is_Pow:
-        return is_positive(expression.base)
-    if not isinstance(expression, FloorDiv) and all(map(is_positive, expression.args)):
-        return True
-    bound = lower_bound(expression, {})
-    return bound is not None and bound > 0
 
 
 @lru_cache(maxsize=50_000)
@@ -158,139 +137,6 @@ def is_ceiling(floor: FloorDiv) -> bool:
         floor: ``x//q``.
     """
     return bool(floor.args[0].could_extract_minus_sign())
-
-
-def open_divisors(expression: Expr) -> Iterator[Expr]:
-    """Yield what an expression divides by that is not positive by its form, the inner ones first.
-
-    The divisor of a ``round_to`` is among them: it needs a positive one, too.
-    """
-    for part in postorder_traversal(expression):
-        if isinstance(part, FloorDiv | Quotient | RoundTo):
-            divisor = part.args[1]
-        elif part.is_Pow and part.exp.is_Integer and part.exp < 0:
-            divisor = part.base
-        else:
-            continue
-        if not (divisor.is_Rational or is_positive(divisor)):
-            yield divisor
-
-
-def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
-    """7//2 = 3 and 0//q = 0."""
-    if x is S.Zero:
-        return x
-    if not (x.is_Rational and q.is_Rational):
-        return None
-    return Integer(plain(x) // plain(q))
-
-
-def _negative_divisor(x: Expr, q: Expr) -> Expr | None:
-    """x//(−q) = (−x)//q."""
-    return FloorDiv(-x, -q) if q.is_Rational and q < 0 else None
-
-
-def _by_one(x: Expr, q: Expr) -> Expr | None:
-    """x//1 = x, for an integer x."""
-    return x if q is S.One and is_whole(x) else None
-
-
-def _integer_coefficients(x: Expr, q: Expr) -> Expr | None:
-    """(x/a)//(q/b) = (b·x)//(a·q)."""
-    scale = _common_denominator([*Add.make_args(x), q])
-    return None if scale == 1 else FloorDiv(Mul(x, scale).expand(), q * scale)
-
-
-def _common_denominator(terms: Iterable[Expr]) -> int:
-    scale = 1
-    for term in terms:
-        denominator = int(term.as_coeff_Mul()[0].q) if term.as_coeff_Mul()[0].is_Rational else 1
-        scale = scale * denominator // gcd(scale, denominator)
-    return scale
-
-
-def _exact_division(x: Expr, q: Expr) -> Expr | None:
-    """(q·a + b)//q = a + b//q, for an integer a."""
-    quotients: list[Expr] = []
-    rest: list[Expr] = []
-    for term in Add.make_args(x):
-        quotient = _whole_quotient(term, q)
-        if quotient is None:
-            rest.append(term)
-        else:
-            quotients.append(quotient)
-    return Add(*quotients, FloorDiv(Add(*rest), q)) if quotients else None
-
-
-def _whole_quotient(term: Expr, q: Expr) -> Expr | None:
-    """``term/q`` where it is an integer; a number stays under the floor."""
-    coefficient, rest = term.as_coeff_Mul()
-    if rest is S.One:
-        return None
-    if q.is_Integer:
-        quotient = Mul(coefficient / q, rest)
-        return quotient if is_whole(quotient) else None
-    quotient = term / q
-    return quotient if is_whole(quotient) else None
-
-
-def _common_factor(x: Expr, q: Expr) -> Expr | None:
-    """(a·x + r)//(a·q) = (x + r//a)//q, for integers."""
-    if not q.is_Integer or not q.is_positive:
-        return None
-    constant, rest = x.as_coeff_Add()
-    terms = [term.as_coeff_Mul() for term in Add.make_args(rest)]
-    factor = gcd(int(q), *(int(c) for c, _ in terms if c.is_Integer))
-    if factor == 1 or not is_whole(x):
-        return None
-    reduced = [Mul(c / factor, t) for c, t in terms]
-    return FloorDiv(Add(*reduced, int(constant) // factor), q / factor)
-
-
-def _composition(x: Expr, q: Expr) -> Expr | None:
-    """(x//a + k)//b = (x + k·a)//(a·b), for positive integers a, b and an integer k."""
-    terms = list(Add.make_args(x))
-    floors = [term for term in terms if isinstance(term, FloorDiv)]
-    if len(floors) != 1:
-        return None
-    inner, divisor = floors[0].args
-    if not all(is_whole(d) and is_positive(d) for d in (q, divisor)):
-        return None
-    rest = Add(*(term for term in terms if term is not floors[0]))
-    if not is_whole(rest):
-        return None
-    return FloorDiv(inner + (rest * divisor).expand(), divisor * q)
-
-
-def _negation(x: Expr, q: Expr) -> Expr | None:
-    """(−x)//q = −((x + q − 1)//q), for an integer x and a positive integer q."""
-    _, rest = x.as_coeff_Add()
-    signs = [term.as_coeff_Mul()[0] for term in Add.make_args(rest)]
-    if not (all(sign.is_negative for sign in signs) and is_whole(x) and is_whole(q)):
-        return None
-    if not is_positive(q):
-        return None
-    return -FloorDiv(q - 1 - x, q)
-
-
-def _negative_number(x: Expr, q: Expr) -> Expr | None:
-    """(−k)//q = −1 − (k − 1)//q, for positive integers k and q; so (−1)//q = −1."""
-    if not (x.is_Integer and x.is_negative and is_whole(q) and is_positive(q)):
-        return None
-    return -1 - FloorDiv(-x - 1, q)
-
-
-_FLOOR_RULES: tuple[Callable[[Expr, Expr], Expr | None], ...] = (
-    _floor_of_numbers,
-    _negative_divisor,
-    _by_one,
-    _integer_coefficients,
-    _exact_division,
-    _common_factor,
-    _composition,
-    _negation,
-    _negative_number,
-)
 
 
 class Quotient(Operation):

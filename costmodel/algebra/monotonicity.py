@@ -16,6 +16,7 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import (
     MAX_TERMS,
     is_never_negative,
+    is_positive,
     lower_bound,
     polynomial_bound,
     upper_bound,
@@ -29,7 +30,6 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     exact,
-    is_positive,
     is_whole,
     plain,
 )

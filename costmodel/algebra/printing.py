@@ -446,10 +446,15 @@ def text(expression: Expr) -> str:
 
 
 def real_text(expression: Expr) -> str:
-    """The reference form where quotients are true divisions."""
+    """Return the reference form where quotients are true divisions."""
     printer = PythonText()
     printer.whole = False
     return printer(expression)
+
+
+def _in_python(operation: Operation) -> str:
+    """Return the reference form of an operation, as ``str`` shows it."""
+    return text(operation) if operation.is_integer else real_text(operation)
 
 
 def unicode(expression: Expr) -> str:
@@ -465,3 +470,6 @@ def latex(expression: Expr) -> str:
 def numpy(expression: Expr) -> str:
     """The body of a vectorised NumPy function."""
     return Numpy()(expression)
+
+
+Operation.in_python, Operation.in_latex = staticmethod(_in_python), staticmethod(latex)

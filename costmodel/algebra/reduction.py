@@ -7,7 +7,7 @@ from math import ceil, gcd, lcm
 from sympy import Add, Expr, Integer, Mul, S, Symbol
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.bounds import Least, is_at_least, lower_bound
+from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
 from costmodel.algebra.consequences import (
     decided_extrema,
@@ -20,7 +20,6 @@ from costmodel.algebra.functions import (
     Maximum,
     Minimum,
     exact,
-    is_positive,
     is_whole,
     plain,
     separated,

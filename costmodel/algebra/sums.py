@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 
-from costmodel.algebra.bounds import Least, is_at_least
+from archspec.errors import SpecError
+from archspec.graph import Node
+from costmodel.algebra.bounds import Least, is_at_least, is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
 from costmodel.algebra.functions import (
     FloorDiv,
@@ -20,13 +22,24 @@ from costmodel.algebra.functions import (
     Minimum,
     ceil_div,
     exact,
-    is_positive,
     terms_of,
 )
+from costmodel.algebra.work import charge
 
 
 class OpenFormError(ValueError):
     """What depends on the index in another way than a polynomial does."""
+
+
+class OpenLawError(SpecError):
+    """A metric has no closed form in the symbols; numbers it has."""
+
+
+def open_law(metric: str, node: Node) -> OpenLawError:
+    """Return the error that a metric has no closed form over the turns that a layer is in."""
+    cause = f"{metric} has no closed form in an open number of turns that each differ"
+    hint = "fix the symbols in times with --set"
+    return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
 
 
 class Turns(NamedTuple):
@@ -144,6 +157,17 @@ def largest_turn(expression: Expr, turns: Turns) -> Expr:
         index = Symbol(name, integer=True, nonnegative=True)
         return LargestTurn(at_turn(expression, turns.index, index), index, turns.count)
     return Maximum(*(at_turn(expression, turns.index, end) for end in ends))
+
+
+STEPS_OF_TERM = 4
+"""The cost of a product of two terms in the budget of work."""
+
+
+def each_by_each(often: Expr, count: Expr) -> Expr:
+    """Return ``often·count``, multiplied out so that equal terms meet."""
+    factors, terms = Add.make_args(often), Add.make_args(count)
+    charge(STEPS_OF_TERM * len(factors) * len(terms))
+    return Add(*(factor * term for factor in factors for term in terms))
 
 
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, Integer, S, Symbol
+from sympy import Add, Expr, Integer, Symbol
 from sympy.core.symbol import Str
 
 from archspec import Architecture, Graph, SpecError
@@ -14,7 +14,7 @@ from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.lint import SpecWarning, warnings_of
 from archspec.sorts import is_condition
-from archspec.trees import Binary, Call, Items, Measure, Name, Tensor, Unary
+from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import (
     Condition,
@@ -26,7 +26,7 @@ from costmodel.algebra.conditions import (
 from costmodel.algebra.dominance import Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
-from costmodel.algebra.functions import Maximum, Quantity, parts_of, terms_of
+from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.normal_form import by_resolution, settled, unfloored
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
@@ -37,10 +37,7 @@ from costmodel.metrics.registry import (
     METRICS,
     Metric,
     NoCountError,
-    OpenFieldError,
-    Order,
     find_metric,
-    no_count,
 )
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Basis
@@ -55,8 +52,8 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.network.receptive_field import Fields, end_of, fields_of
-from costmodel.rules.base import Requirement, Shape, elements
+from costmodel.network.receptive_field import Fields
+from costmodel.rules.base import Requirement, Shape
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
 from costmodel.scenario.settings import Number, to_rational
@@ -64,9 +61,9 @@ from costmodel.scenario.settings import Number, to_rational
 if TYPE_CHECKING:
     from costmodel.analysis.function import Vectorised
     from costmodel.metrics.energy import Energies
-    from costmodel.metrics.liveness import AtWork, Run
     from costmodel.metrics.schedule import BestOrder
     from costmodel.metrics.step import TrainingStep
+    from costmodel.network.receptive_field import Fields
 
 
 def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
@@ -111,7 +108,7 @@ class Analysis:
     def basis(self) -> Basis:
         """What its metrics are computed from, beside its layers."""
         said = (self.scenario.precision, self.graph.precision)
-        return Basis(self.convention, self.scenario, typed(self.propagation, *said))
+        return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
@@ -182,10 +179,6 @@ class Analysis:
         asked = self.propagation.requirements
         return max(asked, key=lambda each: len(condition_text(each.condition))).node
 
-    def _largest_layer(self) -> Entry:
-        """Return the layer whose shapes are the longest to write."""
-        return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
-
     @property
     def demands(self) -> tuple[Condition, ...]:
         """Where the laws hold: the conditions, and what is assumed."""
@@ -251,112 +244,60 @@ class Analysis:
                 raise on_the_way(requirement.broken(evaluate), show_way(requirement.way, show))
 
     def of_layer(self, metric: str, layer: LayerCost) -> Expr:
-        """A metric of one run of one layer, as a product of its loops."""
-        found = find_metric(metric).within(self)
-        if found.per_layer is None:
+        """Return a metric of one run of one layer, as a product of its loops."""
+        found = find_metric(metric)
+        if found.of_layers is not None:
             return found.of([Counted(layer, ONCE)], self.basis)
         return found.per_layer(layer, self.basis)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
-        """A metric of one layer, all of its runs together."""
-        return metric.within(self).of([counted], self.basis)
-
-    def alive(self, order: Order) -> Mapping[str, Expr]:
-        """Every layer's path, with the most bytes in memory while it works in an order."""
-        return self.memory if order == "given" else self.best_order.memory
-
-    @cached_property
-    def memory(self) -> dict[str, Expr]:
-        """Every layer's path, with the most bytes in memory while it works."""
-        return self._memory_of(self._run)
+        """Return a metric of one layer, all of its runs together."""
+        return metric.of([counted], self.basis)
 
     @property
-    def at_work(self) -> Iterator["AtWork"]:
-        """Every layer in every turn that is told apart, with the bytes in memory then."""
-        from costmodel.metrics.liveness import at_work
-
-        return at_work(self._run)
-
-    @property
-    def given_order(self) -> tuple[str, ...]:
-        """The paths of the layers as they work; of a repeat in its first turn, then in a later."""
-        return tuple(e.layer.node.path for e in self._run.events if e.layer is not None)
-
-    @cached_property
     def best_order(self) -> "BestOrder":
-        """The order of the layers with the least peak memory at the symbols' values.
+        """The order of the layers with the least peak memory at the symbols' values."""
+        from costmodel.metrics.memory_peak import best_order
 
-        The laws are those of that order, and hold at all values.
-        """
-        from costmodel.metrics.schedule import best_order
+        return self.basis.derived(best_order)
 
-        order = best_order(self._run, self.evaluator)
-        return order.with_memory(self._memory_of(order.run), self.evaluator)
+    @property
+    def fields(self) -> "Fields":
+        """What every layer sees of the inputs."""
+        from costmodel.metrics.receptive_field import fields
 
-    @cached_property
-    def _run(self) -> "Run":
-        from costmodel.metrics.liveness import unrolled
+        return self.basis.derived(fields)
 
-        inputs = self.propagation.inputs.items()
-        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
-        outputs = (self.graph.output, *self.graph.sides)
-        with budget("the turns of the repeats", self._largest_layer):
-            return unrolled(self.propagation.parts, sizes, outputs, self.basis)
+    @property
+    def energies(self) -> "Energies":
+        """What the layers take on the device."""
+        from costmodel.metrics.energy import Energies
 
-    def _memory_of(self, run: "Run") -> dict[str, Expr]:
-        from costmodel.metrics.liveness import memory
+        return self.basis.derived(Energies)
 
-        found: dict[str, list[Expr]] = {layer.node.path: [] for layer in self.layers}
-        with budget("the bytes in memory", self._largest_layer):
-            for layer, size in memory(run):
-                found[layer.node.path].append(size)
-        return {path: Maximum(*sizes) for path, sizes in found.items()}
+    @property
+    def step(self) -> "TrainingStep":
+        """A step of training; an error where nothing is said of how the network is trained."""
+        from costmodel.metrics.step import TrainingStep
 
-    @cached_property
-    def fields(self) -> Fields:
-        """What every layer sees of the inputs (see `reach`)."""
-        with budget("the receptive fields", self._largest_layer):
-            return fields_of(self.propagation)
+        return self.basis.derived(TrainingStep)
 
     def none_of(self, metric: str) -> NoCountError | None:
-        """Return the error that says why the network has no number of a metric, if it has none.
-
-        The network's field is the largest of its layers', which is that of the map before the head
-        that pools or flattens it. Where a layer sees everything and places go on behind it, as in
-        attention, there is none.
-        """
+        """Return the error that says why the network has no number of a metric, if it has none."""
         if metric not in self._causes:
-            self._causes[metric] = self._cause_of_none(find_metric(metric))
+            self._causes[metric] = None
+            try:
+                find_metric(metric).require(self.basis)
+            except NoCountError as error:
+                self._causes[metric] = error
         return self._causes[metric]
 
     @cached_property
     def _causes(self) -> dict[str, NoCountError | None]:
         return {}
 
-    def _cause_of_none(self, found: Metric) -> NoCountError | None:
-        if not found.of_places:
-            return None
-        end = end_of(self.fields, self.counted)
-        if end is not None:
-            layer = next(x for x in self.layers if x.node.path.startswith(end.path))
-            return no_count(found.name, str(end), layer)
-        try:
-            parts = found.within(self).parts(self.counted, self.basis)
-        except OpenFieldError as error:
-            return error
-        return None if parts else no_count(found.name, self._no_places(found))
-
-    def _no_places(self, metric: Metric) -> str:
-        """Why no layer has a metric: the cause of the last."""
-        for layer in reversed(self.layers):
-            try:
-                self.of_layer(metric.name, layer)
-            except NoCountError as error:
-                return error.cause.partition(": ")[2]
-        return "there is no layer"
-
     def parts(self, metric: Metric) -> list[Expr]:
-        """What the network's metric is the sum or the maximum of, layer by layer.
+        """Return what the network's metric is the sum or the maximum of, layer by layer.
 
         Raises:
             NoCountError: the network has no number of it.
@@ -364,46 +305,11 @@ class Analysis:
         missing = self.none_of(metric.name)
         if missing is not None:
             raise missing
-        return metric.within(self).parts(self.counted, self.basis)
-
-    @cached_property
-    def energies(self) -> "Energies":
-        """What the layers take on the device (see `energy`)."""
-        from costmodel.metrics.energy import Energies
-
-        return Energies(self)
-
-    @cached_property
-    def step(self) -> "TrainingStep":
-        """A step of training.
-
-        Raises:
-            SpecError: nothing is said of how the network is trained.
-        """
-        from costmodel.metrics.step import TrainingStep
-
-        return TrainingStep(self.propagation, self.basis)
-
-    @cached_property
-    def made_again(self) -> Expr:
-        """The most bytes that a step of training makes again at a time."""
-        return self._largest(self.step.made_again())
+        return metric.parts(self.counted, self.basis)
 
     def beside_layers(self, metric: Metric) -> Expr:
-        """What is no layer's: the inputs' part, a sum of experts, and what is made again."""
-        if not metric.of_step:
-            return self.of_input(metric.name)
-        paths = {layer.node.path for layer in self.layers}
-        counts = self.step.by_path(metric.name)
-        others = (count for path, count in counts.items() if path not in paths)
-        again = S.Zero if metric.name == "training_macs" else self.made_again
-        return Add(*others, again)
-
-    def of_input(self, metric: str) -> Expr:
-        """What the network's inputs add to a metric."""
-        if not (find_metric(metric).of_input and self.convention.counts_input):
-            return Integer(0)
-        return Add(*map(elements, self.propagation.inputs.values()))
+        """Return what is no layer's: the inputs' part, a sum of experts, and what is made again."""
+        return Add(*metric.beside(self.basis).values())
 
     @cached_property
     def _totals(self) -> dict[str, Expr]:
@@ -422,7 +328,7 @@ class Analysis:
     def _combine(self, metric: Metric) -> Expr:
         parts = self.parts(metric)
         if metric.combine == "max":
-            return self._largest(parts, signed=metric.of_places)
+            return self.largest(parts, signed=metric.of_places)
         if metric.quantity is not None:
             parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.beside_layers(metric)))
@@ -493,14 +399,14 @@ class Analysis:
     def _whole(self) -> WholeUnder:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
-    def _largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
-        """The largest of some counts, of which those of nothing are left out where none is less."""
+    def largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
+        """Return the largest of some counts, without those of nothing where none is less."""
         from costmodel.algebra.maxima import maximum
         from costmodel.analysis.peaks import winners
 
         several = (terms_of(part) for part in parts if signed or part != 0)
         candidates = [self.by_resolution(part) for group in several for part in group]
-        with budget("the largest of the layers' laws", self._largest_layer):
+        with budget("the largest of the layers' laws", self.propagation.largest_layer):
             kept = terms_of(maximum(candidates or [Integer(0)], self.sizes, self.evaluator))
             return Maximum(*winners(self, kept))
 
@@ -508,7 +414,7 @@ class Analysis:
         """A sum of maxima, each without the terms that are proved never to be it."""
         from costmodel.algebra.maxima import maximum
 
-        with budget("the largest of the layers' laws", self._largest_layer):
+        with budget("the largest of the layers' laws", self.propagation.largest_layer):
             for each in expression.atoms(Maximum) - self._decided.keys():
                 self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
         return expression.xreplace(self._decided)

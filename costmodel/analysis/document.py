@@ -251,6 +251,7 @@ class Document:
         source: where the network comes from.
         rows: makes the table that CSV is, where that is another than the first of the blocks.
         program: makes the functions that exported code consists of.
+        holds: whether what was asked holds; where it does not, the command's exit status is 1.
     """
 
     title: str
@@ -259,6 +260,7 @@ class Document:
     source: str = ""
     rows: Callable[[], Table] | None = None
     program: "Callable[[Language], Program] | None" = None
+    holds: bool = True
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -100,7 +100,8 @@ def _with_conditions(
 
 def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
     """Which conditions fail at which values, and the nearest value at which none does."""
-    from costmodel.algebra.domains import nearest_valid, symbols_of
+    from costmodel.algebra.domains import symbols_of
+    from costmodel.analysis.domains import nearest_valid
 
     values = {**free.graph.values, **fixed}
     try:

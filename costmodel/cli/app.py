@@ -1,12 +1,18 @@
 """The application: its commands, each with the module that is imported when it is run."""
 
 from importlib.metadata import PackageNotFoundError, version
+from os.path import exists
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from costmodel.cli.misuse import misuse, refuse_no_command
+from archspec.errors import SpecError, did_you_mean
+from costmodel.cli.commands import command_of
+from costmodel.cli.misuse import misuse
 from costmodel.cli.networks import report
+from costmodel.cli.options import name_metrics
+from costmodel.cli.tell import tell
+from costmodel.studies import QUESTIONS, find_question, load_questions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +37,7 @@ COMMANDS = {
     "table": "tables",
     "training": "training",
 }
-"""Command → the module of this package with the function of that name."""
-
+"""Command that is no question → the module of this package with the function of that name."""
 
 LEAST_WIDTH, MOST_WIDTH = 40, 400
 """The fewest and the most columns that the help is laid out for, whatever the terminal says."""
@@ -61,27 +66,55 @@ for name, module in COMMANDS.items():
     app.command(f"{__package__}.{module}:{name}", name=name)
 
 
+def find_command(name: str) -> bool:
+    """Return whether there is a command of a name; that of a question is made only now."""
+    if name in app:
+        return True
+    question = find_question(name)
+    if question is not None:
+        app.command(command_of(question), name=name)
+    return question is not None
+
+
 def known_commands() -> list[str]:
-    """Return the names of all commands."""
-    return list(COMMANDS)
+    """Return the names of all commands; those of questions are made now."""
+    for failed in load_questions():
+        tell(f"warning: {failed}")
+    names = sorted({*COMMANDS, *QUESTIONS})
+    return [name for name in names if find_command(name)]
 
 
 def run(words: list[str]) -> Any:
-    """What a command line gives; the list of commands where it is empty.
+    """Return the result of a command line; show the list of commands where it is empty.
 
     Raises:
         SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
     console = None
     if not words or not set(words).isdisjoint(app.help_flags):
+        known_commands()
         app.resolved_commands()  # the list says of each what the docstring of its function does
+        name_metrics()
         console = _help_console()
     if words:
-        refuse_no_command(words[0], COMMANDS)
+        require_command(words[0])
     try:
         return app(words or app.help_flags[:1], console=console)
     except CycloptsError as error:
         raise misuse(error, words) from None
+
+
+def require_command(word: str) -> None:
+    """Make sure that the first word of a command line is a command, or may be a spec.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    plain = word.replace("_", "").replace("-", "").isalnum() and not word.startswith("-")
+    if plain and not find_command(word) and not exists(word):
+        cause = f"'{word}' is no command, and no such file is here"
+        hint = did_you_mean(word, known_commands()) or "archcost --help lists them"
+        raise SpecError(cause, hint=hint)
 
 
 def _help_console() -> "Console":

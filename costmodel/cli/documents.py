@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import CycloptsError, Parameter
 
 from archspec.errors import SpecError, visible
-from costmodel.cli.misuse import misuse, refuse_no_command
+from costmodel.cli.misuse import misuse
 from costmodel.cli.tell import tell
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
     Raises:
         SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
-    from costmodel.cli.app import app, known_commands
+    from costmodel.cli.app import app, require_command
     from costmodel.docs.commands import Ran
 
-    refuse_no_command(words[0], known_commands())
+    require_command(words[0])
     try:
         command, bound, _ = app.parse_args(words)
     except CycloptsError as error:

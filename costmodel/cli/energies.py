@@ -21,7 +21,7 @@ from costmodel.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from costmodel.metrics.registry import Order as Layers
+    from costmodel.metrics.memory_peak import Order as Layers
     from costmodel.render.fit import Solved
 
 

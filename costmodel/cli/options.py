@@ -8,11 +8,12 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.metrics.registry import METRICS, OpenLawError
+from costmodel.render import FORMATS
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
@@ -21,21 +22,13 @@ OF_THE_SPEC = ("set_", "assume", "convention")
 """The fields of `Given` that no scenario has."""
 
 
-def metric_names() -> str:
-    """Return the names of all metrics, those that need a device last."""
-    names = {
-        is_of_device: [name for name, metric in METRICS.items() if metric.of_device is is_of_device]
-        for is_of_device in (False, True)
-    }
-    return f"{', '.join(names[False])}; with --hardware also {', '.join(names[True])}"
-
-
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
-Metrics = Annotated[list[str] | None, Parameter(help=f"What to show: {metric_names()}.")]
+METRICS_HELP = Parameter(help="What to show.")
+Metrics = Annotated[list[str] | None, METRICS_HELP]
 Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 
 
@@ -60,7 +53,18 @@ Depth = Annotated[
     WHOLE,
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
+Format = Annotated[str, Parameter(help=f"How to show it: {', '.join(FORMATS)}.")]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
+
+
+def name_metrics() -> None:
+    """Put the names of all metrics into the help of ``--metric``; only there all are imported."""
+    from costmodel.metrics.registry import METRICS
+
+    plain = ", ".join(name for name, metric in METRICS.items() if not metric.of_device)
+    others = ", ".join(name for name, metric in METRICS.items() if metric.of_device)
+    text = f"What to show: {plain}; with --hardware also {others}."
+    object.__setattr__(METRICS_HELP, "help", text)
 
 
 def options(group: type[_T]) -> type[_T]:

@@ -12,6 +12,7 @@ from sympy import Add, Expr, S
 
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
+from costmodel.metrics.registry import BYTES, LARGEST, metric
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
@@ -69,6 +70,12 @@ def traffic(layer: LayerCost, basis: Basis) -> Traffic:
     )
 
 
+@metric("bytes_moved", "bytes moved", BYTES)
+def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes of weights, inputs and outputs that are moved at least."""
+    return traffic(layer, basis).total
+
+
 def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
     """``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
     sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
@@ -122,8 +129,9 @@ def _met(layer: LayerCost) -> Expr:
     return elements(tuple(shape))
 
 
+@metric("in_out_peak", "input + output", BYTES, LARGEST)
 def in_out(layer: LayerCost, basis: Basis) -> Expr:
-    """The bytes of input and output of a layer that makes a new feature map.
+    """Bytes of input and output of a layer that makes a new feature map.
 
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).

@@ -9,9 +9,10 @@ that is drawn without work, control and instructions are not counted: a lower bo
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
@@ -19,10 +20,20 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
-from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import traffic
 from costmodel.metrics.liveness import AtWork
-from costmodel.metrics.registry import METRICS, each_by_each, open_law
+from costmodel.metrics.memory_peak import at_work
+from costmodel.metrics.registry import (
+    JOULES,
+    METRICS,
+    SUM,
+    SUM_OF_ALL_RUNS,
+    Metric,
+    Need,
+    Together,
+)
+from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
 from costmodel.scenario.devices import operation_energy
@@ -37,9 +48,6 @@ from costmodel.scenario.memory_hierarchy import (
     rungs,
     unknown,
 )
-
-if TYPE_CHECKING:
-    from costmodel.analysis.analysis import Analysis
 
 Ladder = tuple[Rung, ...]
 """The memories that may hold something, from the nearest on."""
@@ -84,21 +92,21 @@ class Energies:
     """What the layers of a network take on its device.
 
     Args:
-        analysis: the network, with a device.
+        basis: what counts are made from, with a device.
 
     Raises:
         SpecError: there is no device, it states no energies or has no memory.
     """
 
-    def __init__(self, analysis: "Analysis") -> None:
-        self.analysis = analysis
-        self.basis = analysis.basis
-        self.profile: Profile = analysis.basis.device.profile
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+        self.network = basis.network
+        self.profile: Profile = basis.device.profile
         if self.profile.fields.energy is None:
             hint = "take them from a table, as with --energy horowitz-45nm"
             raise SpecError(f"{self.profile.key} states no energies", hint=hint)
         self.chains: Chains = chains(self.profile)
-        self.known = Bounds(analysis.least, analysis.evaluator)
+        self.known = Bounds(self.network.least, self.network.evaluator)
         self._layers: dict[str, LayerEnergy] = {}
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
@@ -111,13 +119,13 @@ class Energies:
         if path not in self._layers:
             metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
             counted = self._counted[path]
-            parts = (self.analysis.of_all_runs(metric, counted) for metric in metrics)
+            parts = (metric.of([counted], self.basis) for metric in metrics)
             self._layers[path] = LayerEnergy(*parts)
         return self._layers[path]
 
     @cached_property
     def _counted(self) -> dict[str, Counted]:
-        return {counted.layer.node.path: counted for counted in self.analysis.counted}
+        return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
 
     def total(self, layer: LayerCost) -> Expr:
         """What all runs of a layer take together."""
@@ -166,7 +174,7 @@ class Energies:
                 for each, times in _over_turns(moved, joules, turn):
                     runs[each].append(times)
         except OpenFormError:
-            raise open_law("energy_activations", layer) from None
+            raise open_law("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
 
     def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:
@@ -185,7 +193,7 @@ class Energies:
     def turns(self) -> dict[str, list[AtWork]]:
         """Every layer's path, with the turns of it that are told apart."""
         found: dict[str, list[AtWork]] = defaultdict(list)
-        for turn in self.analysis.at_work:
+        for turn in at_work(self.basis):
             found[turn.layer.node.path].append(turn)
         return found
 
@@ -196,10 +204,10 @@ class Energies:
     @cached_property
     def origins(self) -> dict[str, Origin]:
         """Every layer's path, with where its bytes come from at the symbols' values."""
-        return {layer.node.path: self._origin(layer) for layer in self.analysis.layers}
+        return {layer.node.path: self._origin(layer) for layer in self.network.propagation.layers}
 
     def _origin(self, layer: LayerCost) -> Origin:
-        taken, evaluate = self.of_layer(layer), self.analysis.evaluator
+        taken, evaluate = self.of_layer(layer), self.network.evaluator
         works = dict.fromkeys(storage for storage, _ in self.worked_in(layer))
         return Origin(
             () if taken.weights == 0 else (chosen(self.beside, evaluate),),
@@ -209,7 +217,7 @@ class Energies:
 
     def worked_in(self, layer: LayerCost) -> Iterator[tuple[Storage, Rational]]:
         """The memories that a layer's turns come from at the symbols' values, and their bytes."""
-        evaluate = self.analysis.evaluator
+        evaluate = self.network.evaluator
         if self.of_layer(layer).activations == 0:
             return
         for turn in self.turns[layer.node.path]:
@@ -221,7 +229,7 @@ class Energies:
         """What is counted with, by name: operations, then accesses from the nearest memory on."""
         operations: dict[str, EnergyFigure] = {}
         reached: set[Storage] = set()
-        for layer in self.analysis.layers:
+        for layer in self.network.propagation.layers:
             taken = self.of_layer(layer)
             if taken.arithmetic != 0:
                 operations |= self._operations(layer)
@@ -250,24 +258,26 @@ class Energies:
     @cached_property
     def stored(self) -> Expr:
         """The bytes of every learnable parameter, whatever the convention: all are stored."""
-        basis = self.basis._replace(convention=CONVENTIONS["torch"])
-        parts = METRICS["model_size"].parts(self.analysis.counted, basis)
-        return self.analysis.assumed.shown(self.analysis.by_resolution(Add(*parts)))
+        network, every = self.network, replace(self.basis, convention=CONVENTIONS["torch"])
+        size = METRICS["model_size"].of(network.propagation.counted, every)
+        return network.assumed.shown(network.by_resolution(size))
 
     @cached_property
     def keeps_cache(self) -> bool:
         """Whether keys and values are kept from one run to the next."""
-        return any(traffic(layer, self.basis).cache != 0 for layer in self.analysis.layers)
+        return any(
+            traffic(layer, self.basis).cache != 0 for layer in self.network.propagation.layers
+        )
 
     @cached_property
     def kept(self) -> Expr:
         """The bytes of the cache after the run, where there is one."""
-        return self.analysis.total("kv_cache") if self.keeps_cache else S.Zero
+        return self.network.total("kv_cache") if self.keeps_cache else S.Zero
 
     @cached_property
     def resident(self) -> Expr:
         """The bytes of the whole model and its cache beside the network's peak memory."""
-        peak = terms_of(self.analysis.total("memory_peak"))
+        peak = terms_of(self.network.total("memory_peak"))
         return Maximum(*(self.stored + self.kept + term for term in peak))
 
     @cached_property
@@ -293,3 +303,36 @@ def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr,
         yield joules, turn.over_turns(moved)
     else:
         yield joules * moved, turn.over_turns(S.One)
+
+
+def _register(
+    name: str, title: str, doc: str, take: Callable[[Energies, LayerCost], Expr], together: Together
+) -> None:
+    """Register what layers take, or a part of it."""
+
+    def count(layer: LayerCost, basis: Basis) -> Expr:
+        return take(basis.derived(Energies), layer)
+
+    count.__doc__ = doc
+    METRICS.add(Metric(name, title, JOULES, count, together, (Need.DEVICE,)))
+
+
+_register(
+    "energy", "energy", "Joules of arithmetic and of all accesses.", Energies.total, SUM_OF_ALL_RUNS
+)
+_register(
+    "energy_arithmetic",
+    "arithmetic",
+    "Joules of the multiply-accumulates.",
+    Energies.arithmetic,
+    SUM,
+)
+_register("energy_weights", "weights", "Joules of reading weights.", Energies.weights, SUM)
+_register("energy_cache", "cache", "Joules of reading and writing caches.", Energies.cache, SUM)
+_register(
+    "energy_activations",
+    "activations",
+    "Joules of reading and writing feature maps.",
+    Energies.activations,
+    SUM_OF_ALL_RUNS,
+)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, S
 
-from costmodel.metrics.turns import Turn, Which, largest, summed, times
+from costmodel.algebra.sums import each_by_each
+from costmodel.metrics.turns import Turn, Which, largest, summed
 from costmodel.metrics.walk import Block, Case, Event, Value
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.backward import Inside
@@ -85,7 +86,7 @@ class Kept(NamedTuple):
 
 def over_turns(held: Held, measure: Measure) -> Expr:
     """A count of a tensor, over all turns."""
-    return summed(times(held.share, measure(held)), held.within)
+    return summed(each_by_each(held.share, measure(held)), held.within)
 
 
 def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:

@@ -5,6 +5,7 @@ bound: every operation runs at the device's peak, every byte is moved once at th
 the main memory, and the two go on at the same time.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from sympy import Expr, S
@@ -13,8 +14,9 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.metrics.data_movement import traffic, weights_read
+from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Metric, Need, metric
 from costmodel.network.context import Basis
-from costmodel.network.propagation import LayerCost
+from costmodel.network.propagation import Counted, LayerCost
 
 
 def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
@@ -35,6 +37,7 @@ def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
     return operations * _seconds_per(peak, basis)
 
 
+@metric("memory_time", "T memory", SECONDS, needs=(Need.DEVICE,))
 def memory_time(layer: LayerCost, basis: Basis) -> Expr:
     """``T_memory = (weights + input and output activations) / (bandwidth · efficiency)``.
 
@@ -65,3 +68,34 @@ def larger(computation: Expr, memory: Expr) -> Expr:
     """The larger of two times, neither of which is negative."""
     times = [time for time in (computation, memory) if time is not S.Zero]
     return Maximum(*times) if times else S.Zero
+
+
+@metric("compute_time", "T computation", SECONDS, needs=(Need.DEVICE,))
+def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of the operations that are made at least, at the device's peak: ``2·MACs/peak``."""
+    return computation_time(2 * basis.least_macs(layer), layer, basis)
+
+
+@metric("latency", "latency, at least", SECONDS, needs=(Need.DEVICE,))
+def count_latency(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of operations or of moving bytes, whichever takes longer."""
+    return larger(count_compute_time(layer, basis), memory_time(layer, basis))
+
+
+def _both_times(layers: Sequence[Counted], basis: Basis) -> list[Expr]:
+    """Return the times of computation and of memory, each summed over all layers before."""
+    times = (METRICS[name].of(layers, basis) for name in ("compute_time", "memory_time"))
+    return [time for time in times if time != 0]
+
+
+METRICS.add(
+    Metric(
+        "latency_network",
+        "network latency, at least",
+        SECONDS,
+        count_latency,
+        LARGEST,
+        (Need.DEVICE,),
+        of_layers=_both_times,
+    )
+)

@@ -18,19 +18,21 @@ from archspec.layers.merge import Elementwise
 from archspec.layers.reshape import Chunk, Crop, Select, Slice, Split
 from archspec.precision import TYPES
 from archspec.trees import Tensor
+from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import Minimum, is_positive
+from costmodel.algebra.functions import Minimum
 from costmodel.algebra.sums import (
     OpenFormError,
     Turns,
     at_turn,
     closed_sum,
+    each_by_each,
     largest_turn,
+    open_law,
     sum_of_steps,
     where_it_happens,
 )
 from costmodel.algebra.work import charge
-from costmodel.metrics.registry import each_by_each, open_law
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, LayerCost, Part
@@ -149,7 +151,7 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
             try:
                 most = _largest(alive, event)
             except OpenFormError:
-                raise open_law("what is in memory", event.layer) from None
+                raise open_law("what is in memory", event.layer.node) from None
             yield event.layer, most
 
 
@@ -382,7 +384,7 @@ class _Unrolled:
             return closed_sum(self._bytes(places), Turns(index, index))
         except OpenFormError:
             layers = (event.layer for event in reversed(self.events) if event.layer is not None)
-            raise open_law("what is in memory", next(layers)) from None
+            raise open_law("what is in memory", next(layers).node) from None
 
     def _bytes(self, places: Iterable[Place]) -> Expr:
         return Add(*(self.sizes[place] for place in places))

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
+from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.kept import keeps
-from costmodel.metrics.turns import Turn, summed, times
+from costmodel.metrics.turns import Turn, summed
 from costmodel.metrics.walk import Event
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.nests import LoopNest
@@ -56,7 +57,7 @@ def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> I
             repeated += nests
         elif checkpoint is Checkpoint.ATTENTION:
             repeated += _core(event)
-        backward = Add(*(times(_gradients(event, nest), nest.macs) for nest in nests))
+        backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
         yield Work(event.layer, event.layer.cost.macs, backward, _macs(repeated), event.within)
 
 

@@ -1,47 +1,35 @@
-"""Metrics: what is counted of a layer under a convention, and how layers combine to a network."""
+"""The register of metrics: what one of them is, and where to find them all.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+A metric is a value that its file registers: ``costmodel/metrics/NAME.py``, or a module that another
+distribution names in the entry point group ``archcost.metrics``. No file is imported before one of
+its metrics is asked for.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, did_you_mean
+from archspec.extensions import load_extensions
 from costmodel.algebra.functions import Maximum
-from costmodel.algebra.places import OpenPlacesError
-from costmodel.algebra.sums import OpenFormError, closed_sum, largest_turn, where_it_happens
-from costmodel.metrics.data_movement import cached_bytes, in_out, traffic
-from costmodel.metrics.latency import computation_time, larger, memory_time
-from costmodel.metrics.state import count_gradients, count_optimizer_state
+from costmodel.algebra.sums import (
+    OpenFormError,
+    closed_sum,
+    each_by_each,
+    largest_turn,
+    open_law,
+    where_it_happens,
+)
 from costmodel.network.context import Basis
-from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import Counted, LayerCost
-from costmodel.network.receptive_field import Measure, measured, padding_of, size_of, stride_of
-from costmodel.scenario.conventions import Convention
-
-if TYPE_CHECKING:
-    from costmodel.analysis.analysis import Analysis
 
 PerLayer = Callable[[LayerCost, Basis], Expr]
 """The count of a layer; raises `NoCountError` where it has none."""
-
-OfNetwork = Callable[["Analysis"], PerLayer]
-Order = Literal["given", "best"]
-
-
-SEARCHED = frozenset({"memory_peak_best"})
-"""The metrics whose law is that of the values at which it is searched for; elsewhere a bound."""
-
-
-class OpenLawError(SpecError):
-    """A metric has no closed form in the symbols; numbers it has."""
-
-
-def open_law(metric: str, layer: LayerCost) -> OpenLawError:
-    """The error of a metric whose turns have no closed form together."""
-    cause = f"{metric} has no closed form in an open number of turns that each differ"
-    hint, node = "fix the symbols in times with --set", layer.node
-    return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
 
 
 class NoCountError(SpecError):
@@ -53,49 +41,88 @@ class OpenFieldError(NoCountError):
 
 
 def no_count(metric: str, why: str, layer: LayerCost | None = None) -> NoCountError:
-    """The error of a metric that a layer, or a network, does not have."""
+    """Return the error of a metric that a layer, or a network, does not have."""
     return NoCountError(
         f"{metric} is none: {why}", origin=None if layer is None else layer.node.origin
     )
 
 
-class Metric(NamedTuple):
+class Unit(NamedTuple):
+    """The unit of a metric.
+
+    Attributes:
+        name: of several of it, as ``bytes``.
+        sign: of a real quantity, as ``s`` of seconds; None of what is counted.
+    """
+
+    name: str
+    sign: str | None = None
+
+
+BYTES, ELEMENTS = Unit("bytes"), Unit("elements")
+OPERATIONS, PRODUCTS = Unit("operations"), Unit("multiply-accumulates")
+SECONDS, JOULES = Unit("seconds", "s"), Unit("joules", "J")
+
+
+class Together(NamedTuple):
+    """How the counts of layers become that of a network.
+
+    Attributes:
+        combine: whether they add up, or the largest is the network's.
+        per: whether a layer counts once per run or once per copy of its weights, or the count of a
+            layer is that of all its runs.
+    """
+
+    combine: Literal["sum", "max"] = "sum"
+    per: Literal["run", "copy", "all runs"] = "run"
+
+
+SUM, SUM_OF_COPIES, SUM_OF_ALL_RUNS = Together(), Together(per="copy"), Together(per="all runs")
+LARGEST, LARGEST_OF_ALL_RUNS = Together("max"), Together("max", "all runs")
+
+
+class Need(Enum):
+    """What a metric depends on beside the layer; a report shows it only where that is given."""
+
+    DEVICE = "a device (--hardware)"
+    TRAINING = "how the network is trained (--optimizer)"
+    SCHEDULE = "the order in which the layers work"
+    SEARCH = "the best order of the layers, searched for at the symbols' values"
+    PLACES = "the places of the input that a layer sees"
+    TOKENS = "a network that works token by token"
+
+
+@dataclass(frozen=True)
+class Metric:
     """Something that is counted.
 
     Attributes:
         name: as ``--metric`` takes it.
         title: the column's head.
         unit: what one of it is.
-        per_layer: the count of a layer; None where it takes the whole network, or is the larger of
-            other metrics.
-        combine: whether layers add up, or the largest is the network's.
-        of_input: whether the network's inputs count, where the convention says so.
-        per: whether a layer counts once per run, or once per copy of its weights.
-        of_places: whether it is about what is seen of the input, and a layer may have none.
-        quantity: the sign of its unit where it is no count: s of seconds.
-        of_device: whether it depends on the device, and is shown where there is one.
-        on_request: whether it is shown only where it is asked for.
-        of_network: what the count of a layer is in a network, where it takes the whole of that.
-        of_all_runs: whether the count of a layer is already that of all its runs.
-        larger_of: the metrics of which it is the larger one, each summed over all layers before.
-        of_training: whether it depends on how the network is trained.
+        per_layer: the count of a layer; its docstring says what is counted.
+        together: how the counts of layers become that of a network.
+        needs: what it depends on beside the layer.
+        of_layers: the counts of several layers whose sum or largest is theirs together, where these
+            are not those of each.
+        beside: the counts of what is no layer, by the name of the input or the path of the group.
+        require: raises `NoCountError` where a network as a whole has none.
     """
 
     name: str
     title: str
-    unit: str
-    per_layer: PerLayer | None
-    combine: Literal["sum", "max"] = "sum"
-    of_input: bool = False
-    per: Literal["run", "copy"] = "run"
-    of_places: bool = False
-    quantity: str | None = None
-    of_device: bool = False
-    on_request: bool = False
-    of_network: OfNetwork | None = None
-    of_all_runs: bool = False
-    larger_of: tuple["Metric", ...] = ()
-    of_training: bool = False
+    unit: Unit
+    per_layer: PerLayer
+    together: Together = SUM
+    needs: tuple[Need, ...] = ()
+    of_layers: Callable[[Sequence[Counted], Basis], list[Expr]] | None = None
+    beside: Callable[[Basis], Mapping[str, Expr]] = lambda _: {}
+    require: Callable[[Basis], None] = lambda _: None
+
+    @property
+    def doc(self) -> str:
+        """The first line of what its function says of itself."""
+        return (self.per_layer.__doc__ or "").partition("\n")[0]
 
     @property
     def short_title(self) -> str:
@@ -103,39 +130,51 @@ class Metric(NamedTuple):
         return self.title.partition(",")[0]
 
     @property
-    def of_step(self) -> bool:
-        """Whether it takes a whole step of training (see `training`)."""
-        return self.of_training and self.of_network is not None
+    def combine(self) -> Literal["sum", "max"]:
+        """Whether layers add up, or the largest is the network's."""
+        return self.together.combine
 
-    def within(self, analysis: "Analysis") -> "Metric":
-        """The same with the count of a layer known, where that takes the whole network."""
-        if self.of_network is None:
-            return self
-        return self._replace(per_layer=self.of_network(analysis))
+    @property
+    def quantity(self) -> str | None:
+        """The sign of its unit where it is no count: s of seconds."""
+        return self.unit.sign
 
-    def parts(self, layers: Iterable[Counted], basis: Basis) -> list[Expr]:
-        """The count of each layer that has one, times how often it counts where counts add up.
+    @property
+    def of_places(self) -> bool:
+        """Whether it is about what is seen of the input, and a layer may have none."""
+        return Need.PLACES in self.needs
 
-        Of the larger of several metrics, these.
+    @property
+    def of_device(self) -> bool:
+        """Whether it depends on the device, and is shown where there is one."""
+        return Need.DEVICE in self.needs
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether its closed form is that of the values at which it is searched for."""
+        return Need.SEARCH in self.needs
+
+    def parts(self, layers: Sequence[Counted], basis: Basis) -> list[Expr]:
+        """Return the count of each layer that has one, times how often it counts where they add up.
+
+        Where it is counted of all together, these counts.
         """
-        if self.larger_of:
-            layers = tuple(layers)
-            sums = [metric.of(layers, basis) for metric in self.larger_of]
-            return [each for each in sums if each != 0]
+        if self.of_layers is not None:
+            return self.of_layers(layers, basis)
         return [part for counted in layers for part in self._counted(counted, basis)]
 
     def _counted(self, counted: Counted, basis: Basis) -> Iterator[Expr]:
-        """The count of a layer, where it has one: the largest of layers is of those that have."""
+        """Yield the count of a layer, if it has one: the largest of layers is of those that do."""
         try:
             yield self._part(counted, basis)
-        except NoCountError as error:
-            if isinstance(error, OpenFieldError):
-                raise
+        except OpenFieldError:
+            raise
+        except NoCountError:
+            return
 
     def _part(self, counted: Counted, basis: Basis) -> Expr:
-        assert self.per_layer is not None
         count = self.per_layer(counted.layer, basis)
-        if self.of_all_runs:
+        if self.together.per == "all runs":
             return count
         runs, copies, turns = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
@@ -143,299 +182,123 @@ class Metric(NamedTuple):
             for each in reversed(turns):
                 count = over(count, each)
         except OpenFormError:
-            raise open_law(self.name, counted.layer) from None
+            raise open_law(self.name, counted.layer.node) from None
         if runs is copies is S.One and (self.combine == "sum" or not turns):
             return count
         if self.combine == "max":
             return where_it_happens(count, counted.often.works)
-        return each_by_each(copies if self.per == "copy" else runs, count)
+        return each_by_each(copies if self.together.per == "copy" else runs, count)
 
     def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
-        """The count of some layers together.
+        """Return the count of some layers together.
 
         Raises:
             NoCountError: one of them has none.
         """
         if self.of_places:
             return Maximum(*(self._part(counted, basis) for counted in layers))
-        parts = self.parts(layers, basis) or [Integer(0)]
+        parts = self.parts(tuple(layers), basis) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
 
-def each_by_each(often: Expr, count: Expr) -> Expr:
-    """``often·count``, every term of the one by every term of the other."""
-    return Add(*(n * term for n in Add.make_args(often) for term in Add.make_args(count)))
+USUAL = (
+    *("params", "model_size", "macs", "flops", "activations", "activations_peak", "memory_peak"),
+    *("latency", "receptive_field", "effective_stride", "effective_padding"),
+)
+"""The metrics that a report shows unasked, where what they need is given; they come first."""
 
 
-def count_params(layer: LayerCost, basis: Basis) -> Expr:
-    """Elements of the learnable tensors that count."""
-    return Add(*(parameter.total for parameter in basis.params_of(layer)))
+class Register(Mapping[str, Metric]):
+    """All metrics by name, the usual ones first; their files are imported as they are needed.
 
-
-def count_model_size(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the params, ``params·bits/8``; each tensor begins at a whole byte."""
-    dtype = basis.types_of(layer).weights
-    return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
-
-
-def count_macs(layer: LayerCost, basis: Basis) -> Expr:
-    """Multiply-accumulates of the products, and of the bias where that counts."""
-    return layer.cost.macs + (layer.cost.biased if basis.convention.counts_bias else 0)
-
-
-def count_least_macs(layer: LayerCost, basis: Basis) -> Expr:
-    """Multiply-accumulates that any implementation makes: none that a causal mask hides."""
-    return basis.least_macs(layer)
-
-
-def count_flops(layer: LayerCost, basis: Basis) -> Expr:
-    """Floating-point operations: two per MAC."""
-    return 2 * count_macs(layer, basis)
-
-
-def count_activations(layer: LayerCost, basis: Basis) -> Expr:
-    """Elements of the output and of what is inside, where it counts as a feature map."""
-    if not _is_feature_map(layer, basis.convention):
-        return Integer(0)
-    inside = (i.size for i in layer.cost.inner if i.output in basis.convention.feature_maps)
-    return Add(layer.output_elements, *inside)
-
-
-def count_activations_peak(layer: LayerCost, basis: Basis) -> Expr:
-    """Elements of input and output of a layer that makes a new feature map.
-
-    Of a layer with several products it is the largest input and output of one of them.
+    Attributes:
+        failed: what is said of other distributions' metrics that cannot be imported.
     """
-    if not _is_feature_map(layer, basis.convention):
-        return Integer(0)
-    return Maximum(*(step.elements for step in layer.steps))
+
+    def __init__(self, package: str) -> None:
+        self.failed: list[str] = []
+        self._package = package
+        self._known: dict[str, Metric] = {}
+        self._left: list[str] | None = None
+        self._others = load_extensions("metrics")
+
+    def add(self, metric: Metric) -> None:
+        """Add a metric.
+
+        Raises:
+            ValueError: there is one of its name.
+        """
+        if metric.name in self._known:
+            raise ValueError(f"metric '{metric.name}' is registered twice")
+        self._known[metric.name] = metric
+
+    def __getitem__(self, name: str) -> Metric:
+        for _ in self._imports(name):
+            if name in self._known:
+                break
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for _ in self._imports():
+            pass
+        last = len(USUAL)
+        place = {name: i for i, name in enumerate(USUAL)}
+        return iter(sorted(self._known, key=lambda name: (place.get(name, last), name)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _imports(self, name: str = "") -> Iterator[None]:
+        """Import files one by one, first those with whose names the metric's begins."""
+        yield
+        if name.startswith("_"):  # Python looks for such attributes, and no metric is called so
+            return
+        if self._left is None:
+            package = import_module(self._package)
+            self._left = [module.name for module in iter_modules(package.__path__)]
+        for module in sorted(self._left, key=lambda module: (not name.startswith(module), module)):
+            self._left.remove(module)
+            import_module(f"{self._package}.{module}")
+            yield
+        self.failed += self._others
+        yield
 
 
-def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of weights, inputs and outputs that are moved at least (see `traffic`)."""
-    return traffic(layer, basis).total
+METRICS = Register(__package__)
 
 
-def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
-    """Seconds of the operations that are made at least, at the device's peak: ``2·MACs/peak``."""
-    return computation_time(2 * basis.least_macs(layer), layer, basis)
+def metric(
+    name: str,
+    title: str,
+    unit: Unit,
+    together: Together = SUM,
+    *,
+    needs: tuple[Need, ...] = (),
+    beside: Callable[[Basis], Mapping[str, Expr]] = lambda _: {},
+) -> Callable[[PerLayer], PerLayer]:
+    """Return a decorator that registers a function of a layer as a metric (see `Metric`).
 
-
-def count_latency(layer: LayerCost, basis: Basis) -> Expr:
-    """Seconds of operations or of moving bytes, whichever takes longer."""
-    return larger(count_compute_time(layer, basis), memory_time(layer, basis))
-
-
-COMPUTE_TIME = Metric(
-    "compute_time",
-    "T computation",
-    "seconds",
-    count_compute_time,
-    quantity="s",
-    of_device=True,
-    on_request=True,
-)
-MEMORY_TIME = COMPUTE_TIME._replace(name="memory_time", title="T memory", per_layer=memory_time)
-
-
-def count_kv_cache(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
-    cache = layer.cost.cache
-    if cache is None:
-        return Integer(0)
-    return cached_bytes(cache, cache.held, basis.types_of(layer).cache)
-
-
-def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
-    """Bytes of the keys and values that a further token of a sequence adds, till a window is full.
-
-    Those of a cross attention are of its source, to which no further token adds.
+    Args:
+        name: as ``--metric`` takes it.
+        title: the column's head.
+        unit: what one of it is.
+        together: how the counts of layers become that of a network.
+        needs: what it depends on beside the layer.
+        beside: the counts of what is no layer.
     """
-    cache = layer.cost.cache
-    if cache is None or not cache.grows:
-        return Integer(0)
-    return cached_bytes(cache._replace(rows=S.One), S.One, basis.types_of(layer).cache)
 
+    def register(count: PerLayer) -> PerLayer:
+        METRICS.add(Metric(name, title, unit, count, together, needs, beside=beside))
+        return count
 
-def _of_cache(name: str, title: str, per_layer: PerLayer) -> Metric:
-    """What is kept for the next token, where the network needs no more than that."""
-
-    def of_network(analysis: "Analysis") -> PerLayer:
-        from costmodel.network.decoding import require_decodable
-
-        require_decodable(analysis.propagation)
-        return per_layer
-
-    return Metric(name, title, "bytes", None, on_request=True, of_network=of_network)
-
-
-def _memory(name: str, title: str, order: Order) -> Metric:
-    """What is in memory while the layers work in an order (see `liveness`)."""
-
-    def of_network(analysis: "Analysis") -> PerLayer:
-        alive = analysis.alive(order)
-        return lambda layer, _: alive[layer.node.path]
-
-    return Metric(
-        name,
-        title,
-        "bytes",
-        None,
-        combine="max",
-        on_request=order == "best",
-        of_network=of_network,
-        of_all_runs=True,
-    )
-
-
-def _energy(part: str = "", *, of_all_runs: bool = False) -> Metric:
-    """What a layer takes, or a part of it, in joules (see `energy`)."""
-
-    def of_network(analysis: "Analysis") -> PerLayer:
-        take = getattr(analysis.energies, part or "total")
-        return lambda layer, _: take(layer)
-
-    return Metric(
-        f"energy_{part}" if part else "energy",
-        part or "energy",
-        "joules",
-        None,
-        quantity="J",
-        of_device=True,
-        on_request=True,
-        of_network=of_network,
-        of_all_runs=of_all_runs,
-    )
-
-
-def _of_places(name: str, title: str, measure: Measure) -> Metric:
-    """A measure of what a layer's output sees of an axis of the input (see `reach`)."""
-
-    def of_network(analysis: "Analysis") -> PerLayer:
-        reaches = analysis.fields.reaches
-
-        def of_layer(layer: LayerCost, basis: Basis) -> Expr:  # noqa: ARG001
-            try:
-                found = measured(reaches[layer.node.path], measure)
-            except OpenPlacesError as error:
-                cause = f"{name} is none: of {layer.node.path}, {error}"
-                hint = "fix symbols with --set"
-                raise OpenFieldError(cause, hint=hint, origin=layer.node.origin) from None
-            if isinstance(found, str):
-                raise no_count(name, found, layer)
-            return found
-
-        return of_layer
-
-    unit = "elements of an axis of the input"
-    return Metric(name, title, unit, None, combine="max", of_places=True, of_network=of_network)
-
-
-def _is_feature_map(layer: LayerCost, convention: Convention) -> bool:
-    return layer.cost.output in convention.feature_maps
-
-
-def _of_weights(name: str, title: str, per_layer: PerLayer) -> Metric:
-    """What training adds to every weight, in bytes."""
-    return Metric(name, title, "bytes", per_layer, per="copy", on_request=True, of_training=True)
-
-
-def _of_step(name: str, title: str, unit: str = "bytes") -> Metric:
-    """What a step of training takes, of which a layer's part hangs on the layers around it."""
-
-    def within(analysis: "Analysis") -> PerLayer:
-        counts = analysis.step.by_path(name)
-        return lambda layer, basis: counts.get(layer.node.path, S.Zero)  # noqa: ARG005
-
-    return Metric(
-        name,
-        title,
-        unit,
-        None,
-        on_request=True,
-        of_network=within,
-        of_all_runs=True,
-        of_training=True,
-    )
-
-
-_OF_TRAINING = (
-    _of_weights("gradients", "gradients", count_gradients),
-    _of_weights("optimizer_state", "optimizer state", count_optimizer_state),
-    _of_step("activations_kept", "activations kept"),
-    _of_step("training_memory", "training memory"),
-    _of_step("training_macs", "training MACs", "multiply-accumulates"),
-)
-"""What a step of training takes; see docs/training.md."""
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("params", "#params", "parameters", count_params, per="copy"),
-            Metric("model_size", "model size", "bytes", count_model_size, per="copy"),
-            Metric("macs", "MACs", "multiply-accumulates", count_macs),
-            Metric("flops", "FLOPs", "operations", count_flops),
-            Metric(
-                "macs_least",
-                "MACs, at least",
-                "multiply-accumulates",
-                count_least_macs,
-                on_request=True,
-            ),
-            Metric("activations", "#activations", "elements", count_activations, of_input=True),
-            Metric(
-                "activations_peak",
-                "peak activations",
-                "elements",
-                count_activations_peak,
-                combine="max",
-            ),
-            Metric(
-                "in_out_peak", "input + output", "bytes", in_out, combine="max", on_request=True
-            ),
-            _memory("memory_peak", "peak memory", "given"),
-            _memory("memory_peak_best", "peak memory, best order", "best"),
-            Metric("bytes_moved", "bytes moved", "bytes", count_bytes_moved, on_request=True),
-            _of_cache("kv_cache", "KV cache", count_kv_cache),
-            _of_cache("kv_cache_per_token", "KV cache per token", count_kv_cache_per_token),
-            _energy(of_all_runs=True),
-            _energy("arithmetic"),
-            _energy("weights"),
-            _energy("cache"),
-            _energy("activations", of_all_runs=True),
-            *_OF_TRAINING,
-            Metric(
-                "latency",
-                "latency, at least",
-                "seconds",
-                count_latency,
-                quantity="s",
-                of_device=True,
-            ),
-            Metric(
-                "latency_network",
-                "network latency, at least",
-                "seconds",
-                None,
-                combine="max",
-                quantity="s",
-                of_device=True,
-                on_request=True,
-                larger_of=(COMPUTE_TIME, MEMORY_TIME),
-            ),
-            COMPUTE_TIME,
-            MEMORY_TIME,
-            _of_places("receptive_field", "receptive field", size_of),
-            _of_places("effective_stride", "effective stride", stride_of),
-            _of_places("effective_padding", "effective padding", padding_of),
-        )
-    }
-)
+    return register
 
 
 def find_metric(name: str) -> Metric:
-    """The metric of a name.
+    """Return the metric of a name.
 
     Raises:
         SpecError: there is none.
@@ -444,5 +307,5 @@ def find_metric(name: str) -> Metric:
         raise SpecError(f"unknown metric '{name}'", hint="separate them by spaces")
     if name not in METRICS:
         hint = did_you_mean(name, METRICS) or f"known: {', '.join(METRICS)}"
-        raise SpecError(f"unknown metric '{name}'", hint=hint)
+        raise SpecError(f"unknown metric '{name}'", hint="; ".join((hint, *METRICS.failed)))
     return METRICS[name]

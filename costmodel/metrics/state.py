@@ -8,6 +8,7 @@ Rajbhandari et al., SC 2020 (ZeRO), section 3.1.
 from sympy import Add, Expr
 
 from archspec.precision import TYPES
+from costmodel.metrics.registry import BYTES, SUM_OF_COPIES, Need, metric
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, is_floating
 from costmodel.network.propagation import LayerCost
@@ -16,12 +17,14 @@ STATE = "fp32"
 """The type of an optimizer's numbers, and of a master copy."""
 
 
+@metric("gradients", "gradients", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_gradients(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of the gradients: as many numbers as there are params, in the weights' type."""
     dtype = _trained(layer, basis)
     return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
 
 
+@metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
     """Bytes of what the optimizer remembers, and of a copy of narrower weights, in fp32.
 

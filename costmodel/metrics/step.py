@@ -1,24 +1,32 @@
 """One step of training a network: its memory and its products, layer by layer and in all."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Add, Expr
+from sympy import Add, Expr, S
 
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError
 from costmodel.algebra.work import Entry, budget
 from costmodel.metrics.kept import Held, Kept, kept, over_turns
+from costmodel.metrics.macs import count_macs
 from costmodel.metrics.products import Work, work
-from costmodel.metrics.registry import METRICS, count_macs
+from costmodel.metrics.registry import (
+    BYTES,
+    METRICS,
+    PRODUCTS,
+    SUM_OF_ALL_RUNS,
+    Metric,
+    Need,
+    Unit,
+)
 from costmodel.metrics.walk import Event, walk
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, whole_bytes
-from costmodel.network.propagation import Propagation
+from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
 from costmodel.scenario.training import Training
 
@@ -26,17 +34,16 @@ PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
 """The metrics that make up a training's memory beside its activations."""
 
 
-@dataclass(frozen=True)
 class TrainingStep:
     """One step of training.
 
-    Attributes:
-        propagation: the network.
+    Args:
         basis: what counts are made from.
     """
 
-    propagation: Propagation
-    basis: Basis
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+        self.propagation = basis.network.propagation
 
     @property
     def setup(self) -> Training:
@@ -99,10 +106,12 @@ class TrainingStep:
         with self._budget():
             return _added((held.path, self.in_all(held)) for held in self.kept.held)
 
-    def made_again(self) -> list[Expr]:
-        """Bytes that are made again together, of which the most are in memory at a time."""
+    @cached_property
+    def made_again(self) -> Expr:
+        """The most bytes that are made again at a time."""
         with self._budget(), _closed("what is made again"):
-            return self.kept.most_again(self.bytes_of)
+            again = self.kept.most_again(self.bytes_of)
+        return self.basis.network.largest(again)
 
     @cached_property
     def macs(self) -> dict[str, Expr]:
@@ -113,12 +122,9 @@ class TrainingStep:
                 for each in self.work
             )
 
-    def by_path(self, metric: str) -> Mapping[str, Expr]:
-        """What a metric of training counts, by the path of what it counts it of."""
-        if metric == "training_macs":
-            return self.macs
-        if metric == "activations_kept":
-            return self.activations
+    @cached_property
+    def memory(self) -> dict[str, Expr]:
+        """The bytes of a step by the path of the layer, group or input that they are of."""
         counted = tuple(self.propagation.counted)
         paths = [each.layer.node.path for each in counted]
         columns = [METRICS[name].parts(counted, self.basis) for name in PER_WEIGHT]
@@ -143,3 +149,48 @@ def _closed(entry: str) -> Iterator[None]:
         cause = f"the bytes of all turns have no closed form: {error}"
         hint = "fix the symbols in times with --set, or take types of whole bytes"
         raise SpecError(cause, hint=hint, entry=entry) from None
+
+
+def _register(
+    name: str,
+    title: str,
+    unit: Unit,
+    doc: str,
+    counts: Callable[[TrainingStep], Mapping[str, Expr]],
+) -> None:
+    """Register what a step of training takes, of which a layer's part hangs on those around it."""
+
+    def count(layer: LayerCost, basis: Basis) -> Expr:
+        return counts(basis.derived(TrainingStep)).get(layer.node.path, S.Zero)
+
+    def beside(basis: Basis) -> dict[str, Expr]:
+        step = basis.derived(TrainingStep)
+        paths = {layer.node.path for layer in step.propagation.layers}
+        found = {path: each for path, each in counts(step).items() if path not in paths}
+        return found if unit is PRODUCTS else {**found, "made again": step.made_again}
+
+    count.__doc__, needs = doc, (Need.TRAINING,)
+    METRICS.add(Metric(name, title, unit, count, SUM_OF_ALL_RUNS, needs, beside=beside))
+
+
+_register(
+    "activations_kept",
+    "activations kept",
+    BYTES,
+    "Bytes of the feature maps that are kept for the backward pass.",
+    lambda step: step.activations,
+)
+_register(
+    "training_memory",
+    "training memory",
+    BYTES,
+    "Bytes of weights, gradients, the optimizer's state and the activations kept.",
+    lambda step: step.memory,
+)
+_register(
+    "training_macs",
+    "training MACs",
+    PRODUCTS,
+    "Multiply-accumulates of the forward and the backward pass, and of what is made again.",
+    lambda step: step.macs,
+)

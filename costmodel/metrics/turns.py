@@ -11,9 +11,16 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
-from costmodel.algebra.functions import Minimum, is_positive
-from costmodel.algebra.sums import Turns, at_turn, closed_sum, largest_turn, where_it_happens
-from costmodel.algebra.work import charge
+from costmodel.algebra.bounds import is_positive
+from costmodel.algebra.functions import Minimum
+from costmodel.algebra.sums import (
+    Turns,
+    at_turn,
+    closed_sum,
+    each_by_each,
+    largest_turn,
+    where_it_happens,
+)
 
 
 class Which(Enum):
@@ -49,14 +56,14 @@ class Turn(NamedTuple):
         """A count of each of the turns that it stands for, over all of them."""
         match self.which:
             case Which.ALIKE:
-                return times(self.runs, self._over_all(count))
+                return each_by_each(self.runs, self._over_all(count))
             case Which.BETWEEN:
                 first, last = (self._replace(which=w) for w in (Which.FIRST, Which.LAST))
                 ends = Add(first.summed(count), last.summed(count))
                 every = count if self.turns is None else self._over_all(count)
                 runs = self.runs if self.turns is None else S.One
-                return Add(times(runs, every), times(-S.One, ends))
-        return times(self.happens, self._at_end(count))
+                return Add(each_by_each(runs, every), each_by_each(-S.One, ends))
+        return each_by_each(self.happens, self._at_end(count))
 
     def _over_all(self, count: Expr) -> Expr:
         return count if self.turns is None else closed_sum(count, self.turns)
@@ -92,17 +99,6 @@ def told_apart(runs: Expr) -> tuple[Which, ...]:
     if runs.is_Integer and runs < 3:
         return (Which.FIRST, Which.LAST)[: int(runs)]
     return Which.FIRST, Which.BETWEEN, Which.LAST
-
-
-STEPS_OF_TERM = 4
-"""What a product of two terms takes of the budget."""
-
-
-def times(factor: Expr, count: Expr) -> Expr:
-    """A product, multiplied out, so that equal terms meet."""
-    factors, terms = Add.make_args(factor), Add.make_args(count)
-    charge(STEPS_OF_TERM * len(factors) * len(terms))
-    return Add(*(n * term for n in factors for term in terms))
 
 
 def summed(count: Expr, within: Iterable[Turn]) -> Expr:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from archspec.trees import Tensor
-from costmodel.algebra.sums import Turns
+from costmodel.algebra.sums import Turns, each_by_each
 from costmodel.algebra.work import charge
-from costmodel.metrics.turns import Turn, Which, times, told_apart
+from costmodel.metrics.turns import Turn, Which, told_apart
 from costmodel.network.propagation import GroupCost, LayerCost, Part
 from costmodel.rules.backward import Backward
 from costmodel.rules.base import elements
@@ -234,7 +234,7 @@ def _left(source: Cases, last: Cases, turn: Turn) -> Cases:
     none = 1 - turn.happens
     if none is S.Zero or last == source:
         return last
-    return (*last, *(Case(value, times(none, where)) for value, where in source))
+    return (*last, *(Case(value, each_by_each(none, where)) for value, where in source))
 
 
 def _made(layer: LayerCost, reads: tuple[Cases, ...], here: _Here) -> Iterator[Cases]:

@@ -1,31 +1,93 @@
 """What metrics are computed from, beside the layers: the convention, the types, the device."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from sympy import Expr
 
+from archspec import Graph
 from archspec.errors import SpecError
 from archspec.trees import Tensor
+from costmodel.algebra.bounds import Least
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.network.assumptions import Assumptions
 from costmodel.network.precision import Typed, Types, in_bytes
-from costmodel.network.propagation import LayerCost
+from costmodel.network.propagation import LayerCost, Propagation
 from costmodel.rules.cost import Inner, Parameter
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import Device, Scenario
 from costmodel.scenario.training import Training
 
+_T = TypeVar("_T")
 
-class Basis(NamedTuple):
+
+class Network(Protocol):
+    """A whole network, as a metric sees it for which one layer is not enough."""
+
+    @property
+    def graph(self) -> Graph:
+        """The network's graph."""
+
+    @property
+    def propagation(self) -> Propagation:
+        """Its shapes and costs."""
+
+    @property
+    def assumed(self) -> Assumptions:
+        """What is assumed of the symbols."""
+
+    @property
+    def least(self) -> Least:
+        """The smallest values of the symbols."""
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Gives every expression its number at the symbols' values."""
+
+    def total(self, metric: str) -> Expr:
+        """Return a metric of the whole network in closed form."""
+
+    def by_resolution(self, expression: Expr) -> Expr:
+        """Return a sum over layers with one term per resolution."""
+
+    def largest(self, parts: list[Expr]) -> Expr:
+        """Return the largest of some counts."""
+
+
+@dataclass(frozen=True)
+class Basis:
     """What a count is made from.
 
     Attributes:
         convention: what counts.
         scenario: what is said beside the spec.
         typed: the types of all layers and tensors.
+        whole: the network that the layers are of; a count of one layer alone needs none.
     """
 
     convention: Convention
     scenario: Scenario
     typed: Typed
+    whole: Network | None = field(default=None, compare=False, repr=False)
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @property
+    def network(self) -> Network:
+        """The network that the layers are of."""
+        assert self.whole is not None, "this metric is of a network, not of a layer alone"
+        return self.whole
+
+    def derived(self, make: Callable[["Basis"], _T]) -> _T:
+        """Return what a function or class makes of this; it is made once and kept.
+
+        Args:
+            make: gives what several layers or metrics need of the whole network.
+        """
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: _T = self._derived[make]
+        return found
 
     @property
     def device(self) -> Device:

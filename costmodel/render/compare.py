@@ -12,9 +12,10 @@ from archspec.arithmetic import Rational
 from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.algebra.ranking import Order, Ranking, Stretch
+from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.document import NOTHING, VERSION, Note, plain_number
 from costmodel.analysis.standing import Said, scenario_fields, standing_notes
-from costmodel.metrics.registry import Metric, NoCountError, OpenLawError
+from costmodel.metrics.registry import Metric, NoCountError
 from costmodel.render.json import dumped
 from costmodel.render.markdown import escaped, line_of, listed
 from costmodel.render.number_format import show_amount

@@ -15,7 +15,8 @@ from archspec.layers import ALIASES, Layer
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.functions import RoundTo, absorbed, is_whole, open_divisors
+from costmodel.algebra.floors import open_divisors
+from costmodel.algebra.functions import RoundTo, absorbed, is_whole
 from costmodel.rules.backward import Backward
 from costmodel.rules.cost import Cost
 

@@ -28,8 +28,9 @@ from archspec.layers.reshape import (
     Unsqueeze,
     Upsample,
 )
+from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
-from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_positive, is_whole
+from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_whole
 from costmodel.algebra.places import Reads
 from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
 from costmodel.rules.base import (

@@ -11,13 +11,15 @@ from sympy import Expr
 from archspec import SpecError
 from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import did_you_mean
-from costmodel.algebra.domains import Domain, domain_of, symbols_of
+from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.functions import exact
 from costmodel.algebra.ranking import Ranking, rank
+from costmodel.algebra.sums import OpenLawError
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import METRICS, SEARCHED, Metric, NoCountError, OpenLawError
+from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.studies.report import Report
 from costmodel.studies.revisions import Source
 
@@ -225,7 +227,7 @@ class _Ranks:
 
     def _law(self, i: int, metric: Metric) -> Expr | None:
         """A metric in one symbol, all others at their values; None where it has no law."""
-        if metric.name in SEARCHED:
+        if metric.is_searched:
             return None
         try:
             return self._in_symbol(self.analyses[i], metric)

@@ -8,8 +8,8 @@ from sympy import Expr, S
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
-from costmodel.algebra.domains import domain_of
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.domains import domain_of
 from costmodel.analysis.peaks import Course, Race
 from costmodel.network.propagation import Counted
 from costmodel.rules.formula import show_decimal

@@ -7,7 +7,9 @@ from archspec.precision import TYPES
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.metrics.data_movement import Traffic, traffic
 from costmodel.metrics.latency import computation_time, larger, memory_time
-from costmodel.metrics.registry import METRICS, count_macs, count_model_size
+from costmodel.metrics.macs import count_macs
+from costmodel.metrics.params import count_model_size
+from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Basis
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.formula import Step, show_number, show_quantity

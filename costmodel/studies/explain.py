@@ -59,7 +59,7 @@ def _totals(analysis: Analysis) -> Explanation:
     steps = []
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
         parts = [
-            analysis.of_input(metric.name),
+            analysis.beside_layers(metric),
             *metric.parts(analysis.counted, analysis.basis),
         ]
         terms = [show_number(value) for value in map(evaluate, parts) if value]

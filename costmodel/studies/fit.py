@@ -14,7 +14,9 @@ from archspec.errors import SpecError, find_named
 from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis.analysis import Analysis
-from costmodel.metrics.registry import METRICS, Order
+from costmodel.metrics import memory_peak
+from costmodel.metrics.memory_peak import Order
+from costmodel.metrics.registry import METRICS
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
 from costmodel.studies.weight_placement import Full, full_at
@@ -203,7 +205,7 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
     needs = tuple(_need(analysis, memory, number) for memory in memories(analysis, order))
     if analysis.scenario.training is not None:
         return Fit(needs, (), None)
-    alive = {path: number(size) for path, size in analysis.alive(order).items()}
+    alive = {path: number(size) for path, size in memory_peak.memory(analysis.basis, order).items()}
     found = Fit(needs, tuple(_breaks(alive, _room(needs[-1]))), order)
     return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 

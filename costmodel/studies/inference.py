@@ -20,23 +20,19 @@ from archspec.arithmetic import Rational, tidy
 from archspec.scope import free_names
 from archspec.trees import Name, Tree
 from costmodel.algebra.conditions import condition_text
-from costmodel.algebra.domains import domain_of, last_of
+from costmodel.algebra.domains import last_of
 from costmodel.algebra.functions import Maximum, Minimum, exact
 from costmodel.algebra.monotonicity import trend
 from costmodel.algebra.piecewise_sums import summed
 from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import analyze_architecture, no_token_before
 from costmodel.metrics.data_movement import traffic, weights_read
-from costmodel.metrics.latency import memory_time, weights_time
-from costmodel.metrics.registry import (
-    Metric,
-    PerLayer,
-    count_compute_time,
-    count_least_macs,
-    count_macs,
-)
+from costmodel.metrics.latency import count_compute_time, memory_time, weights_time
+from costmodel.metrics.macs import count_least_macs, count_macs
+from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import (
@@ -155,7 +151,7 @@ def work_of(analysis: Analysis) -> Work:
 
 
 def _total(analysis: Analysis, parts: Iterable[Part], count: PerLayer) -> Expr:
-    found = Metric("", "", "", count).of(tuple(counted_in(parts)), analysis.basis)
+    found = Metric("", "", Unit(""), count).of(tuple(counted_in(parts)), analysis.basis)
     return analysis.assumed.shown(found)
 
 

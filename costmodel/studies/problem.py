@@ -12,12 +12,13 @@ from archspec import SpecError
 from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.conditions import AtLeast, Condition, Equal, condition_text
-from costmodel.algebra.domains import Domain, domain_of, symbols_of
+from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact, floor_div
 from costmodel.algebra.monotonicity import linear, trend
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import Constraint
+from costmodel.analysis.domains import domain_of
 
 End = Literal["largest", "smallest"]
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
 from costmodel.analysis.analysis import Analysis
+from costmodel.metrics.memory_peak import given_order
 from costmodel.scenario.devices import main_memory
 from costmodel.studies.report import Report, Row
 
@@ -93,7 +94,7 @@ class Profile:
     @property
     def moves(self) -> tuple[Move, ...]:
         """How the best order differs from the given one."""
-        given, best = self.analysis.given_order, self.analysis.best_order.layers
+        given, best = given_order(self.analysis.basis), self.analysis.best_order.layers
         changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
         return tuple(
             Move(best[first:last], best[last] if last < len(best) else None)

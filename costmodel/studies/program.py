@@ -49,7 +49,9 @@ def _functions(report: Report, writer: Writer) -> Iterator[Function]:
     for metric in report.totals:
         if metric.quantity is not None:
             if metric.name in report.metrics:
-                cause = f"{metric.name} is in {metric.unit}, and these functions are of integers"
+                cause = (
+                    f"{metric.name} is in {metric.unit.name}, and these functions are of integers"
+                )
                 raise SpecError(cause, hint="--format json has its law")
             continue
         if metric.name not in report.metrics and report.analysis.none_of(metric.name):
@@ -58,7 +60,7 @@ def _functions(report: Report, writer: Writer) -> Iterator[Function]:
         if law.is_Rational and not law.is_Integer:
             cause = f"{metric.name} is {law}, and these functions are of integers"
             raise SpecError(cause, hint="--format json has its law")
-        about = (f"{metric.title} in {metric.unit}:", text(law))
+        about = (f"{metric.title} in {metric.unit.name}:", text(law))
         yield Function(metric.name, about, writer.law(law))
 
 

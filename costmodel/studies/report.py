@@ -16,10 +16,10 @@ from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
 from costmodel.analysis.standing import standing_notes
-from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
+from costmodel.metrics.registry import METRICS, USUAL, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.network.receptive_field import End, end_of, ends_of
-from costmodel.rules.base import Shape, elements
+from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.scenario import PAST
 
@@ -96,14 +96,14 @@ class Report:
         """The metrics of the whole network."""
         if self.metrics:
             return tuple(METRICS[name] for name in self.metrics)
-        return tuple(metric for metric in METRICS.values() if self._is_usual(metric))
+        return tuple(metric for metric in map(find_metric, USUAL) if self._is_usual(metric))
 
     def _is_usual(self, metric: Metric) -> bool:
-        """Whether a metric is shown where none is asked for."""
+        """Return whether a usual metric is shown: what it needs is given."""
         nowhere = self.analysis.scenario.device is None
         missing = metric.of_device and (nowhere or metric.name in self.missing)
         blind = metric.of_places and not self._has_windows
-        return not (metric.on_request or missing or blind)
+        return not (missing or blind)
 
     @cached_property
     def missing(self) -> dict[str, str]:
@@ -111,8 +111,8 @@ class Report:
         found: dict[str, str] = {}
         if self.analysis.scenario.device is None or self.metrics:
             return found
-        for metric in METRICS.values():
-            if metric.of_device and not metric.on_request:
+        for metric in map(find_metric, USUAL):
+            if metric.of_device:
                 try:
                     self.analysis.value(metric.name)
                 except SpecError as error:
@@ -198,11 +198,8 @@ class Report:
             for metric in self.columns:
                 if metric.of_places:
                     continue
-                counted = metric.of_input and self.analysis.convention.counts_input
-                counts[metric.name] = elements(shape) if counted else Integer(0)
-                if metric.of_step:
-                    kept = self.analysis.step.by_path(metric.name).get(name, Integer(0))
-                    counts[metric.name] = self.analysis.law(kept)
+                beside = metric.beside(self.analysis.basis)
+                counts[metric.name] = self.analysis.law(beside.get(name, Integer(0)))
             yield Row(name, "input", name, 0, (), (shape,), counts)
 
     def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:
@@ -249,7 +246,7 @@ class Report:
         held = tuple(counted_in(group.parts, often))
         if metric.of_places and end_of(self.analysis.fields, held):
             raise NoCountError("a field ends in it")
-        if not metric.larger_of:
+        if metric.of_layers is None:
             return self._together(metric, rows)
         return self._law_of(metric, metric.of(held, self.analysis.basis))
 

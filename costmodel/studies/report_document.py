@@ -29,7 +29,8 @@ from costmodel.analysis.document import (
     quantity_in,
 )
 from costmodel.analysis.standing import scenario_fields
-from costmodel.metrics.registry import METRICS, Metric, Order
+from costmodel.metrics.memory_peak import Order, memory
+from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.formula import show_bytes, show_number
 from costmodel.studies.program import program
 from costmodel.studies.report import Report
@@ -219,7 +220,7 @@ def _peak(report: Report) -> Iterator[str]:
 
 
 def _memory(report: Report, order: Order) -> Iterator[str]:
-    alive = report.analysis.alive(order)
+    alive = memory(report.analysis.basis, order)
     path = max(alive, key=lambda path: report.number(alive[path]))
     yield f"{show_bytes(report.number(alive[path]))} (at {path})"
     if order == "best":

@@ -15,7 +15,7 @@ from archspec.errors import did_you_mean
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import SEARCHED
+from costmodel.metrics.registry import METRICS
 from costmodel.network.assumptions import read_assumptions
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
@@ -91,7 +91,8 @@ def ask_of(
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    for name in sorted(SEARCHED.intersection(name for c in wanted for name in c.metrics)):
+    asked = {name for constraint in wanted for name in constraint.metrics}
+    for name in sorted(name for name in asked if METRICS[name].is_searched):
         cause = f"{name} is searched for at numbers: no law gives it at every value of {symbol}"
         hint = f"look at values: archcost sweep SPEC --vary {symbol}=… --metric {name}"
         raise SpecError(cause, hint=hint)

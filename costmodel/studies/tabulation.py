@@ -18,7 +18,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.document import NOTHING
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import METRICS, Metric, find_metric
+from costmodel.metrics.registry import BYTES, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.conventions import find_convention
@@ -270,7 +270,7 @@ def _unit(text: str) -> tuple[str, Unit]:
 
 def units_of(metric: Metric) -> dict[str, Rational]:
     """The units that a metric's numbers can be shown in → how many base units each is."""
-    base = metric.quantity or ("B" if metric.unit == "bytes" else "")
+    base = metric.quantity or ("B" if metric.unit is BYTES else "")
     powers = DECIMAL if metric.quantity else {p: n for p, n in DECIMAL.items() if n >= 0}
     units: dict[str, Rational] = {
         f"{p}{base}": Fraction(10) ** power for p, power in powers.items()

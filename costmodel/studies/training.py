@@ -118,7 +118,7 @@ class TrainingReport:
         kept = Add(*analysis.step.activations.values())
         yield Sum("activations_kept", find_metric("activations_kept").title, kept)
         if setup.checkpoint is not Checkpoint.NONE:
-            yield Sum("made_again", "made again", analysis.made_again, self._again_note)
+            yield Sum("made_again", "made again", analysis.step.made_again, self._again_note)
         yield self._of("training_memory")
 
     @cached_property

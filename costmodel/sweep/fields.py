@@ -151,7 +151,7 @@ def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:
         return Field(metric.name, metric.title, "float", unit=metric.quantity, tree=tree)
     if metric is not None:
         kind: Kind = "whole" if _counts(sweep, metric.name) else "fraction"
-        return Field(metric.name, metric.title, kind, counted=metric.unit, tree=tree)
+        return Field(metric.name, metric.title, kind, counted=metric.unit.name, tree=tree)
     declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
     wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
     wholes |= {name: column.dtype == np.int64 for name, column in joined.items()}

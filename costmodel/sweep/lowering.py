@@ -15,6 +15,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from sympy.core.numbers import Rational
 
 from archspec.errors import SpecError
+from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import (
     Extremum,
@@ -24,7 +25,6 @@ from costmodel.algebra.functions import (
     Quotient,
     RoundTo,
     amount_of,
-    is_positive,
     plain,
 )
 

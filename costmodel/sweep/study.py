@@ -15,7 +15,7 @@ from archspec.trees import Name
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import unchecked
-from costmodel.metrics.registry import METRICS, SEARCHED, NoCountError
+from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import EVERY, networks
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
@@ -313,7 +313,7 @@ def _case(
     """One network of a sweep, the symbols that it does not vary at their values."""
     known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
-    searched = not SEARCHED.isdisjoint(query.metrics)
+    searched = any(METRICS[name].is_searched for name in query.metrics)
     case = Case(label, architecture, space, fixed, setup, names, searched)
     _require_numbers(query, case)
     return case

@@ -1,0 +1,41 @@
+"""An analysis as those see it that ask it for its numbers and closed forms, and that it asks."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sympy import Expr, Symbol
+
+from archspec.arithmetic import Rational
+from costmodel.algebra.conditions import Condition
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.metrics.registry import Metric
+from costmodel.network.context import Network
+from costmodel.network.propagation import Counted
+
+
+class Laws(Network, Protocol):
+    """The closed forms of one network, and where they hold."""
+
+    @property
+    def counted(self) -> tuple[Counted, ...]:
+        """The layers in order, with how often each counts."""
+
+    @property
+    def symbols(self) -> Mapping[str, Symbol]:
+        """The free symbols by name."""
+
+    @property
+    def demands(self) -> tuple[Condition, ...]:
+        """What must hold of the symbols."""
+
+    def parts(self, metric: Metric) -> list[Expr]:
+        """Return what the network's metric is the sum or the maximum of, layer by layer."""
+
+    def law_of(self, metric: Metric, expression: Expr) -> Expr:
+        """Return some of a metric as it is printed."""
+
+    def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
+        """Return what gives every law its value at some values of the symbols."""
+
+    def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
+        """Return whether some values make a valid network."""

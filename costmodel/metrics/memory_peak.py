@@ -1,0 +1,98 @@
+"""The bytes that are in memory while the layers work, in the spec's order or in the best one."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from sympy import Expr
+
+from archspec.trees import Tensor
+from costmodel.algebra.functions import Maximum
+from costmodel.algebra.work import budget
+from costmodel.metrics.registry import BYTES, LARGEST_OF_ALL_RUNS, Need, metric
+from costmodel.network.context import Basis
+from costmodel.network.propagation import LayerCost
+from costmodel.rules.base import elements
+
+if TYPE_CHECKING:
+    from costmodel.metrics.liveness import AtWork, Run
+    from costmodel.metrics.schedule import BestOrder
+
+Order = Literal["given", "best"]
+
+
+def run(basis: Basis) -> "Run":
+    """Return the network at work in the spec's order."""
+    from costmodel.metrics.liveness import unrolled
+
+    network, graph = basis.network.propagation, basis.network.graph
+    sizes = {Tensor(name): elements(shape) for name, shape in network.inputs.items()}
+    with budget("the turns of the repeats", network.largest_layer):
+        return unrolled(network.parts, sizes, (graph.output, *graph.sides), basis)
+
+
+def _memory_while(run: "Run", basis: Basis) -> dict[str, Expr]:
+    """Return every layer's path, with the most bytes in memory while it works."""
+    from costmodel.metrics import liveness
+
+    network = basis.network.propagation
+    found: dict[str, list[Expr]] = {layer.node.path: [] for layer in network.layers}
+    with budget("the bytes in memory", network.largest_layer):
+        for layer, size in liveness.memory(run):
+            found[layer.node.path].append(size)
+    return {path: Maximum(*sizes) for path, sizes in found.items()}
+
+
+def memory(basis: Basis, order: Order) -> Mapping[str, Expr]:
+    """Return every layer's path, with the most bytes in memory while it works in an order."""
+    return basis.derived(_given if order == "given" else _best)
+
+
+def _given(basis: Basis) -> Mapping[str, Expr]:
+    return _memory_while(basis.derived(run), basis)
+
+
+def _best(basis: Basis) -> Mapping[str, Expr]:
+    return basis.derived(best_order).memory
+
+
+def best_order(basis: Basis) -> "BestOrder":
+    """Return the order of the layers with the least peak memory at the symbols' values.
+
+    The closed forms are those of that order, and hold at all values.
+    """
+    from costmodel.metrics import schedule
+
+    evaluate = basis.network.evaluator
+    order = schedule.best_order(basis.derived(run), evaluate)
+    return order.with_memory(_memory_while(order.run, basis), evaluate)
+
+
+def given_order(basis: Basis) -> tuple[str, ...]:
+    """Return the paths of the layers as they work; of a repeat in its first turn, then a later."""
+    events = basis.derived(run).events
+    return tuple(event.layer.node.path for event in events if event.layer is not None)
+
+
+def at_work(basis: Basis) -> "Iterator[AtWork]":
+    """Yield every layer in every turn that is told apart, with the bytes in memory then."""
+    from costmodel.metrics import liveness
+
+    return liveness.at_work(basis.derived(run))
+
+
+@metric("memory_peak", "peak memory", BYTES, LARGEST_OF_ALL_RUNS, needs=(Need.SCHEDULE,))
+def count_memory(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes that are in memory while a layer works: what it reads and makes, and what is kept."""
+    return memory(basis, "given")[layer.node.path]
+
+
+@metric(
+    "memory_peak_best",
+    "peak memory, best order",
+    BYTES,
+    LARGEST_OF_ALL_RUNS,
+    needs=(Need.SCHEDULE, Need.SEARCH),
+)
+def count_memory_in_best_order(layer: LayerCost, basis: Basis) -> Expr:
+    """Bytes that are in memory while a layer works, in the order with the least peak."""
+    return memory(basis, "best")[layer.node.path]

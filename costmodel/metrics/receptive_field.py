@@ -1,0 +1,99 @@
+"""The places of the input that a layer sees: how many, how far apart, and how far beyond its edge.
+
+The network's field is the largest of its layers', which is that of the map before the head that
+pools or flattens it. Where a layer sees everything and places go on behind it, as in attention,
+there is none.
+"""
+
+from sympy import Expr
+
+from costmodel.algebra.places import OpenPlacesError
+from costmodel.algebra.work import budget
+from costmodel.metrics.registry import (
+    LARGEST,
+    METRICS,
+    Metric,
+    Need,
+    NoCountError,
+    OpenFieldError,
+    Unit,
+    no_count,
+)
+from costmodel.network.context import Basis
+from costmodel.network.propagation import LayerCost
+from costmodel.network.receptive_field import (
+    Fields,
+    Measure,
+    end_of,
+    fields_of,
+    measured,
+    padding_of,
+    size_of,
+    stride_of,
+)
+
+
+def fields(basis: Basis) -> Fields:
+    """Return what every layer of a network sees of its inputs."""
+    network = basis.network.propagation
+    with budget("the receptive fields", network.largest_layer):
+        return fields_of(network)
+
+
+def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
+    """Register a measure of what a layer's output sees of an axis of the input."""
+
+    def count(layer: LayerCost, basis: Basis) -> Expr:
+        try:
+            found = measured(basis.derived(fields).reaches[layer.node.path], measure)
+        except OpenPlacesError as error:
+            cause = f"{name} is none: of {layer.node.path}, {error}"
+            hint = "fix symbols with --set"
+            raise OpenFieldError(cause, hint=hint, origin=layer.node.origin) from None
+        if isinstance(found, str):
+            raise no_count(name, found, layer)
+        return found
+
+    def require(basis: Basis) -> None:
+        """Raise the error that says why the network has none, if it has none."""
+        counted = tuple(basis.network.propagation.counted)
+        end = end_of(basis.derived(fields), counted)
+        if end is not None:
+            layers = (each.layer for each in counted)
+            raise no_count(name, str(end), next(x for x in layers if _is_in(x, end.path)))
+        if not METRICS[name].parts(counted, basis):
+            raise no_count(name, _no_places(basis))
+
+    def _no_places(basis: Basis) -> str:
+        """Return why no layer has one: the cause of the last."""
+        for layer in reversed(basis.network.propagation.layers):
+            try:
+                count(layer, basis)
+            except NoCountError as error:
+                return error.cause.partition(": ")[2]
+        return "there is no layer"
+
+    count.__doc__ = doc
+    unit = Unit("elements of an axis of the input")
+    METRICS.add(Metric(name, title, unit, count, LARGEST, (Need.PLACES,), require=require))
+
+
+def _is_in(layer: LayerCost, path: str) -> bool:
+    return layer.node.path.startswith(path)
+
+
+_of_places(
+    "receptive_field", "receptive field", "Places that an element of the output sees.", size_of
+)
+_of_places(
+    "effective_stride",
+    "effective stride",
+    "Places between what two neighbours of the output see.",
+    stride_of,
+)
+_of_places(
+    "effective_padding",
+    "effective padding",
+    "Places before the input's first that the output's first element sees.",
+    padding_of,
+)
