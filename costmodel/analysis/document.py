@@ -136,7 +136,7 @@ SHARE = Kind(lambda part: f"{float(100 * part):.1f} %")
 
 def quantity_in(unit: str) -> Kind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda value: show_quantity(value, unit), lambda value: str(float(value)))
+    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0))
 
 
 class Column(NamedTuple):
@@ -256,7 +256,7 @@ class Document:
 
     title: str
     blocks: Callable[[], Iterator[Block]]
-    data: Callable[[], dict[str, Any]] | None = None
+    data: Callable[[], dict[str, Any]]
     source: str = ""
     rows: Callable[[], Table] | None = None
     program: "Callable[[Language], Program] | None" = None

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import find_named
-from costmodel.cli.options import ViewFormat
+from costmodel.cli.options import DocumentFormat
 
 
 def hardware(
@@ -15,14 +14,16 @@ def hardware(
     ] = None,
     /,
     *,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
 ) -> None:
     """List the devices there are, or every figure of some with its source."""
-    from costmodel.render.hardware import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.scenario.devices import built_in_profiles, find_profile
+    from costmodel.studies.hardware import figures, overview
 
-    views = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     if devices:
-        print(views.figures([find_profile(device) for device in devices]), end="")
+        document = figures([find_profile(device) for device in devices])
     else:
-        print(views.overview(built_in_profiles()), end="")
+        document = overview(built_in_profiles())
+    print(render(document), end="")

@@ -10,6 +10,7 @@ from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
     Depth,
+    DocumentFormat,
     Given,
     Spec,
     Stored,
@@ -19,10 +20,8 @@ from costmodel.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from costmodel.metrics.memory_peak import Order as Layers
-    from costmodel.render.fit import Solved
+    from costmodel.render import Renderer
 
 
 def energy(
@@ -57,7 +56,7 @@ def fit(
         str | None, Parameter(help="Find the largest value of a symbol that fits.")
     ] = None,
     order: Order = "given",
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> int:
     """Show whether a network fits a device, and where not; exit status 1 if not.
@@ -65,30 +64,29 @@ def fit(
     What lies there are weights and activations, the cache with ``--past``, and with
     ``--optimizer`` all that a step of training keeps.
     """
-    from costmodel.render.fit import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.fit import find_order
     from costmodel.studies.fit import fit as verdict
+    from costmodel.studies.fit_document import document
     from costmodel.studies.report import Report
 
-    views = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     chosen = find_order(order, given.scenario)
     given.scenario.device_for("what fits")
     if for_ is not None:
-        return _largest(spec, for_, chosen, views.solved, given)
+        return _largest(spec, for_, chosen, render, given)
     analysis, found = given.worked_out(
         spec, lambda each: (each, verdict(each, order=chosen)), laws=False
     )
-    print(views.verdict(Report(analysis, found.metrics), found), end="")
+    print(render(document(Report(analysis, found.metrics), found)), end="")
     return int(not found.fits)
 
 
-def _largest(
-    spec: str, name: str, order: "Layers", render: "Callable[[Solved], str]", given: Given
-) -> int:
+def _largest(spec: str, name: str, order: "Layers", render: "Renderer", given: Given) -> int:
     """The largest value of a symbol at which a network fits; 1 if there is none."""
-    from costmodel.render.fit import Solved
     from costmodel.studies.fit import fit as verdict
     from costmodel.studies.fit import memories
+    from costmodel.studies.fit_document import solved
     from costmodel.studies.problem import Verdict
     from costmodel.studies.solve import ask_of
 
@@ -98,5 +96,5 @@ def _largest(
     there = None
     if answer.at is not None:
         there = verdict(analysis, analysis.laws_at({name: answer.at.value}), order)
-    print(render(Solved(question, answer, there)), end="")
+    print(render(solved(question, answer, there)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

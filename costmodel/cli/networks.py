@@ -10,6 +10,7 @@ from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
+    DocumentFormat,
     Given,
     Metrics,
     Spec,
@@ -83,14 +84,15 @@ def explain(
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
     /,
     *,
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""
-    from costmodel.render.explanation import render
-    from costmodel.studies.explain import explain as explanations
+    from costmodel.render import find_renderer
+    from costmodel.studies.explain import document
 
-    analysis = given.analysis(spec, numbers_suffice=True)
-    print(render(analysis, explanations(analysis, layer)), end="")
+    render = find_renderer(format)
+    print(render(document(given.analysis(spec, numbers_suffice=True), layer)), end="")
 
 
 def sensitivity(

@@ -55,6 +55,9 @@ Depth = Annotated[
 ]
 Format = Annotated[str, Parameter(help=f"How to show it: {', '.join(FORMATS)}.")]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
+DocumentFormat = Annotated[
+    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
+]
 
 
 def name_metrics() -> None:

@@ -5,16 +5,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
-from costmodel.cli.options import ViewFormat, require_values
+from archspec.errors import SpecError
+from costmodel.cli.options import DocumentFormat, require_values
 from costmodel.cli.tell import tell_all
 
 
-def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")], /) -> int:
+def check(
+    specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")],
+    /,
+    *,
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+) -> int:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
-    from costmodel.render.check_report import render
-    from costmodel.studies.facts import Finding, check_facts, spec_files
+    from costmodel.render import find_renderer
+    from costmodel.studies.facts import Finding, check_facts, document, spec_files
 
+    render = find_renderer(format)
     findings: list[Finding] = []
     errors: list[SpecError] = []
     for spec in spec_files(specs):
@@ -25,7 +31,7 @@ def check(specs: Annotated[list[str], Parameter(help="Specs, or folders of specs
     if not (findings or errors):
         raise SpecError("these specs expect nothing", hint="write facts under expect")
     if findings:
-        print(render(findings), end="")
+        print(render(document(findings)), end="")
     tell_all(chain.from_iterable(bad.messages for bad in errors[:-1]))
     if errors:
         raise errors[-1]
@@ -40,16 +46,17 @@ def prove(
         list[str] | None,
         Parameter(help="Laws by name; all where not given."),
     ] = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws
-    from costmodel.render.proofs import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.prove import built_in_files, prove, select
+    from costmodel.studies.prove_document import document
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     require_values("--law", law)
     laws = [each for file in files or built_in_files() for each in read_laws(file)]
     proofs = [prove(each) for each in select(laws, law or ())]
-    print(render(proofs), end="")
+    print(render(document(proofs)), end="")
     return int(not all(proof.holds for proof in proofs))

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
-from costmodel.cli.options import NOTHING_GIVEN, Given, Spec, require_values
+from archspec.errors import SpecError
+from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, require_values
 
 Wanted = Annotated[str, Parameter(help="The symbol that is wanted.")]
 Constraints = Annotated[
@@ -25,18 +25,19 @@ def solve(
     largest: Annotated[bool, Parameter(help="Ask for the largest value.")] = False,
     smallest: Annotated[bool, Parameter(help="Ask for the smallest value.")] = False,
     step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
-    format: Annotated[str, Parameter(help="How to show it: table or json.")] = "table",  # noqa: A002
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
-    from costmodel.render.solution import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.problem import Verdict
     from costmodel.studies.solve import ask
+    from costmodel.studies.solve_document import document
 
     if largest and smallest:
         raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
     require_values("--where", where)
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     question, answer = ask(
         spec,
         for_,
@@ -48,5 +49,5 @@ def solve(
         assume=given.assumed,
         scenario=given.scenario,
     )
-    print(render(question, answer), end="")
+    print(render(document(question, answer)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

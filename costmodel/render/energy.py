@@ -17,12 +17,12 @@ from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import NOTHING
 from costmodel.metrics.energy import LayerEnergy, Origin
-from costmodel.render.hardware import shown, shown_bytes
 from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.terminal import draw_block, drawn, entries, heading, print_whole
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
+from costmodel.studies.hardware import shown, shown_bytes
 from costmodel.studies.report import Report, Row
 from costmodel.studies.report_document import document as report_document
 from costmodel.studies.report_document import head, notes, quantity, symbolic_table

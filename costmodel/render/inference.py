@@ -17,11 +17,11 @@ from costmodel.analysis.document import Note, plain_number
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
-from costmodel.render.hardware import shown_bytes
 from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
+from costmodel.studies.hardware import shown_bytes
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document as report_document

@@ -14,12 +14,12 @@ from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.render import markdown as markdown_form
 from costmodel.render import terminal
-from costmodel.render.hardware import shown
 from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.terminal import drawn, entries, heading, print_whole
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.studies.crossover import Crossover, Crossovers
+from costmodel.studies.hardware import shown
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document as report_document
 from costmodel.studies.report_document import head, notes

@@ -60,7 +60,7 @@ def line_of(cells: list[str]) -> str:
 def _entries(block: Entries) -> Iterator[str]:
     sign = " = " if block.are_equations else ": "
     for label, cell in block.entries:
-        yield rf"{escaped(label) + sign if label else ''}{MARKUP.cell(cell)}\par"
+        yield rf"{escaped(label.strip()) + sign if label else ''}{MARKUP.cell(cell)}\par"
 
 
 def _shape(shape: Shape) -> str:

@@ -21,14 +21,19 @@ def render(document: Document) -> str:
                 lines += _entries(block)
             case Line(text, style):
                 shown = MARKUP.cell(text)
-                lines.append(f"**{shown}**" if style else shown)
+                lines.append(f"**{shown}**" if style == "bold" else shown)
         before = block
     return "\n".join(lines) + "\n"
 
 
 def is_list(block: Block | None) -> bool:
-    """Return whether a part of a document ends with a list."""
-    return isinstance(block, Entries) or (isinstance(block, Table) and bool(block.where))
+    """Return whether a part of a document ends with a list, which what follows goes on with."""
+    match block:
+        case Entries():
+            return not block.are_equations
+        case Table():
+            return bool(block.where)
+    return False
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -27,6 +27,9 @@ from costmodel.render.markup import Markup, in_plain, labelled
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
 
+NARROW = (0, 1, 0, 0)
+"""The room around the cells of a table that fits a terminal only so."""
+
 MARKUP = Markup(str, str, ClosedForm.text, in_plain)
 
 STYLES = {"good": "bold green", "bad": "bold red"}
@@ -107,6 +110,7 @@ def drawn(draw: Callable[[Console], None]) -> str:
     console = _Console(
         file=buffer,
         width=terminal.width,
+        height=terminal.height,  # without it a dumb terminal takes no width but its own
         color_system=terminal.color_system,  # type: ignore[arg-type]
         force_terminal=terminal.is_terminal,
         highlight=False,
@@ -131,12 +135,18 @@ def _grid(table: Table) -> Grid:
     return grid
 
 
-def print_whole(table: Grid, console: Console) -> None:
-    """Draw a table of which no cell is cut: where the terminal is too narrow, it breaks lines."""
-    width = console.width
+def print_whole(grid: Grid, console: Console) -> None:
+    """Draw a table of which no cell is cut: where the terminal is too narrow, it breaks lines.
+
+    One that just does not fit has less room between its columns.
+    """
+    width, usual = console.width, grid.padding
     console.width = MAX_WIDTH
-    console.width = max(width, console.measure(table).maximum)
-    console.print(table)
+    if console.measure(grid).maximum > width + 1:  # the last sign is a space
+        grid.padding = NARROW
+        grid.padding = NARROW if console.measure(grid).maximum <= width + 1 else usual
+    console.width = max(width, console.measure(grid).maximum)
+    console.print(grid)
     console.width = width
 
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sympy import S
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import Block, Document, Entries, Entry, Line, entries
 from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
@@ -15,6 +16,8 @@ from costmodel.rules.formula import Step, show_number
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies.data_movement import movement
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import head
 
 
 class Explanation(NamedTuple):
@@ -174,3 +177,41 @@ class _Explainer:
 def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
     """The loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
     return [loop for name in names for loop in nest.over([name]) if name != BATCH]
+
+
+def document(analysis: Analysis, layer: str | None = None) -> Document:
+    """Return the document of how the numbers of a network come to be.
+
+    Args:
+        analysis: the network.
+        layer: the layer, or all of a kind; else everything.
+
+    Raises:
+        SpecError: there is no such layer.
+    """
+    explanations = tuple(explain(analysis, layer))
+
+    def blocks() -> Iterator[Block]:
+        for each in explanations:
+            yield Line(f"{each.name}  {each.shapes}", "bold")
+            steps = (Entry(f"  {step.name}", _chain(step)) for step in each.steps)
+            yield Entries(tuple(steps), are_equations=True)
+        yield entries(Report(analysis).standing)
+
+    def data() -> dict[str, Any]:
+        explained = [
+            {
+                "name": each.name,
+                "shapes": each.shapes,
+                "steps": [step._asdict() for step in each.steps],
+            }
+            for each in explanations
+        ]
+        return {**head(Report(analysis)), "explanations": explained}
+
+    return Document(analysis.graph.name, blocks, data)
+
+
+def _chain(step: Step) -> str:
+    """Return ``rule = numbers = value``, each once."""
+    return " = ".join(dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))

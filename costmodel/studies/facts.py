@@ -1,19 +1,31 @@
 """Published facts: what a spec expects, beside what its laws give."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import floor
 from os.path import isdir
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational, tidy
 from archspec.header import Fact, Rounding
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import (
+    COUNT,
+    VERSION,
+    Block,
+    Cell,
+    Column,
+    Document,
+    Line,
+    plain_number,
+    table_of,
+)
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import find_metric
 from costmodel.network.networks import expanded
+from costmodel.rules.formula import show_decimal, show_number
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 
@@ -97,3 +109,52 @@ def rounded(value: Rational, rounding: Rounding | None) -> Rational:
         return value
     units = Fraction(value) / Fraction(rounding.to)
     return floor(units) if rounding.how == "floor" else floor(units + Fraction(1, 2))
+
+
+COLUMNS = (
+    *(Column("verdict", ""), Column("spec", "spec"), Column("fact", "fact")),
+    *(Column(name, name, COUNT) for name in ("published", "ours", "difference")),
+    *(Column("rounded", ""), Column("source", "source")),
+)
+
+
+def document(findings: Sequence[Finding]) -> Document:
+    """Return the document of some findings: a line for each, then how many passed."""
+    failed = sum(not finding.passes for finding in findings)
+
+    def blocks() -> Iterator[Block]:
+        yield table_of(COLUMNS, map(_cells, findings))
+        yield Line(f"{len(findings) - failed} passed, {failed} failed")
+
+    def data() -> dict[str, Any]:
+        return {"archcost": VERSION, "facts": list(map(_data, findings))}
+
+    return Document("", blocks, data)
+
+
+def _data(finding: Finding) -> dict[str, Any]:
+    fact = finding.fact
+    return {
+        "spec": finding.spec,
+        "metric": fact.metric,
+        "convention": fact.convention or "lecture",
+        "symbols": {name: plain_number(value) for name, value in fact.at.items()},
+        "published": plain_number(fact.value),
+        "value": plain_number(finding.value),
+        "shown": plain_number(finding.shown),
+        "passes": finding.passes,
+        "source": fact.source,
+    }
+
+
+def _cells(finding: Finding) -> tuple[Cell, ...]:
+    fact = finding.fact
+    setting = ", ".join(f"{name}={show_decimal(value)}" for name, value in fact.at.items())
+    return (
+        "PASS" if finding.passes else "FAIL",
+        finding.spec,
+        f"{fact.metric} ({fact.convention or 'lecture'}{', ' * bool(setting)}{setting})",
+        *(fact.value, finding.shown, finding.difference),
+        "" if fact.rounded is None else f"× {show_number(fact.rounded.to)}",
+        fact.source,
+    )

@@ -1,36 +1,33 @@
-"""An answer for the terminal and as JSON: the value, the numbers there and beyond, the proof."""
+"""The document of an answer: the value, the numbers there and beyond it, the proof."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from rich.console import Console
-
 from archspec.arithmetic import Rational
-from costmodel.analysis.document import VERSION, Note, plain_number
+from costmodel.analysis.document import VERSION, Block, Document, Note, entries, plain_number
 from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
-from costmodel.render.json import dumped
-from costmodel.render.terminal import drawn, entries, styled
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.studies.problem import Answer, Question, Sample, Verdict
 
-Renderer = Callable[[Question, Answer], str]
 
-
-def _table(question: Question, answer: Answer) -> str:
+def document(question: Question, answer: Answer) -> Document:
+    """Return the document of an answer."""
     held = " and ".join(dict.fromkeys(c.text for c in question.constraints))
-    asked = f"{question.analysis.graph.name}: the {answer.end} {question.name} with {held}"
 
-    def draw(console: Console) -> None:
-        console.print(styled(asked, "bold"), soft_wrap=True)
-        console.print()
-        entries((*told(question, answer), *standing(question)), console)
+    def blocks() -> Iterator[Block]:
+        yield entries((*told(question, answer), *standing(question)))
 
-    return drawn(draw)
+    return Document(
+        title=f"{question.analysis.graph.name}: the {answer.end} {question.name} with {held}",
+        blocks=blocks,
+        data=partial(data, question, answer),
+    )
 
 
 def told(question: Question, answer: Answer) -> list[Note]:
-    """The answer as labels and what they stand for."""
+    """Return the answer as labels and what they stand for."""
     rows = [(question.name, _value(answer)), *_samples(question, answer)]
     rows.append(("searched", _searched(question, answer)))
     notes = (("proved" if n.endswith("by its form") else "tried", n) for n in answer.notes)
@@ -38,13 +35,13 @@ def told(question: Question, answer: Answer) -> list[Note]:
 
 
 def standing(question: Question) -> Iterator[Note]:
-    """What it stands on: the values of the other symbols, what is assumed, what counts."""
+    """Return what the answer stands on: the values of the other symbols, what counts."""
     at = ", ".join(f"{name} = {show_decimal(value)}" for name, value in _fixed(question).items())
     return standing_notes(question.analysis, at=at, conditions=())
 
 
 def _fixed(question: Question) -> dict[str, Rational]:
-    """The values of the other symbols."""
+    """Return the values of the other symbols."""
     analysis, open_ones = question.analysis, {question.name, *question.analysis.assumed.derived}
     return {n: value for n, value in analysis.graph.values.items() if n not in open_ones}
 
@@ -82,7 +79,7 @@ def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
 
 
 def _nothing_beyond(question: Question, answer: Answer) -> str:
-    """The reason why no numbers are shown beyond a value."""
+    """Return the reason why no numbers are shown beyond a value."""
     assert answer.value is not None
     step = question.domain.step or 0
     next_one = answer.value + (step if answer.end == "largest" else -step)
@@ -113,12 +110,8 @@ def _searched(question: Question, answer: Answer) -> str:
     return f"{values} {ends}"
 
 
-def _json(question: Question, answer: Answer) -> str:
-    return dumped(document(question, answer))
-
-
-def document(question: Question, answer: Answer) -> dict[str, Any]:
-    """The answer as plain data."""
+def data(question: Question, answer: Answer) -> dict[str, Any]:
+    """Return the answer as JSON has it."""
     analysis = question.analysis
     return {
         "archcost": VERSION,
@@ -153,7 +146,3 @@ def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
         for name, value in sample.numbers.items()
     }
     return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
-
-
-FORMATS: dict[str, Renderer] = {"table": _table, "json": _json}
-"""The formats of an answer."""

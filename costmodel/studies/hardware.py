@@ -1,0 +1,176 @@
+"""Hardware profiles: all at a glance, or every figure of some with its source."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from archspec.arithmetic import Rational
+from archspec.hardware import (
+    AccessFigure,
+    BandwidthFigure,
+    CapacityFigure,
+    EnergyFigure,
+    Figure,
+    FrequencyFigure,
+    PowerFigure,
+    Profile,
+    RateFigure,
+)
+from archspec.quantities import BINARY, DECIMAL
+from costmodel.analysis.document import (
+    FIGURE,
+    VERSION,
+    Block,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Line,
+    entries,
+    plain_number,
+    table_of,
+)
+from costmodel.scenario.devices import main_memory, shown_ridge
+
+MAIN_TYPES = ("fp32", "bf16", "fp16", "int8")
+"""The types whose peaks stand in the overview."""
+
+HEAD = (*MAIN_TYPES, "memory", "GB/s", "ridge", "W")
+
+NOTES = {
+    "peaks": "dense operations per second, two per multiply-accumulate",
+    "memory": "the furthest that can be written, and how fast it is read",
+    "ridge": "operations per byte above which that memory is not the limit",
+}
+"""What the columns of the overview mean."""
+
+
+def overview(profiles: Sequence[Profile]) -> Document:
+    """Return the document of all devices: a row for each, and what has energies alone."""
+
+    def blocks() -> Iterator[Block]:
+        columns = (Column("device", "device"), *(Column(name, name, FIGURE) for name in HEAD))
+        yield table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
+        energies = (p for p in profiles if not p.fields.memory)
+        names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
+        yield entries((*NOTES.items(), *names))
+
+    return Document("", blocks, lambda: _data(profiles))
+
+
+def figures(profiles: Sequence[Profile]) -> Document:
+    """Return the document of some profiles: every figure, with the number of its source."""
+
+    def blocks() -> Iterator[Block]:
+        for profile in profiles:
+            yield from _figures(profile)
+
+    return Document("", blocks, lambda: _data(profiles))
+
+
+FIGURES = (
+    Column("figure", "figure"),
+    Column("value", "value", FIGURE),
+    Column("source", "source", FIGURE),
+)
+
+
+def _figures(profile: Profile) -> Iterator[Block]:
+    yield Line(profile.fields.name, "bold")
+    yield Line(Code(profile.key), "dim")
+    if profile.fields.doc:
+        yield Line(profile.fields.doc)
+    cited = dict.fromkeys((figure.source, figure.read) for _, figure in profile.figures)
+    numbers = {source: f"[{number}]" for number, source in enumerate(cited, 1)}
+    rows = (
+        (Code(place), shown(figure, place), numbers[figure.source, figure.read])
+        for place, figure in profile.figures
+    )
+    yield table_of(FIGURES, rows)
+    yield entries((f"{number} {read}", source) for (source, read), number in numbers.items())
+
+
+def _cells(profile: Profile) -> tuple[Cell, ...]:
+    """Return a device's row of the overview."""
+    peaks, power = profile.fields.operations, profile.fields.power
+    level = main_memory(profile)
+    ridge = shown_ridge(profile)
+    return (
+        Code(profile.key),
+        *(_rate(peaks[dtype].value) if dtype in peaks else None for dtype in MAIN_TYPES),
+        shown_bytes(level.capacity.value),
+        f"{float(level.bandwidth.value) / 1e9:g}" if level.bandwidth else None,
+        f"{float(ridge.value):.3g} {ridge.dtype}" if ridge else None,
+        f"{float(power.value):g}" if power else None,
+    )
+
+
+def _rate(value: Rational) -> str:
+    """A peak to three digits, as 36.2T."""
+    return scaled(value, "", " kMGT", digits=3 if value < 10**15 else 4).replace(" ", "")
+
+
+def scaled(value: Rational, unit: str, prefixes: str, digits: int = 6) -> str:
+    """A quantity with the largest of the prefixes, which rise, that it reaches; else the first."""
+    powers = {prefix.strip(): DECIMAL[prefix.strip()] for prefix in prefixes}
+    fitting = [prefix for prefix, power in powers.items() if value >= Fraction(10) ** power]
+    prefix = fitting[-1] if fitting else prefixes[0].strip()
+    return f"{float(value / Fraction(10) ** powers[prefix]):.{digits}g} {prefix}{unit}"
+
+
+def shown_bytes(value: Rational) -> str:
+    """A capacity: with a binary prefix where that takes at most one decimal, else a decimal one."""
+    prefix = max(
+        (p for p, n in BINARY.items() if value >= 2**n), key=BINARY.__getitem__, default=""
+    )
+    tenths = Fraction(10 * value, 2 ** BINARY.get(prefix, 0))
+    if prefix and tenths.denominator == 1:
+        return f"{float(tenths) / 10:g} {prefix}B"
+    return scaled(value, "B", " kMGT")
+
+
+def shown(figure: Figure, place: str) -> str:
+    """A figure with its unit; a rate of integers is no rate of FLOPs."""
+    match figure:
+        case RateFigure():
+            unit = "OP/s" if place.split(".")[-1].startswith("int") else "FLOP/s"
+            return scaled(figure.value, unit, " kMGT")
+        case CapacityFigure():
+            return shown_bytes(figure.value)
+        case BandwidthFigure():
+            return scaled(figure.value, "B/s", " kMG")
+        case AccessFigure():
+            of = f" of {shown_bytes(figure.capacity)}" if figure.capacity else ""
+            return f"{scaled(figure.value, 'J', 'p')} per {figure.bits} bits{of}"
+        case EnergyFigure():
+            return scaled(figure.value, "J", "p")
+        case FrequencyFigure():
+            return scaled(figure.value, "Hz", " kMG")
+        case PowerFigure():
+            return scaled(figure.value, "W", "m ")
+    raise TypeError(f"a figure of unknown dimension: {figure}")
+
+
+def _data(profiles: Sequence[Profile]) -> dict[str, Any]:
+    """Return every figure in base units: operations and bytes per second, bytes, joules, hertz."""
+    return {"archcost": VERSION, "hardware": list(map(_profile, profiles))}
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    ridge = shown_ridge(profile)
+    return {
+        "device": profile.key,
+        **{name: _plain(part) for name, part in profile.fields if name != "archspec"},
+        "ridge": {"type": ridge.dtype, "value": float(ridge.value)} if ridge else None,
+    }
+
+
+def _plain(part: Any) -> Any:
+    """Classes as mappings, in the order of their fields; numbers as JSON has them."""
+    if part is None or isinstance(part, str):
+        return part
+    if isinstance(part, Rational):
+        return plain_number(part)
+    return {
+        name: _plain(inner) for name, inner in (part.items() if isinstance(part, dict) else part)
+    }
