@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -15,6 +16,7 @@ from archspec.errors import SpecError
 from archspec.layers import KINDS
 from archspec.reference import language_reference
 from costmodel import analyze
+from costmodel.docs.reference import metrics_reference
 from tests.conftest import ROOT, Run
 
 BLOCK = re.compile(r"(?<=```console\n)(\$ .*?\n)(.*?)(?=```)", re.DOTALL)
@@ -116,11 +118,17 @@ def test_the_readme_quotes_our_specs() -> None:
     assert all(map(is_quoted, blocks))
 
 
-def test_the_language_reference_is_up_to_date(request: pytest.FixtureRequest) -> None:
-    page = ROOT / "docs" / "language.md"
+REFERENCES = [("language.md", language_reference), ("metrics.md", metrics_reference)]
+
+
+@pytest.mark.parametrize(("name", "reference"), REFERENCES)
+def test_a_reference_is_up_to_date(
+    name: str, reference: Callable[[], str], request: pytest.FixtureRequest
+) -> None:
+    page = ROOT / "docs" / name
     if request.config.getoption("--overwrite"):
-        page.write_text(language_reference(), encoding="utf-8")
-    assert page.read_text(encoding="utf-8") == language_reference()
+        page.write_text(reference(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == reference()
 
 
 def test_the_readme_opens_with_the_first_command() -> None:

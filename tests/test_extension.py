@@ -1,12 +1,18 @@
-"""Kinds and questions from elsewhere: another distribution adds them, and no file of ours knows."""
+"""Kinds, metrics and questions from elsewhere, which no file of ours knows."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from tests.conftest import Run
+from costmodel.metrics.macs import count_macs
+from costmodel.metrics.registry import BYTES, metric
+from tests.conftest import ROOT, Run
 
 MODULE = '''
 """Haar wavelets."""
@@ -92,6 +98,99 @@ def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
     done = archcost(str(elsewhere / "net.yaml"))
     assert done.returncode == 2
     assert "unknown kind 'haar'" in done.stderr
+
+
+METRIC = '''
+"""Gains of wavelets."""
+
+from sympy import Expr, Integer
+
+from costmodel.metrics.registry import SUM_OF_COPIES, Unit, metric
+from costmodel.network.context import Basis
+from costmodel.network.propagation import LayerCost
+
+
+@metric("gains", "#gains", Unit("gains"), SUM_OF_COPIES)
+def count_gains(layer: LayerCost, basis: Basis) -> Expr:
+    """Gains that wavelets learn."""
+    return sum((p.size for p in layer.cost.parameters if p.name == "gain"), Integer(0))
+'''
+
+
+@pytest.fixture
+def measured(elsewhere: Path) -> dict[str, str]:
+    """The same folder with a metric beside the kind; the environment in which it is found."""
+    (elsewhere / "gains.py").write_text(METRIC, encoding="utf-8")
+    points = elsewhere / "waves-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"{points.read_text()}[archcost.metrics]\ngains = gains\n")
+    return {"PYTHONPATH": str(elsewhere)}
+
+
+def test_a_metric_from_elsewhere_counts(
+    elsewhere: Path, measured: dict[str, str], archcost: Run
+) -> None:
+    net = str(elsewhere / "net.yaml")
+    done = archcost(net, "--metric", "gains", "params", "--format", "csv", **measured)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(",") for line in done.stdout.splitlines()]
+    assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
+        ["gains", "params"],
+        ["8", "8"],
+        ["8", "56"],
+    ]
+
+
+def test_a_metric_from_elsewhere_is_a_name_in_expressions(
+    elsewhere: Path, measured: dict[str, str], archcost: Run
+) -> None:
+    net = str(elsewhere / "net.yaml")
+    done = archcost(
+        "sweep", net, "--vary", "l=32,64", "--metric", "macs/gains", "--format", "csv", **measured
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split(",")[-1] for line in done.stdout.splitlines()][1:] == ["84.0", "180.0"]
+
+
+def test_kinds_and_metrics_from_elsewhere_are_listed(
+    measured: dict[str, str], archcost: Run
+) -> None:
+    """In the help, in the schema and in what pages are generated from, by themselves."""
+    help_text = " ".join(archcost("--help", **measured).stdout.replace("│", " ").split())
+    assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
+    assert '"haar"' in archcost("schema", **measured).stdout
+    script = (
+        "from archspec.layers import load_kinds\n"
+        "from archspec.reference import language_reference\n"
+        "from costmodel.docs.reference import metrics_reference\n"
+        "assert not list(load_kinds())\n"
+        "print(language_reference(), metrics_reference())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | measured | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert "### `haar`\n" in done.stdout
+    shown = "| `gains` | #gains | gains | sum over all copies of the weights | "
+    assert f"{shown}Gains that wavelets learn. |  |\n" in done.stdout
+
+
+def test_a_metric_that_cannot_be_imported_is_told(
+    elsewhere: Path, measured: dict[str, str], archcost: Run
+) -> None:
+    (elsewhere / "gains.py").write_text("1/0\n")
+    done = archcost(str(elsewhere / "net.yaml"), "--metric", "gains", **measured)
+    assert done.returncode == 2
+    assert "unknown metric 'gains'" in done.stderr
+    assert "the metrics of 'waves' are missing, since gains fails: ZeroDivisionError" in done.stderr
+
+
+def test_a_metric_is_registered_once() -> None:
+    with pytest.raises(ValueError, match="metric 'macs' is registered twice"):
+        metric("macs", "MACs", BYTES)(count_macs)
 
 
 MASKED = '''

@@ -3,7 +3,8 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,40 @@ from archspec.layers import KINDS, Layer, kind
 from costmodel.rules.base import cost_rule, find_cost_rule, find_shape_rule, shape_rule
 from tests.conftest import ROOT
 
+ROOMS = (
+    *("archspec", "algebra", "rules", "scenario", "network", "metrics", "analysis"),
+    *("studies", "render", "docs", "cli"),
+)
+"""The rooms, each of which may import those before it."""
 
-def imports(file: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+RANK = {room: i for i, room in enumerate(ROOMS)} | {"sweep": ROOMS.index("studies")}
+
+FILES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+    for package in ("archspec", "costmodel")
+    for file in sorted((ROOT / package).rglob("*.py"))
+}
+"""Module → its file."""
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """The modules that a file imports, wherever in it: lazily and for types, too."""
+    found: set[str] = set()
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+            assert node.module is not None, f"{file} imports by a relative name"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & FILES.keys()
+            found |= set() if inner <= FILES.keys() else {node.module}
+    return frozenset(found)
 
 
 def importers(package: str, *forbidden: str) -> list[str]:
@@ -27,9 +54,100 @@ def importers(package: str, *forbidden: str) -> list[str]:
     return [
         f"{file.relative_to(ROOT)} imports {name}"
         for file in sorted((ROOT / package).rglob("*.py"))
-        for name in imports(file)
+        for name in sorted(imports(file))
         if name.split(".")[0] in forbidden
     ]
+
+
+def room_of(module: str) -> str:
+    """The room of a module; of the doors costmodel/__init__ and __main__ the last."""
+    package, _, rest = module.partition(".")
+    inner = rest.partition(".")[0]
+    return "archspec" if package == "archspec" else inner if inner in RANK else "cli"
+
+
+def circles(edges: Mapping[str, Iterable[str]]) -> list[set[str]]:
+    """The sets of modules that lead to each other: where each is reached from each."""
+    reached: dict[str, set[str]] = {}
+    for start in edges:
+        seen, ahead = set[str](), list(edges[start])
+        while ahead:
+            module = ahead.pop()
+            if module not in seen:
+                seen.add(module)
+                ahead += edges[module]
+        reached[start] = seen
+    found = {
+        frozenset(each for each in seen if module in reached[each])
+        for module, seen in reached.items()
+        if module in seen
+    }
+    return sorted(map(set, found), key=sorted)
+
+
+UPWARDS = {
+    "costmodel.docs.commands → costmodel.cli.app",
+    "costmodel.docs.commands → costmodel.cli.misuse",
+    "costmodel.docs.commands → costmodel.cli.tell",
+    "costmodel.studies.tabulation → costmodel.render.scenario",
+    "costmodel.sweep.query → costmodel.studies.report",
+    "costmodel.sweep.write → costmodel.render.csv",
+    "costmodel.sweep.write → costmodel.render.json",
+    "costmodel.sweep.write → costmodel.render.latex",
+    "costmodel.sweep.write → costmodel.render.markdown",
+}
+"""What still runs upwards; what is mended must be taken out."""
+
+CIRCLES = [{"costmodel.sweep.compiled", "costmodel.sweep.lowering"}]
+"""What still imports each other; what is mended must be taken out."""
+
+CONCRETE = {
+    "costmodel.metrics.liveness → archspec.layers.merge",
+    "costmodel.metrics.liveness → archspec.layers.reshape",
+}
+"""What still names a concrete kind outside of `rules`; what is mended must be taken out."""
+
+
+def test_imports_run_downwards() -> None:
+    """In one room any module may import another; studies and sweep do not know each other."""
+    found = {
+        f"{module} → {target}"
+        for module, file in FILES.items()
+        for target in imports(file) & FILES.keys()
+        if (room := room_of(module)) != (other := room_of(target)) and RANK[other] >= RANK[room]
+    }
+    assert found == UPWARDS
+
+
+def test_no_imports_go_round() -> None:
+    edges = {m: imports(file) & FILES.keys() - {m} for m, file in FILES.items()}
+    assert circles(edges) == CIRCLES
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": "b", "b": "cd", "c": "a", "d": ""}) == [{"a", "b", "c"}]
+
+
+def test_nothing_is_loose() -> None:
+    names = {path.name for path in (ROOT / "costmodel").iterdir()} - {"__pycache__"}
+    assert names == {"__init__.py", "__main__.py", "py.typed", "sweep", *ROOMS[1:]}
+
+
+def test_concrete_kinds_are_named_in_rules_alone() -> None:
+    """What others ask of a kind its cost declares, so that somebody else's kind can say it."""
+    kinds = {layer.__module__ for layer in KINDS.values()}
+    found = {
+        f"{module} → {target}"
+        for module, file in FILES.items()
+        if room_of(module) not in ("archspec", "rules")
+        for target in imports(file) & kinds
+    }
+    assert found == CONCRETE
+
+
+def test_rich_is_known_to_renderers_and_commands_alone() -> None:
+    rooms = [room for room in (*ROOMS[1:], "sweep") if room not in ("render", "cli")]
+    assert [found for room in rooms for found in importers(f"costmodel/{room}", "rich")] == []
 
 
 def test_the_language_knows_no_costs() -> None:
@@ -54,7 +172,7 @@ def test_nothing_is_evaluated_from_a_spec() -> None:
         str(file.relative_to(ROOT))
         for package in ("archspec", "costmodel")
         for file in (ROOT / package).rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(file))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id in ("eval", "exec", "sympify", "parse_expr", "__import__")
@@ -69,6 +187,7 @@ def test_a_table_loads_nothing_that_only_others_need() -> None:
         "try: main()\n"
         "except SystemExit: pass\n"
         "print(sorted({'numpy', 'matplotlib', 'torch', 'costmodel.analysis.function',"
+        " 'costmodel.metrics.energy', 'costmodel.metrics.state', 'costmodel.metrics.step',"
         " 'costmodel.render.csv', 'costmodel.render.latex', 'costmodel.cli.comparisons',"
         " 'costmodel.cli.sweeps', 'costmodel.cli.training'} & set(sys.modules)), file=sys.stderr)"
     )

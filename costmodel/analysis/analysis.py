@@ -28,6 +28,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, terms_of
 from costmodel.algebra.normal_form import by_resolution, settled, unfloored
+from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
@@ -255,6 +256,13 @@ class Analysis:
         return metric.of([counted], self.basis)
 
     @property
+    def memory(self) -> Mapping[str, Expr]:
+        """Every layer's path, with the most bytes in memory while it works."""
+        from costmodel.metrics.memory_peak import memory
+
+        return memory(self.basis, "given")
+
+    @property
     def best_order(self) -> "BestOrder":
         """The order of the layers with the least peak memory at the symbols' values."""
         from costmodel.metrics.memory_peak import best_order
@@ -282,20 +290,16 @@ class Analysis:
 
         return self.basis.derived(TrainingStep)
 
+    @once
     def none_of(self, metric: str) -> NoCountError | None:
         """Return the error that says why the network has no number of a metric, if it has none."""
-        if metric not in self._causes:
-            self._causes[metric] = None
-            try:
-                find_metric(metric).require(self.basis)
-            except NoCountError as error:
-                self._causes[metric] = error
-        return self._causes[metric]
+        try:
+            find_metric(metric).require(self.basis)
+        except NoCountError as error:
+            return error
+        return None
 
-    @cached_property
-    def _causes(self) -> dict[str, NoCountError | None]:
-        return {}
-
+    @once
     def parts(self, metric: Metric) -> list[Expr]:
         """Return what the network's metric is the sum or the maximum of, layer by layer.
 
@@ -311,19 +315,14 @@ class Analysis:
         """Return what is no layer's: the inputs' part, a sum of experts, and what is made again."""
         return Add(*metric.beside(self.basis).values())
 
-    @cached_property
-    def _totals(self) -> dict[str, Expr]:
-        return {}
-
+    @once
     def total(self, metric: str) -> Expr:
-        """A metric of the whole network in closed form, grouped to be read.
+        """Return a metric of the whole network in closed form, grouped to be read.
 
         Raises:
             NoCountError: the network has no number of it.
         """
-        if metric not in self._totals:
-            self._totals[metric] = self.assumed.shown(self._combine(find_metric(metric)))
-        return self._totals[metric]
+        return self.assumed.shown(self._combine(find_metric(metric)))
 
     def _combine(self, metric: Metric) -> Expr:
         parts = self.parts(metric)
@@ -333,8 +332,9 @@ class Analysis:
             parts = list(map(self.decided, parts))
         return self.by_resolution(Add(*parts, self.beside_layers(metric)))
 
+    @once
     def by_resolution(self, expression: Expr) -> Expr:
-        """A sum over layers, one term per resolution (see `laws.by_resolution`)."""
+        """Return a sum over layers with one term per resolution (see `normal_form`)."""
         return by_resolution(expression, self._extents, self._depths)
 
     @cached_property
@@ -366,8 +366,9 @@ class Analysis:
         assert isinstance(leaf, Name)
         return self.symbols[leaf.id]
 
+    @once
     def law(self, expression: Expr) -> Expr:
-        """A count as it is printed: every quotient in it is an integer under the conditions.
+        """Return a count as it is printed: every quotient in it is an integer.
 
         What depends on the turn of a repeat is that of the last.
         """
@@ -411,37 +412,28 @@ class Analysis:
             return Maximum(*winners(self, kept))
 
     def decided(self, expression: Expr) -> Expr:
-        """A sum of maxima, each without the terms that are proved never to be it."""
+        """Return a sum of maxima, each without the terms that are proved never to be it."""
+        with budget("the largest of the layers' laws", self.propagation.largest_layer):
+            return expression.xreplace({m: self._decided(m) for m in expression.atoms(Maximum)})
+
+    @once
+    def _decided(self, largest: Expr) -> Expr:
         from costmodel.algebra.maxima import maximum
 
-        with budget("the largest of the layers' laws", self.propagation.largest_layer):
-            for each in expression.atoms(Maximum) - self._decided.keys():
-                self._decided[each] = maximum(each.args, self.sizes, self.evaluator)
-        return expression.xreplace(self._decided)
+        return maximum(largest.args, self.sizes, self.evaluator)
 
-    @cached_property
-    def _decided(self) -> dict[Expr, Expr]:
-        return {}
-
-    @cached_property
-    def _values(self) -> dict[str, Rational]:
-        return {}
-
+    @once
     def value(self, metric: str) -> Rational:
-        """A metric of the whole network at the symbols' values."""
-        if metric not in self._values:
-            self._values[metric] = self._value(find_metric(metric))
-        return self._values[metric]
-
-    def value_if_any(self, metric: str) -> Rational | None:
-        """A metric of the whole network at the symbols' values; None where it has none."""
-        return None if self.none_of(metric) else self.value(metric)
-
-    def _value(self, found: Metric) -> Rational:
+        """Return a metric of the whole network at the symbols' values."""
+        found = find_metric(metric)
         parts = list(map(self.evaluator, self.parts(found)))
         if found.combine == "max":
             return max(parts, default=0)
         return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
+
+    def value_if_any(self, metric: str) -> Rational | None:
+        """A metric of the whole network at the symbols' values; None where it has none."""
+        return None if self.none_of(metric) else self.value(metric)
 
     @property
     def peak(self) -> tuple[LayerCost, Step]:

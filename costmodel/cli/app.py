@@ -10,9 +10,8 @@ from archspec.errors import SpecError, did_you_mean
 from costmodel.cli.commands import command_of
 from costmodel.cli.misuse import misuse
 from costmodel.cli.networks import report
-from costmodel.cli.options import name_metrics
 from costmodel.cli.tell import tell
-from costmodel.studies import QUESTIONS, find_question, load_questions
+from costmodel.studies import QUESTIONS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +69,7 @@ def find_command(name: str) -> bool:
     """Return whether there is a command of a name; that of a question is made only now."""
     if name in app:
         return True
-    question = find_question(name)
+    question = QUESTIONS.get(name)
     if question is not None:
         app.command(command_of(question), name=name)
     return question is not None
@@ -78,10 +77,10 @@ def find_command(name: str) -> bool:
 
 def known_commands() -> list[str]:
     """Return the names of all commands; those of questions are made now."""
-    for failed in load_questions():
+    names = [name for name in sorted({*COMMANDS, *QUESTIONS}) if find_command(name)]
+    for failed in QUESTIONS.failed:
         tell(f"warning: {failed}")
-    names = sorted({*COMMANDS, *QUESTIONS})
-    return [name for name in names if find_command(name)]
+    return names
 
 
 def run(words: list[str]) -> Any:
@@ -94,7 +93,6 @@ def run(words: list[str]) -> Any:
     if not words or not set(words).isdisjoint(app.help_flags):
         known_commands()
         app.resolved_commands()  # the list says of each what the docstring of its function does
-        name_metrics()
         console = _help_console()
     if words:
         require_command(words[0])

@@ -27,8 +27,21 @@ Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
-METRICS_HELP = Parameter(help="What to show.")
-Metrics = Annotated[list[str] | None, METRICS_HELP]
+
+
+class _Listing(str):
+    """A help text that ends in a list of all metrics, which are looked for when it is shown."""
+
+    def rstrip(self, chars: str | None = None) -> str:
+        """Return the text as the help prints it."""
+        from costmodel.metrics.registry import METRICS
+
+        of_device = [name for name, metric in METRICS.items() if metric.of_device]
+        others = ", ".join(name for name in METRICS if name not in of_device)
+        return f"{self}: {others}; with --hardware also {', '.join(of_device)}.".rstrip(chars)
+
+
+Metrics = Annotated[list[str] | None, Parameter(help=_Listing("What to show"))]
 Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 
 
@@ -58,16 +71,6 @@ ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or j
 DocumentFormat = Annotated[
     str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
 ]
-
-
-def name_metrics() -> None:
-    """Put the names of all metrics into the help of ``--metric``; only there all are imported."""
-    from costmodel.metrics.registry import METRICS
-
-    plain = ", ".join(name for name, metric in METRICS.items() if not metric.of_device)
-    others = ", ".join(name for name, metric in METRICS.items() if metric.of_device)
-    text = f"What to show: {plain}; with --hardware also {others}."
-    object.__setattr__(METRICS_HELP, "help", text)
 
 
 def options(group: type[_T]) -> type[_T]:

@@ -9,7 +9,7 @@ that is drawn without work, control and instructions are not counted: a lower bo
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -20,19 +20,12 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
+from costmodel.algebra.once import once
 from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import traffic
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
-from costmodel.metrics.registry import (
-    JOULES,
-    METRICS,
-    SUM,
-    SUM_OF_ALL_RUNS,
-    Metric,
-    Need,
-    Together,
-)
+from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
 from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
@@ -107,21 +100,19 @@ class Energies:
             raise SpecError(f"{self.profile.key} states no energies", hint=hint)
         self.chains: Chains = chains(self.profile)
         self.known = Bounds(self.network.least, self.network.evaluator)
-        self._layers: dict[str, LayerEnergy] = {}
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
-        """What all runs of a layer take.
+        """Return what all runs of a layer take.
 
         Raises:
             SpecError: a figure is not known.
         """
-        path = layer.node.path
-        if path not in self._layers:
-            metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
-            counted = self._counted[path]
-            parts = (metric.of([counted], self.basis) for metric in metrics)
-            self._layers[path] = LayerEnergy(*parts)
-        return self._layers[path]
+        return self._taken(layer.node.path)
+
+    @once
+    def _taken(self, path: str) -> LayerEnergy:
+        metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
+        return LayerEnergy(*(metric.of([self._counted[path]], self.basis) for metric in metrics))
 
     @cached_property
     def _counted(self) -> dict[str, Counted]:
@@ -305,34 +296,34 @@ def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr,
         yield joules * moved, turn.over_turns(S.One)
 
 
-def _register(
-    name: str, title: str, doc: str, take: Callable[[Energies, LayerCost], Expr], together: Together
-) -> None:
-    """Register what layers take, or a part of it."""
-
-    def count(layer: LayerCost, basis: Basis) -> Expr:
-        return take(basis.derived(Energies), layer)
-
-    count.__doc__ = doc
-    METRICS.add(Metric(name, title, JOULES, count, together, (Need.DEVICE,)))
+_DEVICE = (Need.DEVICE,)
 
 
-_register(
-    "energy", "energy", "Joules of arithmetic and of all accesses.", Energies.total, SUM_OF_ALL_RUNS
-)
-_register(
-    "energy_arithmetic",
-    "arithmetic",
-    "Joules of the multiply-accumulates.",
-    Energies.arithmetic,
-    SUM,
-)
-_register("energy_weights", "weights", "Joules of reading weights.", Energies.weights, SUM)
-_register("energy_cache", "cache", "Joules of reading and writing caches.", Energies.cache, SUM)
-_register(
-    "energy_activations",
-    "activations",
-    "Joules of reading and writing feature maps.",
-    Energies.activations,
-    SUM_OF_ALL_RUNS,
-)
+@metric("energy", "energy", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
+def count_energy(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of arithmetic and of all accesses."""
+    return basis.derived(Energies).total(layer)
+
+
+@metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)
+def count_energy_arithmetic(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of the multiply-accumulates."""
+    return basis.derived(Energies).arithmetic(layer)
+
+
+@metric("energy_weights", "weights", JOULES, needs=_DEVICE)
+def count_energy_weights(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading weights."""
+    return basis.derived(Energies).weights(layer)
+
+
+@metric("energy_cache", "cache", JOULES, needs=_DEVICE)
+def count_energy_cache(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading and writing cached keys and values."""
+    return basis.derived(Energies).cache(layer)
+
+
+@metric("energy_activations", "activations", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
+def count_energy_activations(layer: LayerCost, basis: Basis) -> Expr:
+    """Joules of reading and writing feature maps."""
+    return basis.derived(Energies).activations(layer)

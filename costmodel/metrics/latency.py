@@ -14,7 +14,7 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.metrics.data_movement import traffic, weights_read
-from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Metric, Need, metric
+from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Need, metric
 from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 
@@ -39,7 +39,7 @@ def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
 
 @metric("memory_time", "T memory", SECONDS, needs=(Need.DEVICE,))
 def memory_time(layer: LayerCost, basis: Basis) -> Expr:
-    """``T_memory = (weights + input and output activations) / (bandwidth · efficiency)``.
+    """Seconds of moving bytes: ``(weights + inputs and outputs)/(bandwidth · efficiency)``.
 
     Raises:
         SpecError: the device states no bandwidth of its main memory.
@@ -88,14 +88,14 @@ def _both_times(layers: Sequence[Counted], basis: Basis) -> list[Expr]:
     return [time for time in times if time != 0]
 
 
-METRICS.add(
-    Metric(
-        "latency_network",
-        "network latency, at least",
-        SECONDS,
-        count_latency,
-        LARGEST,
-        (Need.DEVICE,),
-        of_layers=_both_times,
-    )
+@metric(
+    "latency_network",
+    "network latency, at least",
+    SECONDS,
+    LARGEST,
+    needs=(Need.DEVICE,),
+    of_layers=_both_times,
 )
+def count_network_latency(layer: LayerCost, basis: Basis) -> Expr:
+    """Seconds of all operations or of moving all bytes, whichever takes longer."""
+    return count_latency(layer, basis)

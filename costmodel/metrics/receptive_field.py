@@ -12,11 +12,11 @@ from costmodel.algebra.work import budget
 from costmodel.metrics.registry import (
     LARGEST,
     METRICS,
-    Metric,
     Need,
     NoCountError,
     OpenFieldError,
     Unit,
+    metric,
     no_count,
 )
 from costmodel.network.context import Basis
@@ -32,6 +32,8 @@ from costmodel.network.receptive_field import (
     stride_of,
 )
 
+PLACES = Unit("elements of an axis of the input")
+
 
 def fields(basis: Basis) -> Fields:
     """Return what every layer of a network sees of its inputs."""
@@ -43,6 +45,27 @@ def fields(basis: Basis) -> Fields:
 def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
     """Register a measure of what a layer's output sees of an axis of the input."""
 
+    def require(basis: Basis) -> None:
+        """Raise the error that says why the network has none, if it has none."""
+        counted = tuple(basis.network.propagation.counted)
+        end = end_of(basis.derived(fields), counted)
+        if end is not None:
+            layers = (each.layer for each in counted)
+            ends = next(layer for layer in layers if layer.node.path.startswith(end.path))
+            raise no_count(name, str(end), ends)
+        if not METRICS[name].parts(counted, basis):
+            raise no_count(name, no_places(basis))
+
+    def no_places(basis: Basis) -> str:
+        """Return why no layer has one: the cause of the last."""
+        for layer in reversed(basis.network.propagation.layers):
+            try:
+                count(layer, basis)
+            except NoCountError as error:
+                return error.cause.partition(": ")[2]
+        return "there is no layer"
+
+    @metric(name, title, PLACES, LARGEST, needs=(Need.PLACES,), require=require)
     def count(layer: LayerCost, basis: Basis) -> Expr:
         try:
             found = measured(basis.derived(fields).reaches[layer.node.path], measure)
@@ -54,32 +77,7 @@ def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
             raise no_count(name, found, layer)
         return found
 
-    def require(basis: Basis) -> None:
-        """Raise the error that says why the network has none, if it has none."""
-        counted = tuple(basis.network.propagation.counted)
-        end = end_of(basis.derived(fields), counted)
-        if end is not None:
-            layers = (each.layer for each in counted)
-            raise no_count(name, str(end), next(x for x in layers if _is_in(x, end.path)))
-        if not METRICS[name].parts(counted, basis):
-            raise no_count(name, _no_places(basis))
-
-    def _no_places(basis: Basis) -> str:
-        """Return why no layer has one: the cause of the last."""
-        for layer in reversed(basis.network.propagation.layers):
-            try:
-                count(layer, basis)
-            except NoCountError as error:
-                return error.cause.partition(": ")[2]
-        return "there is no layer"
-
     count.__doc__ = doc
-    unit = Unit("elements of an axis of the input")
-    METRICS.add(Metric(name, title, unit, count, LARGEST, (Need.PLACES,), require=require))
-
-
-def _is_in(layer: LayerCost, path: str) -> bool:
-    return layer.node.path.startswith(path)
 
 
 _of_places(

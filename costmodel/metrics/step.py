@@ -19,9 +19,9 @@ from costmodel.metrics.registry import (
     METRICS,
     PRODUCTS,
     SUM_OF_ALL_RUNS,
-    Metric,
     Need,
     Unit,
+    metric,
 )
 from costmodel.metrics.walk import Event, walk
 from costmodel.network.context import Basis
@@ -160,17 +160,17 @@ def _register(
 ) -> None:
     """Register what a step of training takes, of which a layer's part hangs on those around it."""
 
-    def count(layer: LayerCost, basis: Basis) -> Expr:
-        return counts(basis.derived(TrainingStep)).get(layer.node.path, S.Zero)
-
     def beside(basis: Basis) -> dict[str, Expr]:
         step = basis.derived(TrainingStep)
         paths = {layer.node.path for layer in step.propagation.layers}
         found = {path: each for path, each in counts(step).items() if path not in paths}
         return found if unit is PRODUCTS else {**found, "made again": step.made_again}
 
-    count.__doc__, needs = doc, (Need.TRAINING,)
-    METRICS.add(Metric(name, title, unit, count, SUM_OF_ALL_RUNS, needs, beside=beside))
+    @metric(name, title, unit, SUM_OF_ALL_RUNS, needs=(Need.TRAINING,), beside=beside)
+    def count(layer: LayerCost, basis: Basis) -> Expr:
+        return counts(basis.derived(TrainingStep)).get(layer.node.path, S.Zero)
+
+    count.__doc__ = doc
 
 
 _register(

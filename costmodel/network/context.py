@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from sympy import Expr
 
@@ -11,6 +11,7 @@ from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.once import once
 from costmodel.network.assumptions import Assumptions
 from costmodel.network.precision import Typed, Types, in_bytes
 from costmodel.network.propagation import LayerCost, Propagation
@@ -70,7 +71,6 @@ class Basis:
     scenario: Scenario
     typed: Typed
     whole: Network | None = field(default=None, compare=False, repr=False)
-    _derived: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def network(self) -> Network:
@@ -78,16 +78,14 @@ class Basis:
         assert self.whole is not None, "this metric is of a network, not of a layer alone"
         return self.whole
 
+    @once
     def derived(self, make: Callable[["Basis"], _T]) -> _T:
         """Return what a function or class makes of this; it is made once and kept.
 
         Args:
             make: gives what several layers or metrics need of the whole network.
         """
-        if make not in self._derived:
-            self._derived[make] = make(self)
-        found: _T = self._derived[make]
-        return found
+        return make(self)
 
     @property
     def device(self) -> Device:

@@ -9,12 +9,9 @@ theirs in the entry point group ``archcost.questions``.
 """
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from archspec.extensions import load_extensions
+from archspec.extensions import Register
 
 if TYPE_CHECKING:
     from costmodel.analysis.document import Document
@@ -39,8 +36,8 @@ class Question(NamedTuple):
     defaults: Mapping[str, str]
 
 
-QUESTIONS: dict[str, Question] = {}
-"""The questions whose files were imported, by name."""
+QUESTIONS = Register[Question](__name__, "questions")
+"""The questions by the names of their commands."""
 
 
 def question(*, name: str = "", opens: bool = False, **defaults: str) -> Callable[[Ask], Ask]:
@@ -54,26 +51,7 @@ def question(*, name: str = "", opens: bool = False, **defaults: str) -> Callabl
 
     def register(ask: Ask) -> Ask:
         command = name or ask.__name__.strip("_").replace("_", "-")
-        if command in QUESTIONS:
-            raise ValueError(f"question '{command}' is registered twice")
-        QUESTIONS[command] = Question(command, ask, opens, defaults)
+        QUESTIONS.add(command, Question(command, ask, opens, defaults))
         return ask
 
     return register
-
-
-def find_question(name: str) -> Question | None:
-    """Return the question of a name; only the file of that name is imported, where it has it."""
-    module = f"{__name__}.{name.replace('-', '_')}"
-    if name not in QUESTIONS and module.rpartition(".")[2].isidentifier() and find_spec(module):
-        import_module(module)
-    if name not in QUESTIONS:
-        list(load_extensions("questions"))
-    return QUESTIONS.get(name)
-
-
-def load_questions() -> list[str]:
-    """Import the files of all questions; return what is to be said of those that fail."""
-    for module in iter_modules(__path__):
-        import_module(f"{__name__}.{module.name}")
-    return list(load_extensions("questions"))

@@ -13,6 +13,7 @@ from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
+from costmodel.algebra.once import once
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
 from costmodel.analysis.standing import standing_notes
@@ -337,20 +338,15 @@ class Report:
         """A count of the network as a law."""
         return self.show(self.analysis.law(expression), printer)
 
+    @once
     def total(self, name: str) -> Expr:
-        """A metric of the whole network, as it is printed.
+        """Return a metric of the whole network, as it is printed.
 
         Raises:
             NoCountError: the network has none.
         """
-        if name not in self._totals:
-            law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
-            self._totals[name] = self.analysis.read(law)
-        return self._totals[name]
-
-    @cached_property
-    def _totals(self) -> dict[str, Expr]:
-        return {}
+        law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
+        return self.analysis.read(law)
 
     def total_if_any(self, name: str) -> Expr | None:
         """A metric of the whole network, as it is printed; None where it has none."""
