@@ -62,8 +62,10 @@ class Register(Mapping[str, T]):
             package = import_module(self.package)
             self._left = [module.name for module in iter_modules(package.__path__)]
 
+        near = name.replace("-", "_")
+
         def is_far(module: str) -> bool:
-            return not (name.startswith(module) or module.startswith(name))
+            return not (near.startswith(module) or module.startswith(near))
 
         for module in sorted(self._left, key=lambda module: (is_far(module), module)):
             self._left.remove(module)

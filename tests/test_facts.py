@@ -8,7 +8,7 @@ import pytest
 
 from archspec import load
 from archspec.header import Rounding
-from costmodel.studies.facts import Finding, check_facts, rounded, spec_files
+from costmodel.studies.check import Finding, check_facts, rounded, spec_files
 from tests.conftest import ROOT, Run
 
 FINDINGS = [finding for spec in spec_files([str(ROOT / "specs")]) for finding in check_facts(spec)]

@@ -17,18 +17,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COMMANDS = {
-    "check": "proofs",
     "compare": "comparisons",
     "diff": "comparisons",
     "docs": "documents",
     "energy": "energies",
-    "explain": "networks",
     "fit": "energies",
-    "hardware": "devices",
     "inference": "inference",
     "latency": "latency",
     "memory": "memory",
-    "prove": "proofs",
     "schema": "documents",
     "sensitivity": "networks",
     "solve": "questions",

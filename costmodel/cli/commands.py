@@ -19,6 +19,7 @@ from costmodel.cli.options import (
     require_values,
     unwrapped,
 )
+from costmodel.cli.tell import tell_all
 from costmodel.studies import Question
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def command_of(question: Question) -> Callable[..., int]:
                 words[0], lambda analysis: answer(analysis, *words[1:]), laws=laws
             )
         print(shown, end="")
+        tell_all(text for error in document.errors[:-1] for text in error.messages)
+        if document.errors:
+            raise document.errors[-1]
         return int(not document.holds)
 
     _declare(command, question, list(asked.values()), given_type)
