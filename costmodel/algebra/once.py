@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-_Self, _Result = TypeVar("_Self"), TypeVar("_Result")
+_Self = TypeVar("_Self")
+_Result = TypeVar("_Result")
 _Given = ParamSpec("_Given")
 
 
@@ -18,7 +19,7 @@ def once(
     place = f"once {method.__name__}"
 
     @wraps(method)
-    def kept(self: _Self, *args: _Given.args, **named: _Given.kwargs) -> _Result:
+    def kept(self: _Self, /, *args: _Given.args, **named: _Given.kwargs) -> _Result:
         results: dict[Any, _Result] = vars(self).setdefault(place, {})
         key = (args, *named.items()) if named else args
         if key not in results:
