@@ -258,7 +258,7 @@ BAD = [
     ((*MCU, "--for", "height"), "there is no symbol 'height'"),
     ((*MCU, "--for", "h", "--set", "h=96"), "'h' is set"),
     ((*MCU, "--for", "w", "--assume", "w == h"), "'w' is assumed to equal another"),
-    ((*MCU, "--format", "latex"), "unknown format 'latex'"),
+    ((*MCU, "--format", "latexx"), "unknown format 'latexx'"),
     ((*MCU, "--order", "any"), "unknown order 'any'"),
     (
         ("--hardware", "t4", "--optimizer", "adam", "--order", "best"),

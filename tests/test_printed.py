@@ -23,8 +23,10 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import floor_div
 from costmodel.algebra.printing import PythonText, text
 from costmodel.algebra.symbols import symbol
+from costmodel.analysis.document import ClosedForm, Table
 from costmodel.metrics.registry import METRICS
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import symbolic_table
 
 SPECS = Path(__file__).parent.parent / "specs"
 METRICS_OF_LAYERS = {"params", "macs", "activations", "activations_peak", "memory_peak"}
@@ -112,16 +114,24 @@ def test_every_printed_law(spec: str) -> None:
                 assert printed == analyze(spec, settings=point).value(metric), (metric, point)
 
 
+def totals(table: Table) -> Iterator[tuple[str, str]]:
+    """Return the totals of a table as they are printed."""
+    assert table.total is not None
+    for name, cell in table.total.cells.items():
+        if isinstance(cell, ClosedForm):
+            yield name, cell.text()
+
+
 @pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
 def test_no_total_is_longer_than_a_screen(spec: str) -> None:
     """With the names that stand below a report, as plain assignments before it, it is exact."""
     analysis = analyze(spec.rstrip("@"))
     for metrics in ((), ("in_out_peak", "memory_peak")):
         report = Report(analysis, metrics, symbolic=True)
-        naming = report.naming(report.totals)
-        shown = {m.name: report.show_total(m, PythonText(naming.names)) for m in report.totals}
+        table = symbolic_table(report)
+        shown = dict(totals(table))
         assert {name: law for name, law in shown.items() if len(law) > SCREEN} == {}
-        definitions = list(naming.definitions())
+        definitions = [form.text().split(" = ", 1) for form in table.where]
         names = [name for name, _ in definitions]
         assert len(set(names)) == len(names)
         assert not set(names) & analysis.graph.symbols.keys()
@@ -155,9 +165,10 @@ def test_macs_have_a_term_per_resolution(spec: str) -> None:
 def test_no_sign_stands_under_a_division_or_beside_a_ceiling() -> None:
     """The minus of ``ceil(x) = −floor(−x)`` and of what turns take away: ``- n*c16//4``."""
     report = Report(analyze(SPECS / "efficientnet.yaml"), symbolic=True)
-    naming = report.naming(report.totals)
-    laws = [report.show_total(m, PythonText(naming.names)) for m in report.totals]
-    laws += [report.row_text(row, m, naming) for row in report.rows for m in report.columns]
+    table = symbolic_table(report)
+    cells = (cell for row in table.rows for cell in row.cells.values())
+    laws = [cell.text() for cell in cells if isinstance(cell, ClosedForm)]
+    laws += [text for _, text in totals(table)]
     assert [law for law in laws if re.search(r"\(-[^()]*\)//|-k\d\*\(-|\*\(-ceil", law)] == []
 
 

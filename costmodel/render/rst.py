@@ -44,9 +44,9 @@ def _table(table: Table, caption: str) -> Iterator[str]:
 
 
 def fields(notes: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """Return a list of fields; what has no label goes on in the field before it."""
+    """Return a list of fields; what has no label is a paragraph of the field before it."""
     for label, note in notes:
-        yield f":{escaped(label.strip())}: {note}" if label else f"  | {note}"
+        yield from [f":{escaped(label.strip())}: {note}"] if label else ["", f"   {note}"]
 
 
 def grid(rows: list[list[str]], right: list[bool]) -> list[str]:
@@ -80,7 +80,8 @@ def width_in_rst(text: str) -> int:
 
 
 def _code(shown: str) -> str:
-    return f"``{visible(shown)}``"
+    is_plain = shown and "`" not in shown and shown == shown.strip()  # else it ends elsewhere
+    return f"``{visible(shown)}``" if is_plain else escaped(shown)
 
 
 def _closed_form(form: ClosedForm) -> str:

@@ -447,25 +447,6 @@ class Report:
         laws = [law for law in totals if law is not None]
         return naming(laws, given, {*graph.symbols, *graph.let}, counts)
 
-    def row_text(
-        self, row: Row, metric: Metric, naming: "Naming", printer: "type[PythonText] | None" = None
-    ) -> str:
-        """A count of a line as law or as number; a layer's law stands for itself.
-
-        Args:
-            row: the line.
-            metric: what is counted.
-            naming: the names that laws of groups have; those of layers have the spec's own.
-            printer: how laws are written, else as Python.
-        """
-        from costmodel.algebra.printing import PythonText
-
-        count = row.counts.get(metric.name)
-        if count is None:
-            return NOTHING
-        names = naming.names if row.is_group else naming.own
-        return self.show(count, (printer or PythonText)(names))
-
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """The terms of a peak, those that are largest at the values first."""
         from costmodel.analysis.peaks import peaks
