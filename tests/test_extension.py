@@ -285,14 +285,28 @@ def most_channels(
     )
 '''
 
+LINES = '''
+"""A document as one line for each row of its tables."""
+
+from costmodel.analysis.document import Document, Table
+
+
+def render(document: Document) -> str:
+    tables = [block for block in document.blocks() if isinstance(block, Table)]
+    rows = [row for table in tables for row in table.rows]
+    return "".join(f"{list(row.cells.values())}\\n" for row in rows)
+'''
+
 
 @pytest.fixture
 def asked(elsewhere: Path) -> Path:
     """The same folder, with a question instead of a kind."""
     (elsewhere / "waves-1.0.dist-info" / "entry_points.txt").write_text(
         "[archcost.kinds]\nwaves = waves\n[archcost.questions]\nwidth = width\n"
+        "[archcost.formats]\nlines = lines\n"
     )
     (elsewhere / "width.py").write_text(dedent(ASKED), encoding="utf-8")
+    (elsewhere / "lines.py").write_text(dedent(LINES), encoding="utf-8")
     return elsewhere
 
 
@@ -322,6 +336,20 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, archcost: Run) -> N
     assert "haar_1" not in run("most-channels", net, "--but", "haar_1", "x")[1]
     assert run("most-channels", net, "--but")[2] == "archcost: --but needs a value\n"
     assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
+
+
+def test_a_format_from_elsewhere_is_every_command_s(asked: Path, archcost: Run) -> None:
+    net = str(asked / "net.yaml")
+    done = archcost("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))
+    assert (done.returncode, done.stdout) == (0, "['haar_1', 8]\n")
+    done = archcost(net, "--format", "lines", PYTHONPATH=str(asked))
+    assert (done.returncode, done.stdout.count("\n")) == (0, 3)
+    told = archcost("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
+    assert "How to show it: table, json, csv, markdown, latex, rst, lines." in " ".join(
+        told.split()
+    )
+    done = archcost(net, "--format", "line", PYTHONPATH=str(asked))
+    assert "did you mean 'lines'?" in done.stderr
 
 
 def test_a_question_that_fails_stops_no_other(asked: Path, archcost: Run) -> None:

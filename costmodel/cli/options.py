@@ -13,7 +13,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.render import FORMATS
+from costmodel.render import CODE, FORMATS, others
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
@@ -29,19 +29,37 @@ Specs = Annotated[
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 
 
-class _Listing(str):
-    """A help text that ends in a list of all metrics, which are looked for when it is shown."""
+class Listing(str):
+    """A help text that ends in a list of names, which are looked for when it is shown."""
+
+    names: Callable[[], str]
 
     def rstrip(self, chars: str | None = None) -> str:
         """Return the text as the help prints it."""
-        from costmodel.metrics.registry import METRICS
-
-        of_device = [name for name, metric in METRICS.items() if metric.of_device]
-        others = ", ".join(name for name in METRICS if name not in of_device)
-        return f"{self}: {others}; with --hardware also {', '.join(of_device)}.".rstrip(chars)
+        return f"{self}: {self.names()}.".rstrip(chars)
 
 
-Metrics = Annotated[list[str] | None, Parameter(help=_Listing("What to show"))]
+def _listing(text: str, names: Callable[[], str]) -> Parameter:
+    listing = Listing(text)
+    listing.names = names
+    return Parameter(help=listing)
+
+
+def metric_names() -> str:
+    """Return the names of all metrics, those that need a device last."""
+    from costmodel.metrics.registry import METRICS
+
+    of_device = [name for name, metric in METRICS.items() if metric.of_device]
+    plain = ", ".join(name for name in METRICS if name not in of_device)
+    return f"{plain}; with --hardware also {', '.join(of_device)}"
+
+
+def format_names() -> str:
+    """Return the formats that every document has."""
+    return ", ".join(name for name in (*FORMATS, *others()) if name not in CODE)
+
+
+Metrics = Annotated[list[str] | None, _listing("What to show", metric_names)]
 Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
 
 
@@ -66,11 +84,8 @@ Depth = Annotated[
     WHOLE,
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
-Format = Annotated[str, Parameter(help=f"How to show it: {', '.join(FORMATS)}.")]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
-DocumentFormat = Annotated[
-    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
-]
+DocumentFormat = Annotated[str, _listing("How to show it", format_names)]
 
 
 def options(group: type[_T]) -> type[_T]:
