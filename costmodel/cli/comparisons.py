@@ -13,6 +13,7 @@ from costmodel.cli.options import (
     NOTHING_GIVEN,
     Given,
     Metrics,
+    Step,
     Symbolic,
     ViewFormat,
     chosen,
@@ -74,7 +75,7 @@ def compare(
     for_: Annotated[
         str | None, Parameter(help="The symbol along which to look; else each.")
     ] = None,
-    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    step: Step = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import find_named
-from costmodel.cli.memory import Order
 from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
     Depth,
     DocumentFormat,
     Given,
+    Order,
     Spec,
     Stored,
     Symbolic,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, TypedDict, TypeVar
 
 from cyclopts import Parameter, Token
 
@@ -27,6 +27,15 @@ Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
+
+
+class Request(TypedDict):
+    """Everything that is said of a network beside its spec, as the analysis takes it."""
+
+    convention: str
+    settings: dict[str, str]
+    assume: tuple[str, ...]
+    scenario: Scenario
 
 
 class Listing(str):
@@ -60,7 +69,13 @@ def format_names() -> str:
 
 
 Metrics = Annotated[list[str] | None, _listing("What to show", metric_names)]
-Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
+Step = Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")]
+Order = Annotated[
+    str, Parameter(help="The order of the layers: given, or best, which needs the least memory.")
+]
+PlotFile = Annotated[
+    str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
+]
 
 
 def whole(_: object, tokens: Sequence[Token]) -> int:
@@ -176,16 +191,19 @@ class Given:
         names = [field.name for field in fields(Given)]
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
+    @property
+    def request(self) -> Request:
+        """Return the same as arguments of `analyze` and of the functions like it."""
+        return {
+            "convention": self.convention,
+            "settings": self.fixed,
+            "assume": self.assumed,
+            "scenario": self.scenario,
+        }
+
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(
-            spec,
-            convention=self.convention,
-            settings=self.fixed,
-            assume=self.assumed,
-            scenario=self.scenario,
-            numbers_suffice=numbers_suffice,
-        )
+        analysis = analyze(spec, **self.request, numbers_suffice=numbers_suffice)
         warn(analysis)
         return analysis
 
@@ -193,14 +211,7 @@ class Given:
         """Return the analysis of a spec in which one symbol is open, the others at their values."""
         from costmodel.studies.solve import opened
 
-        return opened(
-            spec,
-            name,
-            convention=self.convention,
-            settings=self.fixed,
-            assume=self.assumed,
-            scenario=self.scenario,
-        )
+        return opened(spec, name, **self.request)
 
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
         """Return the result of some work on a spec, done in numbers where a law is open.

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, require_values
+from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, Step, require_values
 
 Wanted = Annotated[str, Parameter(help="The symbol that is wanted.")]
 Constraints = Annotated[
@@ -24,7 +24,7 @@ def solve(
     where: Constraints,
     largest: Annotated[bool, Parameter(help="Ask for the largest value.")] = False,
     smallest: Annotated[bool, Parameter(help="Ask for the smallest value.")] = False,
-    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    step: Step = None,
     format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
@@ -44,10 +44,7 @@ def solve(
         where,
         end="largest" if largest else "smallest" if smallest else None,
         step=step,
-        convention=given.convention,
-        settings=given.fixed,
-        assume=given.assumed,
-        scenario=given.scenario,
+        **given.request,
     )
     print(render(document(question, answer)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.memory import PlotFile
-from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, options, require_values
+from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
 from costmodel.cli.tell import tell
 from costmodel.render.plots import Drawing
 
@@ -121,7 +120,7 @@ def sweep(
 def _setup(given: Given) -> "Setup":
     from costmodel.sweep.study import Setup
 
-    return Setup(given.convention, given.fixed, given.assumed, given.scenario)
+    return Setup(**given.request)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:

@@ -99,5 +99,5 @@ def print_table(
         tuple(layout.sort or ()),
         layout.caption,
     )
-    said = Said(given.convention, given.fixed, given.assumed, given.scenario)
+    said = Said(**given.request)
     print(render(tabulate(specs, choice, said, symbolic=symbolic)), end="")
