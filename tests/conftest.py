@@ -1,22 +1,33 @@
-"""What the tests share: the command line as a function, and golden files with one switch."""
+"""What the tests share: the command line as a function, golden files, and how much is tried."""
 
-import os
-import subprocess
-import sys
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
-settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-profile=default looks
-# for new examples
+from tests.commands import ROOT, Run, run_here, run_process
 
-ROOT = Path(__file__).parent.parent
+gc.enable()  # the script that `tests.commands` imports has it off, for a run is short
+gc.freeze()
+
+settings.register_profile("repeatable", derandomize=True, max_examples=10)
+settings.register_profile("exhaustive", derandomize=True)
+settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-profile=default looks
+# for new examples, --hypothesis-profile=exhaustive for ten times as many
+
 GOLDEN = Path(__file__).parent / "golden"
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+__all__ = ["GOLDEN", "ROOT", "Run", "examples"]
+
+
+def examples(count: int) -> int:
+    """Return how many of so many examples are tried: a tenth, or all with the exhaustive profile.
+
+    At least ten, where there are as many.
+    """
+    return min(count, max(10, count * settings().max_examples // 100))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,24 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def archcost() -> Run:
-    """Runs the real command in a process of its own, from the project's folder, 80 columns wide."""
+    """Runs a command line within this process, from the project's folder, 80 columns wide."""
+    return run_here
 
-    def run(
-        *arguments: str, columns: int = 80, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        settings = {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"} | environment
-        return subprocess.run(
-            [sys.executable, "-m", "costmodel", *arguments],
-            cwd=ROOT,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
 
-    return run
+@pytest.fixture(scope="session")
+def process() -> Run:
+    """Runs a command line in a process of its own; for what only that shows."""
+    return run_process
 
 
 @pytest.fixture

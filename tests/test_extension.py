@@ -63,9 +63,9 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_counts(elsewhere: Path, process: Run) -> None:
     """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights, 14 positions."""
-    done = archcost(
+    done = process(
         str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -74,22 +74,22 @@ def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
     assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
 
 
-def test_what_says_nothing_of_training_has_none(elsewhere: Path, archcost: Run) -> None:
+def test_what_says_nothing_of_training_has_none(elsewhere: Path, process: Run) -> None:
     """Without a backward rule its cost is known, what it keeps is not: no silent nothing."""
-    done = archcost("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
+    done = process("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "haar_1: the kind 'haar' says not what it keeps for training" in done.stderr
     assert "hint: it needs a backward rule beside its cost rule" in done.stderr
 
 
-def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
+def test_its_conditions_are_ours(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "net.yaml:7:5: haar_1: the length (31) must be even" in done.stderr
 
 
-def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"))
+def test_without_it_the_kind_is_unknown(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"))
     assert done.returncode == 2
     assert "unknown kind 'haar'" in done.stderr
 
@@ -132,7 +132,7 @@ def running_cost(layer: RunningProducts, site: Site, output: Shape) -> Cost:
 '''
 
 
-def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, process: Run) -> None:
     """Of 2·100²·8 products 8·100·101 are made at least; 100² weights are in memory, or are not."""
     (elsewhere / "waves.py").write_text(dedent(MASKED), encoding="utf-8")
     spec = "archspec: 1\nname: sums\ninput: [1, 100, 8]\nlayers: [running_products]\n"
@@ -140,7 +140,7 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
     words = ("--metric", "macs", "macs_least", "memory_peak", "--format", "json")
     spared = {"fused": (8 * 100 * 101, 0), "unfused": (2 * 8 * 100**2, 4 * 100**2)}
     for attention, (least, weights) in spared.items():
-        done = archcost(
+        done = process(
             *(str(elsewhere / "net.yaml"), *words, "--attention", attention),
             PYTHONPATH=str(elsewhere),
         )

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +20,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.problem import Answer, Verdict
 from costmodel.studies.solve import ask
+from tests.commands import Done, run_here
 
 ROOT = Path(__file__).parent.parent
 X, R = symbol("x"), symbol("r", "real")
@@ -334,9 +333,8 @@ def test_bad_options() -> None:
         asked("mobilenetv2.yaml", "width", "macs <= 1e9", step=-1)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "costmodel", "solve", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*arguments: str) -> Done:
+    return run_here("solve", *arguments)
 
 
 def test_the_command() -> None:
