@@ -35,11 +35,12 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
 from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
+from tests.conftest import examples
 from tests.test_algebra import condition_of, heights, law, least_of, points, statements
 
 SPECS = Path(__file__).parent.parent / "specs"
 PYTHON = {"ceil": ceil, "floor": floor, "min": min, "max": max, "round_to": round_to}
-quick = settings(deadline=None, max_examples=100)
+quick = settings(deadline=None, max_examples=examples(100))
 
 Point = Mapping[str, Any]
 
@@ -378,7 +379,7 @@ def keeps_requirements(analysis: Analysis, point: Point) -> bool:
     return all(asked.condition.holds(evaluate) for asked in analysis.propagation.requirements)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(examples(150)))
 def test_conditions_of_random_networks(seed: int, tmp_path: Path) -> None:
     """They hold where the network is valid, and nowhere else; of those about one quantity each
     none is implied by the others.

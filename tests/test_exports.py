@@ -14,7 +14,7 @@ from archspec import SpecError
 from costmodel import Analysis, analyze
 from costmodel.render import find_renderer
 from costmodel.studies.report import Report
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 
 NETWORKS = {
     "alexnet.yaml": [],
@@ -28,7 +28,7 @@ NETWORKS = {
     "unet.yaml": ["w == h"],
 }
 METRICS = ("params", "macs", "activations", "activations_peak")
-POINTS = 12
+POINTS = examples(12)
 
 gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -35,6 +35,7 @@ from archspec.patterns import (
 from archspec.ranges import RANGES, Range
 from archspec.schema import language_schema
 from costmodel import analyze
+from tests.conftest import examples
 from tests.test_schema import HEAD, VALIDATOR, accepted_by_schema
 
 _DEFS = language_schema()["$defs"]
@@ -482,7 +483,7 @@ TOKENS = (
 )
 
 
-@settings(max_examples=3_000)
+@settings(max_examples=examples(3_000))
 @given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9).map("".join))
 def test_no_text_that_is_read_is_refused_by_the_schema(text: str) -> None:
     for name, read in (("number", read_number), ("condition", read_condition)):

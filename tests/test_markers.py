@@ -22,7 +22,7 @@ from costmodel.docs.pages import project_of, refreshed, write
 from costmodel.docs.styles import styles_of
 from costmodel.render import memory_plot
 from costmodel.render.plots import digest_of
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 
 TABLE = "table mlp.yaml --metric params --format markdown"
 BEGIN, END = f"<!-- archcost: {TABLE} -->", "<!-- /archcost -->"
@@ -281,7 +281,7 @@ def markers_in(text: str) -> set[int]:
 
 def test_fences_are_those_of_commonmark() -> None:
     """Random pages, against markdown-it: where a line is a marker, a reader reads a comment."""
-    for seed in range(4000):
+    for seed in range(examples(4000)):
         text = "\n".join(Random(seed).choices(PIECES, k=10))
         found = markers_in(text)
         assert found <= comments(text, nested=True), text
@@ -967,7 +967,7 @@ def test_no_page_brings_anything_but_an_error() -> None:
         *("<!-- archcost:", "<!-- /archcost", f"{BEGIN} x", ".. archcost:: x", "\r", "\x00"),
     )
     random = Random(6)
-    for _ in range(5000):
+    for _ in range(examples(5000)):
         text = "\n".join(random.choices(pieces, k=8))
         assert found_or_refused(text), text
 

@@ -25,11 +25,12 @@ from costmodel.algebra.printing import PythonText, text
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics.registry import METRICS
 from costmodel.studies.report import Report
+from tests.conftest import examples
 
 SPECS = Path(__file__).parent.parent / "specs"
 METRICS_OF_LAYERS = {"params", "macs", "activations", "activations_peak", "memory_peak"}
-POINTS, SET_POINTS, DRAWS = 100, 2, 2_000
-NAMED_POINTS = 20
+POINTS, SET_POINTS, DRAWS = examples(100), 2, 2_000
+NAMED_POINTS = examples(20)
 MOST_TERMS = 8
 SCREEN = 600
 

@@ -37,7 +37,7 @@ from costmodel.sweep.grid import Grid
 from costmodel.sweep.lowering import Program
 from costmodel.sweep.memory import Pool
 from costmodel.sweep.rows import wanted
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 
 METRICS = (
     "params",
@@ -318,7 +318,7 @@ def test_products_leave_their_ways_exactly_at_the_bounds() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_grids_of_any_sizes_of_numbers_are_exact(data: st.DataObject) -> None:
     bits = data.draw(st.integers(1, 70))
     numbers = st.lists(st.integers(1, 2**bits), min_size=1, max_size=4)
