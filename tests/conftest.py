@@ -1,8 +1,9 @@
 """What the tests share: the command line as a function, golden files, and how much is tried."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -19,7 +20,13 @@ settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-p
 
 GOLDEN = Path(__file__).parent / "golden"
 
-__all__ = ["GOLDEN", "ROOT", "Run", "examples"]
+__all__ = ["GOLDEN", "ROOT", "Run", "crossed", "examples", "share", "thinned"]
+
+T = TypeVar("T")
+
+
+MOST = 100
+"""The examples of a property with the exhaustive profile, where it asks for no more."""
 
 
 def examples(count: int) -> int:
@@ -27,7 +34,31 @@ def examples(count: int) -> int:
 
     At least ten, where there are as many.
     """
-    return min(count, max(10, count * settings().max_examples // 100))
+    return min(count, max(10, count * settings().max_examples // MOST))
+
+
+def share(items: Iterable[T], turn: int, of: int) -> list[T]:
+    """Return each ``of``-th of some items, by turns others; with the exhaustive profile all."""
+    found = list(items)
+    return found if settings().max_examples >= MOST else found[turn % of :: of]
+
+
+def thinned(items: Iterable[Any], of: int = 3) -> list[Any]:
+    """Return some items as a test's parameters: every third of them; the others exhaustive."""
+    return [
+        pytest.param(item, marks=pytest.mark.exhaustive if i % of else ())
+        for i, item in enumerate(items)
+    ]
+
+
+def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
+    """Return all pairs as a test's parameters: one of each row, by turns; the others exhaustive."""
+    all_columns = list(columns)
+    return [
+        pytest.param(row, column, marks=() if i % len(all_columns) == j else pytest.mark.exhaustive)
+        for i, row in enumerate(rows)
+        for j, column in enumerate(all_columns)
+    ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

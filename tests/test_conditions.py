@@ -400,14 +400,16 @@ def test_conditions_of_random_networks(seed: int, tmp_path: Path) -> None:
         assert {(text,) for text in texts} <= alone, texts
 
 
-def distinct() -> dict[tuple[str, ...], str]:
+def distinct() -> dict[tuple[str, ...], tuple[str, Analysis]]:
     """A network for every set of conditions that the first and last variants of the zoo print."""
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[tuple[str, ...], tuple[str, Analysis]] = {}
     for path in sorted(SPECS.glob("*.yaml")):
         variants = list(load(str(path)).header.variants or [None])
         for variant in dict.fromkeys((variants[0], variants[-1])):
             spec = f"{path}@{variant}" if variant else str(path)
-            found.setdefault(tuple(map(condition_text, analyze(spec).conditions)), spec)
+            analysis = analyze(spec)
+            texts = tuple(map(condition_text, analysis.conditions))
+            found.setdefault(texts, (spec, analysis))
     return found
 
 
@@ -428,8 +430,7 @@ def test_conditions_of_the_zoo() -> None:
     What the layers ask for tells whether the network is valid where the conditions change, and at
     some values between; the network in numbers tells it at one value of each kind.
     """
-    for texts, spec in distinct().items():
-        analysis = analyze(spec)
+    for texts, (spec, analysis) in distinct().items():
         usual = {name: analysis.graph.values[name] for name in analysis.symbols}
         alone: set[tuple[str, ...]] = set()
         for name in (name for name in analysis.symbols if any(name in text for text in texts)):
