@@ -19,7 +19,7 @@ Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
 SECONDS = 60
-"""How long a command line may take."""
+"""How long a command line may take; within this process, of the processor's time."""
 
 
 class Hang(BaseException):
@@ -75,15 +75,15 @@ def limit() -> Iterator[None]:
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Hang(f"no end after {SECONDS} s")
+        raise Hang(f"no end after {SECONDS} s of the processor's time")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _settings(columns: int, settings: dict[str, str]) -> dict[str, str]:

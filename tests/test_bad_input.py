@@ -872,7 +872,14 @@ FAST = {
 """Whether these are refused or computed is not said here; that they end is."""
 
 
-@pytest.mark.parametrize("case", FAST)
+SLOWEST = {"halves of halves", "many rows", "many definitions"}
+"""Half of the time of all; they are tried with what is exhaustive."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.exhaustive if case in SLOWEST else ()) for case in FAST],
+)
 def test_a_greedy_spec_ends_without_a_traceback(case: str, tmp_path: Path) -> None:
     text, *options = FAST[case]
     file = written(text, tmp_path)
