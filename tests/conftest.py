@@ -46,7 +46,10 @@ def share(items: Iterable[T], turn: int, of: int) -> list[T]:
 def thinned(items: Iterable[Any], of: int = 3) -> list[Any]:
     """Return some items as a test's parameters: every third of them; the others exhaustive."""
     return [
-        pytest.param(item, marks=pytest.mark.exhaustive if i % of else ())
+        pytest.param(
+            *(item if isinstance(item, tuple) else [item]),
+            marks=pytest.mark.exhaustive if i % of else (),
+        )
         for i, item in enumerate(items)
     ]
 
