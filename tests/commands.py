@@ -92,7 +92,7 @@ def _settings(columns: int, settings: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _environment(columns: int, settings: dict[str, str]) -> Iterator[None]:
-    """Set what a process would find in its environment, and Python's own filters of warnings."""
+    """Set what a process would find in its environment; what a command changes is undone."""
     kept = dict(os.environ)
     os.environ.update(_settings(columns, settings))
     try:
