@@ -10,6 +10,7 @@ import nox
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))
+CORES = ("-n", "auto", "--dist", "worksteal")
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
@@ -27,14 +28,15 @@ def prepare(session: nox.Session, extras: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; words behind ``--`` go to pytest, as ``-- tests/test_solve.py -x``."""
     prepare(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or CORES))
 
 
 @nox.session
 def exhaustive(session: nox.Session) -> None:
     """Run the long tests, too, and the comparisons with PyTorch, numba and Parquet."""
     prepare(session, "test,parity")
-    session.run("pytest", "-m", "exhaustive or not exhaustive", *session.posargs)
+    marks = ("--hypothesis-profile=exhaustive", "-m", "exhaustive or not exhaustive")
+    session.run("pytest", *CORES, *marks, *session.posargs)
 
 
 @nox.session

@@ -1,6 +1,7 @@
 """What contributors are told holds: the same versions everywhere, a task for each command."""
 
 import ast
+import shlex
 import tomllib
 
 import yaml
@@ -25,6 +26,9 @@ def test_ci_runs_the_commands_of_the_hooks() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for command in ("ruff check .", "ruff format --check .", "mypy"):
         assert f".venv/bin/{command}\n" in ci
+    tasks = (ROOT / ".ci" / "noxfile.py").read_text(encoding="utf-8")
+    tested = next(line for line in ci.splitlines() if line.startswith(".venv/bin/pytest"))
+    assert [word for word in shlex.split(tested)[1:] if f'"{word}"' not in tasks] == []
 
 
 def test_the_page_names_every_task() -> None:

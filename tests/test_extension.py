@@ -69,9 +69,9 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_counts(elsewhere: Path, process: Run) -> None:
     """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights, 14 positions."""
-    done = archcost(
+    done = process(
         str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -80,22 +80,22 @@ def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
     assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
 
 
-def test_what_says_nothing_of_training_has_none(elsewhere: Path, archcost: Run) -> None:
+def test_what_says_nothing_of_training_has_none(elsewhere: Path, process: Run) -> None:
     """Without a backward rule its cost is known, what it keeps is not: no silent nothing."""
-    done = archcost("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
+    done = process("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "haar_1: the kind 'haar' says not what it keeps for training" in done.stderr
     assert "hint: it needs a backward rule beside its cost rule" in done.stderr
 
 
-def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
+def test_its_conditions_are_ours(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "net.yaml:7:5: haar_1: the length (31) must be even" in done.stderr
 
 
-def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"))
+def test_without_it_the_kind_is_unknown(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"))
     assert done.returncode == 2
     assert "unknown kind 'haar'" in done.stderr
 
@@ -127,10 +127,10 @@ def measured(elsewhere: Path) -> dict[str, str]:
 
 
 def test_a_metric_from_elsewhere_counts(
-    elsewhere: Path, measured: dict[str, str], archcost: Run
+    elsewhere: Path, measured: dict[str, str], process: Run
 ) -> None:
     net = str(elsewhere / "net.yaml")
-    done = archcost(net, "--metric", "gains", "params", "--format", "csv", **measured)
+    done = process(net, "--metric", "gains", "params", "--format", "csv", **measured)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",") for line in done.stdout.splitlines()]
     assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
@@ -141,10 +141,10 @@ def test_a_metric_from_elsewhere_counts(
 
 
 def test_a_metric_from_elsewhere_is_a_name_in_expressions(
-    elsewhere: Path, measured: dict[str, str], archcost: Run
+    elsewhere: Path, measured: dict[str, str], process: Run
 ) -> None:
     net = str(elsewhere / "net.yaml")
-    done = archcost(
+    done = process(
         "sweep", net, "--vary", "l=32,64", "--metric", "macs/gains", "--format", "csv", **measured
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -152,12 +152,12 @@ def test_a_metric_from_elsewhere_is_a_name_in_expressions(
 
 
 def test_kinds_and_metrics_from_elsewhere_are_listed(
-    measured: dict[str, str], archcost: Run
+    measured: dict[str, str], process: Run
 ) -> None:
     """In the help, in the schema and in what pages are generated from, by themselves."""
-    help_text = " ".join(archcost("--help", **measured).stdout.replace("│", " ").split())
+    help_text = " ".join(process("--help", **measured).stdout.replace("│", " ").split())
     assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
-    assert '"haar"' in archcost("schema", **measured).stdout
+    assert '"haar"' in process("schema", **measured).stdout
     script = (
         "from archspec.layers import load_kinds\n"
         "from archspec.reference import language_reference\n"
@@ -179,10 +179,10 @@ def test_kinds_and_metrics_from_elsewhere_are_listed(
 
 
 def test_a_metric_that_cannot_be_imported_is_told(
-    elsewhere: Path, measured: dict[str, str], archcost: Run
+    elsewhere: Path, measured: dict[str, str], process: Run
 ) -> None:
     (elsewhere / "gains.py").write_text("1/0\n")
-    done = archcost(str(elsewhere / "net.yaml"), "--metric", "gains", **measured)
+    done = process(str(elsewhere / "net.yaml"), "--metric", "gains", **measured)
     assert done.returncode == 2
     assert "unknown metric 'gains'" in done.stderr
     assert "the metrics of 'waves' are missing, since gains fails: ZeroDivisionError" in done.stderr
@@ -231,7 +231,7 @@ def running_cost(layer: RunningProducts, site: Site, output: Shape) -> Cost:
 '''
 
 
-def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, process: Run) -> None:
     """Of 2·100²·8 products 8·100·101 are made at least; 100² weights are in memory, or are not."""
     (elsewhere / "waves.py").write_text(dedent(MASKED), encoding="utf-8")
     spec = "archspec: 1\nname: sums\ninput: [1, 100, 8]\nlayers: [running_products]\n"
@@ -239,7 +239,7 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
     words = ("--metric", "macs", "macs_least", "memory_peak", "--format", "json")
     spared = {"fused": (8 * 100 * 101, 0), "unfused": (2 * 8 * 100**2, 4 * 100**2)}
     for attention, (least, weights) in spared.items():
-        done = archcost(
+        done = process(
             *(str(elsewhere / "net.yaml"), *words, "--attention", attention),
             PYTHONPATH=str(elsewhere),
         )
@@ -310,11 +310,11 @@ def asked(elsewhere: Path) -> Path:
     return elsewhere
 
 
-def test_a_question_from_elsewhere_is_a_command(asked: Path, archcost: Run) -> None:
+def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> None:
     """Its docstring is its help; its words, options and formats are those of all commands."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        done = archcost(*words, PYTHONPATH=str(asked))
+        done = process(*words, PYTHONPATH=str(asked))
         return done.returncode, done.stdout, done.stderr
 
     net = str(asked / "net.yaml")
@@ -338,22 +338,22 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, archcost: Run) -> N
     assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
 
 
-def test_a_format_from_elsewhere_is_every_command_s(asked: Path, archcost: Run) -> None:
+def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -> None:
     net = str(asked / "net.yaml")
-    done = archcost("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))
+    done = process("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))
     assert (done.returncode, done.stdout) == (0, "['haar_1', 8]\n")
-    done = archcost(net, "--format", "lines", PYTHONPATH=str(asked))
+    done = process(net, "--format", "lines", PYTHONPATH=str(asked))
     assert (done.returncode, done.stdout.count("\n")) == (0, 3)
-    told = archcost("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
+    told = process("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
     assert "How to show it: table, json, csv, markdown, latex, rst, lines." in " ".join(
         told.split()
     )
-    done = archcost(net, "--format", "line", PYTHONPATH=str(asked))
+    done = process(net, "--format", "line", PYTHONPATH=str(asked))
     assert "did you mean 'lines'?" in done.stderr
 
 
-def test_a_question_that_fails_stops_no_other(asked: Path, archcost: Run) -> None:
+def test_a_question_that_fails_stops_no_other(asked: Path, process: Run) -> None:
     (asked / "width.py").write_text("import nowhere")
-    done = archcost("--help", PYTHONPATH=str(asked))
+    done = process("--help", PYTHONPATH=str(asked))
     assert (done.returncode, "explain" in done.stdout) == (0, True)
     assert "warning: the questions of 'waves' are missing, since width fails" in done.stderr

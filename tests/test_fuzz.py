@@ -5,9 +5,10 @@ import pytest
 from archspec.composites import COMPOSITES
 from costmodel.cli.app import known_commands
 from tests import fuzz
+from tests.conftest import examples
 from tests.fuzz import Outcome, case, fault, fault_of
 
-CASES = 300
+CASES = examples(300)
 
 
 @pytest.mark.parametrize("first", range(0, CASES, 10))

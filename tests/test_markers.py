@@ -26,7 +26,7 @@ from costmodel.docs.pages import refreshed as refreshed_with
 from costmodel.docs.styles import styles_of
 from costmodel.render import memory_plot
 from costmodel.render.plots import digest_of
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples, thinned
 
 TABLE = "table mlp.yaml --metric params --format markdown"
 BEGIN, END = f"<!-- archcost: {TABLE} -->", "<!-- /archcost -->"
@@ -290,7 +290,7 @@ def markers_in(text: str) -> set[int]:
 
 def test_fences_are_those_of_commonmark() -> None:
     """Random pages, against markdown-it: where a line is a marker, a reader reads a comment."""
-    for seed in range(4000):
+    for seed in range(examples(4000)):
         text = "\n".join(Random(seed).choices(PIECES, k=10))
         found = markers_in(text)
         assert found <= comments(text, nested=True), text
@@ -610,12 +610,14 @@ def spelled(spec: str, values: dict[str, str]) -> str:
     return spec
 
 
-@pytest.mark.parametrize(
-    ("kind", "end"), [*((kind, "svg") for kind in KINDS), ("roofline", "png"), ("maps", "pdf")]
-)
+DRAWN = [*(f"{kind}.svg" for kind in KINDS), "roofline.png", "maps.pdf"]
+
+
+@pytest.mark.parametrize("figure", thinned(DRAWN))
 def test_a_figure_is_stale_where_only_what_is_not_printed_changes(
-    kind: str, end: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    figure: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    kind, end = figure.split(".")
     spec, command, shown, before, after = KINDS[kind]
     path = page(folder, marked(f"{command} --plot docs/x.{end}"))
     (folder / "x.yaml").write_text(spelled(spec, before))
@@ -976,7 +978,7 @@ def test_no_page_brings_anything_but_an_error() -> None:
         *("<!-- archcost:", "<!-- /archcost", f"{BEGIN} x", ".. archcost:: x", "\r", "\x00"),
     )
     random = Random(6)
-    for _ in range(5000):
+    for _ in range(examples(5000)):
         text = "\n".join(random.choices(pieces, k=8))
         assert found_or_refused(text), text
 
