@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +15,13 @@ from costmodel.metrics.macs import count_macs
 from costmodel.metrics.registry import BYTES, metric
 from tests.conftest import ROOT, Run
 
-MODULE = '''
+KIND = '''
 """Haar wavelets."""
 
 from pydantic import Field
-from sympy import Integer
 
 from archspec.fields import Size, constant
-from archspec.layers import Layer, kind
-from costmodel.algebra.conditions import Divides
-from costmodel.rules.cost import Cost, Output, Parameter, Role
-from costmodel.rules import Shape, Site, cost_rule, shape_rule
+from archspec.layers.base import Layer, kind
 
 
 @kind("haar")
@@ -32,6 +29,16 @@ class Haar(Layer):
     """``(n, c, l) → (n, scale·c, l/2)``, a learned gain per channel. Source: Haar, 1910."""
 
     scale: Size = Field(default=constant(2), description="bands per channel")
+'''
+
+RULES = '''
+"""Haar wavelets: a gain per channel."""
+
+from sympy import Integer
+
+from costmodel.algebra.conditions import Divides
+from costmodel.rules.cost import Cost, Output, Parameter, Role
+from costmodel.rules import Shape, Site, cost_rule, shape_rule
 
 
 @shape_rule(Haar)
@@ -64,7 +71,7 @@ def elsewhere(tmp_path: Path) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: waves\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[archcost.kinds]\nwaves = waves\n")
-    (tmp_path / "waves.py").write_text(dedent(MODULE), encoding="utf-8")
+    (tmp_path / "waves.py").write_text(f"{KIND}{RULES}", encoding="utf-8")
     (tmp_path / "net.yaml").write_text(SPEC)
     return tmp_path
 
@@ -126,11 +133,29 @@ def measured(elsewhere: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(elsewhere)}
 
 
-def test_a_metric_from_elsewhere_counts(
-    elsewhere: Path, measured: dict[str, str], process: Run
+@pytest.fixture
+def added(tmp_path: Path) -> dict[str, str]:
+    """Our packages with a file for each thing that is added; where these are found."""
+    for package in ("archspec", "costmodel"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / "archspec" / "layers" / "haar.py").write_text(KIND, encoding="utf-8")
+    rules = RULES.replace(
+        "import Integer\n", "import Integer\n\nfrom archspec.layers.haar import Haar"
+    )
+    (tmp_path / "costmodel" / "rules" / "haar.py").write_text(rules, encoding="utf-8")
+    (tmp_path / "costmodel" / "metrics" / "gains.py").write_text(METRIC, encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(SPEC)
+    return {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+
+
+@pytest.mark.parametrize("way", ["measured", "added"])
+def test_a_metric_and_a_kind_are_their_files_and_no_more(
+    way: str, tmp_path: Path, process: Run, request: pytest.FixtureRequest
 ) -> None:
-    net = str(elsewhere / "net.yaml")
-    done = process(net, "--metric", "gains", "params", "--format", "csv", **measured)
+    """They count and are in the help, the schema and the references, by themselves."""
+    found: dict[str, str] = request.getfixturevalue(way)
+    net = str(tmp_path / "net.yaml")
+    done = process(net, "--metric", "gains", "params", "--format", "csv", **found)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",") for line in done.stdout.splitlines()]
     assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
@@ -138,6 +163,32 @@ def test_a_metric_from_elsewhere_counts(
         ["8", "8"],
         ["8", "56"],
     ]
+    help_text = " ".join(process("--help", **found).stdout.replace("│", " ").split())
+    assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
+    assert '"haar"' in process("schema", **found).stdout
+    page = references(found)
+    assert "### `haar`\n" in page
+    row = "| `gains` | #gains | gains | sum over all copies of the weights | "
+    assert f"{row}Gains that wavelets learn. |  |\n" in page
+
+
+def references(environment: dict[str, str]) -> str:
+    """The pages that are generated from the registers."""
+    script = (
+        "from archspec.layers import load_kinds\n"
+        "from archspec.reference import language_reference\n"
+        "from costmodel.docs.reference import metrics_reference\n"
+        "assert not list(load_kinds())\n"
+        "print(language_reference(), metrics_reference())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | environment | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
 
 
 def test_a_metric_from_elsewhere_is_a_name_in_expressions(
@@ -149,33 +200,6 @@ def test_a_metric_from_elsewhere_is_a_name_in_expressions(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split(",")[-1] for line in done.stdout.splitlines()][1:] == ["84.0", "180.0"]
-
-
-def test_kinds_and_metrics_from_elsewhere_are_listed(
-    measured: dict[str, str], process: Run
-) -> None:
-    """In the help, in the schema and in what pages are generated from, by themselves."""
-    help_text = " ".join(process("--help", **measured).stdout.replace("│", " ").split())
-    assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
-    assert '"haar"' in process("schema", **measured).stdout
-    script = (
-        "from archspec.layers import load_kinds\n"
-        "from archspec.reference import language_reference\n"
-        "from costmodel.docs.reference import metrics_reference\n"
-        "assert not list(load_kinds())\n"
-        "print(language_reference(), metrics_reference())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=os.environ | measured | {"PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    assert "### `haar`\n" in done.stdout
-    shown = "| `gains` | #gains | gains | sum over all copies of the weights | "
-    assert f"{shown}Gains that wavelets learn. |  |\n" in done.stdout
 
 
 def test_a_metric_that_cannot_be_imported_is_told(

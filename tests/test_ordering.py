@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from costmodel import Analysis, analyze
 from costmodel.metrics import schedule
 from costmodel.metrics.liveness import Event, Run, memory
+from costmodel.metrics.memory_peak import run
 from costmodel.metrics.schedule import best_order
 from tests.conftest import Run as Ran
 from tests.conftest import examples
@@ -241,9 +242,10 @@ REPEATS: Mapping[str, str] = {
 def test_repeats_against_all_orders(name: str) -> None:
     """Every order of the layers in which the turns of a repeat follow each other."""
     net = read(f"symbols: {{L: 3}}\ninput: [1, 2, 3, 3]\nlayers: [{STEM}, {REPEATS[name]}]")
+    first = net.basis.derived(run)
     peaks = {
-        max(net.evaluator(size) for _, size in memory(net._run._replace(events=events)))
-        for events in orders(net._run)
+        max(net.evaluator(size) for _, size in memory(first._replace(events=events)))
+        for events in orders(first)
     }
     assert net.value("memory_peak") in peaks
     assert net.value("memory_peak_best") == min(peaks)
@@ -258,9 +260,9 @@ def chain(layers: int) -> str:
 def test_a_chain_is_not_searched() -> None:
     """Every layer is a cut."""
     net = read(chain(2000))
-    order = best_order(net._run, net.evaluator)
+    order = best_order(net.basis.derived(run), net.evaluator)
     assert order.states == 0
-    assert order.run.events == net._run.events
+    assert order.run.events == net.basis.derived(run).events
     assert net.best_order.is_best
 
 
@@ -316,7 +318,7 @@ def test_real_networks(name: str) -> None:
     assert net.value("memory_peak_best") == ZOO[name] * net.value("memory_peak")
     assert net.best_order.is_best
     assert not net.best_order.unsearched
-    assert best_order(net._run, net.evaluator).states < 5_000
+    assert best_order(net.basis.derived(run), net.evaluator).states < 5_000
     assert sorted(set(net.best_order.layers)) == sorted({x.node.path for x in net.layers})
 
 

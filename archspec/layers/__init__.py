@@ -1,18 +1,8 @@
-"""The kinds of layers: one class each, registered by importing its module."""
+"""The kinds of layers: one class each, registered by importing the modules of this package."""
 
-from archspec.layers import (
-    activation,
-    attention,
-    conv,
-    embedding,
-    linear,
-    matmul,
-    merge,
-    norm,
-    pool,
-    recurrent,
-    reshape,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from archspec.layers.base import (
     ALIASES,
     KINDS,
@@ -34,20 +24,12 @@ __all__ = [
     "FieldError",
     "Layer",
     "Torch",
-    "activation",
-    "attention",
-    "conv",
-    "embedding",
     "find_alias",
     "find_kind",
     "kind",
     "kind_hint",
-    "linear",
     "load_kinds",
-    "matmul",
-    "merge",
-    "norm",
-    "pool",
-    "recurrent",
-    "reshape",
 ]
+
+for module in iter_modules(__path__):
+    import_module(f"{__name__}.{module.name}")

@@ -1,4 +1,4 @@
-"""The analysis of one network: its laws, its numbers, its conditions."""
+"""The analysis of one network: its closed forms, its numbers, its conditions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
 
 @dataclass(frozen=True, repr=False)
 class Analysis:
-    """The laws of one network under one convention.
+    """The closed forms of one network under one convention.
 
     Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
     None of what the network does not have (see `none_of`).
@@ -102,12 +102,12 @@ class Analysis:
 
     @property
     def warnings(self) -> tuple[SpecWarning, ...]:
-        """What the spec says without effect."""
+        """The warnings of what the spec says without effect."""
         return warnings_of(self.architecture, self.graph)
 
     @cached_property
     def basis(self) -> Basis:
-        """What its metrics are computed from, beside its layers."""
+        """Everything its metrics need besides a layer."""
         said = (self.scenario.precision, self.graph.precision)
         return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
 
@@ -155,7 +155,7 @@ class Analysis:
         return self.laws_at({})
 
     def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
-        """The value of every law at some values, whether the network is valid there or not.
+        """Return the evaluator at some values, whether the network is valid there or not.
 
         Raises:
             SpecError: the values break an assumption.
@@ -168,7 +168,7 @@ class Analysis:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """What must hold of the symbols for the network to be valid, reduced."""
+        """The reduced conditions on the symbols under which the network is valid."""
         asked = (requirement.condition for requirement in self.propagation.requirements)
         with budget("the conditions", self._longest_asker):
             found = reduced(asked, self._least, (*self._given, *self.assumed.known))
@@ -182,7 +182,7 @@ class Analysis:
 
     @property
     def demands(self) -> tuple[Condition, ...]:
-        """Where the laws hold: the conditions, and what is assumed."""
+        """The conditions under which the closed forms hold, and the assumptions."""
         return (*self.conditions, *self.assumed.conditions)
 
     @cached_property
@@ -206,12 +206,12 @@ class Analysis:
 
     @cached_property
     def sizes(self) -> Sizes:
-        """What is known of the sizes that counts are products of."""
+        """The bounds and divisors of the sizes that counts are products of."""
         return Sizes(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:
-        """What the symbols' own rules say: what divides each of them."""
+        """Yield what the symbols' own rules say: what divides each of them."""
         for name, free in self.symbols.items():
             multiple = self.graph.symbols[name].multiple_of
             if multiple is not None:
@@ -223,7 +223,7 @@ class Analysis:
         return self
 
     def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
-        """Whether some values keep what is assumed and make a valid network."""
+        """Return whether some values keep the assumptions and make a valid network."""
         try:
             evaluate = self.laws_at(settings)
         except SpecError:
@@ -271,14 +271,14 @@ class Analysis:
 
     @property
     def fields(self) -> "Fields":
-        """What every layer sees of the inputs."""
+        """The places of the inputs that every layer sees."""
         from costmodel.metrics.receptive_field import fields
 
         return self.basis.derived(fields)
 
     @property
     def energies(self) -> "Energies":
-        """What the layers take on the device."""
+        """The energy that the layers take on the device."""
         from costmodel.metrics.energy import Energies
 
         return self.basis.derived(Energies)
@@ -382,18 +382,18 @@ class Analysis:
         return expression
 
     def read(self, law: Expr) -> Expr:
-        """The same law as it is read: what the terms of a maximum share stands in front."""
+        """Return a closed form as it is read: what a maximum's terms share stands in front."""
         return factored(law, self._whole)
 
     def law_of(self, metric: Metric, expression: Expr) -> Expr:
-        """Some of a metric as it is printed: a count (see `law`), or a quantity with its unit."""
+        """Return some of a metric as it is printed: a count, or a quantity with its unit."""
         if metric.quantity is None:
             return self.law(expression)
         real = self.assumed.shown(self._in_last_turn(expression))
         return Quantity(real, Str(metric.quantity))
 
     def unfloored(self, metric: str) -> Expr:
-        """A metric of the whole network without the floors that the conditions make exact."""
+        """Return a metric of the network without the floors that the conditions make exact."""
         return unfloored(self.total(metric), self._whole)
 
     @cached_property
@@ -432,7 +432,7 @@ class Analysis:
         return tidy(sum(parts) + self.evaluator(self.beside_layers(found)))
 
     def value_if_any(self, metric: str) -> Rational | None:
-        """A metric of the whole network at the symbols' values; None where it has none."""
+        """Return a metric of the network at the symbols' values; None where it has none."""
         return None if self.none_of(metric) else self.value(metric)
 
     @property
@@ -446,7 +446,7 @@ class Analysis:
         return layer, max(layer.steps, key=lambda step: self.evaluator(step.elements))
 
     def at(self, **settings: Number) -> "Point":
-        """The numbers at given values of the symbols; those not given keep their defaults.
+        """Return the numbers at given values of the symbols; others keep their defaults.
 
         Raises:
             SpecError: an unknown symbol, a value outside its domain, or an invalid network.
@@ -467,7 +467,7 @@ class Analysis:
         return value
 
     def function(self, metric: str) -> "Vectorised":
-        """A metric as an exact NumPy function of the free symbols."""
+        """Return a metric as an exact NumPy function of the free symbols."""
         from costmodel.analysis.function import vectorise
 
         return vectorise(self, metric)

@@ -6,11 +6,11 @@ from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from costmodel.algebra.domains import Domain, domain_under
 from costmodel.algebra.functions import exact
-from costmodel.analysis.laws import Laws
+from costmodel.analysis.closed_forms import ClosedForms
 
 
 def domain_of(
-    analysis: Laws,
+    analysis: ClosedForms,
     name: str,
     step: Rational | None = None,
     values: Mapping[str, Rational] | None = None,
@@ -34,7 +34,7 @@ MAX_TRIED = 32
 
 
 def nearest_valid(
-    analysis: Laws, numbers: Mapping[str, Rational], names: Sequence[str]
+    analysis: ClosedForms, numbers: Mapping[str, Rational], names: Sequence[str]
 ) -> dict[str, Rational]:
     """Return the nearest values that make a valid network of numbers that make none.
 
@@ -63,7 +63,9 @@ def nearest_valid(
     return together if is_valid(together) else {}
 
 
-def _candidates(analysis: Laws, name: str, numbers: Mapping[str, Rational]) -> Iterator[Rational]:
+def _candidates(
+    analysis: ClosedForms, name: str, numbers: Mapping[str, Rational]
+) -> Iterator[Rational]:
     """Yield values around that of a symbol, the nearest first, on the grid of its domain."""
     domain = domain_of(analysis, name, values=numbers)
     first = domain.nearest(numbers[name])

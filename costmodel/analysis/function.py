@@ -21,7 +21,7 @@ from archspec.errors import did_you_mean
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.functions import FloorDiv, Quantity, Quotient, RoundTo, plain
 from costmodel.algebra.printing import Numpy
-from costmodel.analysis.laws import Laws
+from costmodel.analysis.closed_forms import ClosedForms
 from costmodel.metrics.registry import find_metric
 from costmodel.scenario.settings import to_rational
 
@@ -62,7 +62,7 @@ class Vectorised:
     symbols: Mapping[str, Symbol]
     source: str
     body: Callable[..., Any]
-    analysis: Laws
+    analysis: ClosedForms
 
     def __call__(self, *values: "ArrayLike", **named: "ArrayLike") -> Any:
         """The metric at the given values, broadcast against each other.
@@ -174,7 +174,7 @@ def magnitude(expression: Expr, largest: Mapping[Symbol, int]) -> int:
     return max(parts)
 
 
-def vectorise(analysis: Laws, metric: str) -> Vectorised:
+def vectorise(analysis: ClosedForms, metric: str) -> Vectorised:
     """Compile a metric's law and the network's conditions, each floor computed once."""
     law = analysis.law_of(find_metric(metric), analysis.total(metric))
     symbols = analysis.symbols

@@ -14,8 +14,8 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
 from costmodel.algebra.maxima import dominates
 from costmodel.algebra.monotonicity import has_one_root, trend
+from costmodel.analysis.closed_forms import ClosedForms
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.laws import Laws
 from costmodel.metrics.registry import find_metric
 
 METRIC = "activations_peak"
@@ -59,7 +59,7 @@ class Stretch(NamedTuple):
     last: Rational | None
 
 
-def peaks(analysis: Laws, metric: str = METRIC) -> tuple[Peak, ...]:
+def peaks(analysis: ClosedForms, metric: str = METRIC) -> tuple[Peak, ...]:
     """The terms of a maximum over the network's layers, each with its layers."""
     total = analysis.total(metric)
     layers: dict[Expr, list[str]] = {term: [] for term in terms_of(total)}
@@ -72,7 +72,7 @@ def peaks(analysis: Laws, metric: str = METRIC) -> tuple[Peak, ...]:
     return tuple(Peak(term, tuple(found)) for term, found in layers.items())
 
 
-def winners(analysis: Laws, terms: Sequence[Expr]) -> tuple[Expr, ...]:
+def winners(analysis: ClosedForms, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     """Those of some terms that are the largest anywhere; all, where that is not decided."""
     race = _race_of(analysis, terms)
     if race is None or not race.is_decided:
@@ -80,18 +80,18 @@ def winners(analysis: Laws, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     return tuple(dict.fromkeys(each.term for each in race.stretches))
 
 
-def race_of(analysis: Laws, metric: str = METRIC) -> "Race | None":
+def race_of(analysis: ClosedForms, metric: str = METRIC) -> "Race | None":
     """Where each term is the peak, if there are several and one symbol alone is open."""
     return _race_of(analysis, terms_of(analysis.total(metric)))
 
 
-def stretches(analysis: Laws) -> tuple[Stretch, ...]:
+def stretches(analysis: ClosedForms) -> tuple[Stretch, ...]:
     """The stretches of `race_of`; none without one."""
     race = race_of(analysis)
     return race.stretches if race else ()
 
 
-def _race_of(analysis: Laws, terms: Sequence[Expr]) -> "Race | None":
+def _race_of(analysis: ClosedForms, terms: Sequence[Expr]) -> "Race | None":
     """The terms compared over the values of the one symbol that is open, if one alone is."""
     if len(analysis.symbols) != 1 or len(terms) < 2:
         return None
@@ -112,7 +112,7 @@ class Course:
         is_valid_at: value → whether the network is valid there.
     """
 
-    def __init__(self, analysis: Laws, name: str, domain: Domain) -> None:
+    def __init__(self, analysis: ClosedForms, name: str, domain: Domain) -> None:
         self.analysis = analysis
         self.name = name
         self.domain = domain

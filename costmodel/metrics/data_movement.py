@@ -55,7 +55,7 @@ class Traffic(NamedTuple):
 
 
 def traffic(layer: LayerCost, basis: Basis) -> Traffic:
-    """What one run of a layer moves.
+    """Return the bytes that one run of a layer moves.
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
@@ -95,7 +95,7 @@ def _read(tensor: Parameter) -> Expr:
 
 
 def makes_map(layer: LayerCost, basis: Basis) -> bool:
-    """Whether a layer writes a new feature map: also what works in place, into other bits."""
+    """Return whether a layer writes a new feature map; in place it does into other bits."""
     kind = layer.cost.output
     if kind.is_feature_map or kind is Output.PARAMETER:
         return kind.is_feature_map
@@ -160,7 +160,7 @@ def _is_fused(operand: Operand, inside: Container[str]) -> bool:
 
 
 def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
-    """What some products together read and write; what is made inside has the layer's type."""
+    """Return the bytes that some products read and write; maps inside have the layer's type."""
     own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
     return Add(
         *(

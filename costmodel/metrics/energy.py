@@ -1,4 +1,4 @@
-"""What arithmetic and the movement of data take, in joules, by a table of energies.
+"""The joules of arithmetic and of moving data, by a table of energies.
 
 ``MACs·(multiply + add) + 8·bytes·energy of a bit``, both those that a layer makes and moves at
 least. Activations come from the nearest memory that holds all that is in memory while the layer
@@ -47,7 +47,7 @@ Ladder = tuple[Rung, ...]
 
 
 class LayerEnergy(NamedTuple):
-    """What all runs of a layer take, in joules.
+    """The joules of all runs of a layer.
 
     Attributes:
         arithmetic: of its multiply-accumulates.
@@ -68,7 +68,7 @@ class LayerEnergy(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a layer's bytes come from, at numbers; nowhere where it moves none.
+    """The memories that a layer's bytes come from, at numbers; none where it moves none.
 
     Attributes:
         weights: the memory of its weights.
@@ -82,7 +82,7 @@ class Origin(NamedTuple):
 
 
 class Energies:
-    """What the layers of a network take on its device.
+    """The energy that the layers of a network take on its device.
 
     Args:
         basis: what counts are made from, with a device.
@@ -102,7 +102,7 @@ class Energies:
         self.known = Bounds(self.network.least, self.network.evaluator)
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
-        """Return what all runs of a layer take.
+        """Return the joules of all runs of a layer, part by part.
 
         Raises:
             SpecError: a figure is not known.
@@ -119,7 +119,7 @@ class Energies:
         return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
 
     def total(self, layer: LayerCost) -> Expr:
-        """What all runs of a layer take together."""
+        """Return the joules of all runs of a layer together."""
         return self.of_layer(layer).total
 
     def arithmetic(self, layer: LayerCost) -> Expr:
@@ -182,14 +182,14 @@ class Energies:
 
     @cached_property
     def turns(self) -> dict[str, list[AtWork]]:
-        """Every layer's path, with the turns of it that are told apart."""
+        """Every layer's path, with its iterations that are told apart."""
         found: dict[str, list[AtWork]] = defaultdict(list)
         for turn in at_work(self.basis):
             found[turn.layer.node.path].append(turn)
         return found
 
     def ladder(self, alive: Expr) -> Ladder:
-        """Where feature maps may lie while so much is in memory."""
+        """Return the memories that may hold feature maps while so much is in memory."""
         return rungs(self.chains.activations, alive, self.known)
 
     @cached_property
@@ -217,7 +217,7 @@ class Energies:
 
     @property
     def figures(self) -> dict[str, EnergyFigure]:
-        """What is counted with, by name: operations, then accesses from the nearest memory on."""
+        """The figures that count, by name: operations, then accesses from the nearest memory on."""
         operations: dict[str, EnergyFigure] = {}
         reached: set[Storage] = set()
         for layer in self.network.propagation.layers:
@@ -229,7 +229,7 @@ class Energies:
         return operations | {s.name: s.figure for s in ordered if s in reached and s.figure}
 
     def _ladders(self, layer: LayerCost) -> Iterator[Ladder]:
-        """Where the bytes that a layer moves may lie."""
+        """Yield the memories that may hold the weights, cache and feature maps of a layer."""
         taken = self.of_layer(layer)
         if taken.weights != 0:
             yield self.beside
@@ -255,7 +255,7 @@ class Energies:
 
     @cached_property
     def keeps_cache(self) -> bool:
-        """Whether keys and values are kept from one run to the next."""
+        """Return whether keys and values are kept from one run to the next."""
         return any(
             traffic(layer, self.basis).cache != 0 for layer in self.network.propagation.layers
         )
@@ -273,17 +273,17 @@ class Energies:
 
     @cached_property
     def beside(self) -> Ladder:
-        """Where all weights may lie."""
+        """The memories that may hold all weights."""
         return rungs(self.chains.weights, self.resident, self.known)
 
     @cached_property
     def cached(self) -> Ladder:
-        """Where the cache may lie: beside the model, but never where nothing can be written."""
+        """The memories that may hold the cache: beside the model, and such as can be written."""
         return rungs(self.chains.activations, self.resident, self.known)
 
 
 def _over_turns(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
-    """What is taken each time, and how often; of what grows, joules of a byte and all bytes.
+    """Yield joules with how often they are taken; where bytes grow, those of one with all bytes.
 
     Raises:
         OpenFormError: the memory changes with the turns otherwise than at an even pace.

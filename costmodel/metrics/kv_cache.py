@@ -1,4 +1,4 @@
-"""What is kept for the next token, where the network needs no more than that."""
+"""The keys and values that are kept for the next token, where the network needs no more."""
 
 from sympy import Expr, Integer, S
 

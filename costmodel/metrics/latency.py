@@ -1,4 +1,4 @@
-"""How long a layer takes at least: ``max(T_computation, T_memory)``.
+"""The least time that a layer takes: ``max(T_computation, T_memory)``.
 
 Source: MIT 6.5940, lecture 2; the roofline of Williams, Waterman and Patterson, 2009. It is a lower
 bound: every operation runs at the device's peak, every byte is moved once at the full bandwidth of

@@ -38,7 +38,7 @@ class NoCountError(SpecError):
 
 
 class OpenFieldError(NoCountError):
-    """What a layer sees has no closed form, so that of the network is not known either."""
+    """A layer's field has no closed form, so that of the network is not known either."""
 
 
 def no_count(metric: str, why: str, layer: LayerCost | None = None) -> NoCountError:
@@ -66,7 +66,7 @@ SECONDS, JOULES = Unit("seconds", "s"), Unit("joules", "J")
 
 
 class Together(NamedTuple):
-    """How the counts of layers become that of a network.
+    """The way in which the counts of layers become that of a network.
 
     Attributes:
         combine: whether they add up, or the largest is the network's.
@@ -83,7 +83,7 @@ LARGEST, LARGEST_OF_ALL_RUNS = Together("max"), Together("max", "all runs")
 
 
 class Need(Enum):
-    """What a metric depends on beside the layer; a report shows it only where that is given."""
+    """Something that a metric depends on beside the layer."""
 
     DEVICE = "a device (--hardware)"
     TRAINING = "how the network is trained (--optimizer)"
@@ -132,7 +132,7 @@ class Metric:
 
     @property
     def combine(self) -> Literal["sum", "max"]:
-        """Whether layers add up, or the largest is the network's."""
+        """``sum`` where layers add up, ``max`` where the largest is the network's."""
         return self.together.combine
 
     @property
@@ -142,17 +142,17 @@ class Metric:
 
     @property
     def of_places(self) -> bool:
-        """Whether it is about what is seen of the input, and a layer may have none."""
+        """Return whether it is about what is seen of the input; a layer may have none."""
         return Need.PLACES in self.needs
 
     @property
     def of_device(self) -> bool:
-        """Whether it depends on the device, and is shown where there is one."""
+        """Return whether it depends on the device, and is shown where there is one."""
         return Need.DEVICE in self.needs
 
     @property
     def is_searched(self) -> bool:
-        """Whether its closed form is that of the values at which it is searched for."""
+        """Return whether its closed form is that of the values at which it is searched for."""
         return Need.SEARCH in self.needs
 
     def parts(self, layers: Sequence[Counted], basis: Basis) -> list[Expr]:

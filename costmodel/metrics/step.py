@@ -47,7 +47,7 @@ class TrainingStep:
 
     @property
     def setup(self) -> Training:
-        """How it is trained."""
+        """The way in which it is trained."""
         return self.basis.training
 
     @cached_property
@@ -78,7 +78,7 @@ class TrainingStep:
 
     @cached_property
     def kept(self) -> Kept:
-        """What is kept for the backward pass."""
+        """The tensors that are kept for the backward pass."""
         return kept(self.events, self.setup.checkpoint)
 
     @cached_property
@@ -88,7 +88,7 @@ class TrainingStep:
         return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
 
     def bytes_of(self, held: Held) -> Expr:
-        """The bytes of a tensor that is kept, in one turn."""
+        """Return the bytes of a tensor that is kept, in one iteration."""
         if held.bits is not None:
             return whole_bytes(held.size, held.bits)
         if held.layer is None:
@@ -96,7 +96,7 @@ class TrainingStep:
         return in_bytes(held.size, self.basis.types_of(held.layer).activations)
 
     def in_all(self, held: Held) -> Expr:
-        """The bytes of a tensor that is kept, in all turns."""
+        """Return the bytes of a tensor that is kept, in all iterations."""
         with _closed(held.path):
             return over_turns(held, self.bytes_of)
 

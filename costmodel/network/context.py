@@ -1,4 +1,4 @@
-"""What metrics are computed from, beside the layers: the convention, the types, the device."""
+"""Everything a metric needs besides the layer: convention, types, device, network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Network(Protocol):
 
     @property
     def assumed(self) -> Assumptions:
-        """What is assumed of the symbols."""
+        """The assumptions about the symbols."""
 
     @property
     def least(self) -> Least:
@@ -58,7 +58,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Basis:
-    """What a count is made from.
+    """Everything a metric needs besides the layer.
 
     Attributes:
         convention: what counts.
@@ -98,7 +98,7 @@ class Basis:
 
     @property
     def training(self) -> Training:
-        """How the network is trained.
+        """The way in which the network is trained.
 
         Raises:
             SpecError: nothing is said of it.
@@ -113,24 +113,24 @@ class Basis:
         return [p for p in layer.cost.parameters if p.role in self.convention.roles]
 
     def inside(self, layer: LayerCost) -> tuple[Inner, ...]:
-        """The feature maps inside a layer that are in memory while it works."""
+        """Return the feature maps inside a layer that are in memory while it works."""
         is_fused = self.scenario.is_fused
         return tuple(i for i in layer.cost.inner if not (is_fused and i.is_fusible))
 
     def least_macs(self, layer: LayerCost) -> Expr:
-        """The multiply-accumulates that a layer makes at least, the bias where that counts."""
+        """Return the fewest multiply-accumulates of a layer, the bias where that counts."""
         cost = layer.cost
         macs = cost.least_macs if self.scenario.is_fused else cost.macs
         return macs + cost.biased if self.convention.counts_bias else macs
 
     def types_of(self, layer: LayerCost) -> Types:
-        """The types of a layer's numbers."""
+        """Return the types of a layer's numbers."""
         return self.typed.layers[layer.node.path]
 
     def type_of(self, tensor: Tensor) -> str:
-        """The type of a tensor's elements."""
+        """Return the type of a tensor's elements."""
         return self.typed.tensors[tensor]
 
     def bytes_of(self, tensor: Tensor, elements: Expr) -> Expr:
-        """The bytes of some elements of a tensor."""
+        """Return the bytes of some elements of a tensor."""
         return in_bytes(elements, self.type_of(tensor))

@@ -1,4 +1,4 @@
-"""An analysis as those see it that ask it for its numbers and closed forms, and that it asks."""
+"""An analysis as its own helpers see it, which it imports and which must not import it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,7 +13,7 @@ from costmodel.network.context import Network
 from costmodel.network.propagation import Counted
 
 
-class Laws(Network, Protocol):
+class ClosedForms(Network, Protocol):
     """The closed forms of one network, and where they hold."""
 
     @property
@@ -26,7 +26,7 @@ class Laws(Network, Protocol):
 
     @property
     def demands(self) -> tuple[Condition, ...]:
-        """What must hold of the symbols."""
+        """The conditions and assumptions about the symbols."""
 
     def parts(self, metric: Metric) -> list[Expr]:
         """Return what the network's metric is the sum or the maximum of, layer by layer."""
