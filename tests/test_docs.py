@@ -55,8 +55,8 @@ def test_a_shown_command_prints_what_is_shown(
 
 
 def printed_by(source: str) -> str:
-    """Run a program of a page and return what it prints; where it adds a kind, in a process."""
-    if "@kind(" in source:
+    """Run a program of a page and return what it prints; in a process, where it registers."""
+    if re.search(r"^@(kind|metric|question)\(", source, re.MULTILINE):
         words = [sys.executable, "-c", source]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -362,6 +362,13 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> No
     assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
 
 
+def test_a_question_is_a_file(added: dict[str, str], tmp_path: Path, process: Run) -> None:
+    (tmp_path / "costmodel" / "studies" / "most_channels.py").write_text(dedent(ASKED))
+    assert "most-channels  Show the layers" in process("--help", **added).stdout
+    done = process("most-channels", "specs/mlp.yaml", "--format", "csv", **added)
+    assert (done.returncode, done.stdout) == (0, "layer,channels\nflatten_1,784\n")
+
+
 def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -> None:
     net = str(asked / "net.yaml")
     done = process("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))

@@ -1,5 +1,6 @@
 """The application: its commands, each with the module that is imported when it is run."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from os.path import exists
 from typing import TYPE_CHECKING, Any
@@ -85,17 +86,22 @@ def run(words: list[str]) -> Any:
     Raises:
         SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
-    console = None
-    if not words or not set(words).isdisjoint(app.help_flags):
-        known_commands()
-        app.resolved_commands()  # the list says of each what the docstring of its function does
-        console = _help_console()
+    console = _help_console() if asks_for_help(words) else None
     if words:
         require_command(words[0])
     try:
         return app(words or app.help_flags[:1], console=console)
     except CycloptsError as error:
         raise misuse(error, words) from None
+
+
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Return whether a command line asks for help; if so, all that help lists is imported now."""
+    asks = not words or not set(words).isdisjoint(app.help_flags)
+    if asks:
+        known_commands()
+        app.resolved_commands()  # the list says of each what the docstring of its function does
+    return asks
 
 
 def require_command(word: str) -> None:

@@ -60,9 +60,10 @@ def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
     Raises:
         SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
-    from costmodel.cli.app import app, require_command
+    from costmodel.cli.app import app, asks_for_help, require_command
     from costmodel.docs.commands import Ran
 
+    asks_for_help(words)
     require_command(words[0])
     try:
         command, bound, _ = app.parse_args(words)
