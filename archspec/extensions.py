@@ -45,7 +45,7 @@ class Register(Mapping[str, T]):
     def __iter__(self) -> Iterator[str]:
         for _ in self._imports():
             pass
-        return iter(sorted(self._known))
+        return iter(tuple(self._known))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

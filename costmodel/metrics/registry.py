@@ -210,11 +210,15 @@ USUAL = (
 
 
 class Metrics(Register[Metric]):
-    """All metrics by name, the usual ones first."""
+    """All metrics by name, the usual ones first, then file by file."""
 
     def __iter__(self) -> Iterator[str]:
         place = {name: i for i, name in enumerate(USUAL)}
-        return iter(sorted(super().__iter__(), key=lambda name: place.get(name, len(USUAL))))
+
+        def rank(name: str) -> tuple[int, str]:
+            return place.get(name, len(USUAL)), self[name].per_layer.__module__
+
+        return iter(sorted(super().__iter__(), key=rank))
 
 
 METRICS = Metrics(__package__, "metrics")
