@@ -279,7 +279,7 @@ class _Builder:
         return Origin(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _value_origin(self, event: Any) -> Origin:
-        """Where a scalar's own text begins: behind its anchor and its quote."""
+        """Return the place where a scalar's own text begins, behind its anchor and its quote."""
         origin = self._origin(event)
         if event.anchor:
             line = self.lines[origin.line - 1][origin.column - 1 :]

@@ -17,7 +17,7 @@ MAX_AXES = 26
 
 @dataclass(frozen=True)
 class Equation:
-    """Which axes each tensor has.
+    """The axes of each tensor of an einsum, by letter.
 
     Attributes:
         operands: of what is multiplied: one tensor or two.

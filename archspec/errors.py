@@ -223,7 +223,7 @@ _NOT_ASCII = re.compile(r"[^ -~]")
 
 
 def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """What has a name among the known.
+    """Return the value that a name stands for, or raise an error that suggests the nearest name.
 
     Args:
         kind: what it is, for the error.

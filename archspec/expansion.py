@@ -149,7 +149,7 @@ def _redefined(architecture: Architecture) -> frozenset[str]:
 
 
 def resolved_value(value: Any, scope: Scope) -> Value:
-    """What a name stands for in a scope: an expression, a condition, or a list of such."""
+    """Resolve a value in a scope to an expression, a condition, or a list of these."""
     if isinstance(value, list):
         return Items(tuple(_resolved_item(i, item, scope) for i, item in enumerate(value)))
     return checked_size(resolve(value.tree, scope))
@@ -188,14 +188,14 @@ def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None
 
 
 class Named(NamedTuple):
-    """What leaves an entry with a name, and the body with copies that it is in, or nothing."""
+    """The output of a named entry, and the path of the copied body around it ('' if none)."""
 
     tensor: Tensor
     copy: str
 
 
 class _Expansion:
-    """What all frames of one expansion share."""
+    """The state that all frames of one expansion share."""
 
     def __init__(self, architecture: Architecture, outer: Scope, gathered: Gathered) -> None:
         self.architecture = architecture
@@ -337,7 +337,7 @@ class _Frame:
         return frame
 
     def _said(self, kind: str) -> Precision:
-        """What is said of the types of a layer of a kind here."""
+        """Return the number types stated for a layer of this kind at this place."""
         by_kind = self.expansion.architecture.header.precision.of_kind(kind)
         return innermost(self.precision, by_kind)
 

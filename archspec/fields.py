@@ -98,7 +98,7 @@ def form(name: str) -> dict[str, Any]:
 
 
 def as_named(tree: Tree) -> Expression | Condition:
-    """What a name stands for: of what may be either, as a name is, an expression."""
+    """Return a resolved tree as a field: a condition if it is a truth value, else an expression."""
     return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
 
 
@@ -152,7 +152,7 @@ def _hint(text: str) -> str | None:
 
 
 def refused(cause: str, hint: str | None = None, **place: Any) -> PydanticCustomError:
-    """What a reader raises; ``validation`` makes a `SpecError` of it.
+    """Return the error for a reader to raise; ``validation`` turns it into a `SpecError`.
 
     Args:
         cause: the value and the rule it breaks.
@@ -163,7 +163,7 @@ def refused(cause: str, hint: str | None = None, **place: Any) -> PydanticCustom
 
 
 def wrong(value: object, wanted: str, hint: str | None = None) -> PydanticCustomError:
-    """What a reader raises of a value that is not what is wanted."""
+    """Return the error for a value that is not of the wanted type."""
     return refused(f"{show(value)} is no {wanted}", hint)
 
 

@@ -57,13 +57,13 @@ class CapacityFigure(Figure):
 
 
 class BandwidthFigure(Figure):
-    """How fast a memory is read, in bytes per second."""
+    """The read bandwidth of a memory, in bytes per second."""
 
     value: Bandwidth
 
 
 class EnergyFigure(Figure):
-    """What one operation takes, in joules."""
+    """The energy of one operation, in joules."""
 
     value: Energy
 
@@ -81,7 +81,7 @@ class FrequencyFigure(Figure):
 
 
 class AccessFigure(EnergyFigure):
-    """What one access to a memory takes, in joules."""
+    """The energy of one access to a memory, in joules."""
 
     kind: Kind = Field(description="of the memory")
     bits: int = Field(gt=0, description="how many one access moves")
@@ -104,12 +104,12 @@ class Level(BaseModel):
 
     @property
     def writable(self) -> bool:
-        """Whether activations may lie in it."""
+        """Return whether activations may be stored in this memory."""
         return self.kind != "flash"
 
 
 class EnergyTable(BaseModel):
-    """What operations and accesses take."""
+    """The energy figures of operations and memory accesses."""
 
     model_config = STRICT
 

@@ -74,7 +74,7 @@ PositiveQuotient = Annotated[int | Fraction, _fraction(POSITIVE)]
 
 
 class Symbol(BaseModel):
-    """What stays symbolic: its default and what it may be.
+    """A symbol of a spec: its default value and the values it may take.
 
     Units: none; a symbol is a count of elements, or a factor where its domain is real.
     """
@@ -142,7 +142,7 @@ Symbols = dict[
 
 
 class Rounding(BaseModel):
-    """How a published value was rounded: to which unit, and down or to the nearest."""
+    """The rounding of a published value: the unit, and the direction (down or nearest)."""
 
     model_config = STRICT
 

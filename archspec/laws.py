@@ -32,7 +32,7 @@ NETWORK_FIELDS = ("let", "input", "blocks", "layers")
 
 
 class Said(BaseModel):
-    """What a law says beside its networks: types of numbers, and how they are trained."""
+    """The scenario of a published formula: number types, and the training setup."""
 
     model_config = STRICT
 
@@ -75,7 +75,7 @@ class LawFields(BaseModel):
 
     @model_validator(mode="after")
     def _explained(self) -> "LawFields":
-        """What differs has a reason, and what has a reason differs."""
+        """Check that a formula gives a reason exactly when it states a residual."""
         if self.differs and not self.because:
             raise refused("a residual needs a reason", "write because: …", path=("residual",))
         if self.because and not self.differs:
@@ -84,7 +84,7 @@ class LawFields(BaseModel):
 
     @property
     def differs(self) -> bool:
-        """Whether a residual is stated."""
+        """Return whether a residual is stated."""
         return self.residual != constant(0)
 
 

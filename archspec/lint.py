@@ -1,4 +1,4 @@
-"""What a spec says without effect: names that nothing uses, layers that lead nowhere."""
+"""Find what has no effect in a spec: unused names, and layers whose output nothing reads."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
@@ -98,7 +98,7 @@ def _calls(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | Call]:
-    """What all entries are that are written, those in bodies included."""
+    """Yield the content of every entry as written, those inside bodies included."""
     for entry in entries:
         yield entry.content
         for body in chain.from_iterable(entry.bodies.values()):
@@ -157,7 +157,7 @@ def _leaves(items: Iterable[Item]) -> Iterator[Node | Repeat]:
 
 
 def _taken(items: Iterable[Item]) -> Iterator[Tensor]:
-    """What layers take; a repeat takes what enters it where its body does, and its own result."""
+    """Yield the tensors that layers read; a repeat also reads its own result."""
     for item in items:
         if isinstance(item, Node):
             yield from item.inputs

@@ -1,4 +1,4 @@
-"""What an expression looks like, as regular expressions of ECMA 262 and Python alike.
+"""Regular expressions for expressions, valid in both ECMA 262 and Python.
 
 They refuse no expression. No regular expression tells all the others: brackets are counted up to
 `DEEPEST` of a form, and commas where a call holds no other. None runs longer than its text's
@@ -67,7 +67,7 @@ _CONNECTIVE = r"\b(?:and|or|not)\b"
 
 
 def _faults() -> Iterator[str]:
-    """What no expression has in it."""
+    """Yield patterns of texts that no expression contains."""
     yield rf"^[ \t\r\n(+]*{_NUMBER}[ \t\r\n)]*$"  # a number, written as text
     yield r"\([^()\[\]]*\]"
     yield r"\[[^()\[\]]*\)"

@@ -67,7 +67,7 @@ class Precision(BaseModel):
     )
 
     def over(self, other: "Precision") -> "Precision":
-        """What is said here, and what the other says of the rest."""
+        """Return these types, completed from another statement where this one is silent."""
         if self == UNSAID:
             return other
         said = {name: getattr(self, name) for name in Precision.model_fields}
@@ -100,17 +100,17 @@ class NetworkPrecision(Precision):
     )
 
     def of_kind(self, kind: str) -> Precision:
-        """What is said of a kind."""
+        """Return the types stated for a kind."""
         return self.kinds.get(kind, UNSAID)
 
     @property
     def of_all(self) -> Precision:
-        """What is said of every layer."""
+        """The types stated for every layer."""
         return self.over(UNSAID)
 
 
 def innermost(*said: Precision) -> Precision:
-    """What several places say, the nearest first: each type is that of the first that says one."""
+    """Combine the types stated at several places; for each type the nearest statement wins."""
     return reduce(lambda near, far: near.over(far), said)
 
 

@@ -26,7 +26,7 @@ _NUMBER_AND_UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,2})?)\s*(
 
 
 class Dimension(NamedTuple):
-    """What a quantity measures.
+    """The dimension of a quantity: bytes, seconds, joules, ….
 
     Attributes:
         name: as errors call it.

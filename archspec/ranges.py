@@ -1,4 +1,4 @@
-"""What numbers may stand in a place: one declaration, read by the reader and by the schema."""
+"""The allowed range of each number, declared once for the reader and for the schema."""
 
 from fractions import Fraction
 from typing import Any, NamedTuple

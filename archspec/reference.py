@@ -188,14 +188,14 @@ def _torch_name(torch: Torch) -> str:
 
 
 def documentation(model: type[BaseModel]) -> str:
-    """What the docstrings say of a class: its own, then those it derives from; sources last."""
+    """Return the docstrings of a class and of its base classes as one text, sources last."""
     docs = (parent.__doc__ or "" for parent in model.__mro__ if _is_documented(parent))
     paragraphs = [text for doc in docs for text in cleandoc(doc).split("\n\n") if text]
     return "\n\n".join(sorted(paragraphs, key=_is_source))
 
 
 def _is_documented(parent: type) -> bool:
-    """Whether a class says something of the kinds or composites that derive from it."""
+    """Return whether the docstring of a base class documents the kinds derived from it."""
     return issubclass(parent, BaseModel) and parent not in (BaseModel, Layer, Composite)
 
 

@@ -140,7 +140,7 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
 
 
 def _values() -> dict[str, Schema]:
-    """What many fields are: numbers, conditions, lists of them."""
+    """Return the shared definitions of the schema: numbers, conditions, lists of them."""
     values = {"type": "array", "items": {FORM: "value"}}
     return {
         "finite": FINITE,
@@ -185,7 +185,7 @@ def _among(among: Range) -> Schema:
 
 
 def _words() -> dict[str, Schema]:
-    """What names are, and what is called by one."""
+    """Return the shared definitions of names and of references by name."""
     words = sorted(RESERVED | KEYWORDS | set(FUNCTIONS))
     return {
         "name": {

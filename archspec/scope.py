@@ -57,7 +57,7 @@ def _hint_of_unknown(name: str, known: list[str]) -> str:
 
 
 class Scope(NamedTuple):
-    """What each name means at one place of a spec.
+    """The meaning of each name at one place of a spec.
 
     Attributes:
         names: name → value; a free symbol stands for itself.

@@ -10,12 +10,12 @@ _CONNECTIVES = (*COMPARISONS, "and", "or", "not")
 
 
 def is_condition(value: Value) -> bool:
-    """Whether it is a truth value, a comparison or what connects such."""
+    """Return whether a tree is a truth value, a comparison, or a connective of these."""
     return isinstance(value, Truth) or getattr(value, "operator", None) in _CONNECTIVES
 
 
 def is_number(value: Value) -> bool:
-    """Whether it is a number, or what computes one."""
+    """Return whether a tree is a number or computes one."""
     return isinstance(value, Number | Call | Unary | Binary | Measure) and not is_condition(value)
 
 

@@ -151,7 +151,7 @@ def _named(loc: tuple[str | int, ...]) -> str:
 
 
 def explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:
-    """What a reader raised (see `fields.refused`), at the place of the value that it read."""
+    """Return the error a reader raised (see `fields.refused`), located at the value it read."""
     position = context.get("position") or 0
     hint, cause = context.get("hint"), context["cause"]
     if "value" in context:  # a rule, broken by a literal

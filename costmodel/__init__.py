@@ -1,4 +1,4 @@
-"""What a network costs: shapes, counts and conditions as closed forms in its symbols.
+"""Shapes, costs and conditions of neural networks as closed forms in their symbols.
 
 from costmodel import analyze
 

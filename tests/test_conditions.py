@@ -30,7 +30,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import floor_div
 from costmodel.algebra.quantities import U, about
 from costmodel.algebra.reduction import reduced
-from costmodel.algebra.residues import shortest, wave
+from costmodel.algebra.residues import growth, shortest
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
 from costmodel.scenario.conventions import find_convention
@@ -242,7 +242,7 @@ MANY = range(1, 700)
 @given(source=of_h)
 def test_a_wave_grows_evenly(source: str) -> None:
     expression, h = law(source), symbol("h")
-    found = wave(expression, h)
+    found = growth(expression, h)
     if found is None:
         return
     values = [Evaluator({h: u})(expression) for u in range(1, 400)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sympy import Add, Expr, Integer, Mul
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.axes import Axis, Reach, wave_of
+from costmodel.algebra.axes import Axis, Reach
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.dominance import Counts, Region, Sizes
 from costmodel.algebra.evaluate import Evaluator
@@ -25,6 +25,7 @@ from costmodel.algebra.functions import (
 )
 from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
+from costmodel.algebra.waves import wave_of
 from tests.conftest import examples
 
 H, W, T, S, D = (symbol(name) for name in ("h", "w", "t", "s", "d"))

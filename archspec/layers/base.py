@@ -100,7 +100,7 @@ class Layer(BaseModel):
 
     @property
     def outputs(self) -> int:
-        """How many tensors leave; known once the layer is resolved.
+        """The number of output tensors; known once the layer is resolved.
 
         Raises:
             FieldError: a field that says it is no known integer.

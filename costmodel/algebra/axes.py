@@ -6,21 +6,20 @@ and the rises say what holds for every value of the symbol, however large.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import reduce
 from itertools import pairwise
-from math import ceil, floor, lcm, prod
+from math import ceil, floor, prod
 from random import Random
 from typing import NamedTuple
 
-from sympy import Add, Expr, Mul, Symbol
+from sympy import Expr, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
 from costmodel.algebra.monotonicity import Steps
+from costmodel.algebra.waves import Wave, common_period, wave_of
 
 MAX_ENTRIES = 400_000
 """The most entries of one table, five times those of any network of the zoo; beyond, there is none
@@ -40,147 +39,6 @@ HALF = 0.5
 
 Powers = tuple[tuple[Expr, int], ...]
 """A product of step functions of one symbol: each with its exponent."""
-
-
-class Wave(NamedTuple):
-    """A function that repeats: ``f(x + period) == f(x) + rise`` for every ``x >= start``.
-
-    There ``low <= f(x) - rise/period*x <= high``.
-    """
-
-    period: Fraction
-    rise: Fraction
-    start: Fraction
-    low: Fraction
-    high: Fraction
-
-    @property
-    def slope(self) -> Fraction:
-        """Return the rise per unit of the symbol."""
-        return self.rise / self.period
-
-    def times(self, count: int) -> "Wave":
-        """The same with so many periods as one."""
-        return self._replace(period=self.period * count, rise=self.rise * count)
-
-
-def wave_of(expression: Expr) -> Wave | None:
-    """Return how a function of one symbol repeats, or None where its form does not show it.
-
-    Args:
-        expression: of one symbol, whose values are not negative.
-    """
-    if expression.is_Rational:
-        value = Fraction(plain(expression))
-        return Wave(Fraction(1), Fraction(0), Fraction(0), value, value)
-    if expression.is_Symbol:
-        return Wave(Fraction(1), Fraction(1), Fraction(0), Fraction(0), Fraction(0))
-    find = _WAVES.get(type(expression))
-    return find(expression) if find else None
-
-
-def _waves(expressions: Iterable[Expr]) -> list[Wave] | None:
-    """The waves of several functions, with one period."""
-    found = [wave for wave in map(wave_of, expressions) if wave is not None]
-    if len(found) < len(tuple(expressions)):
-        return None
-    period = _common_period(wave.period for wave in found)
-    return [wave.times(int(period / wave.period)) for wave in found]
-
-
-def _common_period(periods: Iterable[Fraction]) -> Fraction:
-    """The least common multiple of some fractions."""
-    return reduce(
-        lambda a, b: Fraction(
-            lcm(a.numerator * b.denominator, b.numerator * a.denominator),
-            a.denominator * b.denominator,
-        ),
-        periods,
-        Fraction(1),
-    )
-
-
-def _of_sum(expression: Expr) -> Wave | None:
-    """Rises and offsets add up."""
-    waves = _waves(expression.args)
-    if waves is None:
-        return None
-    start = max(wave.start for wave in waves)
-    columns = zip(*((wave.rise, wave.low, wave.high) for wave in waves), strict=True)
-    rise, low, high = (sum(column, Fraction(0)) for column in columns)
-    return Wave(waves[0].period, rise, start, low, high)
-
-
-def _of_product(expression: Expr) -> Wave | None:
-    """A number times a wave."""
-    factor, rest = expression.as_coeff_Mul()
-    wave = wave_of(rest) if not rest.is_Mul else None
-    if wave is None:
-        return None
-    number = Fraction(plain(factor))
-    low, high = sorted((number * wave.low, number * wave.high))
-    return Wave(wave.period, number * wave.rise, wave.start, low, high)
-
-
-def _of_floor(expression: Expr) -> Wave | None:
-    """``(x + k·q)//q = x//q + k``: once the rise is a multiple of q."""
-    x, q = expression.args
-    wave = wave_of(x)
-    if wave is None or not (q.is_Rational and q > 0):
-        return None
-    divisor = Fraction(plain(q))
-    rise = wave.rise / divisor
-    low, high = wave.low / divisor - 1, wave.high / divisor
-    return Wave(wave.period, rise, wave.start, low, high).times(rise.denominator)
-
-
-def _of_rounded(expression: Expr) -> Wave | None:
-    """``round_to(x + k·d, d) = round_to(x, d) + k·d`` for ``x >= 5·d``, where it is the nearest."""
-    x, d = expression.args
-    wave = wave_of(x)
-    if wave is None or wave.rise <= 0 or not d.is_Integer:
-        return None
-    divisor = int(d)
-    start = max(wave.start, (5 * divisor - wave.low) / wave.slope)
-    half = Fraction(divisor, 2)
-    rounded = Wave(wave.period, wave.rise, start, wave.low - half, wave.high + half)
-    return rounded.times((wave.rise / divisor).denominator)
-
-
-def _of_minimum(expression: Expr) -> Wave | None:
-    """In the end those that rise slowest are the minimum."""
-    return _of_extremum(expression, sign=1)
-
-
-def _of_maximum(expression: Expr) -> Wave | None:
-    """In the end those that rise fastest are the maximum."""
-    return _of_extremum(expression, sign=-1)
-
-
-def _of_extremum(expression: Expr, sign: int) -> Wave | None:
-    waves = _waves(expression.args)
-    if waves is None:
-        return None
-    slope = min(sign * wave.slope for wave in waves) * sign
-    last = [wave for wave in waves if wave.slope == slope]
-    start = max(wave.start for wave in waves)
-    for one in last:
-        for other in waves:
-            if other.slope != slope:
-                gap = one.high - other.low if sign > 0 else other.high - one.low
-                start = max(start, gap / abs(other.slope - slope))
-    low, high = min(wave.low for wave in last), max(wave.high for wave in last)
-    return Wave(waves[0].period, last[0].rise, start, low, high)
-
-
-_WAVES: dict[type, Callable[[Expr], Wave | None]] = {
-    Add: _of_sum,
-    Mul: _of_product,
-    FloorDiv: _of_floor,
-    RoundTo: _of_rounded,
-    Minimum: _of_minimum,
-    Maximum: _of_maximum,
-}
 
 
 class Reach(NamedTuple):
@@ -226,7 +84,7 @@ class Axis:
         self.waves = {f: wave for f in functions if (wave := wave_of(f)) is not None}
         marks = {c: wave for c in reach.divisions if (wave := _wave_of_division(c)) is not None}
         waves = [*self.waves.values(), *marks.values()]
-        self.period = _common_period(wave.period for wave in waves)
+        self.period = common_period(wave.period for wave in waves)
         self.first = reach.first
         start = max([Fraction(reach.first), *(wave.start for wave in waves)])
         self.end = start + 2 * self.period

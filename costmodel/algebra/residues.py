@@ -6,15 +6,15 @@ value on, and a window of values, those before and one period, shows all of them
 agree in the window agree everywhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, lcm
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Mul, Symbol
+from sympy import Add, Expr, Integer, Symbol
 
-from archspec.arithmetic import Rational
+from archspec.arithmetic import Rational, tidy
 from archspec.expressions import ExpressionError
 from costmodel.algebra.conditions import (
     AtLeast,
@@ -25,143 +25,36 @@ from costmodel.algebra.conditions import (
 )
 from costmodel.algebra.evaluate import values_over
 from costmodel.algebra.functions import (
-    FloorDiv,
-    Maximum,
-    Minimum,
-    RoundTo,
     exact,
     floor_div,
-    plain,
 )
+from costmodel.algebra.waves import wave_of
 
 MAX_WINDOW = 10_000
 """The most values that are looked at one by one."""
 
 
-class Wave(NamedTuple):
-    """``f(u + period) = f(u) + step`` for every u from ``start`` on.
-
-    Attributes:
-        start: from where on.
-        period: after how many values.
-        step: by how much it grows.
-    """
+class Growth(NamedTuple):
+    """Integers from which on, and after which, a function of an integer grows by the same step."""
 
     start: int
     period: int
-    step: Rational = 0
-
-    @property
-    def slope(self) -> Fraction:
-        """Its growth per value of u."""
-        return Fraction(self.step) / self.period
-
-    def over(self, period: int) -> Rational:
-        """Its growth over a multiple of its period."""
-        return self.step * (period // self.period)
+    step: Rational
 
 
-def wave(expression: Expr, u: Symbol) -> Wave | None:
-    """The way an expression of u grows; None where none is found, or its period is too long."""
-    if expression.is_Rational:
-        return Wave(0, 1)
-    if expression == u:
-        return Wave(0, 1, 1)
-    find = _WAVES.get(type(expression))
-    found = find(expression, u) if find else None
-    return found if found is not None and found.start + found.period <= MAX_WINDOW else None
-
-
-def _all_waves(expressions: Iterable[Expr], u: Symbol) -> list[Wave] | None:
-    """The waves of several expressions, if all have one."""
-    found = [wave(each, u) for each in expressions]
-    known = [each for each in found if each is not None]
-    return known if len(known) == len(found) else None
-
-
-def _together(waves: Sequence[Wave]) -> tuple[int, int]:
-    """From where on and after how many values all of them grow evenly."""
-    return max(w.start for w in waves), lcm(*(w.period for w in waves))
-
-
-def _of_sum(expression: Expr, u: Symbol) -> Wave | None:
-    """A sum grows by the sum of the steps."""
-    waves = _all_waves(expression.args, u)
-    if waves is None:
+def growth(expression: Expr, u: Symbol) -> Growth | None:
+    """Return how an expression of u alone grows; None if unknown, or its period is too long."""
+    wave = wave_of(expression) if expression.free_symbols <= {u} else None
+    if wave is None:
         return None
-    start, period = _together(waves)
-    return Wave(start, period, sum(w.over(period) for w in waves))
-
-
-def _of_product(expression: Expr, u: Symbol) -> Wave | None:
-    """A multiple grows by the multiple; a product of what repeats repeats."""
-    number, rest = expression.as_coeff_Mul()
-    waves = _all_waves(Mul.make_args(rest), u)
-    if waves is None:
-        return None
-    if len(waves) == 1:
-        return waves[0]._replace(step=plain(number) * waves[0].step)
-    return None if any(w.step for w in waves) else Wave(*_together(waves))
-
-
-def _of_floor(expression: Expr, u: Symbol) -> Wave | None:
-    """``x//q`` after so many periods of x that q divides the step; ``k//q`` is 0 for q above k."""
-    x, q = expression.args
-    if x.is_Rational and x >= 0:
-        end = _first_from(q, u, plain(x) + 1)
-        return None if end is None else Wave(end, 1)
-    inner = wave(x, u)
-    if inner is None or not (q.is_Rational and q > 0):
-        return None
-    growth = Fraction(inner.step) / Fraction(plain(q))
-    return Wave(inner.start, inner.period * growth.denominator, growth.numerator)
-
-
-def _of_rounded(expression: Expr, u: Symbol) -> Wave | None:
-    """``round_to(x, d)`` is ``(x + d/2)//d·d`` where no tenth is lost: from ``x >= 5·d`` on."""
-    x, d = expression.args
-    inner = wave(x, u)
-    if inner is None or not d.is_Integer or inner.step < 0:
-        return None
-    if inner.step == 0:
-        return inner
-    usual, start = wave(d * floor_div(x + d / 2, d), u), _first_from(x, u, 5 * int(d))
-    if usual is None or start is None:
-        return None
-    return usual._replace(start=max(usual.start, start))
-
-
-def _of_extremum(expression: Expr, u: Symbol) -> Wave | None:
-    """The steepest one in the end; of equally steep ones the extremum grows as they do."""
-    sign = 1 if isinstance(expression, Maximum) else -1
-    waves = _all_waves(expression.args, u)
-    if waves is None:
-        return None
-    steepest = max(sign * w.slope for w in waves)
-    last = [w for w in waves if sign * w.slope == steepest]
-    start, period = _together(last)
-    lead = expression.args[waves.index(last[0])]
-    others = [a for a, w in zip(expression.args, waves, strict=True) if w not in last]
-    ends = [_first_from(sign * (lead - other), u, 0) for other in others]
-    known = [end for end in ends if end is not None]
-    if len(known) < len(ends):
-        return None
-    return Wave(max(start, *known) if known else start, period, last[0].over(period))
-
-
-_WAVES: dict[type, Callable[[Expr, Symbol], Wave | None]] = {
-    Add: _of_sum,
-    Mul: _of_product,
-    FloorDiv: _of_floor,
-    RoundTo: _of_rounded,
-    Maximum: _of_extremum,
-    Minimum: _of_extremum,
-}
+    start = max(ceil(wave.start), 0)
+    is_short = start + wave.period <= MAX_WINDOW
+    return Growth(start, int(wave.period), tidy(wave.rise)) if is_short else None
 
 
 def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
     """A value from which on a growing expression is at least a bound."""
-    found = wave(expression, u)
+    found = growth(expression, u)
     if found is None or found.step <= 0:
         return None
     values = values_over(expression, u, range(found.start, found.start + found.period))
@@ -169,16 +62,16 @@ def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
     return found.start + max(periods, 0) * found.period
 
 
-class Window(NamedTuple):
-    """From where on and after how many values it repeats whether a condition holds."""
+class Repetition(NamedTuple):
+    """The value from which on, and the period after which, it repeats whether a condition holds."""
 
     start: int
     period: int
 
 
 @lru_cache(maxsize=10_000)
-def window(condition: Condition, u: Symbol) -> Window | None:
-    """The window of a condition on u; None where none is known, or it is too long."""
+def window(condition: Condition, u: Symbol) -> Repetition | None:
+    """Return the window of a condition on u; None where none is known, or it is too long."""
     try:
         found = _window(condition, u)
     except ExpressionError:
@@ -186,7 +79,7 @@ def window(condition: Condition, u: Symbol) -> Window | None:
     return found if found is not None and found.start + found.period <= MAX_WINDOW else None
 
 
-def _window(condition: Condition, u: Symbol) -> Window | None:
+def _window(condition: Condition, u: Symbol) -> Repetition | None:
     match condition:
         case Divides(divisor, dividend) if divisor.is_Integer:
             return _window_of_remainder(dividend, int(divisor), u)
@@ -200,38 +93,38 @@ def _window(condition: Condition, u: Symbol) -> Window | None:
             return _window_of_sign(left - right, u)
 
 
-def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Window | None:
+def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Repetition | None:
     """Return the window of ``dividend % divisor == 0``; no divisor exceeds the dividend."""
     factor, rest = divisor.as_coeff_Mul()
     base, exponent = rest.as_base_exp()
     if factor.is_Integer and base == u and exponent.is_Integer and exponent > 0:
-        return Window(dividend + 1, 1)
+        return Repetition(dividend + 1, 1)
     end = _first_from(divisor, u, dividend + 1)
-    return None if end is None else Window(end, 1)
+    return None if end is None else Repetition(end, 1)
 
 
-def _window_of_sign(expression: Expr, u: Symbol) -> Window | None:
+def _window_of_sign(expression: Expr, u: Symbol) -> Repetition | None:
     """Return the window of a sign: a repetition, or all up to the last change of sign."""
-    found = wave(expression, u)
+    found = growth(expression, u)
     if found is None or found.step == 0:
-        return None if found is None else Window(found.start, found.period)
+        return None if found is None else Repetition(found.start, found.period)
     end = _first_from(expression if found.step > 0 else -expression, u, 1)
-    return None if end is None else Window(end, 1)
+    return None if end is None else Repetition(end, 1)
 
 
-def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Window | None:
+def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition | None:
     """After so many periods that the divisor divides the step; a polynomial after the divisor."""
-    found = wave(dividend, u)
+    found = growth(dividend, u)
     if found is not None:
         periods = (Fraction(found.step) / divisor).denominator
-        return Window(found.start, found.period * periods)
+        return Repetition(found.start, found.period * periods)
     terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
     powers = [(factor, rest.as_base_exp()) for factor, rest in terms]
     whole = all(
         factor.is_Integer and (base in (u, 1)) and exponent.is_Integer and exponent >= 0
         for factor, (base, exponent) in powers
     )
-    return Window(0, divisor) if whole else None
+    return Repetition(0, divisor) if whole else None
 
 
 def shortest(
@@ -275,10 +168,10 @@ def _shortest(
     return min(forms, key=lambda form: sum(len(condition_text(c)) + 5 for c in form))
 
 
-def _common_window(conditions: Iterable[Condition], u: Symbol) -> Window:
+def _common_window(conditions: Iterable[Condition], u: Symbol) -> Repetition:
     """From where on and after how many values it repeats which of the conditions hold."""
     windows = [found for c in conditions if (found := window(c, u)) is not None]
-    return Window(max(w.start for w in windows), lcm(*(w.period for w in windows)))
+    return Repetition(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
 
 class _Table:
@@ -294,7 +187,7 @@ class _Table:
         wanted: whether everything holds.
     """
 
-    def __init__(self, window: Window, asked: Window, first: int, u: Symbol) -> None:
+    def __init__(self, window: Repetition, asked: Repetition, first: int, u: Symbol) -> None:
         self.u = u
         self.window = window
         self.asked = asked

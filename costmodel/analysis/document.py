@@ -212,10 +212,12 @@ class Entries(NamedTuple):
     Attributes:
         entries: from top to bottom.
         are_equations: whether each label equals what it stands for.
+        folded: the words that open them, in a format that can fold them away.
     """
 
     entries: tuple[Entry, ...]
     are_equations: bool = False
+    folded: str = ""
 
 
 class Line(NamedTuple):

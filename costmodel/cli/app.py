@@ -27,7 +27,6 @@ COMMANDS = {
     "latency": "latency",
     "memory": "memory",
     "schema": "documents",
-    "sensitivity": "networks",
     "solve": "questions",
     "sweep": "sweeps",
     "table": "tables",

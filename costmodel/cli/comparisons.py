@@ -6,16 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec import Architecture
-from archspec.errors import SpecError, did_you_mean, find_named
+from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_loaded
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    DocumentFormat,
     Given,
     Metrics,
     Step,
     Symbolic,
-    ViewFormat,
     chosen,
     require_values,
 )
@@ -43,16 +43,17 @@ def diff(
     metric: Metrics = None,
     max_: Budgets = None,
     symbolic: Symbolic = False,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
-    from costmodel.render.diff import FORMATS, show_balance
+    from costmodel.render import find_renderer
     from costmodel.studies.budgets import read_budget
     from costmodel.studies.diff import differences
+    from costmodel.studies.diff_document import document, show_balance
     from costmodel.studies.revisions import load_source, read_sources
 
-    render, metrics = find_named("format", format, FORMATS), chosen(metric)
+    render, metrics = find_renderer(format), chosen(metric)
     require_values("--max", max_)
     budgets = tuple(map(read_budget, max_ or ()))
     before, after = map(load_source, read_sources(old, new))
@@ -60,7 +61,7 @@ def diff(
     found = differences(before, after, analyse, metrics, budgets)
     for spec in found.diffs:
         warn(spec.new)
-    print(render(found, symbolic=symbolic), end="")
+    print(render(document(found, symbolic=symbolic)), end="")
     for network, balance in found.broken:
         name = network.new.graph.variant or network.new.graph.name
         tell(f"{name}: {show_balance(balance)}")
@@ -76,16 +77,17 @@ def compare(
         str | None, Parameter(help="The symbol along which to look; else each.")
     ] = None,
     step: Step = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks side by side, and from which value of a symbol on their order is another."""
     from costmodel.network.networks import expanded
-    from costmodel.render.compare import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.compare import Comparison, Network, labels
+    from costmodel.studies.compare_document import document
     from costmodel.studies.revisions import load_source, read_source
 
-    render, metrics = find_named("format", format, FORMATS), chosen(metric)
+    render, metrics = find_renderer(format), chosen(metric)
     loaded = [
         (side.source._replace(variant=spec.variant), spec)
         for side in map(load_source, map(read_source, expanded(specs)))
@@ -101,7 +103,7 @@ def compare(
     found = Comparison(tuple(networks), metrics, for_, size)
     for analysis in analyses:
         warn(analysis)
-    print(render(found), end="")
+    print(render(document(found)), end="")
 
 
 def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
@@ -12,7 +12,6 @@ from costmodel.cli.options import (
     Depth,
     Given,
     Metrics,
-    Spec,
     Specs,
     Symbolic,
     chosen,
@@ -76,20 +75,3 @@ def _print_report(
         return render(document(Report(analysis, metrics, symbolic, depth)))
 
     print(given.worked_out(spec, show, laws=laws), end="")
-
-
-def sensitivity(
-    spec: Spec,
-    /,
-    *,
-    metric: Metrics = None,
-    format: SensitivityFormat = "table",  # noqa: A002 - the option's name
-    given: Given = NOTHING_GIVEN,
-) -> None:
-    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render.sensitivity import FORMATS
-    from costmodel.studies.sensitivity import Sensitivity
-
-    render, metrics = find_named("format", format, FORMATS), chosen(metric)
-    analysis = given.analysis(spec, numbers_suffice=False)
-    print(render(Sensitivity(analysis, metrics)), end="")

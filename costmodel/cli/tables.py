@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     WHOLE,
@@ -85,10 +85,10 @@ def print_table(
     symbolic: bool,
 ) -> None:
     """Print the table of some networks."""
-    from costmodel.render.tabulation import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.tabulation import Choice, Said, tabulate
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     for name in ("columns", "unit", "sort"):
         require_values(f"--{name}", getattr(layout, name))
     choice = Choice(
@@ -100,4 +100,4 @@ def print_table(
         layout.caption,
     )
     said = Said(**given.request)
-    print(render(tabulate(specs, choice, said, symbolic=symbolic)), end="")
+    print(render(tabulate(specs, choice, said, symbolic=symbolic).document), end="")

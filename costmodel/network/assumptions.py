@@ -1,4 +1,4 @@
-"""What a user assumes of the symbols, so that laws become simpler: ``h % 32 == 0``, ``w == h``.
+"""A user's assumptions about symbols, which simplify closed forms: ``h % 32 == 0``, ``w == h``.
 
 A symbol that is assumed to be a multiple stands for that multiple of a new symbol while shapes and
 costs are worked out, so that every floor it fits disappears by itself; in what is printed the new
@@ -30,7 +30,7 @@ FORMS = "write what divides what, a bound, or an equality: 'h % 32 == 0', 'h >= 
 
 
 class Assumptions(NamedTuple):
-    """What is assumed of the free symbols.
+    """The assumptions about the free symbols.
 
     Attributes:
         texts: what was said.

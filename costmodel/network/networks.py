@@ -1,4 +1,4 @@
-"""Which networks a few words stand for: ``specs/*.yaml`` is all specs, ``PATH@*`` all variants."""
+"""Expand patterns to networks: ``specs/*.yaml`` is every spec, ``PATH@*`` every variant."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ EVERY = "@*"
 
 
 def names_several(specs: Iterable[str]) -> bool:
-    """Whether some words may stand for more than one network."""
+    """Return whether the given words may stand for more than one network."""
     texts = list(specs)
     return len(texts) > 1 or any(
         text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts

@@ -59,12 +59,12 @@ def whole_bytes(count: Expr, bits: Expr | int) -> Expr:
 
 
 def is_floating(dtype: str) -> bool:
-    """Whether a type is no integer."""
+    """Return whether a number type is floating point."""
     return not dtype.startswith("int")
 
 
 def _width(dtype: str) -> tuple[bool, int, bool]:
-    """What the wider of two types is by: floating point, more bits, no rounding of products."""
+    """Return the key by which the wider of two types is chosen: floating point first, then bits."""
     return is_floating(dtype), TYPES[dtype], dtype != "tf32"
 
 

@@ -45,7 +45,7 @@ from costmodel.rules.cost import Cost, Role
 
 
 class Step(NamedTuple):
-    """What is in memory while one product of a layer, or the layer itself, is worked out.
+    """The elements in memory while a layer, or one product of it, is computed.
 
     Attributes:
         reads: elements of the feature maps that enter.
@@ -172,7 +172,7 @@ Part = LayerCost | GroupCost
 
 
 class Often(NamedTuple):
-    """How often something counts.
+    """The multiplicity of a layer: runs, copies of its weights, and iterations around it.
 
     Attributes:
         runs: how often it works.
@@ -186,11 +186,11 @@ class Often(NamedTuple):
 
     @property
     def works(self) -> Expr:
-        """How often it works in all, every turn counted."""
+        """The total number of runs, every iteration counted."""
         return Mul(self.runs, *(each.count for each in self.turns))
 
     def within(self, group: GroupCost) -> "Often":
-        """How often what a group holds counts, the group itself counting so often."""
+        """Return the multiplicity of a group's contents, given that of the group."""
         if group.turn is not None:
             return self._replace(turns=(*self.turns, Turns(group.turn, group.runs)))
         return Often(self.runs * group.runs, self.copies * group.copies, self.turns)
@@ -497,7 +497,7 @@ class _Walk:
         return self._finish(item, *self._settled(item, parts, (before, after), runs))
 
     def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
-        """What a body asks for, from a number of requirements on, counts where there is a turn."""
+        """Restrict a body's requirements, from index ``asked`` on, to at least one iteration."""
         if not is_at_least(runs, 1, self.least):
             self.requirements[asked:] = [
                 each._replace(condition=where_it_runs(each.condition, runs))
@@ -512,13 +512,13 @@ class _Walk:
         self.requirements += site.requirements
 
     def _entering(self, tensor: Tensor) -> Tensor:
-        """What a tensor is, where it is what enters a repeat's body."""
+        """Return the tensor outside that a repeat's entry stands for; any other tensor as it is."""
         while tensor in self.entering:
             tensor = self.entering[tensor]
         return tensor
 
     def _counts(self, item: Repeat) -> tuple[Expr, Expr]:
-        """How often a repeat works, and how many copies it has: integers, no more runs than copies.
+        """Return the runs and copies of a repeat, and require ``0 <= runs <= copies``.
 
         A body may be left out; an expert is there at least once.
         """
@@ -662,7 +662,7 @@ class _Walk:
 
 
 def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
-    """What a layer keeps for its backward pass, where its kind says it."""
+    """Return the tensors that a layer keeps for its backward pass; None if its kind has no rule."""
     try:
         rule = find_backward_rule(type(node.layer))
     except LookupError:
@@ -671,7 +671,7 @@ def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
 
 
 def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
-    """What a layer asks for in every turn, as requirements without the index."""
+    """Yield a layer's requirements over all iterations, free of the iteration's index."""
     for condition, turn in in_all_turns(asked.condition, turns, least):
         at = partial(at_turn, index=turns.index, value=turn)
         quantities = {name: at(e) for name, e in asked.quantities.items()}
@@ -700,7 +700,7 @@ def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
 
 
 def same_shape(before: Shape, after: Shape) -> bool:
-    """Whether two shapes are proved equal."""
+    """Return whether two shapes are proved equal."""
     if before == after:
         return True
     return len(before) == len(after) and all(
@@ -714,7 +714,7 @@ def _grown(shape: Shape, steps: Shape, turns: Expr) -> Shape:
 
 
 def _changing(*shapes: Shape) -> str:
-    """How the turns change the shape: the axes that differ, turn by turn."""
+    """Describe how the iterations change the shape: the axes that differ, one after the other."""
     if len(set(map(len, shapes))) > 1:
         shown = " → ".join(map(show_shape, shapes))
         return f"every turn changes the number of axes: {shown}"
@@ -744,7 +744,7 @@ def _turn_group(
 
 
 def _result_of(item: Repeat, turn: str) -> Tensor:
-    """What leaves a turn that is shown apart from the others."""
+    """Return the output of an iteration that is shown apart from the others."""
     return _moved_tensor(item.result, item.path, f"{item.path}/{turn}")
 
 

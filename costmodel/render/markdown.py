@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from rich.cells import cell_len
+
 from archspec.errors import visible
 from costmodel.analysis.document import Block, ClosedForm, Document, Entries, Line, Note, Table
 from costmodel.render.markup import Markup, Shape, in_plain, is_symbolic, labelled
@@ -13,7 +15,8 @@ def render(document: Document) -> str:
     lines = [f"**{escaped(document.title)}**"] if document.title else []
     before: Block | None = None
     for block in document.blocks():
-        lines += [""] if lines and not (isinstance(block, Entries) and is_list(before)) else []
+        goes_on = isinstance(block, Entries) and is_list(block) and is_list(before)
+        lines += [""] if lines and not goes_on else []
         match block:
             case Table():
                 lines += _table(block)
@@ -30,7 +33,7 @@ def is_list(block: Block | None) -> bool:
     """Return whether a part of a document ends with a list, which what follows goes on with."""
     match block:
         case Entries():
-            return not block.are_equations
+            return not (block.are_equations or block.folded)
         case Table():
             return bool(block.where)
     return False
@@ -38,17 +41,33 @@ def is_list(block: Block | None) -> bool:
 
 def _table(table: Table) -> Iterator[str]:
     """Return the lines of a table, then the names in it."""
-    columns = table.shown
-    yield line_of(escaped(column.title) for column in columns)
-    yield line_of("---:" if column.kind.is_right else "---" for column in columns)
+    right = [column.kind.is_right for column in table.shown]
+    rows = list(_rows(table))
+    widths = [
+        max(LEAST_WIDTH, *(n for n in map(cell_len, column) if n <= MOST_WIDTH))
+        for column in zip(*rows, strict=True)
+    ]
+    dashes = ["-" * (n - r) + ":" * r for n, r in zip(widths, right, strict=True)]
+    for cells in (rows[0], dashes, *rows[1:]):
+        yield line_of(map(_padded, cells, widths, right))
+    yield from [""] * bool(table.where)
+    yield from listed(((label, _closed_form(form)) for label, form in labelled(table)), show=str)
+
+
+def _rows(table: Table) -> Iterator[list[str]]:
+    """Return the cells of the head, of all rows and of the total."""
+    yield [escaped(column.title) for column in table.shown]
     for row in table.rows:
         first, *others = MARKUP.cells(table, row)
         name = f"**{first}**" if row.style == "bold" else first
-        yield line_of(["&emsp;" * row.level + name, *others])
+        yield ["&emsp;" * row.level + name, *others]
     if table.total is not None:
-        yield line_of(f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, table.total))
-    yield from [""] * bool(table.where)
-    yield from listed(((label, _closed_form(form)) for label, form in labelled(table)), show=str)
+        yield [f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, table.total)]
+
+
+def _padded(cell: str, width: int, is_right: bool) -> str:
+    spaces = " " * (width - cell_len(cell))
+    return spaces + cell if is_right else cell + spaces
 
 
 def line_of(cells: Iterable[str]) -> str:
@@ -59,7 +78,11 @@ def line_of(cells: Iterable[str]) -> str:
 def _entries(block: Entries) -> list[str]:
     sign = " =" if block.are_equations else ":"
     shown = ((label.strip(), MARKUP.cell(cell)) for label, cell in block.entries)
-    return listed(shown, sign=sign, show=str)
+    lines = listed(shown, sign=sign, show=str)
+    if not block.folded:
+        return lines
+    summary = f"<summary>{escaped(block.folded)}</summary>"
+    return ["<details>", summary, "", *lines, "", "</details>"]
 
 
 def listed(
@@ -110,5 +133,11 @@ def escaped(shown: str) -> str:
     text = _EDGE.sub(lambda space: f"&#{ord(space.group())};", text)
     return _BEGINS_BLOCK.sub(r"\\\g<0>", _BEGINS_ITEM.sub(r"\1\\\2", text))
 
+
+LEAST_WIDTH = 4
+"""The places that a column has at least: those of the dashes below its head."""
+
+MOST_WIDTH = 40
+"""The places to which cells are filled up at most, so that a file can be read as it stands."""
 
 MARKUP = Markup(escaped, code, _closed_form, _shape)

@@ -179,7 +179,7 @@ def seen_pairs(tokens: Expr, before: Expr, window: Expr | None, least: Least) ->
 
 
 def extends(layer: Layer) -> bool:
-    """Whether a layer meets the tokens that came before: causal attention, if no kv_length says."""
+    """Return whether a layer attends to earlier tokens: causal, and without a kv_length."""
     return isinstance(layer, SelfAttention) and layer.causal.holds and layer.kv_length is None
 
 
@@ -191,7 +191,7 @@ def _before(layer: SelfAttention, site: Site) -> Expr | None:
 
 
 def _own_cache(layer: SelfAttention, site: Site, before: Expr | None, length: Expr) -> Cache | None:
-    """What is kept of the tokens themselves: ``min(s, window)`` of them.
+    """Return the number of these tokens that the cache keeps: ``min(s, window)``.
 
     Before the first of the tokens that enter, a window has ``window - 1`` others.
     """

@@ -1,4 +1,4 @@
-"""What a layer keeps from its forward pass until its backward pass.
+"""The tensors that a layer keeps from its forward pass for its backward pass.
 
 The gradient of a product needs the other factor, that of a function its derivative; what follows
 from something that is kept anyway is not kept again. Source: reverse-mode differentiation
@@ -52,7 +52,7 @@ class Inside(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """What a layer keeps.
+    """The tensors that a layer keeps for its backward pass.
 
     Attributes:
         inputs: those of its inputs that are kept.

@@ -296,7 +296,7 @@ def text_of(expression: Expr) -> str:
 
 
 def elements(shape: Shape) -> Expr:
-    """How many elements a tensor has."""
+    """Return the number of elements of a tensor."""
     return Mul(*shape) if shape else Integer(1)
 
 

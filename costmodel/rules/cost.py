@@ -1,4 +1,4 @@
-"""What a layer costs before any convention decides what counts."""
+"""The cost of a layer, before a convention decides what counts."""
 
 from collections.abc import Mapping
 from enum import Enum

@@ -53,7 +53,7 @@ def broadcast(site: Site, shapes: Sequence[Shape]) -> Shape:
 
 
 def _common(site: Site, axis: int, column: Sequence[Expr]) -> Expr:
-    """What an axis comes to; an extent that is open counts as more than 1."""
+    """Return the broadcast extent of an axis; an open extent is taken to be more than 1."""
     extents = [(i, extent) for i, extent in enumerate(column) if extent is not S.One]
     for left, right in pairwise(extents):
         require_equal(site, axis, left, right, _OPEN)
@@ -133,7 +133,7 @@ def merge_cost(layer: Elementwise, site: Site, output: Shape) -> Cost:  # noqa: 
 
 
 def agree(one: Shape, other: Shape) -> bool:
-    """Whether two shapes are equal in every valid network: what is 1 on neither side must agree."""
+    """Return whether two shapes of a sum are equal: of one rank, no extent 1 on one side alone."""
     return len(one) == len(other) and all(
         a == b or (a is not S.One and b is not S.One) for a, b in zip(one, other, strict=True)
     )

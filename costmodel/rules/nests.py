@@ -37,12 +37,12 @@ class Loop(NamedTuple):
 
     @property
     def extent(self) -> Expr:
-        """How often the body runs."""
+        """The number of iterations of this loop."""
         return self.count / self.share[1] if self.share else self.count
 
     @property
     def derivation(self) -> Formula | None:
-        """How the count follows from the input, where a window's formula gives it."""
+        """The formula that gives the loop's extent from the input size, where a window has one."""
         return self.window.derivation(self.count) if self.window else None
 
     @property
@@ -58,7 +58,7 @@ class Loop(NamedTuple):
 
 
 class Body(Enum):
-    """What a nest does at each point."""
+    """The work of a loop nest at each point."""
 
     MULTIPLY_ACCUMULATE = "multiply-accumulate"
     MAXIMUM = "maximum"
@@ -123,7 +123,7 @@ class LoopNest(NamedTuple):
 
     @property
     def points(self) -> Expr:
-        """How often the body runs: the product of all extents, times the copies."""
+        """The number of times the body runs: the product of all extents, times the copies."""
         return Mul(self.copies, *(loop.extent for loop in self.loops))
 
     @property

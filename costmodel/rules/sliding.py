@@ -1,4 +1,4 @@
-"""What convolutions and pooling ask of their windows and their input."""
+"""Checks that convolutions and pooling share, of their windows and their input."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
 
 
 def tap_axes(windows: Iterable[Window]) -> tuple[Axis, ...]:
-    """Where the taps of the windows read: ``s·h_o + d·k_h − p`` on each axis."""
+    """Return the index that each window tap reads, ``s·h_o + d·k_h − p``, for each axis."""
     return tuple(
         Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.sides[0]) for w in windows
     )

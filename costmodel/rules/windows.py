@@ -49,7 +49,7 @@ class Window(NamedTuple):
 
     @property
     def skips(self) -> bool:
-        """Whether windows are known to leave gaps in which nothing is met, and meet no padding."""
+        """Return whether the windows provably leave gaps in the input and touch no padding."""
         known = self.stride.is_Integer and self.span.is_Integer and self.stride > self.span
         padded = self.ceil_mode or self.before != 0 or self.after != 0
         return bool(known) and not padded and (not self.same or self.span is S.One)
@@ -75,7 +75,7 @@ class Window(NamedTuple):
 
     @property
     def output(self) -> Expr:
-        """How many windows there are, h_o, as one floor.
+        """Return the number of windows, h_o, as a single floor division.
 
         With ``ceil_mode`` the windows are those of a division that rounds up, but at most
         ``ceil((h_i + p)/s)``, since the last must start in the input or the padding before it; of
@@ -91,7 +91,7 @@ class Window(NamedTuple):
         return absorbed(floor_div(dividend, self.stride))
 
     def derivation(self, output: Expr) -> Formula:
-        """How the output follows, as the slides show it."""
+        """Return the derivation of the output size, as the lecture's slides show it."""
         axis, size = self.axis, f"{{{self.axis}_i}}"
         names = {f"{axis}_i": self.size, "s": self.stride}
         if self.same:

@@ -1,1 +1,1 @@
-"""What is said beside the spec: conventions, types, devices, memory, training."""
+"""The options beside a spec: conventions, number types, devices, memory, training."""

@@ -1,4 +1,4 @@
-"""What counts: a convention is a value, and is printed with every number."""
+"""Counting conventions: values that say what counts, printed with every number."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from costmodel.rules.cost import Output, Role
 
 
 class Convention(NamedTuple):
-    """Which parameters, products and feature maps count.
+    """A convention: which parameters, products and feature maps count.
 
     Attributes:
         name: as ``--convention`` takes it.

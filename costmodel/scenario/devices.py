@@ -55,7 +55,7 @@ def find_profile(name: str) -> Profile:
 
 
 def _device_hint(name: str, files: Mapping[str, Path]) -> str:
-    """What begins as the name does, else what is near, else where to look."""
+    """Return a hint: devices that begin with the name, else similar ones, else where to look."""
     begin = [f"'{device}'" for device in files if device.startswith(name.lower()[:100]) and name]
     if begin:
         return f"did you mean {' or '.join(begin)}?"

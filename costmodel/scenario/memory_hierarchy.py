@@ -1,4 +1,4 @@
-"""Which memory the bytes of a network come from, by what fits; in closed form, and at numbers.
+"""Choose the memory that a network's bytes come from, by capacity, in closed form and at numbers.
 
 A chain of memories goes from the nearest to the one that takes what fits in none before it.
 """
@@ -58,7 +58,7 @@ Chain = tuple[Storage, ...]
 
 
 class Chains(NamedTuple):
-    """Where the bytes of a network may lie.
+    """The memories in which a network's bytes may be stored.
 
     Attributes:
         activations: the memories that can be written.
@@ -115,7 +115,7 @@ def _figures(profile: Profile) -> dict[str, AccessFigure]:
 
 
 class Bounds(NamedTuple):
-    """What is known of the symbols.
+    """The known values of the symbols: the smallest of each, and one valid example.
 
     Attributes:
         least: the smallest value of each.

@@ -8,7 +8,7 @@ from archspec.errors import SpecError
 
 
 def is_pattern(path: str) -> bool:
-    """Whether a path stands for the files that it matches; a file of that name is itself."""
+    """Return whether a path is a pattern; the name of an existing file is none."""
     return has_magic(path) and not exists(path)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Device(NamedTuple):
-    """Where a network runs.
+    """The device that a network runs on, with the options about it.
 
     Attributes:
         profile: its figures.
@@ -31,7 +31,7 @@ class Device(NamedTuple):
 
 
 class Attention(Enum):
-    """How attention is implemented: fused, or with its score matrix made whole and stored."""
+    """The implementation of attention: fused, or with the score matrix stored whole."""
 
     FUSED = "fused"
     UNFUSED = "unfused"
@@ -50,7 +50,7 @@ ATTENTIONS = {attention.value: attention for attention in Attention}
 
 
 class Scenario(NamedTuple):
-    """What a network's costs are asked for.
+    """The scenario in which costs are computed: device, number types, tokens, training.
 
     Attributes:
         precision: the types of all numbers of which the spec says nothing nearer.
@@ -96,7 +96,7 @@ NOWHERE = Scenario()
 
 
 class Said(TypedDict, total=False):
-    """What a person says of a scenario.
+    """The options of a scenario, as a user gives them.
 
     Attributes:
         dtype: the type of weights and activations.

@@ -1,4 +1,4 @@
-"""How a network is trained: the optimizer, what it remembers, and what is made again."""
+"""The training setup: optimizer, optimizer state, and activation checkpointing."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -12,7 +12,7 @@ from costmodel.rules.cost import Parameter
 
 
 class Checkpoint(Enum):
-    """What is made again in the backward pass instead of being kept."""
+    """The activations recomputed in the backward pass instead of being kept."""
 
     NONE = "none"
     BLOCKS = "blocks"
@@ -27,7 +27,7 @@ _MADE_AGAIN = {
 
 
 class Optimizer(NamedTuple):
-    """What updates the weights.
+    """An optimizer, with the state it keeps per weight.
 
     Attributes:
         name: as ``--optimizer`` takes it.
@@ -68,7 +68,7 @@ OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
 
 
 class Training(NamedTuple):
-    """How a network is trained.
+    """The training setup of a network.
 
     Attributes:
         optimizer: what updates the weights.
@@ -103,7 +103,7 @@ CHECKPOINTS = {checkpoint.value: checkpoint for checkpoint in Checkpoint}
 def training(
     optimizer: str | None, checkpoint: str | None = None, master: str | None = None
 ) -> Training | None:
-    """How a network is trained, from what a person says; None where nothing is said.
+    """Return the training setup from a user's options; None where none is given.
 
     Raises:
         SpecError: an unknown name, or no optimizer beside the others.

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sympy import Expr
 
@@ -14,13 +14,30 @@ from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean, find_named
 from archspec.quantities import BINARY, DECIMAL
+from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
-from costmodel.analysis.document import NOTHING
+from costmodel.analysis.document import (
+    COUNT,
+    FIGURE,
+    TEXT,
+    VERSION,
+    Block,
+    Cell,
+    ClosedForm,
+    Column,
+    Document,
+    Kind,
+    Row,
+    Table,
+    entries,
+    plain_number,
+    quantity_in,
+    table_of,
+)
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import BYTES, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
-from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
@@ -54,46 +71,8 @@ class Unit(NamedTuple):
     size: Rational
 
 
-class Column(NamedTuple):
-    """One column.
-
-    Attributes:
-        name: what it shows, as it is asked for.
-        title: its head.
-        metric: the metric that it shows, if it shows one.
-        unit: what its numbers are shown in; None shows counts whole.
-        digits: the digits after the point of numbers with a unit.
-    """
-
-    name: str
-    title: str
-    metric: Metric | None = None
-    unit: Unit | None = None
-    digits: int = DIGITS
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is read as a column of numbers."""
-        return self.name not in TITLES
-
-    def text(self, value: Value, *, grouped: bool) -> str:
-        """A number or a name as it is shown, thousands grouped or not."""
-        if value is None:
-            return NOTHING if self.metric is not None and grouped else ""
-        if isinstance(value, str):
-            return value
-        if self.unit is not None:
-            return in_unit(value, self.unit, self.digits, grouped=grouped)
-        if self.metric is not None and self.metric.quantity:
-            shown = show_quantity(value, self.metric.quantity)
-            return shown if grouped else repr(float(value))
-        if self.metric is None:
-            return show_decimal(value)
-        return show_number(value) if grouped else str(value)
-
-
-class Row(NamedTuple):
-    """One network: column → its value; and, where laws are shown, metric → its law."""
+class Network(NamedTuple):
+    """One network: column → its value; and, where closed forms are shown, metric → its own."""
 
     values: Mapping[str, Value]
     laws: Mapping[str, Expr]
@@ -146,8 +125,8 @@ class Tabulation:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The columns, what a network is called by first."""
-        units = dict(_unit(text) for text in self.choice.units)
+        """Return the columns, what a network is called by first."""
+        units = self._units
         digits = _checked_digits(self.choice.digits, units, self._metrics)
         for name in units:
             if name not in {metric.name for metric in self._metrics}:
@@ -155,7 +134,17 @@ class Tabulation:
                     f"--unit {name}: {name} is no column", hint=f"ask for it: --metric {name}"
                 )
         described = tuple(map(self._described, self.choice.columns or self._usual))
-        return (*described, *(_metric_column(m, units.get(m.name), digits) for m in self._metrics))
+        return (*described, *(self._column(m, units.get(m.name), digits) for m in self._metrics))
+
+    @property
+    def _units(self) -> dict[str, Unit]:
+        return dict(_unit(text) for text in self.choice.units)
+
+    def _column(self, metric: Metric, unit: Unit | None, digits: int) -> Column:
+        """Return the column of a metric, whose closed forms stand at the left."""
+        title = f"{metric.title} ({unit.name})" if unit else metric.title
+        kind = _kind(metric, unit, digits)
+        return Column(metric.name, title, kind._replace(is_right=not self.symbolic))
 
     @property
     def _metrics(self) -> tuple[Metric, ...]:
@@ -172,14 +161,14 @@ class Tabulation:
             hint = "ask for it with --metric" if name in METRICS else None
             hint = hint or did_you_mean(name, [*TITLES, *symbols])
             raise SpecError(f"unknown column '{name}'", hint=hint)
-        return Column(name, TITLES.get(name, name))
+        return Column(name, TITLES.get(name, name), TEXT if name in TITLES else FIGURE)
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """The rows, sorted."""
+    def networks(self) -> tuple[Network, ...]:
+        """Return the networks, sorted."""
         rows = [self._row(spec, analysis) for spec, analysis in self.analyses.items()]
-        for text in reversed(self.choice.sort):
-            name, descending = self._key(text)
+        for key in reversed(self.choice.sort):
+            name, descending = self._key(key)
             rows.sort(key=lambda row: _order(row.values[name]), reverse=descending)
         return tuple(rows)
 
@@ -193,13 +182,59 @@ class Tabulation:
             raise SpecError(f"--sort {text}: '{order}' is no order", hint="asc or desc")
         return name, DIRECTIONS.get(order, False)
 
-    def _row(self, spec: str, analysis: Analysis) -> Row:
-        values = {column.name: _value(column, spec, analysis) for column in self.columns}
+    def _row(self, spec: str, analysis: Analysis) -> Network:
+        described = self.columns[: -len(self._metrics)]
+        values = {column.name: _value(column.name, spec, analysis) for column in described}
+        values |= {metric.name: analysis.value_if_any(metric.name) for metric in self._metrics}
         if not self.symbolic:
-            return Row(values, {})
+            return Network(values, {})
         report = Report(analysis, symbolic=True)
         laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
-        return Row(values, {name: law for name, law in laws.items() if law is not None})
+        return Network(values, {name: law for name, law in laws.items() if law is not None})
+
+    @property
+    def document(self) -> Document:
+        """Return the table as a document, with its caption as the title."""
+        return Document(self.choice.caption, self._blocks, self._data, rows=self._plain)
+
+    def _blocks(self) -> Iterator[Block]:
+        yield Table(self.columns, tuple(Row(self._cells(network)) for network in self.networks))
+        yield entries(notes(self))
+
+    def _cells(self, network: Network) -> dict[str, Cell]:
+        """Return what a line shows; a symbol that a network has not is left empty."""
+        metrics = {metric.name for metric in self._metrics}
+        cells: dict[str, Cell] = {
+            name: "" if value is None and name not in metrics else value
+            for name, value in network.values.items()
+        }
+        return cells | {name: ClosedForm(law) for name, law in network.laws.items()}
+
+    def _plain(self) -> Table:
+        """Return the same with its units in the names, and the convention in every line."""
+        units = {name: f" ({unit.name})" for name, unit in self._units.items()}
+        columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
+        rows = ((*self._cells(each).values(), self.said.convention) for each in self.networks)
+        return table_of((*columns, Column("convention", "convention")), rows)
+
+    def _data(self) -> dict[str, Any]:
+        """Return exact numbers in base units, whatever unit a table would show."""
+        return {
+            "archcost": VERSION,
+            "caption": self.choice.caption,
+            "convention": self.said.convention,
+            "networks": [
+                {name: _quantity(value, each.laws.get(name)) for name, value in each.values.items()}
+                for each in self.networks
+            ],
+            "notes": [{"label": label, "note": note} for label, note in notes(self)],
+        }
+
+
+def _quantity(value: Value, law: Expr | None) -> Any:
+    """Return a value as plain data, beside its closed form if there is one."""
+    number = value if isinstance(value, str | None) else plain_number(value)
+    return number if law is None else {"expr": text(law), "value": number}
 
 
 def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool) -> Tabulation:
@@ -228,11 +263,9 @@ def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bo
         raise error if error.origin else error.placed(None, spec) from None
 
 
-def _value(column: Column, spec: str, analysis: Analysis) -> Value:
+def _value(name: str, spec: str, analysis: Analysis) -> Value:
     header, variant = analysis.architecture.header, analysis.architecture.variant
-    if column.metric is not None:
-        return analysis.value_if_any(column.metric.name)
-    match column.name:
+    match name:
         case "name":
             return header.name
         case "variant":
@@ -243,7 +276,7 @@ def _value(column: Column, spec: str, analysis: Analysis) -> Value:
             return header.source or ""
         case "input":
             return _inputs(analysis)
-    return analysis.graph.values.get(column.name)
+    return analysis.graph.values.get(name)
 
 
 def _inputs(analysis: Analysis) -> str:
@@ -295,9 +328,12 @@ def _checked_digits(
     return digits
 
 
-def _metric_column(metric: Metric, unit: Unit | None, digits: int) -> Column:
-    title = f"{metric.title} ({unit.name})" if unit else metric.title
-    return Column(metric.name, title, metric, unit, digits)
+def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
+    """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
+    if unit is None:
+        return quantity_in(metric.quantity) if metric.quantity else COUNT
+    show = partial(in_unit, unit=unit, digits=digits)
+    return Kind(partial(show, grouped=True), partial(show, grouped=False))
 
 
 def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
@@ -323,9 +359,9 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 def _none(table: Tabulation) -> Iterator[tuple[str, str]]:
     """Why networks have no number of a metric."""
-    metrics = [column.metric for column in table.columns if column.metric]
+    metrics = [name for name in (c.name for c in table.columns) if name in METRICS]
     for spec, analysis in table.analyses.items():
-        for error in filter(None, (analysis.none_of(metric.name) for metric in metrics)):
+        for error in filter(None, map(analysis.none_of, metrics)):
             yield "none", f"{error.cause} ({spec})"
 
 

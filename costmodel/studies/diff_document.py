@@ -1,32 +1,41 @@
-"""What a change of a spec does: for the terminal, as Markdown for a pull request, as JSON."""
+"""The document of a change: every metric before and after, then what else differs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from archspec.arithmetic import Rational
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import NOTHING, VERSION, Note, plain_number
+from costmodel.analysis.document import (
+    FIGURE,
+    NOTHING,
+    VERSION,
+    Block,
+    ClosedForm,
+    Column,
+    Document,
+    Entries,
+    Entry,
+    Line,
+    Note,
+    Row,
+    Table,
+    entries,
+    plain_number,
+)
+from costmodel.analysis.number_format import show_amount, show_gain, show_part
 from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
-from costmodel.render.json import dumped
-from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.number_format import show_amount, show_gain, show_part
-from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.rules.formula import show_decimal
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
     COUNTS,
     Diff,
     Differences,
-    LawChange,
     Layer,
     LayerChange,
     Layers,
@@ -36,7 +45,10 @@ from costmodel.studies.diff import (
 from costmodel.studies.report import Report
 from costmodel.studies.revisions import Source
 
-HEADS = ("metric", "old", "new", "difference", "%")
+COLUMNS = (
+    Column("metric", "metric"),
+    *(Column(n, n, FIGURE) for n in ("old", "new", "difference", "%")),
+)
 
 MAX_LAYERS = 30
 """The most layers that are listed; JSON lists all."""
@@ -45,48 +57,59 @@ MAX_NAMES = 3
 """The most renamed layers that are listed."""
 
 MAX_LAW = 120
-"""The longest law that is shown where laws were not asked for."""
+"""The longest closed form that is shown where they were not asked for."""
 
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
 
-def table(found: Differences, *, symbolic: bool) -> str:
-    """Every metric before and after, then what else differs."""
-    return drawn(lambda console: _draw(found, console, symbolic=symbolic))
+def document(found: Differences, *, symbolic: bool) -> Document:
+    """Return the document of a change.
+
+    Args:
+        found: two versions of a spec.
+        symbolic: whether closed forms are shown however long they are.
+    """
+    return Document(
+        _title(found), partial(_blocks, found, symbolic=symbolic), partial(_data, found)
+    )
 
 
-def _draw(found: Differences, console: Console, *, symbolic: bool) -> None:
-    console.print(styled(title(found), "bold"), soft_wrap=True)
+def _blocks(found: Differences, *, symbolic: bool) -> Iterator[Block]:
+    several = len(found.diffs) > 1
     for diff in found.diffs:
-        if not diff.is_empty or len(found.diffs) == 1:
-            _draw_one(found, diff, console, symbolic=symbolic)
+        if several and not (diff.is_empty and not diff.budgets):
+            yield Line(_name(diff), "bold")
+        if not several or not diff.is_empty:
+            yield from _one(diff, _settings(diff) if several else (), symbolic=symbolic)
         elif diff.budgets:
-            _print_name(diff, console)
-            entries(_budgets(diff), console)
-    entries(_closing(found), console)
+            yield entries(_budgets(diff))
+    yield entries(_closing(found))
 
 
-def _print_name(diff: Diff, console: Console) -> None:
-    console.print()
-    console.print(styled(_name(diff), "bold"))
+def _one(diff: Diff, at: Iterable[Note], *, symbolic: bool) -> Iterator[Block]:
+    """Yield the metrics of one network, then its budgets, declarations, layers, closed forms."""
+    yield Table(COLUMNS, tuple(_row(change) for change in diff.changes))
+    parts = (
+        entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
+        entries(_layers(diff))._replace(folded=_summary(diff)),
+        Entries(tuple(_laws(diff, symbolic=symbolic)), folded="laws"),
+    )
+    yield from (part for part in parts if part.entries)
 
 
-def _draw_one(found: Differences, diff: Diff, console: Console, *, symbolic: bool) -> None:
-    if len(found.diffs) > 1:
-        _print_name(diff, console)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head in HEADS:
-        grid.add_column(head, justify="left" if head == "metric" else "right", no_wrap=True)
-    for change in diff.changes:
-        grid.add_row(*_cells(change), style="dim" if change.is_none else "")
-    print_whole(grid, console)
-    laws = _laws(diff, symbolic=symbolic)
-    at = _settings(diff) if len(found.diffs) > 1 else ()
-    notes = (*_none(diff), *_budgets(diff), *_layers(diff), *_declarations(diff), *laws, *at)
-    entries(notes, console)
+def _row(change: MetricChange) -> Row:
+    metric = change.metric
+    cells = (
+        metric.title,
+        *(NOTHING if n is None else show_amount(metric, n) for n in (change.old, change.new)),
+        NOTHING if change.gain is None else show_gain(metric, change.gain),
+        NOTHING if change.gain is None else show_part(change.part, change.gain),
+    )
+    names = (column.name for column in COLUMNS)
+    return Row(dict(zip(names, cells, strict=True)), style="dim" if change.is_none else "")
 
 
-def title(found: Differences) -> str:
+def _title(found: Differences) -> str:
     """``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
     names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
     network = found.diffs[0].new.graph.name if found.diffs else ""
@@ -99,16 +122,6 @@ def _source(name: str, variant: str | None) -> str:
 
 def _name(diff: Diff) -> str:
     return diff.new.graph.variant or diff.new.graph.name
-
-
-def _cells(change: MetricChange) -> list[str]:
-    metric = change.metric
-    return [
-        metric.title,
-        *(NOTHING if n is None else show_amount(metric, n) for n in (change.old, change.new)),
-        NOTHING if change.gain is None else show_gain(metric, change.gain),
-        NOTHING if change.gain is None else show_part(change.part, change.gain),
-    ]
 
 
 def _none(diff: Diff) -> Iterator[Note]:
@@ -255,56 +268,20 @@ def _symbol(change: SymbolChange) -> str:
     return f"{change.name}: {', '.join(altered)}"
 
 
-def _as_it_is(law: str) -> str:
-    return law
-
-
-def _laws(diff: Diff, *, symbolic: bool, show: Callable[[str], str] = _as_it_is) -> Iterator[Note]:
-    """The laws that differ, where they are short or asked for."""
+def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
+    """Yield the closed forms that differ, where they are short or asked for."""
     if not diff.has_laws:
-        yield "laws", "none: the structure hangs on the values of the symbols"
+        yield Entry("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:
-        if change.law is not None:
-            label = f"law of {change.metric.name}"
-            for name, law in _law_lines(change.law, symbolic=symbolic):
-                yield label, f"{name}: {show(law)}" if law else name
-                label = ""
-
-
-def _law_lines(change: LawChange, *, symbolic: bool) -> Iterator[tuple[str, str]]:
-    """The laws with what each is, then whether there is more to see."""
-    said = {"old": change.old, "new": change.new, "new − old": change.gain}
-    laws = {name: text(law) for name, law in said.items() if law is not None}
-    shown = {n: law for n, law in laws.items() if symbolic or len(law) <= MAX_LAW}
-    yield from shown.items()
-    if len(shown) < len(laws):
-        yield f"{'more' if shown else 'differs'}, by --symbolic", ""
-
-
-def markdown(found: Differences, *, symbolic: bool) -> str:
-    """The same as GitHub's Markdown; layers and laws are closed until one opens them."""
-    lines = [f"**{escaped(title(found))}**", ""]
-    for diff in found.diffs:
-        if not diff.is_empty or len(found.diffs) == 1:
-            lines += [f"**{escaped(_name(diff))}**", ""] if len(found.diffs) > 1 else []
-            lines += _markdown_one(found, diff, symbolic=symbolic)
-        elif diff.budgets:
-            lines += [f"**{escaped(_name(diff))}**", "", *listed(_budgets(diff)), ""]
-    return "\n".join([*lines, *listed(_closing(found))]) + "\n"
-
-
-def _markdown_one(found: Differences, diff: Diff, *, symbolic: bool) -> list[str]:
-    lines = [line_of(HEADS), line_of(["---", *["---:"] * (len(HEADS) - 1)])]
-    for change in diff.changes:
-        cells = _cells(change)
-        lines.append(line_of(cells if change.is_none else [f"**{cells[0]}**", *cells[1:]]))
-    lines.append("")
-    at = _settings(diff) if len(found.diffs) > 1 else ()
-    open_ones = listed((*_none(diff), *_budgets(diff), *_declarations(diff), *at))
-    lines += [*open_ones, ""] if open_ones else []
-    lines += _details(_summary(diff), listed(_layers(diff)))
-    laws = _laws(diff, symbolic=symbolic, show=code)
-    return lines + _details("laws", listed(laws, show=_as_it_is))
+        if change.law is None:
+            continue
+        said = {"old": change.law.old, "new": change.law.new, "new − old": change.law.gain}
+        laws = {name: law for name, law in said.items() if law is not None}
+        shown = {n: law for n, law in laws.items() if symbolic or len(text(law)) <= MAX_LAW}
+        for name, law in shown.items():
+            yield Entry(f"{change.metric.name}, {name}", ClosedForm(law))
+        if len(shown) < len(laws):
+            yield Entry(change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic")
 
 
 def _summary(diff: Diff) -> str:
@@ -313,16 +290,9 @@ def _summary(diff: Diff) -> str:
     return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
 
 
-def _details(summary: str, items: list[str]) -> list[str]:
-    """What is closed until one opens it; nothing where there is nothing."""
-    if not items:
-        return []
-    return ["<details>", f"<summary>{summary}</summary>", "", *items, "", "</details>", ""]
-
-
-def as_json(found: Differences, *, symbolic: bool) -> str:  # noqa: ARG001 - it has all laws
-    """The same as JSON, with every law and every layer."""
-    document = {
+def _data(found: Differences) -> dict[str, Any]:
+    """Return every closed form and every layer."""
+    return {
         "archcost": VERSION,
         "old": _source_fields(found.old),
         "new": _source_fields(found.new),
@@ -331,7 +301,6 @@ def as_json(found: Differences, *, symbolic: bool) -> str:  # noqa: ARG001 - it 
         "variants_added": list(found.added),
         "variants_removed": list(found.removed),
     }
-    return dumped(document)
 
 
 def _source_fields(source: Source) -> dict[str, Any]:
@@ -423,8 +392,3 @@ def _one_layer(layer: Layer, analysis: Analysis) -> dict[str, Any]:
         "output_shapes": shapes,
         **counts,
     }
-
-
-Renderer = Callable[..., str]
-
-FORMATS: dict[str, Renderer] = {"table": table, "markdown": markdown, "json": as_json}

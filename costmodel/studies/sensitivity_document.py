@@ -1,24 +1,31 @@
-"""How a network reacts to its symbols: for the terminal, as Markdown, as JSON."""
+"""The document of a sensitivity: a row per symbol, then the orders and derivatives of metrics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sympy import Expr
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import PythonText, Unicode, text
-from costmodel.analysis.document import NOTHING, Note, plain_number
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import (
+    FIGURE,
+    NOTHING,
+    Block,
+    Column,
+    Document,
+    Note,
+    Row,
+    Style,
+    Table,
+    entries,
+    plain_number,
+)
 from costmodel.metrics.registry import Metric
-from costmodel.render.json import dumped
-from costmodel.render.markdown import escaped, line_of, listed
-from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
 from costmodel.rules.formula import show_decimal, show_number
+from costmodel.studies import question
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import document as report_document
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.sensitivity import (
     Change,
@@ -31,28 +38,42 @@ from costmodel.studies.sensitivity import (
 )
 
 
-def table(found: Sensitivity) -> str:
-    """One row per symbol, then the orders and derivatives of each metric."""
-    return drawn(lambda console: _draw(found, console))
+@question(opens=True)
+def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> Document:
+    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
+    return document(Sensitivity(analysis, metric))
 
 
-def _draw(found: Sensitivity, console: Console) -> None:
-    heading(report_document(_report(found)), console)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column(Text("\nsymbol"), no_wrap=True)
-    for metric in found.metrics:
-        grid.add_column(Text("\n+1 %"), justify="right", no_wrap=True)
-        grid.add_column(Text(f"{metric.title}\n2 ×"), justify="right", no_wrap=True)
-    for change, cells in _rows(found):
-        style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
-        grid.add_row(change.name, *cells, style=style)
-    print_whole(grid, console)
-    for metric in found.metrics:
-        console.print(styled(metric.title, "bold"), end="")
-        console.print(f" = {_order(found.orders[metric.name])}", soft_wrap=True)
-        entries(((f"  {label}", law) for label, law in _laws(found, metric)), console)
-    console.print()
-    entries(_notes(found), console)
+def document(found: Sensitivity) -> Document:
+    """Return the document of a sensitivity."""
+    graph = found.analysis.graph
+    return Document(graph.name, partial(_blocks, found), partial(_data, found), graph.source or "")
+
+
+def _blocks(found: Sensitivity) -> Iterator[Block]:
+    changes = [(way, metric) for metric in found.metrics for way in WAYS]
+    titles = {
+        f"{way} {metric.name}": way if way == WAYS[-1] else f"{metric.title} {way}"
+        for way, metric in changes
+    }
+    figures = (Column(name, title, FIGURE) for name, title in titles.items())
+    rows = (_row(change, cells, titles) for change, cells in _rows(found))
+    yield Table((Column("symbol", "symbol"), *figures), tuple(rows))
+    laws = tuple(row for metric in found.metrics for row in _laws(found, metric))
+    yield Table(LAWS, laws, listed=True)
+    yield entries(_notes(found))
+
+
+LAWS = (Column("symbol", "symbol"), Column("order", "order, and derivative ∂"))
+"""The columns of what a metric is in each symbol."""
+
+WAYS = ("+1 %", "2 ×")
+"""A symbol's changes."""
+
+
+def _row(change: Change, cells: list[str], names: Iterable[str]) -> Row:
+    style: Style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
+    return Row({"symbol": change.name, **dict(zip(names, cells, strict=True))}, style=style)
 
 
 def _report(found: Sensitivity) -> Report:
@@ -71,15 +92,19 @@ def _rows(found: Sensitivity) -> Iterator[tuple[Change, list[str]]]:
         yield change, cells
 
 
-def _laws(found: Sensitivity, metric: Metric) -> Iterator[Note]:
-    """What the metric is in each symbol that it depends on."""
+def _laws(found: Sensitivity, metric: Metric) -> Iterator[Row]:
+    """Yield the order of a metric, then what it is in each symbol that it depends on."""
+    order = _order(found.orders[metric.name])
+    yield Row({"symbol": metric.title, "order": order}, style="bold")
     for change, effects in found.effects.items():
         effect = effects[metric.name]
         if effect.depends:
-            yield change.name, ", ".join(_law(effect, metric, change))
+            law = ", ".join(_law(effect, metric, change))
+            yield Row({"symbol": change.name, "order": law}, level=1)
 
 
 def _law(effect: Effect, metric: Metric, change: Change) -> Iterator[str]:
+    """Yield the order in a symbol and the derivative, which several at once have not."""
     yield _order(effect.order)
     if len(change.symbols) > 1:
         return
@@ -105,7 +130,7 @@ def _order(order: Expr | Unknown) -> str:
 def _notes(found: Sensitivity) -> Iterator[Note]:
     """Why cells are empty, what a mark means, where this holds."""
     for change, effects in found.effects.items():
-        for said, part in (("+1 %", "elasticity"), ("2 ×", "doubled")):
+        for said, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
             answers = (getattr(effect, part) for effect in effects.values())
             reasons = (answer.reason for answer in answers if isinstance(answer, Unknown))
             for reason in dict.fromkeys(reasons):
@@ -133,26 +158,8 @@ def show_rounded(value: Rational) -> str:
     return show_number(int(value)) if value.denominator == 1 else f"{float(value):,.3f}"
 
 
-def markdown(found: Sensitivity) -> str:
-    """The same as GitHub's Markdown."""
-    heads = [f"{head} {m.title}" for m in found.metrics for head in ("+1 % →", "2 × →")]
-    lines = [f"**{escaped(found.analysis.graph.name)}**", "", line_of(["symbol", *heads])]
-    lines.append(line_of(["---", *["---:"] * len(heads)]))
-    lines += [line_of([change.name, *cells]) for change, cells in _rows(found)]
-    lines.append("")
-    for metric in found.metrics:
-        lines.append(f"- {metric.title} = {escaped(_order(found.orders[metric.name]))}")
-        lines += [f"  - {name}: {escaped(line)}" for name, line in _laws(found, metric)]
-    lines += ["", *listed(_notes(found))]
-    return "\n".join(lines) + "\n"
-
-
-def as_json(found: Sensitivity) -> str:
-    """The same as JSON: every number exact, and as a decimal where it is a fraction."""
-    return dumped(_document(found))
-
-
-def _document(found: Sensitivity) -> dict[str, Any]:
+def _data(found: Sensitivity) -> dict[str, Any]:
+    """Return every number exactly, and as a decimal where it is a fraction."""
     analysis, report = found.analysis, _report(found)
     return {
         **head(report),
@@ -195,10 +202,3 @@ def _plain(part: object) -> Any:
 
 def _exact(value: Rational) -> dict[str, Any]:
     return {"exact": str(value), "value": float(value)}
-
-
-FORMATS: dict[str, Callable[[Sensitivity], str]] = {
-    "table": table,
-    "json": as_json,
-    "markdown": markdown,
-}

@@ -1,59 +1,51 @@
-"""Networks side by side: for the terminal, as Markdown, as JSON."""
+"""The document of a comparison: networks side by side, then where their order changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from archspec.arithmetic import Rational
-from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.algebra.ranking import Order, Ranking, Stretch
 from costmodel.algebra.sums import OpenLawError
-from costmodel.analysis.document import NOTHING, VERSION, Note, plain_number
+from costmodel.analysis.document import (
+    FIGURE,
+    NOTHING,
+    TEXT,
+    VERSION,
+    Block,
+    Column,
+    Document,
+    Note,
+    Table,
+    entries,
+    plain_number,
+    table_of,
+)
+from costmodel.analysis.number_format import show_amount
 from costmodel.analysis.standing import Said, scenario_fields, standing_notes
 from costmodel.metrics.registry import Metric, NoCountError
-from costmodel.render.json import dumped
-from costmodel.render.markdown import escaped, line_of, listed
-from costmodel.render.number_format import show_amount
-from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.rules.formula import show_decimal
 from costmodel.studies.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
-
-Rows = list[list[str]]
-"""The cells of a table, its heads first."""
 
 MAX_STRETCHES = 6
 """The most stretches that are told; JSON has all."""
 
 
-def table(found: Comparison) -> str:
-    """The numbers and their ratios to the first, then where the order changes."""
-    return drawn(lambda console: _draw(found, console))
+def document(found: Comparison) -> Document:
+    """Return the document of a comparison."""
+    return Document("", partial(_blocks, found), partial(_data, found))
 
 
-def _draw(found: Comparison, console: Console) -> None:
-    heads, *rows = _rows(found)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, head in enumerate(heads):
-        grid.add_column(head, justify="right" if i else "left", no_wrap=True)
-    for row in rows:
-        grid.add_row(*row)
-    print_whole(grid, console)
-    for heading, notes in _orders(found):
-        console.print(styled(heading, "bold"), soft_wrap=True)
-        for told, names in notes:
-            console.print(
-                Text.assemble(f"  {visible(told)}: ", (visible(names), "dim")), soft_wrap=True
-            )
-    entries(_notes(found), console)
+def _blocks(found: Comparison) -> Iterator[Block]:
+    """Yield the numbers with their ratios to the first, then where the order changes."""
+    yield _side_by_side(found)
+    yield from _orders(found)
+    yield entries(_notes(found))
 
 
-def _rows(found: Comparison) -> Rows:
-    """Metrics by lines beside few networks, else networks by lines."""
+def _side_by_side(found: Comparison) -> Table:
+    """Return few networks as columns with metrics as rows, many as rows."""
     labels = [network.label for network in found.networks]
     columns = [["metric", *(metric.title for metric in found.metrics)]]
     first = labels[0]
@@ -62,9 +54,16 @@ def _rows(found: Comparison) -> Rows:
         columns.append([label, *numbers])
         if i:
             columns.append([f"× {first}" if len(labels) == 2 else "×", *times])
-    if len(labels) <= MAX_NETWORKS:
-        return [list(row) for row in zip(*columns, strict=True)]
-    return _by_networks(found, labels)
+    if len(labels) > MAX_NETWORKS:
+        return _by_networks(found, labels)
+    heads, *rows = zip(*columns, strict=True)
+    return _of_figures(heads, rows)
+
+
+def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """Return a table of a text and figures."""
+    columns = (Column(str(i), head, FIGURE if i else TEXT) for i, head in enumerate(heads))
+    return table_of(columns, map(tuple, rows))
 
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
@@ -75,13 +74,13 @@ def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     return shown, show_ratio(list(ratios(numbers))[i])
 
 
-def _by_networks(found: Comparison, labels: list[str]) -> Rows:
+def _by_networks(found: Comparison, labels: list[str]) -> Table:
     heads = ["network", *(head for metric in found.metrics for head in (metric.title, "×"))]
-    lines = [
+    rows = [
         [label, *(cell for metric in found.metrics for cell in _cells(found, metric, i))]
         for i, label in enumerate(labels)
     ]
-    return [heads, *lines]
+    return _of_figures(heads, rows)
 
 
 def show_ratio(ratio: float | None) -> str:
@@ -89,21 +88,16 @@ def show_ratio(ratio: float | None) -> str:
     return NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
-def _orders(found: Comparison) -> Iterator[tuple[str, list[Note]]]:
-    """For each symbol the order for its values, with the metrics that have it."""
+def _orders(found: Comparison) -> Iterator[Table]:
+    """Yield, for each symbol, the orders of the networks over its values and their metrics."""
     for along in found.orders:
-        if along.closed:
-            closed = ", ".join(along.closed)
-            yield f"by {along.name}", [("not compared", f"the structure of {closed} hangs on it")]
-            continue
-        said: dict[str, list[str]] = {}
+        orders: dict[str, list[str]] = {}
         for crossing in along.crossings:
-            said.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
-        yield _heading(along), [(told, ", ".join(names)) for told, names in said.items()]
-
-
-def _heading(along: Along) -> str:
-    return f"order as {along.name} grows, the other symbols as below"
+            orders.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
+        if along.closed:
+            orders = {f"not compared: the structure of {', '.join(along.closed)} hangs on it": []}
+        columns = Column("order", f"order as {along.name} grows"), Column("metrics", "metrics")
+        yield table_of(columns, ((told, ", ".join(names)) for told, names in orders.items()))
 
 
 def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
@@ -185,22 +179,9 @@ def _setting(found: Comparison, i: int) -> str:
     return found.reports[i].setting or "no symbols"
 
 
-def markdown(found: Comparison) -> str:
-    """The same as GitHub's Markdown."""
-    heads, *rows = _rows(found)
-    lines = [line_of(map(escaped, heads)), line_of(["---", *["---:"] * (len(heads) - 1)])]
-    lines += [line_of([escaped(first), *rest]) for first, *rest in rows]
-    lines.append("")
-    for heading, notes in _orders(found):
-        lines.append(f"- {escaped(heading)}")
-        lines += [f"  - {escaped(label)}: {escaped(note)}" for label, note in notes]
-    lines += listed(_notes(found))
-    return "\n".join(lines) + "\n"
-
-
-def as_json(found: Comparison) -> str:
-    """The same as JSON, with every law and every stretch."""
-    document = {
+def _data(found: Comparison) -> dict[str, Any]:
+    """Return every closed form and every stretch."""
+    return {
         "archcost": VERSION,
         "convention": found.analyses[0].convention.name,
         "assumptions": list(found.analyses[0].assumed.texts),
@@ -208,7 +189,6 @@ def as_json(found: Comparison) -> str:
         "shared": list(found.shared),
         "orders": [_along(along, found) for along in found.orders],
     }
-    return dumped(document)
 
 
 def _network(found: Comparison, i: int) -> dict[str, Any]:
@@ -274,10 +254,3 @@ def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
 
 def _plain(value: Rational | None) -> int | float | str | None:
     return None if value is None else plain_number(value)
-
-
-FORMATS: dict[str, Callable[[Comparison], str]] = {
-    "table": table,
-    "markdown": markdown,
-    "json": as_json,
-}
