@@ -164,7 +164,7 @@ def test_a_metric_and_a_kind_are_their_files_and_no_more(
         ["8", "56"],
     ]
     help_text = " ".join(process("--help", **found).stdout.replace("│", " ").split())
-    assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
+    assert re.search(r"What to show: .*, gains\b.*; with --hardware also ", help_text)
     assert '"haar"' in process("schema", **found).stdout
     page = references(found)
     assert "### `haar`\n" in page
