@@ -139,7 +139,7 @@ def _origin_after(before: str, file: str) -> Origin:
 
 
 def _sibling(path: Path) -> str | None:
-    return did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml")))
+    return did_you_mean(path.name, (p.name for p in path.parent.glob("[!.]*.y*ml")))
 
 
 def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Document:

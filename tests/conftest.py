@@ -1,22 +1,67 @@
-"""What the tests share: the command line as a function, and golden files with one switch."""
+"""What the tests share: the command line as a function, golden files, and how much is tried."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
-settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-profile=default looks
-# for new examples
+from tests.commands import ROOT, Run, run_here, run_process
 
-ROOT = Path(__file__).parent.parent
+gc.enable()  # the script that `tests.commands` imports has it off, for a run is short
+gc.freeze()
+
+settings.register_profile("repeatable", derandomize=True, max_examples=10)
+settings.register_profile("exhaustive", derandomize=True)
+settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-profile=default looks
+# for new examples, --hypothesis-profile=exhaustive for ten times as many
+
 GOLDEN = Path(__file__).parent / "golden"
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+__all__ = ["GOLDEN", "ROOT", "Run", "crossed", "examples", "share", "thinned"]
+
+T = TypeVar("T")
+
+
+MOST = 100
+"""The examples of a property with the exhaustive profile, where it asks for no more."""
+
+
+def examples(count: int) -> int:
+    """Return how many of so many examples are tried: a tenth, or all with the exhaustive profile.
+
+    At least ten, where there are as many.
+    """
+    return min(count, max(10, count * settings().max_examples // MOST))
+
+
+def share(items: Iterable[T], turn: int, of: int) -> list[T]:
+    """Return each ``of``-th of some items, by turns others; with the exhaustive profile all."""
+    found = list(items)
+    return found if settings().max_examples >= MOST else found[turn % of :: of]
+
+
+def thinned(items: Iterable[Any], of: int = 3) -> list[Any]:
+    """Return some items as a test's parameters: every third of them; the others exhaustive."""
+    return [
+        pytest.param(
+            *(item if isinstance(item, tuple) else [item]),
+            marks=pytest.mark.exhaustive if i % of else (),
+        )
+        for i, item in enumerate(items)
+    ]
+
+
+def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
+    """Return all pairs as a test's parameters: one of each row, by turns; the others exhaustive."""
+    all_columns = list(columns)
+    return [
+        pytest.param(row, column, marks=() if i % len(all_columns) == j else pytest.mark.exhaustive)
+        for i, row in enumerate(rows)
+        for j, column in enumerate(all_columns)
+    ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,24 +72,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def archcost() -> Run:
-    """Runs the real command in a process of its own, from the project's folder, 80 columns wide."""
+    """Runs a command line within this process, from the project's folder, 80 columns wide."""
+    return run_here
 
-    def run(
-        *arguments: str, columns: int = 80, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        settings = {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"} | environment
-        return subprocess.run(
-            [sys.executable, "-m", "costmodel", *arguments],
-            cwd=ROOT,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
 
-    return run
+@pytest.fixture(scope="session")
+def process() -> Run:
+    """Runs a command line in a process of its own; for what only that shows."""
+    return run_process
 
 
 @pytest.fixture

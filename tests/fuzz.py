@@ -8,24 +8,20 @@ import contextlib
 import io
 import json
 import random
-import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import yaml
 
 from costmodel.__main__ import run_words
+from tests.commands import Hang, limit
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
-
-SECONDS = 60
-"""How long one case may take: far more than any does, so that only a hang is one."""
 
 ODD: tuple[Any, ...] = (
     *(0, 1, -1, 2, 3, 7, 10**8, 10**18, 10**300, -(10**300), 0.5, 1.5, 1e-300, 1e400),
@@ -172,10 +168,6 @@ class Case(NamedTuple):
     def __str__(self) -> str:
         """How to see the failure again."""
         return f"seed {self.seed}: archcost {' '.join(self.words)}\n{self.text}"
-
-
-class Hang(BaseException):
-    """A case takes longer than any may; no handler of the code under test catches it."""
 
 
 def case(seed: int) -> Case:
@@ -335,26 +327,12 @@ def outcome(words: tuple[str, ...]) -> Outcome:
     """Run a command line in this process.
 
     Raises:
-        Hang: it takes longer than `SECONDS`.
+        Hang: it takes longer than `tests.commands.SECONDS`.
     """
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _limit():
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), limit():
         status = run_words(list(words))
     return Outcome(status, out.getvalue(), err.getvalue())
-
-
-@contextlib.contextmanager
-def _limit() -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Hang(f"no end after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def fault(tried: Case) -> str:

@@ -49,12 +49,13 @@ from costmodel.algebra.printing import latex, numpy, text, unicode
 from costmodel.algebra.reduction import reduced, simplified
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
+from tests.conftest import examples
 
 Number = int | Fraction
 Values = Mapping[str, Number]
 
-quick = settings(deadline=None, max_examples=100)
-thorough = settings(deadline=None, max_examples=300)
+quick = settings(deadline=None, max_examples=examples(100))
+thorough = settings(deadline=None, max_examples=examples(300))
 
 INTEGERS = ("h", "w", "g", "n")
 REAL = "a"

@@ -18,7 +18,7 @@ from costmodel.rules.attention import seen_pairs
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import as_scenario, scenario
 from costmodel.studies.fit import fit
-from tests.conftest import Run
+from tests.conftest import Run, examples
 
 HEADER = "archspec: 1\nname: net\nsymbols: {n: 2, t: 6, d: 8}\ninput: [n, t, d]\n"
 
@@ -47,7 +47,7 @@ def test_one_token_sees_all_of_its_keys() -> None:
     assert net.at(t=1).macs_least == net.at(t=1).macs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     *(st.integers(1, 3), st.integers(1, 7), st.integers(0, 5)),
     *(st.none() | st.integers(1, 9), st.sampled_from([1, 2, 4]), st.booleans()),
@@ -68,7 +68,7 @@ def test_least_products_by_loops(
     assert point.macs_least == made <= point.macs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 30))
 def test_a_window_moves_over_all_keys(tokens: int, before: int, window: int) -> None:
     """Each query meets few keys, all of them together the keys of every token that one meets."""

@@ -1,8 +1,6 @@
 """Bad input: one clear error with its place, value, rule and hint; soon, and never a traceback."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +9,10 @@ import pytest
 
 from archspec.errors import MAX_SHOWN, SpecError
 from costmodel.analysis.loading import analyze
+from tests.commands import run_here
 from tests.conftest import ROOT
 
 ALEXNET = "specs/alexnet.yaml"
-TIMEOUT = 20  # seconds; each of these runs takes about one
 
 
 class Bad(NamedTuple):
@@ -635,25 +633,12 @@ def test_values_given_from_python_are_checked_too(tmp_path: Path) -> None:
         analysis.at(widht=1)
 
 
-# The real command line
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "costmodel", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-        check=False,
-    )
+# The command line
 
 
 def message_of(*arguments: str | Path, most: int = 1) -> str:
     """What a run that is refused says: exit status 2, no output, at most so many messages."""
-    done = run(*arguments)
+    done = run_here(*arguments)
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("archcost: ")
@@ -697,7 +682,7 @@ def test_bad_spec_on_the_command_line(case: str, tmp_path: Path) -> None:
 
 def test_an_undecidable_condition_is_no_error_where_numbers_suffice(tmp_path: Path) -> None:
     text = unmarked(CASES["entries: when: undecidable"].text)[0]
-    done = run(written(text, tmp_path))
+    done = run_here(written(text, tmp_path))
     assert done.returncode == 0
     assert done.stderr.endswith("symbols: 'w' is never used\n")
 
@@ -887,11 +872,18 @@ FAST = {
 """Whether these are refused or computed is not said here; that they end is."""
 
 
-@pytest.mark.parametrize("case", FAST)
+SLOWEST = {"halves of halves", "many rows", "many definitions"}
+"""Half of the time of all; they are tried with what is exhaustive."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.exhaustive if case in SLOWEST else ()) for case in FAST],
+)
 def test_a_greedy_spec_ends_without_a_traceback(case: str, tmp_path: Path) -> None:
     text, *options = FAST[case]
     file = written(text, tmp_path)
-    done = run(file, *options)
+    done = run_here(file, *options)
     assert "Traceback" not in done.stderr, done.stderr[-500:]
     assert done.returncode in (0, 2)
     if done.returncode and "--set" not in options:
@@ -899,7 +891,7 @@ def test_a_greedy_spec_ends_without_a_traceback(case: str, tmp_path: Path) -> No
 
 
 def test_a_network_whose_every_entry_is_left_out(tmp_path: Path) -> None:
-    done = run(written(spec("{relu: , when: false}"), tmp_path))
+    done = run_here(written(spec("{relu: , when: false}"), tmp_path))
     assert "Traceback" not in done.stderr, done.stderr[-500:]
     assert done.returncode in (0, 2)
 
@@ -935,5 +927,5 @@ def test_an_output_that_the_terminal_cannot_show_is_no_traceback(
 ) -> None:
     """As on Windows, where a pipe has a code page without arrows."""
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = run(ALEXNET)
+    done = run_here(ALEXNET)
     assert "Traceback" not in done.stderr

@@ -14,6 +14,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, absorbed, floor_div
 from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
+from tests.conftest import examples
 
 H, W, A = symbol("h"), symbol("w"), symbol("a", "real")
 
@@ -39,7 +40,7 @@ def terms() -> st.SearchStrategy[Expr]:
     )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(expression=terms(), height=st.integers(1, 4), width=st.integers(1, 4))
 def test_no_value_is_below_a_bound(expression: Expr, height: int, width: int) -> None:
     least = {H: height, W: width}
@@ -95,7 +96,7 @@ def feature_map(part: tuple[tuple[int, int, bool], int, int]) -> Expr:
     return factor * RoundTo(multiple * multiplier, Integer(8)) * floor_div(H + shift, 2**power)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     laws=st.lists(feature_maps(), min_size=2, max_size=6),
     height=st.integers(1, 40),

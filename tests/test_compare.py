@@ -22,7 +22,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.compare import Comparison, Network, labels
 from costmodel.studies.revisions import Source
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 from tests.test_solve import INTEGER_LAWS, X
 
 Golden = Callable[[str, str], None]
@@ -43,7 +43,9 @@ def orders_at(ranking: Ranking, value: Rational) -> list[Order]:
     ]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(
+    max_examples=examples(300), suppress_health_check=[HealthCheck.filter_too_much], deadline=None
+)
 @given(st.lists(INTEGER_LAWS, min_size=2, max_size=3), st.integers(1, 9), st.booleans())
 def test_the_order_is_that_of_trying_every_value(
     laws: list[Expr], first: int, has_end: bool
@@ -58,7 +60,7 @@ def test_the_order_is_that_of_trying_every_value(
             assert orders_at(found, value) == [order]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3),

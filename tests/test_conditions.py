@@ -35,11 +35,12 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
 from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
+from tests.conftest import examples
 from tests.test_algebra import condition_of, heights, law, least_of, points, statements
 
 SPECS = Path(__file__).parent.parent / "specs"
 PYTHON = {"ceil": ceil, "floor": floor, "min": min, "max": max, "round_to": round_to}
-quick = settings(deadline=None, max_examples=100)
+quick = settings(deadline=None, max_examples=examples(100))
 
 Point = Mapping[str, Any]
 
@@ -378,7 +379,7 @@ def keeps_requirements(analysis: Analysis, point: Point) -> bool:
     return all(asked.condition.holds(evaluate) for asked in analysis.propagation.requirements)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(examples(150)))
 def test_conditions_of_random_networks(seed: int, tmp_path: Path) -> None:
     """They hold where the network is valid, and nowhere else; of those about one quantity each
     none is implied by the others.
@@ -399,14 +400,16 @@ def test_conditions_of_random_networks(seed: int, tmp_path: Path) -> None:
         assert {(text,) for text in texts} <= alone, texts
 
 
-def distinct() -> dict[tuple[str, ...], str]:
+def distinct() -> dict[tuple[str, ...], tuple[str, Analysis]]:
     """A network for every set of conditions that the first and last variants of the zoo print."""
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[tuple[str, ...], tuple[str, Analysis]] = {}
     for path in sorted(SPECS.glob("*.yaml")):
         variants = list(load(str(path)).header.variants or [None])
         for variant in dict.fromkeys((variants[0], variants[-1])):
             spec = f"{path}@{variant}" if variant else str(path)
-            found.setdefault(tuple(map(condition_text, analyze(spec).conditions)), spec)
+            analysis = analyze(spec)
+            texts = tuple(map(condition_text, analysis.conditions))
+            found.setdefault(texts, (spec, analysis))
     return found
 
 
@@ -427,8 +430,7 @@ def test_conditions_of_the_zoo() -> None:
     What the layers ask for tells whether the network is valid where the conditions change, and at
     some values between; the network in numbers tells it at one value of each kind.
     """
-    for texts, spec in distinct().items():
-        analysis = analyze(spec)
+    for texts, (spec, analysis) in distinct().items():
         usual = {name: analysis.graph.values[name] for name in analysis.symbols}
         alone: set[tuple[str, ...]] = set()
         for name in (name for name in analysis.symbols if any(name in text for text in texts)):

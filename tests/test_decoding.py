@@ -23,6 +23,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.inference import Plan, infer
+from tests.conftest import examples
 
 N, D, HEADS, LONGEST = 2, 4, 2, 7
 
@@ -225,7 +226,9 @@ OTHERS = st.lists(st.sampled_from(list(KINDS)), max_size=3)
 
 
 @settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=examples(80),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(OTHERS, CAUSAL, OTHERS, st.integers(2, 4))
 def test_a_network_is_refused_where_its_steps_are_not_the_whole_networks(

@@ -1,9 +1,7 @@
 """What a change of a spec does: by hand, at git revisions, at the edge of budgets."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ from costmodel.analysis.loading import analyze
 from costmodel.studies.budgets import read_budget
 from costmodel.studies.diff import Diff
 from costmodel.studies.revisions import Source, read_source, read_sources
-from tests.conftest import ROOT, Run
+from tests.commands import Done, run_here
+from tests.conftest import Run
 
 Golden = Callable[[str, str], None]
 
@@ -68,22 +67,11 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inside(
-    repository: Path,
-) -> Callable[..., subprocess.CompletedProcess[str]]:
+def inside(repository: Path) -> Callable[..., Done]:
     """Runs ``archcost diff`` in the repository."""
 
-    def run(*arguments: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "costmodel", "diff", *arguments],
-            cwd=repository / folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
+    def run(*arguments: str, folder: str = ".") -> Done:
+        return run_here("diff", *arguments, folder=repository / folder)
 
     return run
 

@@ -26,6 +26,7 @@ from costmodel.algebra.functions import (
 from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.waves import wave_of
+from tests.conftest import examples
 
 H, W, T, S, D = (symbol(name) for name in ("h", "w", "t", "s", "d"))
 A = symbol("a", "real")
@@ -81,7 +82,7 @@ CONDITIONS = st.lists(
 def inside(conditions: list[Condition], draw: random.Random) -> list[dict[Expr, Rational]]:
     """Points where conditions hold, near 1 and far from it."""
     found: list[dict[Expr, Rational]] = []
-    for _ in range(300):
+    for _ in range(examples(300)):
         h, w, t = (int(2 ** (draw.random() * draw.choice((3, 6, 12)))) for _ in range(3))
         h *= draw.choice((1, 4, 12))
         w *= draw.choice((1, 32))
@@ -96,7 +97,7 @@ def inside(conditions: list[Condition], draw: random.Random) -> list[dict[Expr, 
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     counts=st.lists(COUNTS, min_size=2, max_size=6),
     conditions=CONDITIONS,
@@ -125,7 +126,7 @@ def test_a_turn_that_may_not_happen_is_never_more() -> None:
     assert set(terms_of(maximum([less, once * less], sizes, usual))) == {less, once * less}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(counts=st.lists(COUNTS, min_size=1, max_size=4), seed=st.integers(0, 10**6))
 def test_what_is_drawn_together_is_the_same(counts: list[Expr], seed: int) -> None:
     shown = [factored(Maximum(*counts)), *map(tight, counts)]
@@ -137,7 +138,7 @@ def test_what_is_drawn_together_is_the_same(counts: list[Expr], seed: int) -> No
         ]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(size=st.one_of(lengths(H), channels().filter(lambda size: size.has(A))))
 def test_what_repeats_repeats(size: Expr) -> None:
     """``f(x + P) == f(x) + R`` from the start on, and the slope leaves no more than the offsets."""

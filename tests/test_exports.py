@@ -15,7 +15,7 @@ from costmodel import Analysis, analyze
 from costmodel.render import find_renderer
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 
 NETWORKS = {
     "alexnet.yaml": [],
@@ -29,7 +29,7 @@ NETWORKS = {
     "unet.yaml": ["w == h"],
 }
 METRICS = ("params", "macs", "activations", "activations_peak")
-POINTS = 12
+POINTS = examples(12)
 
 gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

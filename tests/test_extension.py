@@ -1,4 +1,4 @@
-"""Kinds and metrics from elsewhere: another distribution adds one, and no file of ours knows it."""
+"""Kinds, metrics and questions from elsewhere, which no file of ours knows."""
 
 import json
 import os
@@ -76,9 +76,9 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_counts(elsewhere: Path, process: Run) -> None:
     """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights, 14 positions."""
-    done = archcost(
+    done = process(
         str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -87,22 +87,22 @@ def test_a_kind_from_elsewhere_counts(elsewhere: Path, archcost: Run) -> None:
     assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
 
 
-def test_what_says_nothing_of_training_has_none(elsewhere: Path, archcost: Run) -> None:
+def test_what_says_nothing_of_training_has_none(elsewhere: Path, process: Run) -> None:
     """Without a backward rule its cost is known, what it keeps is not: no silent nothing."""
-    done = archcost("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
+    done = process("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "haar_1: the kind 'haar' says not what it keeps for training" in done.stderr
     assert "hint: it needs a backward rule beside its cost rule" in done.stderr
 
 
-def test_its_conditions_are_ours(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
+def test_its_conditions_are_ours(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
     assert done.returncode == 2
     assert "net.yaml:7:5: haar_1: the length (31) must be even" in done.stderr
 
 
-def test_without_it_the_kind_is_unknown(elsewhere: Path, archcost: Run) -> None:
-    done = archcost(str(elsewhere / "net.yaml"))
+def test_without_it_the_kind_is_unknown(elsewhere: Path, process: Run) -> None:
+    done = process(str(elsewhere / "net.yaml"))
     assert done.returncode == 2
     assert "unknown kind 'haar'" in done.stderr
 
@@ -150,12 +150,12 @@ def added(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("way", ["measured", "added"])
 def test_a_metric_and_a_kind_are_their_files_and_no_more(
-    way: str, tmp_path: Path, archcost: Run, request: pytest.FixtureRequest
+    way: str, tmp_path: Path, process: Run, request: pytest.FixtureRequest
 ) -> None:
     """They count and are in the help, the schema and the references, by themselves."""
     found: dict[str, str] = request.getfixturevalue(way)
     net = str(tmp_path / "net.yaml")
-    done = archcost(net, "--metric", "gains", "params", "--format", "csv", **found)
+    done = process(net, "--metric", "gains", "params", "--format", "csv", **found)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",") for line in done.stdout.splitlines()]
     assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
@@ -163,9 +163,9 @@ def test_a_metric_and_a_kind_are_their_files_and_no_more(
         ["8", "8"],
         ["8", "56"],
     ]
-    help_text = " ".join(archcost("--help", **found).stdout.replace("│", " ").split())
-    assert re.search(r"What to show: .*, gains, .*; with --hardware also ", help_text)
-    assert '"haar"' in archcost("schema", **found).stdout
+    help_text = " ".join(process("--help", **found).stdout.replace("│", " ").split())
+    assert re.search(r"What to show: .*, gains\b.*; with --hardware also ", help_text)
+    assert '"haar"' in process("schema", **found).stdout
     page = references(found)
     assert "### `haar`\n" in page
     row = "| `gains` | #gains | gains | sum over all copies of the weights | "
@@ -192,10 +192,10 @@ def references(environment: dict[str, str]) -> str:
 
 
 def test_a_metric_from_elsewhere_is_a_name_in_expressions(
-    elsewhere: Path, measured: dict[str, str], archcost: Run
+    elsewhere: Path, measured: dict[str, str], process: Run
 ) -> None:
     net = str(elsewhere / "net.yaml")
-    done = archcost(
+    done = process(
         "sweep", net, "--vary", "l=32,64", "--metric", "macs/gains", "--format", "csv", **measured
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -203,10 +203,10 @@ def test_a_metric_from_elsewhere_is_a_name_in_expressions(
 
 
 def test_a_metric_that_cannot_be_imported_is_told(
-    elsewhere: Path, measured: dict[str, str], archcost: Run
+    elsewhere: Path, measured: dict[str, str], process: Run
 ) -> None:
     (elsewhere / "gains.py").write_text("1/0\n")
-    done = archcost(str(elsewhere / "net.yaml"), "--metric", "gains", **measured)
+    done = process(str(elsewhere / "net.yaml"), "--metric", "gains", **measured)
     assert done.returncode == 2
     assert "unknown metric 'gains'" in done.stderr
     assert "the metrics of 'waves' are missing, since gains fails: ZeroDivisionError" in done.stderr
@@ -255,7 +255,7 @@ def running_cost(layer: RunningProducts, site: Site, output: Shape) -> Cost:
 '''
 
 
-def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Run) -> None:
+def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, process: Run) -> None:
     """Of 2·100²·8 products 8·100·101 are made at least; 100² weights are in memory, or are not."""
     (elsewhere / "waves.py").write_text(dedent(MASKED), encoding="utf-8")
     spec = "archspec: 1\nname: sums\ninput: [1, 100, 8]\nlayers: [running_products]\n"
@@ -263,7 +263,7 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
     words = ("--metric", "macs", "macs_least", "memory_peak", "--format", "json")
     spared = {"fused": (8 * 100 * 101, 0), "unfused": (2 * 8 * 100**2, 4 * 100**2)}
     for attention, (least, weights) in spared.items():
-        done = archcost(
+        done = process(
             *(str(elsewhere / "net.yaml"), *words, "--attention", attention),
             PYTHONPATH=str(elsewhere),
         )
@@ -275,20 +275,119 @@ def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, archcost: Ru
         assert values["memory_peak"] == 2 * 4 * 800 + weights
 
 
-def test_a_format_from_elsewhere_shows_every_document(elsewhere: Path, archcost: Run) -> None:
-    """A module with a ``render`` is enough; formats of ours are not replaced."""
-    entry = "[archcost.formats]\nheads = heads\njson = heads\n"
-    (elsewhere / "waves-1.0.dist-info" / "entry_points.txt").write_text(entry)
-    text = (
-        "def render(document):\n    return f'{document.title}: {len(list(document.blocks()))}\\n'\n"
+ASKED = '''
+"""Which layer makes the most channels."""
+
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import COUNT, Column, Document, table_of
+from costmodel.studies import question
+
+
+@question(hardware="t4")
+def most_channels(
+    analysis: Analysis, kind: str | None = None, /, *, top: int = 1, but: tuple[str, ...] = ()
+) -> Document:
+    """Show the layers with the most channels; exit status 1 where there are fewer.
+
+    Args:
+        analysis: the network.
+        kind: Only layers of this kind.
+        top: Show so many of them,
+            the widest first.
+        but: Leave out layers of these names.
+    """
+    layers = [layer for layer in analysis.layers if kind in (None, layer.node.kind)]
+    number = analysis.evaluator
+    found = sorted((-number(layer.output[1]), layer.node.path) for layer in layers)
+    rows = [(path, -width) for width, path in found if path not in but][:top]
+    columns = Column("layer", "layer"), Column("channels", "channels", COUNT)
+    return Document(
+        analysis.graph.name,
+        blocks=lambda: iter([table_of(columns, rows)]),
+        data=lambda: {"layers": [path for path, _ in rows]},
+        holds=len(rows) == top,
     )
-    (elsewhere / "heads.py").write_text(text)
-    for words in (["specs/mlp.yaml"], ["explain", "specs/mlp.yaml", "linear_1"]):
-        done = archcost(*words, "--format", "heads", PYTHONPATH=str(elsewhere))
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("MLP: ")
-    done = archcost("specs/mlp.yaml", "--format", "json", PYTHONPATH=str(elsewhere))
-    assert json.loads(done.stdout)["name"] == "MLP"
+'''
+
+LINES = '''
+"""A document as one line for each row of its tables."""
+
+from costmodel.analysis.document import Document, Table
+
+
+def render(document: Document) -> str:
+    tables = [block for block in document.blocks() if isinstance(block, Table)]
+    rows = [row for table in tables for row in table.rows]
+    return "".join(f"{list(row.cells.values())}\\n" for row in rows)
+'''
+
+
+@pytest.fixture
+def asked(elsewhere: Path) -> Path:
+    """The same folder, with a question instead of a kind."""
+    (elsewhere / "waves-1.0.dist-info" / "entry_points.txt").write_text(
+        "[archcost.kinds]\nwaves = waves\n[archcost.questions]\nwidth = width\n"
+        "[archcost.formats]\nlines = lines\n"
+    )
+    (elsewhere / "width.py").write_text(dedent(ASKED), encoding="utf-8")
+    (elsewhere / "lines.py").write_text(dedent(LINES), encoding="utf-8")
+    return elsewhere
+
+
+def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> None:
+    """Its docstring is its help; its words, options and formats are those of all commands."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        done = process(*words, PYTHONPATH=str(asked))
+        return done.returncode, done.stdout, done.stderr
+
+    net = str(asked / "net.yaml")
+    assert "most-channels  Show the layers with the most channels;" in run("--help")[1]
+    told = " ".join(run("most-channels", "--help")[1].replace("│", " ").split())
+    for line in (
+        "Usage: archcost most-channels [OPTIONS] SPEC [ARGS]",
+        "KIND Only layers of this kind.",
+        "--top INT Show so many of them, the widest first. [default: 1]",
+        "--but STR... Leave out layers of these names. ",
+        "--format STR How to show it: table, json, csv,",
+        "--hardware STR The device: a name, or the path of a profile (.yaml). [default: t4]",
+    ):
+        assert line in told
+    status, shown, said = run("most-channels", net, "--format", "json", "--set", "l=16")
+    assert (status, json.loads(shown)["layers"], said) == (0, ["haar_1"], "")
+    assert run("most-channels", net, "--format", "csv")[1] == "layer,channels\nhaar_1,8\n"
+    assert run("most-channels", net, "conv1d", "--top", "2")[0] == 1
+    assert "haar_1" not in run("most-channels", net, "--but", "haar_1", "x")[1]
+    assert run("most-channels", net, "--but")[2] == "archcost: --but needs a value\n"
+    assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
+
+
+def test_a_question_is_a_file(added: dict[str, str], tmp_path: Path, process: Run) -> None:
+    (tmp_path / "costmodel" / "studies" / "most_channels.py").write_text(dedent(ASKED))
+    assert "most-channels  Show the layers" in process("--help", **added).stdout
+    done = process("most-channels", "specs/mlp.yaml", "--format", "csv", **added)
+    assert (done.returncode, done.stdout) == (0, "layer,channels\nflatten_1,784\n")
+
+
+def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -> None:
+    net = str(asked / "net.yaml")
+    done = process("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))
+    assert (done.returncode, done.stdout) == (0, "['haar_1', 8]\n")
+    done = process(net, "--format", "lines", PYTHONPATH=str(asked))
+    assert (done.returncode, done.stdout.count("\n")) == (0, 3)
+    told = process("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
+    assert "How to show it: table, json, csv, markdown, latex, rst, lines." in " ".join(
+        told.split()
+    )
+    done = process(net, "--format", "line", PYTHONPATH=str(asked))
+    assert "did you mean 'lines'?" in done.stderr
+
+
+def test_a_question_that_fails_stops_no_other(asked: Path, process: Run) -> None:
+    (asked / "width.py").write_text("import nowhere")
+    done = process("--help", PYTHONPATH=str(asked))
+    assert (done.returncode, "explain" in done.stdout) == (0, True)
+    assert "warning: the questions of 'waves' are missing, since width fails" in done.stderr
 
 
 SHARING = '''
@@ -329,7 +428,7 @@ PEAKS = {
 
 @pytest.mark.parametrize(("cost", "divisor"), PEAKS)
 def test_a_kind_from_elsewhere_says_what_memory_it_shares(
-    elsewhere: Path, archcost: Run, cost: str, divisor: int
+    elsewhere: Path, process: Run, cost: str, divisor: int
 ) -> None:
     """What works in place may write into a view, but not into a part of what others may read."""
     module = dedent(SHARING).replace("DIVISOR", str(divisor)).replace("COST", cost)
@@ -338,6 +437,6 @@ def test_a_kind_from_elsewhere_says_what_memory_it_shares(
     spec = f"archspec: 1\nname: net\ninput: [1, 1, 10]\nlayers: [{conv}, sharing, relu]\n"
     (elsewhere / "net.yaml").write_text(spec)
     words = ("--metric", "memory_peak", "--format", "json")
-    done = archcost(str(elsewhere / "net.yaml"), *words, PYTHONPATH=str(elsewhere))
+    done = process(str(elsewhere / "net.yaml"), *words, PYTHONPATH=str(elsewhere))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["totals"]["memory_peak"]["value"] == 4 * PEAKS[cost, divisor]

@@ -2,21 +2,30 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from archspec import load
 from archspec.header import Rounding
-from costmodel.studies.facts import Finding, check_facts, rounded, spec_files
+from costmodel.studies.check import Finding, check_facts, rounded, spec_files
+from tests.commands import Done
 from tests.conftest import ROOT, Run
 
-FINDINGS = [finding for spec in spec_files([str(ROOT / "specs")]) for finding in check_facts(spec)]
+SPECS = list(spec_files([str(ROOT / "specs")]))
 
 
-@pytest.mark.parametrize("finding", FINDINGS, ids=lambda f: f"{Path(f.spec).name}-{f.fact.metric}")
-def test_a_published_fact(finding: Finding) -> None:
-    assert finding.shown == finding.fact.value, finding.fact.source
+@cache
+def findings(spec: str) -> tuple[Finding, ...]:
+    return tuple(check_facts(spec))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: Path(spec).name)
+def test_the_published_facts_of_a_spec(spec: str) -> None:
+    wrong = [(f.spec, f.fact, f.shown) for f in findings(spec) if f.shown != f.fact.value]
+    assert wrong == []
+    assert all(finding.passes for finding in findings(spec))
 
 
 COUNTS = {"macs", "flops", "activations"}
@@ -31,7 +40,12 @@ def zoo() -> Iterator[str]:
 
 
 def test_an_exact_count_of_every_network_is_published() -> None:
-    exact = {f.spec for f in FINDINGS if f.fact.metric in COUNTS and f.fact.rounded is None}
+    exact = {
+        f"{spec}@{fact.variant}" if fact.variant else spec
+        for spec in SPECS
+        for fact in load(spec).header.expect
+        if fact.metric in COUNTS and fact.rounded is None
+    }
     without = [network for network in zoo() if network not in exact]
     assert not without, "networks without an exact fact on macs, flops or activations"
 
@@ -46,10 +60,25 @@ def test_rounding(how: str, expected: int) -> None:
     assert rounded(Fraction(1, 3), Rounding.model_validate({"to": 1})) == 0
 
 
-def test_the_command_passes(archcost: Run) -> None:
-    done = archcost("check", "specs/")
+def passes(done: Done, specs: list[str]) -> None:
+    """Make sure that the command shows all facts of some specs, and that they pass."""
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f"{len(FINDINGS)} passed, 0 failed\n")
+    count = sum(len(load(spec).header.expect) for spec in specs)
+    assert done.stdout.endswith(f"{count} passed, 0 failed\n")
+
+
+def test_the_command_passes(archcost: Run, tmp_path: Path) -> None:
+    """Those of two files, and of a folder."""
+    few = [ROOT / "specs" / name for name in ("alexnet.yaml", "vgg.yaml")]
+    for file in few:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    for words in (few, [tmp_path]):
+        passes(archcost("check", *words), list(map(str, few)))
+
+
+@pytest.mark.exhaustive
+def test_the_command_passes_for_the_zoo(archcost: Run) -> None:
+    passes(archcost("check", "specs/"), SPECS)
 
 
 def written(folder: Path, value: int, extra: str = "") -> str:

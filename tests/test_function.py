@@ -14,7 +14,7 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics.registry import METRICS
 from costmodel.scenario.scenario import scenario
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 
 SPEC = ROOT / "specs" / "alexnet.yaml"
 
@@ -55,7 +55,7 @@ def test_scalars_give_integers(alexnet: Analysis) -> None:
     assert type(alexnet.function("macs")(1, 3, 224, 224, 2)) is int
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     metric=st.sampled_from(sorted(m.name for m in METRICS.values() if not m.of_device)),
     n=st.sampled_from([1, 7, 10**6, 10**12, 10**20]),

@@ -25,7 +25,7 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
 from costmodel.studies.inference import Inference, Plan, infer
 from costmodel.studies.ridge_batch import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 
 SPECS = ROOT / "specs"
 LLAMA2, LLAMA3 = f"{SPECS}/llama.yaml@llama2-7b", f"{SPECS}/llama.yaml@llama3-8b"
@@ -261,7 +261,7 @@ def bent(draw: st.DrawFn) -> Expr:
     return draw(lines) * draw(lines) + draw(st.integers(-3, 3)) * outer + inner * draw(lines)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(bent(), st.integers(1, 12), st.integers(1, 40))
 def test_a_sum_by_pieces_is_the_sum_one_by_one(law: Expr, first: int, count: int) -> None:
     one_by_one = sum(Evaluator({INDEX: first + i})(law) for i in range(count))

@@ -14,6 +14,7 @@ from costmodel import Analysis, analyze
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
+from tests.conftest import examples
 
 ROOT = Path(__file__).parent.parent
 SIDE = 3
@@ -110,7 +111,7 @@ def read(text: str, **values: int) -> Analysis:
     return analyze_architecture(architecture, convention, values, (), bytewise)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(programs())
 def test_memory_is_that_of_the_simulation(steps: list[Step]) -> None:
     assert read(spec_of(steps)).value("memory_peak") == simulated(steps)
@@ -199,7 +200,9 @@ def test_views_and_outputs_stay() -> None:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.integers(1, 6), st.integers(2, 5), st.integers(1, 30))
 def test_a_law_in_every_symbol(channels: int, times: int, height: int) -> None:

@@ -15,6 +15,7 @@ from costmodel.metrics.memory_peak import run
 from costmodel.metrics.schedule import best_order
 from costmodel.metrics.trace import Event
 from tests.conftest import Run as Ran
+from tests.conftest import examples
 from tests.test_liveness import Memory, Step, at_work, programs, read, simulated, spec_of
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ def found_order(net: Analysis) -> list[int]:
     return [int(path.removeprefix("s")) for path in net.best_order.layers]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(programs())
 def test_no_order_has_a_smaller_peak(steps: list[Step]) -> None:
     """Nor does the order that is found, simulated or written out as a spec, have a larger one."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from archspec import SpecError
 from costmodel import analyze
 from costmodel.analysis.peaks import Lead, peaks, race_of
+from tests.conftest import examples
 
 ROOT = Path(__file__).parent.parent
 CASES = [
@@ -71,7 +72,9 @@ layers:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 3), st.integers(1, 4000))
 def test_random_networks(

@@ -1,4 +1,4 @@
-"""Every law that is printed, evaluated as Python at random points: all variants × 100 points.
+"""Every law that is printed, evaluated as Python at random points of every network of the zoo.
 
 Beside it stands the sum over the layers, worked out with numbers alone: for every layer the loops'
 extents at that point, multiplied out. At two of the points the network is also analysed with all
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil, floor, log2, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -27,11 +27,12 @@ from costmodel.analysis.document import ClosedForm, Table
 from costmodel.metrics.registry import METRICS
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import symbolic_table
+from tests.conftest import examples
 
 SPECS = Path(__file__).parent.parent / "specs"
 METRICS_OF_LAYERS = {"params", "macs", "activations", "activations_peak", "memory_peak"}
-POINTS, SET_POINTS, DRAWS = 100, 2, 2_000
-NAMED_POINTS = 20
+POINTS, SET_POINTS, DRAWS = examples(100), 2, 2_000
+NAMED_POINTS = examples(20)
 MOST_TERMS = 8
 SCREEN = 600
 
@@ -46,12 +47,26 @@ PYTHON = {
 }
 
 
-def variants() -> Iterator[str]:
+def variants() -> Iterator[Any]:
+    """The first variant of every family; the others, which differ in numbers, when asked for."""
     for path in sorted(SPECS.glob("*.yaml")):
-        yield from (f"{path}@{name}" for name in load(str(path)).header.variants or [""])
+        first, *others = load(str(path)).header.variants or [""]
+        yield f"{path}@{first}"
+        yield from (pytest.param(f"{path}@{name}", marks=pytest.mark.exhaustive) for name in others)
 
 
-VARIANTS = tuple(variants())
+class Network(NamedTuple):
+    """A network of the zoo; its analysis is what its tests share."""
+
+    name: str
+    spec: str
+    analysis: Analysis
+
+
+@pytest.fixture(scope="module", params=variants(), ids=lambda spec: spec.split("/")[-1])
+def network(request: pytest.FixtureRequest) -> Network:
+    spec = request.param.rstrip("@")
+    return Network(request.param.split("/")[-1], spec, analyze(spec))
 
 
 def points(
@@ -95,23 +110,22 @@ def by_layers(analysis: Analysis, metric: str, evaluate: Evaluator) -> Rational:
     return sum(values) + evaluate(analysis.beside_layers(METRICS[metric]))
 
 
-@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
-def test_every_printed_law(spec: str) -> None:
-    spec = spec.rstrip("@")
-    analysis = analyze(spec)
+def test_every_printed_law(network: Network) -> None:
+    analysis = network.analysis
     laws: dict[str, Any] = {
         metric: compile(text(analysis.law(analysis.total(metric))), metric, "eval")
         for metric in METRICS_OF_LAYERS
     }
-    chosen = points(analysis, random.Random(spec.split("/")[-1]))
+    chosen = points(analysis, random.Random(network.name))
     assert len(chosen) >= min(POINTS, 20)
     for i, point in enumerate(chosen):
         evaluate = analysis.laws_at(point)
+        numeric = analyze(network.spec, settings=point) if i < SET_POINTS else None
         for metric, law in laws.items():
             printed = eval(law, {"__builtins__": {}, **PYTHON, **point})
             assert printed == by_layers(analysis, metric, evaluate), (metric, point)
-            if i < SET_POINTS:
-                assert printed == analyze(spec, settings=point).value(metric), (metric, point)
+            if numeric is not None:
+                assert printed == numeric.value(metric), (metric, point)
 
 
 def totals(table: Table) -> Iterator[tuple[str, str]]:
@@ -122,10 +136,9 @@ def totals(table: Table) -> Iterator[tuple[str, str]]:
             yield name, cell.text()
 
 
-@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
-def test_no_total_is_longer_than_a_screen(spec: str) -> None:
+def test_no_total_is_longer_than_a_screen(network: Network) -> None:
     """With the names that stand below a report, as plain assignments before it, it is exact."""
-    analysis = analyze(spec.rstrip("@"))
+    analysis = network.analysis
     for metrics in ((), ("in_out_peak", "memory_peak")):
         report = Report(analysis, metrics, symbolic=True)
         table = symbolic_table(report)
@@ -138,7 +151,7 @@ def test_no_total_is_longer_than_a_screen(spec: str) -> None:
         together = " ".join([*shown.values(), *(defined for _, defined in definitions)])
         assert set(names) <= set(re.findall(r"\w+", together))
         program = "\n".join(f"{name} = {defined}" for name, defined in definitions)
-        for point in points(analysis, random.Random(spec.split("/")[-1]), NAMED_POINTS):
+        for point in points(analysis, random.Random(network.name), NAMED_POINTS):
             known: dict[str, Any] = {"__builtins__": {}, **PYTHON, **point}
             exec(program, known)
             evaluate = analysis.laws_at(point)
@@ -153,10 +166,9 @@ MORE = {"inceptionv3.yaml@inception_v3_aux": 10}
 """Resolutions of Inception v3, whose convolutions shrink their maps one by one, and of its head."""
 
 
-@pytest.mark.parametrize("spec", VARIANTS, ids=lambda spec: spec.split("/")[-1])
-def test_macs_have_a_term_per_resolution(spec: str) -> None:
-    name = spec.split("/")[-1].rstrip("@")
-    analysis = analyze(spec.rstrip("@"))
+def test_macs_have_a_term_per_resolution(network: Network) -> None:
+    name = network.name.rstrip("@")
+    analysis = network.analysis
     _, terms, _ = PythonText().factored_terms(analysis.law(analysis.macs))
     if name.split(".")[0] not in TRANSFORMERS:
         assert len(terms) <= MORE.get(name, MOST_TERMS)

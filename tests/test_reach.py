@@ -22,7 +22,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import NoCountError
 from costmodel.scenario.conventions import find_convention
 from costmodel.studies.report import Report
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, examples
 from tests.field_networks import Net, Op, drawn, seen_of, sources_of, spec_of
 
 MEASURES = ("receptive_field", "effective_stride", "effective_padding")
@@ -53,7 +53,7 @@ def seen_by_last(analysis: Analysis) -> list[Rational | None]:
     return found
 
 
-COUNT, CHUNK = 300, 30
+COUNT, CHUNK = examples(300), 10
 
 
 def written_out(net: Net, rank: int) -> Analysis:
@@ -657,7 +657,7 @@ def brute(span: Span, places: range) -> set[tuple[int, int]]:
 def test_steps_joined_are_the_steps_one_after_another() -> None:
     """Chains of maps with floors, and hulls of two, against the maps run one by one."""
     random = Random(12)
-    for _ in range(500):
+    for _ in range(examples(500)):
         span = POINT
         plain: list[tuple[int, int, int, int]] = []
         for _ in range(random.randint(1, 4)):

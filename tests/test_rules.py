@@ -31,10 +31,13 @@ from costmodel.network.propagation import LayerCost, Propagation, propagate
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE
 from tests import oracle
+from tests.conftest import examples
 from tests.oracle import Axis, Conv, Count, Pool, Sizes
 from tests.test_algebra import run
 
-moderate = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+moderate = settings(
+    deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow]
+)
 
 CONVENTIONS = {"torch": {"conv", "linear"}, "lecture": {"conv", "linear", "pool"}}
 """The outputs that count as activations."""

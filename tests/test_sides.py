@@ -19,9 +19,10 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import as_scenario
 from costmodel.scenario.settings import Number
+from tests.conftest import examples
 
 WIDTH = 4
-EXAMPLES = 40
+EXAMPLES = examples(40)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # networks are slow to make smaller
 METRICS = (
     "params",

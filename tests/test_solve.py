@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +20,8 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.problem import Answer, Verdict
 from costmodel.studies.solve import ask
+from tests.commands import Done, run_here
+from tests.conftest import examples
 
 ROOT = Path(__file__).parent.parent
 X, R = symbol("x"), symbol("r", "real")
@@ -45,7 +45,7 @@ def extended(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 INTEGER_LAWS = st.recursive(st.one_of(st.just(X), SMALL.map(Integer)), extended, max_leaves=6)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(500), suppress_health_check=[HealthCheck.filter_too_much])
 @given(INTEGER_LAWS, POSITIVE)
 def test_a_trend_that_is_claimed_is_true(law: Expr, least: int) -> None:
     way = trend(law, X, least)
@@ -124,7 +124,9 @@ BOUND = st.tuples(METRIC, st.sampled_from(["<=", "<", ">=", ">"]), st.floats(0.0
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.sampled_from("hcg"),
@@ -334,9 +336,8 @@ def test_bad_options() -> None:
         asked("mobilenetv2.yaml", "width", "macs <= 1e9", step=-1)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "costmodel", "solve", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*arguments: str) -> Done:
+    return run_here("solve", *arguments)
 
 
 def test_the_command() -> None:

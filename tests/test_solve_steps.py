@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from archspec import SpecError
 from costmodel.studies.problem import Answer, End, Verdict
 from costmodel.studies.solve import ask
+from tests.conftest import examples
 
 GRID = 12 * 18
 """Slopes are a half to 4 thirds, starts halves, and ``round_to`` steps at halves and ninths."""
@@ -186,7 +187,7 @@ def answered(answer: Answer) -> tuple[object, bool] | None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )

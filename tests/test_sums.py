@@ -26,6 +26,7 @@ from costmodel.algebra.sums import (
     where_it_runs,
 )
 from costmodel.algebra.symbols import symbol
+from tests.conftest import examples
 
 T, U = (Symbol(name, integer=True, nonnegative=True) for name in "tu")
 A, B, L, M = map(symbol, "abLM")
@@ -114,7 +115,7 @@ CONDITIONS = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(CONDITIONS, st.integers(1, 7), st.integers(1, 4), st.booleans())
 def test_a_condition_of_all_turns(condition: Condition, count: int, a: int, known: bool) -> None:
     """With and without the knowledge that there is a turn."""
@@ -125,7 +126,7 @@ def test_a_condition_of_all_turns(condition: Condition, count: int, a: int, know
     assert all(at_once) == all(turns)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(CONDITIONS, st.integers(0, 2), st.integers(1, 4), st.integers(0, 3))
 def test_what_does_not_run_asks_for_nothing(
     condition: Condition, runs: int, a: int, turn: int

@@ -37,7 +37,7 @@ from costmodel.sweep.grid import Grid
 from costmodel.sweep.lowering import Program
 from costmodel.sweep.memory import Pool
 from costmodel.sweep.rows import wanted
-from tests.conftest import ROOT
+from tests.conftest import ROOT, crossed, examples
 
 METRICS = (
     "params",
@@ -82,24 +82,22 @@ NETWORKS: Mapping[str, Mapping[str, list[Any]]] = {
 }
 
 
-def at_point(network: str, given: Mapping[str, Any], said: Mapping[str, Any]) -> Analysis:
+def at_point(network: str, free: Analysis, given: Mapping[str, Any]) -> Analysis:
     """The network with numbers for these symbols from the start."""
-    free = analyze(network, scenario=scenario(**said))
-    return analyze(network, settings={**free.graph.values, **given}, scenario=scenario(**said))
+    return analyze(network, settings={**free.graph.values, **given}, scenario=free.scenario)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("dtype", ["fp32", "int4"])
+@pytest.mark.parametrize(("name", "dtype"), crossed(NETWORKS, ["fp32", "int4"]))
 def test_every_row_of_a_grid_is_an_analysis_of_its_own(name: str, dtype: str) -> None:
-    axes, said = NETWORKS[name], {"dtype": dtype}
-    engine = Engine(analyze(spec(name), scenario=scenario(**said)), COLUMNS)
+    axes, free = NETWORKS[name], analyze(spec(name), scenario=scenario(dtype=dtype))
+    engine = Engine(free, COLUMNS)
     table = whole_table(engine.grid(axes))
     assert list(table) == [*axes, *COLUMNS, "valid"]
     numbers = np.random.default_rng(6).permutation(len(table["valid"]))[:4]
     for row in numbers:
         given = {n: to_rational(n, table[n][row]) for n in axes}
         try:
-            single = at_point(spec(name), given, said)
+            single = at_point(spec(name), free, given)
         except SpecError:
             assert not table["valid"][row], given
             continue
@@ -318,7 +316,7 @@ def test_products_leave_their_ways_exactly_at_the_bounds() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_grids_of_any_sizes_of_numbers_are_exact(data: st.DataObject) -> None:
     bits = data.draw(st.integers(1, 70))
     numbers = st.lists(st.integers(1, 2**bits), min_size=1, max_size=4)

@@ -23,7 +23,7 @@ from costmodel.sweep.join import read_join
 from costmodel.sweep.query import Said
 from costmodel.sweep.reduce import Condition, Front, Objective, Tally, Thinned
 from costmodel.sweep.study import Setup, sweep
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 
 MOBILENET = str(ROOT / "specs" / "mobilenetv2.yaml")
 
@@ -79,7 +79,7 @@ goals = st.lists(
 cuttings = st.lists(st.integers(0, 60), max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(tables, goals, cuttings)
 def test_fronts_are_those_of_brute_force(
     table: list[Row], said: list[tuple[str, bool]], cuts: list[int]
@@ -107,7 +107,7 @@ def test_fronts_are_those_of_brute_force_in_small_slices(monkeypatch: pytest.Mon
         assert sorted(found) == best(points)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(tables, st.sampled_from(TEXTS), st.booleans(), cuttings, st.integers(1, 70))
 def test_the_best_and_the_order_are_those_of_sorting(
     table: list[Row], text: str, largest: bool, cuts: list[int], count: int
@@ -125,7 +125,7 @@ CONDITIONS = (
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(tables, st.sampled_from(CONDITIONS), cuttings)
 def test_conditions_are_exact(table: list[Row], text: str, cuts: list[int]) -> None:
     from math import ceil, floor

@@ -24,6 +24,7 @@ from costmodel.rules.base import find_backward_rule
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 from costmodel.scenario.training import Checkpoint
+from tests.conftest import examples
 
 ROOT = Path(__file__).parent.parent
 SIDE = 3
@@ -354,7 +355,7 @@ def worked(steps: list[Step], chosen: Iterable[int]) -> tuple[int, int]:
     return forward, backward
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(programs())
 def test_random_graphs(steps: list[Step]) -> None:
     every = range(len(steps))
@@ -400,7 +401,7 @@ def written(chain: list[tuple[list[Step], bool]]) -> str:
     return f"input: [1, {chain[0][0][0].channels}, {SIDE}, {SIDE}]\n{head}layers:\n{layers}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(chains())
 def test_random_chains_of_blocks(chain: list[tuple[list[Step], bool]]) -> None:
     """What enters a block is kept if it keeps anything; of its own the most of one block is added.

@@ -19,13 +19,14 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 from tests import twin
+from tests.conftest import examples
 
 CURVES = ("gelu", "silu", "mish", "softplus", "elu", "selu", "hardswish")
 VALUES = ("sigmoid", "tanh", "softmax", "log_softmax")
 PAIRS = ("add", "sub", "mul", "div", "matmul", "concat")
 SIDE = 4
 
-SEEDS = range(150)
+SEEDS = range(examples(150))
 
 
 def drawn(seed: int) -> dict[str, Any]:

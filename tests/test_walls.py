@@ -86,10 +86,6 @@ def circles(edges: Mapping[str, Iterable[str]]) -> list[set[str]]:
 
 
 UPWARDS = {
-    "costmodel.docs.commands → costmodel.cli.app",
-    "costmodel.docs.commands → costmodel.cli.misuse",
-    "costmodel.docs.commands → costmodel.cli.tell",
-    "costmodel.studies.tabulation → costmodel.render.scenario",
     "costmodel.sweep.query → costmodel.studies.report",
     "costmodel.sweep.write → costmodel.render.csv",
     "costmodel.sweep.write → costmodel.render.json",

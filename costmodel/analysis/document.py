@@ -269,6 +269,8 @@ class Document:
         source: where the network comes from.
         rows: makes the table that CSV is, where that is another than the first of the blocks.
         program: makes the functions that exported code consists of.
+        holds: whether what was asked holds; where it does not, the command's exit status is 1.
+        errors: what of the question could not be answered; the command's exit status is 2.
     """
 
     title: str
@@ -277,6 +279,8 @@ class Document:
     source: str = ""
     rows: Callable[[], Table] | None = None
     program: "Callable[[Language], Program] | None" = None
+    holds: bool = True
+    errors: tuple[SpecError, ...] = ()
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -9,11 +9,12 @@ from archspec import Architecture
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_loaded
-from costmodel.cli.networks import Format
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    DocumentFormat,
     Given,
     Metrics,
+    Step,
     Symbolic,
     chosen,
     require_values,
@@ -29,9 +30,6 @@ Version = Annotated[
 Budgets = Annotated[
     list[str] | None,
     Parameter(
-        name="--max",
-        consume_multiple=True,
-        negative=(),
         help="What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.",
     ),
 ]
@@ -45,7 +43,7 @@ def diff(
     metric: Metrics = None,
     max_: Budgets = None,
     symbolic: Symbolic = False,
-    format: Format = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
@@ -76,10 +74,10 @@ def compare(
     *,
     metric: Metrics = None,
     for_: Annotated[
-        str | None, Parameter(name="--for", help="The symbol along which to look; else each.")
+        str | None, Parameter(help="The symbol along which to look; else each.")
     ] = None,
-    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
-    format: Format = "table",  # noqa: A002 - the option's name
+    step: Step = None,
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks side by side, and from which value of a symbol on their order is another."""

@@ -1,20 +1,25 @@
 """Commands about documents: pages whose tables are generated, and the language's schema."""
 
+from dataclasses import is_dataclass, replace
 from os.path import isdir
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import CycloptsError, Parameter
 
 from archspec.errors import SpecError, visible
+from costmodel.cli.misuse import misuse
 from costmodel.cli.tell import tell
+
+if TYPE_CHECKING:
+    from costmodel.docs.commands import Place, Ran
 
 Pages = Annotated[
     list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
 ]
 Check = Annotated[
     bool,
-    Parameter(negative=(), help="Change nothing; show what is stale, with exit status 1."),
+    Parameter(help="Change nothing; show what is stale, with exit status 1."),
 ]
 Root = Annotated[
     str | None,
@@ -28,7 +33,7 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
 
     if root is not None and not isdir(root):
         raise SpecError(f"--root {root} is no folder")
-    changes = refreshed(pages, Path(root) if root is not None else None)
+    changes = refreshed(pages, run_marker, Path(root) if root is not None else None)
     stale = [change for change in changes if change.is_stale]
     if check:
         for change in stale:
@@ -43,6 +48,43 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
         markers = sum(change.markers for change in changes)
         tell(f"{markers} markers up to date")
     return int(check and bool(stale))
+
+
+def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
+    """Run the command line of a marker.
+
+    Args:
+        words: the command line, without ``archcost``.
+        place: the name of a parameter and the path that it names → where to write that file.
+
+    Raises:
+        SpecError: a word is no command, option or value, or a command finds a rule broken.
+    """
+    from costmodel.cli.app import app, asks_for_help, require_command
+    from costmodel.docs.commands import Ran
+
+    asks_for_help(words)
+    require_command(words[0])
+    try:
+        command, bound, _ = app.parse_args(words)
+    except CycloptsError as error:
+        raise misuse(error, words) from None
+    bound.arguments.update(_placed(dict(bound.arguments), place))
+    made = command(*bound.args, **bound.kwargs)
+    return Ran(made, str(bound.arguments.get("format", "")))
+
+
+def _placed(arguments: dict[str, Any], place: "Place") -> dict[str, Any]:
+    """Return the arguments that name a file to write, with the path to write it at instead."""
+    from costmodel.docs.commands import WRITTEN
+
+    changed: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name in WRITTEN and value is not None:
+            changed[name] = place(name, value)
+        elif is_dataclass(value) and not isinstance(value, type):
+            changed[name] = replace(value, **_placed(vars(value), place))
+    return changed
 
 
 def schema() -> None:

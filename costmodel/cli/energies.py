@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import find_named
-from costmodel.cli.memory import Order
 from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
     Depth,
     DocumentFormat,
     Given,
+    Order,
     Spec,
     Stored,
     Symbolic,
@@ -53,7 +53,7 @@ def fit(
     /,
     *,
     for_: Annotated[
-        str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
+        str | None, Parameter(help="Find the largest value of a symbol that fits.")
     ] = None,
     order: Order = "given",
     format: DocumentFormat = "table",  # noqa: A002 - the option's name

@@ -37,10 +37,7 @@ def inference(
     found = infer(
         spec,
         None if symbolic else Plan(**known),
-        convention=given.convention,
-        settings=given.fixed,
-        assume=given.assumed,
-        scenario=given.scenario,
+        **given.request,
     )
     warn(found.decode)
     print(render(found), end="")

@@ -9,7 +9,9 @@ from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
     Given,
+    PlotFile,
     Spec,
+    Step,
     Symbolic,
     ViewFormat,
     require_depth,
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
 
 Open = Annotated[
     str | None,
-    Parameter(name="--for", help="Show over which values of a symbol each layer is bound by what."),
+    Parameter(help="Show over which values of a symbol each layer is bound by what."),
 ]
-Step = Annotated[str | None, Parameter(help="Of a real symbol look at multiples of it, as 0.05.")]
-Plot = Annotated[str | None, Parameter(help="Draw the roofline into a file: .svg, .png or .pdf.")]
 
 
 def latency(
@@ -35,7 +35,7 @@ def latency(
     *,
     for_: Open = None,
     step: Step = None,
-    plot: Plot = None,
+    plot: PlotFile = None,
     symbolic: Symbolic = False,
     depth: Depth = None,
     format: ViewFormat = "table",  # noqa: A002 - the option's name

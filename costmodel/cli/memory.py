@@ -1,14 +1,14 @@
 """The command that shows what is in memory layer by layer."""
 
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from archspec.errors import find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
     Given,
+    Order,
+    PlotFile,
     Spec,
     Symbolic,
     ViewFormat,
@@ -18,15 +18,6 @@ from costmodel.render.plots import Drawing
 
 if TYPE_CHECKING:
     from costmodel.analysis.analysis import Analysis
-
-PlotFile = Annotated[
-    str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
-]
-
-
-Order = Annotated[
-    str, Parameter(help="The order of the layers: given, or best, which needs the least memory.")
-]
 
 
 def memory(

@@ -11,7 +11,7 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
-from archspec.errors import SpecError, did_you_mean, nearest
+from archspec.errors import SpecError, nearest
 
 
 def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
@@ -32,22 +32,6 @@ def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
         case RepeatArgumentError():
             return SpecError(f"{error.token.keyword} is given twice", hint="leave one of them out")
     return SpecError(str(error))
-
-
-def refuse_no_command(word: str, commands: Iterable[str]) -> None:
-    """Make sure that what stands first is a command, or may be a spec.
-
-    Args:
-        word: what stands first.
-        commands: the commands.
-
-    Raises:
-        SpecError: it is neither.
-    """
-    plain = word.replace("_", "").replace("-", "").isalnum() and not word.startswith("-")
-    if plain and word not in (known := list(commands)) and not exists(word):
-        cause = f"'{word}' is no command, and no such file is here"
-        raise SpecError(cause, hint=did_you_mean(word, known) or "archcost --help lists them")
 
 
 def is_like_a_spec(word: str) -> bool:

@@ -10,10 +10,8 @@ from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
     Given,
     Metrics,
-    Spec,
     Specs,
     Symbolic,
     chosen,
@@ -77,37 +75,3 @@ def _print_report(
         return render(document(Report(analysis, metrics, symbolic, depth)))
 
     print(given.worked_out(spec, show, laws=laws), end="")
-
-
-def explain(
-    spec: Spec,
-    layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
-    /,
-    *,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
-    given: Given = NOTHING_GIVEN,
-) -> None:
-    """Show how every number comes to be: formula, numbers put in, value."""
-    from costmodel.render import find_renderer
-    from costmodel.studies.explain import document
-
-    render = find_renderer(format)
-    print(render(document(given.analysis(spec, numbers_suffice=True), layer)), end="")
-
-
-def sensitivity(
-    spec: Spec,
-    /,
-    *,
-    metric: Metrics = None,
-    format: Format = "table",  # noqa: A002 - the option's name
-    given: Given = NOTHING_GIVEN,
-) -> None:
-    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    from costmodel.render import find_renderer
-    from costmodel.studies.sensitivity import Sensitivity
-    from costmodel.studies.sensitivity_document import document
-
-    render, metrics = find_renderer(format), chosen(metric)
-    analysis = given.analysis(spec, numbers_suffice=False)
-    print(render(document(Sensitivity(analysis, metrics))), end="")

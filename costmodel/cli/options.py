@@ -1,8 +1,9 @@
-"""What commands share: their options, and the analysis that these ask for."""
+"""The options that commands share, each said once, and the analysis that these ask for."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, TypedDict, TypeVar
 
 from cyclopts import Parameter, Token
 
@@ -12,39 +13,73 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
+from costmodel.render import CODE, FORMATS, others
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
+
+OF_THE_SPEC = ("set_", "assume", "convention")
+"""The fields of `Given` that no scenario has."""
+
 
 Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
 Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
-Symbolic = Annotated[
-    bool, Parameter(negative=(), help="Print closed forms in the symbols, not numbers.")
-]
+Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 
 
-class _Listing(str):
-    """A help text that ends in a list of all metrics, which are looked for when it is shown."""
+class Request(TypedDict):
+    """Everything that is said of a network beside its spec, as the analysis takes it."""
+
+    convention: str
+    settings: dict[str, str]
+    assume: tuple[str, ...]
+    scenario: Scenario
+
+
+class Listing(str):
+    """A help text that ends in a list of names, which are looked for when it is shown."""
+
+    names: Callable[[], str]
 
     def rstrip(self, chars: str | None = None) -> str:
         """Return the text as the help prints it."""
-        from costmodel.metrics.registry import METRICS
-
-        of_device = [name for name, metric in METRICS.items() if metric.of_device]
-        others = ", ".join(name for name in METRICS if name not in of_device)
-        return f"{self}: {others}; with --hardware also {', '.join(of_device)}.".rstrip(chars)
+        return f"{self}: {self.names()}.".rstrip(chars)
 
 
-Metrics = Annotated[
-    list[str] | None,
-    Parameter(consume_multiple=True, negative=(), help=_Listing("What to show")),
+def _listing(text: str, names: Callable[[], str]) -> Parameter:
+    listing = Listing(text)
+    listing.names = names
+    return Parameter(help=listing)
+
+
+def metric_names() -> str:
+    """Return the names of all metrics, those that need a device last."""
+    from costmodel.metrics.registry import METRICS
+
+    of_device = [name for name, metric in METRICS.items() if metric.of_device]
+    plain = ", ".join(name for name in METRICS if name not in of_device)
+    return f"{plain}; with --hardware also {', '.join(of_device)}"
+
+
+def format_names() -> str:
+    """Return the formats that every document has."""
+    return ", ".join(name for name in (*FORMATS, *others()) if name not in CODE)
+
+
+Metrics = Annotated[list[str] | None, _listing("What to show", metric_names)]
+Step = Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")]
+Order = Annotated[
+    str, Parameter(help="The order of the layers: given, or best, which needs the least memory.")
+]
+PlotFile = Annotated[
+    str | None, Parameter(help="Draw it into a file: its end is .svg, .png or .pdf.")
 ]
 
 
 def whole(_: object, tokens: Sequence[Token]) -> int:
-    """An integer of the command line; a fraction is not rounded to one.
+    """Return an integer of the command line; a fraction is not rounded to one.
 
     Raises:
         ValueError: it is none.
@@ -65,88 +100,79 @@ Depth = Annotated[
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
 ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
-DocumentFormat = Annotated[
-    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
-]
+DocumentFormat = Annotated[str, _listing("How to show it", format_names)]
 
 
-def _type(what: str) -> Parameter:
-    return Parameter(help=f"The type of {what}: fp32, tf32, bf16, fp16, fp8, int8, int4, …")
+def options(group: type[_T]) -> type[_T]:
+    """Make a record an argument whose fields are options; their help is the record's docstring.
+
+    Args:
+        group: a dataclass that describes its fields under ``Attributes``, or whose base does.
+    """
+    documented = (each.__doc__ or "" for each in group.__mro__)
+    group.__doc__ = unwrapped(next(text for text in documented if "Attributes:" in text))
+    return Parameter(name="*")(group)
 
 
-@Parameter(name="*")
+def unwrapped(text: str) -> str:
+    """Return a docstring in which each entry of a list of arguments is one line."""
+    return re.sub(r"(\n +\w+: .*(?:\n +(?!\w+: )\S.*)+)", _joined, text)
+
+
+def _joined(entry: re.Match[str]) -> str:
+    first, *others = entry[0].removeprefix("\n").split("\n")
+    return "\n" + " ".join((first, *map(str.strip, others)))
+
+
+@options
 @dataclass(frozen=True)
 class Given:
-    """What is said of a network beside its spec."""
+    """Everything that is said of a network beside its spec.
 
-    settings: Annotated[
-        list[str] | None,
-        Parameter(
-            name="--set",
-            consume_multiple=True,
-            negative=(),
-            help="Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open "
-            "with --symbolic.",
-        ),
-    ] = None
-    assume: Annotated[
-        list[str] | None,
-        Parameter(
-            consume_multiple=True,
-            negative=(),
-            help="What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.",
-        ),
-    ] = None
-    convention: Annotated[
-        str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
-    ] = "lecture"
-    dtype: Annotated[str | None, _type("weights and activations")] = None
-    weights: Annotated[str | None, _type("weights")] = None
-    activations: Annotated[str | None, _type("activations")] = None
-    accumulators: Annotated[str | None, _type("the sums of products")] = None
-    cache: Annotated[str | None, _type("cached keys and values")] = None
-    hardware: Annotated[
-        str | None, Parameter(help="The device: a name, or the path of a profile (.yaml).")
-    ] = None
-    energy: Annotated[
-        str | None, Parameter(help="The profile whose energies the device takes, as horowitz-45nm.")
-    ] = None
-    efficiency: Annotated[
-        str | None, Parameter(help="The part of the device's peaks that is reached, as 0.5.")
-    ] = None
+    Attributes:
+        set_: Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open with
+            --symbolic.
+        assume: What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.
+        convention: What counts: lecture, torch or pycls; printed with every report.
+        dtype: The type of weights and activations: fp32, tf32, bf16, fp16, fp8, int8, int4, …
+        weights: The type of weights.
+        activations: The type of activations.
+        accumulators: The type of the sums of products.
+        cache: The type of cached keys and values.
+        hardware: The device: a name, or the path of a profile (.yaml).
+        energy: The profile whose energies the device takes, as horowitz-45nm.
+        efficiency: The part of the device's peaks that is reached, as 0.5.
+        past: How many tokens came before, their keys and values cached; past leaves it open.
+        optimizer: What trains it: sgd, momentum, adam, adamw or adafactor.
+        checkpoint: What is made again in training: none, blocks or attention.
+        master: The copy of weights narrower than 32 bits in training: fp32 or none.
+        attention: How attention is implemented: fused (no score matrix in memory, no products that
+            a causal mask hides; what bounds take) or unfused.
+    """
 
-    past: Annotated[
-        str | None,
-        Parameter(
-            help="How many tokens came before, their keys and values cached; past leaves it open."
-        ),
-    ] = None
-    optimizer: Annotated[
-        str | None,
-        Parameter(help="What trains it: sgd, momentum, adam, adamw or adafactor."),
-    ] = None
-    checkpoint: Annotated[
-        str | None,
-        Parameter(help="What is made again in training: none, blocks or attention."),
-    ] = None
-    master: Annotated[
-        str | None,
-        Parameter(help="The copy of weights narrower than 32 bits in training: fp32 or none."),
-    ] = None
-    attention: Annotated[
-        str | None,
-        Parameter(
-            help="How attention is implemented: fused (no score matrix in memory, no products that "
-            "a causal mask hides; what bounds take) or unfused."
-        ),
-    ] = None
+    set_: list[str] | None = None
+    assume: list[str] | None = None
+    convention: str = "lecture"
+    dtype: str | None = None
+    weights: str | None = None
+    activations: str | None = None
+    accumulators: str | None = None
+    cache: str | None = None
+    hardware: str | None = None
+    energy: str | None = None
+    efficiency: str | None = None
+    past: str | None = None
+    optimizer: str | None = None
+    checkpoint: str | None = None
+    master: str | None = None
+    attention: str | None = None
 
     @property
     def fixed(self) -> dict[str, str]:
-        """The symbols that ``--set`` fixes, each to one number."""
+        """Return the symbols that ``--set`` fixes, each with its number."""
         fixed: dict[str, str] = {}
-        require_values("--set", self.settings)
-        for text in self.settings or ():
+        require_values("--set", self.set_)
+        for text in self.set_ or ():
             name, value = _setting(text)
             if name in fixed:
                 raise SpecError(f"--set gives {name} twice, {fixed[name]} and {value}")
@@ -155,57 +181,40 @@ class Given:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What ``--assume`` says."""
+        """Return the conditions that ``--assume`` gives."""
         require_values("--assume", self.assume)
         return tuple(self.assume or ())
 
     @property
     def scenario(self) -> Scenario:
-        """The types of numbers, and the device."""
-        return scenario(
-            dtype=self.dtype,
-            weights=self.weights,
-            activations=self.activations,
-            accumulators=self.accumulators,
-            cache=self.cache,
-            hardware=self.hardware,
-            energy=self.energy,
-            efficiency=self.efficiency,
-            past=self.past,
-            optimizer=self.optimizer,
-            checkpoint=self.checkpoint,
-            master=self.master,
-            attention=self.attention,
-        )
+        """Return the types of numbers, the device, and what else no symbol says."""
+        names = [field.name for field in fields(Given)]
+        return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
+
+    @property
+    def request(self) -> Request:
+        """Return the same as arguments of `analyze` and of the functions like it."""
+        return {
+            "convention": self.convention,
+            "settings": self.fixed,
+            "assume": self.assumed,
+            "scenario": self.scenario,
+        }
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
-        """The analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(
-            spec,
-            convention=self.convention,
-            settings=self.fixed,
-            assume=self.assumed,
-            scenario=self.scenario,
-            numbers_suffice=numbers_suffice,
-        )
+        """Return the analysis of a spec; what the spec says without effect is told on stderr."""
+        analysis = analyze(spec, **self.request, numbers_suffice=numbers_suffice)
         warn(analysis)
         return analysis
 
     def opened(self, spec: str, name: str) -> Analysis:
-        """The analysis of a spec in which one symbol is open, the others at their values."""
+        """Return the analysis of a spec in which one symbol is open, the others at their values."""
         from costmodel.studies.solve import opened
 
-        return opened(
-            spec,
-            name,
-            convention=self.convention,
-            settings=self.fixed,
-            assume=self.assumed,
-            scenario=self.scenario,
-        )
+        return opened(spec, name, **self.request)
 
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
-        """What is made of a spec; all in numbers where these suffice and a metric has no law.
+        """Return the result of some work on a spec, done in numbers where a law is open.
 
         Raises:
             SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
@@ -219,23 +228,21 @@ class Given:
         return work(self.in_numbers(analysis).analysis(spec, numbers_suffice=True))
 
     def in_numbers(self, analysis: Analysis) -> "Given":
-        """The same with every symbol set to its value."""
+        """Return the same with every symbol set to its value."""
         values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return replace(self, settings=values or None)
+        return replace(self, set_=values or None)
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
 
 
-@Parameter(name="*")
+@options
 @dataclass(frozen=True)
 class Stored(Given):
-    """What is said of a network that is to be stored: all of its parameters count."""
+    """The same of a network that is to be stored: all that is learned counts."""
 
-    convention: Annotated[
-        str, Parameter(help="What counts: torch (all that is learned is stored), lecture or pycls.")
-    ] = "torch"
+    convention: str = "torch"
 
 
 ALL_STORED = Stored()
@@ -249,7 +256,7 @@ def warn(analysis: Analysis) -> None:
 
 
 def require_values(option: str, values: list[str] | None) -> None:
-    """An option that takes values was given some, or was not given.
+    """Make sure that an option that takes values was given some, or was not given.
 
     Raises:
         SpecError: it was given none.
@@ -259,7 +266,7 @@ def require_values(option: str, values: list[str] | None) -> None:
 
 
 def require_depth(depth: int | None) -> None:
-    """``--depth`` opens some groups, or none.
+    """Make sure that ``--depth`` opens some groups, or none.
 
     Raises:
         SpecError: it is negative.
@@ -269,7 +276,7 @@ def require_depth(depth: int | None) -> None:
 
 
 def chosen(metrics: list[str] | None) -> tuple[str, ...]:
-    """The metrics that ``--metric`` names, each once."""
+    """Return the metrics that ``--metric`` names, each once."""
     require_values("--metric", metrics)
     return tuple(dict.fromkeys(metrics or ()))
 

@@ -5,14 +5,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, require_values
+from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, Step, require_values
 
-Wanted = Annotated[str, Parameter(name="--for", help="The symbol that is wanted.")]
+Wanted = Annotated[str, Parameter(help="The symbol that is wanted.")]
 Constraints = Annotated[
     list[str],
     Parameter(
-        consume_multiple=True,
-        negative=(),
         help="What is to hold, as 'macs <= 300e6' 'params <= 4e6'.",
     ),
 ]
@@ -24,9 +22,9 @@ def solve(
     *,
     for_: Wanted,
     where: Constraints,
-    largest: Annotated[bool, Parameter(negative=(), help="Ask for the largest value.")] = False,
-    smallest: Annotated[bool, Parameter(negative=(), help="Ask for the smallest value.")] = False,
-    step: Annotated[str | None, Parameter(help="Look at multiples of it only, as 0.05.")] = None,
+    largest: Annotated[bool, Parameter(help="Ask for the largest value.")] = False,
+    smallest: Annotated[bool, Parameter(help="Ask for the smallest value.")] = False,
+    step: Step = None,
     format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
@@ -46,10 +44,7 @@ def solve(
         where,
         end="largest" if largest else "smallest" if smallest else None,
         step=step,
-        convention=given.convention,
-        settings=given.fixed,
-        assume=given.assumed,
-        scenario=given.scenario,
+        **given.request,
     )
     print(render(document(question, answer)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

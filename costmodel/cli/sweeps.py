@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.memory import PlotFile
-from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, require_values
+from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
 from costmodel.cli.tell import tell
 from costmodel.render.plots import Drawing
 
@@ -22,30 +21,14 @@ if TYPE_CHECKING:
     from costmodel.sweep.study import Setup, Sweep
 
 
-def _several(text: str) -> Parameter:
-    return Parameter(consume_multiple=True, negative=(), help=text)
-
-
 Specs = Annotated[
     list[str], Parameter(help="Paths of specs, PATH@VARIANT, or PATH@* for all variants.")
 ]
 Vary = Annotated[
     list[str] | None,
-    _several("What varies: h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2, or w=h as a link."),
-]
-Columns = Annotated[list[str] | None, _several("What is shown: metrics, and what is made of them.")]
-Where = Annotated[list[str] | None, _several("What must hold, as 'macs <= 300e6'.")]
-Pareto = Annotated[
-    list[str] | None,
-    _several("Keep the front, what no other point beats in all of these: macs:min accuracy:max."),
-]
-Top = Annotated[
-    int | None, WHOLE, Parameter(help="Keep so many of the best, of which --by says the best.")
-]
-By = Annotated[str | None, Parameter(help="What is best: macs, or macs:max for the largest.")]
-Sort = Annotated[
-    list[str] | None,
-    _several("The order of the rows: macs, or macs:max; the next where rows are equal in it."),
+    Parameter(
+        help="What varies: h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2, or w=h as a link."
+    ),
 ]
 Join = Annotated[
     str | None, Parameter(help="A CSV file with columns of your own, found by symbols' values.")
@@ -65,17 +48,26 @@ Format = Annotated[
 ]
 
 
-@Parameter(name="*")
+@options
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of all points."""
+    """The request for rows, of all points.
 
-    metric: Columns = None
-    where: Where = None
-    pareto: Pareto = None
-    top: Top = None
-    by: By = None
-    sort: Sort = None
+    Attributes:
+        metric: What is shown: metrics, and what is made of them.
+        where: What must hold, as 'macs <= 300e6'.
+        pareto: Keep the front, what no other point beats in all of these: macs:min accuracy:max.
+        top: Keep so many of the best, of which --by says the best.
+        by: What is best: macs, or macs:max for the largest.
+        sort: The order of the rows: macs, or macs:max; the next where rows are equal in it.
+    """
+
+    metric: list[str] | None = None
+    where: list[str] | None = None
+    pareto: list[str] | None = None
+    top: Annotated[int | None, WHOLE] = None
+    by: str | None = None
+    sort: list[str] | None = None
 
     @property
     def said(self) -> "Said":
@@ -128,7 +120,7 @@ def sweep(
 def _setup(given: Given) -> "Setup":
     from costmodel.sweep.study import Setup
 
-    return Setup(given.convention, given.fixed, given.assumed, given.scenario)
+    return Setup(**given.request)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:

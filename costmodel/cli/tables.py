@@ -14,6 +14,7 @@ from costmodel.cli.options import (
     Specs,
     Symbolic,
     chosen,
+    options,
     require_values,
 )
 
@@ -22,29 +23,24 @@ TableFormat = Annotated[
 ]
 
 
-def _several(text: str) -> Parameter:
-    return Parameter(consume_multiple=True, negative=(), help=text)
-
-
-@Parameter(name="*")
+@options
 @dataclass(frozen=True)
 class Layout:
-    """How a table of networks looks."""
+    """The looks of a table of networks.
 
-    columns: Annotated[
-        list[str] | None,
-        _several("What stands before the metrics: name, variant, spec, source, input, a symbol."),
-    ] = None
-    unit: Annotated[
-        list[str] | None, _several("Show a metric in a unit, as macs=M memory_peak=MiB.")
-    ] = None
-    digits: Annotated[
-        int | None, WHOLE, Parameter(help="Digits after the point of numbers with a unit; else 2.")
-    ] = None
-    sort: Annotated[
-        list[str] | None, _several("Columns to sort by, as macs, or macs:desc; else as they come.")
-    ] = None
-    caption: Annotated[str, Parameter(help="What stands above a table of networks.")] = ""
+    Attributes:
+        columns: What stands before the metrics: name, variant, spec, source, input, a symbol.
+        unit: Show a metric in a unit, as macs=M memory_peak=MiB.
+        digits: Digits after the point of numbers with a unit; else 2.
+        sort: Columns to sort by, as macs, or macs:desc; else as they come.
+        caption: What stands above a table of networks.
+    """
+
+    columns: list[str] | None = None
+    unit: list[str] | None = None
+    digits: Annotated[int | None, WHOLE] = None
+    sort: list[str] | None = None
+    caption: str = ""
 
 
 PLAIN = Layout()
@@ -52,10 +48,10 @@ PLAIN = Layout()
 
 
 def require_one(layout: Layout) -> None:
-    """Make sure that nothing is said of a table of networks where only one is shown.
+    """Make sure that no option is of a table of networks where only one network is shown.
 
     Raises:
-        SpecError: something is.
+        SpecError: one is.
     """
     for name, value in vars(layout).items():
         if value != getattr(PLAIN, name):
@@ -103,5 +99,5 @@ def print_table(
         tuple(layout.sort or ()),
         layout.caption,
     )
-    said = Said(given.convention, given.fixed, given.assumed, given.scenario)
+    said = Said(**given.request)
     print(render(tabulate(specs, choice, said, symbolic=symbolic).document), end="")

@@ -1,26 +1,18 @@
 """The command that shows what a step of training takes."""
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from archspec.errors import find_named
-from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, require_depth
+from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, options, require_depth
 
 
-@Parameter(name="*")
+@options
 @dataclass(frozen=True)
 class Trained(Given):
-    """What is said of a network that is trained: every learnable parameter counts, Adam trains."""
+    """The same of a network that is trained: every learnable parameter counts, Adam trains."""
 
-    convention: Annotated[
-        str, Parameter(help="What counts: lecture, torch or pycls; printed with every report.")
-    ] = "torch"
-    optimizer: Annotated[
-        str | None,
-        Parameter(help="What trains it: sgd, momentum, adam, adamw or adafactor."),
-    ] = "adam"
+    convention: str = "torch"
+    optimizer: str | None = "adam"
 
 
 USUAL = Trained()

@@ -1,23 +1,17 @@
-"""What the command of a marker prints and writes; nothing else can stand in a marker."""
+"""Runs the command of a marker; nothing else can stand in a marker."""
 
 import os
-import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import is_dataclass, replace
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cyclopts import CycloptsError
-
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.files import target_of
-from costmodel.cli.app import app
-from costmodel.cli.misuse import misuse
-from costmodel.cli.tell import TOLD, tell
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.docs.styles import PLAIN
@@ -29,8 +23,8 @@ FIGURE = "plot"
 WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 """The parameters of commands that name a file which they write → the ends that it may have."""
 
-WARNING = f"{TOLD}warning: "
-"""What a line on stderr begins with that says of a spec what has no effect."""
+WARNING = "archcost: warning: "
+"""The beginning of a line on stderr that is passed on: a warning about a spec."""
 
 FORBIDDEN = ("docs",)
 """The commands that cannot stand in a marker."""
@@ -38,32 +32,46 @@ FORBIDDEN = ("docs",)
 COLUMNS = "80"
 """The width of the terminal that commands find."""
 
+Place = Callable[[str, str], str]
+"""The name of a parameter and the path that it names → the path at which to write the file."""
 
-class Drawn(NamedTuple):
-    """A figure below the project's folder: where, and what it shows."""
 
-    path: str
-    drawing: Drawing
+class Ran(NamedTuple):
+    """A command that has run.
+
+    Attributes:
+        made: its result: an exit status, a drawing, or nothing.
+        format: the format that was chosen, or ''.
+    """
+
+    made: object
+    format: str
+
+
+Runner = Callable[[tuple[str, ...], Place], Ran]
+"""Runs the words of a command line, whose files are written where `Place` says."""
 
 
 class Answer(NamedTuple):
-    """What a command gave.
+    """The output of a marker's command.
 
     Attributes:
-        text: what it printed.
-        shape: the format of that, where one was chosen.
-        files: path below the project's folder → what it wrote there.
-        drawn: which of them is the figure that it drew.
+        text: the text that it printed.
+        format: the format of the text, where one was chosen.
+        files: path below the project's folder → the bytes that it wrote there.
+        figure: the path of the figure among them, or ''.
+        drawing: the content of that figure.
     """
 
     text: str
-    shape: str
+    format: str
     files: dict[str, bytes]
-    drawn: Drawn | None
+    figure: str
+    drawing: Drawing | None
 
 
-def answer(marker: Marker, root: Path) -> Answer:
-    """Run a marker's command in the project's folder.
+def answer(marker: Marker, root: Path, run: Runner) -> Answer:
+    """Run a marker's command in the project's folder and return its output.
 
     Raises:
         SpecError: it is no command of ours, writes where it may not, or fails.
@@ -71,31 +79,27 @@ def answer(marker: Marker, root: Path) -> Answer:
     with chdir(root), _terminal(), TemporaryDirectory() as folder:
         scratch = Scratch(root, Path(folder))
         try:
-            return _run(marker, scratch)
-        except (SpecError, ExpressionError, CycloptsError) as error:
-            told = misuse(error, marker.words) if isinstance(error, CycloptsError) else error
-            cause = scratch.as_named(str(told).split("\n")[0])
-            raise _failed(marker, cause, told.hint) from None
+            return _answer(marker, scratch, run)
+        except (SpecError, ExpressionError) as error:
+            cause = " ".join(scratch.as_named(str(error).split("\n")[0]).split())
+            origin, entry = marker.origin, marker.command
+            raise SpecError(cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
-def _run(marker: Marker, scratch: "Scratch") -> Answer:
-    _check_name(marker.words[0])
-    command, bound, _ = app.parse_args(marker.words)
-    bound.arguments.update(scratch.redirected(dict(bound.arguments)))
+def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> Answer:
+    if marker.words[0] in FORBIDDEN:
+        raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
-        made = command(*bound.args, **bound.kwargs)
+        made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made:
         hint = f"{marker.command} says why"
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
-    warnings = (line for line in told.getvalue().splitlines() if line.startswith(WARNING))
-    for line in warnings:
-        tell(line.removeprefix(TOLD))
-    return Answer(
-        _tidied(printed.getvalue()),
-        str(bound.arguments.get("format", "")),
-        {path: file.read_bytes() for path, file in scratch.files.items()},
-        Drawn(scratch.figure, made) if isinstance(made, Drawing) else None,
-    )
+    for line in told.getvalue().splitlines():
+        if line.startswith(WARNING):
+            print(line, file=sys.stderr)
+    files = {path: file.read_bytes() for path, file in scratch.files.items()}
+    drawing = made if isinstance(made, Drawing) else None
+    return Answer(_tidied(printed.getvalue()), form, files, scratch.figure, drawing)
 
 
 class Scratch:
@@ -114,26 +118,21 @@ class Scratch:
         self.files: dict[str, Path] = {}
         self.figure = ""
 
-    def redirected(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The same arguments, with other files in place of those that are written."""
-        changed: dict[str, Any] = {}
-        for name, value in arguments.items():
-            if name in WRITTEN and value is not None:
-                changed[name] = type(value)(self._redirected(name, str(value)))
-            elif is_dataclass(value) and not isinstance(value, type):
-                changed[name] = replace(value, **self.redirected(vars(value)))
-        return changed
+    def place(self, parameter: str, path: str) -> str:
+        """Return the path at which a command writes the file that it names.
 
-    def _redirected(self, parameter: str, path: str) -> Path:
+        Raises:
+            SpecError: a marker may not write such a file.
+        """
         check_place(path, self.root, WRITTEN[parameter])
         name = Path(path).as_posix()
         if parameter == FIGURE:
             self.figure = name
         self.files[name] = self.folder / f"{len(self.files)}{Path(path).suffix}"
-        return self.files[name]
+        return str(self.files[name])
 
     def as_named(self, text: str) -> str:
-        """A text with the files as the marker names them."""
+        """Return a text with the files as the marker names them."""
         for name, file in self.files.items():
             text = text.replace(str(file), name)
         return text
@@ -162,23 +161,9 @@ def check_place(path: str, root: Path, ends: tuple[str, ...]) -> None:
         raise SpecError(f"there is no folder {Path(path).parent}/", hint="make it first")
 
 
-def _check_name(name: str) -> None:
-    """Make sure that a command line begins with a command of ours, an option or a spec.
-
-    Raises:
-        SpecError: it begins with another word, or with a command that no marker may hold.
-    """
-    if name in FORBIDDEN:
-        raise SpecError(f"{name} cannot stand in a marker")
-    known = [command for command in app if not command.startswith("-")]
-    is_word = re.fullmatch(r"\w[\w-]*", name) is not None
-    if is_word and name not in known and not os.path.exists(name):
-        raise SpecError(f"unknown command '{name}'", hint=did_you_mean(name, known))
-
-
 @contextmanager
 def _terminal() -> Iterator[None]:
-    """A terminal that is the same everywhere: no colour, and of one width."""
+    """Make the terminal the same everywhere: no colour, and of one width."""
     kept = dict(os.environ)
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
         os.environ.pop(name, None)
@@ -191,12 +176,6 @@ def _terminal() -> Iterator[None]:
 
 
 def _tidied(text: str) -> str:
-    """No empty lines around a text, no spaces at the ends of lines, and a line feed at its end."""
+    """Return a text without empty lines around it, and without spaces at the ends of lines."""
     lines = [line.rstrip() for line in text.split("\n")]
     return "\n".join(lines).strip("\n") + "\n" if text.strip() else ""
-
-
-def _failed(marker: Marker, cause: str, hint: str | None) -> SpecError:
-    """An error of a command, said of the marker."""
-    cause = " ".join(cause.split())
-    return SpecError(cause, hint=hint, origin=marker.origin, entry=marker.command)

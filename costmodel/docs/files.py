@@ -1,4 +1,4 @@
-"""Files that markers write beside a page: whether what is there is what it should be."""
+"""Files that markers write beside a page, and why one of them is stale."""
 
 import re
 from hashlib import sha256
@@ -29,18 +29,18 @@ _SEAL = re.compile(r"\bnumbers ([0-9a-f]{12}), file ([0-9a-f]{12})\b")
 
 
 def seal_in(text: str) -> Seal | None:
-    """The seal in a text, if it has one."""
+    """Return the seal in a text, if it has one."""
     found = _SEAL.search(text)
     return Seal(*found.groups()) if found else None
 
 
 def seal_of(numbers: str, path: Path, data: bytes) -> Seal:
-    """The seal of a figure that is drawn now."""
+    """Return the seal of a figure that is drawn now."""
     return Seal(numbers, sha256(_content(path, data)).hexdigest()[:12])
 
 
 def fault_of_figure(path: Path, there: bytes | None, numbers: str, seal: Seal | None) -> str:
-    """What is wrong with a figure, or nothing; what draws it now may draw other bytes.
+    """Return why a figure is stale, or ''; other versions of what draws may draw other bytes.
 
     Args:
         path: the figure.
@@ -58,7 +58,7 @@ def fault_of_figure(path: Path, there: bytes | None, numbers: str, seal: Seal | 
 
 
 def fault_of_data(path: Path, there: bytes | None, wanted: bytes) -> str:
-    """What is wrong with a file of data, or nothing: Parquet is compared by rows, text by lines."""
+    """Return why a file of data is stale, or ''; Parquet is compared by rows, text by lines."""
     if there is None:
         return MISSING
     if path.suffix == ".parquet":
@@ -70,14 +70,14 @@ def fault_of_data(path: Path, there: bytes | None, wanted: bytes) -> str:
 
 
 def _content(path: Path, data: bytes) -> bytes:
-    """What counts of a file: of text not how its lines end, of SVG no spaces there either."""
+    """Return the bytes of a file that are compared: not those that editors change at line ends."""
     if path.suffix == ".svg":
         return b"\n".join(map(bytes.rstrip, data.rstrip().split(b"\n")))
     return data.replace(b"\r\n", b"\n") if path.suffix in TEXTS else data
 
 
 def _same_rows(there: bytes, wanted: bytes) -> bool:
-    """Whether two Parquet files have the same columns, types and rows."""
+    """Return whether two Parquet files have the same columns, types and rows."""
     from pyarrow import ArrowInvalid, BufferReader
     from pyarrow.parquet import read_table
 

@@ -1,14 +1,18 @@
 """A document's markers: where they begin and end, and which command stands in each."""
 
+import re
 import shlex
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
-from costmodel.docs.literal import code_in
-from costmodel.docs.styles import Style
+from costmodel.docs.styles import LATEX, MARKDOWN, Style
 
 BOM = "\ufeff"
 """What some editors put before a text; it is kept where it is."""
+
+
+_VERBATIM = re.compile(r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted|comment)\}")
 
 
 class Marker(NamedTuple):
@@ -37,45 +41,77 @@ class Marker(NamedTuple):
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text with their ends; only a line feed ends one."""
+    """Return the lines of a text with their ends; only a line feed ends one."""
     *ended, last = text.split("\n")
     return [f"{line}\n" for line in ended] + ([last] if last else [])
 
 
 def find_markers(lines: list[str], styles: tuple[Style, ...], file: str) -> list[Marker]:
-    """The markers of a document, in order.
+    """Return the markers of a document, in order.
 
     Raises:
         SpecError: one has no end, no beginning, no command, or holds another.
     """
-    code, markers = code_in(styles), []
+    texts, markers = [bare(line) for line in lines], list[Marker]()
+    code = code_lines(texts, styles)
     opened: Marker | None = None
-    for number, line in enumerate(lines):
-        text = bare(line)
-        if opened is None and not code.is_outside(text):
-            continue
+    for number, text in enumerate(texts):
         style = looks_like_marker(text, styles)
-        if style is None:
+        if style is None or (opened is None and number in code):
             continue
         origin = Origin(file, number + 1, len(text) - len(text.lstrip()) + 1)
         if opened is None:
-            opened = _begun(style, text, origin, _newline(line))
-        else:
-            _check_end(opened, style, text, origin)
-            markers.append(opened._replace(last=number))
-            opened = None
+            opened = _begun(style, text, origin, _newline(lines[number]))
+            continue
+        _check_end(opened, style, text, origin)
+        markers.append(opened._replace(last=number))
+        opened = None
+        if number in code:  # what stands between the comments begins code that it does not end
+            code = code_lines([""] * (number + 1) + texts[number + 1 :], styles)
     if opened is not None:
         raise SpecError("a marker without an end", hint=_hint(opened), origin=opened.origin)
     return markers
 
 
+def code_lines(texts: list[str], styles: tuple[Style, ...]) -> frozenset[int]:
+    """Return the numbers of the lines, from 0, in which a marker is a text like any other.
+
+    In Markdown these are the fences (CommonMark 0.31, section 4.5), in LaTeX the environments that
+    print what they hold. Code of reStructuredText is indented, as no marker is.
+    """
+    if MARKDOWN in styles:
+        return frozenset(_fenced(texts))
+    return frozenset(_verbatim(texts) if LATEX in styles else ())
+
+
+def _fenced(texts: list[str]) -> Iterator[int]:
+    if not any("```" in text or "~~~" in text for text in texts):
+        return
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").disable("inline")
+    for token in parser.parse("\n".join(text.replace("\r", " ") for text in texts)):
+        if token.type == "fence" and token.map:
+            yield from range(*token.map)
+
+
+def _verbatim(texts: Iterable[str]) -> Iterator[int]:
+    end = ""
+    for number, text in enumerate(texts):
+        if not end and (match := _VERBATIM.search(text)):
+            end = f"\\end{{{match[1]}}}"
+        if end:
+            yield number
+        end = "" if end in text else end
+
+
 def looks_like_marker(text: str, styles: tuple[Style, ...]) -> Style | None:
-    """The style in which a line begins or ends a marker, or is meant to."""
+    """Return the style in which a line begins or ends a marker, or is meant to."""
     return next((style for style in styles if style.marker.match(text)), None)
 
 
 def bare(line: str) -> str:
-    """A line without its end, and without the sign that some editors put before a text."""
+    """Return a line without its end, and without the sign that some editors put before a text."""
     return line.removesuffix("\n").removesuffix("\r").removeprefix(BOM)
 
 
@@ -84,7 +120,7 @@ def _newline(line: str) -> str:
 
 
 def _begun(style: Style, text: str, origin: Origin, newline: str) -> Marker:
-    """The marker that a line begins; its end is not known yet."""
+    """Return the marker that a line begins; its end is not known yet."""
     if style.end.fullmatch(text):
         raise SpecError("the end of a marker that does not begin", origin=origin)
     match = style.begin.fullmatch(text)

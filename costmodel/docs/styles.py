@@ -39,7 +39,7 @@ class Style(NamedTuple):
 
 
 def _fenced(text: str, language: str) -> str:
-    """A fence that is longer than any in the text."""
+    """Return a text within a fence that is longer than any in the text."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}{fence}\n"
@@ -97,26 +97,28 @@ def _plain(path: str) -> str:
     return path
 
 
-_HTML = (
-    re.compile(r" {0,3}<!--\s*archcost\s*:(?P<command>(?:(?!-->).)*)-->\s*"),
-    re.compile(r" {0,3}<!--\s*/\s*archcost\s*-->\s*"),
-    re.compile(r" {0,3}<!--\s*(?:archcost\s*:|/\s*archcost\b)"),
-)
-_PERCENT = (
-    re.compile(r"\s*%+\s*archcost\s*:(?P<command>.*)"),
-    re.compile(r"\s*%+\s*/\s*archcost\s*"),
-    re.compile(r"\s*%+\s*(?:archcost\s*:|/\s*archcost\b)"),
-)
-_DOTS = (
-    re.compile(r"\.\.\s+archcost\s*:(?!:)(?P<command>.*)"),
-    re.compile(r"\.\.\s+/\s*archcost\s*"),
-    re.compile(r"\.\.\s+(?:archcost\s*:|/\s*archcost\b)"),
-)
-_MYST = (
-    re.compile(r" {0,3}%\s*archcost\s*:(?P<command>.*)"),
-    re.compile(r" {0,3}%\s*/\s*archcost\s*"),
-    re.compile(r" {0,3}%\s*(?:archcost\s*:|/\s*archcost\b)"),
-)
+_Patterns = tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]
+
+
+def _patterns(before: str, after: str = "", command: str = ".*") -> _Patterns:
+    """Return the patterns of a style of comments: its beginning, its end, and what looks so.
+
+    Args:
+        before: what stands in front of the first word.
+        after: what stands behind the last one.
+        command: what the command may be.
+    """
+    return (
+        re.compile(rf"{before}archcost\s*:(?!:)(?P<command>{command}){after}\s*"),
+        re.compile(rf"{before}/\s*archcost\s*{after}\s*"),
+        re.compile(rf"{before}(?:archcost\s*:|/\s*archcost\b)"),
+    )
+
+
+_HTML = _patterns(r" {0,3}<!--\s*", "-->", "(?:(?!-->).)*")
+_PERCENT = _patterns(r"\s*%+\s*")
+_MYST = _patterns(r" {0,3}%\s*")
+_DOTS = _patterns(r"\.\.\s+")
 
 
 def _html_comment(text: str) -> str:
@@ -127,19 +129,15 @@ def _percent_comment(text: str) -> str:
     return f"% {text}\n"
 
 
+def _dots_comment(text: str) -> str:
+    return f".. {text}\n"
+
+
 MARKDOWN = Style("Markdown", *_HTML, "markdown", True, _fenced, _markdown_figure, _html_comment)
 MYST = Style("MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _percent_comment)
 HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _html_comment)
 LATEX = Style("LaTeX", *_PERCENT, "latex", False, _verbatim, _latex_figure, _percent_comment)
-RST = Style(
-    "reStructuredText",
-    *_DOTS,
-    "rst",
-    True,
-    _code_block,
-    _rst_figure,
-    lambda text: f".. {text}\n",
-)
+RST = Style("reStructuredText", *_DOTS, "rst", True, _code_block, _rst_figure, _dots_comment)
 
 BY_SUFFIX = {
     **dict.fromkeys((".md", ".markdown", ".qmd", ".rmd"), (MARKDOWN, MYST)),
@@ -154,5 +152,5 @@ OTHER = (MARKDOWN, LATEX, RST)
 
 
 def styles_of(path: Path) -> tuple[Style, ...]:
-    """The styles that may be found in a file."""
+    """Return the styles that may be found in a file."""
     return BY_SUFFIX.get(path.suffix.lower(), OTHER)

@@ -8,14 +8,12 @@ its metrics is asked for.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Literal, NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, did_you_mean
-from archspec.extensions import load_extensions
+from archspec.extensions import Register
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.sums import (
     OpenFormError,
@@ -211,69 +209,19 @@ USUAL = (
 """The metrics that a report shows unasked, where what they need is given; they come first."""
 
 
-class Register(Mapping[str, Metric]):
-    """All metrics by name, the usual ones first, then file by file; files are imported when needed.
-
-    Attributes:
-        failed: what is said of other distributions' metrics that cannot be imported.
-    """
-
-    def __init__(self, package: str) -> None:
-        self.failed: list[str] = []
-        self._package = package
-        self._known: dict[str, Metric] = {}
-        self._left: list[str] | None = None
-        self._others = load_extensions("metrics")
-
-    def add(self, metric: Metric) -> None:
-        """Add a metric.
-
-        Raises:
-            ValueError: there is one of its name.
-        """
-        if metric.name in self._known:
-            raise ValueError(f"metric '{metric.name}' is registered twice")
-        self._known[metric.name] = metric
-
-    def __getitem__(self, name: str) -> Metric:
-        for _ in self._imports(name):
-            if name in self._known:
-                break
-        return self._known[name]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
+class Metrics(Register[Metric]):
+    """All metrics by name, the usual ones first, then file by file."""
 
     def __iter__(self) -> Iterator[str]:
-        for _ in self._imports():
-            pass
         place = {name: i for i, name in enumerate(USUAL)}
 
         def rank(name: str) -> tuple[int, str]:
-            return place.get(name, len(USUAL)), self._known[name].per_layer.__module__
+            return place.get(name, len(USUAL)), self[name].per_layer.__module__
 
-        return iter(sorted(self._known, key=rank))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def _imports(self, name: str = "") -> Iterator[None]:
-        """Import files one by one, first those with whose names the metric's begins."""
-        yield
-        if name.startswith("_"):  # Python looks for such attributes, and no metric is called so
-            return
-        if self._left is None:
-            package = import_module(self._package)
-            self._left = [module.name for module in iter_modules(package.__path__)]
-        for module in sorted(self._left, key=lambda module: (not name.startswith(module), module)):
-            self._left.remove(module)
-            import_module(f"{self._package}.{module}")
-            yield
-        self.failed += self._others
-        yield
+        return iter(sorted(super().__iter__(), key=rank))
 
 
-METRICS = Register(__package__)
+METRICS = Metrics(__package__, "metrics")
 
 
 def metric(
@@ -290,7 +238,9 @@ def metric(
     """Return a decorator that registers the function that counts of a layer (see `Metric`)."""
 
     def register(count: PerLayer) -> PerLayer:
-        METRICS.add(Metric(name, title, unit, count, together, needs, of_layers, beside, require))
+        METRICS.add(
+            name, Metric(name, title, unit, count, together, needs, of_layers, beside, require)
+        )
         return count
 
     return register

@@ -18,13 +18,22 @@ ENTRY_POINTS = "archcost.formats"
 """The group in which other distributions name modules with a ``render`` of theirs."""
 
 
+CODE = ("python", "c", "javascript")
+"""The formats that are functions, of which only the report of one network can be made."""
+
+
+def others() -> dict[str, str]:
+    """Return the formats that other distributions add → their modules."""
+    return {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
+
+
 def find_renderer(name: str) -> Renderer:
     """Return the function that renders a format; its module is imported only now.
 
     Raises:
         SpecError: there is no such format.
     """
-    others = {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
-    module = import_module(find_named("format", name, others | FORMATS))
+    known = FORMATS if name in FORMATS else others() | FORMATS
+    module = import_module(find_named("format", name, known))
     render: Renderer = module.render
     return render

@@ -15,6 +15,7 @@ from costmodel.rules.cost import Parameter
 from costmodel.rules.formula import Step, show_number
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
 from costmodel.scenario.scenario import NOWHERE
+from costmodel.studies import question
 from costmodel.studies.data_movement import movement
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
@@ -179,12 +180,13 @@ def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
     return [loop for name in names for loop in nest.over([name]) if name != BATCH]
 
 
-def document(analysis: Analysis, layer: str | None = None) -> Document:
-    """Return the document of how the numbers of a network come to be.
+@question(name="explain")
+def document(analysis: Analysis, layer: str | None = None, /) -> Document:
+    """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
         analysis: the network.
-        layer: the layer, or all of a kind; else everything.
+        layer: A layer, or all of a kind.
 
     Raises:
         SpecError: there is no such layer.

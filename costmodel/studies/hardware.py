@@ -30,7 +30,13 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
-from costmodel.scenario.devices import main_memory, shown_ridge
+from costmodel.scenario.devices import (
+    built_in_profiles,
+    find_profile,
+    main_memory,
+    shown_ridge,
+)
+from costmodel.studies import question
 
 MAIN_TYPES = ("fp32", "bf16", "fp16", "int8")
 """The types whose peaks stand in the overview."""
@@ -43,6 +49,18 @@ NOTES = {
     "ridge": "operations per byte above which that memory is not the limit",
 }
 """What the columns of the overview mean."""
+
+
+@question()
+def hardware(devices: list[str] | None = None, /) -> Document:
+    """List the devices there are, or every figure of some with its source.
+
+    Args:
+        devices: Devices by name, or your own files (.yaml); else all built-in ones.
+    """
+    if devices:
+        return figures([find_profile(device) for device in devices])
+    return overview(built_in_profiles())
 
 
 def overview(profiles: Sequence[Profile]) -> Document:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from archspec.laws import read_laws
 from costmodel.analysis.document import (
     VERSION,
     Block,
@@ -17,13 +18,26 @@ from costmodel.analysis.document import (
     plain_number,
 )
 from costmodel.rules.formula import show_number
-from costmodel.studies.prove import Proof, shown
+from costmodel.studies import question
+from costmodel.studies.prove import Proof, built_in_files, prove, select, shown
 
 NAMES = (
     *("name", "law", "published", "derived", "residual", "because", "stated", "for example"),
     *("assuming", "valid when", "scenario", "convention", "source"),
 )
 """The columns behind the verdict."""
+
+
+@question(name="prove")
+def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) -> Document:
+    """Derive published formulas from networks; exit status 1 where one is not as published.
+
+    Args:
+        files: Files of laws; else the built-in.
+        law: Laws by name; all where not given.
+    """
+    laws = [each for file in files or built_in_files() for each in read_laws(file)]
+    return document([prove(each) for each in select(laws, law)])
 
 
 def document(proofs: Sequence[Proof]) -> Document:
@@ -43,7 +57,7 @@ def document(proofs: Sequence[Proof]) -> Document:
     def data() -> dict[str, Any]:
         return {"archcost": VERSION, "laws": list(map(_data, proofs))}
 
-    return Document("", blocks, data)
+    return Document("", blocks, data, holds=not failed)
 
 
 def _cells(proof: Proof) -> Iterator[tuple[str, Cell]]:

@@ -8,6 +8,7 @@ from sympy import Expr
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import PythonText, Unicode, text
+from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import (
     FIGURE,
     NOTHING,
@@ -23,6 +24,7 @@ from costmodel.analysis.document import (
 )
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_decimal, show_number
+from costmodel.studies import question
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.sensitivity import (
@@ -34,6 +36,12 @@ from costmodel.studies.sensitivity import (
     Sensitivity,
     Unknown,
 )
+
+
+@question(opens=True)
+def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> Document:
+    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
+    return document(Sensitivity(analysis, metric))
 
 
 def document(found: Sensitivity) -> Document:

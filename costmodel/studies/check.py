@@ -1,6 +1,7 @@
 """Published facts: what a spec expects, beside what its laws give."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import floor
 from os.path import isdir
@@ -28,6 +29,7 @@ from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
+from costmodel.studies import question
 
 
 class Finding(NamedTuple):
@@ -54,6 +56,28 @@ class Finding(NamedTuple):
     def difference(self) -> Rational:
         """Ours less the published one, in the source's units."""
         return tidy(Fraction(self.shown) - Fraction(self.fact.value))
+
+
+@question()
+def check(specs: list[str], /) -> Document:
+    """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad.
+
+    Args:
+        specs: Specs, or folders of specs.
+
+    Raises:
+        SpecError: the specs expect nothing, or none of them can be read.
+    """
+    findings: list[Finding] = []
+    errors: list[SpecError] = []
+    for spec in spec_files(specs):
+        try:
+            findings += check_facts(spec)
+        except SpecError as error:
+            errors.append(error)
+    if not (findings or errors):
+        raise SpecError("these specs expect nothing", hint="write facts under expect")
+    return replace(document(findings), errors=tuple(errors))
 
 
 def spec_files(paths: Iterable[str]) -> Iterator[str]:
@@ -123,13 +147,15 @@ def document(findings: Sequence[Finding]) -> Document:
     failed = sum(not finding.passes for finding in findings)
 
     def blocks() -> Iterator[Block]:
+        if not findings:
+            return
         yield table_of(COLUMNS, map(_cells, findings))
         yield Line(f"{len(findings) - failed} passed, {failed} failed")
 
     def data() -> dict[str, Any]:
         return {"archcost": VERSION, "facts": list(map(_data, findings))}
 
-    return Document("", blocks, data)
+    return Document("", blocks, data, holds=not failed)
 
 
 def _data(finding: Finding) -> dict[str, Any]:

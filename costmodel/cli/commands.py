@@ -1,0 +1,119 @@
+"""Makes the command of a question: its parameters are the command's words and options."""
+
+from collections.abc import Callable
+from dataclasses import field, make_dataclass
+from inspect import Parameter as Argument
+from inspect import Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from costmodel.cli.options import (
+    WHOLE,
+    Depth,
+    DocumentFormat,
+    Given,
+    Metrics,
+    Spec,
+    Symbolic,
+    options,
+    require_depth,
+    require_values,
+    unwrapped,
+)
+from costmodel.cli.tell import tell_all
+from costmodel.studies import Question
+
+if TYPE_CHECKING:
+    from costmodel.analysis.document import Document
+
+SHARED: dict[str, Any] = {"symbolic": Symbolic, "metric": Metrics, "depth": Depth}
+"""The names of parameters of questions that are options which several commands share."""
+
+
+def command_of(question: Question) -> Callable[..., int]:
+    """Return the function that the command line runs for a question; it returns the exit status."""
+    asked = dict(signature(question.ask).parameters)
+    given_type = _given(question) if asked.pop("analysis", None) else None
+
+    def command(*words: Any, format: str = "table", **said: Any) -> int:  # noqa: A002
+        from costmodel.render import find_renderer
+
+        render, given = find_renderer(format), said.pop("given", None)
+        answers = {name: _value(name, said[name], asked[name]) for name in said}
+
+        def answer(*network: Any) -> "tuple[Document, str]":
+            document = question.ask(*network, **answers)
+            return document, render(document)
+
+        if given_type is None:
+            document, shown = answer(*words)
+        else:
+            wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
+            laws = question.opens or bool(wants)
+            document, shown = (given or given_type()).worked_out(
+                words[0], lambda analysis: answer(analysis, *words[1:]), laws=laws
+            )
+        print(shown, end="")
+        tell_all(text for error in document.errors[:-1] for text in error.messages)
+        if document.errors:
+            raise document.errors[-1]
+        return int(not document.holds)
+
+    _declare(command, question, list(asked.values()), given_type)
+    return command
+
+
+def _declare(
+    command: Any, question: Question, asked: list[Argument], given: type[Given] | None
+) -> None:
+    """Give a function the parameters and the help of a question's command."""
+    words = [_typed(each) for each in asked if each.kind is Argument.POSITIONAL_ONLY]
+    others = [_typed(each) for each in asked if each.kind is not Argument.POSITIONAL_ONLY]
+    others.append(_option("format", DocumentFormat, "table"))
+    if given is not None:
+        words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
+        others.append(_option("given", given, given()))
+    command.__signature__ = Signature([*words, *others])
+    command.__annotations__ = {each.name: each.annotation for each in (*words, *others)}
+    command.__doc__ = unwrapped(question.ask.__doc__ or "")
+    command.__name__ = question.name
+
+
+def _option(name: str, annotation: Any, default: object) -> Argument:
+    return Argument(name, Argument.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _typed(asked: Argument) -> Argument:
+    """Return a parameter of a question as one of its command.
+
+    An option of several values is a list, or None where it is not given; an integer is a whole one.
+    """
+    annotation = asked.annotation
+    if int in (annotation, *get_args(annotation)):
+        annotation = Annotated[annotation, WHOLE]
+    if get_origin(annotation) is tuple and asked.default is not Argument.empty:
+        asked, annotation = asked.replace(default=None), list[str] | None
+    return asked.replace(annotation=SHARED.get(asked.name, annotation))
+
+
+def _value(name: str, value: Any, asked: Argument) -> Any:
+    """Return the value of an option as the question takes it.
+
+    Raises:
+        SpecError: an option that takes values was given none, or `depth` is negative.
+    """
+    option = f"--{name.strip('_').replace('_', '-')}"
+    if name == "depth":
+        require_depth(value)
+    if get_origin(asked.annotation) is tuple:
+        require_values(option, value)
+        return asked.default if value is None else tuple(dict.fromkeys(value))
+    return value
+
+
+def _given(question: Question) -> type[Given]:
+    """Return the options beside the spec, with the defaults of a question."""
+    if not question.defaults:
+        return Given
+    changed = [(name, str, field(default=value)) for name, value in question.defaults.items()]
+    place = {"__module__": Given.__module__}  # in which the types of its fields are looked up
+    return options(make_dataclass("Given", changed, bases=(Given,), namespace=place, frozen=True))

@@ -1,0 +1,116 @@
+"""The command line as tests run it: within this process, or in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from types import FrameType
+
+from costmodel.__main__ import run_words
+
+ROOT = Path(__file__).parent.parent
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+SECONDS = 60
+"""How long a command line may take; within this process, of the processor's time."""
+
+
+class Hang(BaseException):
+    """A command line takes longer than it may; no error, so that nothing catches it."""
+
+
+def run_here(*words: str | Path, folder: Path = ROOT, columns: int = 80, **settings: str) -> Done:
+    """Run a command line within this process; what it gives is what a process would give.
+
+    What only a process shows (its streams, its signals, what it imports, an error of the system)
+    is for ``run_process``; an error of the system is, therefore, handed to one.
+    """
+    spoken = [str(word) for word in words]
+    out, err = _stream(), _stream()
+    with (
+        _environment(columns, settings),
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        limit(),
+    ):
+        try:
+            status = run_words(spoken)
+        except OSError:
+            return run_process(*words, folder=folder, columns=columns, **settings)
+        except SystemExit as stopped:
+            status = stopped.code if isinstance(stopped.code, int) else 1
+    return Done(spoken, status, _text(out), _text(err))
+
+
+def run_process(
+    *words: str | Path, folder: Path = ROOT, columns: int = 80, **settings: str
+) -> Done:
+    """Run a command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "costmodel", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **_settings(columns, settings)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+@contextmanager
+def limit() -> Iterator[None]:
+    """Hold what is run in this process to the time it may take.
+
+    Raises:
+        Hang: it takes longer.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Hang(f"no end after {SECONDS} s of the processor's time")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _settings(columns: int, settings: dict[str, str]) -> dict[str, str]:
+    return {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8", **settings}
+
+
+@contextmanager
+def _environment(columns: int, settings: dict[str, str]) -> Iterator[None]:
+    """Set what a process would find in its environment; what a command changes is undone."""
+    kept = dict(os.environ)
+    os.environ.update(_settings(columns, settings))
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def _stream() -> TextIOWrapper:
+    """Return a stream as a process has it: bytes below, and no sign that cannot be written."""
+    return TextIOWrapper(BytesIO(), encoding="utf-8", errors="replace", write_through=True)
+
+
+def _text(stream: TextIOWrapper) -> str:
+    """Return what was written, with the ends of lines that ``text=True`` of a process makes."""
+    stream.flush()
+    bytes_below = stream.buffer
+    assert isinstance(bytes_below, BytesIO)
+    return bytes_below.getvalue().decode("utf-8").replace("\r\n", "\n")
