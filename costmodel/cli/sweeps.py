@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from costmodel.sweep.figures import Figure
-    from costmodel.sweep.query import Said
+    from costmodel.sweep.query import Request
     from costmodel.sweep.study import Setup, Sweep
 
 
@@ -78,15 +78,15 @@ class Asked:
     sort: Sort = None
 
     @property
-    def said(self) -> "Said":
-        """The same as texts that are read with the networks."""
-        from costmodel.sweep.query import Said
+    def request(self) -> "Request":
+        """The same as texts, which are read with the networks."""
+        from costmodel.sweep.query import Request
 
         for option in ("metric", "where", "pareto", "sort"):
             require_values(f"--{option}", getattr(self, option))
         metrics = tuple(dict.fromkeys(self.metric or ()))
         where, pareto, sort = (tuple(each or ()) for each in (self.where, self.pareto, self.sort))
-        return Said(metrics, where, pareto, self.top, self.by, sort)
+        return Request(metrics, where, pareto, self.top, self.by, sort)
 
 
 NOTHING_ASKED = Asked()
@@ -108,15 +108,15 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
-    from costmodel.sweep.write import find_format
 
     require_values("--vary", vary)
     form = find_format(format, output)
     study = planned(
         specs,
         vary or (),
-        asked.said,
+        asked.request,
         setup=_setup(given),
         join=join,
         sample=_count(sample),
@@ -158,8 +158,8 @@ def _count(sample: str | None) -> int | None:
 def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
     """Evaluate, reduce and write a sweep; the figure, where one is drawn."""
     from costmodel.render.sweep import notes_of, render_table
+    from costmodel.render.sweep_files import write_file, write_text
     from costmodel.sweep.fields import fields_of
-    from costmodel.sweep.write import write_file, write_text
 
     _warn(study)
     figure = _figure(study, plot)

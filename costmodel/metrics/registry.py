@@ -29,6 +29,9 @@ OfNetwork = Callable[["Analysis"], PerLayer]
 Order = Literal["given", "best"]
 
 
+COLUMNS = ("params", "macs", "activations")
+"""The metrics that are columns where none are asked for."""
+
 SEARCHED = frozenset({"memory_peak_best"})
 """The metrics whose law is that of the values at which it is searched for; elsewhere a bound."""
 

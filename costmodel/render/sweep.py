@@ -12,20 +12,20 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.scenario import standing_notes
+from costmodel.render.sweep_files import Notes, shown
 from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
-from costmodel.sweep.frame import Chunk, length
-from costmodel.sweep.reduce import Tally
+from costmodel.sweep.reduce import Objective, Tally
+from costmodel.sweep.rows import Rows
 from costmodel.sweep.study import Case, Sweep
 from costmodel.sweep.vary import show_value
-from costmodel.sweep.write import Notes, shown
 
 MOST_ROWS = 50
 """How many rows a table shows where no other number is asked for."""
 
 
 def render_table(
-    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Chunk], notes: Notes
+    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Rows], notes: Notes
 ) -> str:
     """The first rows as a table, and how many more there are."""
     most = max(MOST_ROWS, sweep.query.top or 0)
@@ -34,10 +34,10 @@ def render_table(
     for chunk in chunks:
         wanted = max(most - count, 0)
         if wanted:
-            first = {name: chunk[name][:wanted] for name in chunk}
+            first = chunk.first(wanted)
             columns = [[shown(f, v) for v in f.values(first).tolist()] for f in fields]
             rows += map(list, zip(*columns, strict=True))
-        count += length(chunk)
+        count += chunk.count
     return drawn(lambda console: _draw(sweep, fields, rows, count, notes, console))
 
 
@@ -114,16 +114,21 @@ def points_note(sweep: Sweep) -> str:
         said = " and ".join(condition.text for condition in sweep.query.conditions)
         parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {said}")
     if sweep.query.pareto:
-        objectives = (f"{'largest' if o.largest else 'least'} {o.text}" for o in sweep.query.pareto)
+        objectives = (
+            f"{'largest' if o.largest else 'least'} {o.expression.text}" for o in sweep.query.pareto
+        )
         parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
-        kind = "largest" if sweep.query.by.largest else "least"
-        said = f"with the {kind} {sweep.query.by.text}"
-        parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
+        best = f"with the {_best(sweep.query.by)}"
+        parts.append(f"the {_so_many(tally.kept, f'{best} is', f'{best} are')} kept")
     if sweep.join and sweep.join.unused:
         lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
         parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
     return "; ".join(parts)
+
+
+def _best(objective: Objective) -> str:
+    return f"{'largest' if objective.largest else 'least'} {objective.expression.text}"
 
 
 def _invalid(tally: Tally) -> str:

@@ -13,7 +13,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.analysis.analysis import Analysis
-from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
+from costmodel.metrics.registry import COLUMNS, METRICS, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.network.receptive_field import End, end_of, ends_of
 from costmodel.rules.base import Shape, elements
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 LONGEST_LAW = 600
 """The most characters of a law that are read at a glance: a screen has no more."""
-
-COLUMNS = ("params", "macs", "activations")
-"""The metrics that are columns where none are asked for."""
 
 
 class Row(NamedTuple):

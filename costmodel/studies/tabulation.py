@@ -17,13 +17,13 @@ from archspec.quantities import BINARY, DECIMAL
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import METRICS, Metric, find_metric
+from costmodel.metrics.registry import COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
-from costmodel.studies.report import COLUMNS, NOTHING, Report, show_decimal
+from costmodel.studies.report import NOTHING, Report, show_decimal
 
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""

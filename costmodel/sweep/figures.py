@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.frame import Chunk, joined, length, taken
-from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Objective, Thinned
+from costmodel.sweep.rows import Rows, joined
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
@@ -180,7 +180,7 @@ class Figure:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.fields = {field.name: field for field in fields_of(sweep)}
-        self.parts: list[Chunk] = []
+        self.parts: list[Rows] = []
         self.count = 0
         self.of_front = len(sweep.query.pareto) > 1
         if self.of_front:
@@ -235,24 +235,24 @@ class Figure:
             for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
                 raise error
 
-    def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    def passing(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
         """The same chunks, kept for the figure.
 
         Raises:
             SpecError: they have too many rows.
         """
         for chunk in chunks:
-            self.count += length(chunk)
+            self.count += chunk.count
             if self.count > MAX_DRAWN:
                 raise SpecError(
                     f"more than {MAX_DRAWN:,} rows are too many to draw",
                     hint="take larger steps, or leave some out with --where",
                 )
-            self.parts.append(dict(chunk))
+            self.parts.append(chunk)
             yield chunk
 
     @property
-    def rows(self) -> Chunk:
+    def rows(self) -> Rows:
         """The rows that are drawn.
 
         Raises:
@@ -276,7 +276,7 @@ class Figure:
     def about(self) -> str:
         """The networks, and what is shown of them."""
         if self.of_front:
-            goals = (self.fields[goal.text].title for goal in self.sweep.query.pareto)
+            goals = (self.fields[goal.expression.text].title for goal in self.sweep.query.pareto)
             return f"{self.title[0]}: the front of {' and '.join(goals)}"
         over = " and ".join(symbol.name for symbol in self.symbols)
         measures = ", ".join(field.title for field in self.measures)
@@ -287,7 +287,7 @@ class Figure:
         variant, name = case.architecture.variant, case.architecture.header.name
         return f"{name}@{variant}" if variant and "variant" not in case.labels else name
 
-    def side(self, symbol: Field, rows: Chunk, *, whole: bool = False) -> Side:
+    def side(self, symbol: Field, rows: Rows, *, whole: bool = False) -> Side:
         """A symbol along a side; the whole of its axis, or what rows have of it."""
         declared = self.sweep.cases[0].space.declared.get(symbol.name)
         about = f" ({declared.doc})" if declared and declared.doc else ""
@@ -298,7 +298,7 @@ class Figure:
         is_log = _is_geometric(values) or span(values) > WIDE
         return Side(f"{symbol.name}{about}", values, is_log)
 
-    def lines_of(self, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
+    def lines_of(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
         """The rows of each line, with the line's name."""
         if not self.groups:
             yield "", rows
@@ -306,14 +306,14 @@ class Figure:
         names = list(zip(*(rows[name].tolist() for name in self.groups), strict=True))
         for name in dict.fromkeys(names):
             mine = np.array([each == name for each in names])
-            yield " ".join(filter(None, map(str, name))), taken(rows, mine)
+            yield " ".join(filter(None, map(str, name))), rows.taken(mine)
 
 
-def _floats(field: Field, rows: Chunk) -> Array:
+def _floats(field: Field, rows: Rows) -> Array:
     return np.array([float(value) for value in field.values(rows).tolist()])
 
 
-def scaled(field: Field, rows: Chunk) -> Scaled:
+def scaled(field: Field, rows: Rows) -> Scaled:
     """A column in the unit that leaves few digits."""
     numbers = _floats(field, rows)
     largest = float(np.abs(numbers).max())
@@ -351,7 +351,7 @@ def _is_geometric(values: Array) -> bool:
     return bool(np.ptp(factors) < 1e-9 < np.ptp(steps))
 
 
-def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
+def panels(figure: Figure, rows: Rows) -> tuple[Side, list[Panel]]:
     """A panel for each column, all over the same symbol.
 
     Raises:
@@ -373,13 +373,13 @@ def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
     return side._replace(is_log=is_log), found
 
 
-def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> Line:
+def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Line:
     x, y = _floats(symbol, rows), _floats(field, rows) / size
     order = np.argsort(x, kind="stable")
     return Line(name, x[order], y[order])
 
 
-def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
+def maps(figure: Figure, rows: Rows) -> list[Map | Cloud]:
     """A map for each column, blank where points were left out; of a sample, its points."""
     is_sampled = figure.sweep.seed is not None
     first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
@@ -431,14 +431,14 @@ def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
     return [step * i for i in range(first, first + most + 1) if least < step * i < largest]
 
 
-def among(figure: Figure, rows: Chunk) -> Among:
+def among(figure: Figure, rows: Rows) -> Among:
     """The front's first objectives, its points in the order of the first."""
     assert figure.sweep.behind is not None
     behind = joined(figure.sweep.behind.rows)
-    count = length(behind)
-    together = joined([{name: behind[name] for name in rows}, rows])
+    count = behind.count
+    together = joined([behind, rows])
     goals = figure.sweep.query.pareto[:3]
-    columns = [scaled(figure.fields[goal.text], together) for goal in goals]
+    columns = [scaled(figure.fields[goal.expression.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
     logs = (*by_factors(x, y), False)[: len(columns)]
@@ -448,7 +448,7 @@ def among(figure: Figure, rows: Chunk) -> Among:
         x[order],
         y[order],
         columns[2].numbers[order] if len(columns) > 2 else None,
-        _point_names(figure, taken(rows, order - count)),
+        _point_names(figure, rows.taken(order - count)),
     )
 
 
@@ -457,7 +457,7 @@ def _axis(column: Scaled, goal: Objective, is_log: bool) -> Axis:
     return Axis(f"{column.label}: {better} is better", is_log)
 
 
-def _point_names(figure: Figure, rows: Chunk) -> list[str]:
+def _point_names(figure: Figure, rows: Rows) -> list[str]:
     """What each point is: its labels and what varies."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
@@ -484,7 +484,7 @@ def spread(count: int) -> Iterator[int]:
         parts *= 2
 
 
-def bars(figure: Figure, rows: Chunk) -> tuple[list[str], Sequence[Scaled]]:
+def bars(figure: Figure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
     """The networks' names, and a number of each in every column."""
     names = [name for name, _ in figure.lines_of(rows)]
     return names, [scaled(field, rows) for field in figure.measures]

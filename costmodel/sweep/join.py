@@ -10,11 +10,11 @@ import numpy as np
 
 from archspec.errors import SpecError
 from archspec.files import cause_of
+from costmodel.algebra.operations import Array
 from costmodel.rules.formula import count_of
 from costmodel.scenario.settings import to_rational
-from costmodel.sweep.frame import Rows, column_of
-from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Tally
+from costmodel.sweep.rows import Rows, column_of
 from costmodel.sweep.vary import Value, show_value
 
 MAX_LINES = 5_000_000

@@ -20,11 +20,11 @@ from archspec.header import Header
 from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
-from archspec.trees import Value as Meaning
-from costmodel.sweep.columns import Column, read_column
-from costmodel.sweep.frame import column_of
-from costmodel.sweep.let_overrides import check_meaning
-from costmodel.sweep.memory import Array
+from archspec.trees import Value as Resolved
+from costmodel.algebra.operations import Array
+from costmodel.analysis.columns import Column, read_column
+from costmodel.sweep.let_overrides import check_override
+from costmodel.sweep.rows import column_of
 from costmodel.sweep.vary import (
     MAX_VALUES,
     TRUTHS,
@@ -217,7 +217,7 @@ def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> N
 def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
     if one.name in header.let:
         for value in one.values:
-            check_meaning(one.name, value, header)
+            check_override(one.name, value, header)
         return Axis(one.name, one.values)
     declared = header.symbols[one.name]
     if one.interval is not None:
@@ -268,7 +268,7 @@ def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
     return tuple(tidy((interval.first + i) * step) for i in range(count))
 
 
-def _links(trees: Mapping[str, Tree], known: Mapping[str, Meaning]) -> Iterator[tuple[str, Tree]]:
+def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator[tuple[str, Tree]]:
     """What each linked symbol is in the axes, those first that others hang on.
 
     Raises:
