@@ -30,7 +30,7 @@ from costmodel.analysis.columns import Column, nearest_floats, quotients, read_c
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.grid import ROWS, Block, Grid, Points
-from costmodel.sweep.links import Links, check_symbol, link_expressions, settled
+from costmodel.sweep.links import Links, link_expressions, settled
 from costmodel.sweep.rows import DENOMINATORS, EVERY, NO_ROWS, NUMERATORS, Rows, constant, joined
 
 Settings = Mapping[str, Any]
@@ -271,9 +271,6 @@ class Engine:
         """Return the compiled network, kept for further points of the same kind."""
         denominators = {name: column.denominator for name, column in columns.items()}
         analysis = self.analysis(settings)
-        for name, column in columns.items():
-            check_symbol(name, analysis)
-            column.check(name, analysis.graph.symbols[name])
         key = (*settings.items(), *denominators.items())
         if key not in self._compiled:
             decided = settled(settings, self.links).keys() & analysis.graph.fixed

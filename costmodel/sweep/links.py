@@ -5,7 +5,7 @@ from typing import Any
 
 from sympy import Expr
 
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Measure, Name, Number, Tree
@@ -49,7 +49,6 @@ def link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
     found: dict[str, Expr] = {}
     symbols = analysis.symbols
     for name, link in links.items():
-        check_symbol(name, analysis)
         known = {symbols[each]: expression for each, expression in found.items()}
         found[name] = _expression(name, link, analysis).xreplace(known)
     return found
@@ -69,15 +68,3 @@ def _expression(name: str, link: Tree, analysis: Analysis) -> Expr:
     except (ExpressionError, ValueError) as error:
         cause = getattr(error, "cause", str(error))
         raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
-
-
-def check_symbol(name: str, analysis: Analysis) -> None:
-    """Make sure that a symbol can be varied.
-
-    Raises:
-        SpecError: it is no free symbol.
-    """
-    if name in analysis.graph.fixed:
-        raise SpecError(f"'{name}' is set, so it cannot vary")
-    if name not in analysis.symbols:
-        raise SpecError(f"there is no symbol '{name}'", hint=did_you_mean(name, analysis.symbols))
