@@ -16,7 +16,7 @@ from archspec.expressions import parse
 from archspec.scope import Scope, resolve
 from archspec.trees import Name
 from costmodel import SpecError
-from costmodel.sweep.expressions import Expression
+from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows, column_of, rows_of
@@ -29,9 +29,9 @@ counts = st.integers(1, 10**30) | st.integers(2**53 - 9, 2**53 + 9) | st.integer
 fractions = st.fractions(min_value=Fraction(1, 10**9), max_value=10**12)
 
 
-def expression(text: str) -> Expression:
+def expression(text: str) -> ColumnExpression:
     names = {name: Name(name) for name in "xy"}
-    return Expression(text, resolve(parse(text), Scope(names, inexact=True)))
+    return ColumnExpression(text, resolve(parse(text), Scope(names, inexact=True)))
 
 
 def table(**columns: Sequence[Any]) -> Rows:

@@ -362,7 +362,7 @@ def test_set_and_varied() -> None:
         (Request(metrics=("mac",)), "unknown name 'mac'"),
         (Request(metrics=("macs,params",)), "expected an operator before ','"),
         (Request(metrics=("3",)), "speaks of no metric and of no symbol"),
-        (Request(where=("macs",)), "'macs': a number stands where a condition must stand"),
+        (Request(where=("macs",)), "--where macs: a number stands where a condition must stand"),
         (Request(where=("macs <= 3 +",)), "expected a number or a name at the end"),
         (Request(pareto=("macs:low",)), "'low' is no direction"),
         (Request(pareto=("macs", "macs:max")), "--pareto names 'macs' twice"),

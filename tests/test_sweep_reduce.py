@@ -17,7 +17,7 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Name
 from costmodel import SpecError
 from costmodel.sweep import reduce
-from costmodel.sweep.expressions import Expression
+from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.join import read_join
 from costmodel.sweep.query import Request
 from costmodel.sweep.reduce import Front, Objective, Tally, Thinned
@@ -30,8 +30,8 @@ MOBILENET = str(ROOT / "specs" / "mobilenetv2.yaml")
 Row = tuple[int, int, int]
 
 
-def expression(text: str, names: Sequence[str] = "abci") -> Expression:
-    return Expression(text, resolve(parse(text), Scope({name: Name(name) for name in names})))
+def expression(text: str, names: Sequence[str] = "abci") -> ColumnExpression:
+    return ColumnExpression(text, resolve(parse(text), Scope({name: Name(name) for name in names})))
 
 
 def parts_of(table: Sequence[Row], cuts: Iterable[int]) -> Iterator[Rows]:

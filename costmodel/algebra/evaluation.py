@@ -14,7 +14,7 @@ import numpy as np
 from archspec.expressions import ExpressionError
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.operations import OPERATIONS, Array, Bounds
-from costmodel.algebra.program import INPUTS, Node, Program
+from costmodel.algebra.program import INPUTS, IntegerProgram, ProgramNode
 
 if TYPE_CHECKING:
     from sympy import Expr, Symbol
@@ -34,7 +34,9 @@ class Tape:
         inputs: the nodes whose values `run` takes.
     """
 
-    def __init__(self, program: Program, outputs: Iterable[int], given: Iterable[int] = ()) -> None:
+    def __init__(
+        self, program: IntegerProgram, outputs: Iterable[int], given: Iterable[int] = ()
+    ) -> None:
         self.nodes = program.nodes
         self.outputs = tuple(dict.fromkeys(outputs))
         leaves = set(given)
@@ -113,7 +115,7 @@ class Tape:
         return {p: whole(np.asarray(values[p])) for p in self.outputs}
 
 
-def _bounds_of(node: Node, args: list[Bounds | None]) -> Bounds | None:
+def _bounds_of(node: ProgramNode, args: list[Bounds | None]) -> Bounds | None:
     if node.name == "opaque":
         return None
     if OPERATIONS[node.name].is_truth:

@@ -11,7 +11,7 @@ Bounds = tuple[int, int]
 """The least and the largest value."""
 
 
-class Operation(NamedTuple):
+class ArrayOperation(NamedTuple):
     """One operation of a program.
 
     Attributes:
@@ -49,18 +49,18 @@ def _extremum_bounds(choose: Callable[[int, int], int]) -> Callable[[Bounds, Bou
     return lambda a, b: (choose(a[0], b[0]), choose(a[1], b[1]))
 
 
-def _truth(number: Callable[..., Any], array: Callable[..., Any]) -> Operation:
-    return Operation(
+def _truth(number: Callable[..., Any], array: Callable[..., Any]) -> ArrayOperation:
+    return ArrayOperation(
         number, lambda *args: np.asarray(array(*args), bool), lambda *_: (0, 1), is_truth=True
     )
 
 
-OPERATIONS: Mapping[str, Operation] = {
-    "add": Operation(lambda a, b: a + b, np.add, _sum_bounds),
-    "mul": Operation(lambda a, b: a * b, np.multiply, _product_bounds),
-    "floor": Operation(lambda a, b: a // b, np.floor_divide, _floor_bounds),
-    "max": Operation(max, np.maximum, _extremum_bounds(max)),
-    "min": Operation(min, np.minimum, _extremum_bounds(min)),
+OPERATIONS: Mapping[str, ArrayOperation] = {
+    "add": ArrayOperation(lambda a, b: a + b, np.add, _sum_bounds),
+    "mul": ArrayOperation(lambda a, b: a * b, np.multiply, _product_bounds),
+    "floor": ArrayOperation(lambda a, b: a // b, np.floor_divide, _floor_bounds),
+    "max": ArrayOperation(max, np.maximum, _extremum_bounds(max)),
+    "min": ArrayOperation(min, np.minimum, _extremum_bounds(min)),
     "eq": _truth(lambda a, b: a == b, np.equal),
     "ne": _truth(lambda a, b: a != b, np.not_equal),
     "ge": _truth(lambda a, b: a >= b, np.greater_equal),

@@ -37,7 +37,7 @@ MAX_POWER = 64
 """The largest exponent that is multiplied out."""
 
 
-class Node(NamedTuple):
+class ProgramNode(NamedTuple):
     """One operation of a program.
 
     Attributes:
@@ -52,14 +52,14 @@ class Node(NamedTuple):
     value: object = None
 
 
-class Part(NamedTuple):
+class Ratio(NamedTuple):
     """A value as two nodes, ``numerator/denominator``, defined where that is not 0."""
 
     numerator: int
     denominator: int
 
 
-class Program:
+class IntegerProgram:
     """Nodes in an order in which they can be computed, each once.
 
     Args:
@@ -79,24 +79,24 @@ class Program:
     ) -> None:
         self.denominators = dict(denominators)
         self.values = dict(values)
-        self.nodes: list[Node] = []
+        self.nodes: list[ProgramNode] = []
         self.symbols: list[frozenset[str]] = []
         self.defined: dict[int, None] = {}
-        self._places: dict[Node, int] = {}
-        self._lowered: dict[Expr, Part] = {}
+        self._places: dict[ProgramNode, int] = {}
+        self._lowered: dict[Expr, Ratio] = {}
         self.one = self.const(1)
         self.zero = self.const(0)
 
     def const(self, value: int) -> int:
         """Return the node of a number."""
-        return self._place(Node("const", (), value))
+        return self._place(ProgramNode("const", (), value))
 
     def number(self, node: int) -> int | None:
         """Return the number that a node is, or None where it is computed."""
         found = self.nodes[node]
         return found.value if found.name == "const" else None  # type: ignore[return-value]
 
-    def _place(self, node: Node) -> int:
+    def _place(self, node: ProgramNode) -> int:
         if node not in self._places:
             self._places[node] = len(self.nodes)
             self.nodes.append(node)
@@ -106,7 +106,7 @@ class Program:
 
     def input(self, name: str, *, positive: bool = True) -> int:
         """Return the node of a named input."""
-        return self._place(Node("input" if positive else "column", (), name))
+        return self._place(ProgramNode("input" if positive else "column", (), name))
 
     def op(self, name: str, *args: int) -> int:
         """Return the node of an operation; of numbers, the number."""
@@ -114,7 +114,7 @@ class Program:
         known = [number for number in numbers if number is not None]
         if len(known) == len(args):
             return self.const(int(OPERATIONS[name].number(*known)))
-        return self._place(Node(name, args))
+        return self._place(ProgramNode(name, args))
 
     def add(self, *terms: int) -> int:
         """Return the node of a sum, all numbers added up."""
@@ -160,7 +160,7 @@ class Program:
         self.defined[self.op("ne", node, self.zero)] = None
         return self.add(node, self.op("eq", node, self.zero))
 
-    def lower(self, expression: Expr) -> Part:
+    def lower(self, expression: Expr) -> Ratio:
         """Return the nodes of an expression.
 
         Raises:
@@ -170,7 +170,7 @@ class Program:
             self._lowered[expression] = self._lower(expression)
         return self._lowered[expression]
 
-    def _lower(self, expression: Expr) -> Part:
+    def _lower(self, expression: Expr) -> Ratio:
         if isinstance(expression, Rational):
             return self.constant(plain(expression))
         if isinstance(expression, Symbol):
@@ -180,18 +180,18 @@ class Program:
                 return lower(self, expression)
         return self.opaque(expression)
 
-    def _symbol(self, symbol: Symbol) -> Part:
+    def _symbol(self, symbol: Symbol) -> Ratio:
         if symbol in self.values:
             return self.lower(self.values[symbol])
         if symbol not in self.denominators:
             raise SpecError(f"'{symbol.name}' has no value in this sweep")
-        return Part(self.input(symbol.name), self.const(self.denominators[symbol]))
+        return Ratio(self.input(symbol.name), self.const(self.denominators[symbol]))
 
-    def constant(self, value: arithmetic.Rational) -> Part:
+    def constant(self, value: arithmetic.Rational) -> Ratio:
         """Return the nodes of a rational number."""
-        return Part(self.const(value.numerator), self.const(value.denominator))
+        return Ratio(self.const(value.numerator), self.const(value.denominator))
 
-    def opaque(self, expression: Expr) -> Part:
+    def opaque(self, expression: Expr) -> Ratio:
         """Return nodes that are computed value by value, as of a root; undefined as ``1/0``."""
         expression = expression.xreplace(self.values)
         if isinstance(expression, Rational):
@@ -200,12 +200,14 @@ class Program:
         inputs = tuple(self.lower(s).numerator for s in symbols)
         denominators = tuple(self.denominators[s] for s in symbols)
         numerator, denominator = (
-            self._place(Node("opaque", inputs, (expression, tuple(symbols), denominators, part)))
+            self._place(
+                ProgramNode("opaque", inputs, (expression, tuple(symbols), denominators, part))
+            )
             for part in ("numerator", "denominator")
         )
-        return Part(numerator, self.divisor(denominator))
+        return Ratio(numerator, self.divisor(denominator))
 
-    def common(self, parts: Sequence[Part]) -> tuple[list[int], int]:
+    def common(self, parts: Sequence[Ratio]) -> tuple[list[int], int]:
         """Return the numerators of some values over one denominator, and that denominator."""
         below = dict.fromkeys(part.denominator for part in parts)
         numbers = [n for n in map(self.number, below) if n is not None]
@@ -221,54 +223,54 @@ class Program:
         rest = [other for other in others if other != denominator]
         return [self.const(shared if number is None else shared // number), *rest]
 
-    def _reduced(self, numerator: int, denominator: int) -> Part:
+    def _reduced(self, numerator: int, denominator: int) -> Ratio:
         """Return a quotient of two nodes; ``a/a = 1``, and numbers without their common factor."""
         a, b = self.number(numerator), self.number(denominator)
         if numerator == denominator:
-            return Part(self.one, self.one)
+            return Ratio(self.one, self.one)
         if a == 0:
-            return Part(self.zero, self.one)
+            return Ratio(self.zero, self.one)
         if a is not None and b:
             return self.constant(arithmetic.ratio(a, b))
-        return Part(numerator, denominator)
+        return Ratio(numerator, denominator)
 
-    def sum(self, parts: Sequence[Part]) -> Part:
+    def sum(self, parts: Sequence[Ratio]) -> Ratio:
         """Return ``Σ a/b``."""
         above, below = self.common(parts)
         return self._reduced(self.add(*above), below)
 
-    def product(self, parts: Sequence[Part]) -> Part:
+    def product(self, parts: Sequence[Ratio]) -> Ratio:
         """Return ``Π a / Π b``."""
         above, below = zip(*parts, strict=True)
         return self._reduced(self.mul(*above), self.mul(*below))
 
-    def negative(self, part: Part) -> Part:
+    def negative(self, part: Ratio) -> Ratio:
         """Return ``-a/b``."""
-        return Part(self.mul(part.numerator, self.const(-1)), part.denominator)
+        return Ratio(self.mul(part.numerator, self.const(-1)), part.denominator)
 
-    def quotient(self, left: Part, right: Part, *, positive: bool = False) -> Part:
+    def quotient(self, left: Ratio, right: Ratio, *, positive: bool = False) -> Ratio:
         """Return ``(a/b)/(c/d) = (a·d)/(b·c)``; ``positive`` says that ``c/d`` is known to be."""
         (a, b), (c, d) = left, right
         return self._reduced(self.mul(a, d), self.divisor(self.mul(b, c), positive=positive))
 
-    def floor(self, part: Part) -> Part:
+    def floor(self, part: Ratio) -> Ratio:
         """Return ``a//b``."""
         a, b = part
-        return Part(a if b == self.one else self.op("floor", a, b), self.one)
+        return Ratio(a if b == self.one else self.op("floor", a, b), self.one)
 
-    def raised(self, part: Part, exponent: int, *, positive: bool = False) -> Part:
+    def raised(self, part: Ratio, exponent: int, *, positive: bool = False) -> Ratio:
         """Return ``(a/b)**n``, or ``(b/a)**-n``; ``positive`` says that ``a/b`` is known to be."""
         above, below = part
         if exponent < 0:
             above, below = below, self.divisor(above, positive=positive)
-        return Part(self.power(above, abs(exponent)), self.power(below, abs(exponent)))
+        return Ratio(self.power(above, abs(exponent)), self.power(below, abs(exponent)))
 
-    def extremum(self, name: str, parts: Sequence[Part]) -> Part:
+    def extremum(self, name: str, parts: Sequence[Ratio]) -> Ratio:
         """Return the ``max`` or ``min`` of some values, over one denominator that is positive."""
         above, below = self.common([self.signed(part) for part in parts])
         return self._reduced(self.folded(name, above), below)
 
-    def rounded(self, part: Part, step: int) -> Part:
+    def rounded(self, part: Ratio, step: int) -> Ratio:
         """Return ``round_to(a/b, d)``, of a positive ``d``, as `archspec.arithmetic.round_to` does.
 
         That is ``r = max(d, (2a + d·b)//(2·d·b)·d)``, and d more where ``10·r·b < 9·a``, since
@@ -280,7 +282,7 @@ class Program:
         steps = self.op("floor", half, self.mul(two, step, b))
         found = self.op("max", step, self.mul(steps, step))
         low = self.op("lt", self.mul(found, b, self.const(10)), self.mul(a, self.const(9)))
-        return Part(self.add(found, self.mul(low, step)), self.one)
+        return Ratio(self.add(found, self.mul(low, step)), self.one)
 
     def condition(self, condition: Condition) -> int:
         """Return the node that says whether a condition holds."""
@@ -293,18 +295,18 @@ class Program:
             return self.compare("ge", self.lower(condition.expression), bound)
         return self.compare("eq", self.lower(condition.left), self.lower(condition.right))
 
-    def compare(self, name: str, left: Part, right: Part) -> int:
+    def compare(self, name: str, left: Ratio, right: Ratio) -> int:
         """Return the node of a comparison, cross-multiplied over positive denominators."""
         (a, b), (c, d) = map(self.signed, (left, right))
         if b == d:
             return self.op(name, a, c)
         return self.op(name, self.mul(a, d), self.mul(c, b))
 
-    def signed(self, part: Part) -> Part:
+    def signed(self, part: Ratio) -> Ratio:
         """Return a value over a positive denominator: ``a·b/b²`` where the sign is not known."""
         if self.is_positive(part.denominator):
             return part
-        return Part(
+        return Ratio(
             self.mul(part.numerator, part.denominator), self.mul(part.denominator, part.denominator)
         )
 
@@ -318,24 +320,24 @@ class Program:
         return name == "input"
 
 
-def _lowered(program: Program, expression: Expr) -> list[Part]:
+def _lowered(program: IntegerProgram, expression: Expr) -> list[Ratio]:
     return [program.lower(arg) for arg in expression.args]
 
 
-def _power(program: Program, expression: Expr) -> Part:
+def _power(program: IntegerProgram, expression: Expr) -> Ratio:
     base, exponent = expression.args
     if not (exponent.is_Integer and abs(int(exponent)) <= MAX_POWER):
         return program.opaque(expression)
     return program.raised(program.lower(base), int(exponent), positive=is_positive(base))
 
 
-def _quotient(program: Program, expression: Expr) -> Part:
+def _quotient(program: IntegerProgram, expression: Expr) -> Ratio:
     return program.quotient(
         *_lowered(program, expression), positive=is_positive(expression.args[1])
     )
 
 
-def _rounded(program: Program, expression: Expr) -> Part:
+def _rounded(program: IntegerProgram, expression: Expr) -> Ratio:
     part, by = _lowered(program, expression)
     if by.denominator != program.one:
         raise SpecError(f"{expression} rounds to a multiple that may be no integer")
@@ -343,7 +345,7 @@ def _rounded(program: Program, expression: Expr) -> Part:
     return program.rounded(part, program.divisor(by.numerator, positive=positive))
 
 
-_LOWER: dict[type, Callable[[Program, Expr], Part]] = {
+_LOWER: dict[type, Callable[[IntegerProgram, Expr], Ratio]] = {
     Add: lambda program, expression: program.sum(_lowered(program, expression)),
     Mul: lambda program, expression: program.product(_lowered(program, expression)),
     Pow: _power,

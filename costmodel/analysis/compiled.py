@@ -8,7 +8,7 @@ from sympy import Expr, Symbol
 
 from archspec.header import Symbol as Declared
 from costmodel.algebra.functions import Maximum, exact
-from costmodel.algebra.program import Part, Program
+from costmodel.algebra.program import IntegerProgram, Ratio
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import find_metric
 
@@ -27,10 +27,10 @@ class Compiled(NamedTuple):
         valid: all nodes that must be true: the conditions, and that every value exists.
     """
 
-    program: Program
+    program: IntegerProgram
     inputs: Mapping[str, int]
-    metrics: Mapping[str, Part]
-    links: Mapping[str, Part]
+    metrics: Mapping[str, Ratio]
+    links: Mapping[str, Ratio]
     conditions: tuple[int, ...]
     valid: tuple[int, ...]
 
@@ -55,7 +55,7 @@ def compiled(
     """
     symbols, declared = analysis.symbols, analysis.graph.symbols
     values = _values(analysis, denominators, links)
-    program = Program({symbols[name]: d for name, d in denominators.items()}, values)
+    program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
     inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
     parts = {name: program.signed(program.lower(_closed_form(analysis, name))) for name in metrics}
     linked = {name: program.signed(program.lower(symbols[name])) for name in links}
@@ -85,11 +85,11 @@ def _values(
     return values
 
 
-def _rules(program: Program, part: Part, declared: Declared) -> Iterator[int]:
+def _rules(program: IntegerProgram, part: Ratio, declared: Declared) -> Iterator[int]:
     """Yield what a linked symbol's value must keep: positive, in its range, a multiple."""
     step = (declared.multiple_of or 1) if declared.domain == "integer" else declared.multiple_of
     if not program.is_positive(part.numerator):
-        yield program.compare("gt", part, Part(program.zero, program.one))
+        yield program.compare("gt", part, Ratio(program.zero, program.one))
     for name, bound in (("ge", declared.min), ("le", declared.max)):
         if bound is not None:
             yield program.compare(name, part, program.constant(bound))

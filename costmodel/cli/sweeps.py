@@ -17,7 +17,7 @@ from costmodel.render.plots import Drawing
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from costmodel.sweep.figures import Figure
+    from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
     from costmodel.sweep.study import Setup, Sweep
 
@@ -206,14 +206,14 @@ def _tell(study: "Sweep", form: str, output: str | None) -> None:
         tell(f"points: {points_note(study)}")
 
 
-def _figure(study: "Sweep", plot: str | None) -> "Figure | None":
+def _figure(study: "Sweep", plot: str | None) -> "SweepFigure | None":
     if plot is None:
         return None
     from costmodel.render.plots import require_plot
-    from costmodel.sweep.figures import Figure
+    from costmodel.sweep.figures import SweepFigure
 
     require_plot(plot)
-    return Figure(study)
+    return SweepFigure(study)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from costmodel.render.table import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.study import Case, Sweep
+from costmodel.sweep.study import Sweep, SweptNetwork
 from costmodel.sweep.vary import show_value
 
 MOST_ROWS = 50
@@ -145,7 +145,7 @@ def _so_many(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def typical(case: Case) -> Analysis | None:
+def typical(case: SweptNetwork) -> Analysis | None:
     """An analysis that says what holds of all points, if one is to be had."""
     try:
         return case.typical

@@ -13,8 +13,6 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
 from costmodel.algebra.operations import Array
@@ -38,6 +36,9 @@ SUFFIXES = {
     ".tex": "latex",
 }
 """End of a path → the format that it stands for."""
+
+INT64, FLOAT64 = "int64", "float64"
+"""The types of columns whose numbers are written as they are."""
 
 FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex")
 
@@ -128,9 +129,9 @@ def write_file(
 
 def _texts(column: Array, show: Callable[[Any], str]) -> list[str]:
     """Return the texts of values, each object shown once; equal fractions are one object."""
-    if column.dtype == np.int64:
+    if column.dtype == INT64:
         return list(map(str, column.tolist()))
-    if column.dtype == np.float64:
+    if column.dtype == FLOAT64:
         return list(map(repr, column.tolist()))
     values = column.tolist()
     known = {id(value): value for value in values}
@@ -305,7 +306,7 @@ class _Parquet:
     def _overflows(self, name: str, column: Array) -> bool:
         import pyarrow as arrow
 
-        if self.types[name] != arrow.int64() or column.dtype == np.int64:
+        if self.types[name] != arrow.int64() or column.dtype == INT64:
             return False
         return any(value is not None and abs(value) >= 2**63 for value in column)
 
@@ -350,7 +351,7 @@ def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
     if kind == arrow.string():
         return _converted(column, kind, _whole_text)
     if column.dtype != object:
-        return arrow.array(np.ascontiguousarray(column)).cast(kind)
+        return arrow.array(column.copy()).cast(kind)
     return arrow.array(column.tolist(), kind)
 
 
@@ -360,12 +361,12 @@ def _converted(
     """Return what is made of values that are there, once of equal ones."""
     import pyarrow as arrow
 
-    places: dict[Any, int] = {}
-    keys = column.tolist() if column.dtype != object else list(map(id, column))
-    at = [places.setdefault(key, len(places)) for key in keys]
-    first = np.unique(at, return_index=True)[1]
-    values = [None if v is None else convert(v) for v in column[first].tolist()]
-    return arrow.array(values, kind).take(arrow.array(at))
+    values = column.tolist()
+    keys = list(map(id, values)) if column.dtype == object else values
+    known = dict(zip(keys, values, strict=True))
+    places = {key: place for place, key in enumerate(known)}
+    converted = [None if value is None else convert(value) for value in known.values()]
+    return arrow.array(converted, kind).take(arrow.array([places[key] for key in keys]))
 
 
 def _whole_text(value: Any) -> str:

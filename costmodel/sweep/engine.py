@@ -24,12 +24,12 @@ import numpy as np
 
 from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
-from costmodel.algebra.program import Part
+from costmodel.algebra.program import Ratio
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.columns import Column, nearest_floats, quotients, read_column
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import METRICS
-from costmodel.sweep.grid import ROWS, Block, Grid, Points
+from costmodel.sweep.grid import ROWS, Grid, Points, RowBlock
 from costmodel.sweep.links import Links, link_expressions, settled
 from costmodel.sweep.rows import DENOMINATORS, EVERY, NO_ROWS, NUMERATORS, Rows, constant, joined
 
@@ -280,11 +280,11 @@ class Engine:
             self._compiled[key] = found, Points(found, wanted(found))
         return self._compiled[key]
 
-    def _evaluated(self, found: Compiled, block: Block, settings: Settings) -> Evaluated:
+    def _evaluated(self, found: Compiled, block: RowBlock, settings: Settings) -> Evaluated:
         rows, valid = self._rows(found, block, settings), _valid(found, block)
         return Evaluated(block.rows, rows if valid.all() else rows.select(valid))
 
-    def _rows(self, found: Compiled, block: Block, settings: Settings) -> Rows:
+    def _rows(self, found: Compiled, block: RowBlock, settings: Settings) -> Rows:
         """Return all rows of a block: settings, symbols, what is linked, metrics."""
         decided = settled(settings, self.links)
         makers = {name: constant(value, block.rows) for name, value in decided.items()}
@@ -308,7 +308,7 @@ def _nothing(points: int) -> Evaluated:
     return Evaluated(points, NO_ROWS)
 
 
-def _valid(found: Compiled, block: Block) -> Array:
+def _valid(found: Compiled, block: RowBlock) -> Array:
     """Return where a block's points make a network."""
     valid = np.ones((), bool)
     for place in found.valid:
@@ -316,12 +316,12 @@ def _valid(found: Compiled, block: Block) -> Array:
     return np.broadcast_to(valid, block.shape).reshape(-1)
 
 
-def _quotients(block: Block, part: Part, rows: Any) -> Array:
+def _quotients(block: RowBlock, part: Ratio, rows: Any) -> Array:
     """Return a value at some rows as integers, or as fractions where one is none."""
     return quotients(*(block.node(place, rows) for place in part))
 
 
-def _nearest(block: Block, part: Part, rows: Any) -> Array:
+def _nearest(block: RowBlock, part: Ratio, rows: Any) -> Array:
     """Return the float64 nearest to a value at some rows."""
     return nearest_floats(*(block.node(place, rows) for place in part))
 

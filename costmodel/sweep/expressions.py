@@ -22,7 +22,7 @@ from archspec.scope import free_names
 from archspec.trees import Binary, Call, Name, Number, Tree, Truth, Unary, Value
 from costmodel.algebra.evaluation import Tape, bounds_in, whole
 from costmodel.algebra.operations import Array, Bounds
-from costmodel.algebra.program import Part, Program
+from costmodel.algebra.program import IntegerProgram, Ratio
 from costmodel.analysis.columns import MAX_EXACT_FLOAT, largest_of, nearest_floats, quotients
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows
 
@@ -49,16 +49,16 @@ NO_STEP = "round_to needs a positive integer divisor"
 class Root(NamedTuple):
     """A number whose square, with the number's sign, is a fraction."""
 
-    square: Part
+    square: Ratio
 
 
 class Logarithm(NamedTuple):
     """A number of which two to its power is a fraction."""
 
-    power: Part
+    power: Ratio
 
 
-Term = Part | Root | Logarithm
+Term = Ratio | Root | Logarithm
 
 
 class Numbers(NamedTuple):
@@ -90,7 +90,7 @@ class Numbers(NamedTuple):
         return nearest_floats(*self)
 
 
-class Expression(NamedTuple):
+class ColumnExpression(NamedTuple):
     """An expression of columns: its text as it was given, and its tree."""
 
     text: str
@@ -119,7 +119,7 @@ class Expression(NamedTuple):
             SpecError: a value does not exist.
         """
         kind, numbers = self._evaluated(rows, is_condition=False)
-        if kind is Part:
+        if kind is Ratio:
             return numbers.floats()
         if kind is Root and numbers.is_whole and largest_of(numbers.numerators) <= MAX_EXACT_FLOAT:
             return np.asarray(np.sign(numbers.numerators) * np.sqrt(abs(numbers.numerators)))
@@ -209,7 +209,7 @@ class _Program(NamedTuple):
     """A compiled expression.
 
     Attributes:
-        kind: `Part` of fractions; of a `Root` its signed square is computed, of a `Logarithm` what
+        kind: `Ratio` of fractions; of a `Root` its signed square is computed, of a `Logarithm` what
             it is of.
         tape: the nodes.
         names: input node → its name.
@@ -220,7 +220,7 @@ class _Program(NamedTuple):
     kind: type
     tape: Tape
     names: Mapping[int, str]
-    part: Part
+    part: Ratio
     required: Mapping[int, str]
 
     def run(self, inputs: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Numbers:
@@ -245,8 +245,8 @@ def _compiled(
     compiler = _Compiler(fractions, positive)
     program = compiler.program
     term: Term
-    term = Part(compiler.condition(tree), program.one) if is_condition else compiler.term(tree)
-    part = program.signed(term if isinstance(term, Part) else term[0])
+    term = Ratio(compiler.condition(tree), program.one) if is_condition else compiler.term(tree)
+    part = program.signed(term if isinstance(term, Ratio) else term[0])
     required = {**compiler.required, **dict.fromkeys(program.defined, NO_QUOTIENT)}
     tape = Tape(program, [*part, *required])
     names = {place: str(program.nodes[place].value) for place in tape.inputs}
@@ -264,7 +264,7 @@ class _Compiler:
     def __init__(self, fractions: frozenset[str], positive: frozenset[str]) -> None:
         self.fractions = fractions
         self.positive = positive
-        self.program = Program()
+        self.program = IntegerProgram()
         self.required: dict[int, str] = {}
 
     def term(self, tree: Value) -> Term:
@@ -298,11 +298,11 @@ class _Compiler:
                 return self._compared(RELATIONS[relation], self.term(left), self.term(right))
         raise ExpressionError("a number stands where a condition must stand")
 
-    def _column(self, name: str) -> Part:
+    def _column(self, name: str) -> Ratio:
         numerator = self.program.input(name, positive=name in self.positive)
         if name not in self.fractions:
-            return Part(numerator, self.program.one)
-        return Part(numerator, self.program.input(DENOMINATORS + name))
+            return Ratio(numerator, self.program.one)
+        return Ratio(numerator, self.program.input(DENOMINATORS + name))
 
     def _negative(self, term: Term) -> Term:
         match term:
@@ -322,36 +322,36 @@ class _Compiler:
 
     def product(self, left: Term, right: Term) -> Term:
         """Return a product, of roots by their signed squares."""
-        if isinstance(left, Part) and isinstance(right, Part):
+        if isinstance(left, Ratio) and isinstance(right, Ratio):
             return self.program.product([left, right])
         return Root(self.program.product([self._square(left), self._square(right)]))
 
     def quotient(self, left: Term, right: Term) -> Term:
         """Return a quotient, of roots by their signed squares."""
-        if isinstance(left, Part) and isinstance(right, Part):
+        if isinstance(left, Ratio) and isinstance(right, Ratio):
             return self.program.quotient(left, right)
         return Root(self.program.quotient(self._square(left), self._square(right)))
 
-    def floor(self, term: Term) -> Part:
+    def floor(self, term: Term) -> Ratio:
         """Return the largest integer that is not more than a fraction."""
         return self.program.floor(_exact(term))
 
-    def ceil(self, term: Term) -> Part:
+    def ceil(self, term: Term) -> Ratio:
         """Return the least integer that is not less than a fraction."""
         return self.program.negative(self.floor(self.program.negative(_exact(term))))
 
-    def floor_quotient(self, left: Term, right: Term) -> Part:
+    def floor_quotient(self, left: Term, right: Term) -> Ratio:
         """Return the floor of a quotient of fractions."""
         return self.floor(self.program.quotient(_exact(left), _exact(right)))
 
-    def remainder(self, left: Term, right: Term) -> Part:
+    def remainder(self, left: Term, right: Term) -> Ratio:
         """Return ``x - y·(x//y)``."""
         times = self.program.product([_exact(right), self.floor_quotient(left, right)])
         return self.program.sum([_exact(left), self.program.negative(times)])
 
-    def rounded(self, term: Term, step: Term) -> Part:
+    def rounded(self, term: Term, step: Term) -> Ratio:
         """Return `round_to` of a fraction; the step must be a positive integer in every row."""
-        if not (isinstance(step, Part) and step.denominator == self.program.one):
+        if not (isinstance(step, Ratio) and step.denominator == self.program.one):
             raise ExpressionError(NO_STEP)
         self._require(self.program.op("gt", step.numerator, self.program.zero), NO_STEP)
         least = self.program.op("max", step.numerator, self.program.one)
@@ -359,7 +359,7 @@ class _Compiler:
 
     def extremum(self, name: str, terms: tuple[Term, ...]) -> Term:
         """Return the largest or the least of some numbers of one sort."""
-        if all(isinstance(term, Part) for term in terms):
+        if all(isinstance(term, Ratio) for term in terms):
             return self.program.extremum(name, [_exact(term) for term in terms])
         if all(isinstance(term, Logarithm) for term in terms):
             powers = [term.power for term in terms if isinstance(term, Logarithm)]
@@ -393,12 +393,12 @@ class _Compiler:
     def _require(self, node: int, cause: str) -> None:
         self.required.setdefault(node, cause)
 
-    def _number(self, part: Part) -> arithmetic.Rational | None:
+    def _number(self, part: Ratio) -> arithmetic.Rational | None:
         """Return the number that a value is in all rows, or None where it is of columns."""
         over, under = map(self.program.number, part)
         return None if over is None or not under else arithmetic.ratio(over, under)
 
-    def _square(self, term: Term) -> Part:
+    def _square(self, term: Term) -> Ratio:
         """Return a number's square with the number's sign."""
         if isinstance(term, Root):
             return term.square
@@ -423,18 +423,18 @@ class _Compiler:
 
     def _compared(self, relation: str, left: Term, right: Term) -> int:
         """Return where a relation holds, by what monotone functions are of."""
-        if isinstance(left, Part) and isinstance(right, Part):
+        if isinstance(left, Ratio) and isinstance(right, Ratio):
             return self.program.compare(relation, left, right)
         if isinstance(left, Logarithm) and isinstance(right, Logarithm):
             return self.program.compare(relation, left.power, right.power)
-        if isinstance(left, Logarithm) and isinstance(right, Part):
+        if isinstance(left, Logarithm) and isinstance(right, Ratio):
             return self.program.compare(relation, *self._as_powers(left, right))
-        if isinstance(right, Logarithm) and isinstance(left, Part):
+        if isinstance(right, Logarithm) and isinstance(left, Ratio):
             powers = self._as_powers(right, left)
             return self.program.compare(relation, *reversed(powers))
         return self.program.compare(relation, self._square(left), self._square(right))
 
-    def _as_powers(self, left: Logarithm, right: Part) -> tuple[Part, Part]:
+    def _as_powers(self, left: Logarithm, right: Ratio) -> tuple[Ratio, Ratio]:
         """Return ``x**q`` and ``2**p`` for ``log2(x)`` and ``p/q``."""
         number = self._number(right)
         if number is None or number.denominator > MAX_DEGREE or abs(number.numerator) > MAX_BITS:
@@ -446,13 +446,13 @@ class _Compiler:
         return self.program.raised(left.power, number.denominator), self.program.constant(power)
 
 
-def _exact(term: Term) -> Part:
+def _exact(term: Term) -> Ratio:
     """Return a term that is a fraction.
 
     Raises:
         ExpressionError: it is a root or a logarithm.
     """
-    if isinstance(term, Part):
+    if isinstance(term, Ratio):
         return term
     kind = "root" if isinstance(term, Root) else "logarithm"
     raise ExpressionError(

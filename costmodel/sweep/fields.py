@@ -11,7 +11,7 @@ from archspec.scope import free_names
 from archspec.trees import Name, Value
 from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
-from costmodel.sweep.expressions import Expression, is_whole
+from costmodel.sweep.expressions import ColumnExpression, is_whole
 from costmodel.sweep.rows import Rows
 from costmodel.sweep.space import RESOLUTION
 from costmodel.sweep.study import Sweep
@@ -59,7 +59,7 @@ class Field(NamedTuple):
             return rows[self.name]
         if isinstance(self.tree, Name) and _is_none(rows[self.tree.id]):
             return rows[self.tree.id]
-        expression = Expression(self.name, self.tree)
+        expression = ColumnExpression(self.name, self.tree)
         if self.kind != "float":
             return expression.exact(rows)
         found = expression.floats(rows)
@@ -138,7 +138,7 @@ def _counts(sweep: Sweep, metric: str) -> bool:
     return all(case.counts(metric) for case in sweep.cases)
 
 
-def _requested(sweep: Sweep, column: Expression, joined: Mapping[str, Array]) -> Field:
+def _requested(sweep: Sweep, column: ColumnExpression, joined: Mapping[str, Array]) -> Field:
     tree = column.tree
     metric = METRICS.get(tree.id) if isinstance(tree, Name) else None
     if metric is not None and metric.quantity is not None:

@@ -68,7 +68,7 @@ class Scaled(NamedTuple):
         return span(self.numbers) > WIDE
 
 
-class Side(NamedTuple):
+class PlotSide(NamedTuple):
     """A symbol along a side of a figure.
 
     Attributes:
@@ -82,7 +82,7 @@ class Side(NamedTuple):
     is_log: bool
 
 
-class Line(NamedTuple):
+class Curve(NamedTuple):
     """A line: its name, and its points in order."""
 
     name: str
@@ -94,7 +94,7 @@ class Panel(NamedTuple):
     """Lines of one column: the column, the lines, whether it goes by factors."""
 
     column: Scaled
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     is_log: bool
 
 
@@ -111,7 +111,7 @@ class Map(NamedTuple):
     """
 
     label: str
-    sides: tuple[Side, Side]
+    sides: tuple[PlotSide, PlotSide]
     table: Any
     edges: tuple[Array, Array]
     levels: list[float]
@@ -131,14 +131,14 @@ class Cloud(NamedTuple):
     """
 
     label: str
-    sides: tuple[Side, Side]
+    sides: tuple[PlotSide, PlotSide]
     x: Array
     y: Array
     numbers: Array
     is_wide: bool
 
 
-class Axis(NamedTuple):
+class FrontAxis(NamedTuple):
     """An objective along a side of a front: what it is, and whether it goes by factors."""
 
     label: str
@@ -157,7 +157,7 @@ class Among(NamedTuple):
         names: what each of its points is.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[FrontAxis, ...]
     behind: tuple[Array, Array]
     x: Array
     y: Array
@@ -170,7 +170,7 @@ class Among(NamedTuple):
         return list(zip(self.x.tolist(), self.y.tolist(), strict=True))
 
 
-class Figure:
+class SweepFigure:
     """A figure of a sweep: it looks at the rows as they pass.
 
     Raises:
@@ -287,7 +287,7 @@ class Figure:
         variant, name = case.architecture.variant, case.architecture.header.name
         return f"{name}@{variant}" if variant and "variant" not in case.labels else name
 
-    def side(self, symbol: Field, rows: Rows, *, whole: bool = False) -> Side:
+    def side(self, symbol: Field, rows: Rows, *, whole: bool = False) -> PlotSide:
         """A symbol along a side; the whole of its axis, or what rows have of it."""
         declared = self.sweep.cases[0].space.declared.get(symbol.name)
         about = f" ({declared.doc})" if declared and declared.doc else ""
@@ -296,7 +296,7 @@ class Figure:
         swept = [float(value) for axis in axes for value in axis.values] if whole else []
         values = np.unique([*_floats(symbol, rows), *swept])
         is_log = _is_geometric(values) or span(values) > WIDE
-        return Side(f"{symbol.name}{about}", values, is_log)
+        return PlotSide(f"{symbol.name}{about}", values, is_log)
 
     def lines_of(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
         """The rows of each line, with the line's name."""
@@ -351,7 +351,7 @@ def _is_geometric(values: Array) -> bool:
     return bool(np.ptp(factors) < 1e-9 < np.ptp(steps))
 
 
-def panels(figure: Figure, rows: Rows) -> tuple[Side, list[Panel]]:
+def panels(figure: SweepFigure, rows: Rows) -> tuple[PlotSide, list[Panel]]:
     """A panel for each column, all over the same symbol.
 
     Raises:
@@ -373,13 +373,13 @@ def panels(figure: Figure, rows: Rows) -> tuple[Side, list[Panel]]:
     return side._replace(is_log=is_log), found
 
 
-def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Line:
+def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Curve:
     x, y = _floats(symbol, rows), _floats(field, rows) / size
     order = np.argsort(x, kind="stable")
-    return Line(name, x[order], y[order])
+    return Curve(name, x[order], y[order])
 
 
-def maps(figure: Figure, rows: Rows) -> list[Map | Cloud]:
+def maps(figure: SweepFigure, rows: Rows) -> list[Map | Cloud]:
     """A map for each column, blank where points were left out; of a sample, its points."""
     is_sampled = figure.sweep.seed is not None
     first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
@@ -391,7 +391,7 @@ def maps(figure: Figure, rows: Rows) -> list[Map | Cloud]:
     return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
 
 
-def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
+def _map(column: Scaled, sides: tuple[PlotSide, PlotSide], x: Array, y: Array) -> Map:
     table = np.full((len(sides[1].values), len(sides[0].values)), np.nan)
     table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
     levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
@@ -400,7 +400,7 @@ def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
     return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
 
 
-def _edges(side: Side) -> Array:
+def _edges(side: PlotSide) -> Array:
     """The ends of cells around a side's values: half-way in steps, or in factors."""
     values = side.values
     if len(values) == 1:
@@ -431,7 +431,7 @@ def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
     return [step * i for i in range(first, first + most + 1) if least < step * i < largest]
 
 
-def among(figure: Figure, rows: Rows) -> Among:
+def among(figure: SweepFigure, rows: Rows) -> Among:
     """The front's first objectives, its points in the order of the first."""
     assert figure.sweep.behind is not None
     behind = joined(figure.sweep.behind.rows)
@@ -452,12 +452,12 @@ def among(figure: Figure, rows: Rows) -> Among:
     )
 
 
-def _axis(column: Scaled, goal: Objective, is_log: bool) -> Axis:
+def _axis(column: Scaled, goal: Objective, is_log: bool) -> FrontAxis:
     better = "more" if goal.largest else "less"
-    return Axis(f"{column.label}: {better} is better", is_log)
+    return FrontAxis(f"{column.label}: {better} is better", is_log)
 
 
-def _point_names(figure: Figure, rows: Rows) -> list[str]:
+def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
     """What each point is: its labels and what varies."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
@@ -484,7 +484,7 @@ def spread(count: int) -> Iterator[int]:
         parts *= 2
 
 
-def bars(figure: Figure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
+def bars(figure: SweepFigure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
     """The networks' names, and a number of each in every column."""
     names = [name for name, _ in figure.lines_of(rows)]
     return names, [scaled(field, rows) for field in figure.measures]

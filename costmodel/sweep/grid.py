@@ -13,7 +13,7 @@ import numpy as np
 
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.operations import Array
-from costmodel.algebra.program import Program
+from costmodel.algebra.program import IntegerProgram
 from costmodel.analysis.columns import Column
 from costmodel.analysis.compiled import Compiled
 from costmodel.sweep.rows import EVERY
@@ -28,7 +28,7 @@ MAX_SIDE = 2**16
 """Points of the first axes whose nodes are kept at once."""
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Some rows; their values are made in full only where they are read.
 
     Attributes:
@@ -72,17 +72,17 @@ class Points:
         self.inputs = found.inputs
         self.tape = Tape(found.program, wanted)
 
-    def blocks(self, columns: Mapping[str, Column], count: int) -> Iterator[Block]:
+    def blocks(self, columns: Mapping[str, Column], count: int) -> Iterator[RowBlock]:
         """Yield the rows of columns of one length, in order."""
         bounds = {self.inputs[name]: column.bounds for name, column in columns.items()}
         for start in range(0, count, ROWS):
             stop = min(start + ROWS, count)
             symbols = {name: column[start:stop] for name, column in columns.items()}
             given = {self.inputs[name]: column.numerators for name, column in symbols.items()}
-            yield Block((stop - start,), symbols, self.tape.run(given, bounds))
+            yield RowBlock((stop - start,), symbols, self.tape.run(given, bounds))
 
 
-class Side(NamedTuple):
+class GridSide(NamedTuple):
     """Points of some axes: the axes' values, and the nodes of these axes alone.
 
     Attributes:
@@ -93,15 +93,15 @@ class Side(NamedTuple):
     symbols: Mapping[str, Column]
     nodes: Mapping[int, Array]
 
-    def cut(self, rows: Any) -> "Side":
+    def cut(self, rows: Any) -> "GridSide":
         """Return some of the points, as a row or a column of a block."""
-        return Side(
+        return GridSide(
             {name: column[rows] for name, column in self.symbols.items()},
             {p: a[rows] for p, a in self.nodes.items()},
         )
 
 
-class Axes:
+class GridAxes:
     """Some axes of a grid, and the nodes of these axes alone.
 
     Args:
@@ -121,13 +121,13 @@ class Axes:
         self.given = {found.inputs[name]: column.bounds for name, column in columns.items()}
         self.bounds = self.tape.bounds(self.given)
 
-    def side(self, first: int, last: int) -> Side:
+    def side(self, first: int, last: int) -> GridSide:
         """Return some points, in grid order."""
         places = np.unravel_index(np.arange(first, last), self.lengths) if self.lengths else ()
         columns = zip(self.columns.items(), places, strict=True)
         symbols = {name: column[rows] for (name, column), rows in columns}
         given = {self.inputs[name]: column.numerators for name, column in symbols.items()}
-        return Side(symbols, self.tape.run(given, self.given))
+        return GridSide(symbols, self.tape.run(given, self.given))
 
 
 class Grid:
@@ -146,13 +146,13 @@ class Grid:
         sides = [columns.keys() - last, set(last)]
         taken = _frontier(found.program, wanted, sides)
         self.left, self.right = (
-            Axes({n: c for n, c in columns.items() if n in names}, found, taken[i])
+            GridAxes({n: c for n, c in columns.items() if n in names}, found, taken[i])
             for i, names in enumerate(sides)
         )
         self.tape = Tape(found.program, wanted, {*taken[0], *taken[1]})
         self.bounds = {**self.left.bounds, **self.right.bounds}
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """Yield all rows, in grid order."""
         right = self.right.side(0, self.right.points)
         width = min(self.right.points, ROWS)
@@ -166,7 +166,7 @@ class Grid:
                     row = right.cut(np.s_[None, j : min(j + width, self.right.points)])
                     shape = min(height, lines - i), min(width, self.right.points - j)
                     nodes = self.tape.run({**column.nodes, **row.nodes}, self.bounds)
-                    yield Block(shape, {**column.symbols, **row.symbols}, nodes)
+                    yield RowBlock(shape, {**column.symbols, **row.symbols}, nodes)
 
 
 def _last_axes(columns: Mapping[str, Column]) -> list[str]:
@@ -182,7 +182,7 @@ def _last_axes(columns: Mapping[str, Column]) -> list[str]:
 
 
 def _frontier(
-    program: Program, wanted: Sequence[int], sides: Sequence[Set[str]]
+    program: IntegerProgram, wanted: Sequence[int], sides: Sequence[Set[str]]
 ) -> list[list[int]]:
     """Return, for each side, the largest nodes of its symbols alone that others are made of."""
     found: list[list[int]] = [[] for _ in sides]

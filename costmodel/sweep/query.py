@@ -9,7 +9,7 @@ from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Value
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.metrics.registry import COLUMNS, METRICS
-from costmodel.sweep.expressions import Expression
+from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.reduce import Objective
 
 
@@ -25,15 +25,15 @@ class Query(NamedTuple):
         sort: in which order they are shown; each decides where those before leave rows equal.
     """
 
-    columns: tuple[Expression, ...]
-    conditions: tuple[Expression, ...] = ()
+    columns: tuple[ColumnExpression, ...]
+    conditions: tuple[ColumnExpression, ...] = ()
     pareto: tuple[Objective, ...] = ()
     top: int | None = None
     by: Objective | None = None
     sort: tuple[Objective, ...] = ()
 
     @property
-    def every(self) -> tuple[Expression, ...]:
+    def every(self) -> tuple[ColumnExpression, ...]:
         """All that is shown, compared or ordered by."""
         goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
         return (*self.columns, *self.conditions, *(goal.expression for goal in goals))
@@ -94,13 +94,13 @@ def read_query(
     columns = [_number("--metric", text, known) for text in request.metrics]
     goals = [each.expression for each in (*pareto, best, *sort) if each is not None]
     if not (columns or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
-        columns = [Expression(name, Name(name)) for name in COLUMNS]
+        columns = [ColumnExpression(name, Name(name)) for name in COLUMNS]
     shown = {column.text: column for column in (*columns, *goals)}
     kept = tuple(column for column in shown.values() if not _is_there(column, there))
     return Query(kept, conditions, pareto, top, best, sort)
 
 
-def _is_there(column: Expression, there: Collection[str]) -> bool:
+def _is_there(column: ColumnExpression, there: Collection[str]) -> bool:
     return isinstance(column.tree, Name) and column.tree.id in there
 
 
@@ -127,7 +127,7 @@ def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
     return Objective(_number(option, name, known), DIRECTIONS[direction])
 
 
-def _number(option: str, text: str, known: Mapping[str, Value]) -> Expression:
+def _number(option: str, text: str, known: Mapping[str, Value]) -> ColumnExpression:
     found = _expression(option, text, known)
     if not free_names(found.tree):
         raise SpecError(f"{option} {text}: this speaks of no metric and of no symbol")
@@ -136,14 +136,16 @@ def _number(option: str, text: str, known: Mapping[str, Value]) -> Expression:
 
 def _expression(
     option: str, text: str, known: Mapping[str, Value], *, is_condition: bool = False
-) -> Expression:
+) -> ColumnExpression:
     try:
-        tree = resolve(parse(text), Scope(known, inexact=True))
-        found = Expression(text, tree)
-        found.check(is_condition=is_condition)
+        found = ColumnExpression(text, resolve(parse(text), Scope(known, inexact=True)))
     except ExpressionError as error:
         hint = error.hint or _hint(text, known)
         raise SpecError(f"{option} {text}: {error.cause}", hint=hint) from None
+    try:
+        found.check(is_condition=is_condition)
+    except ExpressionError as error:
+        raise SpecError(f"{option} {text}: {error.cause}", hint=error.hint) from None
     return found
 
 

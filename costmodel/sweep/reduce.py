@@ -14,7 +14,7 @@ from archspec.errors import SpecError
 from archspec.scope import conjuncts
 from costmodel.algebra.operations import Array
 from costmodel.analysis.columns import MAX_EXACT_FLOAT, largest_of
-from costmodel.sweep.expressions import Expression, Numbers
+from costmodel.sweep.expressions import ColumnExpression, Numbers
 from costmodel.sweep.rows import NO_ROWS, Rows, joined
 
 MAX_KEPT = 10_000_000
@@ -38,7 +38,7 @@ class Objective(NamedTuple):
         largest: True where more is better.
     """
 
-    expression: Expression
+    expression: ColumnExpression
     largest: bool = False
 
     def keys(self, rows: Rows) -> Numbers:
@@ -95,9 +95,13 @@ class Thinned:
             self.rows = [rows.taken(np.arange(0, rows.count, 2))]
 
 
-def where(chunks: Iterable[Rows], conditions: Sequence[Expression], tally: Tally) -> Iterator[Rows]:
+def where(
+    chunks: Iterable[Rows], conditions: Sequence[ColumnExpression], tally: Tally
+) -> Iterator[Rows]:
     """Yield the rows that keep all conditions; of ``and`` the second part asks what is left."""
-    parts = [Expression(each.text, part) for each in conditions for part in conjuncts(each.tree)]
+    parts = [
+        ColumnExpression(each.text, part) for each in conditions for part in conjuncts(each.tree)
+    ]
     for chunk in chunks:
         rows = chunk
         for condition in parts:

@@ -47,7 +47,7 @@ RESOLUTION = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True)
-class Axis:
+class SweptAxis:
     """A name and the values that it takes.
 
     Attributes:
@@ -111,7 +111,7 @@ class Space:
         seed: of the sample.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[SweptAxis, ...]
     links: Mapping[str, Tree]
     declared: Mapping[str, Declared]
     sample: int | None = None
@@ -214,17 +214,17 @@ def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> N
         )
 
 
-def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
+def _axis(one: Varied, header: Header, is_sample: bool) -> SweptAxis:
     if one.name in header.let:
         for value in one.values:
             check_override(one.name, value, header)
-        return Axis(one.name, one.values)
+        return SweptAxis(one.name, one.values)
     declared = header.symbols[one.name]
     if one.interval is not None:
         return _interval_axis(one.name, one.interval, declared, is_sample)
     for value in one.values:
         _check_value(one.name, value, declared)
-    return Axis(one.name, one.values)
+    return SweptAxis(one.name, one.values)
 
 
 def _check_value(name: str, value: Value, declared: Declared) -> None:
@@ -236,7 +236,7 @@ def _check_value(name: str, value: Value, declared: Declared) -> None:
         raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
-def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> Axis:
+def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> SweptAxis:
     said = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
@@ -251,7 +251,9 @@ def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample:
         raise SpecError(f"--vary {said}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
         _check_value(name, tidy(Fraction(end * step)), declared)
-    return Axis(name, (), found, step) if is_sample else Axis(name, _all(said, found, step))
+    return (
+        SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(said, found, step))
+    )
 
 
 def _in_steps(interval: Interval, step: Rational) -> Interval:

@@ -61,7 +61,7 @@ NOTHING_SAID = Setup()
 
 
 @dataclass(frozen=True)
-class Case:
+class SweptNetwork:
     """One network of a sweep.
 
     Attributes:
@@ -201,7 +201,7 @@ class Sweep:
         behind: some rows before a front was taken, for its plot.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[SweptNetwork, ...]
     query: Query
     varied: tuple[Varied, ...]
     join: Join | None = None
@@ -270,7 +270,7 @@ def sweep(
     sample: int | None = None,
     seed: int = 0,
 ) -> Sweep:
-    """A sweep of some specs: ``sweep(["specs/mobilenetv2.yaml"], ["h=96,128,160", "w=h"])``.
+    """Return a sweep, as ``sweep(["specs/mobilenetv2.yaml"], ["h=96,128,160", "w=h"])``.
 
     Args:
         specs: paths of specs, ``PATH@VARIANT``, or ``PATH@*`` for all variants.
@@ -295,12 +295,10 @@ def sweep(
     names = tuple(one.name for one in varied)
     query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
-    cases: list[Case] = []
-    for label, (_, architecture) in zip(labels, found, strict=True):
-        space = read_space(
-            varied, architecture.header, setup.given_to(architecture.header), sample, seed
-        )
-        cases.append(_case(label, architecture, space, setup, names, query))
+    cases: list[SweptNetwork] = []
+    for label, (_, each) in zip(labels, found, strict=True):
+        space = read_space(varied, each.header, setup.given_to(each.header), sample, seed)
+        cases.append(_case(label, each, space, setup, names, query))
     return Sweep(tuple(cases), query, varied, read)
 
 
@@ -311,17 +309,17 @@ def _case(
     setup: Setup,
     names: tuple[str, ...],
     query: Query,
-) -> Case:
+) -> SweptNetwork:
     """One network of a sweep, the symbols that it does not vary at their values."""
     known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
     searched = not SEARCHED.isdisjoint(query.metrics)
-    case = Case(label, architecture, space, fixed, setup, names, searched)
+    case = SweptNetwork(label, architecture, space, fixed, setup, names, searched)
     _require_numbers(query, case)
     return case
 
 
-def _require_numbers(query: Query, case: Case) -> None:
+def _require_numbers(query: Query, case: SweptNetwork) -> None:
     """Make sure that a network has the metrics that are more than shown.
 
     Raises:
