@@ -68,7 +68,7 @@ def test_every_row_is_a_single_analysis(spec: str, vary: list[str]) -> None:
 
 def grid(study: Sweep) -> Iterator[dict[str, Rational]]:
     """The points of a grid, links by Python."""
-    links = {one.name: one.said.partition("=")[2] for one in study.varied if one.link is not None}
+    links = {one.name: one.text.partition("=")[2] for one in study.varied if one.link is not None}
     axes = study.cases[0].space.axes
     for values in product(*(axis.values for axis in axes)):
         point: dict[str, Any] = dict(zip((axis.name for axis in axes), values, strict=True))

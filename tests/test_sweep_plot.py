@@ -34,7 +34,7 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
     def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
         options = {name: said.pop(name) for name in ("join", "sample") if name in said}
         study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Request(**said), **options)
-        drawing = figures.Figure(study)
+        drawing = figures.SweepFigure(study)
         for _ in drawing.passing(study.rows()):
             pass
         sweep_plot.draw(drawing, str(tmp_path / "figure.png"))

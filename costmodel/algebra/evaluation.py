@@ -32,12 +32,13 @@ class Tape:
 
     Attributes:
         inputs: the nodes whose values `run` takes.
+        outputs: the nodes whose values it returns.
     """
 
     def __init__(
         self, program: IntegerProgram, outputs: Iterable[int], given: Iterable[int] = ()
     ) -> None:
-        self.nodes = program.nodes
+        self._nodes = program.nodes
         self.outputs = tuple(dict.fromkeys(outputs))
         leaves = set(given)
         needed: set[int] = set()
@@ -46,13 +47,13 @@ class Tape:
             place = stack.pop()
             if place not in needed:
                 needed.add(place)
-                stack.extend(() if place in leaves else self.nodes[place].args)
+                stack.extend(() if place in leaves else self._nodes[place].args)
         order = sorted(needed)
-        self.inputs = tuple(p for p in order if p in leaves or self.nodes[p].name in INPUTS)
+        self.inputs = tuple(p for p in order if p in leaves or self._nodes[p].name in INPUTS)
         outside = set(self.inputs)
-        self.order = tuple(p for p in order if p not in outside and self.nodes[p].name != "const")
-        self.consts: dict[int, Any] = {
-            p: self.nodes[p].value for p in order if self.nodes[p].name == "const"
+        self._order = tuple(p for p in order if p not in outside and self._nodes[p].name != "const")
+        self._consts: dict[int, Any] = {
+            p: self._nodes[p].value for p in order if self._nodes[p].name == "const"
         }
         self._dead = self._last_uses()
         self._fits: dict[tuple[Bounds | None, ...], frozenset[int]] = {}
@@ -60,19 +61,19 @@ class Tape:
     def _last_uses(self) -> dict[int, list[int]]:
         """Return step → the nodes that no later step needs."""
         last: dict[int, int] = {}
-        for place in self.order:
-            last.update(dict.fromkeys(self.nodes[place].args, place))
+        for place in self._order:
+            last.update(dict.fromkeys(self._nodes[place].args, place))
         dead: dict[int, list[int]] = {}
-        for place in last.keys() - {*self.outputs, *self.consts}:
+        for place in last.keys() - {*self.outputs, *self._consts}:
             dead.setdefault(last[place], []).append(place)
         return dead
 
     def bounds(self, given: Mapping[int, Bounds | None]) -> dict[int, Bounds | None]:
         """Return the bounds of every node for bounds of the inputs; None where they are unknown."""
         known: dict[int, Bounds | None] = {p: given[p] for p in self.inputs}
-        known.update({p: (n, n) for p, n in self.consts.items()})
-        for place in self.order:
-            node = self.nodes[place]
+        known.update({p: (n, n) for p, n in self._consts.items()})
+        for place in self._order:
+            node = self._nodes[place]
             known[place] = _bounds_of(node, [known[arg] for arg in node.args])
         return known
 
@@ -81,9 +82,9 @@ class Tape:
         key = tuple(given[p] for p in self.inputs)
         if key not in self._fits:
             known = self.bounds(given)
-            found = {p for p in (*self.inputs, *self.consts) if _is_small(known[p])}
-            for place in self.order:
-                if found.issuperset(self.nodes[place].args) and _is_small(known[place]):
+            found = {p for p in (*self.inputs, *self._consts) if _is_small(known[p])}
+            for place in self._order:
+                if found.issuperset(self._nodes[place].args) and _is_small(known[place]):
                     found.add(place)
             self._fits[key] = frozenset(found)
         return self._fits[key]
@@ -100,9 +101,9 @@ class Tape:
         known = {p: bounds_in(given[p]) for p in self.inputs} if bounds is None else bounds
         fits = self.fits(known)
         values: dict[int, Any] = {p: _as_integers(given[p], p in fits) for p in self.inputs}
-        values.update(self.consts)
-        for place in self.order:
-            node = self.nodes[place]
+        values.update(self._consts)
+        for place in self._order:
+            node = self._nodes[place]
             args = [values[arg] for arg in node.args]
             if place not in fits:
                 args = [_as_integers(arg, False) for arg in args]

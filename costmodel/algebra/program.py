@@ -67,9 +67,13 @@ class IntegerProgram:
         values: symbol → a number or an expression of others that it stands for.
 
     Attributes:
+        denominators: symbol → the denominator of its values.
+        values: symbol → what it stands for.
         nodes: the operations.
         symbols: the names of the inputs that each node depends on.
         defined: nodes that must be true for the values to exist: no divisor is 0.
+        one: the node of 1.
+        zero: the node of 0.
     """
 
     def __init__(

@@ -67,8 +67,8 @@ Format = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of all points."""
+class SweepRequest:
+    """The options that say what is shown and kept of all points."""
 
     metric: Columns = None
     where: Where = None
@@ -78,7 +78,7 @@ class Asked:
     sort: Sort = None
 
     @property
-    def request(self) -> "Request":
+    def texts(self) -> "Request":
         """The same as texts, which are read with the networks."""
         from costmodel.sweep.query import Request
 
@@ -89,7 +89,7 @@ class Asked:
         return Request(metrics, where, pareto, self.top, self.by, sort)
 
 
-NOTHING_ASKED = Asked()
+NO_REQUEST = SweepRequest()
 """The usual metrics of all points."""
 
 
@@ -98,7 +98,7 @@ def sweep(
     /,
     *,
     vary: Vary = None,
-    asked: Asked = NOTHING_ASKED,
+    request: SweepRequest = NO_REQUEST,
     join: Join = None,
     sample: Sample = None,
     seed: Seed = None,
@@ -116,7 +116,7 @@ def sweep(
     study = planned(
         specs,
         vary or (),
-        asked.request,
+        request.texts,
         setup=_setup(given),
         join=join,
         sample=_count(sample),

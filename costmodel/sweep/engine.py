@@ -74,9 +74,9 @@ class Engine:
         symbols: Collection[str],
         links: Links,
     ) -> None:
-        self.metrics = tuple(metrics)
-        self.symbols = frozenset(symbols)
-        self.links = links
+        self._metrics = tuple(metrics)
+        self._symbols = frozenset(symbols)
+        self._links = links
         self.refused: SpecError | None = None
         self._analysis = analysis
         self._found: dict[tuple[Any, ...], Analysis | SpecError] = {}
@@ -105,8 +105,8 @@ class Engine:
     def _made(self, settings: Settings) -> Analysis | SpecError:
         """Return an analysis that has a closed form of every metric, or why there is none."""
         try:
-            analysis = self._analysis(settled(settings, self.links))
-            for name in self.metrics:
+            analysis = self._analysis(settled(settings, self._links))
+            for name in self._metrics:
                 analysis.law_of(METRICS[name], analysis.total(name))
         except SpecError as error:
             return error
@@ -147,7 +147,7 @@ class Engine:
         is_fixed = self._error({}) is None
         hopeless = set()
         for point in points:
-            base = {name: value for name, value in point.items() if name not in self.symbols}
+            base = {name: value for name, value in point.items() if name not in self._symbols}
             key = tuple(base.values())
             if key in hopeless:
                 continue
@@ -273,10 +273,10 @@ class Engine:
         analysis = self.analysis(settings)
         key = (*settings.items(), *denominators.items())
         if key not in self._compiled:
-            decided = settled(settings, self.links).keys() & analysis.graph.fixed
-            free = {name: link for name, link in self.links.items() if name not in decided}
+            decided = settled(settings, self._links).keys() & analysis.graph.fixed
+            free = {name: link for name, link in self._links.items() if name not in decided}
             links = link_expressions(free, analysis)
-            found = compiled(analysis, self.metrics, denominators, links)
+            found = compiled(analysis, self._metrics, denominators, links)
             self._compiled[key] = found, Points(found, wanted(found))
         return self._compiled[key]
 
@@ -286,7 +286,7 @@ class Engine:
 
     def _rows(self, found: Compiled, block: RowBlock, settings: Settings) -> Rows:
         """Return all rows of a block: settings, symbols, what is linked, metrics."""
-        decided = settled(settings, self.links)
+        decided = settled(settings, self._links)
         makers = {name: constant(value, block.rows) for name, value in decided.items()}
         makers |= {name: partial(block.symbol, name) for name in block.symbols}
         makers |= {name: partial(_quotients, block, part) for name, part in found.links.items()}

@@ -1,4 +1,4 @@
-"""What a figure of a sweep shows, as plain numbers: lines, bars, maps, a front among its points."""
+"""Figures of a sweep as plain numbers: lines, bars, maps, a front among its points."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -267,7 +267,7 @@ class SweepFigure:
         """The networks; the links, and the values of what does not vary."""
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
-        links = ", ".join(one.said for one in self.sweep.varied if one.link is not None)
+        links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
         fixed = cases[0].fixed if all(case.fixed == cases[0].fixed for case in cases) else {}
         values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
         return names, "; ".join(filter(None, (links, values)))
@@ -324,8 +324,8 @@ def scaled(field: Field, rows: Rows) -> Scaled:
         size = next((s for s in BYTES if largest >= s), 1)
         return Scaled(numbers / size, size, f"{field.title} ({BYTES.get(int(size), 'bytes')})")
     size = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
-    said = f" ({SCALES[int(size)]})" if size > 1 else ""
-    return Scaled(numbers / size, size, f"{field.title}{said}")
+    unit = f" ({SCALES[int(size)]})" if size > 1 else ""
+    return Scaled(numbers / size, size, f"{field.title}{unit}")
 
 
 def span(numbers: Array) -> float:
@@ -462,12 +462,12 @@ def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
     return [
-        ", ".join(_told(name, value) for name, value in zip(names, values, strict=True) if value)
+        ", ".join(_named(name, value) for name, value in zip(names, values, strict=True) if value)
         for values in zip(*columns, strict=True)
     ]
 
 
-def _told(name: str, value: Any) -> str:
+def _named(name: str, value: Any) -> str:
     return value if isinstance(value, str) else f"{name}={show_value(value)}"
 
 

@@ -63,13 +63,13 @@ class SweptAxis:
     step: Rational = 1
 
     def numbers(self, generator: np.random.Generator, count: int) -> Array:
-        """Places among the values, or numbers of steps, by chance."""
+        """Return places among the values, or numbers of steps, by chance."""
         if self.interval is None:
             return generator.integers(0, len(self.values), count)
         return _steps(self.interval, generator, count)
 
     def at(self, numbers: Array) -> Column | Array:
-        """The values at places, or of numbers of steps."""
+        """Return the values at places, or of numbers of steps."""
         if self.interval is None:
             return self._column[numbers]
         return Column(numbers * self.step.numerator, self.step.denominator)
@@ -89,7 +89,7 @@ class SweptAxis:
 
 
 def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
-    """Integers of an interval, each as likely, or each ratio as likely."""
+    """Return integers of an interval, each as likely, or each ratio as likely."""
     first, last = int(interval.first), int(interval.last)
     if not interval.logarithmic:
         return generator.integers(first, last, count, np.int64, endpoint=True)
@@ -138,7 +138,7 @@ class Space:
         return {axis.name: axis.first for axis in self.axes}
 
     def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
-        """The values of the axes at some points of a sample."""
+        """Return the values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
@@ -160,7 +160,7 @@ def read_space(
     sample: int | None = None,
     seed: int = 0,
 ) -> Space:
-    """The space that is varied of one spec; what it has not does not vary of it.
+    """Return the space of one spec, of what varies only the names that the spec has.
 
     Args:
         varied: what is varied.
@@ -237,41 +237,41 @@ def _check_value(name: str, value: Value, declared: Declared) -> None:
 
 
 def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> SweptAxis:
-    said = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
+    text = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
-            f"--vary {said}:log is what a sample draws from",
-            hint=f"say --sample N, or steps by a factor, as {said}:*2",
+            f"--vary {text}:log is what a sample draws from",
+            hint=f"say --sample N, or steps by a factor, as {text}:*2",
         )
     if not is_sample and declared.domain == "real":
-        raise SpecError(f"--vary {said} has no step, and {name} is real", hint=f"as {said}:0.05")
+        raise SpecError(f"--vary {text} has no step, and {name} is real", hint=f"as {text}:0.05")
     step = declared.multiple_of or (1 if declared.domain == "integer" else RESOLUTION)
     found = _in_steps(interval, step)
     if found.first > found.last:
-        raise SpecError(f"--vary {said}: no multiple of {show_value(step)} is in it")
+        raise SpecError(f"--vary {text}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
         _check_value(name, tidy(Fraction(end * step)), declared)
     return (
-        SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(said, found, step))
+        SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(text, found, step))
     )
 
 
 def _in_steps(interval: Interval, step: Rational) -> Interval:
-    """An interval as numbers of steps."""
+    """Return an interval as numbers of steps."""
     first, last = (Fraction(end) / step for end in interval[:2])
     return Interval(ceil(first), floor(last), interval.logarithmic)
 
 
-def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
+def _all(text: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
         found = abridged(f"{count:,}")
-        raise SpecError(f"--vary {said}: {found} values; at most {MAX_VALUES:,} are swept")
+        raise SpecError(f"--vary {text}: {found} values; at most {MAX_VALUES:,} are swept")
     return tuple(tidy((interval.first + i) * step) for i in range(count))
 
 
 def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator[tuple[str, Tree]]:
-    """What each linked symbol is in the axes, those first that others hang on.
+    """Yield what each linked symbol is in the axes, those first that others hang on.
 
     Raises:
         SpecError: a name is unknown, or links go in a circle.

@@ -38,7 +38,7 @@ DRAWN = 2**20
 
 
 class Setup(NamedTuple):
-    """What is said of every network (see `analyze`).
+    """The options of every network (see `analyze`).
 
     Attributes:
         convention: what counts.
@@ -53,11 +53,11 @@ class Setup(NamedTuple):
     scenario: Scenario = NOWHERE
 
     def given_to(self, header: Header) -> dict[str, Rational]:
-        """The symbols of a network that are set, each with its number."""
+        """Return the symbols of a network that are set, each with its number."""
         return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
-NOTHING_SAID = Setup()
+NO_SETUP = Setup()
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SweptNetwork:
         architecture: the spec.
         space: its points.
         fixed: the values of the symbols that do not vary.
-        setup: what is said of it.
+        setup: its options.
         varied: what varies of any network; what this one has not is None in all of its rows.
         searched: whether a metric is searched for at numbers, so that no law holds at all points.
     """
@@ -83,7 +83,7 @@ class SweptNetwork:
     searched: bool = False
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
-        """The analysis at some settings of what decides structure.
+        """Return the analysis at some settings of what decides structure.
 
         Raises:
             SpecError: they leave the structure open, or make no network.
@@ -113,7 +113,7 @@ class SweptNetwork:
             return self.analysis(settled(self.space.first, self.space.links))
 
     def none_of(self, name: str) -> NoCountError | None:
-        """The error that says why it has no number of a metric, if it has none."""
+        """Return the error that says why it has no number of a metric, if it has none."""
         if not METRICS[name].of_places:
             return None
         try:
@@ -162,8 +162,8 @@ class SweptNetwork:
             tally.refusal = tally.refusal or engine.refused
             if not rows.count:
                 continue
-            told = {**self.labels, **known, **dict.fromkeys(nothing)}
-            makers = {name: constant(value, rows.count) for name, value in told.items()}
+            same = {**self.labels, **known, **dict.fromkeys(nothing)}
+            makers = {name: constant(value, rows.count) for name, value in same.items()}
             exact = [
                 part + n for n in metrics for part in (NUMERATORS, DENOMINATORS) if _is_real(n)
             ]
@@ -230,7 +230,7 @@ class Sweep:
         return (*self.labels, *(one.name for one in self.varied))
 
     def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Rows]:
-        """The rows that are kept, in their order; ``watch`` is told of every points looked at."""
+        """Yield the rows that are kept, in order; ``watch`` is called with the points so far."""
         chunks = self._evaluated(watch)
         if self.join is not None:
             chunks = self.join.joined(chunks, self.tally)
@@ -265,7 +265,7 @@ def sweep(
     vary: Sequence[str],
     request: Request = NO_REQUEST,
     *,
-    setup: Setup = NOTHING_SAID,
+    setup: Setup = NO_SETUP,
     join: str | None = None,
     sample: int | None = None,
     seed: int = 0,
@@ -276,7 +276,7 @@ def sweep(
         specs: paths of specs, ``PATH@VARIANT``, or ``PATH@*`` for all variants.
         vary: what varies, as texts (see `vary`).
         request: what is asked, as texts.
-        setup: what is said of every network.
+        setup: the options of every network.
         join: a file of columns of one's own.
         sample: how many points are drawn, where not all of a grid are meant.
         seed: of the sample.
@@ -310,7 +310,7 @@ def _case(
     names: tuple[str, ...],
     query: Query,
 ) -> SweptNetwork:
-    """One network of a sweep, the symbols that it does not vary at their values."""
+    """Return one network of a sweep, the symbols that it does not vary at their values."""
     known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
     searched = not SEARCHED.isdisjoint(query.metrics)
@@ -334,7 +334,7 @@ def _require_numbers(query: Query, case: SweptNetwork) -> None:
 
 
 def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
-    """What is set is of one network at least, and set of those that have it."""
+    """Make sure that what is set is of one network at least."""
     known = tuple(symbols)
     for name in given:
         if name not in known:
@@ -342,7 +342,7 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
 
 
 def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
-    """The columns of a file (see `read_join`), none of which is a metric of ours."""
+    """Return the columns of a file (see `read_join`), none of which is a metric of ours."""
     join = read_join(file, taken, labels)
     for name in join.columns:
         if name in METRICS:
@@ -352,7 +352,7 @@ def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
-    """Every network that some texts name, with its file (see `networks`).
+    """Yield every network that some texts name, with its file (see `networks`).
 
     Raises:
         SpecError: a spec is bad, has no variants, or is there twice.
@@ -370,7 +370,7 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
 
 
 def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
-    """What tells the networks apart: the file's name, the variant, both or neither."""
+    """Return what tells the networks apart: the file's name, the variant, both or neither."""
     files = {file for file, _ in found}
     stems = {file: Path(file).stem for file in files}
     names = stems if len(set(stems.values())) == len(files) else {file: file for file in files}
