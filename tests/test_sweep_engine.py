@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError, arithmetic
 from benchmarks import sweep as benchmark
-from costmodel import Analysis, analyze
+from costmodel import analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.evaluation import MAX_INT64, Tape
 from costmodel.algebra.functions import Log2, Maximum, Minimum, RoundTo, exact, floor_div
@@ -82,12 +82,6 @@ def varied(axes: Mapping[str, list[Any]]) -> list[str]:
     return [f"{name}={','.join(map(str, values))}" for name, values in axes.items()]
 
 
-def at_point(name: str, given: Mapping[str, Any], said: Mapping[str, Any]) -> Analysis:
-    """The network with numbers for these symbols from the start."""
-    free = analyze(spec(name), scenario=scenario(**said))
-    return analyze(spec(name), settings={**free.graph.values, **given}, scenario=scenario(**said))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", ["fp32", "int4"])
 def test_every_row_of_a_grid_is_an_analysis_of_its_own(name: str, dtype: str) -> None:
@@ -99,7 +93,8 @@ def test_every_row_of_a_grid_is_an_analysis_of_its_own(name: str, dtype: str) ->
     for number in np.random.default_rng(6).permutation(len(points))[:4]:
         given = dict(zip(axes, points[number], strict=True))
         try:
-            single = at_point(name, given, said)
+            numbers = {**study.cases[0].fixed, **given}
+            single = analyze(spec(name), settings=numbers, scenario=scenario(**said))
         except SpecError:
             assert points[number] not in table, given
             continue
@@ -125,10 +120,10 @@ def test_axes_are_parted_in_two_whatever_their_lengths(monkeypatch: pytest.Monke
     assert [tuple(row[n] for n in ("n", "width", "h", "w")) for row in plain] == list(
         product((1, 2), (Fraction(1, 2), 1), (32, 40), (32, 33, 34))
     )
-    for size in (1, 2, 3, 5, 32, 64):
+    for size in (1, 5, 32):
         monkeypatch.setattr(grid, "ROWS", size)
         monkeypatch.setattr(grid, "MAX_SIDE", size)
-        for long in (1, 4, 256):
+        for long in (1, 256):
             monkeypatch.setattr(grid, "LONG_ROW", long)
             assert list(rows(swept("mobilenetv2", vary, "macs", "activations_peak"))) == plain
 
