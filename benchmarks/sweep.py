@@ -2,14 +2,14 @@
 
 Everything runs on one core in one process, in turn, and the best of some rounds counts:
 
-    archcost    `Engine.grid` and `Engine.points`, until int64 columns are there; the laws and what
-                is compiled of them, once for all calls, are not in the rate
+    archcost    the rows of a sweep, until int64 columns are there; reading the spec, its closed
+                forms and what is compiled of them are in the rate
     by hand     the same numbers by a person who knows the network: NumPy, C, numba
     counters    what counts a PyTorch module, which is built anew for every point
 
-A grid has 42,001 widths and 8,192 resolutions. Scattered points have widths in thousandths and
-resolutions of 32 to 1055, so that values return; or widths in millionths and resolutions up to
-65,567, so that nothing does. Every count is compared with every other.
+A grid has 42,001 widths and 8,192 resolutions. Scattered points have widths in millionths and
+resolutions up to 65,567, so that no value returns; drawing them is in archcost's rate. Every count
+is compared with every other. Then a million rows are written into files.
 
 Usage: OPENBLAS_NUM_THREADS=1 python -m benchmarks.sweep [rounds]
 """
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +34,10 @@ import numpy as np
 
 from benchmarks.machine import machine
 from costmodel import Analysis, analyze
-from costmodel.sweep.chunk import Chunk
-from costmodel.sweep.columns import Column
-from costmodel.sweep.engine import Engine
-from costmodel.sweep.fused import is_installed
+from costmodel.analysis.columns import read_column
+from costmodel.cli import app
+from costmodel.sweep.query import Request
+from costmodel.sweep.study import Setup, Sweep, sweep
 
 SPEC = Path(__file__).parent.parent / "specs" / "mobilenetv2.yaml"
 
@@ -50,24 +50,44 @@ THIN = 2**13
 
 
 class Points(NamedTuple):
-    """Widths over a denominator, and resolutions."""
+    """Widths over a denominator, and resolutions: of a grid its axes."""
 
     widths: Array
     under: int
     sizes: Array
 
+
+class Swept(NamedTuple):
+    """What a sweep varies, as texts, and how many points it draws, if not all."""
+
+    width: str
+    h: str
+    sample: int | None = None
+
     @property
-    def column(self) -> Column:
-        return Column(self.widths, self.under)
+    def study(self) -> Sweep:
+        """The sweep."""
+        vary = [f"width={self.width}", f"h={self.h}", "w=h"]
+        request = Request(metrics=("macs", "params"))
+        return sweep([str(SPEC)], vary, request, setup=Setup("torch"), sample=self.sample)
+
+    @property
+    def points(self) -> Points:
+        """Its numbers."""
+        space = self.study.cases[0].space
+        if self.sample is None:
+            given: dict[str, Any] = {axis.name: axis.values for axis in space.axes}
+        else:
+            given = dict(space.drawn(0, self.sample))
+        width, h = (read_column(name, given[name]) for name in ("width", "h"))
+        return Points(width.numerators, width.denominator, h.numerators)
+
+    def counts(self) -> Iterator[Counts]:
+        """The rows' counts, chunk by chunk."""
+        return ((chunk["macs"], chunk["params"]) for chunk in self.study.rows())
 
 
-GRID = Points(np.arange(14_000, 56_001), 40_000, np.arange(32, 32 + 2**13))
-
-
-def sample(count: int, under: int, largest: int) -> Points:
-    generator = np.random.default_rng(0)
-    widths = generator.integers(under * 35 // 100, under * 14 // 10 + 1, count)
-    return Points(widths, under, generator.integers(32, largest, count))
+GRID = Swept("0.35:1.4:0.000025", "32:8223")
 
 
 # By hand, in NumPy.
@@ -245,23 +265,6 @@ def by_loop(loop: Loop, points: Points) -> Iterator[Counts]:
         yield macs[:own], params[:own]
 
 
-# archcost.
-
-
-def counts(chunks: Iterable[Chunk]) -> Iterator[Counts]:
-    return ((chunk["macs"], chunk["params"]) for chunk in chunks)
-
-
-def grid_here(engine: Engine, grid: Points) -> Iterator[Counts]:
-    axes: Any = {"width": grid.column, "h": grid.sizes}
-    return counts(engine.grid(axes, {"w": "h"}))
-
-
-def points_here(engine: Engine, points: Points) -> Iterator[Counts]:
-    columns: Any = {"width": points.column, "h": points.sizes}
-    return counts(engine.points(columns, {"w": "h"}))
-
-
 # Counters of PyTorch modules.
 
 
@@ -430,26 +433,43 @@ def rows(counted: Iterator[Counts]) -> Iterator[Counts]:
         yield tuple(np.concatenate(columns) for columns in zip(*held, strict=True))  # type: ignore[misc]
 
 
-def grid_ways(engine: Engine) -> dict[str, Way]:
+def grid_ways(grid: Swept) -> dict[str, Way]:
+    points = grid.points
     return {
-        "archcost, grid": lambda: grid_here(engine, GRID),
-        "NumPy by hand: a matrix product": lambda: grid_by_hand(GRID),
+        "archcost, grid": grid.counts,
+        "NumPy by hand: a matrix product": lambda: grid_by_hand(points),
     }
 
 
-def point_ways(engine: Engine, points: Points, kind: str) -> dict[str, Way]:
+def point_ways(count: int) -> dict[str, Way]:
     """The ways to count scattered points that this machine has."""
-    plain = Engine(engine.analysis({}), engine.columns, loops=False)
+    drawn = Swept("0.35:1.4", "32:65567", count)
+    points = drawn.points
     found: dict[str, Way] = {
-        f"archcost, {kind}": lambda: points_here(plain, points),
-        f"NumPy by hand, {kind}": lambda: points_by_hand(points),
+        "archcost": drawn.counts,
+        "NumPy by hand": lambda: points_by_hand(points),
     }
-    if is_installed():
-        found[f"archcost with numba, {kind}"] = lambda: points_here(engine, points)
     for name, loop in (("C", in_c(points.under)), ("numba", under_numba(points.under))):
         if loop is not None:
-            found[f"{name} by hand, {kind}"] = lambda loop=loop: by_loop(loop, points)  # type: ignore[misc]
+            found[f"{name} by hand"] = lambda loop=loop: by_loop(loop, points)  # type: ignore[misc]
     return found
+
+
+ENDS = (".csv", ".jsonl", ".parquet")
+
+
+def show_written(rounds: int) -> None:
+    """Rows of the table: a million rows into files, by the whole command."""
+    vary = ["width=0.35:1.399:0.001", "h=32:984", "w=h"]
+    with tempfile.TemporaryDirectory(prefix="archcost-") as folder:
+        for end in ENDS if importlib.util.find_spec("pyarrow") else ENDS[:2]:
+            command = ["sweep", str(SPEC), "--vary", *vary, "--metric", "macs", "params", "-o"]
+            best = 0.0
+            for _ in range(rounds):
+                begin = time.perf_counter()
+                app([*command, f"{folder}/sweep{end}"], result_action="return_value")
+                best = max(best, 1050 * 953 / (time.perf_counter() - begin))
+            print(f"| written | a file {end} | {float(f'{best:.3g}'):,.0f} | |", flush=True)
 
 
 def show(title: str, found: dict[str, float], beside: str) -> None:
@@ -472,30 +492,25 @@ def show_counters(analysis: Analysis, grid: float) -> None:
         print(f"\nThe grid is {grid / found[fastest]:,.0f} × the fastest counter, {fastest}.")
     left_out = [*(name for name in COUNTERS if name not in found)]
     left_out += [] if shutil.which("cc") else ["a C compiler"]
-    left_out += [] if is_installed() else ["numba"]
+    left_out += ["numba"] if importlib.util.find_spec("numba") is None else []
     if left_out:
         print(f"\nNot installed, so left out: {', '.join(left_out)}.")
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    analysis = analyze(SPEC, convention="torch")
-    engine = Engine(analysis, {"macs": "macs", "params": "params"})
     print(machine("numpy", "numba", "torch") + "\n")
     print("| points | counted by | points per second | beside |\n| --- | --- | ---: | ---: |")
-    ways = grid_ways(engine)
+    ways = grid_ways(GRID)
     check(ways)
     grid = rates(ways, rounds)
     show("grid", grid, list(grid)[1])
-    for kind, under, largest in (
-        ("values return", 1_000, 1056),
-        ("none returns", 10**6, 2**16 + 32),
-    ):
-        ways = point_ways(engine, sample(2**23, under, largest), kind)
-        check(ways)
-        found = rates(ways, rounds)
-        show("scattered", found, next((n for n in found if n.startswith("C ")), list(found)[1]))
-    show_counters(analysis, next(iter(grid.values())))
+    ways = point_ways(2**22)
+    check(ways)
+    found = rates(ways, rounds)
+    show("scattered", found, next((n for n in found if n.startswith("C ")), list(found)[1]))
+    show_written(rounds)
+    show_counters(analyze(SPEC, convention="torch"), next(iter(grid.values())))
 
 
 if __name__ == "__main__":

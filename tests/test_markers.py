@@ -831,7 +831,7 @@ def test_no_path_of_a_folder_in_between_is_shown(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("costmodel.sweep.write.write_text", full)
+    monkeypatch.setattr("costmodel.render.sweep_files.write_text", full)
     said = refused(path)
     assert said.endswith(": cannot write docs/rows.csv: No space left on device")
 

@@ -18,7 +18,7 @@ from costmodel.render import sweep_plot
 from costmodel.render.plot_labels import spaced
 from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
-from costmodel.sweep.query import Said
+from costmodel.sweep.query import Request
 from costmodel.sweep.study import sweep
 from tests.conftest import ROOT, Run
 
@@ -33,8 +33,8 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
 
     def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
         options = {name: said.pop(name) for name in ("join", "sample") if name in said}
-        study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Said(**said), **options)
-        drawing = figures.Figure(study)
+        study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Request(**said), **options)
+        drawing = figures.SweepFigure(study)
         for _ in drawing.passing(study.rows()):
             pass
         sweep_plot.draw(drawing, str(tmp_path / "figure.png"))

@@ -17,11 +17,11 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Name
 from costmodel import SpecError
 from costmodel.sweep import reduce
-from costmodel.sweep.arithmetic import Numbers, as_floats, as_fractions, evaluate, holds
-from costmodel.sweep.frame import Rows, column_of, rows_of
+from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.join import read_join
-from costmodel.sweep.query import Said
-from costmodel.sweep.reduce import Condition, Front, Objective, Tally, Thinned
+from costmodel.sweep.query import Request
+from costmodel.sweep.reduce import Front, Objective, Tally, Thinned
+from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
 from costmodel.sweep.study import Setup, sweep
 from tests.conftest import ROOT, examples
 
@@ -30,8 +30,8 @@ MOBILENET = str(ROOT / "specs" / "mobilenetv2.yaml")
 Row = tuple[int, int, int]
 
 
-def tree(text: str) -> Any:
-    return resolve(parse(text), Scope({name: Name(name) for name in "abci"}))
+def expression(text: str, names: Sequence[str] = "abci") -> ColumnExpression:
+    return ColumnExpression(text, resolve(parse(text), Scope({name: Name(name) for name in names})))
 
 
 def parts_of(table: Sequence[Row], cuts: Iterable[int]) -> Iterator[Rows]:
@@ -84,7 +84,7 @@ cuttings = st.lists(st.integers(0, 60), max_size=4)
 def test_fronts_are_those_of_brute_force(
     table: list[Row], said: list[tuple[str, bool]], cuts: list[int]
 ) -> None:
-    objectives = [Objective(text, tree(text), largest) for text, largest in said]
+    objectives = [Objective(expression(text), largest) for text, largest in said]
     points = [tuple(exact(text, row, largest) for text, largest in said) for row in table]
     tally = Tally()
     found = numbers(reduce.front(parts_of(table, cuts), objectives, tally))
@@ -101,7 +101,7 @@ def test_fronts_are_those_of_brute_force_in_small_slices(monkeypatch: pytest.Mon
     for said in ((("a", False), ("b", True)), (("a/b", True), ("c", False)),
                  (("a", False), ("b", False), ("c/a", True))):  # fmt: skip
         table = [tuple(row) for row in generator.integers(1, 400, (700, 3)).tolist()]
-        objectives = [Objective(text, tree(text), largest) for text, largest in said]
+        objectives = [Objective(expression(text), largest) for text, largest in said]
         points = [tuple(exact(text, row, largest) for text, largest in said) for row in table]
         found = numbers(reduce.front(parts_of(table, [100, 300]), objectives, Tally()))
         assert sorted(found) == best(points)
@@ -112,7 +112,7 @@ def test_fronts_are_those_of_brute_force_in_small_slices(monkeypatch: pytest.Mon
 def test_the_best_and_the_order_are_those_of_sorting(
     table: list[Row], text: str, largest: bool, cuts: list[int], count: int
 ) -> None:
-    by = Objective(text, tree(text), largest)
+    by = Objective(expression(text), largest)
     order = sorted(range(len(table)), key=lambda i: exact(text, table[i], largest))
     assert numbers(reduce.top(parts_of(table, cuts), count, by)) == order[:count]
     assert numbers(reduce.ordered(parts_of(table, cuts), [by])) == order
@@ -142,7 +142,7 @@ def test_conditions_are_exact(table: list[Row], text: str, cuts: list[int]) -> N
         )
     ]
     tally = Tally()
-    kept = numbers(reduce.where(parts_of(table, cuts), [Condition(text, tree(text))], tally))
+    kept = numbers(reduce.where(parts_of(table, cuts), [expression(text)], tally))
     assert kept == wanted
     assert tally.refused == len(table) - len(wanted)
 
@@ -152,32 +152,32 @@ def test_a_ratio_is_compared_where_floats_are_equal() -> None:
     n = 2**53
     table = [(n, n - 1, 1), (n - 1, n - 2, 1)]
     assert n / (n - 1) == (n - 1) / (n - 2)
-    by = Objective("a/b", tree("a/b"), largest=True)
+    by = Objective(expression("a/b"), largest=True)
     assert numbers(reduce.top(parts_of(table, [1]), 1, by)) == [1]
 
 
 def test_a_ratio_of_equal_numbers_is_met() -> None:
-    study = sweep([MOBILENET], ["h=96,128,160"], Said(metrics=("macs", "params")))
+    study = sweep([MOBILENET], ["h=96,128,160"], Request(metrics=("macs", "params")))
     (row,) = study.rows()
     macs, params = int(row["macs"][1]), int(row["params"][1])
     for relation, kept in (("<=", [96, 128]), ("<", [96]), ("==", [128]), (">", [160])):
-        said = Said(where=(f"macs/params {relation} {macs}/{params}",))
+        said = Request(where=(f"macs/params {relation} {macs}/{params}",))
         found = [h for c in sweep([MOBILENET], ["h=96,128,160"], said).rows() for h in c["h"]]
         assert found == kept
 
 
 def test_real_metrics_are_compared_by_their_exact_parts() -> None:
     """Seconds are floats to be shown, and exact to be compared."""
-    third = {"over latency": np.array([1, 2]), "under latency": np.array([3, 6])}
+    third = {NUMERATORS + "latency": np.array([1, 2]), DENOMINATORS + "latency": np.array([3, 6])}
     rows = rows_of({"latency": np.array([0.3, 0.4]), **third})
-    assert as_fractions(evaluate(Name("latency"), rows)).tolist() == [Fraction(1, 3)] * 2
-    at = resolve(parse("latency == 1/3"), Scope({"latency": Name("latency")}))
-    assert holds(at, rows).tolist() == [True, True]
+    assert expression("latency", ["latency"]).exact(rows).tolist() == [Fraction(1, 3)] * 2
+    assert expression("latency == 1/3", ["latency"]).holds(rows).tolist() == [True, True]
 
 
 def test_floats_are_the_nearest() -> None:
     big = np.array([2**62 + 1, 7], np.int64)
-    found = as_floats(Numbers(big, np.array([3, 2**60], np.int64)))
+    rows = rows_of({"a": big, "b": np.array([3, 2**60], np.int64)})
+    found = expression("a/b").floats(rows)
     assert found.tolist() == [(2**62 + 1) / 3, 7 / 2**60]
 
 
@@ -197,7 +197,7 @@ def test_a_front_needs_constant_memory() -> None:
         study = sweep(
             [MOBILENET],
             [f"h=32:{31 + count}", "width=0.25:2.25:0.002"],
-            Said(pareto=("macs:min", "params:max")),
+            Request(pareto=("macs:min", "params:max")),
             setup=Setup(settings={"w": 224}),
         )
         tracemalloc.start()
@@ -215,7 +215,7 @@ def test_a_front_needs_constant_memory() -> None:
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduce, "MAX_KEPT", 5)
     table = [(i, 9 - i, 1) for i in range(8)]
-    objectives = [Objective("a", tree("a")), Objective("b", tree("b"))]
+    objectives = [Objective(expression("a")), Objective(expression("b"))]
     with pytest.raises(SpecError, match="the front has more than 5 rows"):
         list(reduce.front(parts_of(table, []), objectives, Tally()))
     with pytest.raises(SpecError, match="to be sorted are more than 5 rows"):
@@ -225,13 +225,13 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ties_are_broken_by_the_next() -> None:
     """As Python sorts pairs: by b downwards, by a where that is equal, else as they come."""
     table = [(3, 1, 1), (1, 2, 1), (2, 1, 2), (2, 1, 1), (1, 1, 5)]
-    by = [Objective("b", tree("b"), largest=True), Objective("a", tree("a"))]
+    by = [Objective(expression("b"), largest=True), Objective(expression("a"))]
     wanted = sorted(range(5), key=lambda i: (-table[i][1], table[i][0]))
     assert numbers(reduce.ordered(parts_of(table, [2, 3]), by)) == wanted
 
 
 def test_front_size_is_watched() -> None:
-    kept = Front([Objective("a", tree("a")), Objective("b", tree("b"))])
+    kept = Front([Objective(expression("a")), Objective(expression("b"))])
     for chunk in parts_of([(5, 5, 1), (4, 6, 1), (3, 3, 1)], [1, 2]):
         kept.take(chunk)
     assert (kept.most, numbers([kept.found])) == (2, [2])
@@ -245,7 +245,7 @@ def test_fronts_with_a_joined_column(tmp_path: Path) -> None:
         "224, 9, 1\n"
     )
     study = sweep([MOBILENET], ["width=0.5,1", "h=96,128,160", "w=h"],
-                  Said(pareto=("macs", "accuracy:max")), join=str(file))  # fmt: skip
+                  Request(pareto=("macs", "accuracy:max")), join=str(file))  # fmt: skip
     (found,) = study.rows()
     assert found["h"].tolist() == [96, 128]
     assert found["accuracy"].tolist() == [Fraction(603, 10), Fraction(631, 10)]
@@ -261,12 +261,12 @@ def test_joins_by_variants_and_by_what_is_fixed(tmp_path: Path) -> None:
         'resnet18,1,69.758,"IMAGENET1K, V1"\nresnet50,1,80.858,V2\nresnet50,2,0,no\n'
     )
     spec = str(ROOT / "specs" / "resnet.yaml@*")
-    study = sweep([spec], [], Said(metrics=("macs",), sort=("top1:max",)), join=str(file))
+    study = sweep([spec], [], Request(metrics=("macs",), sort=("top1:max",)), join=str(file))
     (found,) = study.rows()
     assert found["variant"].tolist() == ["resnet50", "resnet18"]
     assert found["source"].tolist() == ["V2", "IMAGENET1K, V1"]
     with pytest.raises(SpecError, match="'source': this column is text"):
-        list(sweep([spec], [], Said(sort=("source",)), join=str(file)).rows())
+        list(sweep([spec], [], Request(sort=("source",)), join=str(file)).rows())
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from costmodel import SpecError, analyze
+from costmodel.analysis.columns import Column
 from costmodel.scenario.scenario import scenario
-from costmodel.sweep.columns import Column
-from costmodel.sweep.query import Said
+from costmodel.sweep.query import Request
 from costmodel.sweep.study import Setup, sweep
 from tests.conftest import Run
 
@@ -125,7 +125,7 @@ def test_points_without_a_network_are_left_out_wherever_they_are(tmp_path: Path,
         ]
         wanted = [found for point in points if (found := single(spec, point)) is not None]
         study = sweep([spec], [f"{n}={','.join(map(str, values[n]))}" for n in names],
-                      Said(metrics=METRICS))  # fmt: skip
+                      Request(metrics=METRICS))  # fmt: skip
         assert [{key: row[key] for key in (*names, *METRICS)} for row in rows(study)] == wanted
         assert study.tally.invalid == len(points) - len(wanted)
         assert wanted
@@ -134,7 +134,7 @@ def test_points_without_a_network_are_left_out_wherever_they_are(tmp_path: Path,
 @pytest.mark.parametrize("text", [RESIDUAL, GROUPS])
 def test_drawn_points_without_a_network_are_left_out(tmp_path: Path, text: str) -> None:
     spec = write(tmp_path, text)
-    study = sweep([spec], ["b=1:4", "a=1:4", "h=2:9"], Said(metrics=METRICS), sample=40, seed=2)
+    study = sweep([spec], ["b=1:4", "a=1:4", "h=2:9"], Request(metrics=METRICS), sample=40, seed=2)
     found = rows(study)
     assert 0 < len(found) < 40
     assert study.tally.invalid == 40 - len(found)
@@ -174,7 +174,7 @@ layers:
 """)  # fmt: skip
     values = {"hidden": "[9,1],[9,2],[9,3],[8,3],[9,4]", "h": "4,5,6"}
     study = sweep([spec], [f"{name}={values[name]}" for name in names.split()],
-                  Said(metrics=("macs",)))  # fmt: skip
+                  Request(metrics=("macs",)))  # fmt: skip
     assert [row["macs"] for row in rows(study)] == [64 * h * h for h in (4, 5, 6)]
     assert study.tally.invalid == 12
 
@@ -182,7 +182,7 @@ layers:
 def test_a_link_decides_structure(tmp_path: Path) -> None:
     """L = h/3 makes a number of turns at h = 3, 6 and 9, and none at h = 4."""
     spec = write(tmp_path, TURNS)
-    study = sweep([spec], ["h=6,9,4,3", "L=h/3"], Said(metrics=METRICS))
+    study = sweep([spec], ["h=6,9,4,3", "L=h/3"], Request(metrics=METRICS))
     wanted = [single(spec, {"h": h, "L": h // 3}) for h in (6, 9, 3)]
     assert [{key: row[key] for key in ("h", "L", *METRICS)} for row in rows(study)] == wanted
     assert study.tally.invalid == 1
@@ -201,12 +201,12 @@ def test_a_metric_without_a_law_is_looked_at_point_by_point(
     """Turns that grow have no law in bytes of half-byte types."""
     setup = Setup(scenario=scenario(dtype="int4"))
     spec = write(tmp_path, GROWING)
-    found = rows(sweep([spec], vary, Said(metrics=("memory_peak",)), setup=setup))
+    found = rows(sweep([spec], vary, Request(metrics=("memory_peak",)), setup=setup))
     assert len(found) == (2 if vary[1] == "L=h/4" else 8)
     for row in found:
         assert row["memory_peak"] == peak(row["L"], row["h"])
     if vary[0] == "L=1:4":
-        drawn = rows(sweep([spec], ["L=1:4", "h=8:9"], Said(metrics=("memory_peak",)),
+        drawn = rows(sweep([spec], ["L=1:4", "h=8:9"], Request(metrics=("memory_peak",)),
                            setup=setup, sample=9))  # fmt: skip
         assert [row["memory_peak"] for row in drawn] == [peak(r["L"], r["h"]) for r in drawn]
 
@@ -215,7 +215,7 @@ def test_truth_values_and_lists_are_swept(tmp_path: Path, archcost: Run) -> None
     """By hand: d·a + a·(b·k + 2), and 7·(b·k + 2) with the last layer."""
     spec = write(tmp_path, LETS)
     study = sweep([spec], ["biased=false,true", "hidden=[8, 4],[d, 2*d]", "k=3,5", "d=16,32"],
-                  Said(metrics=("macs",)))  # fmt: skip
+                  Request(metrics=("macs",)))  # fmt: skip
     found = rows(study)
     assert len(found) == 16
     for row in found:
@@ -248,11 +248,11 @@ def test_truth_values_and_lists_are_swept(tmp_path: Path, archcost: Run) -> None
 def test_values_of_another_form_are_errors(tmp_path: Path, value: str, cause: str) -> None:
     """Whatever other values there are, they are no points without a network."""
     with pytest.raises(SpecError, match=cause):
-        sweep([write(tmp_path, LETS)], [value], Said(metrics=("macs",)))
+        sweep([write(tmp_path, LETS)], [value], Request(metrics=("macs",)))
 
 
 def test_a_list_that_is_too_short_makes_no_network(tmp_path: Path) -> None:
-    study = sweep([write(tmp_path, LETS)], ["hidden=[7],[64,32]"], Said(metrics=("macs",)))
+    study = sweep([write(tmp_path, LETS)], ["hidden=[7],[64,32]"], Request(metrics=("macs",)))
     assert [row["hidden"] for row in rows(study)] == ["[64,32]"]
     assert "index 1 is outside a list of 1" in str(study.tally.refusal)
 
@@ -263,5 +263,5 @@ def test_a_list_that_is_too_short_makes_no_network(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_long_numbers_are_abridged_in_errors(tmp_path: Path, value: str) -> None:
     with pytest.raises(SpecError) as raised:
-        sweep([write(tmp_path, RESIDUAL)], [value], Said(metrics=("macs",)))
+        sweep([write(tmp_path, RESIDUAL)], [value], Request(metrics=("macs",)))
     assert len(raised.value.cause) < 160

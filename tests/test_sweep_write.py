@@ -16,12 +16,12 @@ import pytest
 
 from costmodel import SpecError
 from costmodel.cli import app
-from costmodel.sweep import write
+from costmodel.render import sweep_files
+from costmodel.render.sweep_files import find_format, shown, write_file, write_text
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.frame import column_of
-from costmodel.sweep.query import Said
+from costmodel.sweep.query import Request
+from costmodel.sweep.rows import Rows, column_of, rows_of
 from costmodel.sweep.study import Setup, sweep
-from costmodel.sweep.write import find_format, shown, write_file, write_text
 from tests.conftest import ROOT, Run
 
 MOBILENET = "specs/mobilenetv2.yaml"
@@ -146,7 +146,7 @@ def test_several_columns_to_sort_by(archcost: Run) -> None:
 
 
 def study(*vary: str, **said: Any) -> Any:
-    return sweep([str(ROOT / MOBILENET)], vary, Said(**said))
+    return sweep([str(ROOT / MOBILENET)], vary, Request(**said))
 
 
 def notes() -> list[tuple[str, str]]:
@@ -202,15 +202,12 @@ def test_a_signal_leaves_nothing_behind(number: int, status: int, tmp_path: Path
 BIG = (Field("n", "n", "whole"), Field("x", "x", "fraction"), Field("t", "t", "text"))
 
 
-def big_chunks() -> list[dict[str, Any]]:
-    return [
-        {
-            "n": column_of([1, 2]),
-            "x": column_of([Fraction(1, 3), 2]),
-            "t": column_of(['a,"b', "c"]),
-        },
-        {"n": column_of([2**70, -(2**70)]), "x": column_of([1, 1]), "t": column_of(["", "d"])},
+def big_chunks() -> list[Rows]:
+    tables: list[dict[str, list[Any]]] = [
+        {"n": [1, 2], "x": [Fraction(1, 3), 2], "t": ['a,"b', "c"]},
+        {"n": [2**70, -(2**70)], "x": [1, 1], "t": ["", "d"]},
     ]
+    return [rows_of({n: column_of(values) for n, values in table.items()}) for table in tables]
 
 
 def test_big_counts_and_odd_texts_are_written_exactly() -> None:
@@ -322,7 +319,7 @@ def test_numbers_for_people(field: Field, value: Any, text: str) -> None:
 def test_the_columns_of_a_sweep(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("h,top1,who\n96,60.25,me\n128,61,you\n")
-    said = Said(metrics=("macs", "2*macs", "macs/h"), sort=("top1:max",))
+    said = Request(metrics=("macs", "2*macs", "macs/h"), sort=("top1:max",))
     swept = sweep([str(ROOT / MOBILENET)], ["h=96,128", "width=1/3,0.5"], said, join=str(file))
     fields = [(f.name, f.kind, f.places) for f in fields_of(swept)]
     assert fields == [("h", "whole", 0), ("width", "fraction", 0), ("macs", "whole", 0),
@@ -338,7 +335,7 @@ def test_columns_stand_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
         (("macs", "who", "params"), ["h", "macs", "who", "params", "acc"]),
         (("h", "macs"), ["h", "macs", "acc", "who"]),
     ):
-        swept = sweep([str(ROOT / MOBILENET)], ["h=96,128"], Said(metrics=asked), join=str(file))
+        swept = sweep([str(ROOT / MOBILENET)], ["h=96,128"], Request(metrics=asked), join=str(file))
         assert [field.name for field in fields_of(swept)] == names
         (chunk,) = swept.rows()
         (accuracy,) = (field for field in fields_of(swept) if field.name == "acc")
@@ -367,7 +364,7 @@ def test_setups_are_those_of_the_command(archcost: Run) -> None:
     done = archcost("sweep", MOBILENET, "--vary", "h=96", "--set", "classes=10", "--convention",
                     "torch", "--dtype", "fp16", "--metric", "params", "model_size",
                     "--format", "csv")  # fmt: skip
-    swept = sweep([str(ROOT / MOBILENET)], ["h=96"], Said(metrics=("params",)),
+    swept = sweep([str(ROOT / MOBILENET)], ["h=96"], Request(metrics=("params",)),
                   setup=Setup("torch", {"classes": 10}))  # fmt: skip
     (chunk,) = swept.rows()
     params = int(chunk["params"][0])
@@ -375,4 +372,4 @@ def test_setups_are_those_of_the_command(archcost: Run) -> None:
 
 
 def test_names_that_are_written() -> None:
-    assert set(write.SUFFIXES.values()) | {"table"} == set(write.FORMATS)
+    assert set(sweep_files.SUFFIXES.values()) | {"table"} == set(sweep_files.FORMATS)

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
-from archspec.errors import SpecError
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -402,33 +401,6 @@ class Latex(PythonText):
         return rf"\left\lceil\frac{{{self(x)}}}{{{self(q)}}}\right\rceil", ATOM
 
 
-class Numpy(PythonText):
-    """Expressions as the body of a vectorised function, exact for arrays of integers."""
-
-    names: ClassVar[dict[type, str]] = {
-        RoundTo: "round_to",
-        Maximum: "maximum",
-        Minimum: "minimum",
-        Log2: "log2",
-    }
-
-    def largest_turn(self, expression: LargestTurn) -> Shown:
-        """Arrays have no turns."""
-        raise SpecError(f"a maximum over {expression.args[2]} turns is no function of arrays")
-
-    def quotient(self, over: str, under: str) -> str:
-        """``//`` between integers; an exact ``divide`` within a real expression."""
-        return super().quotient(over, under) if self.whole else f"divide({over}, {under})"
-
-    def rounded_up(self, x: Expr) -> Shown:
-        """``−floor(−x)``, the floor being exact."""
-        return f"-floor({self.real(-x)})", SUM
-
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``−((−x)//q)``: no detour over floating point."""
-        return f"-(-{self.within(x, ATOM)}//{self.within(q, POWER)})", SUM
-
-
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator of a product, factor by factor."""
     factors = Mul.make_args(expression)
@@ -501,11 +473,6 @@ def unicode(expression: Expr) -> str:
 def latex(expression: Expr) -> str:
     """LaTeX math, without delimiters."""
     return Latex()(expression)
-
-
-def numpy(expression: Expr) -> str:
-    """The body of a vectorised NumPy function."""
-    return Numpy()(expression)
 
 
 Operation.in_python, Operation.in_latex = staticmethod(_in_python), staticmethod(latex)

@@ -16,8 +16,8 @@ from costmodel.render.plots import Drawing
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from costmodel.sweep.figures import Figure
-    from costmodel.sweep.query import Said
+    from costmodel.sweep.figures import SweepFigure
+    from costmodel.sweep.query import Request
     from costmodel.sweep.study import Setup, Sweep
 
 
@@ -50,8 +50,8 @@ Format = Annotated[
 
 @options
 @dataclass(frozen=True)
-class Asked:
-    """The request for rows, of all points.
+class SweepRequest:
+    """The options that say what is shown and kept of all points.
 
     Attributes:
         metric: What is shown: metrics, and what is made of them.
@@ -70,18 +70,18 @@ class Asked:
     sort: list[str] | None = None
 
     @property
-    def said(self) -> "Said":
-        """The same as texts that are read with the networks."""
-        from costmodel.sweep.query import Said
+    def texts(self) -> "Request":
+        """The same as texts, which are read with the networks."""
+        from costmodel.sweep.query import Request
 
         for option in ("metric", "where", "pareto", "sort"):
             require_values(f"--{option}", getattr(self, option))
         metrics = tuple(dict.fromkeys(self.metric or ()))
         where, pareto, sort = (tuple(each or ()) for each in (self.where, self.pareto, self.sort))
-        return Said(metrics, where, pareto, self.top, self.by, sort)
+        return Request(metrics, where, pareto, self.top, self.by, sort)
 
 
-NOTHING_ASKED = Asked()
+NO_REQUEST = SweepRequest()
 """The usual metrics of all points."""
 
 
@@ -90,7 +90,7 @@ def sweep(
     /,
     *,
     vary: Vary = None,
-    asked: Asked = NOTHING_ASKED,
+    request: SweepRequest = NO_REQUEST,
     join: Join = None,
     sample: Sample = None,
     seed: Seed = None,
@@ -100,15 +100,15 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
-    from costmodel.sweep.write import find_format
 
     require_values("--vary", vary)
     form = find_format(format, output)
     study = planned(
         specs,
         vary or (),
-        asked.said,
+        request.texts,
         setup=_setup(given),
         join=join,
         sample=_count(sample),
@@ -150,8 +150,8 @@ def _count(sample: str | None) -> int | None:
 def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
     """Evaluate, reduce and write a sweep; the figure, where one is drawn."""
     from costmodel.render.sweep import notes_of, render_table
+    from costmodel.render.sweep_files import write_file, write_text
     from costmodel.sweep.fields import fields_of
-    from costmodel.sweep.write import write_file, write_text
 
     _warn(study)
     figure = _figure(study, plot)
@@ -198,14 +198,14 @@ def _tell(study: "Sweep", form: str, output: str | None) -> None:
         tell(f"points: {points_note(study)}")
 
 
-def _figure(study: "Sweep", plot: str | None) -> "Figure | None":
+def _figure(study: "Sweep", plot: str | None) -> "SweepFigure | None":
     if plot is None:
         return None
     from costmodel.render.plots import require_plot
-    from costmodel.sweep.figures import Figure
+    from costmodel.sweep.figures import SweepFigure
 
     require_plot(plot)
-    return Figure(study)
+    return SweepFigure(study)
 
 
 @contextmanager

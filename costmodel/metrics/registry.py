@@ -32,6 +32,9 @@ PerLayer = Callable[[LayerCost, Basis], Expr]
 OfLayers = Callable[[Sequence[Counted], Basis], list[Expr]]
 Beside = Callable[[Basis], Mapping[str, Expr]]
 
+COLUMNS = ("params", "macs", "activations")
+"""The metrics that are columns where none are asked for."""
+
 
 class NoCountError(SpecError):
     """A metric has no number at all, as a receptive field where a layer sees the whole input."""

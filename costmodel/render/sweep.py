@@ -12,32 +12,32 @@ from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import NoCountError
+from costmodel.render.sweep_files import Notes, shown
 from costmodel.render.terminal import drawn, entries, print_whole, styled
 from costmodel.sweep.fields import Field
-from costmodel.sweep.frame import Chunk, length
-from costmodel.sweep.reduce import Tally
-from costmodel.sweep.study import Case, Sweep
+from costmodel.sweep.reduce import Objective, Tally
+from costmodel.sweep.rows import Rows
+from costmodel.sweep.study import Sweep, SweptNetwork
 from costmodel.sweep.vary import show_value
-from costmodel.sweep.write import Notes, shown
 
 MOST_ROWS = 50
 """How many rows a table shows where no other number is asked for."""
 
 
 def render_table(
-    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Chunk], notes: Notes
+    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Rows], notes: Notes
 ) -> str:
-    """The first rows as a table, and how many more there are."""
+    """Return the first rows as a table, and how many more there are."""
     most = max(MOST_ROWS, sweep.query.top or 0)
     rows: list[list[str]] = []
     count = 0
     for chunk in chunks:
         wanted = max(most - count, 0)
         if wanted:
-            first = {name: chunk[name][:wanted] for name in chunk}
+            first = chunk.first(wanted)
             columns = [[shown(f, v) for v in f.values(first).tolist()] for f in fields]
             rows += map(list, zip(*columns, strict=True))
-        count += length(chunk)
+        count += chunk.count
     return drawn(lambda console: _draw(sweep, fields, rows, count, notes, console))
 
 
@@ -64,14 +64,14 @@ def _draw(
 
 
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
-    """What stands below a sweep: what became of the points, values, conditions, convention."""
+    """Yield what stands below a sweep: points, values, conditions, convention."""
     yield "points", points_note(sweep)
     yield from _none(sweep)
     if sweep.seed is not None:
         yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
         if one.link is not None:
-            yield "linked", one.said
+            yield "linked", one.text
     if (analysis := typical(sweep.cases[0])) is not None:
         yield from standing_notes(
             analysis, at=_fixed(sweep), conditions=_conditions(sweep, analysis)
@@ -81,7 +81,7 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
 
 
 def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
-    """Why networks have no number of what is asked."""
+    """Yield why networks have no number of a metric."""
     for case in sweep.cases:
         of = " ".join(case.labels.values())
         for error in filter(None, map(case.none_of, sweep.query.metrics)):
@@ -89,7 +89,7 @@ def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
 
 
 def _fixed(sweep: Sweep) -> str:
-    """The values of the symbols that are not varied, where all cases have the same."""
+    """Return the values of the symbols that are not varied, where all networks have the same."""
     fixed = [each.fixed for each in sweep.cases]
     if any(each != fixed[0] for each in fixed):
         return ""
@@ -97,13 +97,13 @@ def _fixed(sweep: Sweep) -> str:
 
 
 def _conditions(sweep: Sweep, analysis: Analysis) -> str:
-    """What must hold of the symbols, where there is one case."""
+    """Return what must hold of the symbols, where there is one network."""
     conditions = analysis.conditions if len(sweep.cases) == 1 else ()
     return " and ".join(map(condition_text, conditions))
 
 
 def points_note(sweep: Sweep) -> str:
-    """How many points were looked at, and what became of them."""
+    """Return how many points were looked at, and what became of them."""
     tally = sweep.tally
     parts = [f"{tally.points:,}"]
     if tally.invalid:
@@ -111,23 +111,28 @@ def points_note(sweep: Sweep) -> str:
     if tally.unmatched and sweep.join:
         parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
     if tally.refused:
-        said = " and ".join(condition.text for condition in sweep.query.conditions)
-        parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {said}")
+        conditions = " and ".join(condition.text for condition in sweep.query.conditions)
+        parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {conditions}")
     if sweep.query.pareto:
-        objectives = (f"{'largest' if o.largest else 'least'} {o.text}" for o in sweep.query.pareto)
+        objectives = (
+            f"{'largest' if o.largest else 'least'} {o.expression.text}" for o in sweep.query.pareto
+        )
         parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
-        kind = "largest" if sweep.query.by.largest else "least"
-        said = f"with the {kind} {sweep.query.by.text}"
-        parts.append(f"the {_so_many(tally.kept, f'{said} is', f'{said} are')} kept")
+        best = f"with the {_best(sweep.query.by)}"
+        parts.append(f"the {_so_many(tally.kept, f'{best} is', f'{best} are')} kept")
     if sweep.join and sweep.join.unused:
         lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
         parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
     return "; ".join(parts)
 
 
+def _best(objective: Objective) -> str:
+    return f"{'largest' if objective.largest else 'least'} {objective.expression.text}"
+
+
 def _invalid(tally: Tally) -> str:
-    """How many points have no row, and why the first of them has none."""
+    """Return how many points have no row, and why the first of them has none."""
     if isinstance(tally.refusal, NoCountError):
         left_out = _so_many(tally.invalid, "is", "are")
         return f"{left_out} left out ({tally.refusal.cause})"
@@ -136,12 +141,12 @@ def _invalid(tally: Tally) -> str:
 
 
 def _so_many(count: int, one: str, many: str) -> str:
-    """A count before the words that fit it."""
+    """Return a count before the words that fit it."""
     return f"{count:,} {one if count == 1 else many}"
 
 
-def typical(case: Case) -> Analysis | None:
-    """An analysis that says what holds of all points, if one is to be had."""
+def typical(case: SweptNetwork) -> Analysis | None:
+    """Return an analysis that says what holds of all points, if there is one."""
     try:
         return case.typical
     except SpecError:

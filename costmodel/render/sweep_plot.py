@@ -10,11 +10,11 @@ from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
     Cloud,
-    Figure,
     Map,
     Panel,
+    PlotSide,
     Scaled,
-    Side,
+    SweepFigure,
     among,
     bars,
     maps,
@@ -58,7 +58,7 @@ Title = tuple[str, str]
 """The networks; links, and the values of what does not vary."""
 
 
-def draw(figure: Figure, path: str) -> Drawing:
+def draw(figure: SweepFigure, path: str) -> Drawing:
     """Draw a sweep into a file (see `plot`).
 
     Raises:
@@ -98,7 +98,7 @@ def _entitle(title: Title, sheet: "Sheet") -> None:
     sheet.suptitle("\n".join([names, *lines]), fontsize=9)
 
 
-def _scale(panel: "Axes", which: str, side: Side) -> None:
+def _scale(panel: "Axes", which: str, side: PlotSide) -> None:
     """A symbol along a side, a tick at each of few values that are not too near to each other."""
     from matplotlib.ticker import FixedFormatter
 
@@ -140,7 +140,7 @@ def _round_ticks(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _lines(shown: tuple[Title, Side, list[Panel]], axes: "Axes") -> None:
+def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     """A panel for each column, all over the same symbol; several lines have names at their ends."""
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)

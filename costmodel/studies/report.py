@@ -18,7 +18,7 @@ from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
 from costmodel.analysis.standing import standing_notes
-from costmodel.metrics.registry import METRICS, USUAL, Metric, NoCountError, find_metric
+from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.network.receptive_field import End, end_of, ends_of
 from costmodel.rules.base import Shape
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
     from costmodel.algebra.printing import PythonText
     from costmodel.analysis.peaks import Lead, Peak
-
-COLUMNS = ("params", "macs", "activations")
-"""The metrics that are columns where none are asked for."""
 
 
 class Row(NamedTuple):

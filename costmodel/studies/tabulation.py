@@ -36,12 +36,12 @@ from costmodel.analysis.document import (
     table_of,
 )
 from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.registry import BYTES, METRICS, Metric, find_metric
+from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
-from costmodel.studies.report import COLUMNS, Report
+from costmodel.studies.report import Report
 
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""

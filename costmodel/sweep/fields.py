@@ -1,6 +1,6 @@
 """The columns of a sweep's result: what each holds, and how its values are written exactly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -8,13 +8,11 @@ import numpy as np
 
 from archspec.errors import SpecError
 from archspec.scope import free_names
-from archspec.trees import Name, Tree
+from archspec.trees import Name, Value
+from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
-from costmodel.sweep.arithmetic import Numbers, as_floats, as_fractions, is_whole
-from costmodel.sweep.frame import Chunk
-from costmodel.sweep.memory import Array
-from costmodel.sweep.query import Asked
-from costmodel.sweep.reduce import evaluate_named
+from costmodel.sweep.expressions import ColumnExpression, is_whole
+from costmodel.sweep.rows import Rows
 from costmodel.sweep.space import RESOLUTION
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import decimal_places
@@ -49,26 +47,22 @@ class Field(NamedTuple):
     places: int = 0
     unit: str | None = None
     counted: str | None = None
-    tree: Tree | None = None
+    tree: Value | None = None
 
-    def values(self, rows: Chunk) -> Array:
-        """Its values: int64 or exact objects, float64, or texts."""
+    def values(self, rows: Rows) -> Array:
+        """Return its values: int64 or exact objects, float64, or texts.
+
+        Raises:
+            SpecError: a number is beyond the largest float64.
+        """
         if self.tree is None:
             return rows[self.name]
         if isinstance(self.tree, Name) and _is_none(rows[self.tree.id]):
             return rows[self.tree.id]
-        found = evaluate_named(self.name, self.tree, rows)
-        if self.kind == "fraction":
-            return np.asarray(as_fractions(found))
-        return self._floats(found) if self.kind == "float" else found.whole()
-
-    def _floats(self, numbers: Numbers) -> Array:
-        """The nearest floats.
-
-        Raises:
-            SpecError: a number is beyond the largest.
-        """
-        found = np.asarray(as_floats(numbers))
+        expression = ColumnExpression(self.name, self.tree)
+        if self.kind != "float":
+            return expression.exact(rows)
+        found = expression.floats(rows)
         if not np.isfinite(found).all():
             raise SpecError(f"'{self.name}' is beyond {MAX_FLOAT:.2g}, the largest float64")
         return found
@@ -91,9 +85,9 @@ def _fields(sweep: Sweep) -> Iterator[Field]:
         yield _varied(sweep, one.name)
     joined = sweep.join.columns if sweep.join else {}
     own = {name: _joined(name, column) for name, column in joined.items()}
-    for asked in sweep.query.columns:
-        name = asked.tree.id if isinstance(asked.tree, Name) else ""
-        yield own.pop(name) if name in own else _asked(sweep, asked, joined)
+    for column in sweep.query.columns:
+        name = column.tree.id if isinstance(column.tree, Name) else ""
+        yield own.pop(name) if name in own else _requested(sweep, column, joined)
     yield from own.values()
 
 
@@ -144,8 +138,8 @@ def _counts(sweep: Sweep, metric: str) -> bool:
     return all(case.counts(metric) for case in sweep.cases)
 
 
-def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:
-    tree = asked.tree
+def _requested(sweep: Sweep, column: ColumnExpression, joined: Mapping[str, Array]) -> Field:
+    tree = column.tree
     metric = METRICS.get(tree.id) if isinstance(tree, Name) else None
     if metric is not None and metric.quantity is not None:
         return Field(metric.name, metric.title, "float", unit=metric.quantity, tree=tree)
@@ -154,7 +148,7 @@ def _asked(sweep: Sweep, asked: Asked, joined: Any) -> Field:
         return Field(metric.name, metric.title, kind, counted=metric.unit.name, tree=tree)
     declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
     wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
-    wholes |= {name: column.dtype == np.int64 for name, column in joined.items()}
+    wholes |= {name: values.dtype == np.int64 for name, values in joined.items()}
     wholes |= {name: _counts(sweep, name) for name in METRICS.keys() & free_names(tree)}
     whole = is_whole(tree, wholes)
-    return Field(asked.text, asked.text, "whole" if whole else "float", tree=tree)
+    return Field(column.text, column.text, "whole" if whole else "float", tree=tree)

@@ -1,4 +1,4 @@
-"""What a figure of a sweep shows, as plain numbers: lines, bars, maps, a front among its points."""
+"""Figures of a sweep as plain numbers: lines, bars, maps, a front among its points."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.frame import Chunk, joined, length, taken
-from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Objective, Thinned
+from costmodel.sweep.rows import Rows, joined
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
@@ -68,7 +68,7 @@ class Scaled(NamedTuple):
         return span(self.numbers) > WIDE
 
 
-class Side(NamedTuple):
+class PlotSide(NamedTuple):
     """A symbol along a side of a figure.
 
     Attributes:
@@ -82,7 +82,7 @@ class Side(NamedTuple):
     is_log: bool
 
 
-class Line(NamedTuple):
+class Curve(NamedTuple):
     """A line: its name, and its points in order."""
 
     name: str
@@ -94,7 +94,7 @@ class Panel(NamedTuple):
     """Lines of one column: the column, the lines, whether it goes by factors."""
 
     column: Scaled
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     is_log: bool
 
 
@@ -111,7 +111,7 @@ class Map(NamedTuple):
     """
 
     label: str
-    sides: tuple[Side, Side]
+    sides: tuple[PlotSide, PlotSide]
     table: Any
     edges: tuple[Array, Array]
     levels: list[float]
@@ -131,14 +131,14 @@ class Cloud(NamedTuple):
     """
 
     label: str
-    sides: tuple[Side, Side]
+    sides: tuple[PlotSide, PlotSide]
     x: Array
     y: Array
     numbers: Array
     is_wide: bool
 
 
-class Axis(NamedTuple):
+class FrontAxis(NamedTuple):
     """An objective along a side of a front: what it is, and whether it goes by factors."""
 
     label: str
@@ -157,7 +157,7 @@ class Among(NamedTuple):
         names: what each of its points is.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[FrontAxis, ...]
     behind: tuple[Array, Array]
     x: Array
     y: Array
@@ -170,7 +170,7 @@ class Among(NamedTuple):
         return list(zip(self.x.tolist(), self.y.tolist(), strict=True))
 
 
-class Figure:
+class SweepFigure:
     """A figure of a sweep: it looks at the rows as they pass.
 
     Raises:
@@ -180,7 +180,7 @@ class Figure:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.fields = {field.name: field for field in fields_of(sweep)}
-        self.parts: list[Chunk] = []
+        self.parts: list[Rows] = []
         self.count = 0
         self.of_front = len(sweep.query.pareto) > 1
         if self.of_front:
@@ -235,24 +235,24 @@ class Figure:
             for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
                 raise error
 
-    def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    def passing(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
         """The same chunks, kept for the figure.
 
         Raises:
             SpecError: they have too many rows.
         """
         for chunk in chunks:
-            self.count += length(chunk)
+            self.count += chunk.count
             if self.count > MAX_DRAWN:
                 raise SpecError(
                     f"more than {MAX_DRAWN:,} rows are too many to draw",
                     hint="take larger steps, or leave some out with --where",
                 )
-            self.parts.append(dict(chunk))
+            self.parts.append(chunk)
             yield chunk
 
     @property
-    def rows(self) -> Chunk:
+    def rows(self) -> Rows:
         """The rows that are drawn.
 
         Raises:
@@ -267,7 +267,7 @@ class Figure:
         """The networks; the links, and the values of what does not vary."""
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
-        links = ", ".join(one.said for one in self.sweep.varied if one.link is not None)
+        links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
         fixed = cases[0].fixed if all(case.fixed == cases[0].fixed for case in cases) else {}
         values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
         return names, "; ".join(filter(None, (links, values)))
@@ -276,7 +276,7 @@ class Figure:
     def about(self) -> str:
         """The networks, and what is shown of them."""
         if self.of_front:
-            goals = (self.fields[goal.text].title for goal in self.sweep.query.pareto)
+            goals = (self.fields[goal.expression.text].title for goal in self.sweep.query.pareto)
             return f"{self.title[0]}: the front of {' and '.join(goals)}"
         over = " and ".join(symbol.name for symbol in self.symbols)
         measures = ", ".join(field.title for field in self.measures)
@@ -287,7 +287,7 @@ class Figure:
         variant, name = case.architecture.variant, case.architecture.header.name
         return f"{name}@{variant}" if variant and "variant" not in case.labels else name
 
-    def side(self, symbol: Field, rows: Chunk, *, whole: bool = False) -> Side:
+    def side(self, symbol: Field, rows: Rows, *, whole: bool = False) -> PlotSide:
         """A symbol along a side; the whole of its axis, or what rows have of it."""
         declared = self.sweep.cases[0].space.declared.get(symbol.name)
         about = f" ({declared.doc})" if declared and declared.doc else ""
@@ -296,9 +296,9 @@ class Figure:
         swept = [float(value) for axis in axes for value in axis.values] if whole else []
         values = np.unique([*_floats(symbol, rows), *swept])
         is_log = _is_geometric(values) or span(values) > WIDE
-        return Side(f"{symbol.name}{about}", values, is_log)
+        return PlotSide(f"{symbol.name}{about}", values, is_log)
 
-    def lines_of(self, rows: Chunk) -> Iterator[tuple[str, Chunk]]:
+    def lines_of(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
         """The rows of each line, with the line's name."""
         if not self.groups:
             yield "", rows
@@ -306,14 +306,14 @@ class Figure:
         names = list(zip(*(rows[name].tolist() for name in self.groups), strict=True))
         for name in dict.fromkeys(names):
             mine = np.array([each == name for each in names])
-            yield " ".join(filter(None, map(str, name))), taken(rows, mine)
+            yield " ".join(filter(None, map(str, name))), rows.taken(mine)
 
 
-def _floats(field: Field, rows: Chunk) -> Array:
+def _floats(field: Field, rows: Rows) -> Array:
     return np.array([float(value) for value in field.values(rows).tolist()])
 
 
-def scaled(field: Field, rows: Chunk) -> Scaled:
+def scaled(field: Field, rows: Rows) -> Scaled:
     """A column in the unit that leaves few digits."""
     numbers = _floats(field, rows)
     largest = float(np.abs(numbers).max())
@@ -324,8 +324,8 @@ def scaled(field: Field, rows: Chunk) -> Scaled:
         size = next((s for s in BYTES if largest >= s), 1)
         return Scaled(numbers / size, size, f"{field.title} ({BYTES.get(int(size), 'bytes')})")
     size = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
-    said = f" ({SCALES[int(size)]})" if size > 1 else ""
-    return Scaled(numbers / size, size, f"{field.title}{said}")
+    unit = f" ({SCALES[int(size)]})" if size > 1 else ""
+    return Scaled(numbers / size, size, f"{field.title}{unit}")
 
 
 def span(numbers: Array) -> float:
@@ -351,7 +351,7 @@ def _is_geometric(values: Array) -> bool:
     return bool(np.ptp(factors) < 1e-9 < np.ptp(steps))
 
 
-def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
+def panels(figure: SweepFigure, rows: Rows) -> tuple[PlotSide, list[Panel]]:
     """A panel for each column, all over the same symbol.
 
     Raises:
@@ -373,13 +373,13 @@ def panels(figure: Figure, rows: Chunk) -> tuple[Side, list[Panel]]:
     return side._replace(is_log=is_log), found
 
 
-def _line(name: str, symbol: Field, field: Field, rows: Chunk, size: float) -> Line:
+def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Curve:
     x, y = _floats(symbol, rows), _floats(field, rows) / size
     order = np.argsort(x, kind="stable")
-    return Line(name, x[order], y[order])
+    return Curve(name, x[order], y[order])
 
 
-def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
+def maps(figure: SweepFigure, rows: Rows) -> list[Map | Cloud]:
     """A map for each column, blank where points were left out; of a sample, its points."""
     is_sampled = figure.sweep.seed is not None
     first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
@@ -391,7 +391,7 @@ def maps(figure: Figure, rows: Chunk) -> list[Map | Cloud]:
     return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
 
 
-def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
+def _map(column: Scaled, sides: tuple[PlotSide, PlotSide], x: Array, y: Array) -> Map:
     table = np.full((len(sides[1].values), len(sides[0].values)), np.nan)
     table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
     levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
@@ -400,7 +400,7 @@ def _map(column: Scaled, sides: tuple[Side, Side], x: Array, y: Array) -> Map:
     return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
 
 
-def _edges(side: Side) -> Array:
+def _edges(side: PlotSide) -> Array:
     """The ends of cells around a side's values: half-way in steps, or in factors."""
     values = side.values
     if len(values) == 1:
@@ -431,14 +431,14 @@ def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
     return [step * i for i in range(first, first + most + 1) if least < step * i < largest]
 
 
-def among(figure: Figure, rows: Chunk) -> Among:
+def among(figure: SweepFigure, rows: Rows) -> Among:
     """The front's first objectives, its points in the order of the first."""
     assert figure.sweep.behind is not None
     behind = joined(figure.sweep.behind.rows)
-    count = length(behind)
-    together = joined([{name: behind[name] for name in rows}, rows])
+    count = behind.count
+    together = joined([behind, rows])
     goals = figure.sweep.query.pareto[:3]
-    columns = [scaled(figure.fields[goal.text], together) for goal in goals]
+    columns = [scaled(figure.fields[goal.expression.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
     logs = (*by_factors(x, y), False)[: len(columns)]
@@ -448,26 +448,26 @@ def among(figure: Figure, rows: Chunk) -> Among:
         x[order],
         y[order],
         columns[2].numbers[order] if len(columns) > 2 else None,
-        _point_names(figure, taken(rows, order - count)),
+        _point_names(figure, rows.taken(order - count)),
     )
 
 
-def _axis(column: Scaled, goal: Objective, is_log: bool) -> Axis:
+def _axis(column: Scaled, goal: Objective, is_log: bool) -> FrontAxis:
     better = "more" if goal.largest else "less"
-    return Axis(f"{column.label}: {better} is better", is_log)
+    return FrontAxis(f"{column.label}: {better} is better", is_log)
 
 
-def _point_names(figure: Figure, rows: Chunk) -> list[str]:
+def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
     """What each point is: its labels and what varies."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
     return [
-        ", ".join(_told(name, value) for name, value in zip(names, values, strict=True) if value)
+        ", ".join(_named(name, value) for name, value in zip(names, values, strict=True) if value)
         for values in zip(*columns, strict=True)
     ]
 
 
-def _told(name: str, value: Any) -> str:
+def _named(name: str, value: Any) -> str:
     return value if isinstance(value, str) else f"{name}={show_value(value)}"
 
 
@@ -484,7 +484,7 @@ def spread(count: int) -> Iterator[int]:
         parts *= 2
 
 
-def bars(figure: Figure, rows: Chunk) -> tuple[list[str], Sequence[Scaled]]:
+def bars(figure: SweepFigure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
     """The networks' names, and a number of each in every column."""
     names = [name for name, _ in figure.lines_of(rows)]
     return names, [scaled(field, rows) for field in figure.measures]

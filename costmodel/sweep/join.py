@@ -10,11 +10,11 @@ import numpy as np
 
 from archspec.errors import SpecError
 from archspec.files import cause_of
+from costmodel.algebra.operations import Array
 from costmodel.rules.formula import count_of
 from costmodel.scenario.settings import to_rational
-from costmodel.sweep.frame import Rows, column_of
-from costmodel.sweep.memory import Array
 from costmodel.sweep.reduce import Tally
+from costmodel.sweep.rows import Rows, column_of
 from costmodel.sweep.vary import Value, show_value
 
 MAX_LINES = 5_000_000
@@ -50,7 +50,7 @@ class Join:
     used: Array
 
     def joined(self, chunks: Iterable[Rows], tally: Tally) -> Iterator[Rows]:
-        """The rows that have a line, with its columns."""
+        """Yield the rows that have a line, with its columns."""
         for chunk in chunks:
             at = self._lines_of(chunk)
             found = at >= 0
@@ -62,7 +62,7 @@ class Join:
                 yield chunk.select(found).extended(columns)
 
     def _lines_of(self, chunk: Rows) -> Array:
-        """The line of every row, or -1."""
+        """Return the line of every row, or -1."""
         codes = np.zeros(chunk.count, np.int64)
         known = np.ones(chunk.count, bool)
         for key in self.keys:
@@ -83,7 +83,7 @@ def _at(column: Array, lines: Array) -> Any:
 
 
 def _places(column: Array, places: Mapping[Value, int]) -> Array:
-    """Where each value stands among the known, or -1."""
+    """Return the place of each value among the known, or -1."""
     if column.dtype == object:
         found = np.frompyfunc(lambda value: places.get(value, -1), 1, 1)(column)
         return np.asarray(found, np.int64)
@@ -132,18 +132,14 @@ def _indexed(
     twice = np.flatnonzero(np.diff(codes[lines]) == 0)
     if twice.size:
         first, second = lines[twice[0]], lines[twice[0] + 1]
-        said = ", ".join(f"{name} = {_shown(v[first])}" for name, v in keyed.items())
-        raise SpecError(f"{file}: lines {numbers[first]} and {numbers[second]} are both of {said}")
+        at = ", ".join(f"{name} = {show_value(v[first])}" for name, v in keyed.items())
+        raise SpecError(f"{file}: lines {numbers[first]} and {numbers[second]} are both of {at}")
     used = np.zeros(len(numbers), bool)
     return Join(file, tuple(keyed), columns, places, codes[lines], lines, used)
 
 
-def _shown(value: Value) -> str:
-    return show_value(value)
-
-
 def _read(file: str) -> list[tuple[int, list[str]]]:
-    """Lines of cells with their numbers, of a file that need not have an end."""
+    """Return lines of cells with their numbers, of a file that need not have an end."""
     found: list[tuple[int, list[str]]] = []
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as stream:
@@ -159,7 +155,7 @@ def _read(file: str) -> list[tuple[int, list[str]]]:
 
 
 def _bounded(stream: IO[str], file: str) -> Iterator[str]:
-    """The lines of a file.
+    """Yield the lines of a file.
 
     Raises:
         SpecError: one is too long, or they are too many.
@@ -179,7 +175,7 @@ def _bounded(stream: IO[str], file: str) -> Iterator[str]:
 
 
 def _lines(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The head, and the lines with their numbers; empty ones are none."""
+    """Return the head, and the lines with their numbers; empty ones are none."""
     found = _read(file)
     if len(found) < 2:
         raise SpecError(f"{file} has no lines below its head")
@@ -208,7 +204,7 @@ def _key(file: str, name: str, cells: list[str], numbers: list[int]) -> list[Val
 
 
 def _values(file: str, name: str, cells: list[str], numbers: list[int]) -> list[Value]:
-    """Numbers where all cells are, else texts."""
+    """Return numbers where all cells are, else texts."""
     for number, cell in zip(numbers, cells, strict=True):
         if not cell:
             raise SpecError(f"{file}:{number}: {name} is empty")

@@ -1,4 +1,4 @@
-"""What a ``let`` name stands for at each point: read from texts, of the form of the spec's own."""
+"""Values that ``let`` names take at each point, read from texts in the form of the spec's own."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from archspec.trees import Value as Resolved
 from costmodel.sweep.vary import Value, items_of, show_value
 
 
-def meaning_of(value: Value) -> Any:
-    """A value as a spec would have it under ``let``.
+def override_of(value: Value) -> Any:
+    """Return a value as a spec would have it under ``let``.
 
     Raises:
         SpecError: it has no such form.
@@ -30,7 +30,7 @@ def _read(text: Any) -> Any:
     return as_named(parse(text))
 
 
-def check_meaning(name: str, value: Value, header: Header) -> None:
+def check_override(name: str, value: Value, header: Header) -> None:
     """Make sure that a name can stand for a value.
 
     Raises:
@@ -38,22 +38,22 @@ def check_meaning(name: str, value: Value, header: Header) -> None:
     """
     try:
         scope = _before(name, header)
-        found, own = (resolved_value(v, scope) for v in (meaning_of(value), header.let[name]))
+        found, own = (resolved_value(v, scope) for v in (override_of(value), header.let[name]))
     except ExpressionError as error:
         cause = f"in {shortened(str(value))}: {error.cause}"
         raise SpecError(f"--vary {name}: {cause}", hint=error.hint) from None
     except SpecError as error:
         raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
     if not _fits(found, own):
-        said = value if isinstance(value, str) else show_value(value)
+        shown = value if isinstance(value, str) else show_value(value)
         raise SpecError(
-            f"--vary {name}: {shortened(said)} is {_form(found)}",
+            f"--vary {name}: {shortened(shown)} is {_form(found)}",
             hint=f"in the spec '{name}' is {_form(own)}",
         )
 
 
 def _before(name: str, header: Header) -> Scope:
-    """The symbols, and the ``let`` names before one."""
+    """Return the symbols, and the ``let`` names before one."""
     names: dict[str, Resolved] = {symbol: Name(symbol) for symbol in header.symbols}
     scope = Scope(names)
     for each, value in header.let.items():
@@ -64,7 +64,7 @@ def _before(name: str, header: Header) -> Scope:
 
 
 def _fits(found: Resolved, own: Resolved) -> bool:
-    """Whether a value has the form of another; items, that of an item."""
+    """Return whether a value has the form of another; items, that of an item."""
     if isinstance(found, Items) and isinstance(own, Items):
         return all(any(_fits(item, each) for each in own.values) for item in found.values)
     return _kind(found) == _kind(own)
@@ -78,7 +78,7 @@ def _form(value: Resolved) -> str:
 
 
 def _plural(form: str) -> str:
-    """``lists of numbers``."""
+    """Return ``lists of numbers`` for ``list of numbers``."""
     return form.replace("list", "lists", 1) if form.startswith("list") else f"{form}s"
 
 

@@ -1,23 +1,16 @@
 """What is asked of a sweep: columns, conditions, what is best; of metrics, symbols, the joined."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, free_names, resolve
-from archspec.trees import Items, Name, Tree, Value, Whole
+from archspec.trees import Name, Value
 from costmodel.analysis.constraints import DIRECTIONS
-from costmodel.metrics.registry import METRICS
-from costmodel.studies.report import COLUMNS
-from costmodel.sweep.reduce import Condition, Objective
-
-
-class Asked(NamedTuple):
-    """An expression that is a column: its text, its tree."""
-
-    text: str
-    tree: Tree
+from costmodel.metrics.registry import COLUMNS, METRICS
+from costmodel.sweep.expressions import ColumnExpression
+from costmodel.sweep.reduce import Objective
 
 
 class Query(NamedTuple):
@@ -32,18 +25,18 @@ class Query(NamedTuple):
         sort: in which order they are shown; each decides where those before leave rows equal.
     """
 
-    columns: tuple[Asked, ...]
-    conditions: tuple[Condition, ...] = ()
+    columns: tuple[ColumnExpression, ...]
+    conditions: tuple[ColumnExpression, ...] = ()
     pareto: tuple[Objective, ...] = ()
     top: int | None = None
     by: Objective | None = None
     sort: tuple[Objective, ...] = ()
 
     @property
-    def every(self) -> Iterator[Asked | Condition | Objective]:
+    def every(self) -> tuple[ColumnExpression, ...]:
         """All that is shown, compared or ordered by."""
-        several = (*self.columns, *self.conditions, *self.pareto, self.by, *self.sort)
-        return (each for each in several if each is not None)
+        goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
+        return (*self.columns, *self.conditions, *(goal.expression for goal in goals))
 
     @property
     def names(self) -> frozenset[str]:
@@ -56,7 +49,7 @@ class Query(NamedTuple):
         return tuple(name for name in METRICS if name in self.names)
 
 
-class Said(NamedTuple):
+class Request(NamedTuple):
     """The options of a query, as texts (see `Query`)."""
 
     metrics: tuple[str, ...] = ()
@@ -67,16 +60,16 @@ class Said(NamedTuple):
     sort: tuple[str, ...] = ()
 
 
-NOTHING_ASKED = Said()
+NO_REQUEST = Request()
 
 
 def read_query(
-    said: Said, symbols: Collection[str], joined: Collection[str], there: Collection[str]
+    request: Request, symbols: Collection[str], joined: Collection[str], there: Collection[str]
 ) -> Query:
-    """The query that some texts state.
+    """Return the query that some texts state.
 
     Args:
-        said: the texts.
+        request: the texts.
         symbols: the symbols of the specs.
         joined: columns beside metrics and symbols.
         there: what is shown before it.
@@ -85,26 +78,29 @@ def read_query(
         SpecError: a text states nothing of what there is.
     """
     known = {name: Name(name) for name in (*METRICS, *symbols, *joined)}
-    pareto = _objectives("--pareto", said.pareto, known)
-    if said.top is not None and said.by is None:
+    top, by = request.top, request.by
+    pareto = _objectives("--pareto", request.pareto, known)
+    if top is not None and by is None:
         raise SpecError("--top needs --by: the best in what?", hint="as in --top 20 --by macs")
-    if said.top is not None and said.top < 1:
-        raise SpecError(f"--top {said.top} keeps nothing; it is at least 1")
-    if said.by is not None and said.top is None:
+    if top is not None and top < 1:
+        raise SpecError(f"--top {top} keeps nothing; it is at least 1")
+    if by is not None and top is None:
         raise SpecError("--by is of --top", hint="to order all rows, say --sort")
-    by = None if said.by is None else _objective("--by", said.by, known)
-    sort = _objectives("--sort", said.sort, known)
-    conditions = tuple(Condition(text, _tree("--where", text, known)) for text in said.where)
-    asked = [Asked(text, _number("--metric", text, known)) for text in said.metrics]
-    goals = [Asked(each.text, each.tree) for each in (*pareto, by, *sort) if each is not None]
-    if not (asked or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
-        asked = [Asked(name, Name(name)) for name in COLUMNS]
-    shown = {column.text: column for column in (*asked, *goals)}
-    columns = tuple(column for column in shown.values() if not _is_there(column, there))
-    return Query(columns, conditions, pareto, said.top, by, sort)
+    best = None if by is None else _objective("--by", by, known)
+    sort = _objectives("--sort", request.sort, known)
+    conditions = tuple(
+        _expression("--where", text, known, is_condition=True) for text in request.where
+    )
+    columns = [_number("--metric", text, known) for text in request.metrics]
+    goals = [each.expression for each in (*pareto, best, *sort) if each is not None]
+    if not (columns or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
+        columns = [ColumnExpression(name, Name(name)) for name in COLUMNS]
+    shown = {column.text: column for column in (*columns, *goals)}
+    kept = tuple(column for column in shown.values() if not _is_there(column, there))
+    return Query(kept, conditions, pareto, top, best, sort)
 
 
-def _is_there(column: Asked, there: Collection[str]) -> bool:
+def _is_there(column: ColumnExpression, there: Collection[str]) -> bool:
     return isinstance(column.tree, Name) and column.tree.id in there
 
 
@@ -114,38 +110,43 @@ def _objectives(
     found: list[Objective] = []
     for text in texts:
         one = _objective(option, text, known)
-        if one.tree in [other.tree for other in found]:
-            raise SpecError(f"{option} names '{one.text}' twice")
+        if one.expression.tree in [other.expression.tree for other in found]:
+            raise SpecError(f"{option} names '{one.expression.text}' twice")
         found.append(one)
     return tuple(found)
 
 
 def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
-    """``macs``, ``macs:min`` or ``accuracy:max``."""
-    said, colon, direction = (part.strip() for part in text.rpartition(":"))
+    """Read ``macs``, ``macs:min`` or ``accuracy:max``."""
+    name, colon, direction = (part.strip() for part in text.rpartition(":"))
     if not colon:
-        said, direction = text.strip(), "min"
+        name, direction = text.strip(), "min"
     if direction not in DIRECTIONS:
         hint = "the least first with :min or :asc, the largest first with :max or :desc"
         raise SpecError(f"{option} {text}: '{direction}' is no direction", hint=hint)
-    return Objective(said, _number(option, said, known), DIRECTIONS[direction])
+    return Objective(_number(option, name, known), DIRECTIONS[direction])
 
 
-def _number(option: str, text: str, known: Mapping[str, Value]) -> Tree:
-    tree = _tree(option, text, known)
-    if not free_names(tree):
+def _number(option: str, text: str, known: Mapping[str, Value]) -> ColumnExpression:
+    found = _expression(option, text, known)
+    if not free_names(found.tree):
         raise SpecError(f"{option} {text}: this speaks of no metric and of no symbol")
-    return tree
+    return found
 
 
-def _tree(option: str, text: str, known: Mapping[str, Value]) -> Tree:
+def _expression(
+    option: str, text: str, known: Mapping[str, Value], *, is_condition: bool = False
+) -> ColumnExpression:
     try:
-        tree = resolve(parse(text), Scope(known, inexact=True))
+        found = ColumnExpression(text, resolve(parse(text), Scope(known, inexact=True)))
     except ExpressionError as error:
         hint = error.hint or _hint(text, known)
         raise SpecError(f"{option} {text}: {error.cause}", hint=hint) from None
-    assert not isinstance(tree, Items | Whole)
-    return tree
+    try:
+        found.check(is_condition=is_condition)
+    except ExpressionError as error:
+        raise SpecError(f"{option} {text}: {error.cause}", hint=error.hint) from None
+    return found
 
 
 def _hint(text: str, known: Iterable[str]) -> str:

@@ -11,21 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archspec.errors import SpecError
-from archspec.expressions import ExpressionError
 from archspec.scope import conjuncts
-from archspec.trees import Tree, Value
-from costmodel.sweep.arithmetic import (
-    MAX_EXACT_FLOAT,
-    MAX_INT64,
-    Numbers,
-    as_floats,
-    as_fractions,
-    evaluate,
-    holds,
-    negative,
-)
-from costmodel.sweep.frame import Chunk, Rows, joined, length, taken
-from costmodel.sweep.memory import Array
+from costmodel.algebra.operations import Array
+from costmodel.analysis.columns import MAX_EXACT_FLOAT, largest_of
+from costmodel.sweep.expressions import ColumnExpression, Numbers
+from costmodel.sweep.rows import NO_ROWS, Rows, joined
 
 MAX_KEPT = 10_000_000
 """The most rows that are kept at once: of a front, of the best, of what is sorted."""
@@ -44,38 +34,22 @@ class Objective(NamedTuple):
     """Something to be as small, or as large, as it can be.
 
     Attributes:
-        text: as it was said, without its direction.
-        tree: its expression of columns.
-        largest: whether more is better.
+        expression: of columns, its text without the direction.
+        largest: True where more is better.
     """
 
-    text: str
-    tree: Tree
+    expression: ColumnExpression
     largest: bool = False
 
-    def keys(self, chunk: Chunk) -> Numbers:
-        """Numbers of which less is better."""
-        found = evaluate_named(self.text, self.tree, chunk)
-        return negative(found) if self.largest else found
-
-
-class Condition(NamedTuple):
-    """What must hold of a row: its text, its tree."""
-
-    text: str
-    tree: Value
-
-    def holds(self, chunk: Chunk) -> Any:
-        """Where it does."""
-        try:
-            return np.broadcast_to(holds(self.tree, chunk), (length(chunk),))
-        except ExpressionError as error:
-            raise SpecError(f"'{self.text}': {error.cause}", hint=error.hint) from None
+    def keys(self, rows: Rows) -> Numbers:
+        """Return numbers of which less is better."""
+        found = self.expression.keys(rows)
+        return found.negative() if self.largest else found
 
 
 @dataclass
 class Tally:
-    """How many rows came and what became of them.
+    """Counts of rows, by what became of them.
 
     Attributes:
         points: of the space, looked at so far.
@@ -98,46 +72,36 @@ class Tally:
 
 @dataclass
 class Thinned:
-    """Evenly spaced rows of a stream, at most some; for the background of a plot."""
+    """Evenly spaced rows of a stream, at most ``most``; for the background of a plot."""
 
     most: int
-    rows: list[Chunk] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
     stride: int = 1
     seen: int = 0
 
     def passing(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
-        """The same chunks, looked at as they pass."""
+        """Yield the same chunks, and keep some of their rows."""
         for chunk in chunks:
             self._look(chunk)
             yield chunk
 
-    def _look(self, chunk: Chunk) -> None:
+    def _look(self, chunk: Rows) -> None:
         first = -self.seen % self.stride
-        self.seen += length(chunk)
-        self.rows.append(taken(chunk, np.arange(first, length(chunk), self.stride)))
-        while sum(map(length, self.rows)) > self.most:
+        self.seen += chunk.count
+        self.rows.append(chunk.taken(np.arange(first, chunk.count, self.stride)))
+        while sum(rows.count for rows in self.rows) > self.most:
             self.stride *= 2
             rows = joined(self.rows)
-            self.rows = [taken(rows, np.arange(0, length(rows), 2))]
+            self.rows = [rows.taken(np.arange(0, rows.count, 2))]
 
 
-def evaluate_named(text: str, tree: Tree, chunk: Chunk) -> Numbers:
-    """The numbers of an expression in every row.
-
-    Raises:
-        SpecError: it has none; the error names the expression.
-    """
-    try:
-        found = evaluate(tree, chunk)
-    except ExpressionError as error:
-        raise SpecError(f"'{text}': {error.cause}", hint=error.hint) from None
-    shape = (length(chunk),)
-    return found._replace(over=np.broadcast_to(found.over, shape))
-
-
-def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally) -> Iterator[Rows]:
-    """The rows that keep all conditions; what ``and`` joins is asked of what is left by then."""
-    parts = [Condition(each.text, part) for each in conditions for part in conjuncts(each.tree)]
+def where(
+    chunks: Iterable[Rows], conditions: Sequence[ColumnExpression], tally: Tally
+) -> Iterator[Rows]:
+    """Yield the rows that keep all conditions; of ``and`` the second part asks what is left."""
+    parts = [
+        ColumnExpression(each.text, part) for each in conditions for part in conjuncts(each.tree)
+    ]
     for chunk in chunks:
         rows = chunk
         for condition in parts:
@@ -150,37 +114,28 @@ def where(chunks: Iterable[Rows], conditions: Sequence[Condition], tally: Tally)
 
 
 def _rough(keys: Numbers) -> tuple[Array, bool]:
-    """Keys that are quick to compare, and whether they are exact."""
+    """Return keys that are quick to compare, and whether they are exact."""
     if keys.is_whole:
-        return keys.over, True
-    if keys.real or max(_span(keys.over), _span(keys.under)) <= MAX_EXACT_FLOAT:
-        return np.asarray(as_floats(keys)), False
-    return np.asarray(as_fractions(keys), object), True
+        return keys.numerators, True
+    if all(array.dtype != object and largest_of(array) <= MAX_EXACT_FLOAT for array in keys):
+        return keys.floats(), False
+    return keys.exact(), True
 
 
-def _span(x: Any) -> int:
-    if isinstance(x, int):
-        return abs(x)
-    if x.dtype == object:
-        return MAX_INT64
-    return max(abs(int(x.max())), abs(int(x.min()))) if x.size else 0
-
-
-def _ranks(objective: Objective, rows: Chunk) -> Array:
-    """The places of the rows in order, from 0; equal rows have the same."""
-    keys = objective.keys(rows)
-    exact = keys.over if keys.is_whole else as_fractions(keys)
+def _ranks(objective: Objective, rows: Rows) -> Array:
+    """Return the places of the rows in order, from 0; equal rows have the same."""
+    exact = objective.keys(rows).exact()
     ranks: Array = np.unique(exact, return_inverse=True)[1].reshape(-1)
     return ranks
 
 
-def _order(objectives: Sequence[Objective], rows: Chunk) -> Array:
-    """The numbers of the rows, the best first, by the first objective, then the second."""
+def _order(objectives: Sequence[Objective], rows: Rows) -> Array:
+    """Return the numbers of the rows, the best first, by the first objective, then the second."""
     return np.lexsort([_ranks(each, rows) for each in reversed(objectives)])
 
 
 def _beaten(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
-    """Which rows some others are at least as good as in everything.
+    """Return which rows some others are at least as good as in everything.
 
     Where keys are rounded, they must be better.
     """
@@ -197,7 +152,7 @@ def _beaten(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -
 
 
 def _beats(by: Sequence[Array], rows: Sequence[Array], exact: Sequence[bool]) -> Array:
-    """Which of some rows beat which of others."""
+    """Return which of some rows beat which of others."""
     beats = np.ones((len(by[0]), len(rows[0])), bool)
     for other, column, is_exact in zip(by, rows, exact, strict=True):
         beats &= _less(is_exact)(other[:, None], column[None, :]).astype(bool)
@@ -209,9 +164,9 @@ def _less(is_exact: bool) -> Any:
 
 
 def _under_stairs(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bool]) -> Array:
-    """The same of two objectives: is the least second one, of those with a first as good, as good?
+    """Return the same for two objectives, by the least second one of those with a first as good.
 
-    Along the first objective that least second one is a stair.
+    Along the first objective it is a stair.
     """
     order = np.argsort(by[0], kind="stable")
     stair = np.minimum.accumulate(by[1][order])
@@ -221,7 +176,7 @@ def _under_stairs(rows: Sequence[Array], by: Sequence[Array], exact: Sequence[bo
 
 
 def _unbeaten(ranks: Sequence[Array]) -> Array:
-    """The numbers of the rows that no other is at least as good as; the first of equal ones."""
+    """Return the numbers of the rows that no other is at least as good as; the first of equals."""
     rows = np.lexsort((np.arange(len(ranks[0])), *reversed(ranks)))
     kept = []
     while rows.size:
@@ -241,37 +196,37 @@ class Front:
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self.objectives = objectives
-        self.rows: Chunk = {}
+        self.rows: Rows = NO_ROWS
         self.most = 0
 
-    def take(self, chunk: Chunk) -> None:
+    def take(self, chunk: Rows) -> None:
         """Look at more rows."""
         rough = [_rough(objective.keys(chunk)) for objective in self.objectives]
         start = 0
-        while start < length(chunk):
+        while start < chunk.count:
             size = SLICE if self.rows else FIRST_SLICE
             part = [(keys[start : start + size], exact) for keys, exact in rough]
             alive = start + self._hopeful(part)
             if alive.size:
-                self._add(taken(chunk, alive))
+                self._add(chunk.taken(alive))
             start += size
 
-    def _add(self, fresh: Chunk) -> None:
+    def _add(self, fresh: Rows) -> None:
         """Keep the best of the old and some new rows."""
         rows = joined([self.rows, fresh]) if self.rows else fresh
-        old = length(rows) - length(fresh)
+        old = rows.count - fresh.count
         ranks = [_ranks(objective, rows) for objective in self.objectives]
         before, after = [r[:old] for r in ranks], [r[old:] for r in ranks]
         exact = [True] * len(ranks)
         new = np.flatnonzero(~_beaten(after, before, exact))
         new = new[_unbeaten([r[new] for r in after])]
         stays = ~_beaten(before, [r[new] for r in after], exact)
-        self.rows = taken(rows, np.concatenate([np.flatnonzero(stays), old + new]))
-        self.most = max(self.most, length(self.rows))
-        check_kept(length(self.rows), "the front has")
+        self.rows = rows.taken(np.concatenate([np.flatnonzero(stays), old + new]))
+        self.most = max(self.most, self.rows.count)
+        check_kept(self.rows.count, "the front has")
 
     def _hopeful(self, rough: Sequence[tuple[Array, bool]]) -> Array:
-        """The rows that the front does not beat at first sight."""
+        """Return the rows that the front does not beat at first sight."""
         alive = np.arange(len(rough[0][0]))
         if not self.rows:
             return alive
@@ -284,15 +239,15 @@ class Front:
         return alive
 
     @property
-    def found(self) -> Chunk:
-        """The front, by its first objective, then the second, and so on."""
+    def found(self) -> Rows:
+        """The rows of the front, by the first objective, then the second, and so on."""
         if not self.rows:
             return self.rows
-        return taken(self.rows, _order(self.objectives, self.rows))
+        return self.rows.taken(_order(self.objectives, self.rows))
 
 
 def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]) -> Array:
-    """A few points of a front that together beat most rows."""
+    """Return a few points of a front that together beat most rows."""
     rows, points = _probes(len(keys[0])), _probes(len(front[0]))
     beats = _beats([f[points] for f in front], [k[rows] for k in keys], exact)
     chosen: list[int] = []
@@ -306,12 +261,12 @@ def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bo
 
 
 def _probes(count: int) -> Array:
-    """Some numbers below a count, evenly spaced."""
+    """Return some numbers below a count, evenly spaced."""
     return np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64)
 
 
 def check_kept(count: int, what: str) -> None:
-    """No more rows are kept than memory is for.
+    """Make sure that no more rows are kept than memory is for.
 
     Raises:
         SpecError: there are more.
@@ -322,22 +277,20 @@ def check_kept(count: int, what: str) -> None:
         )
 
 
-def front(
-    chunks: Iterable[Chunk], objectives: Sequence[Objective], tally: Tally
-) -> Iterator[Chunk]:
-    """The rows that no other beats (see `Front`)."""
+def front(chunks: Iterable[Rows], objectives: Sequence[Objective], tally: Tally) -> Iterator[Rows]:
+    """Yield the rows that no other beats (see `Front`)."""
     kept = Front(objectives)
     for chunk in chunks:
         kept.take(chunk)
-    tally.front = length(kept.rows)
+    tally.front = kept.rows.count
     if kept.rows:
         yield kept.found
 
 
 def top(
-    chunks: Iterable[Chunk], count: int, by: Objective, once: Sequence[str] = ()
-) -> Iterator[Chunk]:
-    """The best rows, the best first; of equal rows the first ones.
+    chunks: Iterable[Rows], count: int, by: Objective, once: Sequence[str] = ()
+) -> Iterator[Rows]:
+    """Yield the best rows, the best first; of equal rows the first ones.
 
     Args:
         chunks: all rows.
@@ -345,48 +298,48 @@ def top(
         by: what is best.
         once: columns of which no values are kept twice; none where all rows differ.
     """
-    rows: Chunk = {}
+    rows: Rows = NO_ROWS
     for chunk in chunks:
         fresh = _promising(chunk, rows, count, by, once)
-        if length(fresh):
+        if fresh.count:
             rows = _different(joined([rows, fresh]) if rows else fresh, once)
-            rows = taken(rows, np.argsort(_ranks(by, rows), kind="stable")[:count])
+            rows = rows.taken(np.argsort(_ranks(by, rows), kind="stable")[:count])
     if rows:
         yield rows
 
 
-def _different(chunk: Chunk, names: Sequence[str]) -> Chunk:
-    """The first of the rows that are the same in some columns; all where none are named."""
+def _different(chunk: Rows, names: Sequence[str]) -> Rows:
+    """Return the first of the rows that are the same in some columns; all where none are named."""
     if not names:
         return chunk
     first: dict[Any, int] = {}
     for row, values in enumerate(zip(*(chunk[name].tolist() for name in names), strict=True)):
         first.setdefault(values, row)
-    return taken(chunk, np.array(list(first.values()), np.int64))
+    return chunk.taken(np.array(list(first.values()), np.int64))
 
 
-def _promising(chunk: Chunk, rows: Chunk, count: int, by: Objective, once: Sequence[str]) -> Chunk:
-    """The rows of a chunk that may be among the best: where rounded keys are equal, all."""
-    if length(rows) < count:
+def _promising(chunk: Rows, rows: Rows, count: int, by: Objective, once: Sequence[str]) -> Rows:
+    """Return the rows that may be among the best: where rounded keys are equal, all."""
+    if rows.count < count:
         chunk = _different(chunk, once)
     keys, exact = _rough(by.keys(chunk))
-    if length(rows) == count:
-        worst, was_exact = _rough(by.keys(taken(rows, np.array([count - 1]))))
+    if rows.count == count:
+        worst, was_exact = _rough(by.keys(rows.taken(np.array([count - 1]))))
         less = np.less if exact and was_exact else np.less_equal
-        return taken(chunk, less(keys, worst[0]).astype(bool))
-    if length(chunk) > 2 * count and keys.dtype != object:
-        return taken(chunk, keys <= np.partition(keys, count - 1)[count - 1])
+        return chunk.taken(less(keys, worst[0]).astype(bool))
+    if chunk.count > 2 * count and keys.dtype != object:
+        return chunk.taken(keys <= np.partition(keys, count - 1)[count - 1])
     return chunk
 
 
-def ordered(chunks: Iterable[Chunk], by: Sequence[Objective]) -> Iterator[Chunk]:
-    """All rows, the best first; what is equal in an objective by the next, then as it comes."""
-    parts: list[Chunk] = []
+def ordered(chunks: Iterable[Rows], by: Sequence[Objective]) -> Iterator[Rows]:
+    """Yield all rows, the best first, equal ones by the next objective, then as they come."""
+    parts: list[Rows] = []
     count = 0
     for chunk in chunks:
-        count += length(chunk)
+        count += chunk.count
         check_kept(count, "to be sorted are")
         parts.append(chunk)
     if parts:
         rows = joined(parts)
-        yield taken(rows, _order(by, rows))
+        yield rows.taken(_order(by, rows))

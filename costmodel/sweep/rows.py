@@ -1,125 +1,118 @@
-"""Rows from what their nodes are: counts, real numbers, exact parts, truth."""
+"""Rows of a sweep as columns, each made when it is first read."""
 
-from collections.abc import Iterator
-from fractions import Fraction
-from functools import reduce
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from archspec.arithmetic import tidy
-from costmodel.sweep.chunk import EVERY, Chunk, Make
-from costmodel.sweep.compiled import MAX_FLOAT, bounds_in
-from costmodel.sweep.laws import Lowered
-from costmodel.sweep.lowering import Part
-from costmodel.sweep.memory import Array
+from costmodel.algebra.operations import Array
+
+Make = Callable[[Any], Array]
+"""Returns a column's values at some rows: an index array, or a slice of them all."""
+
+EVERY = slice(None)
+
+NUMERATORS, DENOMINATORS = "numerators of ", "denominators of "
+"""Begin the names of the columns that hold a real metric's exact values."""
 
 
-class Source(Protocol):
-    """Where the values of rows come from."""
+class Rows(Mapping[str, Array]):
+    """Rows whose columns are made when they are asked for; all are of one length.
 
-    @property
-    def rows(self) -> int:
-        """How many there are."""
+    Attributes:
+        count: how many rows there are.
+    """
 
-    def symbol(self, name: str, index: Any) -> Array:
-        """A symbol's values at some rows."""
+    def __init__(self, count: int, makers: Mapping[str, Make]) -> None:
+        self.count = count
+        self._makers = makers
+        self._made: dict[str, Array] = {}
 
-    def node(self, place: int, index: Any) -> Array:
-        """A node's values at some rows."""
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._made:
+            self._made[name] = self._makers[name](EVERY)
+        return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
 
-def wanted(low: Lowered) -> Iterator[int]:
-    """The nodes that rows are made of."""
-    for part in (*low.columns.values(), *low.links.values()):
-        yield from (place for place in part if low.program.number(place) is None)
-    yield from (place for place in (*low.valid, *low.met) if low.program.number(place) is None)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
 
+    def __len__(self) -> int:
+        return len(self._makers)
 
-def chunk_of(low: Lowered, source: Source, names: list[str]) -> Chunk:
-    """The rows of a source, the symbols in the order of their names."""
-    rows = _Rows(low, source)
-    makers: dict[str, Make] = {name: rows.symbol(name) for name in names}
-    hidden: dict[str, Make] = {}
-    for name, part in low.columns.items():
-        makers[name] = rows.count(part) if name in low.counts else rows.real(part)
-        hidden[f"over {name}"] = rows.node(part.over)
-        hidden[f"under {name}"] = rows.node(part.under)
-    makers["valid"] = rows.all_of(low.valid)
-    met = rows.all_of((*low.valid, *low.met))
-    (makers if low.met else hidden)["met"] = met
-    return Chunk(source.rows, makers, hidden)
+    def column(self, name: str, rows: Any) -> Array:
+        """Return a column at some rows, made of these alone where it is not there yet."""
+        made = self._made.get(name)
+        return self._makers[name](rows) if made is None else made[rows]
 
+    def maker(self, name: str) -> Make:
+        """Return what makes a column."""
+        return lambda chosen: self.column(name, chosen)
 
-class _Rows:
-    """Makes columns of a source's nodes."""
+    def select(self, rows: Array) -> "Rows":
+        """Return some rows, chosen by their numbers or by a mask."""
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
 
-    def __init__(self, low: Lowered, source: Source) -> None:
-        self.low = low
-        self.source = source
+        def maker(name: str) -> Make:
+            return lambda chosen: self.column(name, index[chosen])
 
-    def symbol(self, name: str) -> Make:
-        if name in self.low.links:
-            return self._quotient(self.low.links[name])
-        return lambda index: self.source.symbol(name, index)
+        return Rows(len(index), {name: maker(name) for name in self})
 
-    def _at(self, place: int, index: Any) -> Array:
-        number = self.low.program.number(place)
-        if number is None:
-            return self.source.node(place, index)
-        rows = self.source.rows if index is EVERY else len(index)
-        return np.full(rows, number)
+    def first(self, count: int) -> "Rows":
+        """Return the first rows."""
+        return self.select(np.arange(min(count, self.count)))
 
-    def node(self, place: int) -> Make:
-        return lambda index: self._at(place, index)
+    def extended(self, makers: Mapping[str, Make]) -> "Rows":
+        """Return the same rows with more columns."""
+        return Rows(self.count, {**{name: self.maker(name) for name in self}, **makers})
 
-    def count(self, part: Part) -> Make:
-        """Quotients that are integers; where one is none, the network is not valid."""
-        if self.low.program.number(part.under) == 1:
-            return self.node(part.over)
-        return lambda index: _counts(self._at(part.over, index), self._at(part.under, index))
-
-    def real(self, part: Part) -> Make:
-        return lambda index: _reals(self._at(part.over, index), self._at(part.under, index))
-
-    def _quotient(self, part: Part) -> Make:
-        return lambda index: _quotients(self._at(part.over, index), self._at(part.under, index))
-
-    def all_of(self, places: tuple[int, ...]) -> Make:
-        def made(index: Any) -> Array:
-            rows = self.source.rows if index is EVERY else len(index)
-            truths = (self._at(place, index).astype(bool, copy=False) for place in places)
-            return reduce(np.logical_and, truths, np.ones(rows, bool))
-
-        return made
+    def taken(self, rows: Array) -> "Rows":
+        """Return some rows whose columns are there, so that nothing holds the others."""
+        chosen = self.select(rows)
+        return rows_of({name: chosen[name] for name in chosen})
 
 
-def _counts(over: Array, under: Array) -> Array:
-    divisor = np.where(under == 0, 1, under)
-    found = over // divisor
-    if np.array_equal(found * divisor, over):
-        return np.asarray(found)
-    return _quotients(over, divisor)
+NO_ROWS = Rows(0, {})
 
 
-def _quotients(over: Array, under: Array) -> Array:
-    """Quotients as integers, or as fractions where one is none."""
-    if bounds_in(under) == (1, 1):
-        return over
-    values = np.empty(len(over), object)
-    values[:] = [tidy(Fraction(int(a), int(b))) for a, b in zip(over, under, strict=True)]
-    return values
+def rows_of(columns: Mapping[str, Array]) -> Rows:
+    """Return columns that are there already as rows."""
+
+    def maker(column: Array) -> Make:
+        return lambda chosen: column[chosen]
+
+    count = len(next(iter(columns.values()), ()))
+    return Rows(count, {name: maker(column) for name, column in columns.items()})
 
 
-def _reals(over: Array, under: Array) -> Array:
-    """The float64 nearest to each quotient; none where there is none."""
-    if _is_small(over) and _is_small(under):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(over / under)
-    divide = np.frompyfunc(lambda a, b: int(a) / int(b) if b else float("nan"), 2, 1)
-    return np.asarray(divide(over, under), np.float64)
+def constant(value: Any, count: int) -> Make:
+    """Return a column that has one value in all rows."""
+    whole = isinstance(value, int) and abs(value) < 2**63
+    dtype = np.dtype(np.int64 if whole else object)
+    spread = np.broadcast_to(np.array(value, dtype), (count,))
+    return lambda chosen: spread[chosen]
 
 
-def _is_small(array: Array) -> bool:
-    least, largest = bounds_in(array) or (0, 0)
-    return array.dtype != object and max(-least, largest) <= MAX_FLOAT
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several parts, one after the other, with the columns that all have."""
+    names = [name for name in parts[0] if all(name in rows for rows in parts)]
+    return rows_of({name: _joined([rows[name] for rows in parts]) for name in names})
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    if len({part.dtype for part in parts}) > 1:
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts)
+
+
+def column_of(values: Sequence[Any]) -> Array:
+    """Return values as int64 where all fit, as float64 where all are floats, else as objects."""
+    if all(isinstance(value, int) and abs(value) < 2**63 for value in values):
+        return np.array(values, np.int64)
+    if all(isinstance(value, float) for value in values):
+        return np.array(values, np.float64)
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found

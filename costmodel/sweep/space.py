@@ -20,11 +20,11 @@ from archspec.header import Header
 from archspec.header import Symbol as Declared
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
-from archspec.trees import Value as Meaning
-from costmodel.sweep.columns import Column, read_column
-from costmodel.sweep.frame import column_of
-from costmodel.sweep.let_overrides import check_meaning
-from costmodel.sweep.memory import Array
+from archspec.trees import Value as Resolved
+from costmodel.algebra.operations import Array
+from costmodel.analysis.columns import Column, read_column
+from costmodel.sweep.let_overrides import check_override
+from costmodel.sweep.rows import column_of
 from costmodel.sweep.vary import (
     MAX_VALUES,
     TRUTHS,
@@ -47,7 +47,7 @@ RESOLUTION = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True)
-class Axis:
+class SweptAxis:
     """A name and the values that it takes.
 
     Attributes:
@@ -63,13 +63,13 @@ class Axis:
     step: Rational = 1
 
     def numbers(self, generator: np.random.Generator, count: int) -> Array:
-        """Places among the values, or numbers of steps, by chance."""
+        """Return places among the values, or numbers of steps, by chance."""
         if self.interval is None:
             return generator.integers(0, len(self.values), count)
         return _steps(self.interval, generator, count)
 
     def at(self, numbers: Array) -> Column | Array:
-        """The values at places, or of numbers of steps."""
+        """Return the values at places, or of numbers of steps."""
         if self.interval is None:
             return self._column[numbers]
         return Column(numbers * self.step.numerator, self.step.denominator)
@@ -89,7 +89,7 @@ class Axis:
 
 
 def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
-    """Integers of an interval, each as likely, or each ratio as likely."""
+    """Return integers of an interval, each as likely, or each ratio as likely."""
     first, last = int(interval.first), int(interval.last)
     if not interval.logarithmic:
         return generator.integers(first, last, count, np.int64, endpoint=True)
@@ -111,7 +111,7 @@ class Space:
         seed: of the sample.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[SweptAxis, ...]
     links: Mapping[str, Tree]
     declared: Mapping[str, Declared]
     sample: int | None = None
@@ -138,7 +138,7 @@ class Space:
         return {axis.name: axis.first for axis in self.axes}
 
     def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
-        """The values of the axes at some points of a sample."""
+        """Return the values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
@@ -160,7 +160,7 @@ def read_space(
     sample: int | None = None,
     seed: int = 0,
 ) -> Space:
-    """The space that is varied of one spec; what it has not does not vary of it.
+    """Return the space of one spec, of what varies only the names that the spec has.
 
     Args:
         varied: what is varied.
@@ -214,17 +214,17 @@ def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> N
         )
 
 
-def _axis(one: Varied, header: Header, is_sample: bool) -> Axis:
+def _axis(one: Varied, header: Header, is_sample: bool) -> SweptAxis:
     if one.name in header.let:
         for value in one.values:
-            check_meaning(one.name, value, header)
-        return Axis(one.name, one.values)
+            check_override(one.name, value, header)
+        return SweptAxis(one.name, one.values)
     declared = header.symbols[one.name]
     if one.interval is not None:
         return _interval_axis(one.name, one.interval, declared, is_sample)
     for value in one.values:
         _check_value(one.name, value, declared)
-    return Axis(one.name, one.values)
+    return SweptAxis(one.name, one.values)
 
 
 def _check_value(name: str, value: Value, declared: Declared) -> None:
@@ -236,40 +236,42 @@ def _check_value(name: str, value: Value, declared: Declared) -> None:
         raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
-def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> Axis:
-    said = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
+def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> SweptAxis:
+    text = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
-            f"--vary {said}:log is what a sample draws from",
-            hint=f"say --sample N, or steps by a factor, as {said}:*2",
+            f"--vary {text}:log is what a sample draws from",
+            hint=f"say --sample N, or steps by a factor, as {text}:*2",
         )
     if not is_sample and declared.domain == "real":
-        raise SpecError(f"--vary {said} has no step, and {name} is real", hint=f"as {said}:0.05")
+        raise SpecError(f"--vary {text} has no step, and {name} is real", hint=f"as {text}:0.05")
     step = declared.multiple_of or (1 if declared.domain == "integer" else RESOLUTION)
     found = _in_steps(interval, step)
     if found.first > found.last:
-        raise SpecError(f"--vary {said}: no multiple of {show_value(step)} is in it")
+        raise SpecError(f"--vary {text}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
         _check_value(name, tidy(Fraction(end * step)), declared)
-    return Axis(name, (), found, step) if is_sample else Axis(name, _all(said, found, step))
+    return (
+        SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(text, found, step))
+    )
 
 
 def _in_steps(interval: Interval, step: Rational) -> Interval:
-    """An interval as numbers of steps."""
+    """Return an interval as numbers of steps."""
     first, last = (Fraction(end) / step for end in interval[:2])
     return Interval(ceil(first), floor(last), interval.logarithmic)
 
 
-def _all(said: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
+def _all(text: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
         found = abridged(f"{count:,}")
-        raise SpecError(f"--vary {said}: {found} values; at most {MAX_VALUES:,} are swept")
+        raise SpecError(f"--vary {text}: {found} values; at most {MAX_VALUES:,} are swept")
     return tuple(tidy((interval.first + i) * step) for i in range(count))
 
 
-def _links(trees: Mapping[str, Tree], known: Mapping[str, Meaning]) -> Iterator[tuple[str, Tree]]:
-    """What each linked symbol is in the axes, those first that others hang on.
+def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator[tuple[str, Tree]]:
+    """Yield what each linked symbol is in the axes, those first that others hang on.
 
     Raises:
         SpecError: a name is unknown, or links go in a circle.

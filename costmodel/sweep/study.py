@@ -20,27 +20,25 @@ from costmodel.network.networks import EVERY, networks
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
-from costmodel.sweep.arithmetic import OVER, UNDER
-from costmodel.sweep.chunk import Chunk as Evaluated
-from costmodel.sweep.engine import Engine
-from costmodel.sweep.frame import Chunk, Rows, constant, length
+from costmodel.sweep.engine import Engine, Evaluated
 from costmodel.sweep.join import Join, read_join
-from costmodel.sweep.laws import settled
-from costmodel.sweep.let_overrides import meaning_of
-from costmodel.sweep.query import NOTHING_ASKED, Query, Said, read_query
+from costmodel.sweep.let_overrides import override_of
+from costmodel.sweep.links import settled
+from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
+from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
 from costmodel.sweep.space import Space, check_names, read_space
 from costmodel.sweep.vary import Varied, read_varied
 
 LABELS = ("spec", "variant")
-"""The columns that say which network a row is of, where several are swept."""
+"""The columns that name the network of a row, where several are swept."""
 
-DRAWN = 2**18
-"""How many points of a sample are evaluated together."""
+DRAWN = 2**20
+"""The number of points of a sample that are drawn together."""
 
 
 class Setup(NamedTuple):
-    """What is said of every network (see `analyze`).
+    """The options of every network (see `analyze`).
 
     Attributes:
         convention: what counts.
@@ -55,15 +53,15 @@ class Setup(NamedTuple):
     scenario: Scenario = NOWHERE
 
     def given_to(self, header: Header) -> dict[str, Rational]:
-        """The symbols of a network that are set, each with its number."""
+        """Return the symbols of a network that are set, each with its number."""
         return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
-NOTHING_SAID = Setup()
+NO_SETUP = Setup()
 
 
 @dataclass(frozen=True)
-class Case:
+class SweptNetwork:
     """One network of a sweep.
 
     Attributes:
@@ -71,7 +69,7 @@ class Case:
         architecture: the spec.
         space: its points.
         fixed: the values of the symbols that do not vary.
-        setup: what is said of it.
+        setup: its options.
         varied: what varies of any network; what this one has not is None in all of its rows.
         searched: whether a metric is searched for at numbers, so that no law holds at all points.
     """
@@ -85,7 +83,7 @@ class Case:
     searched: bool = False
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
-        """The analysis at some settings of what decides structure.
+        """Return the analysis at some settings of what decides structure.
 
         Raises:
             SpecError: they leave the structure open, or make no network.
@@ -94,7 +92,7 @@ class Case:
         if self.searched and missing:
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
-        lets = {n: meaning_of(v) for n, v in settings.items() if n in header.let}
+        lets = {n: override_of(v) for n, v in settings.items() if n in header.let}
         header = header.model_copy(update={"let": header.let | lets})
         numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
         architecture = self.architecture._replace(header=header)
@@ -115,7 +113,7 @@ class Case:
             return self.analysis(settled(self.space.first, self.space.links))
 
     def none_of(self, name: str) -> NoCountError | None:
-        """The error that says why it has no number of a metric, if it has none."""
+        """Return the error that says why it has no number of a metric, if it has none."""
         if not METRICS[name].of_places:
             return None
         try:
@@ -133,53 +131,57 @@ class Case:
         except SpecError:  # the first point makes no network
             return True
 
-    def engine(self, metrics: Sequence[str]) -> Engine:
-        """What evaluates metrics of it."""
+    def _engine(self, metrics: Sequence[str]) -> Engine:
         symbols = self.architecture.header.symbols
-        return Engine(self.analysis, {name: name for name in metrics}, symbols=symbols)
+        return Engine(self.analysis, metrics, symbols, self.space.links)
 
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
-        """All points, evaluated chunk by chunk."""
+        """Yield all points, evaluated chunk by chunk."""
         if self.space.sample is None:
-            axes = {axis.name: axis.values for axis in self.space.axes}
-            yield from engine.grid(axes, links=self.space.links)
+            yield from engine.grid({axis.name: axis.values for axis in self.space.axes})
             return
         for start in range(0, self.space.size, DRAWN):
-            points = self.space.drawn(start, min(start + DRAWN, self.space.size))
-            yield from engine.points(points, self.space.links, expected=self.space.size)
+            yield from engine.points(self.space.drawn(start, min(start + DRAWN, self.space.size)))
 
     def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
-        """The points that make a network; ``names`` are those of fixed symbols that are asked for.
+        """Yield the points that make a network: labels, what varies, fixed symbols, metrics.
 
-        Columns are the labels, what varies, the fixed symbols and the metrics.
+        Args:
+            names: the fixed symbols that are asked for.
+            metrics: the metrics that are asked for.
+            tally: counts the points.
         """
-        asked = dict.fromkeys((*self.varied, *names))
-        known = {name: self._fixed(name) for name in asked if name not in self.space.names}
+        symbols = dict.fromkeys((*self.varied, *names))
+        known = {name: self._fixed(name) for name in symbols if name not in self.space.names}
         nothing = [name for name in metrics if self.none_of(name)]
         metrics = [name for name in metrics if name not in nothing]
-        engine = self.engine(metrics)
-        for chunk in self._evaluated(engine):
-            tally.points += chunk.rows
-            makers = {n: constant(v, chunk.rows) for n, v in (*self.labels.items(), *known.items())}
-            makers |= {name: chunk.makers[name] for name in (*self.space.names, *metrics)}
-            makers |= {name: constant(None, chunk.rows) for name in nothing}
-            for name in metrics:
-                if METRICS[name].quantity is not None or METRICS[name].of_places:
-                    makers |= {part + name: chunk.hidden[part + name] for part in (OVER, UNDER)}
-            rows = Rows(chunk.rows, makers)
-            valid = chunk.valid
-            tally.invalid += chunk.rows - int(valid.sum())
+        engine = self._engine(metrics)
+        for points, rows in self._evaluated(engine):
+            tally.points += points
+            tally.invalid += points - rows.count
             tally.refusal = tally.refusal or engine.refused
-            if valid.any():
-                yield rows if valid.all() else rows.select(valid)
+            if not rows.count:
+                continue
+            same = {**self.labels, **known, **dict.fromkeys(nothing)}
+            makers = {name: constant(value, rows.count) for name, value in same.items()}
+            exact = [
+                part + n for n in metrics for part in (NUMERATORS, DENOMINATORS) if _is_real(n)
+            ]
+            makers |= {n: rows.maker(n) for n in (*self.space.names, *metrics, *exact)}
+            yield Rows(rows.count, makers)
 
     def _fixed(self, name: str) -> Rational | None:
         if name in self.varied:
             return None
         if name not in self.fixed:
-            said = self.architecture.document.file
-            raise SpecError(f"{said} has no symbol '{name}'")
+            file = self.architecture.document.file
+            raise SpecError(f"{file} has no symbol '{name}'")
         return self.fixed[name]
+
+
+def _is_real(metric: str) -> bool:
+    """Return whether a metric may be a fraction."""
+    return METRICS[metric].quantity is not None or METRICS[metric].of_places
 
 
 def _unwatched(count: int) -> None:
@@ -199,7 +201,7 @@ class Sweep:
         behind: some rows before a front was taken, for its plot.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[SweptNetwork, ...]
     query: Query
     varied: tuple[Varied, ...]
     join: Join | None = None
@@ -227,9 +229,9 @@ class Sweep:
         """The columns before those that are asked for: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
-    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Chunk]:
-        """The rows that are kept, in their order; ``watch`` is told of every points looked at."""
-        chunks: Iterator[Any] = self._evaluated(watch)
+    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Rows]:
+        """Yield the rows that are kept, in order; ``watch`` is called with the points so far."""
+        chunks = self._evaluated(watch)
         if self.join is not None:
             chunks = self.join.joined(chunks, self.tally)
         chunks = where(chunks, self.query.conditions, self.tally)
@@ -243,7 +245,7 @@ class Sweep:
         if self.query.sort:
             chunks = ordered(chunks, self.query.sort)
         for chunk in chunks:
-            self.tally.kept += length(chunk)
+            self.tally.kept += chunk.count
             yield chunk
         if self.tally.refusal is not None and self.tally.points == self.tally.invalid:
             raise self.tally.refusal
@@ -261,20 +263,20 @@ class Sweep:
 def sweep(
     specs: Sequence[str],
     vary: Sequence[str],
-    said: Said = NOTHING_ASKED,
+    request: Request = NO_REQUEST,
     *,
-    setup: Setup = NOTHING_SAID,
+    setup: Setup = NO_SETUP,
     join: str | None = None,
     sample: int | None = None,
     seed: int = 0,
 ) -> Sweep:
-    """A sweep of some specs: ``sweep(["specs/mobilenetv2.yaml"], ["h=96,128,160", "w=h"])``.
+    """Return a sweep, as ``sweep(["specs/mobilenetv2.yaml"], ["h=96,128,160", "w=h"])``.
 
     Args:
         specs: paths of specs, ``PATH@VARIANT``, or ``PATH@*`` for all variants.
         vary: what varies, as texts (see `vary`).
-        said: what is asked, as texts.
-        setup: what is said of every network.
+        request: what is asked, as texts.
+        setup: the options of every network.
         join: a file of columns of one's own.
         sample: how many points are drawn, where not all of a grid are meant.
         seed: of the sample.
@@ -291,14 +293,12 @@ def sweep(
     labels = _labels(found)
     read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)
-    query = read_query(said, symbols, read.columns if read else (), [*labels[0], *names])
+    query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
-    cases: list[Case] = []
-    for label, (_, architecture) in zip(labels, found, strict=True):
-        space = read_space(
-            varied, architecture.header, setup.given_to(architecture.header), sample, seed
-        )
-        cases.append(_case(label, architecture, space, setup, names, query))
+    cases: list[SweptNetwork] = []
+    for label, (_, each) in zip(labels, found, strict=True):
+        space = read_space(varied, each.header, setup.given_to(each.header), sample, seed)
+        cases.append(_case(label, each, space, setup, names, query))
     return Sweep(tuple(cases), query, varied, read)
 
 
@@ -309,32 +309,32 @@ def _case(
     setup: Setup,
     names: tuple[str, ...],
     query: Query,
-) -> Case:
-    """One network of a sweep, the symbols that it does not vary at their values."""
+) -> SweptNetwork:
+    """Return one network of a sweep, the symbols that it does not vary at their values."""
     known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
     searched = any(METRICS[name].is_searched for name in query.metrics)
-    case = Case(label, architecture, space, fixed, setup, names, searched)
+    case = SweptNetwork(label, architecture, space, fixed, setup, names, searched)
     _require_numbers(query, case)
     return case
 
 
-def _require_numbers(query: Query, case: Case) -> None:
-    """What a network has no number of is shown as such, and nothing is asked of it.
+def _require_numbers(query: Query, case: SweptNetwork) -> None:
+    """Make sure that a network has the metrics that are more than shown.
 
     Raises:
         NoCountError: it is compared, ordered or computed with.
     """
-    for asked in query.every:
-        for name in METRICS.keys() & free_names(asked.tree):
-            shown = asked in query.columns and asked.tree == Name(name)
+    for expression in query.every:
+        for name in METRICS.keys() & free_names(expression.tree):
+            shown = expression in query.columns and expression.tree == Name(name)
             error = None if shown else case.none_of(name)
             if error is not None:
                 raise error
 
 
 def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
-    """What is set is of one network at least, and set of those that have it."""
+    """Make sure that what is set is of one network at least."""
     known = tuple(symbols)
     for name in given:
         if name not in known:
@@ -342,7 +342,7 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
 
 
 def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
-    """The columns of a file (see `read_join`), none of which is a metric of ours."""
+    """Return the columns of a file (see `read_join`), none of which is a metric of ours."""
     join = read_join(file, taken, labels)
     for name in join.columns:
         if name in METRICS:
@@ -352,7 +352,7 @@ def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
-    """Every network that some texts name, with its file (see `networks`).
+    """Yield every network that some texts name, with its file (see `networks`).
 
     Raises:
         SpecError: a spec is bad, has no variants, or is there twice.
@@ -370,7 +370,7 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
 
 
 def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
-    """What tells the networks apart: the file's name, the variant, both or neither."""
+    """Return what tells the networks apart: the file's name, the variant, both or neither."""
     files = {file for file, _ in found}
     stems = {file: Path(file).stem for file in files}
     names = stems if len(set(stems.values())) == len(files) else {file: file for file in files}

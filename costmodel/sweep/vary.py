@@ -1,4 +1,4 @@
-"""What ``--vary`` says: values, a range of them, or what another symbol decides.
+"""The grammar of ``--vary``: values, a range of them, or a link to other symbols.
 
     vary   := name '=' (values | link)
     values := part (',' part)*
@@ -24,7 +24,7 @@ from archspec.trees import Tree
 from costmodel.scenario.settings import to_rational
 
 TRUTHS = ("true", "false")
-"""What a truth value is written as."""
+"""The spelling of truth values."""
 
 MAX_VALUES = 1_000_000
 """The most values that one symbol takes."""
@@ -56,20 +56,20 @@ class Varied(NamedTuple):
     Attributes:
         name: a symbol, or a ``let`` name.
         values: they, in order; empty where it is an interval or a link.
-        interval: what samples are drawn from, where that is said.
+        interval: the numbers that samples are drawn from, where there is one.
         link: what decides its value, where it is linked.
-        said: the text.
+        text: as it was given.
     """
 
     name: str
     values: tuple[Value, ...] = ()
     interval: Interval | None = None
     link: Tree | None = None
-    said: str = ""
+    text: str = ""
 
 
 def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
-    """What some texts vary, in order.
+    """Return what some texts vary, in order.
 
     Raises:
         SpecError: a text says nothing, or a name is varied twice.
@@ -79,16 +79,16 @@ def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
         one = _read(text)
         if one.name in varied:
             raise SpecError(f"--vary {text}: '{one.name}' is varied twice")
-        varied[one.name] = one._replace(said=text)
+        varied[one.name] = one._replace(text=text)
     return tuple(varied.values())
 
 
 def _read(text: str) -> Varied:
-    name, equals, said = (part.strip() for part in text.partition("="))
-    if not (equals and name and said):
+    name, equals, values = (part.strip() for part in text.partition("="))
+    if not (equals and name and values):
         raise SpecError(f"--vary takes name=values, not '{text}'", hint=FORMS)
     try:
-        return _sorted_out(name, list(_split(said, ",")))
+        return _sorted_out(name, list(_split(values, ",")))
     except (ExpressionError, SpecError) as error:
         cause = f"--vary {shortened(text)}: {error.cause}"
         raise SpecError(cause, hint=error.hint or FORMS) from None
@@ -111,7 +111,7 @@ def _sorted_out(name: str, parts: list[str]) -> Varied:
 
 
 def _split(text: str, sign: str) -> Iterator[str]:
-    """The parts between a sign, where it is in no brackets."""
+    """Yield the parts between a sign that stands in no brackets."""
     part, depth = "", 0
     for each in text:
         depth += (each in "([") - (each in ")]")
@@ -124,7 +124,7 @@ def _split(text: str, sign: str) -> Iterator[str]:
 
 
 def items_of(text: str) -> Any:
-    """What brackets list: texts, and lists of such.
+    """Return the items of a list in brackets: texts, and lists of such.
 
     Raises:
         SpecError: brackets are not closed, or list nothing.
@@ -140,7 +140,7 @@ def items_of(text: str) -> Any:
 
 
 def _link(part: str) -> Tree | None:
-    """An expression of other symbols, if it is one."""
+    """Return an expression of other symbols, or None where it is none."""
     if part.startswith("[") or ":" in part:
         return None
     tree = parse(part)
@@ -148,7 +148,7 @@ def _link(part: str) -> Tree | None:
 
 
 def _interval(name: str, part: str) -> Interval | None:
-    """``32:512`` and ``32:512:log``."""
+    """Return the interval of ``32:512`` or ``32:512:log``, or None where it is none."""
     ends = list(_split(part, ":"))
     logarithmic = len(ends) == 3 and ends[2] == "log"
     if len(ends) != 2 and not logarithmic:
@@ -187,7 +187,7 @@ def _number(name: str, part: str) -> Rational:
 
 
 def _stepped(first: Rational, last: Rational, step: Rational) -> Iterator[Rational]:
-    """``first, first + step, …`` up to ``last``, which is among them where it is hit."""
+    """Yield ``first, first + step, …`` up to ``last``, which is among them where it is hit."""
     if step <= 0:
         raise SpecError(f"the step is {step}; it must be more than 0")
     count = floor(Fraction(last - first) / step) + 1
@@ -198,7 +198,7 @@ def _stepped(first: Rational, last: Rational, step: Rational) -> Iterator[Ration
 
 
 def _multiplied(first: Rational, last: Rational, factor: Rational) -> Iterator[Rational]:
-    """``first, first·factor, first·factor², …`` up to ``last``."""
+    """Yield ``first, first·factor, first·factor², …`` up to ``last``."""
     if factor <= 1:
         raise SpecError(f"the factor is {factor}; it must be more than 1")
     if first <= 0:
@@ -216,19 +216,19 @@ LONG = 24
 
 
 def briefly(value: Value) -> str:
-    """A value in an error."""
+    """Return a value as an error shows it."""
     return abridged(show_value(value))
 
 
 def abridged(number: str) -> str:
-    """The ends of a long number, and how many digits it has."""
+    """Return the ends of a long number, and how many digits it has."""
     if len(number) <= LONG:
         return number
     return f"{number[:8]}…{number[-4:]} ({sum(map(str.isdigit, number))} digits)"
 
 
 def show_value(value: Value) -> str:
-    """A value as a person writes it: ``0.35``, or ``1/3`` where no decimal is exact."""
+    """Return a value as a person writes it: ``0.35``, or ``1/3`` where no decimal is exact."""
     if isinstance(value, str) or value.denominator == 1:
         return str(value)
     places = decimal_places(value)
@@ -243,7 +243,7 @@ MAX_PLACES = 30
 
 
 def decimal_places(value: Rational) -> int | None:
-    """How many decimal places make it exact; None where more than `MAX_PLACES` would."""
+    """Return how many decimal places make it exact; None where more than `MAX_PLACES` would."""
     for places in range(MAX_PLACES + 1):
         if 10**places % value.denominator == 0:
             return places

@@ -7,22 +7,21 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 import csv
 import json
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
+from costmodel.algebra.operations import Array
 from costmodel.render import csv as csv_text
 from costmodel.render import latex, markdown
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
-from costmodel.sweep.frame import Chunk
-from costmodel.sweep.memory import Array
+from costmodel.sweep.rows import Rows
 from costmodel.sweep.vary import show_value
 
 if TYPE_CHECKING:
@@ -38,14 +37,17 @@ SUFFIXES = {
 }
 """End of a path → the format that it stands for."""
 
+INT64, FLOAT64 = "int64", "float64"
+"""The types of columns whose numbers are written as they are."""
+
 FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex")
 
 Notes = Callable[[], Sequence[tuple[str, str]]]
-"""What stands below a table, asked for when all rows are there."""
+"""Returns what stands below a table; called when all rows are there."""
 
 
 def find_format(name: str | None, path: str | None) -> str:
-    """The format that is asked for, by its name or by the end of a path.
+    """Return the format that is asked for, by its name or by the end of a path.
 
     Raises:
         SpecError: there is no such format, it needs a file, or the path says another or is none
@@ -79,45 +81,38 @@ def _by_suffix(path: str) -> str:
 
 
 class TextFormat(NamedTuple):
-    """How rows become text.
+    """Functions that make text of rows.
 
     Attributes:
-        head: what stands above them.
-        cell: a value of a column.
-        line: some cells.
-        foot: what stands below them.
+        head: returns what stands above them.
+        cells: returns the texts of a column's values.
+        line: returns a line of some cells.
+        foot: returns what stands below them.
     """
 
     head: Callable[[Sequence[Field]], str]
-    cell: Callable[[Field, Any], str]
+    cells: Callable[[Field, Array], list[str]]
     line: Callable[[Sequence[str]], str]
     foot: Callable[[Sequence[tuple[str, str]]], str]
 
 
 def write_text(
-    fields: Sequence[Field], chunks: Iterable[Chunk], form: str, stream: IO[str], notes: Notes
+    fields: Sequence[Field], chunks: Iterable[Rows], form: str, stream: IO[str], notes: Notes
 ) -> None:
     """Write rows as they come; nothing before the first of them are there."""
-    head, cell, line, foot = TEXT_FORMATS[form]
-    blocks = (_cells(cell, fields, chunk) for chunk in chunks)
+    head, cells, line, foot = TEXT_FORMATS[form]
+    blocks = ([cells(field, field.values(chunk)) for field in fields] for chunk in chunks)
     first = next(blocks, [])
     stream.write(head(fields))
     for block in chain([first], blocks):
-        stream.writelines(map(line, zip(*block, strict=True)))
+        stream.write("".join(map(line, zip(*block, strict=True))))
     stream.write(foot(notes()))
 
 
-def _cells(
-    cell: Callable[[Field, Any], str], fields: Sequence[Field], chunk: Chunk
-) -> list[list[str]]:
-    """Column by column."""
-    return [[cell(field, value) for value in field.values(chunk).tolist()] for field in fields]
-
-
 def write_file(
-    path: str, fields: Sequence[Field], chunks: Iterable[Chunk], form: str, notes: Notes
+    path: str, fields: Sequence[Field], chunks: Iterable[Rows], form: str, notes: Notes
 ) -> None:
-    """Write rows into a file, which is there when all of them are.
+    """Write rows into a file, which takes its place when it is whole.
 
     Raises:
         SpecError: it cannot be written.
@@ -132,15 +127,27 @@ def write_file(
             write_text(fields, chunks, form, stream, notes)
 
 
-def _exact(_: Field, value: Any) -> str:
-    """A number so that nothing of it is lost; text as it is; nothing of what a network has not."""
+def _texts(column: Array, show: Callable[[Any], str]) -> list[str]:
+    """Return the texts of values, each object shown once; equal fractions are one object."""
+    if column.dtype == INT64:
+        return list(map(str, column.tolist()))
+    if column.dtype == FLOAT64:
+        return list(map(repr, column.tolist()))
+    values = column.tolist()
+    known = {id(value): value for value in values}
+    texts = {name: show(value) for name, value in known.items()}
+    return [texts[id(value)] for value in values]
+
+
+def _exact(value: Any) -> str:
+    """Return a number so that nothing of it is lost, text as it is, and "" for no number."""
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else show_value(value)
 
 
 def shown(field: Field, value: Any) -> str:
-    """A number as a person reads it: thousands grouped, six digits of a ratio, units."""
+    """Return a number as a person reads it: thousands grouped, six digits of a ratio, units."""
     if value is None:
         return ""
     if field.unit is not None:
@@ -151,40 +158,49 @@ def shown(field: Field, value: Any) -> str:
 
 
 def abs_large(value: Any) -> bool:
-    """Whether an integer is long enough to be grouped; symbols' values of four digits are not."""
+    """Return whether an integer is long enough to be grouped: symbols of four digits are not."""
     return isinstance(value, int) and abs(value) >= 10_000
 
 
 def _csv_head(fields: Sequence[Field]) -> str:
-    return _csv_line([csv_text.escaped(field.name) for field in fields])
+    return ",".join(_quoted(csv_text.escaped(field.name)) for field in fields) + "\n"
 
 
-def _csv_cell(field: Field, value: Any) -> str:
-    """A number as it is; a text so that no spreadsheet takes it for a formula."""
-    text = _exact(field, value)
-    return csv_text.escaped(text) if field.kind == "text" else text
+def _csv_cells(field: Field, column: Array) -> list[str]:
+    """Return numbers as they are, and texts so that no spreadsheet takes them for formulas."""
+    if field.kind == "text":
+        return _texts(column, lambda value: _quoted(csv_text.escaped(_exact(value))))
+    return _texts(column, _exact)
 
 
-def _csv_line(cells: Sequence[str]) -> str:
-    if not any(sign in cell for cell in cells for sign in ',"\n\r'):
-        return ",".join(cells) + "\n"
+def _quoted(cell: str) -> str:
+    if not any(sign in cell for sign in ',"\n\r'):
+        return cell
     buffer = StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    csv.writer(buffer, lineterminator="").writerow([cell])
     return buffer.getvalue()
 
 
-def _json(field: Field, value: Any) -> str:
-    """A JSON value behind its name: decimals are exact numbers, other fractions texts."""
-    text = _exact(field, value)
-    if value is None:
-        text = "null"
-    elif field.kind in ("text", "fraction") and not isinstance(value, int):
-        text = _json_text(text)
-    return f"{_json_text(field.name)}: {text}"
+def _json_cells(field: Field, column: Array) -> list[str]:
+    """Return JSON values behind their names: decimals are exact numbers, other fractions texts."""
+
+    def show(value: Any) -> str:
+        if value is None:
+            return "null"
+        is_text = field.kind in ("text", "fraction") and not isinstance(value, int)
+        return _json_text(_exact(value)) if is_text else _exact(value)
+
+    name = f"{_json_text(field.name)}: "
+    return [name + text for text in _texts(column, show)]
 
 
 def _json_text(text: str) -> str:
     return as_json(json.dumps(text, ensure_ascii=False))
+
+
+def _shown_cells(escape: Callable[[str], str]) -> Callable[[Field, Array], list[str]]:
+    """Return what shows a column to people, in a markup's signs."""
+    return lambda field, column: [escape(shown(field, value)) for value in column.tolist()]
 
 
 def _markdown_head(fields: Sequence[Field]) -> str:
@@ -204,28 +220,33 @@ def _latex_head(fields: Sequence[Field]) -> str:
 
 
 def _latex_foot(notes: Sequence[tuple[str, str]]) -> str:
-    """The end of the table; what belongs to it, as comments."""
-    said = "".join(f"% {label}: {visible(note)}\n" for label, note in notes)
-    return f"\\bottomrule\n\\end{{tabular}}\n{said}"
+    """Return the end of the table, and what belongs to it as comments."""
+    comments = "".join(f"% {label}: {visible(note)}\n" for label, note in notes)
+    return f"\\bottomrule\n\\end{{tabular}}\n{comments}"
 
 
 TEXT_FORMATS = {
-    "csv": TextFormat(_csv_head, _csv_cell, _csv_line, lambda notes: ""),  # noqa: ARG005 - data alone
+    "csv": TextFormat(
+        _csv_head,
+        _csv_cells,
+        lambda cells: ",".join(cells) + "\n",
+        lambda notes: "",  # noqa: ARG005 - data alone
+    ),
     "jsonl": TextFormat(
         lambda fields: "",  # noqa: ARG005 - each line says its names
-        _json,
+        _json_cells,
         lambda cells: "{" + ", ".join(cells) + "}\n",
         lambda notes: "",  # noqa: ARG005 - data alone
     ),
     "markdown": TextFormat(
         _markdown_head,
-        lambda field, value: markdown.escaped(shown(field, value)),
+        _shown_cells(markdown.escaped),
         lambda cells: markdown.line_of(cells) + "\n",
         _markdown_foot,
     ),
     "latex": TextFormat(
         _latex_head,
-        lambda field, value: latex.escaped(shown(field, value)),
+        _shown_cells(latex.escaped),
         lambda cells: " & ".join(cells) + " \\\\\n",
         _latex_foot,
     ),
@@ -247,7 +268,7 @@ def require_parquet() -> None:
         ) from None
 
 
-def _write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Chunk]) -> None:
+def _write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Rows]) -> None:
     """Rows as row groups; a count that leaves 64 bits makes its column one of text."""
     types = {field.name: _type(field) for field in fields}
     writer = _Parquet(draft, types)
@@ -285,7 +306,7 @@ class _Parquet:
     def _overflows(self, name: str, column: Array) -> bool:
         import pyarrow as arrow
 
-        if self.types[name] != arrow.int64() or column.dtype == np.int64:
+        if self.types[name] != arrow.int64() or column.dtype == INT64:
             return False
         return any(value is not None and abs(value) >= 2**63 for value in column)
 
@@ -324,27 +345,30 @@ def _type(field: Field) -> "arrow.DataType":
 def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
     import pyarrow as arrow
 
-    if column.dtype != object and not arrow.types.is_decimal(kind):
-        return arrow.array(column).cast(kind)
     if arrow.types.is_decimal(kind):
-        from decimal import Decimal
-
         unit = Decimal(1).scaleb(-kind.scale)
-
-        def decimal(value: Any) -> Decimal:
-            return Decimal(show_value(value)).quantize(unit)
-
-        return arrow.array([_or_none(decimal, value) for value in column.tolist()], kind)
+        return _converted(column, kind, lambda value: Decimal(show_value(value)).quantize(unit))
     if kind == arrow.string():
-        return arrow.array([_or_none(_whole_text, value) for value in column.tolist()], kind)
+        return _converted(column, kind, _whole_text)
+    if column.dtype != object:
+        return arrow.array(column.copy()).cast(kind)
     return arrow.array(column.tolist(), kind)
 
 
+def _converted(
+    column: Array, kind: "arrow.DataType", convert: Callable[[Any], Any]
+) -> "arrow.Array":
+    """Return what is made of values that are there, once of equal ones."""
+    import pyarrow as arrow
+
+    values = column.tolist()
+    keys = list(map(id, values)) if column.dtype == object else values
+    known = dict(zip(keys, values, strict=True))
+    places = {key: place for place, key in enumerate(known)}
+    converted = [None if value is None else convert(value) for value in known.values()]
+    return arrow.array(converted, kind).take(arrow.array([places[key] for key in keys]))
+
+
 def _whole_text(value: Any) -> str:
-    """A value as text; halves of characters, as file names may have, are spelled out."""
+    """Return a value as text; halves of characters, as file names may have, are spelled out."""
     return show_value(value).encode("utf-8", "backslashreplace").decode()
-
-
-def _or_none(make: Callable[[Any], Any], value: Any) -> Any:
-    """What is made of a value that is there."""
-    return None if value is None else make(value)
