@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from costmodel import analyze
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, share
 
 SPEC = """\
 archspec: 1
@@ -71,6 +71,7 @@ def test_types_of_a_kind_that_no_layer_is(tmp_path: Path) -> None:
 
 def test_our_own_specs_say_nothing_without_effect() -> None:
     for path in sorted((ROOT / "specs").glob("*.yaml")):
-        for variant in yaml.safe_load(path.read_text()).get("variants", {None: None}):
+        variants = yaml.safe_load(path.read_text()).get("variants", {None: None})
+        for variant in share(variants, 0, 8):
             spec = f"{path}@{variant}" if variant else path
             assert analyze(spec).warnings == (), spec

@@ -386,12 +386,18 @@ def test_turns_that_change_the_shape_once_are_at_least_one(tmp_path: Path) -> No
     assert analysis.at(L=4).params == 8 * 6 + 2 * 6 * 6 + 6 * 10
 
 
-def test_turns_within_turns_are_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [2_000, pytest.param(30_000, marks=pytest.mark.exhaustive)])
+def test_turns_within_turns_are_bounded(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All 30,000 layers take a while; by default fewer are allowed."""
+    if most < 30_000:
+        monkeypatch.setattr("costmodel.network.propagation.MAX_WORKED", most)
     layers = (
         "[{repeat: {times: 900, layers: [{repeat: {times: 900, layers: [{linear: "
         "{out_features: in_features + 1}}]}}]}}]"
     )
-    with pytest.raises(SpecError, match="layers to work out"):
+    with pytest.raises(SpecError, match=f"more than {most:,} layers to work out"):
         of(tmp_path, layers)
 
 

@@ -20,7 +20,7 @@ from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import sweep
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, thinned
 
 Draw = Callable[..., Figure]
 
@@ -98,7 +98,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in found if text.get_text().strip() and text.get_visible()]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", thinned(FIGURES))
 def test_no_text_lies_on_another(name: str, draw: Draw) -> None:
     figure = figure_of(draw, name)
     boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts(figure)]
