@@ -103,6 +103,7 @@ class IntegerProgram:
 
     def _place(self, node: ProgramNode) -> int:
         if node not in self._places:
+            charge(1)
             self._places[node] = len(self.nodes)
             self.nodes.append(node)
             own = {str(node.value)} if node.name in INPUTS else set[str]()
@@ -172,7 +173,6 @@ class IntegerProgram:
             SpecError: a symbol has no value, or `round_to` may round to a fraction.
         """
         if expression not in self._lowered:
-            charge(1)
             self._lowered[expression] = self._lower(expression)
         return self._lowered[expression]
 

@@ -34,9 +34,14 @@ class Query(NamedTuple):
 
     @property
     def every(self) -> tuple[ColumnExpression, ...]:
-        """All that is shown, compared or ordered by."""
+        """All expressions that are shown, compared or ordered by."""
+        return (*self.columns, *self.compared)
+
+    @property
+    def compared(self) -> tuple[ColumnExpression, ...]:
+        """The expressions that rows are compared or ordered by."""
         goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
-        return (*self.columns, *self.conditions, *(goal.expression for goal in goals))
+        return (*self.conditions, *(goal.expression for goal in goals))
 
     @property
     def names(self) -> frozenset[str]:

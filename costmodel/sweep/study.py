@@ -325,10 +325,10 @@ def _require_numbers(query: Query, case: SweptNetwork) -> None:
     Raises:
         NoCountError: it is compared, ordered or computed with.
     """
-    for expression in query.every:
+    computed = (column for column in query.columns if not isinstance(column.tree, Name))
+    for expression in (*computed, *query.compared):
         for name in METRICS.keys() & free_names(expression.tree):
-            shown = expression in query.columns and expression.tree == Name(name)
-            error = None if shown else case.none_of(name)
+            error = case.none_of(name)
             if error is not None:
                 raise error
 
