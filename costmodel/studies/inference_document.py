@@ -1,11 +1,9 @@
-"""A transformer at inference: for the terminal, as Markdown, as JSON; as numbers or as laws."""
+"""The document of a transformer at inference: a column for each run, or the laws of each."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from sympy import Expr
 from sympy.core.symbol import Str
 
@@ -13,18 +11,29 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Note, plain_number
+from costmodel.analysis.document import (
+    FIGURE,
+    Block,
+    ClosedForm,
+    Column,
+    Document,
+    Entries,
+    Entry,
+    Line,
+    Note,
+    Row,
+    Table,
+    entries,
+    plain_number,
+    table_of,
+)
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
-from costmodel.render.json import dumped
-from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
 from costmodel.studies.hardware import shown_bytes
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import document as report_document
 from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
     AnyRoof,
@@ -58,35 +67,50 @@ TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per tok
 """The same of all laws."""
 
 
-def _report(found: Inference) -> Report:
-    """What says of which network, and what counts."""
-    return Report(found.decode, symbolic=True)
+def document(found: Inference) -> Document:
+    """Return the document of prefill, the first step, the last, and all; or of the laws of each."""
+    graph, symbolic = found.decode.graph, found.plan is None
+
+    def blocks() -> Iterator[Block]:
+        yield from _law_lists(found) if symbolic else _numbers(found)
+        yield entries(_notes(found))
+
+    return Document(
+        title=graph.name,
+        source=graph.source or "",
+        blocks=blocks,
+        data=partial(_data, found),
+        rows=partial(_plain_laws if symbolic else _plain_runs, found),
+    )
 
 
-def table(found: Inference) -> str:
-    """A column for prefill, the first step, the last, and all; or the laws of each."""
-    return drawn(lambda console: _draw(found, console))
+def _numbers(found: Inference) -> Iterator[Block]:
+    names = [figures.name for figures in found.figures]
+    columns = (Column("figure", ""), *(Column(name, name, FIGURE) for name in names))
+    rows = (
+        Row({"figure": title.strip(), **dict(zip(names, cells, strict=True))}, int(title[0] == " "))
+        for title, cells in _rows(found)
+    )
+    yield Table(columns, tuple(rows))
+    yield entries(_answers(found))
 
 
-def _draw(found: Inference, console: Console) -> None:
-    heading(report_document(_report(found)), console)
-    if found.plan is None:
-        _draw_laws(found, console)
-    else:
-        _draw_numbers(found, console)
-    entries(_notes(found), console)
+def _plain_runs(found: Inference) -> Table:
+    """Return a row for each run with its exact numbers, times in seconds."""
+    runs = list(map(_run, found.figures))
+    rows = ({name: None if n is None else str(n) for name, n in run.items()} for run in runs)
+    return Table(tuple(Column(name, name) for name in runs[0]), tuple(map(Row, rows)))
 
 
-def _draw_numbers(found: Inference, console: Console) -> None:
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("", no_wrap=True)
-    for figures in found.figures:
-        grid.add_column(figures.name, justify="right", no_wrap=True)
-    for title, cells in _rows(found):
-        grid.add_row(title, *cells)
-    print_whole(grid, console)
-    entries(_answers(found), console)
-    console.print()
+def _plain_laws(found: Inference) -> Table:
+    """Return a row for each law; one without a closed form is left empty."""
+    columns = (Column("run", "run"), Column("figure", "figure"), Column("law", "law"))
+    rows = (
+        (use.key, name, None if law is None else ClosedForm(law))
+        for use in _laws(found)
+        for name, law in use.laws.items()
+    )
+    return table_of(columns, rows)
 
 
 def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
@@ -289,14 +313,6 @@ def _setting(found: Inference) -> str:
     return ", ".join([plan, *others])
 
 
-def _draw_laws(found: Inference, console: Console) -> None:
-    console.print()
-    for use in _laws(found):
-        console.print(styled(use.title, "bold"), soft_wrap=True)
-        entries(((f"  {label}", law or OPEN) for label, law in _lines(found, use)), console)
-    console.print()
-
-
 OPEN = "no closed form in these symbols: it bends or steps"
 """What stands for a law that has none."""
 
@@ -312,12 +328,15 @@ class Use(NamedTuple):
 
     key: str
     title: str
-    laws: Mapping[str, str | None]
+    laws: Mapping[str, Expr | None]
 
 
-def _lines(found: Inference, use: Use) -> Iterator[tuple[str, str | None]]:
-    """The laws with their titles."""
-    return ((_title(found, name), law) for name, law in use.laws.items())
+def _law_lists(found: Inference) -> Iterator[Block]:
+    for use in _laws(found):
+        yield Line(use.title, "bold")
+        laws = ((_title(found, name), law) for name, law in use.laws.items())
+        shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
+        yield Entries(tuple(Entry(f"  {title}", law) for title, law in shown))
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
@@ -331,12 +350,12 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
     )
 
 
-def _of(analysis: Analysis, work: Work) -> dict[str, str]:
+def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
     known = dict(work.known)
     return {name: _law(analysis, known[name], TITLES[name][1]) for name in TITLES if name in known}
 
 
-def _sums(found: Inference, step: Work) -> dict[str, str | None]:
+def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
     known = dict(step.known)
     sums = {name: found.sum_of_steps(known[name]) for name in WORK if name in known}
     return {
@@ -345,43 +364,14 @@ def _sums(found: Inference, step: Work) -> dict[str, str | None]:
     }
 
 
-def _law(analysis: Analysis, law: Expr, unit: str) -> str:
+def _law(analysis: Analysis, law: Expr, unit: str) -> Expr:
     grouped = analysis.by_resolution(law)
-    return text(Quantity(grouped, Str(unit)) if unit == "s" else analysis.law(grouped))
+    return Quantity(grouped, Str(unit)) if unit == "s" else analysis.law(grouped)
 
 
-def markdown(found: Inference) -> str:
-    """The same as GitHub's Markdown."""
-    lines = [f"**{escaped(found.decode.graph.name)}**", ""]
-    lines += _law_lists(found) if found.plan is None else _number_lines(found)
-    lines += listed(_notes(found))
-    return "\n".join(lines) + "\n"
-
-
-def _law_lists(found: Inference) -> Iterator[str]:
-    for use in _laws(found):
-        yield f"- {use.title}"
-        for label, law in _lines(found, use):
-            yield f"  - {label}: {code(law) if law else OPEN}"
-    yield ""
-
-
-def _number_lines(found: Inference) -> Iterator[str]:
-    yield line_of(["", *(figures.name for figures in found.figures)])
-    yield line_of(["---", *["---:"] * len(found.figures)])
-    for title, cells in _rows(found):
-        yield line_of([title.strip(), *cells])
-    yield ""
-    yield from listed(_answers(found))
-
-
-def as_json(found: Inference) -> str:
-    """The same as JSON: counts and bytes exactly, times in seconds."""
-    return dumped(_document(found))
-
-
-def _document(found: Inference) -> dict[str, Any]:
-    start = head(_report(found))
+def _data(found: Inference) -> dict[str, Any]:
+    """Return counts and bytes exactly, times in seconds."""
+    start = head(Report(found.decode, symbolic=True))
     start["symbols"] = {
         name: value for name, value in start["symbols"].items() if name not in found.own_symbols
     }
@@ -389,7 +379,7 @@ def _document(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
-        return {**start, "laws": {use.key: use.laws for use in _laws(found)}}
+        return {**start, "laws": {use.key: _texts(use.laws) for use in _laws(found)}}
     numbers = {
         "plan": found.plan._asdict(),
         "runs": [_run(figures) for figures in found.figures],
@@ -398,6 +388,10 @@ def _document(found: Inference) -> dict[str, Any]:
         "experts": found.has_experts,
     }
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
+
+
+def _texts(laws: Mapping[str, Expr | None]) -> dict[str, str | None]:
+    return {name: None if law is None else text(law) for name, law in laws.items()}
 
 
 def _run(figures: Figures) -> dict[str, Any]:
@@ -451,10 +445,3 @@ def _or_null(value: Rational | None) -> float | None:
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {n: v if isinstance(v, str) else plain_number(v) for n, v in values.items()}
-
-
-FORMATS: dict[str, Callable[[Inference], str]] = {
-    "table": table,
-    "json": as_json,
-    "markdown": markdown,
-}
