@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import find_named
-from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, require_depth
+from costmodel.cli.options import Depth, DocumentFormat, Given, Spec, Symbolic, require_depth
 
 
 @Parameter(name="*")
@@ -33,14 +32,15 @@ def training(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: DocumentFormat = "table",  # noqa: A002 - the option's name
     given: Trained = USUAL,
 ) -> None:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""
-    from costmodel.render.training import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.training import TrainingReport
+    from costmodel.studies.training_document import document
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    print(render(TrainingReport(analysis, symbolic=symbolic, depth=depth)), end="")
+    print(render(document(TrainingReport(analysis, symbolic=symbolic, depth=depth))), end="")
