@@ -9,9 +9,9 @@ from archspec import Architecture
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_loaded
-from costmodel.cli.networks import Format
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    Format,
     Given,
     Metrics,
     Symbolic,

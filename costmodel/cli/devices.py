@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.options import DocumentFormat
+from costmodel.cli.options import Format
 
 
 def hardware(
@@ -14,7 +14,7 @@ def hardware(
     ] = None,
     /,
     *,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
 ) -> None:
     """List the devices there are, or every figure of some with its source."""
     from costmodel.render import find_renderer

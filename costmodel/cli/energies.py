@@ -9,7 +9,7 @@ from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Spec,
     Stored,
@@ -28,7 +28,7 @@ def energy(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
@@ -55,7 +55,7 @@ def fit(
         str | None, Parameter(name="--for", help="Find the largest value of a symbol that fits.")
     ] = None,
     order: Order = "given",
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> int:
     """Show whether a network fits a device, and where not; exit status 1 if not.

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import ALL_STORED, WHOLE, DocumentFormat, Spec, Stored, Symbolic, warn
+from costmodel.cli.options import ALL_STORED, WHOLE, Format, Spec, Stored, Symbolic, warn
 
 
 def inference(
@@ -22,7 +22,7 @@ def inference(
         int | None, WHOLE, Parameter(help="Sequences that run together; 1 where not given.")
     ] = None,
     symbolic: Symbolic = False,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""

@@ -8,7 +8,7 @@ from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Spec,
     Symbolic,
@@ -38,7 +38,7 @@ def latency(
     plot: Plot = None,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show how long every layer takes at least, and whether operations or memory bound it."""

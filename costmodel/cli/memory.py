@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Spec,
     Symbolic,
@@ -36,7 +36,7 @@ def memory(
     depth: Depth = None,
     order: Order = "given",
     plot: PlotFile = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""

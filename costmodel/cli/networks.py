@@ -10,7 +10,7 @@ from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Metrics,
     Spec,
@@ -20,15 +20,6 @@ from costmodel.cli.options import (
     require_depth,
 )
 from costmodel.cli.tables import PLAIN, Layout, print_table, require_one
-
-Format = Annotated[
-    str,
-    Parameter(
-        help="How to show it: table, json, csv, markdown or latex; one network also as python, c "
-        "or javascript, several also as rst."
-    ),
-]
-SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
 def report(
@@ -84,7 +75,7 @@ def explain(
     layer: Annotated[str | None, Parameter(help="A layer, or all of a kind.")] = None,
     /,
     *,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show how every number comes to be: formula, numbers put in, value."""

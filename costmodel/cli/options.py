@@ -12,6 +12,7 @@ from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
 from costmodel.metrics.registry import OpenLawError
+from costmodel.render import FORMATS
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
@@ -59,10 +60,7 @@ Depth = Annotated[
     WHOLE,
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
-ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
-DocumentFormat = Annotated[
-    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
-]
+Format = Annotated[str, Parameter(help=f"How to show it: {', '.join(FORMATS)}.")]
 
 
 def _type(what: str) -> Parameter:

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import DocumentFormat, require_values
+from costmodel.cli.options import Format, require_values
 from costmodel.cli.tell import tell_all
 
 
@@ -14,7 +14,7 @@ def check(
     specs: Annotated[list[str], Parameter(help="Specs, or folders of specs.")],
     /,
     *,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad."""
     from costmodel.render import find_renderer
@@ -46,7 +46,7 @@ def prove(
         list[str] | None,
         Parameter(consume_multiple=True, negative=(), help="Laws by name; all where not given."),
     ] = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Derive published formulas from networks; exit status 1 where one is not as published."""
     from archspec.laws import read_laws

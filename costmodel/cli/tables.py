@@ -9,6 +9,7 @@ from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     WHOLE,
+    Format,
     Given,
     Metrics,
     Specs,
@@ -16,10 +17,6 @@ from costmodel.cli.options import (
     chosen,
     require_values,
 )
-
-TableFormat = Annotated[
-    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
-]
 
 
 def _several(text: str) -> Parameter:
@@ -71,7 +68,7 @@ def table(
     *,
     symbolic: Symbolic = False,
     metric: Metrics = None,
-    format: TableFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:

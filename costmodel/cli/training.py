@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from costmodel.cli.options import Depth, DocumentFormat, Given, Spec, Symbolic, require_depth
+from costmodel.cli.options import Depth, Format, Given, Spec, Symbolic, require_depth
 
 
 @Parameter(name="*")
@@ -32,7 +32,7 @@ def training(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Trained = USUAL,
 ) -> None:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""

@@ -45,12 +45,12 @@ def render(document: Document) -> str:
 
 
 def _draw(document: Document, console: Console) -> None:
-    heading(document, console)
+    _heading(document, console)
     before: Block | None = None
     for block in document.blocks():
         if _is_apart(block, before):
             console.print()
-        draw_block(block, console)
+        _draw_block(block, console)
         before = block
 
 
@@ -67,7 +67,7 @@ def _is_apart(block: Block, before: Block | None) -> bool:
     return not isinstance(before, Line) and not (isinstance(before, Table) and not before.listed)
 
 
-def draw_block(block: Block, console: Console) -> None:
+def _draw_block(block: Block, console: Console) -> None:
     """Draw a part of a document."""
     match block:
         case Table() if block.listed:
@@ -84,7 +84,7 @@ def draw_block(block: Block, console: Console) -> None:
             console.print(styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal)
 
 
-def heading(document: Document, console: Console) -> None:
+def _heading(document: Document, console: Console) -> None:
     """Draw the title and the source."""
     if document.title:
         console.print(styled(document.title, "bold"), soft_wrap=True)

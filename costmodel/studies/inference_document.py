@@ -1,6 +1,6 @@
 """The document of a transformer at inference: a column for each run, or the laws of each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,19 +12,23 @@ from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import (
+    COUNT,
     FIGURE,
     Block,
+    Cell,
     ClosedForm,
     Column,
     Document,
     Entries,
     Entry,
+    Kind,
     Line,
     Note,
     Row,
     Table,
     entries,
     plain_number,
+    quantity_in,
     table_of,
 )
 from costmodel.analysis.standing import standing_notes
@@ -46,25 +50,44 @@ from costmodel.studies.ridge_batch import (
     roofs,
 )
 
-WORK = {
-    "macs": ("MACs", ""),
-    "macs_least": ("MACs, at least", ""),
-    "weights": ("weights read", "B"),
-    "weights_most": ("weights, at most", "B"),
-    "cache_reads": ("cache read", "B"),
-    "cache_writes": ("cache written", "B"),
-    "activations": ("activations moved", "B"),
-    "compute": ("products", "s"),
-    "memory": ("bytes", "s"),
-    "memory_most": ("bytes, at most", "s"),
+COUNTS = Kind(lambda count: show_quantity(count, "").strip())
+BYTES = Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+SECONDS = quantity_in("s")
+RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
+
+LAWS = {
+    "macs": ("MACs", COUNTS),
+    "macs_least": ("MACs, at least", COUNTS),
+    "weights": ("weights read", BYTES),
+    "weights_most": ("weights, at most", BYTES),
+    "cache_reads": ("cache read", BYTES),
+    "cache_writes": ("cache written", BYTES),
+    "activations": ("activations moved", BYTES),
+    "compute": ("products", SECONDS),
+    "memory": ("bytes", SECONDS),
+    "memory_most": ("bytes, at most", SECONDS),
+    "cache": ("cache", BYTES),
+    "kv_cache_per_token": ("cache per token", BYTES),
 }
-"""What a run does → its title and unit."""
+"""What a run does → its title and kind."""
 
 LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 """The titles of what has a lower end and an upper one where there are experts."""
 
-TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per token", "B")}
-"""The same of all laws."""
+OF_RUNS = {
+    "tokens": ("tokens", COUNT),
+    "past": ("tokens before", COUNT),
+    **LAWS,
+    "weights_per_token": ("per token", BYTES),
+    "weights_per_token_most": ("per token", BYTES),
+    "latency": (METRICS["latency"].title, SECONDS),
+    "bound": ("bound by", FIGURE),
+    "tokens_per_second": ("tokens/s, at most", RATE),
+}
+"""What is told of a run → its title and kind."""
+
+BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most"}
+"""A line → the one that stands below it."""
 
 
 def document(found: Inference) -> Document:
@@ -85,21 +108,56 @@ def document(found: Inference) -> Document:
 
 
 def _numbers(found: Inference) -> Iterator[Block]:
-    names = [figures.name for figures in found.figures]
-    columns = (Column("figure", ""), *(Column(name, name, FIGURE) for name in names))
-    rows = (
-        Row({"figure": title.strip(), **dict(zip(names, cells, strict=True))}, int(title[0] == " "))
-        for title, cells in _rows(found)
-    )
-    yield Table(columns, tuple(rows))
+    runs = found.figures
+    columns = (Column("figure", ""), *(Column(run.name, run.name, FIGURE) for run in runs))
+    yield Table(columns, tuple(_row(found, name) for name in _lines(found)))
     yield entries(_answers(found))
+
+
+def _lines(found: Inference) -> Iterator[str]:
+    """Return the names of the lines; what is at least as much as anyway has none."""
+    runs = found.figures
+    same = all(run.work["macs_least"] == run.work["macs"] for run in runs)
+    left_out = {"cache", *BELOW.values(), *(["macs_least"] if same else [])}
+    if found.device is None:
+        left_out |= {"latency", "bound", "tokens_per_second"}
+    for name in OF_RUNS:
+        if name not in left_out and name in _values(runs[0]):
+            yield from (name, BELOW[name]) if name in BELOW else (name,)
+
+
+def _row(found: Inference, name: str) -> Row:
+    """Return a line with a cell for each run."""
+    kind = OF_RUNS[name][1]
+    cells: dict[str, Cell] = {"figure": _title(found, name)}
+    for run in found.figures:
+        value = _values(run)[name]
+        is_text = value is None or isinstance(value, str)
+        cells[run.name] = (value or "") if is_text else kind.show(value)
+    return Row(cells, int(name in BELOW.values()))
+
+
+def _values(run: Figures) -> dict[str, Rational | str | None]:
+    """Return what is told of a run, in the order of JSON."""
+    most = run.weights_per_token_most
+    return {
+        "tokens": run.tokens,
+        "past": run.past,
+        **run.work,
+        "weights_per_token": run.weights_per_token,
+        **({} if most is None else {"weights_per_token_most": most}),
+        "latency": run.latency,
+        "bound": run.bound,
+        "tokens_per_second": run.rate,
+    }
 
 
 def _plain_runs(found: Inference) -> Table:
     """Return a row for each run with its exact numbers, times in seconds."""
-    runs = list(map(_run, found.figures))
-    rows = ({name: None if n is None else str(n) for name, n in run.items()} for run in runs)
-    return Table(tuple(Column(name, name) for name in runs[0]), tuple(map(Row, rows)))
+    rows = tuple(Row({"name": run.name, **_values(run)}) for run in found.figures)
+    names = (name for name in rows[0].cells if name != "name")
+    kinds = (Column(name, name, OF_RUNS[name][1]) for name in names)
+    return Table((Column("name", "name"), *kinds), rows)
 
 
 def _plain_laws(found: Inference) -> Table:
@@ -113,49 +171,9 @@ def _plain_laws(found: Inference) -> Table:
     return table_of(columns, rows)
 
 
-def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
-    """A title, and a cell for each run."""
-    runs = found.figures
-    yield "tokens", [show_number(run.tokens) for run in runs]
-    yield "tokens before", [_or_nothing(run.past, show_number) for run in runs]
-    for name, unit in ((name, unit) for name, (_, unit) in WORK.items() if name in runs[0].work):
-        if name == "macs_least" and all(r.work[name] == r.work["macs"] for r in runs):
-            continue
-        yield _title(found, name), [_quantity(run.work[name], unit) for run in runs]
-        if name == "weights":
-            yield "  per token", [_quantity(run.weights_per_token, "B") for run in runs]
-        if name == "weights_most":
-            yield "  per token", [_quantity(run.weights_per_token_most or 0, "B") for run in runs]
-    if found.device is not None:
-        yield METRICS["latency"].title, [_or_nothing(run.latency, _seconds) for run in runs]
-        yield "bound by", [run.bound or "" for run in runs]
-        yield "tokens/s, at most", [_or_nothing(run.rate, _rate) for run in runs]
-
-
 def _title(found: Inference, name: str) -> str:
-    """What a row or law is called; with experts its lower end is said to be one."""
-    if found.has_experts and name in LEAST:
-        return LEAST[name]
-    return TITLES[name][0]
-
-
-def _or_nothing(value: Any, show: Callable[[Any], str]) -> str:
-    return "" if value is None else show(value)
-
-
-def _quantity(value: Rational, unit: str) -> str:
-    """With a prefix; of less than a byte there is none."""
-    if unit == "B" and value < 1:
-        return f"{float(value):.4g} B"
-    return show_quantity(value, unit).strip()
-
-
-def _seconds(value: Rational) -> str:
-    return show_quantity(value, "s")
-
-
-def _rate(value: Rational) -> str:
-    return f"{float(value):,.4g}" if value < 1000 else f"{float(value):,.0f}"
+    """Return what a row or law is called; with experts its lower end is said to be one."""
+    return LEAST[name] if found.has_experts and name in LEAST else OF_RUNS[name][0]
 
 
 def _answers(found: Inference) -> Iterator[Note]:
@@ -182,10 +200,10 @@ def _sizes(found: Inference) -> Iterator[Note]:
 
 def _sum(memory: Memory, batch: int) -> str:
     parts = (memory.weights, memory.cache, memory.activations)
-    weights, cache, activations = (_quantity(part, "B") for part in parts)
+    weights, cache, activations = map(BYTES.show, parts)
     sequences = "1 sequence" if batch == 1 else f"{show_number(batch)} sequences"
     return (
-        f"{_quantity(memory.total, 'B')} = weights {weights} + cache {cache} of {sequences}"
+        f"{BYTES.show(memory.total)} = weights {weights} + cache {cache} of {sequences}"
         f" + activations {activations} at their peak"
     )
 
@@ -242,7 +260,7 @@ def _roof(roof: AnyRoof, name: str) -> str:
         return f"not decided: {roof.reason}"
     if isinstance(roof, RoundedRoof):
         return _rounded(roof, name)
-    moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
+    moved, computed, shared = map(SECONDS.show, (roof.moved, roof.computed, roof.shared))
     if roof.batch is None:
         each = f"each sequence takes {moved} to move, {computed} to compute"
         return f"bound by memory with any {name}: {each}"
@@ -342,7 +360,9 @@ def _law_lists(found: Inference) -> Iterator[Block]:
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
     (prefill, step), decode = found.works, found.decode
     tokens = found.axes.tokens
-    one = {"kv_cache_per_token": _law(decode, decode.total("kv_cache_per_token"), "B")}
+    one = {
+        "kv_cache_per_token": _law("kv_cache_per_token", decode, decode.total("kv_cache_per_token"))
+    }
     return (
         Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
         Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
@@ -352,21 +372,19 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
 
 def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
     known = dict(work.known)
-    return {name: _law(analysis, known[name], TITLES[name][1]) for name in TITLES if name in known}
+    return {name: _law(name, analysis, known[name]) for name in LAWS if name in known}
 
 
 def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
-    known = dict(step.known)
-    sums = {name: found.sum_of_steps(known[name]) for name in WORK if name in known}
-    return {
-        name: None if law is None else _law(found.decode, law, TITLES[name][1])
-        for name, law in sums.items()
-    }
+    known = {name: law for name, law in step.known if name != "cache"}
+    sums = {name: found.sum_of_steps(known[name]) for name in LAWS if name in known}
+    return {n: None if law is None else _law(n, found.decode, law) for n, law in sums.items()}
 
 
-def _law(analysis: Analysis, law: Expr, unit: str) -> Expr:
+def _law(name: str, analysis: Analysis, law: Expr) -> Expr:
     grouped = analysis.by_resolution(law)
-    return Quantity(grouped, Str(unit)) if unit == "s" else analysis.law(grouped)
+    is_time = LAWS[name][1] is SECONDS
+    return Quantity(grouped, Str("s")) if is_time else analysis.law(grouped)
 
 
 def _data(found: Inference) -> dict[str, Any]:
@@ -394,31 +412,17 @@ def _texts(laws: Mapping[str, Expr | None]) -> dict[str, str | None]:
     return {name: None if law is None else text(law) for name, law in laws.items()}
 
 
-def _run(figures: Figures) -> dict[str, Any]:
-    work = {
-        name: float(value) if TITLES[name][1] == "s" else plain_number(value)
-        for name, value in figures.work.items()
-    }
-    return {
-        "name": figures.name,
-        "tokens": figures.tokens,
-        "past": figures.past,
-        **work,
-        **{name: _number(value) for name, value in _per_token(figures) if value is not None},
-        "latency": None if figures.latency is None else float(figures.latency),
-        "bound": figures.bound,
-        "tokens_per_second": None if figures.rate is None else float(figures.rate),
-    }
+def _run(run: Figures) -> dict[str, Any]:
+    return {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
 
 
-def _per_token(figures: Figures) -> Iterator[tuple[str, Rational | None]]:
-    yield "weights_per_token", figures.weights_per_token
-    yield "weights_per_token_most", figures.weights_per_token_most
-
-
-def _number(value: Rational) -> int | float:
-    """A number, always: rounded where it is no integer."""
-    return value if isinstance(value, int) else float(value)
+def _plain_of(name: str, value: Rational | str | None) -> int | float | str | None:
+    """Return what is told of a run as JSON has it; rates, and bytes of a token, are rounded."""
+    if value is None or isinstance(value, str):
+        return value
+    if OF_RUNS[name][1] in (SECONDS, RATE):
+        return float(value)
+    return float(value) if name in BELOW.values() and value.denominator > 1 else plain_number(value)
 
 
 def _device_part(found: Inference) -> dict[str, Any]:
@@ -426,10 +430,14 @@ def _device_part(found: Inference) -> dict[str, Any]:
     return {
         "capacity": plain_number(found.capacity),
         "largest_batch": found.largest_batch,
-        "linear_roofs": [{**_floats(r), "spread": _or_null(r.spread)} for r in linear_roofs(found)],
+        "linear_roofs": list(map(_linear_roof, linear_roofs(found))),
         "roofs": [_floats(roof) for roof in roofs(found)],
         "longest": longest(found),
     }
+
+
+def _linear_roof(roof: LinearRoof) -> dict[str, Any]:
+    return {**_floats(roof), "spread": None if roof.spread is None else float(roof.spread)}
 
 
 def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
@@ -437,10 +445,6 @@ def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
         name: value if value is None or isinstance(value, int | str) else float(value)
         for name, value in roof._asdict().items()
     }
-
-
-def _or_null(value: Rational | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

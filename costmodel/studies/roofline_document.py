@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from sympy import Expr
+
 from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
 from costmodel.analysis.document import (
@@ -148,22 +150,14 @@ def _network_note(roofline: Roofline) -> str:
 def _data(roofline: Roofline) -> dict[str, Any]:
     """Return counts, bytes and seconds as laws and values."""
     report = roofline.report
-    names = (
-        *("macs", "macs_least", "bytes_moved"),
-        *("latency", "latency_network", "compute_time", "memory_time"),
-    )
+    counts = ("macs", "macs_least", "bytes_moved")
+    names = (*counts, "latency", "latency_network", "compute_time", "memory_time")
     return {
         **head(roofline.about),
         **_figures(roofline),
         "groups": [_line_data(roofline, line) for line in roofline.lines if line.row.is_group],
         "layers": [_line_data(roofline, line) for line in roofline.lines if not line.row.is_group],
-        "totals": {
-            name: {
-                "expr": text(report.total(name)),
-                "value": _value(name, roofline.analysis.value(name)),
-            }
-            for name in names
-        },
+        "totals": {name: _quantity(report, name, report.total(name)) for name in names},
         "bound": bound_of(*roofline.sides),
     }
 
@@ -186,18 +180,18 @@ def _line_data(roofline: Roofline, line: Line) -> dict[str, Any]:
         "kind": row.kind,
         "path": row.path,
         "runs": plain_number(report.number(row.runs)),
-        **{
-            name: {"expr": text(law), "value": _value(name, report.number(law))}
-            for name, law in row.counts.items()
-        },
+        **{name: _quantity(report, name, law) for name, law in row.counts.items()},
         "intensity": None if line.intensity is None else float(line.intensity),
         "bound": line.bound,
         "share": float(line.share),
     }
 
 
-def _value(name: str, value: Rational) -> int | float | str:
-    return plain_number(value) if METRICS[name].quantity is None else float(value)
+def _quantity(report: Report, name: str, law: Expr) -> dict[str, Any]:
+    """Return a metric as law and value; a time is never an integer, not even none."""
+    value = report.number(law)
+    is_count = METRICS[name].quantity is None
+    return {"expr": text(law), "value": plain_number(value) if is_count else float(value)}
 
 
 def _law_notes(roofline: Roofline) -> Iterator[Note]:
@@ -215,13 +209,11 @@ def _laws(roofline: Roofline) -> Report:
 
 def _crossing(roofline: Roofline, found: Crossovers, line: Line) -> Row:
     """Return a layer with what bounds it where; nothing is said of a group."""
-    label: dict[str, Cell] = {"layer": roofline.report.label(line.row).strip()}
-    if line.row.is_group or line.row.path not in found.layers:
-        return Row(label, line.row.level)
-    told = found.layers[line.row.path].told(found.name)
-    takes_time = told != "takes no time"
-    bound = told if takes_time else None
-    return Row({**label, "bound": bound}, line.row.level, "" if takes_time else "dim")
+    told = "" if line.row.is_group else found.layers[line.row.path].told(found.name)
+    bound = None if told == "takes no time" else told
+    label = roofline.report.label(line.row).strip()
+    style: Style = "dim" if bound is None else ""
+    return Row({"layer": label, "bound": bound}, line.row.level, style)
 
 
 def _plain_crossings(found: Crossovers) -> Table:
@@ -246,13 +238,10 @@ def _crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[Note]:
 
 def _crossing_data(roofline: Roofline, found: Crossovers) -> dict[str, Any]:
     """Return the parts of every layer, the last without end where it is null."""
+    start = head(roofline.about)
+    start["symbols"].pop(found.name, None)
     return {
-        **head(roofline.about),
-        "symbols": {
-            name: value
-            for name, value in head(roofline.about)["symbols"].items()
-            if name != found.name
-        },
+        **start,
         **_figures(roofline),
         "for": found.name,
         "layers": [{"path": path, **_parts(each)} for path, each in found.layers.items()],

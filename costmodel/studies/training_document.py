@@ -11,7 +11,6 @@ from costmodel.analysis.document import (
     COUNT,
     TEXT,
     Block,
-    Cell,
     ClosedForm,
     Column,
     Document,
@@ -82,7 +81,7 @@ def _sums(step: TrainingReport) -> Iterator[Entry]:
 
 def _sum(step: TrainingReport, each: Sum, show: Callable[[Rational], str]) -> Iterator[Entry]:
     """Return a part; a note stands beside a number, and below a law."""
-    shown: Cell = _count(step, each.count)
+    shown = _count(step, each.count)
     note = f"({each.note})" if each.note else ""
     if isinstance(shown, ClosedForm):
         yield Entry(each.title, shown)
