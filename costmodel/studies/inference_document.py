@@ -115,7 +115,7 @@ def _numbers(found: Inference) -> Iterator[Block]:
 
 
 def _lines(found: Inference) -> Iterator[str]:
-    """Return the names of the lines; what is at least as much as anyway has none."""
+    """Return the names of the lines; the fewest MACs have none where they are all MACs."""
     runs = found.figures
     same = all(run.work["macs_least"] == run.work["macs"] for run in runs)
     left_out = {"cache", *BELOW.values(), *(["macs_least"] if same else [])}
@@ -132,8 +132,7 @@ def _row(found: Inference, name: str) -> Row:
     cells: dict[str, Cell] = {"figure": _title(found, name)}
     for run in found.figures:
         value = _values(run)[name]
-        is_text = value is None or isinstance(value, str)
-        cells[run.name] = (value or "") if is_text else kind.show(value)
+        cells[run.name] = kind.show(value) if isinstance(value, Rational) else value or ""
     return Row(cells, int(name in BELOW.values()))
 
 
@@ -177,7 +176,7 @@ def _title(found: Inference, name: str) -> str:
 
 
 def _answers(found: Inference) -> Iterator[Note]:
-    """What the cache takes, what fits, and where the roof is."""
+    """Return the sizes of the cache, the batch that fits, and where the roof is."""
     yield "cache per token", f"{show_bytes(found.cache_per_token)}, of one sequence"
     yield from _sizes(found)
     if found.device is not None:
@@ -283,7 +282,7 @@ def _rounded(roof: RoundedRoof, name: str) -> str:
 
 
 def _notes(found: Inference) -> Iterator[Note]:
-    """Where this holds, and what counts."""
+    """Return what the numbers stand on, and what counts."""
     if found.has_experts:
         yield "experts", EXPERTS
     if found.device is not None:
@@ -304,7 +303,7 @@ EXPERTS = (
 
 
 def _conditions(found: Inference) -> Iterator[Note]:
-    """Once, where both ask for the same."""
+    """Return the conditions of both uses, once where they are the same."""
     asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
     if len(set(asked.values())) == 1:
         asked = {"": asked["prefill"]}
@@ -318,7 +317,7 @@ def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
 
 
 def _setting(found: Inference) -> str:
-    """The values of all symbols; where numbers are asked for, the plan in place of its own."""
+    """Return the values of all symbols; in place of prefill's and decode's own, the plan."""
     if found.plan is None:
         symbols = found.prefill.graph.values.items()
         return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
@@ -360,9 +359,8 @@ def _law_lists(found: Inference) -> Iterator[Block]:
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
     (prefill, step), decode = found.works, found.decode
     tokens = found.axes.tokens
-    one = {
-        "kv_cache_per_token": _law("kv_cache_per_token", decode, decode.total("kv_cache_per_token"))
-    }
+    name = "kv_cache_per_token"
+    one = {name: _law(name, decode, decode.total(name))}
     return (
         Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
         Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
