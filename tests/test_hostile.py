@@ -206,7 +206,10 @@ def both(
 Both = Callable[..., tuple[str, str]]
 
 TABLES = list(commands(""))
-CONVERTED = ("report", "symbolic", "fit", "hardware", "check")
+CONVERTED = (
+    *("report", "symbolic", "fit", "hardware", "check"),
+    *("memory", "training", "latency", "energy"),
+)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -760,7 +760,7 @@ def test_weights_are_read_once_for_a_batch() -> None:
         (["specs/gpt2.yaml", "--hardware", "a100"], "unknown device 'a100'"),
         (["specs/gpt2.yaml", "--hardware", "v100", "--dtype", "bf16"], "v100 has no peak for bf16"),
         (["specs/gpt2.yaml", "--symbolic", "--batch", "4"], "--symbolic leaves it open"),
-        (["specs/gpt2.yaml", "--format", "csv"], "unknown format 'csv'"),
+        (["specs/gpt2.yaml", "--format", "yaml"], "unknown format 'yaml'"),
     ],
 )
 def test_one_clear_error(archcost: Run, arguments: list[str], words: str) -> None:

@@ -148,7 +148,7 @@ BAD = {
     ("training", GPT2, "--optimizer", "lion"): "unknown optimizer 'lion'",
     ("training", GPT2, "--checkpoint", "block"): "unknown checkpoint 'block'",
     ("training", GPT2, "--master", "fp16"): "unknown master copy 'fp16'",
-    ("training", GPT2, "--format", "csv"): "unknown format 'csv'",
+    ("training", GPT2, "--format", "yaml"): "unknown format 'yaml'",
     ("training", GPT2, "--depth", "-1"): "--depth -1 opens less than nothing",
     ("training", GPT2, "--hardware", "horowitz-45nm"): "no memory that can be written",
     (

@@ -171,6 +171,22 @@ class Column(NamedTuple):
     hides_zero: bool = False
 
 
+class Bar(NamedTuple):
+    """A bar of two parts.
+
+    Attributes:
+        own: the first part.
+        alive: both.
+        most: as much as the longest bar shows.
+        over: whether it is more than there may be.
+    """
+
+    own: Rational
+    alive: Rational
+    most: Rational
+    over: bool
+
+
 class Row(NamedTuple):
     """A line of a table.
 
@@ -179,12 +195,14 @@ class Row(NamedTuple):
         level: how far the first cell is indented.
         style: bold for a group, dim for what counts no more.
         note: what a list says of the row in place of its second cell.
+        bar: what is drawn beside it, where the table has bars.
     """
 
     cells: Mapping[str, Cell]
     level: int = 0
     style: Style = ""
     note: str = ""
+    bar: Bar | None = None
 
 
 class Table(NamedTuple):
@@ -196,6 +214,7 @@ class Table(NamedTuple):
         total: the last line; where rows are listed all of its cells are shown.
         listed: whether a terminal lists each row: its first two cells, the others indented below.
         where: the names in its closed forms, each with what it stands for.
+        bars: the head of the bars, which a terminal alone draws, in the room that is left.
     """
 
     columns: tuple[Column, ...]
@@ -203,6 +222,7 @@ class Table(NamedTuple):
     total: Row | None = None
     listed: bool = False
     where: tuple[ClosedForm, ...] = ()
+    bars: str = ""
 
     @property
     def shown(self) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from costmodel.cli.options import (
     WHOLE,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Metrics,
     Spec,
@@ -68,7 +68,7 @@ def _declare(
     """Give a function the parameters and the help of a question's command."""
     words = [_typed(each) for each in asked if each.kind is Argument.POSITIONAL_ONLY]
     others = [_typed(each) for each in asked if each.kind is not Argument.POSITIONAL_ONLY]
-    others.append(_option("format", DocumentFormat, "table"))
+    others.append(_option("format", Format, "table"))
     if given is not None:
         words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
         others.append(_option("given", given, given()))

@@ -11,7 +11,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_loaded
 from costmodel.cli.options import (
     NOTHING_GIVEN,
-    DocumentFormat,
+    Format,
     Given,
     Metrics,
     Step,
@@ -43,7 +43,7 @@ def diff(
     metric: Metrics = None,
     max_: Budgets = None,
     symbolic: Symbolic = False,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Show what a change of a spec does to every metric; 1 where it goes beyond a budget."""
@@ -77,7 +77,7 @@ def compare(
         str | None, Parameter(help="The symbol along which to look; else each.")
     ] = None,
     step: Step = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks side by side, and from which value of a symbol on their order is another."""

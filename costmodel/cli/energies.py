@@ -4,18 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import find_named
 from costmodel.cli.options import (
     ALL_STORED,
     NOTHING_GIVEN,
     Depth,
-    DocumentFormat,
+    Format,
     Given,
     Order,
     Spec,
     Stored,
     Symbolic,
-    ViewFormat,
     require_depth,
 )
 
@@ -30,19 +28,20 @@ def energy(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
-    from costmodel.render.energy import FORMATS, metrics_of
+    from costmodel.render import find_renderer
+    from costmodel.studies.energy_document import document, metrics_of
     from costmodel.studies.report import Report
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     given.scenario.device_for("energy")
     require_depth(depth)
     shown = given.worked_out(
         spec,
-        lambda analysis: render(Report(analysis, metrics_of(analysis), symbolic, depth)),
+        lambda analysis: render(document(Report(analysis, metrics_of(analysis), symbolic, depth))),
         laws=symbolic or format == "json",
     )
     print(shown, end="")
@@ -56,7 +55,7 @@ def fit(
         str | None, Parameter(help="Find the largest value of a symbol that fits.")
     ] = None,
     order: Order = "given",
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> int:
     """Show whether a network fits a device, and where not; exit status 1 if not.

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
-from costmodel.cli.options import ALL_STORED, WHOLE, Spec, Stored, Symbolic, ViewFormat, warn
+from archspec.errors import SpecError
+from costmodel.cli.options import ALL_STORED, WHOLE, Format, Spec, Stored, Symbolic, warn
 
 
 def inference(
@@ -22,14 +22,15 @@ def inference(
         int | None, WHOLE, Parameter(help="Sequences that run together; 1 where not given.")
     ] = None,
     symbolic: Symbolic = False,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Stored = ALL_STORED,
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
-    from costmodel.render.inference import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.inference import Plan, infer
+    from costmodel.studies.inference_document import document
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     numbers = {"prompt": prompt, "generate": generate, "batch": batch}
     known = {name: number for name, number in numbers.items() if number is not None}
     if symbolic and known:
@@ -40,4 +41,4 @@ def inference(
         **given.request,
     )
     warn(found.decode)
-    print(render(found), end="")
+    print(render(document(found)), end="")

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from archspec.errors import SpecError, find_named
+from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
+    Format,
     Given,
     PlotFile,
     Spec,
     Step,
     Symbolic,
-    ViewFormat,
     require_depth,
 )
 from costmodel.render.plots import Drawing
@@ -38,27 +38,28 @@ def latency(
     plot: PlotFile = None,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show how long every layer takes at least, and whether operations or memory bound it."""
-    from costmodel.render.latency import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.render.plots import require_plot
     from costmodel.render.roofline import draw
     from costmodel.studies.roofline import Roofline
+    from costmodel.studies.roofline_document import crossings, document
 
-    views = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     require_sense(for_, step, depth, given.scenario, symbolic=symbolic)
     if plot is not None:
         require_plot(plot)
     if for_ is not None:
         found = crossovers(spec, for_, step, given)
         roofline = Roofline(found.analysis, depth)
-        shown = views.crossovers(roofline, found)
+        shown = render(crossings(roofline, found))
     else:
         laws = symbolic or format == "json"
         roofline = Roofline(analysis_of(spec, given, laws=laws), depth)
-        shown = views.laws(roofline) if symbolic else views.numbers(roofline)
+        shown = render(document(roofline, symbolic=symbolic))
     drawing = None if plot is None else draw(roofline, plot)
     print(shown, end="")
     return drawing

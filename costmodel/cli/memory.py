@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from archspec.errors import find_named
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
+    Format,
     Given,
     Order,
     PlotFile,
     Spec,
     Symbolic,
-    ViewFormat,
     require_depth,
 )
 from costmodel.render.plots import Drawing
@@ -28,23 +27,24 @@ def memory(
     depth: Depth = None,
     order: Order = "given",
     plot: PlotFile = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
-    from costmodel.render.memory import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.render.memory_plot import draw
     from costmodel.render.plots import require_plot
     from costmodel.studies.profile import Profile
+    from costmodel.studies.profile_document import document
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     require_depth(depth)
     if plot is not None:
         require_plot(plot)
 
     def show(analysis: "Analysis") -> tuple[str, Drawing | None]:
         profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
-        return render(profile), None if plot is None else draw(profile, plot)
+        return render(document(profile)), None if plot is None else draw(profile, plot)
 
     shown, drawing = given.worked_out(spec, show, laws=symbolic or format == "json")
     print(shown, end="")

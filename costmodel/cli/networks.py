@@ -1,15 +1,12 @@
 """Commands that show what a network costs, and how its numbers come to be."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     Depth,
+    Format,
     Given,
     Metrics,
     Specs,
@@ -18,15 +15,6 @@ from costmodel.cli.options import (
     require_depth,
 )
 from costmodel.cli.tables import PLAIN, Layout, print_table, require_one
-
-Format = Annotated[
-    str,
-    Parameter(
-        help="How to show it: table, json, csv, markdown or latex; one network also as python, c "
-        "or javascript, several also as rst."
-    ),
-]
-SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
 def report(

@@ -99,8 +99,7 @@ Depth = Annotated[
     WHOLE,
     Parameter(help="How many groups to open within each other; 0 shows the outermost."),
 ]
-ViewFormat = Annotated[str, Parameter(help="How to show it: table, markdown or json.")]
-DocumentFormat = Annotated[str, _listing("How to show it", format_names)]
+Format = Annotated[str, _listing("How to show it", format_names)]
 
 
 def options(group: type[_T]) -> type[_T]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import NOTHING_GIVEN, DocumentFormat, Given, Spec, Step, require_values
+from costmodel.cli.options import NOTHING_GIVEN, Format, Given, Spec, Step, require_values
 
 Wanted = Annotated[str, Parameter(help="The symbol that is wanted.")]
 Constraints = Annotated[
@@ -25,7 +25,7 @@ def solve(
     largest: Annotated[bool, Parameter(help="Ask for the largest value.")] = False,
     smallest: Annotated[bool, Parameter(help="Ask for the smallest value.")] = False,
     step: Step = None,
-    format: DocumentFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Given = NOTHING_GIVEN,
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     WHOLE,
+    Format,
     Given,
     Metrics,
     Specs,
@@ -17,10 +16,6 @@ from costmodel.cli.options import (
     options,
     require_values,
 )
-
-TableFormat = Annotated[
-    str, Parameter(help="How to show it: table, markdown, latex, rst, csv or json.")
-]
 
 
 @options
@@ -67,7 +62,7 @@ def table(
     *,
     symbolic: Symbolic = False,
     metric: Metrics = None,
-    format: TableFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:

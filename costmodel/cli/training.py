@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from archspec.errors import find_named
-from costmodel.cli.options import Depth, Given, Spec, Symbolic, ViewFormat, options, require_depth
+from costmodel.cli.options import Depth, Format, Given, Spec, Symbolic, options, require_depth
 
 
 @options
@@ -25,14 +24,15 @@ def training(
     *,
     symbolic: Symbolic = False,
     depth: Depth = None,
-    format: ViewFormat = "table",  # noqa: A002 - the option's name
+    format: Format = "table",  # noqa: A002 - the option's name
     given: Trained = USUAL,
 ) -> None:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""
-    from costmodel.render.training import FORMATS
+    from costmodel.render import find_renderer
     from costmodel.studies.training import TrainingReport
+    from costmodel.studies.training_document import document
 
-    render = find_named("format", format, FORMATS)
+    render = find_renderer(format)
     require_depth(depth)
     analysis = given.analysis(spec, numbers_suffice=not symbolic and format != "json")
-    print(render(TrainingReport(analysis, symbolic=symbolic, depth=depth)), end="")
+    print(render(document(TrainingReport(analysis, symbolic=symbolic, depth=depth))), end="")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from io import StringIO
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from archspec.errors import visible
 from costmodel.analysis.document import (
+    Bar,
     Block,
     Cell,
     ClosedForm,
@@ -43,12 +45,12 @@ def render(document: Document) -> str:
 
 
 def _draw(document: Document, console: Console) -> None:
-    heading(document, console)
+    _heading(document, console)
     before: Block | None = None
     for block in document.blocks():
         if _is_apart(block, before):
             console.print()
-        draw_block(block, console)
+        _draw_block(block, console)
         before = block
 
 
@@ -65,13 +67,13 @@ def _is_apart(block: Block, before: Block | None) -> bool:
     return not isinstance(before, Line) and not (isinstance(before, Table) and not before.listed)
 
 
-def draw_block(block: Block, console: Console) -> None:
+def _draw_block(block: Block, console: Console) -> None:
     """Draw a part of a document."""
     match block:
         case Table() if block.listed:
             _draw_entries(list(_listed(block)), console)
         case Table():
-            print_whole(_grid(block), console)
+            print_whole(_grid(block, _room(block, console) if block.bars else 0), console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -82,7 +84,7 @@ def draw_block(block: Block, console: Console) -> None:
             console.print(styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal)
 
 
-def heading(document: Document, console: Console) -> None:
+def _heading(document: Document, console: Console) -> None:
     """Draw the title and the source."""
     if document.title:
         console.print(styled(document.title, "bold"), soft_wrap=True)
@@ -121,18 +123,45 @@ def drawn(draw: Callable[[Console], None]) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
-def _grid(table: Table) -> Grid:
-    """Return a table as the terminal draws it."""
+def _grid(table: Table, room: int = 0) -> Grid:
+    """Return a table as the terminal draws it, its bars in some columns of room."""
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=table.total is not None)
     columns = table.shown
     totals = MARKUP.cells(table, table.total) if table.total else [""] * len(columns)
     for column, total in zip(columns, totals, strict=True):
         side: Literal["left", "right"] = "right" if column.kind.is_right else "left"
         grid.add_column(column.title, total, justify=side, no_wrap=True)
+    if room:
+        grid.add_column(table.bars, no_wrap=True)
     for row in table.rows:
         first, *others = MARKUP.cells(table, row)
-        grid.add_row("  " * row.level + first, *others, style=STYLES.get(row.style, row.style))
+        bar = [_bar(row.bar, room)] if room and row.bar else []
+        style = STYLES.get(row.style, row.style)
+        grid.add_row("  " * row.level + first, *others, *bar, style=style)
     return grid
+
+
+def _room(table: Table, console: Console) -> int:
+    """Return the columns that the longest bar takes beside the cells of a table."""
+    rest = console.width - console.measure(_grid(table)).maximum
+    return min(max(rest - 2, MIN_BAR), MAX_BAR)
+
+
+MIN_BAR, MAX_BAR = 12, 60
+"""The fewest and the most columns of the longest bar."""
+
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+"""The last sign of a bar, by how many eighths of it are filled."""
+
+
+def _bar(bar: Bar, width: int) -> Text:
+    """Return a bar of at most some columns; one of too much is red."""
+    unit = Fraction(bar.most, width)
+    eighths = round(min(bar.own, bar.alive) / unit * 8)
+    full = "█" * (eighths // 8) + EIGHTHS[eighths % 8]
+    beside = "░" * (round(bar.alive / unit) - len(full))
+    own, other = ("red", "red") if bar.over else ("blue", "cyan")
+    return Text.assemble((full, own), (beside, other))
 
 
 def print_whole(grid: Grid, console: Console) -> None:

@@ -211,7 +211,8 @@ def _count(layer: Layer, name: str, analysis: Analysis) -> str:
 
 
 def _dimensions(layer: Layer, analysis: Analysis) -> str:
-    return Report(analysis).dimensions(layer.row)
+    number = analysis.evaluator
+    return ", ".join("×".join(str(number(size)) for size in shape) for shape in layer.row.shapes)
 
 
 def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:

@@ -16,7 +16,7 @@ from costmodel.algebra.functions import Maximum, Quantity, amount_of
 from costmodel.algebra.once import once
 from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import LONGEST_LAW, NOTHING, SHARE, Note
+from costmodel.analysis.document import NOTHING, ClosedForm, Note
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
@@ -27,7 +27,6 @@ from costmodel.scenario.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
-    from costmodel.algebra.printing import PythonText
     from costmodel.analysis.peaks import Lead, Peak
 
 
@@ -295,47 +294,21 @@ class Report:
         times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
         return f"{'  ' * row.level}{row.name}{times}"
 
-    def dimensions(self, row: Row) -> str:
-        """``1×96×55×55``: the numbers of a row's shapes."""
-        return ", ".join("×".join(str(self.number(s)) for s in shape) for shape in row.shapes)
-
     def number(self, expression: Expr) -> Rational:
         """The value of an expression at the symbols' values."""
         return self.analysis.evaluator(expression)
 
-    def show(self, expression: Expr, printer: "PythonText | None" = None) -> str:
-        """An expression as law or as number, whichever the report shows."""
-        if not self.symbolic:
-            return self.show_value(expression)
-        from costmodel.algebra.printing import PythonText
-
-        printer, law = printer or PythonText(), self.analysis.read(expression)
-        shown = printer(law)
-        return shown if len(shown) <= LONGEST_LAW else printer(self.law_shown(law, printer))
-
-    def law_shown(self, expression: Expr, printer: "PythonText") -> Expr:
-        """A law as it is read: one that is longer than a screen is drawn together.
-
-        Args:
-            expression: the law.
-            printer: has the names that stand in it.
-        """
-        from costmodel.algebra.factoring import tight
-        from costmodel.algebra.printing import PythonText
-
-        law = self.analysis.read(expression)
-        show = printer if type(printer) is PythonText else PythonText(printer.named)
-        return tight(law) if len(show(law)) > LONGEST_LAW else law
+    def show(self, expression: Expr) -> str:
+        """Return an expression as law or as number, whichever the report shows."""
+        if self.symbolic:
+            return ClosedForm(expression, read=self.analysis.read).text()
+        return self.show_value(expression)
 
     def show_value(self, expression: Expr) -> str:
         """The value of a count, or of a quantity with its unit."""
         if isinstance(expression, Quantity):
             return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
-
-    def law_text(self, expression: Expr, printer: "PythonText | None" = None) -> str:
-        """A count of the network as a law."""
-        return self.show(self.analysis.law(expression), printer)
 
     @once
     def total(self, name: str) -> Expr:
@@ -350,14 +323,6 @@ class Report:
     def total_if_any(self, name: str) -> Expr | None:
         """A metric of the whole network, as it is printed; None where it has none."""
         return None if self.analysis.none_of(name) else self.total(name)
-
-    def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
-        """A metric of the network as law or as number; a dash where it has none."""
-        if self.analysis.none_of(metric.name):
-            return NOTHING
-        if self.symbolic:
-            return self.show(self.total(metric.name), printer)
-        return self.value_text(metric)
 
     def value_text(self, metric: Metric) -> str:
         """A metric of the network as a number; a dash where it has none."""
@@ -426,7 +391,7 @@ class Report:
         """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
         found = self.analysis.fields.clashes
         return tuple(
-            f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
+            f"{clash.path} ({' and '.join(self.show(self.analysis.law(s)) for s in clash.strides)})"
             for clash in found
         )
 
@@ -468,11 +433,6 @@ class Report:
         if race.leads and not race.is_decided:
             told.append(f"not compared beyond {name} = {race.leads[-1].last}")
         return ", ".join(told)
-
-    def share(self, row: Row) -> str:
-        """The row's part of the total of `shared`, in percent."""
-        part = self.part(row)
-        return SHARE.show(part) if part else ""
 
     def part(self, row: Row) -> Rational:
         """Return the row's part of the total of `shared`."""

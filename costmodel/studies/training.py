@@ -98,10 +98,6 @@ class TrainingReport:
         """A count as a law."""
         return self.analysis.law(self.analysis.by_resolution(count))
 
-    def show(self, count: Expr) -> str:
-        """A count as law or as number, whichever the report shows."""
-        return self.report.show(self.law(count) if self.report.symbolic else count)
-
     def _of(self, metric: str, note: str = "") -> Sum:
         found = find_metric(metric)
         parts = self.analysis.parts(found)

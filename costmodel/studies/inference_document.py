@@ -1,11 +1,9 @@
-"""A transformer at inference: for the terminal, as Markdown, as JSON; as numbers or as laws."""
+"""The document of a transformer at inference: a column for each run, or the laws of each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from sympy import Expr
 from sympy.core.symbol import Str
 
@@ -13,18 +11,33 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Note, plain_number
+from costmodel.analysis.document import (
+    COUNT,
+    FIGURE,
+    Block,
+    Cell,
+    ClosedForm,
+    Column,
+    Document,
+    Entries,
+    Entry,
+    Kind,
+    Line,
+    Note,
+    Row,
+    Table,
+    entries,
+    plain_number,
+    quantity_in,
+    table_of,
+)
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
-from costmodel.render.json import dumped
-from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.terminal import drawn, entries, heading, print_whole, styled
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
 from costmodel.studies.hardware import shown_bytes
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import document as report_document
 from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
     AnyRoof,
@@ -37,105 +50,133 @@ from costmodel.studies.ridge_batch import (
     roofs,
 )
 
-WORK = {
-    "macs": ("MACs", ""),
-    "macs_least": ("MACs, at least", ""),
-    "weights": ("weights read", "B"),
-    "weights_most": ("weights, at most", "B"),
-    "cache_reads": ("cache read", "B"),
-    "cache_writes": ("cache written", "B"),
-    "activations": ("activations moved", "B"),
-    "compute": ("products", "s"),
-    "memory": ("bytes", "s"),
-    "memory_most": ("bytes, at most", "s"),
+COUNTS = Kind(lambda count: show_quantity(count, "").strip())
+BYTES = Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+SECONDS = quantity_in("s")
+RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
+
+LAWS = {
+    "macs": ("MACs", COUNTS),
+    "macs_least": ("MACs, at least", COUNTS),
+    "weights": ("weights read", BYTES),
+    "weights_most": ("weights, at most", BYTES),
+    "cache_reads": ("cache read", BYTES),
+    "cache_writes": ("cache written", BYTES),
+    "activations": ("activations moved", BYTES),
+    "compute": ("products", SECONDS),
+    "memory": ("bytes", SECONDS),
+    "memory_most": ("bytes, at most", SECONDS),
+    "cache": ("cache", BYTES),
+    "kv_cache_per_token": ("cache per token", BYTES),
 }
-"""What a run does → its title and unit."""
+"""What a run does → its title and kind."""
 
 LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 """The titles of what has a lower end and an upper one where there are experts."""
 
-TITLES = {**WORK, "cache": ("cache", "B"), "kv_cache_per_token": ("cache per token", "B")}
-"""The same of all laws."""
+OF_RUNS = {
+    "tokens": ("tokens", COUNT),
+    "past": ("tokens before", COUNT),
+    **LAWS,
+    "weights_per_token": ("per token", BYTES),
+    "weights_per_token_most": ("per token", BYTES),
+    "latency": (METRICS["latency"].title, SECONDS),
+    "bound": ("bound by", FIGURE),
+    "tokens_per_second": ("tokens/s, at most", RATE),
+}
+"""What is told of a run → its title and kind."""
+
+BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most"}
+"""A line → the one that stands below it."""
 
 
-def _report(found: Inference) -> Report:
-    """What says of which network, and what counts."""
-    return Report(found.decode, symbolic=True)
+def document(found: Inference) -> Document:
+    """Return the document of prefill, the first step, the last, and all; or of the laws of each."""
+    graph, symbolic = found.decode.graph, found.plan is None
+
+    def blocks() -> Iterator[Block]:
+        yield from _law_lists(found) if symbolic else _numbers(found)
+        yield entries(_notes(found))
+
+    return Document(
+        title=graph.name,
+        source=graph.source or "",
+        blocks=blocks,
+        data=partial(_data, found),
+        rows=partial(_plain_laws if symbolic else _plain_runs, found),
+    )
 
 
-def table(found: Inference) -> str:
-    """A column for prefill, the first step, the last, and all; or the laws of each."""
-    return drawn(lambda console: _draw(found, console))
-
-
-def _draw(found: Inference, console: Console) -> None:
-    heading(report_document(_report(found)), console)
-    if found.plan is None:
-        _draw_laws(found, console)
-    else:
-        _draw_numbers(found, console)
-    entries(_notes(found), console)
-
-
-def _draw_numbers(found: Inference, console: Console) -> None:
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("", no_wrap=True)
-    for figures in found.figures:
-        grid.add_column(figures.name, justify="right", no_wrap=True)
-    for title, cells in _rows(found):
-        grid.add_row(title, *cells)
-    print_whole(grid, console)
-    entries(_answers(found), console)
-    console.print()
-
-
-def _rows(found: Inference) -> Iterator[tuple[str, list[str]]]:
-    """A title, and a cell for each run."""
+def _numbers(found: Inference) -> Iterator[Block]:
     runs = found.figures
-    yield "tokens", [show_number(run.tokens) for run in runs]
-    yield "tokens before", [_or_nothing(run.past, show_number) for run in runs]
-    for name, unit in ((name, unit) for name, (_, unit) in WORK.items() if name in runs[0].work):
-        if name == "macs_least" and all(r.work[name] == r.work["macs"] for r in runs):
-            continue
-        yield _title(found, name), [_quantity(run.work[name], unit) for run in runs]
-        if name == "weights":
-            yield "  per token", [_quantity(run.weights_per_token, "B") for run in runs]
-        if name == "weights_most":
-            yield "  per token", [_quantity(run.weights_per_token_most or 0, "B") for run in runs]
-    if found.device is not None:
-        yield METRICS["latency"].title, [_or_nothing(run.latency, _seconds) for run in runs]
-        yield "bound by", [run.bound or "" for run in runs]
-        yield "tokens/s, at most", [_or_nothing(run.rate, _rate) for run in runs]
+    columns = (Column("figure", ""), *(Column(run.name, run.name, FIGURE) for run in runs))
+    yield Table(columns, tuple(_row(found, name) for name in _lines(found)))
+    yield entries(_answers(found))
+
+
+def _lines(found: Inference) -> Iterator[str]:
+    """Return the names of the lines; the fewest MACs have none where they are all MACs."""
+    runs = found.figures
+    same = all(run.work["macs_least"] == run.work["macs"] for run in runs)
+    left_out = {"cache", *BELOW.values(), *(["macs_least"] if same else [])}
+    if found.device is None:
+        left_out |= {"latency", "bound", "tokens_per_second"}
+    for name in OF_RUNS:
+        if name not in left_out and name in _values(runs[0]):
+            yield from (name, BELOW[name]) if name in BELOW else (name,)
+
+
+def _row(found: Inference, name: str) -> Row:
+    """Return a line with a cell for each run."""
+    kind = OF_RUNS[name][1]
+    cells: dict[str, Cell] = {"figure": _title(found, name)}
+    for run in found.figures:
+        value = _values(run)[name]
+        cells[run.name] = kind.show(value) if isinstance(value, Rational) else value or ""
+    return Row(cells, int(name in BELOW.values()))
+
+
+def _values(run: Figures) -> dict[str, Rational | str | None]:
+    """Return what is told of a run, in the order of JSON."""
+    most = run.weights_per_token_most
+    return {
+        "tokens": run.tokens,
+        "past": run.past,
+        **run.work,
+        "weights_per_token": run.weights_per_token,
+        **({} if most is None else {"weights_per_token_most": most}),
+        "latency": run.latency,
+        "bound": run.bound,
+        "tokens_per_second": run.rate,
+    }
+
+
+def _plain_runs(found: Inference) -> Table:
+    """Return a row for each run with its exact numbers, times in seconds."""
+    rows = tuple(Row({"name": run.name, **_values(run)}) for run in found.figures)
+    names = (name for name in rows[0].cells if name != "name")
+    kinds = (Column(name, name, OF_RUNS[name][1]) for name in names)
+    return Table((Column("name", "name"), *kinds), rows)
+
+
+def _plain_laws(found: Inference) -> Table:
+    """Return a row for each law; one without a closed form is left empty."""
+    columns = (Column("run", "run"), Column("figure", "figure"), Column("law", "law"))
+    rows = (
+        (use.key, name, None if law is None else ClosedForm(law))
+        for use in _laws(found)
+        for name, law in use.laws.items()
+    )
+    return table_of(columns, rows)
 
 
 def _title(found: Inference, name: str) -> str:
-    """What a row or law is called; with experts its lower end is said to be one."""
-    if found.has_experts and name in LEAST:
-        return LEAST[name]
-    return TITLES[name][0]
-
-
-def _or_nothing(value: Any, show: Callable[[Any], str]) -> str:
-    return "" if value is None else show(value)
-
-
-def _quantity(value: Rational, unit: str) -> str:
-    """With a prefix; of less than a byte there is none."""
-    if unit == "B" and value < 1:
-        return f"{float(value):.4g} B"
-    return show_quantity(value, unit).strip()
-
-
-def _seconds(value: Rational) -> str:
-    return show_quantity(value, "s")
-
-
-def _rate(value: Rational) -> str:
-    return f"{float(value):,.4g}" if value < 1000 else f"{float(value):,.0f}"
+    """Return what a row or law is called; with experts its lower end is said to be one."""
+    return LEAST[name] if found.has_experts and name in LEAST else OF_RUNS[name][0]
 
 
 def _answers(found: Inference) -> Iterator[Note]:
-    """What the cache takes, what fits, and where the roof is."""
+    """Return the sizes of the cache, the batch that fits, and where the roof is."""
     yield "cache per token", f"{show_bytes(found.cache_per_token)}, of one sequence"
     yield from _sizes(found)
     if found.device is not None:
@@ -158,10 +199,10 @@ def _sizes(found: Inference) -> Iterator[Note]:
 
 def _sum(memory: Memory, batch: int) -> str:
     parts = (memory.weights, memory.cache, memory.activations)
-    weights, cache, activations = (_quantity(part, "B") for part in parts)
+    weights, cache, activations = map(BYTES.show, parts)
     sequences = "1 sequence" if batch == 1 else f"{show_number(batch)} sequences"
     return (
-        f"{_quantity(memory.total, 'B')} = weights {weights} + cache {cache} of {sequences}"
+        f"{BYTES.show(memory.total)} = weights {weights} + cache {cache} of {sequences}"
         f" + activations {activations} at their peak"
     )
 
@@ -218,7 +259,7 @@ def _roof(roof: AnyRoof, name: str) -> str:
         return f"not decided: {roof.reason}"
     if isinstance(roof, RoundedRoof):
         return _rounded(roof, name)
-    moved, computed, shared = map(_seconds, (roof.moved, roof.computed, roof.shared))
+    moved, computed, shared = map(SECONDS.show, (roof.moved, roof.computed, roof.shared))
     if roof.batch is None:
         each = f"each sequence takes {moved} to move, {computed} to compute"
         return f"bound by memory with any {name}: {each}"
@@ -241,7 +282,7 @@ def _rounded(roof: RoundedRoof, name: str) -> str:
 
 
 def _notes(found: Inference) -> Iterator[Note]:
-    """Where this holds, and what counts."""
+    """Return what the numbers stand on, and what counts."""
     if found.has_experts:
         yield "experts", EXPERTS
     if found.device is not None:
@@ -262,7 +303,7 @@ EXPERTS = (
 
 
 def _conditions(found: Inference) -> Iterator[Note]:
-    """Once, where both ask for the same."""
+    """Return the conditions of both uses, once where they are the same."""
     asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
     if len(set(asked.values())) == 1:
         asked = {"": asked["prefill"]}
@@ -276,7 +317,7 @@ def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
 
 
 def _setting(found: Inference) -> str:
-    """The values of all symbols; where numbers are asked for, the plan in place of its own."""
+    """Return the values of all symbols; in place of prefill's and decode's own, the plan."""
     if found.plan is None:
         symbols = found.prefill.graph.values.items()
         return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
@@ -287,14 +328,6 @@ def _setting(found: Inference) -> str:
         if name not in found.own_symbols
     ]
     return ", ".join([plan, *others])
-
-
-def _draw_laws(found: Inference, console: Console) -> None:
-    console.print()
-    for use in _laws(found):
-        console.print(styled(use.title, "bold"), soft_wrap=True)
-        entries(((f"  {label}", law or OPEN) for label, law in _lines(found, use)), console)
-    console.print()
 
 
 OPEN = "no closed form in these symbols: it bends or steps"
@@ -312,18 +345,22 @@ class Use(NamedTuple):
 
     key: str
     title: str
-    laws: Mapping[str, str | None]
+    laws: Mapping[str, Expr | None]
 
 
-def _lines(found: Inference, use: Use) -> Iterator[tuple[str, str | None]]:
-    """The laws with their titles."""
-    return ((_title(found, name), law) for name, law in use.laws.items())
+def _law_lists(found: Inference) -> Iterator[Block]:
+    for use in _laws(found):
+        yield Line(use.title, "bold")
+        laws = ((_title(found, name), law) for name, law in use.laws.items())
+        shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
+        yield Entries(tuple(Entry(f"  {title}", law) for title, law in shown))
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
     (prefill, step), decode = found.works, found.decode
     tokens = found.axes.tokens
-    one = {"kv_cache_per_token": _law(decode, decode.total("kv_cache_per_token"), "B")}
+    name = "kv_cache_per_token"
+    one = {name: _law(name, decode, decode.total(name))}
     return (
         Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
         Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
@@ -331,57 +368,26 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
     )
 
 
-def _of(analysis: Analysis, work: Work) -> dict[str, str]:
+def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
     known = dict(work.known)
-    return {name: _law(analysis, known[name], TITLES[name][1]) for name in TITLES if name in known}
+    return {name: _law(name, analysis, known[name]) for name in LAWS if name in known}
 
 
-def _sums(found: Inference, step: Work) -> dict[str, str | None]:
-    known = dict(step.known)
-    sums = {name: found.sum_of_steps(known[name]) for name in WORK if name in known}
-    return {
-        name: None if law is None else _law(found.decode, law, TITLES[name][1])
-        for name, law in sums.items()
-    }
+def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
+    known = {name: law for name, law in step.known if name != "cache"}
+    sums = {name: found.sum_of_steps(known[name]) for name in LAWS if name in known}
+    return {n: None if law is None else _law(n, found.decode, law) for n, law in sums.items()}
 
 
-def _law(analysis: Analysis, law: Expr, unit: str) -> str:
+def _law(name: str, analysis: Analysis, law: Expr) -> Expr:
     grouped = analysis.by_resolution(law)
-    return text(Quantity(grouped, Str(unit)) if unit == "s" else analysis.law(grouped))
+    is_time = LAWS[name][1] is SECONDS
+    return Quantity(grouped, Str("s")) if is_time else analysis.law(grouped)
 
 
-def markdown(found: Inference) -> str:
-    """The same as GitHub's Markdown."""
-    lines = [f"**{escaped(found.decode.graph.name)}**", ""]
-    lines += _law_lists(found) if found.plan is None else _number_lines(found)
-    lines += listed(_notes(found))
-    return "\n".join(lines) + "\n"
-
-
-def _law_lists(found: Inference) -> Iterator[str]:
-    for use in _laws(found):
-        yield f"- {use.title}"
-        for label, law in _lines(found, use):
-            yield f"  - {label}: {code(law) if law else OPEN}"
-    yield ""
-
-
-def _number_lines(found: Inference) -> Iterator[str]:
-    yield line_of(["", *(figures.name for figures in found.figures)])
-    yield line_of(["---", *["---:"] * len(found.figures)])
-    for title, cells in _rows(found):
-        yield line_of([title.strip(), *cells])
-    yield ""
-    yield from listed(_answers(found))
-
-
-def as_json(found: Inference) -> str:
-    """The same as JSON: counts and bytes exactly, times in seconds."""
-    return dumped(_document(found))
-
-
-def _document(found: Inference) -> dict[str, Any]:
-    start = head(_report(found))
+def _data(found: Inference) -> dict[str, Any]:
+    """Return counts and bytes exactly, times in seconds."""
+    start = head(Report(found.decode, symbolic=True))
     start["symbols"] = {
         name: value for name, value in start["symbols"].items() if name not in found.own_symbols
     }
@@ -389,7 +395,7 @@ def _document(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
-        return {**start, "laws": {use.key: use.laws for use in _laws(found)}}
+        return {**start, "laws": {use.key: _texts(use.laws) for use in _laws(found)}}
     numbers = {
         "plan": found.plan._asdict(),
         "runs": [_run(figures) for figures in found.figures],
@@ -400,31 +406,21 @@ def _document(found: Inference) -> dict[str, Any]:
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
 
 
-def _run(figures: Figures) -> dict[str, Any]:
-    work = {
-        name: float(value) if TITLES[name][1] == "s" else plain_number(value)
-        for name, value in figures.work.items()
-    }
-    return {
-        "name": figures.name,
-        "tokens": figures.tokens,
-        "past": figures.past,
-        **work,
-        **{name: _number(value) for name, value in _per_token(figures) if value is not None},
-        "latency": None if figures.latency is None else float(figures.latency),
-        "bound": figures.bound,
-        "tokens_per_second": None if figures.rate is None else float(figures.rate),
-    }
+def _texts(laws: Mapping[str, Expr | None]) -> dict[str, str | None]:
+    return {name: None if law is None else text(law) for name, law in laws.items()}
 
 
-def _per_token(figures: Figures) -> Iterator[tuple[str, Rational | None]]:
-    yield "weights_per_token", figures.weights_per_token
-    yield "weights_per_token_most", figures.weights_per_token_most
+def _run(run: Figures) -> dict[str, Any]:
+    return {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
 
 
-def _number(value: Rational) -> int | float:
-    """A number, always: rounded where it is no integer."""
-    return value if isinstance(value, int) else float(value)
+def _plain_of(name: str, value: Rational | str | None) -> int | float | str | None:
+    """Return what is told of a run as JSON has it; rates, and bytes of a token, are rounded."""
+    if value is None or isinstance(value, str):
+        return value
+    if OF_RUNS[name][1] in (SECONDS, RATE):
+        return float(value)
+    return float(value) if name in BELOW.values() and value.denominator > 1 else plain_number(value)
 
 
 def _device_part(found: Inference) -> dict[str, Any]:
@@ -432,10 +428,14 @@ def _device_part(found: Inference) -> dict[str, Any]:
     return {
         "capacity": plain_number(found.capacity),
         "largest_batch": found.largest_batch,
-        "linear_roofs": [{**_floats(r), "spread": _or_null(r.spread)} for r in linear_roofs(found)],
+        "linear_roofs": list(map(_linear_roof, linear_roofs(found))),
         "roofs": [_floats(roof) for roof in roofs(found)],
         "longest": longest(found),
     }
+
+
+def _linear_roof(roof: LinearRoof) -> dict[str, Any]:
+    return {**_floats(roof), "spread": None if roof.spread is None else float(roof.spread)}
 
 
 def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
@@ -445,16 +445,5 @@ def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
     }
 
 
-def _or_null(value: Rational | None) -> float | None:
-    return None if value is None else float(value)
-
-
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {n: v if isinstance(v, str) else plain_number(v) for n, v in values.items()}
-
-
-FORMATS: dict[str, Callable[[Inference], str]] = {
-    "table": table,
-    "json": as_json,
-    "markdown": markdown,
-}

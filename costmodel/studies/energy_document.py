@@ -1,31 +1,43 @@
-"""What layers take, in joules, and from which memory their bytes come."""
+"""The document of what layers take, in joules, and of the memory from which their bytes come."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from archspec.arithmetic import Rational
 from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import NOTHING
+from costmodel.analysis.document import (
+    SHARE,
+    Block,
+    Cell,
+    Column,
+    Document,
+    Note,
+    Row,
+    Table,
+    entries,
+    quantity_in,
+)
 from costmodel.metrics.energy import LayerEnergy, Origin
-from costmodel.render.json import dumped
-from costmodel.render.markdown import code, escaped, line_of, listed
-from costmodel.render.terminal import draw_block, drawn, entries, heading, print_whole
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
+from costmodel.studies import report_document
 from costmodel.studies.hardware import shown, shown_bytes
-from costmodel.studies.report import Report, Row
-from costmodel.studies.report_document import document as report_document
-from costmodel.studies.report_document import head, notes, quantity, symbolic_table
+from costmodel.studies.report import Report
+from costmodel.studies.report import Row as Layer
+from costmodel.studies.report_document import (
+    head,
+    notes,
+    quantity,
+    row_of,
+    symbolic_table,
+    value_if_any,
+)
 
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
 
@@ -33,117 +45,67 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
+def document(report: Report) -> Document:
+    """Return the document of the energy of every layer, or of the laws of it."""
+
+    def blocks() -> Iterator[Block]:
+        yield symbolic_table(report) if report.symbolic else _numbers(report)
+        yield entries(_notes(report))
+
+    whole = report_document.document(report)
+    return replace(whole, blocks=blocks, data=partial(_data, report))
+
+
 def metrics_of(analysis: Analysis) -> tuple[str, ...]:
-    """The metrics that are shown: the whole, of which shares are taken, and its parts."""
+    """Return the metrics that are shown: the whole, of which shares are taken, and its parts."""
     caching = analysis.energies.keeps_cache
     parts = (part for part in LayerEnergy._fields if part != "cache" or caching)
     return ("energy", *(f"energy_{part}" for part in parts))
 
 
-def _moving(report: Report) -> list[str]:
-    """What is moved, in the order of the columns: the parts whose bytes come from somewhere."""
-    names = (metric.name.removeprefix("energy_") for metric in report.columns)
-    return [name for name in names if name in Origin._fields]
-
-
-def _titles(report: Report) -> tuple[str, ...]:
-    moving = (title for name in _moving(report) for title in (name, "from"))
-    return ("layer", "arithmetic", *moving, "energy", "%")
-
-
 def _origins(report: Report) -> Origins:
-    """The memories of every layer, and of every group all those of the layers in it."""
-    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in Origin._fields}
+    """Return the memories of every layer, and of every group all those of the layers in it."""
+    parts = [metric.name.removeprefix("energy_") for metric in report.columns]
+    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in parts if of in Origin._fields}
     for path, origin in report.analysis.energies.origins.items():
-        for of, storages in origin._asdict().items():
+        for of in found:
             for outer in accumulate(path.split("/"), "{}/{}".format):
-                found[of].setdefault(outer, {}).update(dict.fromkeys(s.name for s in storages))
+                names = dict.fromkeys(storage.name for storage in getattr(origin, of))
+                found[of].setdefault(outer, {}).update(names)
     return {of: {path: list(names) for path, names in x.items()} for of, x in found.items()}
 
 
-def _line(shown: Mapping[str, str], origins: Mapping[str, str], share: str) -> list[str]:
-    """The cells of a line: every part with where it comes from."""
-    cells = []
-    for name, text in shown.items():
-        of = name.removeprefix("energy_")
-        cells += [text, origins.get(of, "")] if of in Origin._fields else [text]
-    whole, *parts = cells
-    return [*parts, whole, share]
+def _numbers(report: Report) -> Table:
+    """Return a line for each layer, every part with the memories from which its bytes come."""
+    origins, (whole, *parts) = _origins(report), report.columns
+    columns = [Column("layer", "layer")]
+    for metric in (*parts, whole):
+        title = metric.name.removeprefix("energy_")
+        columns.append(Column(metric.name, title, quantity_in("J"), hides_zero=True))
+        if title in origins:
+            columns.append(Column(f"{title}_from", "from"))
+    total: dict[str, Cell] = {m.name: value_if_any(report, m.name) for m in report.columns}
+    total |= {"layer": "total", "share": 1 if total["energy"] else ""}
+    return Table(
+        (*columns, Column("share", "share", SHARE)),
+        tuple(row_of(report, row, _cells(report, row, origins)) for row in _lines(report)),
+        Row(total),
+    )
 
 
-def _cells(report: Report, row: Row, origins: Origins) -> list[str]:
-    """A line of the table, without its name."""
-    counts = {metric.name: report.show_value(row.counts[metric.name]) for metric in report.columns}
-    shown = {name: count if count != "0" else NOTHING for name, count in counts.items()}
-    names = {of: " ".join(found.get(row.path, ())) for of, found in origins.items()}
-    share = "" if shown["energy"] == NOTHING else report.share(row).removesuffix(" %")
-    return _line(shown, names, share)
+def _cells(report: Report, row: Layer, origins: Origins) -> dict[str, Cell]:
+    numbers = {name: report.number(count) for name, count in row.counts.items()}
+    memories = {f"{of}_from": " ".join(found.get(row.path, ())) for of, found in origins.items()}
+    return {**numbers, **memories, "share": report.part(row) or ""}
 
 
-def _totals(report: Report) -> list[str]:
-    shown = {metric.name: report.show_total(metric) for metric in report.columns}
-    return _line(shown, {}, "100.0" if report.analysis.value("energy") else "")
-
-
-def _lines(report: Report) -> Iterator[Row]:
-    """All lines but the network's inputs, which take nothing."""
+def _lines(report: Report) -> Iterator[Layer]:
+    """Return all lines but the network's inputs, which take nothing."""
     return (row for row in report.rows if row.kind != "input")
 
 
-def table(report: Report) -> str:
-    """One line per layer, what is counted with below; or the laws."""
-    return drawn(lambda console: _draw(report, console))
-
-
-def _draw(report: Report, console: Console) -> None:
-    heading(report_document(report), console)
-    if report.symbolic:
-        console.print()
-        draw_block(symbolic_table(report), console)
-        console.print()
-    else:
-        print_whole(_grid(report), console)
-    entries(_notes(report), console)
-
-
-def _grid(report: Report) -> Table:
-    grid, origins = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=True), _origins(report)
-    for title, total in zip(_titles(report), ["total", *_totals(report)], strict=True):
-        left = title in ("layer", "from")
-        justify: Any = "left" if left else "right"
-        grid.add_column(title, Text(total), justify=justify, no_wrap=True)
-    for row in _lines(report):
-        style = "dim" if row.sharing else "bold" if row.is_group else ""
-        grid.add_row(report.label(row), *_cells(report, row, origins), style=style)
-    return grid
-
-
-def markdown(report: Report) -> str:
-    """One line per layer as Markdown; or the laws as code."""
-    titles, totals = _titles(report), _totals(report)
-    cells: Callable[[Report, Row], list[str]] = partial(_cells, origins=_origins(report))
-    if report.symbolic:
-        titles = ("layer", *(metric.title for metric in report.columns))
-        cells, totals = _law_cells, [code(report.show_total(m)) for m in report.columns]
-    left = titles if report.symbolic else ("layer", "from")
-    aligned = ["---" if title in left else "---:" for title in titles]
-    lines = [f"**{escaped(report.title)}**", "", line_of(titles), line_of(aligned)]
-    lines += (line_of([_name(report, row), *cells(report, row)]) for row in _lines(report))
-    lines += [line_of(["**total**", *totals]), ""]
-    lines += listed(_notes(report))
-    return "\n".join(lines) + "\n"
-
-
-def _name(report: Report, row: Row) -> str:
-    return "&emsp;" * row.level + report.label(row).strip().replace("*", r"\*")
-
-
-def _law_cells(report: Report, row: Row) -> list[str]:
-    return [code(report.show(row.counts[metric.name])) for metric in report.columns]
-
-
-def _notes(report: Report) -> Iterator[tuple[str, str]]:
-    """What is counted with, where it lies and why, then what stands below every report."""
+def _notes(report: Report) -> Iterator[Note]:
+    """Return the places of bytes and why, the figures, then what stands below every report."""
     yield from _places(report) if report.symbolic else _places_at(report)
     figures = _counted_with(report)
     cited = dict.fromkeys((f.source, f.read) for f in figures.values())
@@ -158,7 +120,7 @@ def _notes(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _counted_with(report: Report) -> dict[str, EnergyFigure]:
-    """The figures of the laws, or of the numbers alone."""
+    """Return the figures of the laws, or of the numbers alone."""
     energies = report.analysis.energies
     found = energies.figures
     if report.symbolic:
@@ -171,7 +133,7 @@ def _counted_with(report: Report) -> dict[str, EnergyFigure]:
 
 
 def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
-    """A figure; of an access also a bit, and to how many operations that comes."""
+    """Return a figure; of an access also a bit, and to how many operations that comes."""
     if not isinstance(figure, AccessFigure):
         return shown(figure, "")
     bit = Fraction(figure.value) / figure.bits
@@ -184,12 +146,12 @@ def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
     return f"{told}; 32 bits as much as {ratio:,.4g} times {name}"
 
 
-def _places(report: Report) -> Iterator[tuple[str, str]]:
-    """The rule by which memories are chosen."""
+def _places(report: Report) -> Iterator[Note]:
+    """Return the rule by which memories are chosen."""
     activations, weights = report.analysis.energies.chains
     alive = "all that is in memory while the layer works"
     yield "activations", f"from {_chain(activations, alive)}"
-    caching = "cache" in _moving(report)
+    caching = report.analysis.energies.keeps_cache
     beside = f"every parameter{' + kv_cache' if caching else ''} + memory_peak"
     yield "weights", f"from {_chain(weights, beside)}"
     if caching:
@@ -204,20 +166,20 @@ def _chain(chain: Chain, held: str) -> str:
     return f"the first of {names} that holds {held}, else from {last.name}"
 
 
-def _places_at(report: Report) -> Iterator[tuple[str, str]]:
-    """Which memory holds what at the values, and why."""
+def _places_at(report: Report) -> Iterator[Note]:
+    """Return the memories that hold something at the values, and why."""
     yield from _works(report)
     analysis, energies = report.analysis, report.analysis.energies
     kept, why = _resident(report)
     where = chosen(energies.beside, analysis.evaluator)
     yield "weights", f"from {where.name}: {kept}, {why(where, energies.chains.weights)}"
-    if "cache" in _moving(report):
+    if report.analysis.energies.keeps_cache:
         where = chosen(energies.cached, analysis.evaluator)
         yield "cache", f"from {where.name}: {kept}, {why(where, energies.chains.activations)}"
 
 
 def _resident(report: Report) -> tuple[str, Callable[[Storage, Chain], str]]:
-    """What lies in memory beside the peak, and why that is somewhere."""
+    """Return the bytes in memory beside the peak, and a function that says why they are there."""
     energies, peak = report.analysis.energies, report.analysis.value("memory_peak")
     stored, cache = report.number(energies.stored), report.number(energies.kept)
     kept = f"the {show_number(stored)} bytes of every parameter"
@@ -227,8 +189,8 @@ def _resident(report: Report) -> tuple[str, Callable[[Storage, Chain], str]]:
     return kept, partial(_why, most=stored + cache + peak)
 
 
-def _works(report: Report) -> Iterator[tuple[str, str]]:
-    """What the layers work with, memory by memory."""
+def _works(report: Report) -> Iterator[Note]:
+    """Return the layers that work with each memory, and their bytes."""
     energies = report.analysis.energies
     sizes: dict[Storage, list[Rational]] = defaultdict(list)
     layers: dict[Storage, set[str]] = defaultdict(set)
@@ -251,7 +213,7 @@ def _range(sizes: list[Rational]) -> str:
 
 
 def _why(storage: Storage, chain: Chain, most: Rational) -> str:
-    """Why something is there: it is more than the memory before has, and what this one has."""
+    """Return a reason: it is more than the memory before has, and as much as this one has."""
     before = next((near for near, far in pairwise(chain) if far == storage), None)
     told = []
     if before is not None and before.capacity is not None:
@@ -264,11 +226,11 @@ def _why(storage: Storage, chain: Chain, most: Rational) -> str:
     return ", ".join(told) or "the only memory"
 
 
-def json(report: Report) -> str:
-    """Every part as an expression and as its value in joules, with where its bytes come from."""
+def _data(report: Report) -> dict[str, Any]:
+    """Return every part as law and value in joules, with the memories of its bytes."""
     energies, said = report.analysis.energies, report.analysis.basis.device
     origins, columns = _origins(report), [metric.name for metric in report.columns]
-    document = {
+    return {
         **head(report),
         "hardware": said.profile.key,
         "energies": said.energies or said.profile.key,
@@ -281,25 +243,24 @@ def json(report: Report) -> str:
             for name, f in energies.figures.items()
         ],
     }
-    return dumped(document)
 
 
 def _chains(report: Report) -> Iterator[tuple[str, Chain]]:
-    """What moves, with the memories that it may come from."""
+    """Return the things that move, each with the memories from which it may come."""
     activations, weights = report.analysis.energies.chains
     yield "activations", activations
     yield "weights", weights
-    if "cache" in _moving(report):
+    if report.analysis.energies.keeps_cache:
         yield "cache", activations
 
 
-def _layer(report: Report, row: Row, origins: Origins) -> dict[str, Any]:
+def _layer(report: Report, row: Layer, origins: Origins) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
         "path": row.path,
         **{name: quantity(report, count) for name, count in row.counts.items()},
-        **{f"{of}_from": origins[of].get(row.path, []) for of in _moving(report)},
+        **{f"{of}_from": found.get(row.path, []) for of, found in origins.items()},
     }
 
 
@@ -310,6 +271,3 @@ def _storage(storage: Storage) -> dict[str, Any]:
         "capacity": None if storage.capacity is None else int(storage.capacity),
         "joules_per_bit": float(storage.per_bit) if storage.figure else None,
     }
-
-
-FORMATS: dict[str, Callable[[Report], str]] = {"table": table, "markdown": markdown, "json": json}
