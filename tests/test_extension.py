@@ -349,7 +349,7 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> No
         "KIND Only layers of this kind.",
         "--top INT Show so many of them, the widest first. [default: 1]",
         "--but STR... Leave out layers of these names. ",
-        "--format STR How to show it: table, json, csv,",
+        "--format STR How to show it: table, csv, json,",
         "--hardware STR The device: a name, or the path of a profile (.yaml). [default: t4]",
     ):
         assert line in told
@@ -362,11 +362,16 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> No
     assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
 
 
-def test_a_question_is_a_file(added: dict[str, str], tmp_path: Path, process: Run) -> None:
+def test_a_question_and_a_format_are_a_file_each(
+    added: dict[str, str], tmp_path: Path, process: Run
+) -> None:
     (tmp_path / "costmodel" / "studies" / "most_channels.py").write_text(dedent(ASKED))
     assert "most-channels  Show the layers" in process("--help", **added).stdout
     done = process("most-channels", "specs/mlp.yaml", "--format", "csv", **added)
     assert (done.returncode, done.stdout) == (0, "layer,channels\nflatten_1,784\n")
+    (tmp_path / "costmodel" / "render" / "lines.py").write_text(dedent(LINES))
+    done = process("most-channels", "specs/mlp.yaml", "--format", "lines", **added)
+    assert (done.returncode, done.stdout) == (0, "['flatten_1', 784]\n")
 
 
 def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -> None:
@@ -376,7 +381,7 @@ def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -
     done = process(net, "--format", "lines", PYTHONPATH=str(asked))
     assert (done.returncode, done.stdout.count("\n")) == (0, 3)
     told = process("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
-    assert "How to show it: table, json, csv, markdown, latex, rst, lines." in " ".join(
+    assert "How to show it: table, csv, json, latex, markdown, rst, lines." in " ".join(
         told.split()
     )
     done = process(net, "--format", "line", PYTHONPATH=str(asked))

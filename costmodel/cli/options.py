@@ -13,7 +13,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell
-from costmodel.render import CODE, FORMATS, others
+from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 
 _T = TypeVar("_T")
@@ -65,7 +65,7 @@ def metric_names() -> str:
 
 def format_names() -> str:
     """Return the formats that every document has."""
-    return ", ".join(name for name in (*FORMATS, *others()) if name not in CODE)
+    return ", ".join(name for name in (*formats(), *others()) if name not in CODE)
 
 
 Metrics = Annotated[list[str] | None, _listing("What to show", metric_names)]

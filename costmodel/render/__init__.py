@@ -1,18 +1,21 @@
 """Renderers: a document → text. None of them computes anything, and none knows a study."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from archspec.errors import find_named
 from costmodel.analysis.document import Document
 
 Renderer = Callable[[Document], str]
 
-_NAMES = ("json", "csv", "markdown", "latex", "rst", "python", "c", "javascript")
+BEGINS = "\ndef render(document: Document) -> str:"
+"""The text that makes a file of this folder a format, which is called as the file."""
 
-FORMATS = {"table": f"{__name__}.terminal"} | {name: f"{__name__}.{name}" for name in _NAMES}
-"""Format → the module that renders it."""
+TABLE = "table"
+"""The format of a terminal, whose file is `terminal`."""
 
 ENTRY_POINTS = "archcost.formats"
 """The group in which other distributions name modules with a ``render`` of theirs."""
@@ -20,6 +23,15 @@ ENTRY_POINTS = "archcost.formats"
 
 CODE = ("python", "c", "javascript")
 """The formats that are functions, of which only the report of one network can be made."""
+
+
+@cache
+def formats() -> dict[str, str]:
+    """Return our formats → the modules that render them."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    names = [file.stem for file in files if BEGINS in file.read_text(encoding="utf-8")]
+    modules = {TABLE if name == "terminal" else name: f"{__name__}.{name}" for name in names}
+    return {TABLE: modules.pop(TABLE), **modules}
 
 
 def others() -> dict[str, str]:
@@ -33,7 +45,7 @@ def find_renderer(name: str) -> Renderer:
     Raises:
         SpecError: there is no such format.
     """
-    known = FORMATS if name in FORMATS else others() | FORMATS
+    known = formats() if name in formats() else others() | formats()
     module = import_module(find_named("format", name, known))
     render: Renderer = module.render
     return render
