@@ -33,7 +33,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def exhaustive(session: nox.Session) -> None:
-    """Run the long tests, too, and the comparisons with PyTorch, numba and Parquet."""
+    """Run the long tests, too, and the comparisons with PyTorch and Parquet files."""
     prepare(session, "test,parity")
     marks = ("--hypothesis-profile=exhaustive", "-m", "exhaustive or not exhaustive")
     session.run("pytest", *CORES, *marks, *session.posargs)
@@ -65,7 +65,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure; words behind ``--`` are the names of benchmarks, else all of them."""
-    prepare(session, "test,parquet,fast")
+    prepare(session, "test,parquet")
     found = sorted(file.stem for file in (ROOT / "benchmarks").glob("[a-z]*.py"))
     for name in session.posargs or (name for name in found if name != "machine"):
         session.run("python", "-m", f"benchmarks.{name}")
