@@ -1,4 +1,4 @@
-"""How a law grows: its leading order, proved.
+"""The leading order of a closed form, proved.
 
 ``M = Θ(g)`` over some symbols means: there are positive a, b and a bound N so that
 ``a·g <= M <= b·g`` for all values of these symbols of at least N, each growing on its own, the
@@ -34,11 +34,11 @@ class Range(NamedTuple):
     high: Rational
 
     def plus(self, other: "Range") -> "Range":
-        """Where the sum lies."""
+        """Return the range of the sum."""
         return Range(self.low + other.low, self.high + other.high)
 
     def times(self, other: "Range") -> "Range":
-        """Where the product lies."""
+        """Return the range of the product."""
         corners = [a * b for a, b in product(self, other)]
         return Range(min(corners), max(corners))
 
@@ -52,7 +52,7 @@ HALF_TO_ALL = Range(Fraction(1, 2), 1)
 
 
 class NoOrder(ValueError):  # noqa: N818 - no mistake: what it says is an answer
-    """No leading order is proved; the text says why."""
+    """No leading order is proved; the message gives the reason."""
 
 
 def leading_order(
@@ -230,7 +230,7 @@ class _Asymptotics:
         return {frozenset({(expression, 1)}): Range(1, 1)}
 
     def _is_unbounded(self, expression: Expr) -> bool:
-        """Whether an expression exceeds every number in the end."""
+        """Return whether an expression grows beyond every number."""
         return all(
             monomial and all(exponent > 0 for _, exponent in monomial)
             for monomial in self.leading(self(expression))
@@ -270,7 +270,7 @@ class _Asymptotics:
         return order
 
     def _outgrows(self, first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
-        """Whether the second is nothing beside the first in the end: a ratio may stay 1."""
+        """Return whether the ratio of the second to the first is proved to tend to 0."""
         return _is_never_below(first, second) and any(
             base not in self.smaller and difference > 0
             for base, difference in _differences(first, second)

@@ -1,4 +1,4 @@
-"""What an expression cannot fall below, for all symbols of at least their smallest values.
+"""Proved bounds of an expression, for all symbols of at least their smallest values.
 
 Two ways: a number for each part, combined; or a polynomial below the whole, its floors bounded by
 fractions. Both may find nothing; neither guesses.
@@ -29,7 +29,7 @@ Least = Mapping[Symbol, Rational]
 
 
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
-    """A number that the expression never falls below, or None where none is found."""
+    """Return a number that the expression never falls below, or None where none is found."""
     if expression.is_Rational:
         return plain(expression)
     if expression.is_Symbol:
@@ -63,7 +63,7 @@ def _of_sum(expression: Expr, least: Least) -> Rational | None:
 
 
 def _all_bounds(expression: Expr, least: Least) -> list[Rational] | None:
-    """What each argument never falls below, if something is found for every one."""
+    """Return a lower bound of each argument, or None if one of them has none."""
     bounds = [lower_bound(arg, least) for arg in expression.args]
     known = [bound for bound in bounds if bound is not None]
     return known if len(known) == len(bounds) else None
@@ -249,8 +249,8 @@ _UPPER: dict[type, Callable[[Expr, Least], Rational | None]] = {
 }
 
 
-def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
-    """A polynomial below or above an expression, if there is one.
+def polynomial_bound(expression: Expr, least: Least) -> Poly | None:
+    """Return a polynomial that an expression never falls below, or None.
 
     Each floor is bounded by fractions, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x, and each
     rounding by ``(d + 0.9·x)/2 <= round_to(x, d) <= x + d``, for an x that is never negative.
@@ -260,13 +260,13 @@ def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | N
     if not expression.free_symbols <= least.keys() or count_terms(expression, {}) > MAX_EXPANDED:
         return None
     expression = expression.expand()
-    terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
+    terms = [_without_floors(t, least) for t in Add.make_args(expression)]
     return None if None in terms else _shifted(Add(*terms), least)
 
 
-def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
-    """A bound of a term, whose floors are bounded the other way where its sign is a minus."""
-    below ^= bool(term.as_coeff_Mul()[0].is_negative)
+def _without_floors(term: Expr, least: Least) -> Expr | None:
+    """Return a lower bound of a term; its floors are bounded above where its sign is a minus."""
+    below = not term.as_coeff_Mul()[0].is_negative
     bounds: dict[Expr, Expr] = {}
     for rounded in term.atoms(RoundTo):
         x, d = rounded.args
@@ -327,12 +327,12 @@ def count_terms(expression: Expr, least: Least) -> int:
 
 
 def is_never_negative(polynomial: Poly | None) -> bool:
-    """Whether no coefficient is negative, so that none is the value for variables from 0 on."""
+    """Return whether no coefficient is negative: then no value is, for variables from 0 on."""
     return polynomial is not None and all(c.is_nonnegative for c in polynomial.coeffs())
 
 
 def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
-    """Whether a bound is proved, one way or the other.
+    """Return whether a lower bound is proved, by numbers or by a polynomial.
 
     An integer that is more than ``bound − 1`` is at least ``bound``.
     """
@@ -342,7 +342,7 @@ def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
         return True
     if len(Add.make_args(expression)) > MAX_TERMS:
         return False
-    polynomial = polynomial_bound(expression - exact(bound), least, below=True)
+    polynomial = polynomial_bound(expression - exact(bound), least)
     if polynomial is not None and is_whole(expression) and bound.denominator == 1:
         above = polynomial + 1
         return is_never_negative(above) and bool(above.eval([0] * len(above.gens)) > 0)

@@ -1,4 +1,4 @@
-"""Laws as functions of other languages: integer arithmetic only, exact or refused.
+"""Closed forms as functions of other languages: integer arithmetic only, exact or refused.
 
 A real symbol becomes two integers, numerator and denominator, so that no floating point is needed:
 ``round_to(64*width, 8)`` is ``round_to(64*width_over, width_under, 8)``.
@@ -16,7 +16,7 @@ from costmodel.algebra.normal_form import settled
 
 
 class Language(NamedTuple):
-    """How a language writes integer arithmetic.
+    """The integer arithmetic of a programming language.
 
     Attributes:
         number: a literal.

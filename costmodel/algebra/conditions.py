@@ -3,10 +3,10 @@
 A condition answers True, False or None, "it depends"; what depends is printed with the result.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from sympy import Add, Expr, Mul, S, Symbol
+from sympy import Add, Expr, Mul, S
 
 from archspec.arithmetic import OPERATORS, Rational
 from costmodel.algebra.bounds import Least, is_positive, lower_bound
@@ -20,14 +20,14 @@ from costmodel.algebra.functions import (
     is_whole,
     separated,
 )
-from costmodel.algebra.normal_form import settled
+from costmodel.algebra.normal_form import Whole, settled
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
 
 
 Change = Callable[[Expr], Expr]
-"""What makes another expression of one."""
+"""A function from an expression to another."""
 
 
 _C = TypeVar("_C", bound=type)
@@ -56,7 +56,7 @@ class Divides(NamedTuple):
     dividend: Expr
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether the remainder is 0."""
+        """Return whether the remainder is 0."""
         return OPERATORS["%"](evaluate(self.dividend), evaluate(self.divisor)) == 0
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
@@ -70,10 +70,9 @@ class Divides(NamedTuple):
         """The same of changed expressions."""
         return Divides(change(self.divisor), change(self.dividend))
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``32 % g == 0``."""
-        over, under = settled(self.dividend).xreplace(names), self.divisor.xreplace(names)
-        return f"{show.factor(over)} % {show.factor(under)} == 0"
+        return f"{show.factor(settled(self.dividend))} % {show.factor(self.divisor)} == 0"
 
 
 @_told_apart
@@ -84,7 +83,7 @@ class AtLeast(NamedTuple):
     bound: Rational
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether the value reaches the bound."""
+        """Return whether the value reaches the bound."""
         return evaluate(self.expression) >= self.bound
 
     def decide(self, least: Least) -> bool | None:
@@ -112,9 +111,9 @@ class AtLeast(NamedTuple):
         """The same of changed expressions."""
         return AtLeast(change(self.expression), self.bound)
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``h >= 63``, or ``context >= t``: no sign on the left."""
-        terms = Add.make_args(self.expression.xreplace(names))
+        terms = Add.make_args(self.expression)
         over = [term for term in terms if not term.could_extract_minus_sign()]
         if not over:
             return f"{exact(-self.bound)} >= {show(-Add(*terms))}"
@@ -131,7 +130,7 @@ class Equal(NamedTuple):
     right: Expr
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether both sides have the same value."""
+        """Return whether both sides have the same value."""
         return evaluate(self.left) == evaluate(self.right)
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of equality
@@ -143,9 +142,9 @@ class Equal(NamedTuple):
         """The same of changed expressions."""
         return Equal(change(self.left), change(self.right))
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``a == b``."""
-        return f"{show(self.left.xreplace(names))} == {show(self.right.xreplace(names))}"
+        return f"{show(self.left)} == {show(self.right)}"
 
 
 Condition = Divides | AtLeast | Equal
@@ -156,7 +155,7 @@ def condition_text(condition: Condition) -> str:
     """A condition as Python over integers; one of several alternatives as ``(a or b)``."""
     from costmodel.algebra.printing import PythonText
 
-    parts = [part.shown({}, PythonText()) for part in alternatives(condition)]
+    parts = [part.shown(PythonText()) for part in alternatives(condition)]
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
 
 
@@ -191,26 +190,23 @@ def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
 
 
 def _none_of(turns: Expr) -> AtLeast:
-    """That there is no turn; ``x//q <= 0`` is ``x <= q − 1``."""
+    """Return the condition that there is no iteration; ``x//q <= 0`` is ``x <= q − 1``."""
     if isinstance(turns, FloorDiv) and all(map(is_whole, turns.args)):
         x, q = turns.args
         return AtLeast(q - 1 - x, 0)
     return AtLeast(-turns, 0)
 
 
-def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":
-    """Whether a product is an integer, given that the conditions hold."""
-    return WholeUnder([c for c in conditions if isinstance(c, Divides)])
+def whole_under(conditions: Iterable[Condition]) -> Whole:
+    """Return a predicate: True for a product that is an integer where the conditions hold."""
+    facts = [condition for condition in conditions if isinstance(condition, Divides)]
+
+    def is_known(term: Expr) -> bool:
+        return is_whole(term) or any(is_whole(term * f.divisor / f.dividend) for f in facts)
+
+    return is_known
 
 
-class WholeUnder:
-    """The predicate of `whole_under`: a condition says that the divisor divides a factor."""
-
-    def __init__(self, facts: list[Divides]) -> None:
-        self.facts = facts
-
-    def __call__(self, term: Expr) -> bool:
-        """True where the term is known to be an integer."""
-        if is_whole(term):
-            return True
-        return any(is_whole(term * f.divisor / f.dividend) for f in self.facts)
+def sides(condition: Condition) -> Iterator[Expr]:
+    """Yield the expressions of a condition."""
+    return (side for side in condition if isinstance(side, Expr))

@@ -8,11 +8,11 @@ from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
 from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, exact, floor_div, is_whole
 
 
-class Fact(NamedTuple):
+class Inequality(NamedTuple):
     """An expression that is never negative, or is 0.
 
     Attributes:
@@ -24,20 +24,20 @@ class Fact(NamedTuple):
     is_zero: bool
 
 
-def facts_of(condition: Condition, least: Least) -> Iterator[Fact]:
+def facts_of(condition: Condition, least: Least) -> Iterator[Inequality]:
     """The inequalities that a condition states; a positive multiple of q is at least q."""
     match condition:
         case AtLeast(expression, bound):
-            yield Fact(expression - exact(bound), is_zero=False)
+            yield Inequality(expression - exact(bound), is_zero=False)
         case Equal(left, right):
-            yield Fact(left - right, is_zero=True)
+            yield Inequality(left - right, is_zero=True)
             yield from _facts_of_floors(left - right, least)
         case Divides(divisor, dividend) if is_positive(divisor):
             if is_positive(dividend) or (lower_bound(dividend, least) or 0) > 0:
-                yield Fact(dividend - divisor, is_zero=False)
+                yield Inequality(dividend - divisor, is_zero=False)
 
 
-def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
+def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Inequality]:
     """Yield ``x >= k·q`` for each ``x//q`` that equals something of at least k."""
     for term in Add.make_args(difference):
         factor, floor = term.as_coeff_Mul()
@@ -45,7 +45,7 @@ def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
             bottom = lower_bound((term - difference) / factor, least)
             if bottom is not None:
                 x, q = floor.args
-                yield Fact(x - q * ceil(bottom), is_zero=False)
+                yield Inequality(x - q * ceil(bottom), is_zero=False)
 
 
 def is_at_least_where(
@@ -70,7 +70,7 @@ def is_at_least_where(
     )
 
 
-def _below(expression: Expr, fact: Fact) -> Iterator[Expr]:
+def _below(expression: Expr, fact: Inequality) -> Iterator[Expr]:
     """Expressions that one is at least where a fact holds, each without a term of both."""
     mine, theirs = _terms(expression), _terms(fact.expression)
     for rest in mine.keys() & theirs.keys() - {S.One}:
@@ -125,16 +125,16 @@ def with_exact_floors(condition: Condition, known: Divides) -> Condition:
     Where m divides x, ``(x + r)//q`` is ``x/q + r//q`` for a q that divides m. Where m divides
     ``s + r``, s is ``m·k − r``, and k is put back as ``(s + r)/m``.
     """
-    floors = set().union(*(side.atoms(FloorDiv) for side in _sides(condition)))
+    floors = _floors(condition)
     exact_ones = {floor: _exact_floor(floor, known) for floor in floors}
     changed = condition.mapped(lambda e: e.xreplace(exact_ones).expand())
-    condition = changed if _count_floors(changed) < len(floors) else condition
+    condition = changed if len(_floors(changed)) < len(floors) else condition
     solved = _solved(known)
     if solved is None:
         return condition
     name, value, quotient, multiple = solved
     changed = condition.mapped(lambda e: e.subs(name, value).expand())
-    if _count_floors(changed) >= _count_floors(condition):
+    if len(_floors(changed)) >= len(_floors(condition)):
         return condition
     return changed.mapped(lambda e: e.subs(quotient, multiple).expand())
 
@@ -161,9 +161,5 @@ def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
     return None
 
 
-def _sides(condition: Condition) -> Iterator[Expr]:
-    return (side for side in condition if isinstance(side, Expr))
-
-
-def _count_floors(condition: Condition) -> int:
-    return len(set().union(*(side.atoms(FloorDiv) for side in _sides(condition))))
+def _floors(condition: Condition) -> set[Expr]:
+    return set().union(*(side.atoms(FloorDiv) for side in sides(condition)))

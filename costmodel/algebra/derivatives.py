@@ -1,4 +1,4 @@
-"""How fast a law rises: its exact derivative, or its slope where steps are taken to rise evenly."""
+"""The derivative of a closed form, or its slope where steps are taken to rise evenly."""
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -25,7 +25,7 @@ from costmodel.algebra.printing import text
 
 
 def obstacle(law: Expr, symbol: Symbol) -> str | None:
-    """Why a law has no derivative in a symbol, ``h stands in ceil(h/2), which steps``, if so."""
+    """Return the reason why a law has no derivative: ``h stands in ceil(h/2), which steps``."""
     functions = (
         function
         for function in law.atoms(Operation)

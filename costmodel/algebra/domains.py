@@ -5,11 +5,11 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
-from sympy import Expr, Symbol
+from sympy import Symbol
 
 from archspec.arithmetic import Rational, common_multiple, tidy
 from archspec.header import Symbol as Declared
-from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, sides
 from costmodel.algebra.functions import plain
 from costmodel.algebra.monotonicity import linear
 
@@ -68,8 +68,8 @@ def domain_under(
 
 
 def symbols_of(condition: Condition) -> set[Symbol]:
-    """The symbols that a condition is about."""
-    return set().union(*(side.free_symbols for side in condition if isinstance(side, Expr)))
+    """Return the symbols of a condition."""
+    return set().union(*(side.free_symbols for side in sides(condition)))
 
 
 def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
@@ -89,7 +89,7 @@ def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rati
 
 
 def _unit(condition: Condition, symbol: Symbol) -> Rational | None:
-    """What a condition makes the symbol a multiple of: ``64*width % 8 == 0`` of 1/8."""
+    """Return the unit of a condition, which divides the symbol: 1/8 of ``64*width % 8 == 0``."""
     if not isinstance(condition, Divides) or not condition.divisor.is_Rational:
         return None
     factor = condition.dividend / symbol

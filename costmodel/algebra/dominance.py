@@ -1,4 +1,4 @@
-"""Which of two counts is never less than the other, where the symbols are what they may be.
+"""Proofs that one count is never less than another, for all values that the symbols may have.
 
 A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says
 how two products of sizes compare everywhere (see `axes`). The smallest ratio of two products is at

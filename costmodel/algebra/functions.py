@@ -32,7 +32,7 @@ def plain(number: Number) -> int | Fraction:
 
 
 def is_whole(expression: Expr) -> bool:
-    """Whether an expression is an integer by its form: sums, products and powers of integers.
+    """Return whether an expression is an integer by its form: sums and products of integers.
 
     What it does not see (``x·(x + 1)/2``) it does not claim; sympy's own deduction costs a hundred
     times as much.
@@ -68,7 +68,7 @@ def _is_whole_product(product: Expr) -> bool:
 
 
 class Operation(Expr):  # type: ignore[misc]
-    """What the functions here share: they commute, and print as archcost's own text."""
+    """The base of the functions here: they commute, and print as archcost's own text."""
 
     is_commutative = True
     is_real = True
@@ -275,7 +275,7 @@ class Maximum(Extremum):
 
 
 def terms_of(expression: Expr) -> tuple[Expr, ...]:
-    """What an expression is the maximum of."""
+    """Return the arguments of a maximum; any other expression is its only one."""
     return expression.args if isinstance(expression, Maximum) else (expression,)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from operator import le
 
-from sympy import Expr, Poly
+from sympy import Expr
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.bounds import Least, is_never_negative, polynomial_bound
 from costmodel.algebra.dominance import Counts, Sizes
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, in_order
@@ -71,17 +70,3 @@ def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
         for rival in rivals
         if counts.values[rival] and counts.left > 0
     )
-
-
-def dominates(large: Expr, small: Expr, least: Least) -> bool:
-    """Whether ``large >= small`` is proved for all symbols of at least ``least``.
-
-    A polynomial whose coefficients at the smallest values are all at least 0 is never negative
-    above them (its Taylor expansion there has no minus).
-    """
-    lower = polynomial_bound(large, least, below=True)
-    return _exceeds(lower, polynomial_bound(small, least, below=False))
-
-
-def _exceeds(lower: Poly | None, upper: Poly | None) -> bool:
-    return lower is not None and upper is not None and is_never_negative(lower - upper)

@@ -1,4 +1,4 @@
-"""How an expression of one symbol goes: whether it rises or falls, and where it steps.
+"""The trend of an expression of one symbol, and the places where it steps.
 
 Both are read off its form. What the form does not show is not claimed: None, "it is not proved".
 """
@@ -98,7 +98,7 @@ def is_never_positive(
     most = upper_bound(numerator, {symbol: least})
     if most is not None and (most < 0 or (most == 0 and not strictly)):
         return True
-    found = polynomial_bound(-numerator, {symbol: least}, below=True)
+    found = polynomial_bound(-numerator, {symbol: least})
     return found is not None and is_never_negative(found) and not (strictly and found.nth(0) <= 0)
 
 
@@ -190,7 +190,7 @@ _TRENDS: dict[type, Callable[[Expr, Symbol, Rational], int | None]] = {
 
 
 class Steps:
-    """Where an expression of one symbol steps: at the floors and roundings of what is linear in it.
+    """The places where an expression steps: at floors and roundings of lines in its symbol.
 
     Between two of these places a step function is constant. A floor may have others beside the
     symbol under it, as ``(8*w + 1 + 2*ceil(w))//4``: these are integers, between their own steps
@@ -210,7 +210,7 @@ class Steps:
 
     @property
     def are_all(self) -> bool:
-        """Whether all places are known: the expressions are constant between them, or lines."""
+        """Return whether all places are known: in between, all is constant or a line."""
         known = all(None not in lines for lines in self.lines.values())
         return known and all(linear(e, self.symbol) for e in self.others)
 
@@ -220,7 +220,7 @@ class Steps:
             yield from places.within(low, high)
 
     def count(self, low: Rational, high: Rational) -> int:
-        """How many places there are about, counted without looking at them."""
+        """Return about how many places there are, without listing them."""
         return sum(places.between(low, high) for places in self._places)
 
     def after(self, value: Rational) -> Fraction | None:
@@ -254,7 +254,7 @@ class Places(NamedTuple):
     start: Fraction
 
     def _number(self, value: Rational) -> Fraction:
-        """How many distances a value is beyond the start."""
+        """Return how many distances a value lies beyond the start."""
         return (value - self.start) / self.distance
 
     def _at(self, number: int) -> Fraction:
@@ -269,7 +269,7 @@ class Places(NamedTuple):
         return self._at(ceil(self._number(value)) - 1)
 
     def between(self, low: Rational, high: Rational) -> int:
-        """How many places there are, ``low < place <= high``."""
+        """Return how many places there are, ``low < place <= high``."""
         return floor(self._number(high)) - floor(self._number(low))
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
@@ -279,7 +279,7 @@ class Places(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """What is floored or rounded: ``slope·x + start``, and integers times multiples of a grain."""
+    """The argument of a floor: ``slope·x + start``, and integers times multiples of a grain."""
 
     slope: Fraction
     start: Fraction
@@ -341,7 +341,7 @@ def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
 
 
 def _units(step: Expr, grain: Fraction) -> tuple[tuple[Fraction, Fraction], ...]:
-    """What is stepped over: multiples of a unit, from an offset on.
+    """Return the levels at which a function steps: multiples of a unit, from an offset on.
 
     A floor steps at multiples of q; ``round_to`` halfway between multiples of d, and where a tenth
     would be lost, at multiples of ``10·d/9``. What is added in multiples of a grain moves them.

@@ -15,7 +15,7 @@ from costmodel.algebra.functions import (
 )
 
 Whole = Callable[[Expr], bool]
-"""Whether an expression is known to be an integer."""
+"""A predicate: True for an expression that is known to be an integer."""
 
 
 def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
@@ -83,7 +83,7 @@ def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
 
 
 def _common_powers(coefficients: Iterable[list[Expr]], *, same: bool) -> Expr:
-    """What all parts have of symbols: the smallest power, or none where powers must be the same."""
+    """Return the powers of symbols that all parts share: the smallest, or equal ones only."""
     shared: dict[Expr, Expr] | None = None
     for parts in coefficients:
         for part in parts:
@@ -148,7 +148,7 @@ def _has_quotient(expression: Expr) -> bool:
 
 
 def _is_settled(expression: Expr, whole: Whole) -> bool:
-    """Whether an expression is an integer, as its terms or its factors are."""
+    """Return whether an expression is an integer, as its terms or its factors are."""
     if not _has_quotient(expression) or isinstance(expression, Operation) or whole(expression):
         return True
     parts = expression.args if expression.is_Add or expression.is_Mul else ()

@@ -1,4 +1,4 @@
-"""Sums of what bends: minima and maxima in the index, taken apart where one term overtakes another.
+"""Sums of minima and maxima in the index, taken apart where one term overtakes another.
 
 Where their terms are linear in the index, each piece between two bends is a polynomial, whose sum
 has a closed form; so a sum of millions of terms is as quick, and as exact, as a sum of ten.
@@ -20,7 +20,7 @@ MAX_STEPS = 100_000
 
 
 class Piece(NamedTuple):
-    """What an expression is from one value of the index to another.
+    """A form without minima and maxima, from one value of the index to another.
 
     Attributes:
         expression: a form of it without bends.

@@ -1,4 +1,4 @@
-"""Which places of an input the places of an output read: exact maps with floors.
+"""Exact maps from the places of an output to the places of an input that they read.
 
 A layer that moves, widens or resamples an axis reads, for its output's place y, the places from
 ``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`Reads`): a window ``s·y − p`` to
@@ -78,7 +78,7 @@ Route = tuple[Step, ...]
 
 
 class OpenPlacesError(ValueError):
-    """Which places are seen has no closed form."""
+    """The places that are seen have no closed form."""
 
 
 class Span(NamedTuple):
@@ -105,7 +105,7 @@ class Span(NamedTuple):
 
     @property
     def stride(self) -> Expr:
-        """By how many elements of the input the next element's places are further on."""
+        """Return the stride: the elements of the input from one element's places to the next's."""
         return rate(self.firsts[0])
 
     @property
@@ -225,7 +225,7 @@ def _moved(route: Route, by: Expr) -> Route:
 
 
 def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
-    """By how much each of some routes is moved, if all by the same."""
+    """Return by how much each of some routes is moved, if all by the same."""
     if len(routes) != len(others):
         return None
     shifts = {_shift_of(*pair) for pair in zip(routes, others, strict=True)}

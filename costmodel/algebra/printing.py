@@ -195,11 +195,11 @@ class PythonText:
         return self.times.join(self.within(part, POWER) for part in parts)
 
     def numerator(self, expression: Expr) -> str:
-        """What stands before a division sign."""
+        """Return the text before a division sign."""
         return self.within(expression, PRODUCT)
 
     def denominator(self, expression: Expr) -> str:
-        """What stands under a division sign."""
+        """Return the text after a division sign."""
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
@@ -463,11 +463,6 @@ def real_text(expression: Expr) -> str:
 def _in_python(operation: Operation) -> str:
     """Return the reference form of an operation, as ``str`` shows it."""
     return text(operation) if operation.is_integer else real_text(operation)
-
-
-def unicode(expression: Expr) -> str:
-    """Plain text with mathematical signs."""
-    return Unicode()(expression)
 
 
 def latex(expression: Expr) -> str:

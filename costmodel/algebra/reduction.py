@@ -1,4 +1,4 @@
-"""Conditions reduced to the shortest set that says the same."""
+"""Conditions reduced to the shortest equivalent set."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -129,7 +129,7 @@ def _exact_floors(difference: Expr) -> tuple[Condition, ...]:
 
 
 def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
-    """What ``k·((y + r)//k) − y == 0`` says for ``0 <= r < k``: that k divides y.
+    """Return that k divides y, which is ``k·((y + r)//k) − y == 0`` for ``0 <= r < k``.
 
     And ``(y + k − 1)//k − y//k == 0``, the floor that is rounded up: the same.
     """
@@ -336,7 +336,7 @@ def _of_quantity(
 
 
 def _without_implied(conditions: list[Condition], least: Least) -> list[Condition]:
-    """What is left where one after the other is dropped that follows from those still there."""
+    """Drop one after another each condition that follows from those still there."""
     left = list(conditions)
     for condition in conditions:
         if _is_implied(condition, left, least):
@@ -353,7 +353,7 @@ def raised(least: Least, conditions: Iterable[Condition]) -> Least:
 
 
 def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational]]:
-    """What single symbols are at least: a bound, or what divides them."""
+    """Yield lower bounds of single symbols: a bound, or what divides them."""
     for condition in conditions:
         match condition:
             case AtLeast(Symbol() as name, bound):
@@ -364,7 +364,7 @@ def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational
 
 
 def is_impossible(condition: Condition, least: Least) -> bool:
-    """Whether a condition is false for all symbols of at least their smallest values."""
+    """Return whether a condition is false for all symbols of at least their smallest values."""
     if not isinstance(condition, AtLeast):
         return condition.decide(least) is False
     short = (exact(condition.bound) - condition.expression).expand()
@@ -372,14 +372,14 @@ def is_impossible(condition: Condition, least: Least) -> bool:
 
 
 def _is_proved(condition: Condition, least: Least) -> bool:
-    """Whether a bound of more than a symbol follows from the symbols' smallest values."""
+    """Return whether a bound of more than a symbol follows from the symbols' smallest values."""
     if not isinstance(condition, AtLeast) or condition.expression.is_Symbol:
         return False
     return is_at_least(condition.expression, condition.bound, least)
 
 
 def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) -> bool:
-    """A positive multiple of m is at least m; what is never less than a large one is large too."""
+    """Return whether a condition follows from others: a positive multiple of m is at least m."""
     others = [other for other in known if other is not condition]
     if any(_implied_by(other, condition, least) for other in others):
         return True
@@ -389,7 +389,7 @@ def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) 
 
 
 def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
-    """Whether a condition holds once a symbol is what is known of it: a multiple, or an equal.
+    """Return whether a condition follows from a known multiple or equal of a symbol.
 
     Of two conditions on one symbol's multiples the other is never left out for this one.
     """

@@ -14,7 +14,7 @@ from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 from archspec.errors import SpecError
 from archspec.graph import Node
 from costmodel.algebra.bounds import Least, is_at_least, is_positive
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -28,7 +28,7 @@ from costmodel.algebra.work import charge
 
 
 class OpenFormError(ValueError):
-    """What depends on the index in another way than a polynomial does."""
+    """An expression is no polynomial in the index."""
 
 
 class OpenLawError(SpecError):
@@ -192,7 +192,7 @@ def _at_least_once(runs: Expr) -> Expr:
 def in_all_turns(
     condition: Condition, turns: Turns, least: Least
 ) -> Iterator[tuple[Condition, Expr]]:
-    """What a condition on the turn asks of the symbols, each with the turn where it shows.
+    """Yield the conditions on the symbols for all iterations, each with its first such iteration.
 
     Raises:
         OpenFormError: it has no form without the index.
@@ -216,7 +216,7 @@ def in_all_turns(
 
 
 def where_it_runs(condition: Condition, runs: Expr) -> Condition:
-    """What a condition asks where something runs at least once: of no run nothing."""
+    """Return the condition for a body that may run no time: it must hold where the body runs."""
     happens = Minimum(S.One, runs)
     match condition:
         case AtLeast(expression, bound):
@@ -228,8 +228,8 @@ def where_it_runs(condition: Condition, runs: Expr) -> Condition:
 
 
 def condition_has(condition: Condition, index: Symbol) -> bool:
-    """Whether a condition speaks of the turn."""
-    return any(side.has(index) for side in condition if isinstance(side, Expr))
+    """Return whether a condition depends on the index."""
+    return any(side.has(index) for side in sides(condition))
 
 
 def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
@@ -238,7 +238,7 @@ def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
 
 
 def _require_ends(expression: Expr, index: Symbol) -> None:
-    """What is linear in the index, or a floor of it, is smallest at the first or the last turn."""
+    """Require an expression that is smallest at one end: linear in the index, or a floor of it."""
     terms = [term for term in Add.make_args(expression) if term.has(index)]
     inner = expression
     if len(terms) == 1:

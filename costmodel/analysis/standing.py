@@ -1,4 +1,4 @@
-"""What numbers stand on, below every report: values, conditions, types, device, convention."""
+"""The notes below every report: values, conditions, types, device, convention."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,11 +9,11 @@ from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
 Said = str | Iterable[Note]
-"""What is said under the usual label, nothing where it is empty; or under labels of its own."""
+"""A text under the usual label, nothing where it is empty; or notes with their own labels."""
 
 
 def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterator[Note]:
-    """What the numbers of a network stand on (see `in_order`)."""
+    """Yield the notes of a network: all that its numbers depend on (see `in_order`)."""
     scenario = scenario_notes(analysis)
     assumed, convention = analysis.assumed.texts, analysis.convention
     return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
