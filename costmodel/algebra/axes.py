@@ -19,6 +19,7 @@ from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Column, Evaluator, column_of, values_over
 from costmodel.algebra.monotonicity import Steps
+from costmodel.algebra.once import once
 from costmodel.algebra.waves import Wave, common_period, wave_of
 
 MAX_ENTRIES = 400_000
@@ -116,8 +117,6 @@ class Axis:
         self.rises = {f: self._rise(f) for f in self.values}
         self._distinct = self._without_repeats(range(len(self.places)))
         self._distinct_last = self._without_repeats(self.last_period)
-        self._columns: dict[Powers, list[Rational]] = {}
-        self._ratios: dict[tuple[Powers, Powers], Rational] = {}
 
     def _places(self, reach: Reach) -> list[Rational]:
         """All integers, or all places of steps and one value between each two; too many are none.
@@ -208,6 +207,7 @@ class Axis:
         values, rise = self.values[function], self.rises[function]
         return [values[draw.place] + rise * draw.periods for draw in draws]
 
+    @once
     def ratio(self, over: Powers, under: Powers) -> Rational:
         """Return a number that ``over/under`` never falls below; where ``under`` is 0, all is well.
 
@@ -215,12 +215,6 @@ class Axis:
             over: a product of functions with a table.
             under: another.
         """
-        key = over, under
-        if key not in self._ratios:
-            self._ratios[key] = self._ratio(over, under)
-        return self._ratios[key]
-
-    def _ratio(self, over: Powers, under: Powers) -> Rational:
         least = _least_ratio(zip(self._product(over), self._product(under), strict=True))
         if self.is_whole or least is None or least == 0:
             return least or 0
@@ -234,16 +228,15 @@ class Axis:
         columns = list(self.values.values())
         return list({tuple(column[i] for column in columns): i for i in places}.values())
 
+    @once
     def _product(self, powers: Powers) -> list[Rational]:
         """The values of a product at the places that tell the functions apart."""
-        if powers not in self._columns:
-            found: list[Rational] = [1] * len(self._distinct)
-            for function, exponent in powers:
-                values = self.values[function]
-                column = zip(found, (values[i] for i in self._distinct), strict=True)
-                found = [x * max(value, 0) ** exponent for x, value in column]
-            self._columns[powers] = found
-        return self._columns[powers]
+        found: list[Rational] = [1] * len(self._distinct)
+        for function, exponent in powers:
+            values = self.values[function]
+            column = zip(found, (values[i] for i in self._distinct), strict=True)
+            found = [x * max(value, 0) ** exponent for x, value in column]
+        return found
 
     def _later(self, place: int, over: Powers, under: Powers) -> Rational | None:
         """A number that the ratio never falls below at a place and all periods after it.

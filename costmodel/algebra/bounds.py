@@ -56,17 +56,29 @@ def is_positive(expression: Expr) -> bool:
     return bound is not None and bound > 0
 
 
-def _of_sum(expression: Expr, least: Least) -> Rational | None:
-    """The sum of what the terms never fall below."""
-    bounds = _all_bounds(expression, least)
-    return None if bounds is None else sum(bounds)
+_Find = Callable[[Expr, Least], Rational | None]
+"""Finds a bound of an expression, or None."""
 
 
-def _all_bounds(expression: Expr, least: Least) -> list[Rational] | None:
-    """Return a lower bound of each argument, or None if one of them has none."""
-    bounds = [lower_bound(arg, least) for arg in expression.args]
-    known = [bound for bound in bounds if bound is not None]
-    return known if len(known) == len(bounds) else None
+def _of_all(find: _Find, combine: Callable[[list[Rational]], Rational]) -> _Find:
+    """Return a rule: the bounds of all arguments, if all have one, combined."""
+
+    def bound(expression: Expr, least: Least) -> Rational | None:
+        bounds = [find(arg, least) for arg in expression.args]
+        known = [bound for bound in bounds if bound is not None]
+        return combine(known) if len(known) == len(bounds) else None
+
+    return bound
+
+
+def _of_any(find: _Find, choose: Callable[..., Rational | None]) -> _Find:
+    """Return a rule: the best of the bounds that arguments have."""
+
+    def bound(expression: Expr, least: Least) -> Rational | None:
+        bounds = (find(arg, least) for arg in expression.args)
+        return choose((bound for bound in bounds if bound is not None), default=None)
+
+    return bound
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
@@ -151,27 +163,15 @@ def _of_rounded(expression: Expr, least: Least) -> Rational | None:
     return int(divisor) if bound is None else round_to(bound, int(divisor))
 
 
-def _of_maximum(expression: Expr, least: Least) -> Rational | None:
-    """The largest bound that one of them has."""
-    bounds = (lower_bound(arg, least) for arg in expression.args)
-    return max((bound for bound in bounds if bound is not None), default=None)
-
-
-def _of_minimum(expression: Expr, least: Least) -> Rational | None:
-    """The smallest bound, where all have one."""
-    bounds = _all_bounds(expression, least)
-    return None if bounds is None else min(bounds)
-
-
-_LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {
-    Add: _of_sum,
+_LOWER: dict[type, _Find] = {
+    Add: _of_all(lower_bound, sum),
     Mul: _of_product,
     Pow: _of_power,
     FloorDiv: _of_floor,
     Quotient: _of_quotient,
     RoundTo: _of_rounded,
-    Maximum: _of_maximum,
-    Minimum: _of_minimum,
+    Maximum: _of_any(lower_bound, max),
+    Minimum: _of_all(lower_bound, min),
 }
 
 
@@ -183,27 +183,16 @@ def upper_bound(expression: Expr, least: Least) -> Rational | None:
     return find(expression, least) if find else None
 
 
-def _all_upper(expression: Expr, least: Least) -> list[Rational] | None:
-    bounds = [upper_bound(arg, least) for arg in expression.args]
-    known = [bound for bound in bounds if bound is not None]
-    return known if len(known) == len(bounds) else None
-
-
-def _most_of_sum(expression: Expr, least: Least) -> Rational | None:
-    bounds = _all_upper(expression, least)
-    return None if bounds is None else sum(bounds)
-
-
 def _most_of_product(expression: Expr, least: Least) -> Rational | None:
     """The product of what factors that are never negative do not exceed; less of a minus."""
     number, rest = expression.as_coeff_Mul()
     if number < 0:
         bound = lower_bound(rest, least)
         return None if bound is None else plain(number * exact(bound))
-    bounds, sizes = _all_upper(expression, least), [_size(arg, least) for arg in expression.args]
-    if bounds is None or any(size is None or size[0] < 0 for size in sizes):
+    sizes = [_size(arg, least) for arg in expression.args]
+    if any(size is None or size[0] < 0 for size in sizes):
         return None
-    return prod(bounds)
+    return _of_all(upper_bound, prod)(expression, least)
 
 
 def _most_of_power(expression: Expr, least: Least) -> Rational | None:
@@ -228,24 +217,14 @@ def _most_of_rounded(expression: Expr, least: Least) -> Rational | None:
     return None if bound is None else round_to(bound, int(divisor))
 
 
-def _most_of_minimum(expression: Expr, least: Least) -> Rational | None:
-    bounds = (upper_bound(arg, least) for arg in expression.args)
-    return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _most_of_maximum(expression: Expr, least: Least) -> Rational | None:
-    bounds = _all_upper(expression, least)
-    return None if bounds is None else max(bounds)
-
-
-_UPPER: dict[type, Callable[[Expr, Least], Rational | None]] = {
-    Add: _most_of_sum,
+_UPPER: dict[type, _Find] = {
+    Add: _of_all(upper_bound, sum),
     Mul: _most_of_product,
     Pow: _most_of_power,
     FloorDiv: _most_of_floor,
     RoundTo: _most_of_rounded,
-    Maximum: _most_of_maximum,
-    Minimum: _most_of_minimum,
+    Maximum: _of_all(upper_bound, max),
+    Minimum: _of_any(upper_bound, min),
 }
 
 

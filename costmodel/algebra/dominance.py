@@ -19,6 +19,7 @@ from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
+from costmodel.algebra.once import once
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -155,7 +156,6 @@ class Sizes:
         self._axis_of: list[Symbol | None] = []
         self._lows: list[Rational | None] = []
         self._signed: set[int] = set()
-        self._ratios: dict[tuple[Factors, Factors], Rational] = {}
 
     def polynomials(self, counts: Iterable[Expr]) -> list[Polynomial | None]:
         """Return each count as a sum of products of sizes, or None where there are too many.
@@ -227,7 +227,8 @@ class Sizes:
             self.axes[symbol] = Axis(self.region.reach(symbol), own)
         self._settled = len(self.sizes)
         self._axis_of = [self._tabled(size) for size in self.sizes]
-        self._lows = [self._low(size) for size in self.sizes]
+        lows = (lower_bound(size, self.region.least) for size in self.sizes)
+        self._lows = [low if low is not None and low >= 0 else None for low in lows]
         self._signed = {
             i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
         }
@@ -241,11 +242,6 @@ class Sizes:
         """The symbol in whose table a size is."""
         symbol = next(iter(size.free_symbols)) if len(size.free_symbols) == 1 else None
         return symbol if symbol is not None and size in self.axes[symbol].values else None
-
-    def _low(self, size: Expr) -> Rational | None:
-        """Return a lower bound of a size that is in no table, or None if it may be negative."""
-        low = lower_bound(size, self.region.least)
-        return low if low is not None and low >= 0 else None
 
     def _columns(self) -> Iterator[list[Rational]]:
         """The values of each size at all points: from its table, else worked out."""
@@ -313,16 +309,12 @@ class Sizes:
             polynomial: a sum; one whose products share no such factor is returned as it is.
         """
         powers = [dict(factors) for factors in polynomial]
-        steps = {n: min(each.get(n, 0) for each in powers) for n in self._steps_in(powers)}
+        numbers = filter(self._is_step, set[int]().union(*powers))
+        steps = {n: min(each.get(n, 0) for each in powers) for n in numbers}
         return {
             tuple((n, e - steps.get(n, 0)) for n, e in factors if e > steps.get(n, 0)): coefficient
             for factors, coefficient in polynomial.items()
         }
-
-    def _steps_in(self, powers: Iterable[Mapping[int, int]]) -> set[int]:
-        """The sizes in some products that are ``min(1, r)`` and never negative."""
-        numbers = set[int]().union(*powers)
-        return {number for number in numbers if self._is_step(number)}
 
     def _is_step(self, number: int) -> bool:
         """Return whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
@@ -330,6 +322,7 @@ class Sizes:
         is_at_most_1 = isinstance(size, Minimum) and S.One in size.args
         return is_at_most_1 and self._is_known(number) and number not in self._signed
 
+    @once
     def ratio(self, over: Factors, under: Factors) -> Rational:
         """Return a number that the quotient of two products of sizes never falls below.
 
@@ -337,12 +330,6 @@ class Sizes:
             over: the sizes in the numerator.
             under: those in the denominator.
         """
-        key = over, under
-        if key not in self._ratios:
-            self._ratios[key] = self._ratio(over, under)
-        return self._ratios[key]
-
-    def _ratio(self, over: Factors, under: Factors) -> Rational:
         exponents = dict(over)
         for number, exponent in under:
             exponents[number] = exponents.get(number, 0) - exponent

@@ -78,6 +78,12 @@ class PythonText:
         Log2: "log2",
     }
 
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {
+        "floor": ("floor(", ")"),
+        "ceil": ("ceil(", ")"),
+    }
+    space: ClassVar[str] = ""  # before what is no fraction in brackets
+
     def __init__(self, named: Mapping[Expr, str] | None = None) -> None:
         """Print with names.
 
@@ -207,7 +213,10 @@ class PythonText:
         expression = _with_ceilings(expression)
         largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
         if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
-            return self._terms_of_maximum(expression / largest[0], largest[0])
+            outside = expression / largest[0]
+            before = "" if outside is S.One else self.factors(outside) + self.times
+            *others, last = map(self, largest[0].args)
+            return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -217,11 +226,6 @@ class PythonText:
     def quotient(self, over: str, under: str) -> str:
         """A division: exact where integers are meant, true within a real expression."""
         return f"{over}{'//' if self.whole else '/'}{under}"
-
-    def _terms_of_maximum(self, outside: Expr, largest: Expr) -> tuple[str, list[str], str]:
-        before = "" if outside is S.One else self.factors(outside) + self.times
-        *others, last = map(self, largest.args)
-        return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
 
     def exact_quotient(self, expression: Quotient) -> Shown:
         """``(a + b)//q``, where it is known to be exact."""
@@ -254,7 +258,7 @@ class PythonText:
         if not (q.is_Integer and constant.is_Integer and is_whole(rest)):
             return self.floored(x, q)
         if constant == q - 1:
-            return self.ceiling(rest, q)
+            return self.bracketed("ceil", self.divided(rest, q))
         if 0 <= constant < q:
             return self.floored(x, q)
         return f"{self.floored(x - q, q)[0]} + 1", SUM
@@ -262,16 +266,17 @@ class PythonText:
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``x//q``."""
         if not is_whole(x) or not is_whole(q):
-            return f"floor({self.real(x / q)})", ATOM
+            return self.bracketed("floor", self.real(x / q))
         return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
 
-    def rounded_up(self, x: Expr) -> Shown:
-        """``ceil(x)`` of a real x."""
-        return f"ceil({self.real(x)})", ATOM
+    def bracketed(self, name: str, inner: str) -> Shown:
+        """Return a text with the signs of a floor or a ceiling around it."""
+        before, after = self.brackets[name]
+        return f"{before}{inner}{after}", ATOM
 
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``ceil(x/q)`` of integers."""
-        return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
+    def divided(self, x: Expr, q: Expr) -> str:
+        """Return ``x/q`` as it stands within brackets."""
+        return f"{self.within(x, POWER)}/{self.within(q, POWER)}"
 
 
 _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
@@ -281,7 +286,7 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
-    Ceiling: lambda printer, x: printer.rounded_up(x.args[0]),
+    Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),
     Quotient: lambda printer, x: printer.exact_quotient(x),
     LargestTurn: lambda printer, x: printer.largest_turn(x),
     Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
@@ -295,6 +300,7 @@ class Unicode(PythonText):
 
     times = "·"
     minus = "−"
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 
     def quotient(self, over: str, under: str) -> str:
         """``a/b``."""
@@ -316,17 +322,7 @@ class Unicode(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``⌊x/q⌋``."""
-        if q is S.One:
-            return f"⌊{self.real(x)}⌋", ATOM
-        return f"⌊{self.within(x, POWER)}/{self.within(q, POWER)}⌋", ATOM
-
-    def rounded_up(self, x: Expr) -> Shown:
-        """``⌈x⌉``."""
-        return f"⌈{self.real(x)}⌉", ATOM
-
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``⌈x/q⌉``."""
-        return f"⌈{self.within(x, POWER)}/{self.within(q, POWER)}⌉", ATOM
+        return self.bracketed("floor", self.real(x) if q is S.One else self.divided(x, q))
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -342,6 +338,11 @@ class Latex(PythonText):
         Minimum: r"\min",
         Log2: r"\log_2",
     }
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {
+        "floor": (r"\left\lfloor", r"\right\rfloor"),
+        "ceil": (r"\left\lceil", r"\right\rceil"),
+    }
+    space = " "
 
     def symbol(self, name: str) -> str:
         """A single letter as it is, a word upright, a trailing number as an index."""
@@ -389,16 +390,11 @@ class Latex(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
-        inner = f" {self(x)}" if q is S.One else rf"\frac{{{self(x)}}}{{{self(q)}}}"
-        return rf"\left\lfloor{inner}\right\rfloor", ATOM
+        return self.bracketed("floor", self.space + self(x) if q is S.One else self.divided(x, q))
 
-    def rounded_up(self, x: Expr) -> Shown:
-        r"""``\left\lceil x\right\rceil``."""
-        return rf"\left\lceil {self.real(x)}\right\rceil", ATOM
-
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        r"""``\left\lceil\frac{x}{q}\right\rceil``."""
-        return rf"\left\lceil\frac{{{self(x)}}}{{{self(q)}}}\right\rceil", ATOM
+    def divided(self, x: Expr, q: Expr) -> str:
+        r"""``\frac{x}{q}``."""
+        return self.quotient(self(x), self(q))
 
 
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
