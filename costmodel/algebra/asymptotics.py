@@ -10,7 +10,7 @@ dominates. It is proved where their coefficients are positive and whatever may b
 truly smaller order.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
 from itertools import product
@@ -21,6 +21,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, Quotient, RoundTo, exact, plain
+from costmodel.algebra.once import once
 from costmodel.algebra.printing import text
 
 Monomial = frozenset[tuple[Expr, Rational]]
@@ -136,7 +137,6 @@ class _Asymptotics:
         for large, small in smaller.items():
             if {large, small} <= self.growing:
                 self._remember(large, small)
-        self.known: dict[Expr, Enclosure] = {}
         self.rules: dict[type, Callable[[Expr], Enclosure]] = {
             Add: lambda e: _sum(map(self, e.args)),
             Mul: lambda e: reduce(_product, map(self, e.args)),
@@ -153,17 +153,13 @@ class _Asymptotics:
         if large not in {*self.smaller, *self.smaller.values()} and small not in self.smaller:
             self.smaller[large] = small
 
+    @once
     def __call__(self, expression: Expr) -> Enclosure:
         """A sum of monomials that encloses an expression.
 
         Raises:
             NoOrder: none is known.
         """
-        if expression not in self.known:
-            self.known[expression] = self._grown(expression)
-        return self.known[expression]
-
-    def _grown(self, expression: Expr) -> Enclosure:
         if expression.is_Rational:
             return _constant(plain(expression))
         if expression in self.growing:
@@ -177,11 +173,10 @@ class _Asymptotics:
 
     def _power(self, expression: Expr) -> Enclosure:
         base, exponent = expression.args
-        if exponent.is_Integer and exponent > 0:
-            return reduce(_product, [self(base)] * int(exponent))
-        if exponent.is_Integer:
-            return reduce(_product, [self._inverse(base)] * -int(exponent))
-        raise NoOrder(f"{text(expression)} is no whole power")
+        if not exponent.is_Integer:
+            raise NoOrder(f"{text(expression)} is no whole power")
+        factor = self(base) if exponent > 0 else self._inverse(base)
+        return reduce(_product, [factor] * abs(int(exponent)))
 
     def _inverse(self, divisor: Expr) -> Enclosure:
         """One over a positive monomial."""
@@ -271,18 +266,10 @@ class _Asymptotics:
 
     def _outgrows(self, first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
         """Return whether the ratio of the second to the first is proved to tend to 0."""
-        return _is_never_below(first, second) and any(
-            base not in self.smaller and difference > 0
-            for base, difference in _differences(first, second)
-        )
-
-
-def _differences(
-    first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]
-) -> Iterator[tuple[Expr, Rational]]:
-    for base in {*first, *second}:
-        yield base, first.get(base, 0) - second.get(base, 0)
+        bases = {*first, *second} - self.smaller.keys()
+        more = (first.get(base, 0) > second.get(base, 0) for base in bases)
+        return _is_never_below(first, second) and any(more)
 
 
 def _is_never_below(first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
-    return all(difference >= 0 for _, difference in _differences(first, second))
+    return all(first.get(base, 0) >= second.get(base, 0) for base in {*first, *second})

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import prod
-from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 
@@ -21,6 +20,7 @@ from costmodel.algebra.functions import (
     RoundTo,
 )
 from costmodel.algebra.normal_form import by_resolution
+from costmodel.algebra.once import once
 from costmodel.algebra.printing import text
 
 
@@ -71,7 +71,7 @@ class Derivatives:
 
     def __init__(self, evaluate: Evaluator, speeds: Mapping[Symbol, Rational]) -> None:
         self.evaluate = evaluate
-        self.known: dict[Any, Rational] = dict(speeds)
+        self.speeds = speeds
         self.rules: dict[type, Callable[[Expr], Rational]] = {
             Add: lambda e: sum(map(self, e.args)),
             Mul: self._of_product,
@@ -83,22 +83,18 @@ class Derivatives:
             Minimum: lambda e: min(self._of_equals(e)),
         }
 
+    @once
     def __call__(self, expression: Expr) -> Rational:
         """The exact slope.
 
         Raises:
             ExpressionError: it is no rational number.
         """
-        if expression not in self.known:
-            self.known[expression] = tidy(self._compute(expression))
-        return self.known[expression]
-
-    def _compute(self, expression: Expr) -> Rational:
-        if not any(map(self, expression.args)):
-            return 0
+        if expression in self.speeds or not any(map(self, expression.args)):
+            return self.speeds.get(expression, 0)
         if type(expression) not in self.rules:
             raise ExpressionError(f"the slope of {text(expression)} is no rational number")
-        return self.rules[type(expression)](expression)
+        return tidy(self.rules[type(expression)](expression))
 
     def _of_product(self, expression: Expr) -> Rational:
         """``(a·b)' = a'·b + a·b'``."""

@@ -1,10 +1,10 @@
 """Conditions reduced to the shortest equivalent set."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, gcd, lcm
 
-from sympy import Add, Expr, Integer, Mul, S, Symbol
+from sympy import Add, Expr, Integer, Mul, Number, S, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
@@ -24,8 +24,7 @@ from costmodel.algebra.functions import (
     plain,
     separated,
 )
-from costmodel.algebra.quantities import U, about
-from costmodel.algebra.residues import shortest
+from costmodel.algebra.residues import U, about, shortest
 
 MAX_SHIFT = 64
 """The largest divisor whose remainders are tried one by one."""
@@ -92,7 +91,8 @@ def _equal(condition: Equal) -> tuple[Condition, ...]:
         return found
     for floor in sorted(difference.atoms(FloorDiv), key=str):
         factor = difference.coeff(floor)
-        multiple = _as_multiple(-difference if _is_negative(factor) else difference, floor)
+        sign = -1 if factor.could_extract_minus_sign() else 1
+        multiple = _as_multiple(sign * difference, floor)
         if multiple is not None:
             return (multiple,)
     return (_ordered(difference),)
@@ -144,10 +144,6 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
     shifts = range(min(int(factor), MAX_SHIFT)) if factor.is_Integer else (S.Zero, factor - 1)
     found = factor != 1 and any(FloorDiv((y + r).expand(), factor) == floor for r in shifts)
     return Divides(factor, y) if found else None
-
-
-def _is_negative(factor: Expr) -> bool:
-    return bool(factor.could_extract_minus_sign())
 
 
 def _side_order(term: Expr) -> tuple[bool, str]:
@@ -284,7 +280,10 @@ def reduced(
         found = [*known, *_open(asked, least)]
         if found == before:
             break
-    needed = [c for c in _without_implied(found, least) if c not in known]
+    for condition in list(found):
+        if _is_implied(condition, found, least):
+            found.remove(condition)
+    needed = [c for c in found if c not in known]
     higher = raised(least, needed)
     needed = [c for c in needed if not _is_proved(c, higher)]
     return tuple(sorted(needed, key=_order))
@@ -323,44 +322,27 @@ def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -
     facts = [each for each in map(about, known) if each is not None]
     for quantity, group in groups.items():
         given = tuple(fact.condition for fact in facts if fact.quantity == quantity)
-        rest += _of_quantity(quantity, tuple(group), given, least)
+        first, short = lower_bound(quantity, least), tuple(group)
+        if first is not None:
+            short = shortest(short, given, ceil(first), U)
+        rest += [_standing(condition, quantity) for condition in short]
     return rest
 
 
-def _of_quantity(
-    quantity: Expr, group: tuple[Condition, ...], given: tuple[Condition, ...], least: Least
-) -> Iterator[Condition]:
-    first = lower_bound(quantity, least)
-    short = group if first is None else shortest(group, given, ceil(first), U)
-    return (condition.mapped(lambda side: side.xreplace({U: quantity})) for condition in short)
-
-
-def _without_implied(conditions: list[Condition], least: Least) -> list[Condition]:
-    """Drop one after another each condition that follows from those still there."""
-    left = list(conditions)
-    for condition in conditions:
-        if _is_implied(condition, left, least):
-            left.remove(condition)
-    return left
+def _standing(condition: Condition, quantity: Expr) -> Condition:
+    return condition.mapped(lambda side: side.xreplace({U: quantity}))
 
 
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
     """The smallest values of the symbols where the conditions hold."""
     higher = dict(least)
-    for name, bottom in _bottoms(conditions):
-        higher[name] = max(bottom, higher.get(name, 0))
-    return higher
-
-
-def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational]]:
-    """Yield lower bounds of single symbols: a bound, or what divides them."""
     for condition in conditions:
         match condition:
             case AtLeast(Symbol() as name, bound):
-                yield name, bound
-            case Divides(divisor, Symbol() as name) if name.is_positive and is_positive(divisor):
-                if divisor.is_Rational:
-                    yield name, plain(divisor)
+                higher[name] = max(bound, higher.get(name, 0))
+            case Divides(Number() as divisor, Symbol() as name) if name.is_positive and divisor > 0:
+                higher[name] = max(plain(divisor), higher.get(name, 0))
+    return higher
 
 
 def is_impossible(condition: Condition, least: Least) -> bool:
@@ -398,7 +380,9 @@ def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
             other.free_symbols
         ):
             stands = other
-        case Divides(Integer() as m, Symbol() as name) if not _is_multiple_of_symbol(condition):
+        case Divides(Integer() as m, Symbol() as name) if not (
+            isinstance(condition, Divides) and condition.dividend.is_Symbol
+        ):
             stands = m * Symbol(f"{name}/{m}", integer=True, positive=True)
         case Divides(divisor, dividend) if isinstance(condition, Divides):
             return is_whole(condition.dividend * divisor / (dividend * condition.divisor))
@@ -408,10 +392,6 @@ def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
         return False
     changed = condition.mapped(lambda e: e.xreplace({name: stands}))
     return bool(changed.decide(least))
-
-
-def _is_multiple_of_symbol(condition: Condition) -> bool:
-    return isinstance(condition, Divides) and bool(condition.dividend.is_Symbol)
 
 
 def _merged(conditions: Iterable[Condition]) -> list[Condition]:

@@ -1,4 +1,6 @@
-"""Conditions on one integer, exactly: which values keep them all, and how to say so shortly.
+"""Conditions on one integer, exactly: the values that keep them all, and their shortest form.
+
+The integer is a symbol or a quantity: ``h``, ``h + t``, ``a*t``, ``ceil(8*width)``.
 
 A function of an integer u that is made of lines, floors, roundings, minima and maxima grows evenly
 from some value on: ``f(u + period) = f(u) + step``. So whether a condition holds repeats from some
@@ -12,23 +14,103 @@ from functools import lru_cache
 from math import ceil, lcm
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, Mul, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from archspec.expressions import ExpressionError
-from costmodel.algebra.conditions import (
-    AtLeast,
-    Condition,
-    Divides,
-    Equal,
-    condition_text,
-)
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
+from costmodel.algebra.domains import symbols_of
 from costmodel.algebra.evaluate import values_over
 from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Operation,
+    RoundTo,
     exact,
     floor_div,
+    is_whole,
 )
 from costmodel.algebra.waves import wave_of
+
+U = Symbol("u", integer=True)
+"""The symbol that stands for a quantity."""
+
+
+class About(NamedTuple):
+    """A condition on one quantity.
+
+    Attributes:
+        quantity: an integer expression.
+        condition: the same condition, `U` standing for the quantity.
+    """
+
+    quantity: Expr
+    condition: Condition
+
+
+def about(condition: Condition) -> About | None:
+    """Return the one quantity of a condition, its only symbol or a sum, if it has one."""
+    names = symbols_of(condition)
+    if len(names) == 1:
+        name = names.pop()
+        if name.is_integer:
+            return About(name, condition.mapped(lambda e: e.xreplace({name: U})))
+    reader = _QuantityReader()
+    try:
+        changed = condition.mapped(reader.read)
+    except _SeveralError:
+        return None
+    return None if reader.quantity is None else About(reader.quantity, changed)
+
+
+class _SeveralError(ValueError):
+    """An expression is about several quantities, or about none of a known form."""
+
+
+class _QuantityReader:
+    """Puts `U` for one quantity, which is what it meets first."""
+
+    def __init__(self) -> None:
+        self.quantity: Expr | None = None
+
+    def read(self, expression: Expr) -> Expr:
+        """Return an expression over `U`.
+
+        Raises:
+            _SeveralError: it is no expression over the quantity.
+        """
+        if expression.is_Rational:
+            return expression
+        lines = [term for term in Add.make_args(expression) if not term.has(Operation)]
+        others = [term for term in Add.make_args(expression) if term.has(Operation)]
+        return Add(self._line(Add(*lines)), *map(self._term, others))
+
+    def _line(self, line: Expr) -> Expr:
+        """``6*h + 6*t + 1`` as ``6*U + 1``, the quantity being ``h + t``."""
+        constant, rest = line.as_coeff_Add()
+        if rest == 0:
+            return constant
+        content, primitive = rest.as_content_primitive()
+        if primitive.could_extract_minus_sign():
+            content, primitive = -content, -primitive
+        return content * self._standing(primitive) + constant
+
+    def _term(self, term: Expr) -> Expr:
+        """A multiple of a floor, a rounding or an extremum, of what is about the quantity."""
+        factor, operation = term.as_coeff_Mul()
+        if not isinstance(operation, FloorDiv | RoundTo | Extremum):
+            raise _SeveralError
+        if isinstance(operation, Extremum) or all(map(is_whole, operation.args)):
+            return Mul(factor, operation.func(*map(self.read, operation.args)))
+        return factor * self._standing(operation)
+
+    def _standing(self, quantity: Expr) -> Expr:
+        if self.quantity is None:
+            self.quantity = quantity
+        if quantity != self.quantity or not is_whole(quantity):
+            raise _SeveralError
+        return U
+
 
 MAX_WINDOW = 10_000
 """The most values that are looked at one by one."""
@@ -224,17 +306,17 @@ class _Table:
         return self.known[condition]
 
     def _holds(self, condition: Condition) -> list[bool]:
+        def values_of(expression: Expr) -> list[Rational]:
+            return values_over(expression, self.u, self.values)
+
         match condition:
             case AtLeast(expression, bound):
-                return [v >= bound for v in self._values_of(expression)]
+                return [v >= bound for v in values_of(expression)]
             case Divides(divisor, dividend):
-                pairs = zip(self._values_of(dividend), self._values_of(divisor), strict=True)
+                pairs = zip(values_of(dividend), values_of(divisor), strict=True)
                 return [q != 0 and x % q == 0 for x, q in pairs]
             case Equal(left, right):
-                return [v == 0 for v in self._values_of(left - right)]
-
-    def _values_of(self, expression: Expr) -> list[Rational]:
-        return values_over(expression, self.u, self.values)
+                return [v == 0 for v in values_of(left - right)]
 
     def all_hold(self, conditions: Iterable[Condition]) -> list[bool]:
         """Return whether all of some conditions hold, value by value."""
