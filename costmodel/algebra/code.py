@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
 
 from archspec.errors import SpecError
-from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, sides
 from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, Minimum, Quotient, RoundTo
 from costmodel.algebra.normal_form import settled
 
@@ -196,24 +196,15 @@ class Writer:
 
     def condition(self, condition: Condition) -> str:
         """A condition as a comparison of integers."""
-        return " ".join(self._compared(condition))
-
-    def _compared(self, condition: Condition) -> tuple[str, str, str]:
-        if isinstance(condition, Divides):
-            a, b = fraction(condition.dividend.xreplace(self.integers))
-            c, d = fraction(condition.divisor.xreplace(self.integers))
-            whole = Mul(b, c) * FloorDiv(Mul(a, d), Mul(b, c))
-            return self.show(Mul(a, d)), self.language.equals, self.show(whole)
+        (a, b), *others = (fraction(side.xreplace(self.integers)) for side in sides(condition))
         if isinstance(condition, AtLeast):
-            over, under = fraction(condition.expression.xreplace(self.integers))
-            bound = Integer(condition.bound.numerator) * under
-            return self.show(over * condition.bound.denominator), ">=", self.show(bound)
-        left, right = (fraction(side.xreplace(self.integers)) for side in condition)
-        return (
-            self.show(left[0] * right[1]),
-            self.language.equals,
-            self.show(right[0] * left[1]),
-        )
+            bound = Integer(condition.bound.numerator) * b
+            return f"{self.show(a * condition.bound.denominator)} >= {self.show(bound)}"
+        ((c, d),) = others
+        left, right = a * d, c * b
+        if isinstance(condition, Divides):  # a/b divides c/d
+            left, right = Mul(c, b), Mul(d, a) * FloorDiv(Mul(c, b), Mul(d, a))
+        return f"{self.show(left)} {self.language.equals} {self.show(right)}"
 
 
 def fraction(expression: Expr) -> tuple[Expr, Expr]:

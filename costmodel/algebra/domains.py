@@ -54,7 +54,7 @@ def domain_under(
 ) -> Domain:
     """Return what a symbol's own rules and conditions on it alone leave of its values."""
     known = [c for c in conditions if symbols_of(c) == {symbol}]
-    bounds = [_bounds(condition, symbol) for condition in known]
+    bounds = [ends(condition, symbol) for condition in known]
     firsts = [0, declared.least or 0, *(low for low, _ in bounds if low is not None)]
     lasts = [declared.max, *(high for _, high in bounds)]
     units: list[Rational] = [1] if declared.domain == "integer" else []
@@ -72,8 +72,11 @@ def symbols_of(condition: Condition) -> set[Symbol]:
     return set().union(*(side.free_symbols for side in sides(condition)))
 
 
-def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
-    """The ends that a condition sets: ``1024 - t >= 0``, or ``32 % g == 0`` for positive g."""
+def ends(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
+    """Return the ends that a condition sets to its one symbol, each None where it sets none.
+
+    ``1024 - t >= 0`` sets the upper one, as does ``32 % g == 0`` for a positive g.
+    """
     match condition:
         case AtLeast(expression, bound):
             line = linear(expression, symbol)

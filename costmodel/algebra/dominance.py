@@ -17,6 +17,7 @@ from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.axes import Axis, Draw, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.domains import ends, symbols_of
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
 from costmodel.algebra.once import once
@@ -74,30 +75,31 @@ class Region:
             self._add(condition)
 
     def _add(self, condition: Condition) -> None:
+        symbols = symbols_of(condition)
+        if len(symbols) == 1:
+            self._add_ends(condition, symbols.pop())
+            return
         match condition:
-            case AtLeast(Symbol() as symbol, bound):
-                self.least[symbol] = max(bound, self.least.get(symbol, bound))
             case AtLeast(expression, bound):
                 self._add_order(expression, bound)
-            case Divides(divisor, dividend):
-                symbols = sorted(divisor.free_symbols | dividend.free_symbols, key=str)
-                if len(symbols) == 1:
-                    self.divisions.setdefault(symbols[0], []).append(condition)
-                elif dividend.is_Symbol and divisor.is_Symbol and is_whole(dividend * divisor):
+            case Divides(Symbol() as divisor, Symbol() as dividend):
+                if is_whole(dividend * divisor):
                     self._replace(dividend, divisor * self._new(dividend, least=1))
 
+    def _add_ends(self, condition: Condition, symbol: Symbol) -> None:
+        """Add a condition on one symbol alone."""
+        low, high = ends(condition, symbol)
+        if low is not None:
+            self.least[symbol] = max(low, self.least.get(symbol, low))
+        if high is not None:
+            self.most[symbol] = min(high, self.most.get(symbol, high))
+        if isinstance(condition, Divides):
+            self.divisions.setdefault(symbol, []).append(condition)
+
     def _add_order(self, expression: Expr, bound: Rational) -> None:
-        """``a·x + b >= bound`` is a bound of x; ``x - y >= bound`` makes x of y and something."""
+        """Take ``x - y >= bound`` for what makes x of y and something."""
         constant, rest = expression.as_coeff_Add()
-        factor, symbol = rest.as_coeff_Mul()
         room = plain(constant) - bound
-        if isinstance(symbol, Symbol):
-            end = tidy(Fraction(-room) / plain(factor))
-            if factor < 0:
-                self.most[symbol] = min(end, self.most.get(symbol, end))
-            else:
-                self.least[symbol] = max(end, self.least.get(symbol, end))
-            return
         if not (is_whole(rest) and room.denominator == 1):
             return
         for term in Add.make_args(rest):
@@ -121,12 +123,8 @@ class Region:
     def reach(self, symbol: Symbol) -> Reach:
         """The values of one symbol alone."""
         first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
-        last = self.most.get(symbol)
         divisions = tuple(self.divisions.get(symbol, ()))
-        for divisor, dividend in divisions:
-            if divisor == symbol and dividend.is_Integer:
-                last = int(abs(dividend)) if last is None else min(last, int(abs(dividend)))
-        return Reach(symbol, first, last, divisions)
+        return Reach(symbol, first, self.most.get(symbol), divisions)
 
 
 class Sizes:

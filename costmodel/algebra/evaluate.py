@@ -51,17 +51,6 @@ MAX_TURNS = 100_000
 MAX_COUNT_BITS = 4_096  # more than any count has
 
 
-def bounded(value: Value) -> Value:
-    """The value, if it is no larger than any network needs.
-
-    Raises:
-        TooLargeError: it is.
-    """
-    if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
-        raise TooLargeError(f"a count of more than {MAX_COUNT_BITS:,} bits")
-    return value
-
-
 class Evaluator:
     """The values of expressions at one assignment; shared parts are evaluated once.
 
@@ -78,14 +67,18 @@ class Evaluator:
         return Evaluator({**self.values, index: turn})
 
     def __call__(self, expression: Expr) -> Value:
-        """The exact value.
+        """Return the exact value.
 
         Raises:
             KeyError: a symbol has no value.
             ExpressionError: there is no exact value (a division by zero, an irrational root).
+            TooLargeError: it is larger than any network needs.
         """
         if expression not in self.known:
-            self.known[expression] = bounded(arithmetic.tidy(self._compute(expression)))
+            value = arithmetic.tidy(self._compute(expression))
+            if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
+                raise TooLargeError(f"a count of more than {MAX_COUNT_BITS:,} bits")
+            self.known[expression] = value
         return self.known[expression]
 
     def _compute(self, expression: Expr) -> Value:

@@ -70,17 +70,12 @@ def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
     """``(p/q)' = (p'·q − p·q')/q²``: its sign where all coefficients from there on have one."""
     try:
-        numerator, denominator = (
-            Poly(part, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
-            for part in together(expression).as_numer_denom()
-        )
+        parts = together(expression).as_numer_denom()
+        numerator, denominator = (_shifted(part, symbol, least) for part in parts)
     except PolynomialError:
         return None
-    signs = {
-        c > 0
-        for c in (numerator.diff() * denominator - numerator * denominator.diff()).coeffs()
-        if c
-    }
+    slope = numerator.diff() * denominator - numerator * denominator.diff()
+    signs = {c > 0 for c in slope.coeffs() if c}
     never_zero = denominator.eval(0) != 0 and len({c > 0 for c in denominator.coeffs()}) == 1
     return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
 
@@ -105,11 +100,16 @@ def is_never_positive(
 def has_one_root(expression: Expr, symbol: Symbol, least: Rational) -> bool:
     """Return True for a polynomial with at most one root above a value, by Descartes' signs."""
     try:
-        shifted = Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
+        shifted = _shifted(expression, symbol, least)
     except PolynomialError:
         return False
     signs = [bool(c > 0) for c in shifted.all_coeffs() if c]
     return sum(a != b for a, b in pairwise(signs)) <= 1
+
+
+def _shifted(expression: Expr, symbol: Symbol, least: Rational) -> Poly:
+    """Return a polynomial in a variable that counts from the symbol's smallest value."""
+    return Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
 
 
 def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None:

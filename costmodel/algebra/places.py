@@ -159,11 +159,10 @@ def hull_of_first(one: Span, other: Span) -> Span:
     """Return what the first elements of two paths see, with the larger of their strides."""
     stride = largest([one.stride, other.stride])
     scale, over = stride.as_numer_denom()
-    end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
     begin = -largest((one.padding, other.padding))
-    routes = (_before(Step(scale, (each * over).expand(), over), ()) for each in (begin, end))
-    first, last = routes
-    return Span((first,), (last,))
+    end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
+    steps = (Step(scale, (each * over).expand(), over) for each in (begin, end))
+    return Span(*((_before(step, ()),) for step in steps))
 
 
 def rate(route: Route) -> Expr:

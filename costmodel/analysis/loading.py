@@ -17,6 +17,7 @@ from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import least_values, on_the_way, propagate
+from costmodel.rules.attention import extends
 from costmodel.scenario.conventions import Convention, find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
@@ -169,8 +170,6 @@ def last_mixed(graph: Graph) -> Tensor | None:
     Each token by itself goes through what is left of the network then, as the one of a step does.
     None where something after it takes what was made before, or where there is nothing after it.
     """
-    from costmodel.rules.attention import extends
-
     items = graph.items
     meets = [any(extends(node.layer) for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
@@ -184,11 +183,7 @@ def last_mixed(graph: Graph) -> Tensor | None:
 
 def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
     """Refuse a number of past tokens for a network in which no layer reads them."""
-    if scenario.past is None:
-        return
-    from costmodel.rules.attention import extends
-
-    if not any(extends(node.layer) for node in graph.nodes):
+    if scenario.past is not None and not any(extends(node.layer) for node in graph.nodes):
         raise no_token_before()
 
 
