@@ -30,7 +30,7 @@ from costmodel.algebra.conditions import (
     condition_text,
     whole_under,
 )
-from costmodel.algebra.dominance import Region, Sizes
+from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.functions import (
@@ -46,7 +46,6 @@ from costmodel.algebra.functions import (
     is_whole,
     separated,
 )
-from costmodel.algebra.maxima import maximum
 from costmodel.algebra.normal_form import grouped
 from costmodel.algebra.printing import Unicode, latex, text
 from costmodel.algebra.program import IntegerProgram

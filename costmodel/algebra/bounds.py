@@ -82,7 +82,7 @@ def _of_any(find: _Find, choose: Callable[..., Rational | None]) -> _Find:
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
-    """The product of the least sizes of the factors, an even number of them being negative."""
+    """Return the product of the least sizes of the factors, if an even number is negative."""
     sizes = [_size(factor, least) for factor in expression.args]
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes) or prod(sign for sign, _ in known) < 0:
@@ -91,7 +91,7 @@ def _of_product(expression: Expr, least: Least) -> Rational | None:
 
 
 def _size(factor: Expr, least: Least) -> tuple[int, Rational] | None:
-    """The sign of a factor that has one, and what its size never falls below."""
+    """Return the sign of a factor and a lower bound of its absolute value, if both are known."""
     if factor.is_Rational:
         return (-1 if factor < 0 else 1), plain(abs(factor))
     bound = lower_bound(factor, least)
@@ -125,7 +125,7 @@ def _of_ceiling(floor: Expr, least: Least) -> Rational | None:
 
 
 def _of_power(expression: Expr, least: Least) -> Rational | None:
-    """Of what is not negative to a positive power; ``1/x`` of a positive x is not negative."""
+    """Return a lower bound of a positive power; ``1/x`` of a positive x is not negative."""
     base, exponent = expression.args
     if exponent.is_negative and is_positive(base):
         return 0
@@ -184,7 +184,7 @@ def upper_bound(expression: Expr, least: Least) -> Rational | None:
 
 
 def _most_of_product(expression: Expr, least: Least) -> Rational | None:
-    """The product of what factors that are never negative do not exceed; less of a minus."""
+    """Return the product of upper bounds, for factors that are never negative."""
     number, rest = expression.as_coeff_Mul()
     if number < 0:
         bound = lower_bound(rest, least)
@@ -196,7 +196,7 @@ def _most_of_product(expression: Expr, least: Least) -> Rational | None:
 
 
 def _most_of_power(expression: Expr, least: Least) -> Rational | None:
-    """As a positive base grows a positive power does, and a negative one falls."""
+    """Return an upper bound: a positive power grows with a positive base, a negative one falls."""
     base, exponent = expression.args
     bound = lower_bound(base, least)
     if bound is None or bound < 0 or not exponent.is_Integer:
@@ -264,7 +264,7 @@ def _without_floors(term: Expr, least: Least) -> Expr | None:
 
 
 def _shifted(expression: Expr, least: Least) -> Poly | None:
-    """The polynomial in variables that count from the symbols' smallest values.
+    """Return the polynomial in variables that count from the symbols' smallest values.
 
     None where it is none, or where it may have more than `MAX_EXPANDED` terms.
     """

@@ -90,7 +90,7 @@ class Program(NamedTuple):
 
 
 def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
-    """Arguments that the language can name: an integer each, two for a real symbol.
+    """Return arguments that the language can name: an integer each, two for a real symbol.
 
     A symbol whose name is the language's own, or another argument's, gets a sign more.
     """
@@ -111,7 +111,7 @@ def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
 
 
 def _arguments_of(symbol: Symbol, language: Language, taken: set[str]) -> tuple[str, ...]:
-    """The symbol's name, or what stands for it where the language or another symbol has it."""
+    """Return the symbol's name, or another where the language or another symbol has that."""
     parts = ("",) if symbol.is_integer else ("_over", "_under")
     name, others = symbol.name, taken - {symbol.name}
     while True:
@@ -139,11 +139,11 @@ class Writer:
         }
 
     def law(self, expression: Expr) -> str:
-        """An integer law over the spec's symbols."""
+        """Return an integer law over the spec's symbols."""
         return self.show(settled(expression.xreplace(self.integers)))
 
     def show(self, expression: Expr) -> str:
-        """An integer expression over the arguments."""
+        """Return an integer expression over the arguments."""
         if expression.is_Integer:
             return self.language.number(int(expression))
         if expression.is_Symbol:
@@ -157,11 +157,11 @@ class Writer:
         return self.forms[type(expression)](expression)
 
     def binary(self, name: str, left: Expr, right: Expr) -> str:
-        """An operation of two expressions."""
+        """Return an operation of two expressions."""
         return self.language.binary[name](self.show(left), self.show(right))
 
     def folded(self, name: str, parts: Iterable[Expr]) -> str:
-        """An operation of several, from the left; a negative term is subtracted."""
+        """Return an operation of several, from the left; a negative term is subtracted."""
         ordered = sorted(parts, key=lambda p: (p.could_extract_minus_sign(), str(p)))
         first, *others = ordered
         text = self.show(first)
@@ -172,13 +172,13 @@ class Writer:
         return text
 
     def product(self, expression: Expr) -> str:
-        """Factors from the left; of a negative one its opposite from 0."""
+        """Return a product from the left; a negative one is subtracted from 0."""
         if expression.could_extract_minus_sign():
             return self.language.binary["sub"](self.language.number(0), self.show(-expression))
         return self.folded("mul", expression.args)
 
     def power(self, expression: Expr) -> str:
-        """A product of equal factors."""
+        """Return a product of equal factors."""
         base, exponent = expression.args
         if not (exponent.is_Integer and exponent > 0):
             raise SpecError(f"{expression} has no exact form in integers")
@@ -195,7 +195,7 @@ class Writer:
         return self.language.round_to(*map(self.show, (over, under, expression.args[1])))
 
     def condition(self, condition: Condition) -> str:
-        """A condition as a comparison of integers."""
+        """Return a condition as a comparison of integers."""
         (a, b), *others = (fraction(side.xreplace(self.integers)) for side in sides(condition))
         if isinstance(condition, AtLeast):
             bound = Integer(condition.bound.numerator) * b
@@ -208,7 +208,7 @@ class Writer:
 
 
 def fraction(expression: Expr) -> tuple[Expr, Expr]:
-    """Numerator and denominator over integers; what is a function of integers is one."""
+    """Return numerator and denominator, both integer expressions."""
     if expression.is_Rational:
         return Integer(expression.p), Integer(expression.q)
     if expression.is_Pow and expression.exp.is_Integer:

@@ -60,14 +60,14 @@ class Divides(NamedTuple):
         return OPERATORS["%"](evaluate(self.dividend), evaluate(self.divisor)) == 0
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
-        """True where the quotient is an integer, False where it is a fraction."""
+        """Return True where the quotient is an integer, False where it is a fraction, else None."""
         quotient = self.dividend / self.divisor
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
         return True if is_whole(quotient) else None
 
     def mapped(self, change: Change) -> "Divides":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return Divides(change(self.divisor), change(self.dividend))
 
     def shown(self, show: "PythonText") -> str:
@@ -87,7 +87,7 @@ class AtLeast(NamedTuple):
         return evaluate(self.expression) >= self.bound
 
     def decide(self, least: Least) -> bool | None:
-        """True or False where the expression is a number or its least value reaches the bound."""
+        """Return True or False where a number or a lower bound decides, else None."""
         if self.expression.is_Rational:
             return bool(self.expression >= self.bound)
         if self.bound <= 1 and is_whole(self.expression) and is_positive(self.expression):
@@ -108,7 +108,7 @@ class AtLeast(NamedTuple):
         return None
 
     def mapped(self, change: Change) -> "AtLeast":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return AtLeast(change(self.expression), self.bound)
 
     def shown(self, show: "PythonText") -> str:
@@ -134,12 +134,12 @@ class Equal(NamedTuple):
         return evaluate(self.left) == evaluate(self.right)
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of equality
-        """True where the sides are the same expression, False where they differ by a number."""
+        """Return True where the sides are equal, False where they differ by a number, else None."""
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
 
     def mapped(self, change: Change) -> "Equal":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return Equal(change(self.left), change(self.right))
 
     def shown(self, show: "PythonText") -> str:
@@ -152,7 +152,7 @@ Condition = Divides | AtLeast | Equal
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition as Python over integers; one of several alternatives as ``(a or b)``."""
+    """Return a condition as Python over integers; one of several alternatives as ``(a or b)``."""
     from costmodel.algebra.printing import PythonText
 
     parts = [part.shown(PythonText()) for part in alternatives(condition)]
@@ -160,7 +160,7 @@ def condition_text(condition: Condition) -> str:
 
 
 def alternatives(condition: Condition) -> tuple[Condition, ...]:
-    """The conditions of which one must hold: what is asked of turns, or that there is no turn.
+    """Return the conditions of which one must hold, as that there is no iteration.
 
     ``max(a, b) >= k`` is ``a >= k or b >= k``, and ``(x*min(1, r)) % m == 0`` is ``x % m == 0 or
     r <= 0``, for a number of turns r, which is never negative.
@@ -180,7 +180,7 @@ def alternatives(condition: Condition) -> tuple[Condition, ...]:
 
 
 def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
-    """A product without its factors ``min(1, r)``, and what is r in each."""
+    """Return a product without its factors ``min(1, r)``, and the r of each."""
     turns: dict[Expr, Expr] = {}
     for factor in Mul.make_args(product):
         if isinstance(factor, Minimum) and len(factor.args) == 2 and S.One in factor.args:

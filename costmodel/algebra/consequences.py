@@ -25,7 +25,7 @@ class Inequality(NamedTuple):
 
 
 def facts_of(condition: Condition, least: Least) -> Iterator[Inequality]:
-    """The inequalities that a condition states; a positive multiple of q is at least q."""
+    """Yield the inequalities that a condition states; a positive multiple of q is at least q."""
     match condition:
         case AtLeast(expression, bound):
             yield Inequality(expression - exact(bound), is_zero=False)
@@ -71,7 +71,7 @@ def is_at_least_where(
 
 
 def _below(expression: Expr, fact: Inequality) -> Iterator[Expr]:
-    """Expressions that one is at least where a fact holds, each without a term of both."""
+    """Yield lower bounds of an expression where a fact holds, each without a term of both."""
     mine, theirs = _terms(expression), _terms(fact.expression)
     for rest in mine.keys() & theirs.keys() - {S.One}:
         factor = mine[rest] / theirs[rest]
@@ -86,7 +86,7 @@ def _terms(expression: Expr) -> dict[Expr, Expr]:
 
 
 def decided_extrema(expression: Expr, least: Least, conditions: Iterable[Condition]) -> Expr:
-    """The same with every minimum and maximum without what conditions prove never to be it."""
+    """Return an expression, its extrema without the arguments that are proved never to be it."""
     known = tuple(conditions)
     found = {e: _decided(e, least, known) for e in expression.atoms(Extremum)}
     return expression.xreplace({e: kept for e, kept in found.items() if kept != e})
@@ -120,7 +120,7 @@ def _is_more_than_0(expression: Expr, least: Least, conditions: tuple[Condition,
 
 
 def with_exact_floors(condition: Condition, known: Divides) -> Condition:
-    """A condition with fewer floors, where something is known to be a multiple of something.
+    """Return a condition with fewer floors, given what divides a known dividend.
 
     Where m divides x, ``(x + r)//q`` is ``x/q + r//q`` for a q that divides m. Where m divides
     ``s + r``, s is ``m·k − r``, and k is put back as ``(s + r)/m``.
@@ -140,7 +140,7 @@ def with_exact_floors(condition: Condition, known: Divides) -> Condition:
 
 
 def _exact_floor(floor: Expr, known: Divides) -> Expr:
-    """A floor as a quotient and a floor of a number, if it is of what is known to be a multiple."""
+    """Return a floor as a quotient plus a number, if its argument is a known multiple."""
     (x, q), (multiple, dividend) = floor.args, known
     rest = x - dividend
     if not (rest.is_Integer and is_whole(multiple / q) and is_positive(q)):
@@ -149,7 +149,7 @@ def _exact_floor(floor: Expr, known: Divides) -> Expr:
 
 
 def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
-    """A symbol of the dividend, what it is, and the quotient as a symbol and as what it is."""
+    """Return a symbol of the dividend and its value, the quotient's symbol and its value."""
     if not known.divisor.is_Integer or known.dividend.has(FloorDiv):
         return None
     for factor, name in (term.as_coeff_Mul() for term in Add.make_args(known.dividend)):

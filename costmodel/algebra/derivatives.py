@@ -31,7 +31,11 @@ def obstacle(law: Expr, symbol: Symbol) -> str | None:
         for function in law.atoms(Operation)
         if not isinstance(function, Quotient) and symbol in function.free_symbols
     )
-    found = min(functions, key=_plainness, default=None)
+    found = min(  # steps before bends, short before long
+        functions,
+        key=lambda f: (isinstance(f, Extremum), f.count_ops(), f.sort_key()),
+        default=None,
+    )
     if found is None:
         return None
     shown = text(-found if found.args[0].could_extract_minus_sign() else found)
@@ -42,17 +46,12 @@ def obstacle(law: Expr, symbol: Symbol) -> str | None:
 _FAULTS: dict[type, str] = {Maximum: "bends", Minimum: "bends", Log2: "is no fraction of powers"}
 
 
-def _plainness(function: Expr) -> tuple[bool, int, object]:
-    """Steps before bends, short before long."""
-    return isinstance(function, Extremum), function.count_ops(), function.sort_key()
-
-
 MAX_SHOWN = 40
 """The longest function that a reason shows whole."""
 
 
 def derivative(law: Expr, symbol: Symbol) -> Expr:
-    """The exact derivative of a law in which nothing is an `obstacle`."""
+    """Return the exact derivative of a law in which nothing is an `obstacle`."""
     fractions = law.replace(Quotient, lambda over, under: over / under)
     return by_resolution(fractions.diff(symbol))
 
@@ -85,7 +84,7 @@ class Derivatives:
 
     @once
     def __call__(self, expression: Expr) -> Rational:
-        """The exact slope.
+        """Return the exact slope.
 
         Raises:
             ExpressionError: it is no rational number.
@@ -118,6 +117,6 @@ class Derivatives:
         return (dx * q - x * dq) / Fraction(q) ** 2
 
     def _of_equals(self, expression: Expr) -> list[Rational]:
-        """The slopes of those that are the extremum."""
+        """Return the slopes of those that are the extremum."""
         value = self.evaluate(expression)
         return [self(arg) for arg in expression.args if self.evaluate(arg) == value]

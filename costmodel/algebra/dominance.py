@@ -1,7 +1,7 @@
-"""Proofs that one count is never less than another, for all values that the symbols may have.
+"""Maxima of counts without the terms that another is proved never to be less than.
 
 A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says
-how two products of sizes compare everywhere (see `axes`). The smallest ratio of two products is at
+how two products of sizes compare everywhere (see `waves`). The smallest ratio of two products is at
 least the product of the smallest ratios along each symbol.
 ``large - small`` is never negative where every product with a minus is covered by products with a
 plus that are never less.
@@ -9,18 +9,28 @@ plus that are never less.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from operator import le
 from random import Random
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.axes import Axis, Draw, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.domains import ends, symbols_of
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Maximum,
+    Minimum,
+    Quotient,
+    in_order,
+    is_ceiling,
+    is_whole,
+    plain,
+)
 from costmodel.algebra.once import once
+from costmodel.algebra.waves import Draw, Reach, StepTable
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -109,7 +119,7 @@ class Region:
                 return
 
     def _new(self, symbol: Symbol, least: int) -> Symbol:
-        """A symbol for what is left of another."""
+        """Return a new symbol for the rest of another."""
         new = Symbol(f"_{symbol.name}", integer=True, nonnegative=True)
         self.least[new] = least
         return new
@@ -121,7 +131,7 @@ class Region:
             self.stand_in[symbol] = stands.xreplace(self.stand_in)
 
     def reach(self, symbol: Symbol) -> Reach:
-        """The values of one symbol alone."""
+        """Return the values of one symbol alone."""
         first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
         divisions = tuple(self.divisions.get(symbol, ()))
         return Reach(symbol, first, self.most.get(symbol), divisions)
@@ -145,7 +155,7 @@ class Sizes:
         """
         self.region = region
         self.sizes: list[Expr] = []
-        self.axes: dict[Symbol, Axis] = {}
+        self.axes: dict[Symbol, StepTable] = {}
         self.columns: list[list[Rational]] = []
         self._draws: dict[Symbol, list[Draw]] = {}
         self._products: dict[Factors, list[Rational]] = {}
@@ -167,7 +177,7 @@ class Sizes:
         return found
 
     def _polynomial(self, expression: Expr) -> Polynomial | None:
-        """A sum of products of sizes, or None where there are too many."""
+        """Return a sum of products of sizes, or None where there are too many."""
         if expression.is_Rational:
             return {(): plain(expression)} if expression else {}
         if expression.is_Add:
@@ -183,7 +193,7 @@ class Sizes:
         return {((self._numbered(expression), 1),): 1}
 
     def _numbered(self, expression: Expr) -> int:
-        """The number of a size."""
+        """Return the number of a size."""
         if expression not in self._number:
             self._number[expression] = len(self.sizes)
             self.sizes.append(expression)
@@ -222,7 +232,7 @@ class Sizes:
             if len(symbols) == 1 and symbols <= new and (size.is_integer or not size.is_Symbol):
                 functions[next(iter(symbols))].append(size)
         for symbol, own in functions.items():
-            self.axes[symbol] = Axis(self.region.reach(symbol), own)
+            self.axes[symbol] = StepTable(self.region.reach(symbol), own)
         self._settled = len(self.sizes)
         self._axis_of = [self._tabled(size) for size in self.sizes]
         lows = (lower_bound(size, self.region.least) for size in self.sizes)
@@ -237,12 +247,12 @@ class Sizes:
         self._products = {}
 
     def _tabled(self, size: Expr) -> Symbol | None:
-        """The symbol in whose table a size is."""
+        """Return the symbol in whose table a size is."""
         symbol = next(iter(size.free_symbols)) if len(size.free_symbols) == 1 else None
         return symbol if symbol is not None and size in self.axes[symbol].values else None
 
     def _columns(self) -> Iterator[list[Rational]]:
-        """The values of each size at all points: from its table, else worked out."""
+        """Yield the values of each size at all points: from its table, else worked out."""
         points = [
             Evaluator({symbol: draws[number].value for symbol, draws in self._draws.items()})
             for number in range(SAMPLES)
@@ -266,7 +276,7 @@ class Sizes:
         return tuple(total)
 
     def _product_column(self, factors: Factors) -> list[Rational]:
-        """The values of a product of sizes at all points."""
+        """Return the values of a product of sizes at all points."""
         if factors not in self._products:
             found: list[Rational] = [1] * SAMPLES
             for number, exponent in factors:
@@ -414,7 +424,7 @@ class Counts:
 
 
 def _times(one: Factors, other: Factors) -> Factors:
-    """The product of two products."""
+    """Return the product of two products."""
     if not one or not other:
         return one or other
     exponents = dict(one)
@@ -429,3 +439,64 @@ def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
     for factors, coefficient in under.items():
         difference[factors] = difference.get(factors, 0) - coefficient
     return difference
+
+
+def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
+    """Return the maximum of some terms without those that can never be it.
+
+    What is the largest somewhere stays; of the others only a proof drops a term.
+
+    Args:
+        terms: expressions that are not negative.
+        sizes: what is known of the sizes in them, where the symbols are what they may be.
+        usual: gives the usual values.
+    """
+    ordered = in_order(Maximum.undecided(terms), lambda term: _rank(term, usual))
+    if len(ordered) == 1:
+        return ordered[0]
+    counts = Counts(ordered, sizes)
+    return Maximum(*(ordered[number] for number in _undominated(counts)))
+
+
+def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool]:
+    """Order the largest first; of equals x before ``min(1, L)·x``, which is never more."""
+    return -usual(term), term.has(Minimum)
+
+
+def _undominated(counts: Counts) -> list[int]:
+    """Return the numbers of the counts that no other one is proved to dominate."""
+    leaders = list(_leaders(counts))
+    kept = list(leaders)
+    for number in range(len(counts.values)):
+        if number not in leaders and not _is_dominated(counts, number, kept):
+            kept.append(number)
+    for number in kept[len(leaders) :]:
+        others = [other for other in kept if other != number]
+        if _is_dominated(counts, number, others):
+            kept = others
+    return kept
+
+
+def _leaders(counts: Counts) -> Iterator[int]:
+    """Return the counts that alone are the largest at some point, the most frequent first."""
+    wins: dict[int, int] = {}
+    known = [number for number, values in enumerate(counts.values) if values]
+    for column in zip(*(counts.values[number] for number in known), strict=True):
+        most = max(column)
+        if column.count(most) == 1:
+            winner = known[column.index(most)]
+            wins[winner] = wins.get(winner, 0) + 1
+    return iter(sorted(wins, key=lambda number: (-wins[number], number)))
+
+
+def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
+    """Return whether a count is proved never to be more than one of its rivals.
+
+    One that is less at a point that was looked at is not tried.
+    """
+    values = counts.values[number]
+    return bool(values) and any(
+        all(map(le, values, counts.values[rival])) and counts.exceeds(rival, number)
+        for rival in rivals
+        if counts.values[rival] and counts.left > 0
+    )

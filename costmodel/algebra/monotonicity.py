@@ -52,7 +52,7 @@ def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _common(trends: Iterable[int | None]) -> int | None:
-    """The trend of what rises with all of its parts."""
+    """Return the trend of a function that rises with all of its parts."""
     found = set(trends) - {0}
     return found.pop() if len(found) == 1 else None
 
@@ -62,7 +62,7 @@ def _of_parts(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """All terms alike, or a quotient of polynomials whose derivative has one sign."""
+    """Return the trend that all terms share, or that of a quotient of polynomials."""
     found = _of_parts(expression, symbol, least)
     return _of_polynomials(expression, symbol, least) if found is None else found
 
@@ -113,7 +113,7 @@ def _shifted(expression: Expr, symbol: Symbol, least: Rational) -> Poly:
 
 
 def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """Factors of one sign each that all grow alike in size; each minus turns it round."""
+    """Return the trend of factors of one sign each that all grow alike in size."""
     number, rest = expression.as_coeff_Mul()
     factors = Mul.make_args(rest)
     signs = [1] if len(factors) == 1 else [_sign(f, symbol, least) for f in factors]
@@ -131,7 +131,7 @@ def _turned(found: int | None, sign: int) -> int | None:
 
 
 def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """1 of what is never negative, −1 of what is never positive."""
+    """Return 1 for a factor that is never negative, −1 for one that is never positive."""
     for sign in (1, -1):
         bound = lower_bound(sign * factor, {symbol: least})
         if bound is not None and bound >= 0:
@@ -140,7 +140,7 @@ def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """As a base of one sign grows in size; ``(−x)**2 = x**2``, ``(−x)**3 = −x**3``.
+    """Return the trend by that of the base's size; ``(−x)**2 = x**2``, ``(−x)**3 = −x**3``.
 
     An odd positive power rises with its base whatever the sign.
     """
@@ -215,7 +215,7 @@ class Steps:
         return known and all(linear(e, self.symbol) for e in self.others)
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
-        """The places where a step may be, ``low < place <= high``, unordered."""
+        """Yield the places where a step may be, ``low < place <= high``, unordered."""
         for places in self._places:
             yield from places.within(low, high)
 
@@ -224,16 +224,16 @@ class Steps:
         return sum(places.between(low, high) for places in self._places)
 
     def after(self, value: Rational) -> Fraction | None:
-        """The first place beyond a value; None where nothing steps."""
+        """Return the first place beyond a value; None where nothing steps."""
         return min((places.after(value) for places in self._places), default=None)
 
     def before(self, value: Rational) -> Fraction | None:
-        """The last place below a value; None where nothing steps."""
+        """Return the last place below a value; None where nothing steps."""
         return max((places.before(value) for places in self._places), default=None)
 
     @cached_property
     def _places(self) -> frozenset["Places"]:
-        """For every step where its argument ``slope·x + start`` is a multiple of what it is of."""
+        """Return, for every step, the places where its argument reaches a level."""
         return frozenset(
             Places(unit / abs(line.slope), (offset - line.start) / line.slope)
             for step, lines in self.lines.items()
@@ -261,11 +261,11 @@ class Places(NamedTuple):
         return self.start + number * self.distance
 
     def after(self, value: Rational) -> Fraction:
-        """The first place beyond a value."""
+        """Return the first place beyond a value."""
         return self._at(floor(self._number(value)) + 1)
 
     def before(self, value: Rational) -> Fraction:
-        """The last place below a value."""
+        """Return the last place below a value."""
         return self._at(ceil(self._number(value)) - 1)
 
     def between(self, low: Rational, high: Rational) -> int:
@@ -273,7 +273,7 @@ class Places(NamedTuple):
         return floor(self._number(high)) - floor(self._number(low))
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
-        """The places themselves."""
+        """Return the places themselves."""
         first, last = floor(self._number(low)) + 1, floor(self._number(high))
         return map(self._at, range(first, last + 1))
 
@@ -287,13 +287,13 @@ class _Line(NamedTuple):
 
 
 def _without_steps(x: Expr, symbol: Symbol) -> Expr:
-    """An expression with an integer for every floor and rounding of the symbol in it."""
+    """Return an expression with an integer for every floor and rounding of the symbol in it."""
     steps = (step for step in x.atoms(FloorDiv, RoundTo) if step.has(symbol))
     return x.xreplace({step: Dummy(integer=True) for step in steps})
 
 
 def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
-    """The lines that what is floored or rounded is made of; None of what steps in no such way."""
+    """Yield the lines that the argument of a step consists of; None for one that is no line."""
     x, divisor = (_without_steps(arg, symbol) for arg in step.args)
     if not (x.has(symbol) or divisor.has(symbol)):
         return
@@ -304,7 +304,7 @@ def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
 
 
 def _branches(x: Expr) -> Iterator[Expr]:
-    """An expression with each of the terms that may be the largest or smallest of several."""
+    """Yield an expression once for each choice of arguments for its extrema."""
     extremum = next(iter(x.atoms(Extremum)), None)
     if extremum is None:
         yield x.expand()
@@ -314,7 +314,7 @@ def _branches(x: Expr) -> Iterator[Expr]:
 
 
 def _line(x: Expr, symbol: Symbol) -> _Line | None:
-    """The line that an expression is, integers beside it; None where it is none."""
+    """Return the line that an expression is but for integers, or None."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(x)]
     steps = [(factor, rest) for factor, rest in terms if rest.has(Dummy)]
     line = linear(Add(*(factor * rest for factor, rest in terms if not rest.has(Dummy))), symbol)
@@ -324,7 +324,7 @@ def _line(x: Expr, symbol: Symbol) -> _Line | None:
 
 
 def _common_measure(numbers: Iterable[Fraction]) -> Fraction:
-    """The largest number of which all are integer multiples; 0 of none."""
+    """Return the largest number of which all are integer multiples; 0 of none."""
     several = tuple(numbers)
     denominator = lcm(*(number.denominator for number in several))
     whole = (int(number * denominator) for number in several)

@@ -55,7 +55,7 @@ def _sum(piece: Piece, index: Symbol) -> Rational:
 
 
 def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[Piece]:
-    """The expression from a value of the index to another, without minima and maxima.
+    """Yield the pieces of an expression between two values of the index.
 
     Raises:
         OpenFormError: the terms of one are not linear in the index.
@@ -74,7 +74,7 @@ def _is_innermost(bend: Expr) -> bool:
 
 
 def _crossings(bend: Expr, index: Symbol) -> set[int]:
-    """The last whole values of the index up to where two of the terms are equal."""
+    """Return the last whole values of the index up to where two of the terms are equal."""
     found = set()
     for i, left in enumerate(bend.args):
         for right in bend.args[i + 1 :]:
@@ -87,7 +87,7 @@ def _crossings(bend: Expr, index: Symbol) -> set[int]:
 
 
 def _between(cuts: set[int], first: int, last: int) -> Iterator[tuple[int, int]]:
-    """The stretches from ``first`` to ``last`` that end at the cuts."""
+    """Yield the stretches from ``first`` to ``last`` that end at the cuts."""
     start = first
     for end in sorted(cut for cut in cuts if first <= cut < last):
         yield start, end
@@ -96,7 +96,7 @@ def _between(cuts: set[int], first: int, last: int) -> Iterator[tuple[int, int]]
 
 
 def _winner(bend: Expr, index: Symbol, start: int, end: int) -> Expr:
-    """The term that is the extremum from ``start`` to ``end``, where none overtakes another."""
+    """Return the term that is the extremum from ``start`` to ``end``, where no two cross."""
 
     def lead(term: Expr) -> tuple[Rational, Rational]:
         at = (Evaluator({index: value})(term) for value in (start, end))

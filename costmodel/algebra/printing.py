@@ -43,7 +43,7 @@ class Ceiling(Operation):
 
 @lru_cache(maxsize=10_000)
 def _with_ceilings(expression: Expr) -> Expr:
-    """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
+    """Return an expression with ``−floor(−x)`` of a real x as a ceiling."""
     if not any(map(_is_real_ceiling, floors_in(expression))):
         return expression
     if _is_real_ceiling(expression):
@@ -96,7 +96,7 @@ class PythonText:
         self.shown: dict[tuple[Expr, bool], Shown] = {}
 
     def __call__(self, expression: Expr) -> str:
-        """The text of an expression, an integer unless it is within a real one."""
+        """Return the text of an expression, an integer unless it is within a real one."""
         expression = settled(expression) if self.whole else expression
         return self.show(_with_ceilings(expression))[0]
 
@@ -108,7 +108,7 @@ class PythonText:
         return self.shown[key]
 
     def _shown(self, expression: Expr) -> Shown:
-        """The text of a name, a number or an operation."""
+        """Return the text of a name, a number or an operation."""
         if expression in self.named:
             return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
@@ -116,31 +116,31 @@ class PythonText:
         return _FORMS[type(expression)](self, expression)
 
     def factor(self, expression: Expr) -> str:
-        """The text as it stands beside another operator."""
+        """Return the text as it stands beside another operator."""
         return self.within(expression, POWER)
 
     def within(self, expression: Expr, level: int) -> str:
-        """The text, in parentheses where it holds together less tightly than ``level``."""
+        """Return the text, in parentheses where it holds together less tightly than ``level``."""
         shown, own = self.show(expression)
         return shown if own >= level else self.parenthesized(shown)
 
     def real(self, expression: Expr, level: int = SUM) -> str:
-        """The text where quotients are true divisions."""
+        """Return the text where quotients are true divisions."""
         before, self.whole = self.whole, False
         shown = self.within(expression, level)
         self.whole = before
         return shown
 
     def parenthesized(self, shown: str) -> str:
-        """A text that holds together."""
+        """Return a text in parentheses."""
         return f"({shown})"
 
     def symbol(self, name: str) -> str:
-        """A symbol."""
+        """Return the text of a symbol."""
         return name
 
     def number(self, value: Rational) -> Shown:
-        """An exact number; a fraction that stands by itself is a true division: ``1//2`` is 0."""
+        """Return the text of a number; a fraction is a true division, as ``1//2`` is 0."""
         shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
             return shown, ATOM if value.p >= 0 else SUM
@@ -155,7 +155,7 @@ class PythonText:
         return " ".join([first, *others]), SUM
 
     def terms(self, expression: Expr) -> list[str]:
-        """The terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
+        """Return the terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
 
         Of a long sum those without a resolution are one, in parentheses.
         """
@@ -188,7 +188,7 @@ class PythonText:
         return (f"{self.minus}{text}", SUM) if negative else (text, PRODUCT)
 
     def factors(self, expression: Expr) -> str:
-        """The factors of a product, numbers and names before sums.
+        """Return the factors of a product, numbers and names before sums.
 
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
@@ -209,7 +209,7 @@ class PythonText:
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, a maximum or a product with one: what is before its terms, they, what is after."""
+        """Return the text before the terms of a sum or a maximum, the terms, and the text after."""
         expression = _with_ceilings(expression)
         largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
         if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
@@ -224,13 +224,8 @@ class PythonText:
         return f"{before}{self.times}(", self.terms(sums[0]), ")"
 
     def quotient(self, over: str, under: str) -> str:
-        """A division: exact where integers are meant, true within a real expression."""
+        """Return the text of a division: exact where integers are meant, else true."""
         return f"{over}{'//' if self.whole else '/'}{under}"
-
-    def exact_quotient(self, expression: Quotient) -> Shown:
-        """``(a + b)//q``, where it is known to be exact."""
-        over, under = expression.args
-        return self.quotient(self.numerator(over), self.denominator(under)), PRODUCT
 
     def power(self, expression: Pow) -> Shown:
         """``a**b``; a negative exponent is a quotient."""
@@ -287,7 +282,10 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
     Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),
-    Quotient: lambda printer, x: printer.exact_quotient(x),
+    Quotient: lambda printer, x: (
+        printer.quotient(printer.numerator(x.args[0]), printer.denominator(x.args[1])),
+        PRODUCT,
+    ),
     LargestTurn: lambda printer, x: printer.largest_turn(x),
     Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
     **dict.fromkeys(PythonText.names, lambda printer, x: printer.call(x)),
@@ -345,7 +343,7 @@ class Latex(PythonText):
     space = " "
 
     def symbol(self, name: str) -> str:
-        """A single letter as it is, a word upright, a trailing number as an index."""
+        """Return a single letter as it is, a word upright, a trailing number as an index."""
         head = name.rstrip("0123456789").rstrip("_")
         index = name[len(head) :].lstrip("_")
         head = head if len(head) == 1 else rf"\mathrm{{{head}}}".replace("_", r"\_")
@@ -360,7 +358,7 @@ class Latex(PythonText):
         return self(expression)
 
     def denominator(self, expression: Expr) -> str:
-        """Nor below it."""
+        """A fraction bar needs no parentheses."""
         return self(expression)
 
     def quotient(self, over: str, under: str) -> str:
@@ -445,7 +443,7 @@ def term_order(term: Expr) -> tuple[bool, int, int]:
 
 @lru_cache(maxsize=10_000)
 def text(expression: Expr) -> str:
-    """The reference form: Python over integers."""
+    """Return the reference form: Python over integers."""
     return PythonText()(expression)
 
 

@@ -31,18 +31,14 @@ MAX_SHIFT = 64
 
 
 def simplified(condition: Condition) -> tuple[Condition, ...]:
-    """Equivalent conditions on what stands under the floors."""
+    """Return equivalent conditions with fewer floors and without common factors."""
     if isinstance(condition, AtLeast):
         return _bounded(condition)
-    if isinstance(condition, Equal):
-        found = _equal(condition)
-        return tuple(_divisible(c) if isinstance(c, Divides) else c for c in found)
-    return (_divisible(condition),)
-
-
-def _divisible(condition: Divides) -> Divides:
-    """``q | a·q + b/c`` as ``c·q | b`` (see `_over_one_divisor`), without common factors."""
-    return _without_factor(_over_one_divisor(condition))
+    found = _equal(condition) if isinstance(condition, Equal) else (condition,)
+    return tuple(
+        _without_factor(_over_one_divisor(each)) if isinstance(each, Divides) else each
+        for each in found
+    )
 
 
 def _over_one_divisor(condition: Divides) -> Divides:
@@ -77,13 +73,13 @@ def _remainders(dividend: Expr, divisor: int) -> Expr:
 
 
 def _nearest(factor: int, divisor: int) -> int:
-    """The remainder that is nearest to 0; half of an even divisor is positive."""
+    """Return the remainder that is nearest to 0; half of an even divisor is positive."""
     remainder = factor % divisor
     return remainder - divisor if 2 * remainder > divisor else remainder
 
 
 def _equal(condition: Equal) -> tuple[Condition, ...]:
-    """An equality without common factors, or what it says of divisors."""
+    """Return an equality without common factors, or equivalent divisibilities."""
     difference = separated((condition.left - condition.right).expand()).expand()
     difference = (difference / _common_factor(difference)).expand()
     found = _exact_floors(difference)
@@ -99,7 +95,7 @@ def _equal(condition: Equal) -> tuple[Condition, ...]:
 
 
 def _common_factor(difference: Expr) -> Expr:
-    """The number and the positive factors that all terms share."""
+    """Return the number and the positive factors that all terms share."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(difference)]
     powers = [_positive_powers(rest) for _, rest in terms]
     shared = set[Expr].intersection(*map(set, powers))
@@ -109,7 +105,7 @@ def _common_factor(difference: Expr) -> Expr:
 
 
 def _positive_powers(product: Expr) -> dict[Expr, int]:
-    """The positive factors of a product with their exponents."""
+    """Return the positive factors of a product with their exponents."""
     factors = (factor.as_base_exp() for factor in Mul.make_args(product))
     return {base: int(e) for base, e in factors if e.is_Integer and e > 0 and is_positive(base)}
 
@@ -147,12 +143,12 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
 
 
 def _side_order(term: Expr) -> tuple[bool, str]:
-    """Numbers last, else by the text without its sign."""
+    """Return a sort key: numbers last, else the text without its sign."""
     return bool(term.is_Rational), str(-term if term.could_extract_minus_sign() else term)
 
 
 def _ordered(difference: Expr) -> Equal:
-    """The equality with its terms on the side where they have no minus, the first on the left."""
+    """Return an equality whose terms have no minus, the first on the left."""
     terms = sorted(Add.make_args(difference), key=_side_order)
     sign = -1 if terms and terms[0].could_extract_minus_sign() else 1
     left = Add(*(sign * t for t in terms if not (sign * t).could_extract_minus_sign()))
@@ -160,7 +156,7 @@ def _ordered(difference: Expr) -> Equal:
 
 
 def _bounded(condition: AtLeast) -> tuple[AtLeast, ...]:
-    """A bound in its final form: numbers on the right, no floor or denominator that can go."""
+    """Return a bound in its final form: numbers on the right, few floors and denominators."""
     constant, rest = condition.expression.as_coeff_Add()
     condition = AtLeast(rest, condition.bound - plain(constant))
     for term in Add.make_args(rest):
@@ -260,7 +256,7 @@ MAX_ROUNDS = 4
 def reduced(
     conditions: Iterable[Condition], least: Least, given: Iterable[Condition] = ()
 ) -> tuple[Condition, ...]:
-    """The shortest equivalent set: what always holds is dropped, what implies another replaces it.
+    """Return the shortest equivalent set of conditions, none of which follows from the others.
 
     ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of
     two lower bounds the larger stays.
@@ -290,13 +286,13 @@ def reduced(
 
 
 def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:
-    """The conditions in their final forms, each once, without those that always hold."""
+    """Return the conditions in their final forms, each once, without those that always hold."""
     forms = (form for condition in conditions for form in simplified(condition))
     return [form for form in dict.fromkeys(forms) if not form.decide(least)]
 
 
 def _among_others(condition: Condition, found: list[Condition], least: Least) -> Condition:
-    """A condition rewritten where the others hold: extrema decided, floors that are exact gone."""
+    """Return a condition with extrema decided and floors made exact by the others."""
     others = [other for other in found if other != condition]
     least = raised(least, others)
     condition = condition.mapped(lambda side: decided_extrema(side, least, others))
@@ -310,7 +306,7 @@ def _among_others(condition: Condition, found: list[Condition], least: Least) ->
 
 
 def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -> list[Condition]:
-    """The conditions about one quantity each said as shortly as can be."""
+    """Return the conditions on each quantity in their shortest form."""
     rest: list[Condition] = []
     groups: dict[Expr, list[Condition]] = {}
     for condition in asked:
@@ -334,7 +330,7 @@ def _standing(condition: Condition, quantity: Expr) -> Condition:
 
 
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
-    """The smallest values of the symbols where the conditions hold."""
+    """Return the smallest values of the symbols where the conditions hold."""
     higher = dict(least)
     for condition in conditions:
         match condition:
@@ -403,7 +399,7 @@ def _merged(conditions: Iterable[Condition]) -> list[Condition]:
 
 
 def _subject(condition: Condition) -> tuple[str, Expr]:
-    """Two conditions with the same subject can be said as one."""
+    """Return the subject of a condition; two with the same subject can be merged."""
     match condition:
         case Divides(divisor, dividend) if dividend.is_Integer:
             return "divisor", divisor

@@ -96,7 +96,7 @@ class _QuantityReader:
         return content * self._standing(primitive) + constant
 
     def _term(self, term: Expr) -> Expr:
-        """A multiple of a floor, a rounding or an extremum, of what is about the quantity."""
+        """Return a multiple of a floor, a rounding or an extremum of the quantity, over `U`."""
         factor, operation = term.as_coeff_Mul()
         if not isinstance(operation, FloorDiv | RoundTo | Extremum):
             raise _SeveralError
@@ -135,7 +135,7 @@ def growth(expression: Expr, u: Symbol) -> Growth | None:
 
 
 def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
-    """A value from which on a growing expression is at least a bound."""
+    """Return a value from which on a growing expression is at least a bound."""
     found = growth(expression, u)
     if found is None or found.step <= 0:
         return None
@@ -195,7 +195,7 @@ def _window_of_sign(expression: Expr, u: Symbol) -> Repetition | None:
 
 
 def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition | None:
-    """After so many periods that the divisor divides the step; a polynomial after the divisor."""
+    """Return the window of a remainder; of a polynomial it is as long as the divisor."""
     found = growth(dividend, u)
     if found is not None:
         periods = (Fraction(found.step) / divisor).denominator
@@ -212,7 +212,7 @@ def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition 
 def shortest(
     conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
 ) -> tuple[Condition, ...]:
-    """The shortest conditions on u that say the same of all values from ``first`` on.
+    """Return the shortest conditions on u that are equivalent for all values from ``first`` on.
 
     Conditions that no value keeps, and those of which no window is known, stay as they are.
 
@@ -242,8 +242,14 @@ def _is_plain(condition: Condition) -> bool:
 def _shortest(
     conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
 ) -> tuple[Condition, ...]:
-    table = _Table.of(conditions, given, first, u)
-    if table is None:
+    asked, whole = _common_window(conditions, u), _common_window((*conditions, *given), u)
+    if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
+        return conditions
+    try:
+        table = _Table(whole, asked, first, u, conditions, given)
+    except ExpressionError:
+        return conditions
+    if not any(table.wanted):
         return conditions
     own = table.without_implied(conditions)
     forms = [own] if all(map(_is_plain, own)) else [own, *table.forms()]
@@ -251,7 +257,7 @@ def _shortest(
 
 
 def _common_window(conditions: Iterable[Condition], u: Symbol) -> Repetition:
-    """From where on and after how many values it repeats which of the conditions hold."""
+    """Return the start and the period from which on the truths of all conditions repeat."""
     windows = [found for c in conditions if (found := window(c, u)) is not None]
     return Repetition(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
@@ -269,35 +275,22 @@ class _Table:
         wanted: whether everything holds.
     """
 
-    def __init__(self, window: Repetition, asked: Repetition, first: int, u: Symbol) -> None:
+    def __init__(
+        self,
+        window: Repetition,
+        asked: Repetition,
+        first: int,
+        u: Symbol,
+        conditions: tuple[Condition, ...],
+        given: tuple[Condition, ...],
+    ) -> None:
         self.u = u
         self.window = window
         self.asked = asked
         self.values = range(first, max(window.start, first) + window.period)
         self.known: dict[Condition, list[bool]] = {}
-        self.allowed = [True] * len(self.values)
-        self.wanted = self.allowed
-
-    @classmethod
-    def of(
-        cls,
-        conditions: tuple[Condition, ...],
-        given: tuple[Condition, ...],
-        first: int,
-        u: Symbol,
-    ) -> "_Table | None":
-        """The table of some conditions; None where it is too long, or no value keeps them."""
-        asked = _common_window(conditions, u)
-        whole = _common_window((*conditions, *given), u)
-        if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
-            return None
-        table = cls(whole, asked, first, u)
-        try:
-            table.allowed = table.all_hold(given)
-            table.wanted = table.all_hold((*given, *conditions))
-        except ExpressionError:
-            return None
-        return table if any(table.wanted) else None
+        self.allowed = self.all_hold(given)
+        self.wanted = self.all_hold((*given, *conditions))
 
     def holds(self, condition: Condition) -> list[bool]:
         """Return whether a condition holds, value by value."""
@@ -329,7 +322,7 @@ class _Table:
         return all(f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a)
 
     def without_implied(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-        """The conditions without those that the others imply, the longest left out first."""
+        """Return the conditions without those that the others imply, the longest left out first."""
         left = list(conditions)
         for condition in sorted(conditions, key=lambda c: -len(condition_text(c))):
             others = [c for c in left if c is not condition]
@@ -338,7 +331,7 @@ class _Table:
         return tuple(left)
 
     def forms(self) -> Iterator[tuple[Condition, ...]]:
-        """Short sets of conditions that say the same."""
+        """Yield short sets of equivalent conditions."""
         kept = [v for v, wanted in zip(self.values, self.wanted, strict=True) if wanted]
         yield from self._checked([self._between(kept[0], kept[-1])])
         yield from self._checked(
@@ -368,7 +361,7 @@ class _Table:
         return (*above, AtLeast(-self.u, -high))
 
     def _bound(self, form: tuple[Condition, ...], low: int) -> int:
-        """The smallest bound that leaves out what a form holds of by mistake: as near as can be."""
+        """Return a stated bound above all smaller values for which a form holds by mistake."""
         stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == self.u]
         wrong = [
             v
@@ -379,7 +372,7 @@ class _Table:
         return max(usable, default=low)
 
     def _repeated(self) -> Iterator[tuple[Condition, ...]]:
-        """Forms of the values that repeat: none, or ``((u + c)//length) % k == 0``."""
+        """Yield forms for the values that repeat: none, or ``((u + c)//length) % k == 0``."""
         start = max(self.asked.start - self.values[0], 0)
         places = [i for i in range(start, len(self.values)) if self.allowed[i]]
         for period in _divisors(self.asked.period):
@@ -398,7 +391,7 @@ def _divisors(number: int) -> Iterator[int]:
 
 
 def _intervals(kept: list[int], left: set[int], period: int, u: Symbol) -> Iterator[Condition]:
-    """Conditions that u is, modulo a period, in an interval with the kept and none of the left.
+    """Yield conditions that u is, modulo a period, in an interval with none of the left.
 
     The interval's length divides the period; it begins at 0 or 1 where it may, as in ``u//length``
     and ``ceil(u/length)``, else as early or as late as it may.

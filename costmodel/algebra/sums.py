@@ -60,7 +60,7 @@ class Turns(NamedTuple):
 
 
 def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
-    """The coefficients of a polynomial in the index, that of ``index**0`` first.
+    """Return the coefficients of a polynomial in the index, that of ``index**0`` first.
 
     Raises:
         OpenFormError: it is no polynomial in the index.
@@ -83,7 +83,7 @@ def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
 
 @cache
 def power_sum(power: int) -> tuple[Rational, ...]:
-    """The coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
+    """Return the coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
 
     ``1/(p + 1)·Σ_j C(p + 1, j)·B_j·n**(p + 1 − j)`` with ``B_1 = −1/2``. Source: Faulhaber, 1631;
     Graham, Knuth and Patashnik, Concrete Mathematics, 6.5.
@@ -128,7 +128,7 @@ def sum_of_steps(expression: Expr, turns: Turns) -> Expr:
 
 
 def _first_reached(step: Expr, index: Symbol) -> Expr:
-    """The first turn in which ``min(1, (a·index + b)//q)`` is 1: ``max(0, ceil((q − b)/a))``."""
+    """Return the first iteration with ``min(1, (a·index + b)//q) == 1``."""
     floor = next((arg for arg in step.args if arg != 1), step)
     if not (isinstance(floor, FloorDiv) and len(step.args) == 2 and S.One in step.args):
         raise OpenFormError(f"{step} is no step")
@@ -140,7 +140,7 @@ def _first_reached(step: Expr, index: Symbol) -> Expr:
 
 
 def largest_turn(expression: Expr, turns: Turns) -> Expr:
-    """The largest value over all turns, of which there is at least one.
+    """Return the largest value over all iterations, of which there is at least one.
 
     It is at one of the ends where the growth shows it, else it is left to be looked for.
     """
@@ -171,7 +171,7 @@ def each_by_each(often: Expr, count: Expr) -> Expr:
 
 
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:
-    """The largest of some turns; of turns that may be none, nothing is in memory."""
+    """Return the largest value over iterations, or 0 where there is none."""
     happens = _at_least_once(runs)
     if happens is S.One:
         return largest
@@ -233,7 +233,7 @@ def condition_has(condition: Condition, index: Symbol) -> bool:
 
 
 def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
-    """The expression at a turn, its floors rewritten."""
+    """Return the expression in one iteration, its floors rewritten."""
     return expression.subs(index, value).expand()
 
 
@@ -250,7 +250,7 @@ def _require_ends(expression: Expr, index: Symbol) -> None:
 
 
 def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]:
-    """The differences of a polynomial at turn 0, those of turns that are none being 0.
+    """Yield the differences of a polynomial at iteration 0, 0 for iterations that do not exist.
 
     ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
     """
@@ -261,14 +261,14 @@ def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]
 
 
 def _is_reached(j: int, turns: Turns, least: Least) -> Expr:
-    """1 where there is a turn j, else 0."""
+    """Return 1 where there is an iteration j, else 0."""
     more = turns.count - j
     return Minimum(S.One, more if is_at_least(more, 0, least) else Maximum(S.Zero, more))
 
 
 @cache
 def _stirling(n: int, k: int) -> int:
-    """The ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
+    """Return the number of ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
     if n == k:
         return 1
     return k * _stirling(n - 1, k) + _stirling(n - 1, k - 1) if 0 < k < n else 0

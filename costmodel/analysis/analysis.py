@@ -17,11 +17,10 @@ from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
-from costmodel.algebra.dominance import Region, Sizes
+from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
-from costmodel.algebra.maxima import maximum
 from costmodel.algebra.normal_form import Whole, by_resolution, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
@@ -96,7 +95,7 @@ class Analysis:
 
     @cached_property
     def basis(self) -> Basis:
-        """Everything its metrics need besides a layer."""
+        """All that metrics need besides a layer."""
         said = (self.scenario.precision, self.graph.precision)
         return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
 
@@ -140,7 +139,7 @@ class Analysis:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Gives every expression its number at the symbols' values."""
+        """The evaluator at the symbols' values."""
         return self.laws_at({})
 
     def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
@@ -185,7 +184,7 @@ class Analysis:
 
     @cached_property
     def region(self) -> Region:
-        """The values that the symbols may have together, where all that must hold does."""
+        """The values that the symbols may have together, where all conditions hold."""
         declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
         most = {free: largest for free, largest in declared if largest is not None}
         stand_in = self.assumed.stand_in
@@ -207,7 +206,7 @@ class Analysis:
                 yield Divides(Integer(multiple), free)
 
     def checked(self) -> "Analysis":
-        """This analysis, if the symbols' values make a valid network (see `check`)."""
+        """Return this analysis, if the symbols' values make a valid network (see `check`)."""
         self.check(self.evaluator)
         return self
 
@@ -274,7 +273,7 @@ class Analysis:
 
     @property
     def step(self) -> "TrainingStep":
-        """A step of training; an error where nothing is said of how the network is trained."""
+        """A step of training; an error where the scenario names no training."""
         from costmodel.metrics.step import TrainingStep
 
         return self.basis.derived(TrainingStep)
@@ -342,7 +341,7 @@ class Analysis:
 
     @cached_property
     def given_names(self) -> dict[str, Expr]:
-        """The spec's own ``let`` values by name, of lists by name and number, if they are open."""
+        """The spec's open ``let`` values by name, those of lists by name and number."""
 
         def own_symbol(leaf: Name | Measure) -> Expr:
             assert isinstance(leaf, Name)  # structure depends on no sizes of tensors

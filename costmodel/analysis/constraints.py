@@ -80,7 +80,7 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
 
 
 def _parts(text: str) -> list[str]:
-    """The texts between ``and``, where each is whole by itself."""
+    """Return the texts between ``and``, if each is an expression by itself."""
     parts = [part.strip() for part in text.split(" and ")]
     try:
         return [each for part in parts for each in _chained(part)]
@@ -105,7 +105,7 @@ def _chained(text: str) -> list[str]:
 
 
 def _scope(analysis: Analysis) -> Scope:
-    """Metrics stand for themselves, as do free symbols; those that are set are numbers."""
+    """Return the scope of a constraint: metrics, free symbols, and the numbers of fixed ones."""
     values: dict[str, Value] = {name: Name(name) for name in METRICS}
     for name, value in analysis.graph.values.items():
         values[name] = Name(name) if name in analysis.symbols else Number(value)
@@ -130,7 +130,7 @@ def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint
 
 
 def _quantity(tree: Tree, analysis: Analysis) -> Expr:
-    """An expression of metrics, as a law."""
+    """Return an expression of metrics in closed form."""
     laws = {symbol(name): name for name in METRICS if name in free_names(tree)}
 
     def lookup(leaf: Name | Measure) -> Expr:

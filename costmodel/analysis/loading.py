@@ -86,7 +86,7 @@ def _with_conditions(
     scenario: Scenario,
     fixed: Mapping[str, Rational],
 ) -> SpecError:
-    """The same error with the conditions under which the network is valid, where they are known."""
+    """Return an error with the conditions under which the network is valid, if they are known."""
     if error.origin is None:  # it is not about the network, but about what is set
         return error
     try:
@@ -196,7 +196,7 @@ def no_token_before() -> SpecError:
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
-    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    """Return the spec with the defaults nearest to its own that keep conditions on one symbol."""
     symbols, asked = dict(architecture.header.symbols), tuple(conditions)
     if not asked:
         return architecture

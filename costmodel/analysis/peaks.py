@@ -48,7 +48,7 @@ class Lead(NamedTuple):
 
 
 class Race(NamedTuple):
-    """The largest of some terms, from the symbol's first value on.
+    """The largest of some terms wherever the symbol's values are valid.
 
     Attributes:
         leads: where each term is the largest; of equals it is the one that was it before.

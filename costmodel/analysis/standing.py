@@ -27,7 +27,7 @@ def in_order(
     scenario: Iterable[Note],
     convention: Convention,
 ) -> Iterator[Note]:
-    """Values, assumptions, conditions, types, device, training, convention: so in every report."""
+    """Yield the notes in the order of every report: values, assumptions, conditions, scenario."""
     yield from _under("at", at)
     yield from _under("assuming", " and ".join(assumed))
     yield from _under("valid when", conditions)
@@ -42,7 +42,7 @@ def _under(label: str, said: Said) -> Iterable[Note]:
 
 
 def scenario_notes(analysis: Analysis) -> Iterator[Note]:
-    """The types that numbers have; the device and what is reached of it; training; attention."""
+    """Yield the notes on the types of numbers, the device, training and attention."""
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
     device = analysis.scenario.device
@@ -58,7 +58,7 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
 
 
 def scenario_fields(analysis: Analysis) -> dict[str, Any]:
-    """The same as plain data."""
+    """Return the scenario as plain data."""
     fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}
     device = analysis.scenario.device
     if device is not None:
