@@ -21,7 +21,7 @@ from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
 from costmodel.algebra.monotonicity import Steps, has_one_root, linear, trend
-from costmodel.algebra.values import Cut, Interval, Segment, Values
+from costmodel.algebra.values import Cut, Interval, ValueCell, Values
 from costmodel.algebra.work import charge
 
 MAX_VALUES = 1024
@@ -405,7 +405,7 @@ def _compared_to(steps: Steps, domain: Domain, high: Fraction) -> Rational:
     return tidy(high)
 
 
-def _crossings(laws: Sequence[Expr], symbol: Symbol, cell: Segment) -> Iterator[Fraction]:
+def _crossings(laws: Sequence[Expr], symbol: Symbol, cell: ValueCell) -> Iterator[Fraction]:
     """Yield the values between two places at which two expressions cross."""
     if cell.high is None or cell.is_place:
         return

@@ -192,12 +192,12 @@ def _at_least_once(runs: Expr) -> Expr:
 def in_all_turns(
     condition: Condition, turns: Turns, least: Least
 ) -> Iterator[tuple[Condition, Expr]]:
-    """Yield the conditions on the symbols for all iterations, each with its first such iteration.
+    """Yield the conditions on the symbols for all iterations, each with one that shows it.
 
     Raises:
         OpenFormError: it has no form without the index.
     """
-    if not condition_has(condition, turns.index):
+    if not any(side.has(turns.index) for side in sides(condition)):
         yield condition, S.Zero
         return
     match condition:
@@ -225,11 +225,6 @@ def where_it_runs(condition: Condition, runs: Expr) -> Condition:
             return Divides(divisor, dividend * happens)
         case Equal(left, right):
             return Equal((left - right) * happens, S.Zero)
-
-
-def condition_has(condition: Condition, index: Symbol) -> bool:
-    """Return whether a condition depends on the index."""
-    return any(side.has(index) for side in sides(condition))
 
 
 def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
