@@ -60,17 +60,14 @@ def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[P
     Raises:
         OpenFormError: the terms of one are not linear in the index.
     """
-    bend = next(filter(_is_innermost, expression.atoms(Extremum)), None)
+    bends = expression.atoms(Extremum)
+    bend = next((b for b in bends if not any(arg.has(Extremum) for arg in b.args)), None)
     if bend is None:
         yield Piece(expression, first, last)
         return
     for start, end in _between(_crossings(bend, index), first, last):
         winner = _winner(bend, index, start, end)
         yield from pieces(expression.xreplace({bend: winner}), index, start, end)
-
-
-def _is_innermost(bend: Expr) -> bool:
-    return not any(arg.has(Extremum) for arg in bend.args)
 
 
 def _crossings(bend: Expr, index: Symbol) -> set[int]:

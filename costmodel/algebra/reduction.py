@@ -142,14 +142,13 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
     return Divides(factor, y) if found else None
 
 
-def _side_order(term: Expr) -> tuple[bool, str]:
-    """Return a sort key: numbers last, else the text without its sign."""
-    return bool(term.is_Rational), str(-term if term.could_extract_minus_sign() else term)
-
-
 def _ordered(difference: Expr) -> Equal:
     """Return an equality whose terms have no minus, the first on the left."""
-    terms = sorted(Add.make_args(difference), key=_side_order)
+
+    def size(term: Expr) -> Expr:
+        return -term if term.could_extract_minus_sign() else term
+
+    terms = sorted(Add.make_args(difference), key=lambda t: (bool(t.is_Rational), str(size(t))))
     sign = -1 if terms and terms[0].could_extract_minus_sign() else 1
     left = Add(*(sign * t for t in terms if not (sign * t).could_extract_minus_sign()))
     return Equal(left, left - sign * difference)
@@ -282,7 +281,7 @@ def reduced(
     needed = [c for c in found if c not in known]
     higher = raised(least, needed)
     needed = [c for c in needed if not _is_proved(c, higher)]
-    return tuple(sorted(needed, key=_order))
+    return tuple(sorted(needed, key=lambda c: (isinstance(c, AtLeast), condition_text(c))))
 
 
 def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:
@@ -419,7 +418,3 @@ def _both(first: Condition, second: Condition) -> Condition:
         case AtLeast(expression, a), AtLeast(_, b):
             return AtLeast(expression, max(a, b))
     return first
-
-
-def _order(condition: Condition) -> tuple[bool, str]:
-    return isinstance(condition, AtLeast), condition_text(condition)
