@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from sympy import Expr, Integer
 
 from costmodel.algebra.bounds import is_at_least, lower_bound
-from costmodel.algebra.dominance import Region, Sizes
+from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, absorbed, floor_div
-from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
 from tests.conftest import examples
 

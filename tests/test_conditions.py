@@ -28,9 +28,8 @@ from costmodel.algebra.consequences import (
 )
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import floor_div
-from costmodel.algebra.quantities import U, about
 from costmodel.algebra.reduction import reduced
-from costmodel.algebra.residues import growth, shortest
+from costmodel.algebra.residues import U, about, growth, shortest
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
 from costmodel.scenario.conventions import find_convention

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from sympy import Add, Expr, Integer, Mul
 
 from archspec.arithmetic import Rational
-from costmodel.algebra.axes import Axis, Reach
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.dominance import Counts, Region, Sizes
+from costmodel.algebra.dominance import Counts, Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored, tight
 from costmodel.algebra.functions import (
@@ -23,9 +22,8 @@ from costmodel.algebra.functions import (
     floor_div,
     terms_of,
 )
-from costmodel.algebra.maxima import maximum
 from costmodel.algebra.symbols import symbol
-from costmodel.algebra.waves import wave_of
+from costmodel.algebra.waves import Reach, StepTable, wave_of
 from tests.conftest import examples
 
 H, W, T, S, D = (symbol(name) for name in ("h", "w", "t", "s", "d"))
@@ -171,7 +169,7 @@ RATIOS = [
 def test_the_least_ratio(
     over: tuple[Expr, ...], under: tuple[Expr, ...], reach: Reach, least: Rational
 ) -> None:
-    axis = Axis(reach, {*over, *under})
+    axis = StepTable(reach, {*over, *under})
     powers = (
         tuple((each, side.count(each)) for each in dict.fromkeys(side)) for side in (over, under)
     )

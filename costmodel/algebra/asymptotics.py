@@ -1,4 +1,4 @@
-"""How a law grows: its leading order, proved.
+"""The leading order of a closed form, proved.
 
 ``M = Θ(g)`` over some symbols means: there are positive a, b and a bound N so that
 ``a·g <= M <= b·g`` for all values of these symbols of at least N, each growing on its own, the
@@ -10,7 +10,7 @@ dominates. It is proved where their coefficients are positive and whatever may b
 truly smaller order.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
 from itertools import product
@@ -21,38 +21,39 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, Quotient, RoundTo, exact, plain
+from costmodel.algebra.once import once
 from costmodel.algebra.printing import text
 
 Monomial = frozenset[tuple[Expr, Rational]]
 """What grows, each with its exponent, none of them 0."""
 
 
-class Range(NamedTuple):
-    """The numbers between which a coefficient lies."""
+class Coefficient(NamedTuple):
+    """A coefficient that is known to lie between two numbers."""
 
     low: Rational
     high: Rational
 
-    def plus(self, other: "Range") -> "Range":
-        """Where the sum lies."""
-        return Range(self.low + other.low, self.high + other.high)
+    def plus(self, other: "Coefficient") -> "Coefficient":
+        """Return the range of the sum."""
+        return Coefficient(self.low + other.low, self.high + other.high)
 
-    def times(self, other: "Range") -> "Range":
-        """Where the product lies."""
+    def times(self, other: "Coefficient") -> "Coefficient":
+        """Return the range of the product."""
         corners = [a * b for a, b in product(self, other)]
-        return Range(min(corners), max(corners))
+        return Coefficient(min(corners), max(corners))
 
 
-Enclosure = dict[Monomial, Range]
+Enclosure = dict[Monomial, Coefficient]
 """A sum of monomials that encloses a law."""
 
 ONE: Monomial = frozenset()
-PART_OF_ONE = Range(-1, 0)
-HALF_TO_ALL = Range(Fraction(1, 2), 1)
+PART_OF_ONE = Coefficient(-1, 0)
+HALF_TO_ALL = Coefficient(Fraction(1, 2), 1)
 
 
 class NoOrder(ValueError):  # noqa: N818 - no mistake: what it says is an answer
-    """No leading order is proved; the text says why."""
+    """No leading order is proved; the message gives the reason."""
 
 
 def leading_order(
@@ -61,7 +62,7 @@ def leading_order(
     evaluate: Evaluator,
     smaller: Mapping[Symbol, Symbol] | None = None,
 ) -> Expr:
-    """The sum of monomials that a law grows as, while some symbols grow without end.
+    """Return the sum of monomials that a law grows as, while some symbols grow without end.
 
     Args:
         law: an expression that is never negative.
@@ -78,7 +79,7 @@ def leading_order(
 
 
 def _as_sum(monomials: list[Monomial]) -> Expr:
-    """The sum, what all monomials share in front."""
+    """Return the sum, what all monomials share in front."""
     powers = [dict(monomial) for monomial in monomials]
     shared = {
         base: min(each.get(base, 0) for each in powers)
@@ -94,7 +95,7 @@ def _as_product(powers: Iterable[tuple[Expr, Rational]]) -> Expr:
 
 
 def _constant(value: Rational) -> Enclosure:
-    return {ONE: Range(value, value)} if value else {}
+    return {ONE: Coefficient(value, value)} if value else {}
 
 
 def _sum(parts: Iterable[Enclosure]) -> Enclosure:
@@ -115,7 +116,7 @@ def _product(first: Enclosure, second: Enclosure) -> Enclosure:
 
 
 def _together(first: Monomial, second: Monomial) -> Monomial:
-    """The product of two monomials."""
+    """Return the product of two monomials."""
     if not (first and second):
         return first or second
     powers = dict(first)
@@ -136,7 +137,6 @@ class _Asymptotics:
         for large, small in smaller.items():
             if {large, small} <= self.growing:
                 self._remember(large, small)
-        self.known: dict[Expr, Enclosure] = {}
         self.rules: dict[type, Callable[[Expr], Enclosure]] = {
             Add: lambda e: _sum(map(self, e.args)),
             Mul: lambda e: reduce(_product, map(self, e.args)),
@@ -149,25 +149,21 @@ class _Asymptotics:
         }
 
     def _remember(self, large: Expr, small: Expr) -> None:
-        """Pairs make no chains: what is the smaller of one is not the larger of another."""
+        """Keep a pair that makes no chain: none is the smaller of one and the larger of another."""
         if large not in {*self.smaller, *self.smaller.values()} and small not in self.smaller:
             self.smaller[large] = small
 
+    @once
     def __call__(self, expression: Expr) -> Enclosure:
-        """A sum of monomials that encloses an expression.
+        """Return a sum of monomials that encloses an expression.
 
         Raises:
             NoOrder: none is known.
         """
-        if expression not in self.known:
-            self.known[expression] = self._grown(expression)
-        return self.known[expression]
-
-    def _grown(self, expression: Expr) -> Enclosure:
         if expression.is_Rational:
             return _constant(plain(expression))
         if expression in self.growing:
-            return {frozenset({(expression, 1)}): Range(1, 1)}
+            return {frozenset({(expression, 1)}): Coefficient(1, 1)}
         if self.growing.isdisjoint(expression.free_symbols):
             return _constant(self.evaluate(expression))
         rule = self.rules.get(type(expression))
@@ -177,14 +173,13 @@ class _Asymptotics:
 
     def _power(self, expression: Expr) -> Enclosure:
         base, exponent = expression.args
-        if exponent.is_Integer and exponent > 0:
-            return reduce(_product, [self(base)] * int(exponent))
-        if exponent.is_Integer:
-            return reduce(_product, [self._inverse(base)] * -int(exponent))
-        raise NoOrder(f"{text(expression)} is no whole power")
+        if not exponent.is_Integer:
+            raise NoOrder(f"{text(expression)} is no whole power")
+        factor = self(base) if exponent > 0 else self._inverse(base)
+        return reduce(_product, [factor] * abs(int(exponent)))
 
     def _inverse(self, divisor: Expr) -> Enclosure:
-        """One over a positive monomial."""
+        """Return the enclosure of one over a positive monomial."""
         growth = self(divisor)
         if len(growth) != 1:
             raise NoOrder(f"the sum {text(divisor)} divides")
@@ -192,7 +187,7 @@ class _Asymptotics:
         if low <= 0:
             raise NoOrder(f"{text(divisor)} divides and may not be positive")
         inverse = frozenset((base, -exponent) for base, exponent in monomial)
-        return {inverse: Range(1 / Fraction(high), 1 / Fraction(low))}
+        return {inverse: Coefficient(1 / Fraction(high), 1 / Fraction(low))}
 
     def _floor(self, expression: Expr) -> Enclosure:
         """``x/q − 1 < x//q <= x/q``; at least half of ``x/q`` where that is at least 1."""
@@ -207,37 +202,37 @@ class _Asymptotics:
     def _rounded(self, expression: Expr) -> Enclosure:
         """``x − d/2 <= round_to(x, d) <= x + d``."""
         x, divisor = map(self, expression.args)
-        return _sum([x, _product(divisor, {ONE: Range(Fraction(-1, 2), 1)})])
+        return _sum([x, _product(divisor, {ONE: Coefficient(Fraction(-1, 2), 1)})])
 
     def _maximum(self, expression: Expr) -> Enclosure:
-        """At least the mean, and at most the sum of what is not negative."""
+        """Return an enclosure: at least the mean, and at most the sum of nonnegative parts."""
         parts = [self(arg) for arg in expression.args]
-        means = _product(_sum(parts), {ONE: Range(*[Fraction(1, len(parts))] * 2)})
-        most = _sum({m: Range(0, max(r.high, 0)) for m, r in part.items()} for part in parts)
-        return {m: Range(means[m].low, high) for m, (_, high) in most.items()}
+        means = _product(_sum(parts), {ONE: Coefficient(*[Fraction(1, len(parts))] * 2)})
+        most = _sum({m: Coefficient(0, max(r.high, 0)) for m, r in part.items()} for part in parts)
+        return {m: Coefficient(means[m].low, high) for m, (_, high) in most.items()}
 
     def _minimum(self, expression: Expr) -> Enclosure:
-        """Of what stays as it is and what grows without end the first; else itself."""
+        """Return the enclosure of the bounded arguments; of none the minimum itself."""
         still = [arg for arg in expression.args if self(arg).keys() <= {ONE}]
         moving = [arg for arg in expression.args if arg not in still]
         if not all(map(self._is_unbounded, moving)):
             raise NoOrder(f"what {text(expression)} grows as is not known")
         if still:
-            ranges = [self(arg).get(ONE, Range(0, 0)) for arg in still]
-            return {ONE: Range(*map(min, zip(*ranges, strict=True)))}
+            ranges = [self(arg).get(ONE, Coefficient(0, 0)) for arg in still]
+            return {ONE: Coefficient(*map(min, zip(*ranges, strict=True)))}
         for arg in moving:
             self._remember(arg, expression)
-        return {frozenset({(expression, 1)}): Range(1, 1)}
+        return {frozenset({(expression, 1)}): Coefficient(1, 1)}
 
     def _is_unbounded(self, expression: Expr) -> bool:
-        """Whether an expression exceeds every number in the end."""
+        """Return whether an expression grows beyond every number."""
         return all(
             monomial and all(exponent > 0 for _, exponent in monomial)
             for monomial in self.leading(self(expression))
         )
 
     def leading(self, growth: Enclosure) -> list[Monomial]:
-        """The monomials that no other dominates.
+        """Return the monomials that no other dominates.
 
         Raises:
             NoOrder: their coefficients are not proved to be positive.
@@ -262,7 +257,7 @@ class _Asymptotics:
         return list(found)
 
     def _order(self, monomial: Monomial) -> dict[Expr, Rational]:
-        """Exponents of what is at least 1: of a larger symbol its ratio to the smaller one."""
+        """Return the exponents, a larger symbol written as its ratio times the smaller one."""
         order: dict[Expr, Rational] = dict(monomial)
         for large, small in self.smaller.items():
             if large in order:
@@ -270,19 +265,11 @@ class _Asymptotics:
         return order
 
     def _outgrows(self, first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
-        """Whether the second is nothing beside the first in the end: a ratio may stay 1."""
-        return _is_never_below(first, second) and any(
-            base not in self.smaller and difference > 0
-            for base, difference in _differences(first, second)
-        )
-
-
-def _differences(
-    first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]
-) -> Iterator[tuple[Expr, Rational]]:
-    for base in {*first, *second}:
-        yield base, first.get(base, 0) - second.get(base, 0)
+        """Return whether the ratio of the second to the first is proved to tend to 0."""
+        bases = {*first, *second} - self.smaller.keys()
+        more = (first.get(base, 0) > second.get(base, 0) for base in bases)
+        return _is_never_below(first, second) and any(more)
 
 
 def _is_never_below(first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
-    return all(difference >= 0 for _, difference in _differences(first, second))
+    return all(first.get(base, 0) >= second.get(base, 0) for base in {*first, *second})

@@ -1,4 +1,4 @@
-"""What an expression cannot fall below, for all symbols of at least their smallest values.
+"""Proved bounds of an expression, for all symbols of at least their smallest values.
 
 Two ways: a number for each part, combined; or a polynomial below the whole, its floors bounded by
 fractions. Both may find nothing; neither guesses.
@@ -29,7 +29,7 @@ Least = Mapping[Symbol, Rational]
 
 
 def lower_bound(expression: Expr, least: Least) -> Rational | None:
-    """A number that the expression never falls below, or None where none is found."""
+    """Return a number that the expression never falls below, or None where none is found."""
     if expression.is_Rational:
         return plain(expression)
     if expression.is_Symbol:
@@ -56,21 +56,33 @@ def is_positive(expression: Expr) -> bool:
     return bound is not None and bound > 0
 
 
-def _of_sum(expression: Expr, least: Least) -> Rational | None:
-    """The sum of what the terms never fall below."""
-    bounds = _all_bounds(expression, least)
-    return None if bounds is None else sum(bounds)
+_Find = Callable[[Expr, Least], Rational | None]
+"""Finds a bound of an expression, or None."""
 
 
-def _all_bounds(expression: Expr, least: Least) -> list[Rational] | None:
-    """What each argument never falls below, if something is found for every one."""
-    bounds = [lower_bound(arg, least) for arg in expression.args]
-    known = [bound for bound in bounds if bound is not None]
-    return known if len(known) == len(bounds) else None
+def _of_all(find: _Find, combine: Callable[[list[Rational]], Rational]) -> _Find:
+    """Return a rule: the bounds of all arguments, if all have one, combined."""
+
+    def bound(expression: Expr, least: Least) -> Rational | None:
+        bounds = [find(arg, least) for arg in expression.args]
+        known = [bound for bound in bounds if bound is not None]
+        return combine(known) if len(known) == len(bounds) else None
+
+    return bound
+
+
+def _of_any(find: _Find, choose: Callable[..., Rational | None]) -> _Find:
+    """Return a rule: the best of the bounds that arguments have."""
+
+    def bound(expression: Expr, least: Least) -> Rational | None:
+        bounds = (find(arg, least) for arg in expression.args)
+        return choose((bound for bound in bounds if bound is not None), default=None)
+
+    return bound
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
-    """The product of the least sizes of the factors, an even number of them being negative."""
+    """Return the product of the least sizes of the factors, if an even number is negative."""
     sizes = [_size(factor, least) for factor in expression.args]
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes) or prod(sign for sign, _ in known) < 0:
@@ -79,7 +91,7 @@ def _of_product(expression: Expr, least: Least) -> Rational | None:
 
 
 def _size(factor: Expr, least: Least) -> tuple[int, Rational] | None:
-    """The sign of a factor that has one, and what its size never falls below."""
+    """Return the sign of a factor and a lower bound of its absolute value, if both are known."""
     if factor.is_Rational:
         return (-1 if factor < 0 else 1), plain(abs(factor))
     bound = lower_bound(factor, least)
@@ -113,7 +125,7 @@ def _of_ceiling(floor: Expr, least: Least) -> Rational | None:
 
 
 def _of_power(expression: Expr, least: Least) -> Rational | None:
-    """Of what is not negative to a positive power; ``1/x`` of a positive x is not negative."""
+    """Return a lower bound of a positive power; ``1/x`` of a positive x is not negative."""
     base, exponent = expression.args
     if exponent.is_negative and is_positive(base):
         return 0
@@ -151,27 +163,15 @@ def _of_rounded(expression: Expr, least: Least) -> Rational | None:
     return int(divisor) if bound is None else round_to(bound, int(divisor))
 
 
-def _of_maximum(expression: Expr, least: Least) -> Rational | None:
-    """The largest bound that one of them has."""
-    bounds = (lower_bound(arg, least) for arg in expression.args)
-    return max((bound for bound in bounds if bound is not None), default=None)
-
-
-def _of_minimum(expression: Expr, least: Least) -> Rational | None:
-    """The smallest bound, where all have one."""
-    bounds = _all_bounds(expression, least)
-    return None if bounds is None else min(bounds)
-
-
-_LOWER: dict[type, Callable[[Expr, Least], Rational | None]] = {
-    Add: _of_sum,
+_LOWER: dict[type, _Find] = {
+    Add: _of_all(lower_bound, sum),
     Mul: _of_product,
     Pow: _of_power,
     FloorDiv: _of_floor,
     Quotient: _of_quotient,
     RoundTo: _of_rounded,
-    Maximum: _of_maximum,
-    Minimum: _of_minimum,
+    Maximum: _of_any(lower_bound, max),
+    Minimum: _of_all(lower_bound, min),
 }
 
 
@@ -183,31 +183,20 @@ def upper_bound(expression: Expr, least: Least) -> Rational | None:
     return find(expression, least) if find else None
 
 
-def _all_upper(expression: Expr, least: Least) -> list[Rational] | None:
-    bounds = [upper_bound(arg, least) for arg in expression.args]
-    known = [bound for bound in bounds if bound is not None]
-    return known if len(known) == len(bounds) else None
-
-
-def _most_of_sum(expression: Expr, least: Least) -> Rational | None:
-    bounds = _all_upper(expression, least)
-    return None if bounds is None else sum(bounds)
-
-
 def _most_of_product(expression: Expr, least: Least) -> Rational | None:
-    """The product of what factors that are never negative do not exceed; less of a minus."""
+    """Return the product of upper bounds, for factors that are never negative."""
     number, rest = expression.as_coeff_Mul()
     if number < 0:
         bound = lower_bound(rest, least)
         return None if bound is None else plain(number * exact(bound))
-    bounds, sizes = _all_upper(expression, least), [_size(arg, least) for arg in expression.args]
-    if bounds is None or any(size is None or size[0] < 0 for size in sizes):
+    sizes = [_size(arg, least) for arg in expression.args]
+    if any(size is None or size[0] < 0 for size in sizes):
         return None
-    return prod(bounds)
+    return _of_all(upper_bound, prod)(expression, least)
 
 
 def _most_of_power(expression: Expr, least: Least) -> Rational | None:
-    """As a positive base grows a positive power does, and a negative one falls."""
+    """Return an upper bound: a positive power grows with a positive base, a negative one falls."""
     base, exponent = expression.args
     bound = lower_bound(base, least)
     if bound is None or bound < 0 or not exponent.is_Integer:
@@ -228,29 +217,19 @@ def _most_of_rounded(expression: Expr, least: Least) -> Rational | None:
     return None if bound is None else round_to(bound, int(divisor))
 
 
-def _most_of_minimum(expression: Expr, least: Least) -> Rational | None:
-    bounds = (upper_bound(arg, least) for arg in expression.args)
-    return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _most_of_maximum(expression: Expr, least: Least) -> Rational | None:
-    bounds = _all_upper(expression, least)
-    return None if bounds is None else max(bounds)
-
-
-_UPPER: dict[type, Callable[[Expr, Least], Rational | None]] = {
-    Add: _most_of_sum,
+_UPPER: dict[type, _Find] = {
+    Add: _of_all(upper_bound, sum),
     Mul: _most_of_product,
     Pow: _most_of_power,
     FloorDiv: _most_of_floor,
     RoundTo: _most_of_rounded,
-    Maximum: _most_of_maximum,
-    Minimum: _most_of_minimum,
+    Maximum: _of_all(upper_bound, max),
+    Minimum: _of_any(upper_bound, min),
 }
 
 
-def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | None:
-    """A polynomial below or above an expression, if there is one.
+def polynomial_bound(expression: Expr, least: Least) -> Poly | None:
+    """Return a polynomial that an expression never falls below, or None.
 
     Each floor is bounded by fractions, ``(x − q + 1)/q <= x//q <= x/q`` for an integer x, and each
     rounding by ``(d + 0.9·x)/2 <= round_to(x, d) <= x + d``, for an x that is never negative.
@@ -260,13 +239,13 @@ def polynomial_bound(expression: Expr, least: Least, *, below: bool) -> Poly | N
     if not expression.free_symbols <= least.keys() or count_terms(expression, {}) > MAX_EXPANDED:
         return None
     expression = expression.expand()
-    terms = [_without_floors(t, least, below=below) for t in Add.make_args(expression)]
+    terms = [_without_floors(t, least) for t in Add.make_args(expression)]
     return None if None in terms else _shifted(Add(*terms), least)
 
 
-def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
-    """A bound of a term, whose floors are bounded the other way where its sign is a minus."""
-    below ^= bool(term.as_coeff_Mul()[0].is_negative)
+def _without_floors(term: Expr, least: Least) -> Expr | None:
+    """Return a lower bound of a term; its floors are bounded above where its sign is a minus."""
+    below = not term.as_coeff_Mul()[0].is_negative
     bounds: dict[Expr, Expr] = {}
     for rounded in term.atoms(RoundTo):
         x, d = rounded.args
@@ -285,7 +264,7 @@ def _without_floors(term: Expr, least: Least, *, below: bool) -> Expr | None:
 
 
 def _shifted(expression: Expr, least: Least) -> Poly | None:
-    """The polynomial in variables that count from the symbols' smallest values.
+    """Return the polynomial in variables that count from the symbols' smallest values.
 
     None where it is none, or where it may have more than `MAX_EXPANDED` terms.
     """
@@ -327,12 +306,12 @@ def count_terms(expression: Expr, least: Least) -> int:
 
 
 def is_never_negative(polynomial: Poly | None) -> bool:
-    """Whether no coefficient is negative, so that none is the value for variables from 0 on."""
+    """Return whether no coefficient is negative: then no value is, for variables from 0 on."""
     return polynomial is not None and all(c.is_nonnegative for c in polynomial.coeffs())
 
 
 def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
-    """Whether a bound is proved, one way or the other.
+    """Return whether a lower bound is proved, by numbers or by a polynomial.
 
     An integer that is more than ``bound − 1`` is at least ``bound``.
     """
@@ -342,7 +321,7 @@ def is_at_least(expression: Expr, bound: Rational, least: Least) -> bool:
         return True
     if len(Add.make_args(expression)) > MAX_TERMS:
         return False
-    polynomial = polynomial_bound(expression - exact(bound), least, below=True)
+    polynomial = polynomial_bound(expression - exact(bound), least)
     if polynomial is not None and is_whole(expression) and bound.denominator == 1:
         above = polynomial + 1
         return is_never_negative(above) and bool(above.eval([0] * len(above.gens)) > 0)

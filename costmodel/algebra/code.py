@@ -1,4 +1,4 @@
-"""Laws as functions of other languages: integer arithmetic only, exact or refused.
+"""Closed forms as functions of other languages: integer arithmetic only, exact or refused.
 
 A real symbol becomes two integers, numerator and denominator, so that no floating point is needed:
 ``round_to(64*width, 8)`` is ``round_to(64*width_over, width_under, 8)``.
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
 
 from archspec.errors import SpecError
-from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, sides
 from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, Minimum, Quotient, RoundTo
 from costmodel.algebra.normal_form import settled
 
 
 class Language(NamedTuple):
-    """How a language writes integer arithmetic.
+    """The integer arithmetic of a programming language.
 
     Attributes:
         number: a literal.
@@ -90,7 +90,7 @@ class Program(NamedTuple):
 
 
 def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
-    """Arguments that the language can name: an integer each, two for a real symbol.
+    """Return arguments that the language can name: an integer each, two for a real symbol.
 
     A symbol whose name is the language's own, or another argument's, gets a sign more.
     """
@@ -111,7 +111,7 @@ def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
 
 
 def _arguments_of(symbol: Symbol, language: Language, taken: set[str]) -> tuple[str, ...]:
-    """The symbol's name, or what stands for it where the language or another symbol has it."""
+    """Return the symbol's name, or another where the language or another symbol has that."""
     parts = ("",) if symbol.is_integer else ("_over", "_under")
     name, others = symbol.name, taken - {symbol.name}
     while True:
@@ -139,11 +139,11 @@ class Writer:
         }
 
     def law(self, expression: Expr) -> str:
-        """An integer law over the spec's symbols."""
+        """Return an integer law over the spec's symbols."""
         return self.show(settled(expression.xreplace(self.integers)))
 
     def show(self, expression: Expr) -> str:
-        """An integer expression over the arguments."""
+        """Return an integer expression over the arguments."""
         if expression.is_Integer:
             return self.language.number(int(expression))
         if expression.is_Symbol:
@@ -157,11 +157,11 @@ class Writer:
         return self.forms[type(expression)](expression)
 
     def binary(self, name: str, left: Expr, right: Expr) -> str:
-        """An operation of two expressions."""
+        """Return an operation of two expressions."""
         return self.language.binary[name](self.show(left), self.show(right))
 
     def folded(self, name: str, parts: Iterable[Expr]) -> str:
-        """An operation of several, from the left; a negative term is subtracted."""
+        """Return an operation of several, from the left; a negative term is subtracted."""
         ordered = sorted(parts, key=lambda p: (p.could_extract_minus_sign(), str(p)))
         first, *others = ordered
         text = self.show(first)
@@ -172,13 +172,13 @@ class Writer:
         return text
 
     def product(self, expression: Expr) -> str:
-        """Factors from the left; of a negative one its opposite from 0."""
+        """Return a product from the left; a negative one is subtracted from 0."""
         if expression.could_extract_minus_sign():
             return self.language.binary["sub"](self.language.number(0), self.show(-expression))
         return self.folded("mul", expression.args)
 
     def power(self, expression: Expr) -> str:
-        """A product of equal factors."""
+        """Return a product of equal factors."""
         base, exponent = expression.args
         if not (exponent.is_Integer and exponent > 0):
             raise SpecError(f"{expression} has no exact form in integers")
@@ -195,29 +195,20 @@ class Writer:
         return self.language.round_to(*map(self.show, (over, under, expression.args[1])))
 
     def condition(self, condition: Condition) -> str:
-        """A condition as a comparison of integers."""
-        return " ".join(self._compared(condition))
-
-    def _compared(self, condition: Condition) -> tuple[str, str, str]:
-        if isinstance(condition, Divides):
-            a, b = fraction(condition.dividend.xreplace(self.integers))
-            c, d = fraction(condition.divisor.xreplace(self.integers))
-            whole = Mul(b, c) * FloorDiv(Mul(a, d), Mul(b, c))
-            return self.show(Mul(a, d)), self.language.equals, self.show(whole)
+        """Return a condition as a comparison of integers."""
+        (a, b), *others = (fraction(side.xreplace(self.integers)) for side in sides(condition))
         if isinstance(condition, AtLeast):
-            over, under = fraction(condition.expression.xreplace(self.integers))
-            bound = Integer(condition.bound.numerator) * under
-            return self.show(over * condition.bound.denominator), ">=", self.show(bound)
-        left, right = (fraction(side.xreplace(self.integers)) for side in condition)
-        return (
-            self.show(left[0] * right[1]),
-            self.language.equals,
-            self.show(right[0] * left[1]),
-        )
+            bound = Integer(condition.bound.numerator) * b
+            return f"{self.show(a * condition.bound.denominator)} >= {self.show(bound)}"
+        ((c, d),) = others
+        left, right = a * d, c * b
+        if isinstance(condition, Divides):  # a/b divides c/d
+            left, right = Mul(c, b), Mul(d, a) * FloorDiv(Mul(c, b), Mul(d, a))
+        return f"{self.show(left)} {self.language.equals} {self.show(right)}"
 
 
 def fraction(expression: Expr) -> tuple[Expr, Expr]:
-    """Numerator and denominator over integers; what is a function of integers is one."""
+    """Return numerator and denominator, both integer expressions."""
     if expression.is_Rational:
         return Integer(expression.p), Integer(expression.q)
     if expression.is_Pow and expression.exp.is_Integer:

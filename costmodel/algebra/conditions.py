@@ -3,10 +3,10 @@
 A condition answers True, False or None, "it depends"; what depends is printed with the result.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from sympy import Add, Expr, Mul, S, Symbol
+from sympy import Add, Expr, Mul, S
 
 from archspec.arithmetic import OPERATORS, Rational
 from costmodel.algebra.bounds import Least, is_positive, lower_bound
@@ -20,14 +20,14 @@ from costmodel.algebra.functions import (
     is_whole,
     separated,
 )
-from costmodel.algebra.normal_form import settled
+from costmodel.algebra.normal_form import Whole, settled
 
 if TYPE_CHECKING:
     from costmodel.algebra.printing import PythonText
 
 
 Change = Callable[[Expr], Expr]
-"""What makes another expression of one."""
+"""A function from an expression to another."""
 
 
 _C = TypeVar("_C", bound=type)
@@ -56,24 +56,23 @@ class Divides(NamedTuple):
     dividend: Expr
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether the remainder is 0."""
+        """Return whether the remainder is 0."""
         return OPERATORS["%"](evaluate(self.dividend), evaluate(self.divisor)) == 0
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of remainders
-        """True where the quotient is an integer, False where it is a fraction."""
+        """Return True where the quotient is an integer, False where it is a fraction, else None."""
         quotient = self.dividend / self.divisor
         if quotient.is_Rational:
             return bool(quotient.is_Integer)
         return True if is_whole(quotient) else None
 
     def mapped(self, change: Change) -> "Divides":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return Divides(change(self.divisor), change(self.dividend))
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``32 % g == 0``."""
-        over, under = settled(self.dividend).xreplace(names), self.divisor.xreplace(names)
-        return f"{show.factor(over)} % {show.factor(under)} == 0"
+        return f"{show.factor(settled(self.dividend))} % {show.factor(self.divisor)} == 0"
 
 
 @_told_apart
@@ -84,11 +83,11 @@ class AtLeast(NamedTuple):
     bound: Rational
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether the value reaches the bound."""
+        """Return whether the value reaches the bound."""
         return evaluate(self.expression) >= self.bound
 
     def decide(self, least: Least) -> bool | None:
-        """True or False where the expression is a number or its least value reaches the bound."""
+        """Return True or False where a number or a lower bound decides, else None."""
         if self.expression.is_Rational:
             return bool(self.expression >= self.bound)
         if self.bound <= 1 and is_whole(self.expression) and is_positive(self.expression):
@@ -109,12 +108,12 @@ class AtLeast(NamedTuple):
         return None
 
     def mapped(self, change: Change) -> "AtLeast":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return AtLeast(change(self.expression), self.bound)
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``h >= 63``, or ``context >= t``: no sign on the left."""
-        terms = Add.make_args(self.expression.xreplace(names))
+        terms = Add.make_args(self.expression)
         over = [term for term in terms if not term.could_extract_minus_sign()]
         if not over:
             return f"{exact(-self.bound)} >= {show(-Add(*terms))}"
@@ -131,21 +130,21 @@ class Equal(NamedTuple):
     right: Expr
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether both sides have the same value."""
+        """Return whether both sides have the same value."""
         return evaluate(self.left) == evaluate(self.right)
 
     def decide(self, least: Least) -> bool | None:  # noqa: ARG002 - bounds say nothing of equality
-        """True where the sides are the same expression, False where they differ by a number."""
+        """Return True where the sides are equal, False where they differ by a number, else None."""
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
 
     def mapped(self, change: Change) -> "Equal":
-        """The same of changed expressions."""
+        """Return the same condition of changed expressions."""
         return Equal(change(self.left), change(self.right))
 
-    def shown(self, names: Mapping[Symbol, Symbol], show: "PythonText") -> str:
+    def shown(self, show: "PythonText") -> str:
         """``a == b``."""
-        return f"{show(self.left.xreplace(names))} == {show(self.right.xreplace(names))}"
+        return f"{show(self.left)} == {show(self.right)}"
 
 
 Condition = Divides | AtLeast | Equal
@@ -153,15 +152,15 @@ Condition = Divides | AtLeast | Equal
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition as Python over integers; one of several alternatives as ``(a or b)``."""
+    """Return a condition as Python over integers; one of several alternatives as ``(a or b)``."""
     from costmodel.algebra.printing import PythonText
 
-    parts = [part.shown({}, PythonText()) for part in alternatives(condition)]
+    parts = [part.shown(PythonText()) for part in alternatives(condition)]
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
 
 
 def alternatives(condition: Condition) -> tuple[Condition, ...]:
-    """The conditions of which one must hold: what is asked of turns, or that there is no turn.
+    """Return the conditions of which one must hold, as that there is no iteration.
 
     ``max(a, b) >= k`` is ``a >= k or b >= k``, and ``(x*min(1, r)) % m == 0`` is ``x % m == 0 or
     r <= 0``, for a number of turns r, which is never negative.
@@ -181,7 +180,7 @@ def alternatives(condition: Condition) -> tuple[Condition, ...]:
 
 
 def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
-    """A product without its factors ``min(1, r)``, and what is r in each."""
+    """Return a product without its factors ``min(1, r)``, and the r of each."""
     turns: dict[Expr, Expr] = {}
     for factor in Mul.make_args(product):
         if isinstance(factor, Minimum) and len(factor.args) == 2 and S.One in factor.args:
@@ -191,26 +190,23 @@ def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
 
 
 def _none_of(turns: Expr) -> AtLeast:
-    """That there is no turn; ``x//q <= 0`` is ``x <= q − 1``."""
+    """Return the condition that there is no iteration; ``x//q <= 0`` is ``x <= q − 1``."""
     if isinstance(turns, FloorDiv) and all(map(is_whole, turns.args)):
         x, q = turns.args
         return AtLeast(q - 1 - x, 0)
     return AtLeast(-turns, 0)
 
 
-def whole_under(conditions: Iterable[Condition]) -> "WholeUnder":
-    """Whether a product is an integer, given that the conditions hold."""
-    return WholeUnder([c for c in conditions if isinstance(c, Divides)])
+def whole_under(conditions: Iterable[Condition]) -> Whole:
+    """Return a predicate: True for a product that is an integer where the conditions hold."""
+    facts = [condition for condition in conditions if isinstance(condition, Divides)]
+
+    def is_known(term: Expr) -> bool:
+        return is_whole(term) or any(is_whole(term * f.divisor / f.dividend) for f in facts)
+
+    return is_known
 
 
-class WholeUnder:
-    """The predicate of `whole_under`: a condition says that the divisor divides a factor."""
-
-    def __init__(self, facts: list[Divides]) -> None:
-        self.facts = facts
-
-    def __call__(self, term: Expr) -> bool:
-        """True where the term is known to be an integer."""
-        if is_whole(term):
-            return True
-        return any(is_whole(term * f.divisor / f.dividend) for f in self.facts)
+def sides(condition: Condition) -> Iterator[Expr]:
+    """Yield the expressions of a condition."""
+    return (side for side in condition if isinstance(side, Expr))

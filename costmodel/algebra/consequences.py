@@ -8,11 +8,11 @@ from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
 from costmodel.algebra.functions import Extremum, FloorDiv, Maximum, exact, floor_div, is_whole
 
 
-class Fact(NamedTuple):
+class Inequality(NamedTuple):
     """An expression that is never negative, or is 0.
 
     Attributes:
@@ -24,20 +24,20 @@ class Fact(NamedTuple):
     is_zero: bool
 
 
-def facts_of(condition: Condition, least: Least) -> Iterator[Fact]:
-    """The inequalities that a condition states; a positive multiple of q is at least q."""
+def facts_of(condition: Condition, least: Least) -> Iterator[Inequality]:
+    """Yield the inequalities that a condition states; a positive multiple of q is at least q."""
     match condition:
         case AtLeast(expression, bound):
-            yield Fact(expression - exact(bound), is_zero=False)
+            yield Inequality(expression - exact(bound), is_zero=False)
         case Equal(left, right):
-            yield Fact(left - right, is_zero=True)
+            yield Inequality(left - right, is_zero=True)
             yield from _facts_of_floors(left - right, least)
         case Divides(divisor, dividend) if is_positive(divisor):
             if is_positive(dividend) or (lower_bound(dividend, least) or 0) > 0:
-                yield Fact(dividend - divisor, is_zero=False)
+                yield Inequality(dividend - divisor, is_zero=False)
 
 
-def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
+def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Inequality]:
     """Yield ``x >= k·q`` for each ``x//q`` that equals something of at least k."""
     for term in Add.make_args(difference):
         factor, floor = term.as_coeff_Mul()
@@ -45,7 +45,7 @@ def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
             bottom = lower_bound((term - difference) / factor, least)
             if bottom is not None:
                 x, q = floor.args
-                yield Fact(x - q * ceil(bottom), is_zero=False)
+                yield Inequality(x - q * ceil(bottom), is_zero=False)
 
 
 def is_at_least_where(
@@ -70,8 +70,8 @@ def is_at_least_where(
     )
 
 
-def _below(expression: Expr, fact: Fact) -> Iterator[Expr]:
-    """Expressions that one is at least where a fact holds, each without a term of both."""
+def _below(expression: Expr, fact: Inequality) -> Iterator[Expr]:
+    """Yield lower bounds of an expression where a fact holds, each without a term of both."""
     mine, theirs = _terms(expression), _terms(fact.expression)
     for rest in mine.keys() & theirs.keys() - {S.One}:
         factor = mine[rest] / theirs[rest]
@@ -86,7 +86,7 @@ def _terms(expression: Expr) -> dict[Expr, Expr]:
 
 
 def decided_extrema(expression: Expr, least: Least, conditions: Iterable[Condition]) -> Expr:
-    """The same with every minimum and maximum without what conditions prove never to be it."""
+    """Return an expression, its extrema without the arguments that are proved never to be it."""
     known = tuple(conditions)
     found = {e: _decided(e, least, known) for e in expression.atoms(Extremum)}
     return expression.xreplace({e: kept for e, kept in found.items() if kept != e})
@@ -120,27 +120,27 @@ def _is_more_than_0(expression: Expr, least: Least, conditions: tuple[Condition,
 
 
 def with_exact_floors(condition: Condition, known: Divides) -> Condition:
-    """A condition with fewer floors, where something is known to be a multiple of something.
+    """Return a condition with fewer floors, given what divides a known dividend.
 
     Where m divides x, ``(x + r)//q`` is ``x/q + r//q`` for a q that divides m. Where m divides
     ``s + r``, s is ``m·k − r``, and k is put back as ``(s + r)/m``.
     """
-    floors = set().union(*(side.atoms(FloorDiv) for side in _sides(condition)))
+    floors = _floors(condition)
     exact_ones = {floor: _exact_floor(floor, known) for floor in floors}
     changed = condition.mapped(lambda e: e.xreplace(exact_ones).expand())
-    condition = changed if _count_floors(changed) < len(floors) else condition
+    condition = changed if len(_floors(changed)) < len(floors) else condition
     solved = _solved(known)
     if solved is None:
         return condition
     name, value, quotient, multiple = solved
     changed = condition.mapped(lambda e: e.subs(name, value).expand())
-    if _count_floors(changed) >= _count_floors(condition):
+    if len(_floors(changed)) >= len(_floors(condition)):
         return condition
     return changed.mapped(lambda e: e.subs(quotient, multiple).expand())
 
 
 def _exact_floor(floor: Expr, known: Divides) -> Expr:
-    """A floor as a quotient and a floor of a number, if it is of what is known to be a multiple."""
+    """Return a floor as a quotient plus a number, if its argument is a known multiple."""
     (x, q), (multiple, dividend) = floor.args, known
     rest = x - dividend
     if not (rest.is_Integer and is_whole(multiple / q) and is_positive(q)):
@@ -149,7 +149,7 @@ def _exact_floor(floor: Expr, known: Divides) -> Expr:
 
 
 def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
-    """A symbol of the dividend, what it is, and the quotient as a symbol and as what it is."""
+    """Return a symbol of the dividend and its value, the quotient's symbol and its value."""
     if not known.divisor.is_Integer or known.dividend.has(FloorDiv):
         return None
     for factor, name in (term.as_coeff_Mul() for term in Add.make_args(known.dividend)):
@@ -161,9 +161,5 @@ def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
     return None
 
 
-def _sides(condition: Condition) -> Iterator[Expr]:
-    return (side for side in condition if isinstance(side, Expr))
-
-
-def _count_floors(condition: Condition) -> int:
-    return len(set().union(*(side.atoms(FloorDiv) for side in _sides(condition))))
+def _floors(condition: Condition) -> set[Expr]:
+    return set().union(*(side.atoms(FloorDiv) for side in sides(condition)))

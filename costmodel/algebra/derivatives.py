@@ -1,9 +1,8 @@
-"""How fast a law rises: its exact derivative, or its slope where steps are taken to rise evenly."""
+"""The derivative of a closed form, or its slope where steps are taken to rise evenly."""
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import prod
-from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 
@@ -21,17 +20,22 @@ from costmodel.algebra.functions import (
     RoundTo,
 )
 from costmodel.algebra.normal_form import by_resolution
+from costmodel.algebra.once import once
 from costmodel.algebra.printing import text
 
 
 def obstacle(law: Expr, symbol: Symbol) -> str | None:
-    """Why a law has no derivative in a symbol, ``h stands in ceil(h/2), which steps``, if so."""
+    """Return the reason why a law has no derivative: ``h stands in ceil(h/2), which steps``."""
     functions = (
         function
         for function in law.atoms(Operation)
         if not isinstance(function, Quotient) and symbol in function.free_symbols
     )
-    found = min(functions, key=_plainness, default=None)
+    found = min(  # steps before bends, short before long
+        functions,
+        key=lambda f: (isinstance(f, Extremum), f.count_ops(), f.sort_key()),
+        default=None,
+    )
     if found is None:
         return None
     shown = text(-found if found.args[0].could_extract_minus_sign() else found)
@@ -42,17 +46,12 @@ def obstacle(law: Expr, symbol: Symbol) -> str | None:
 _FAULTS: dict[type, str] = {Maximum: "bends", Minimum: "bends", Log2: "is no fraction of powers"}
 
 
-def _plainness(function: Expr) -> tuple[bool, int, object]:
-    """Steps before bends, short before long."""
-    return isinstance(function, Extremum), function.count_ops(), function.sort_key()
-
-
 MAX_SHOWN = 40
 """The longest function that a reason shows whole."""
 
 
 def derivative(law: Expr, symbol: Symbol) -> Expr:
-    """The exact derivative of a law in which nothing is an `obstacle`."""
+    """Return the exact derivative of a law in which nothing is an `obstacle`."""
     fractions = law.replace(Quotient, lambda over, under: over / under)
     return by_resolution(fractions.diff(symbol))
 
@@ -71,7 +70,7 @@ class Derivatives:
 
     def __init__(self, evaluate: Evaluator, speeds: Mapping[Symbol, Rational]) -> None:
         self.evaluate = evaluate
-        self.known: dict[Any, Rational] = dict(speeds)
+        self.speeds = speeds
         self.rules: dict[type, Callable[[Expr], Rational]] = {
             Add: lambda e: sum(map(self, e.args)),
             Mul: self._of_product,
@@ -83,22 +82,18 @@ class Derivatives:
             Minimum: lambda e: min(self._of_equals(e)),
         }
 
+    @once
     def __call__(self, expression: Expr) -> Rational:
-        """The exact slope.
+        """Return the exact slope.
 
         Raises:
             ExpressionError: it is no rational number.
         """
-        if expression not in self.known:
-            self.known[expression] = tidy(self._compute(expression))
-        return self.known[expression]
-
-    def _compute(self, expression: Expr) -> Rational:
-        if not any(map(self, expression.args)):
-            return 0
+        if expression in self.speeds or not any(map(self, expression.args)):
+            return self.speeds.get(expression, 0)
         if type(expression) not in self.rules:
             raise ExpressionError(f"the slope of {text(expression)} is no rational number")
-        return self.rules[type(expression)](expression)
+        return tidy(self.rules[type(expression)](expression))
 
     def _of_product(self, expression: Expr) -> Rational:
         """``(a·b)' = a'·b + a·b'``."""
@@ -122,6 +117,6 @@ class Derivatives:
         return (dx * q - x * dq) / Fraction(q) ** 2
 
     def _of_equals(self, expression: Expr) -> list[Rational]:
-        """The slopes of those that are the extremum."""
+        """Return the slopes of those that are the extremum."""
         value = self.evaluate(expression)
         return [self(arg) for arg in expression.args if self.evaluate(arg) == value]

@@ -5,11 +5,11 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
-from sympy import Expr, Symbol
+from sympy import Symbol
 
 from archspec.arithmetic import Rational, common_multiple, tidy
 from archspec.header import Symbol as Declared
-from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, sides
 from costmodel.algebra.functions import plain
 from costmodel.algebra.monotonicity import linear
 
@@ -54,7 +54,7 @@ def domain_under(
 ) -> Domain:
     """Return what a symbol's own rules and conditions on it alone leave of its values."""
     known = [c for c in conditions if symbols_of(c) == {symbol}]
-    bounds = [_bounds(condition, symbol) for condition in known]
+    bounds = [ends(condition, symbol) for condition in known]
     firsts = [0, declared.least or 0, *(low for low, _ in bounds if low is not None)]
     lasts = [declared.max, *(high for _, high in bounds)]
     units: list[Rational] = [1] if declared.domain == "integer" else []
@@ -68,12 +68,15 @@ def domain_under(
 
 
 def symbols_of(condition: Condition) -> set[Symbol]:
-    """The symbols that a condition is about."""
-    return set().union(*(side.free_symbols for side in condition if isinstance(side, Expr)))
+    """Return the symbols of a condition."""
+    return set().union(*(side.free_symbols for side in sides(condition)))
 
 
-def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
-    """The ends that a condition sets: ``1024 - t >= 0``, or ``32 % g == 0`` for positive g."""
+def ends(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rational | None]:
+    """Return the ends that a condition sets to its one symbol, each None where it sets none.
+
+    ``1024 - t >= 0`` sets the upper one, as does ``32 % g == 0`` for a positive g.
+    """
     match condition:
         case AtLeast(expression, bound):
             line = linear(expression, symbol)
@@ -89,7 +92,7 @@ def _bounds(condition: Condition, symbol: Symbol) -> tuple[Rational | None, Rati
 
 
 def _unit(condition: Condition, symbol: Symbol) -> Rational | None:
-    """What a condition makes the symbol a multiple of: ``64*width % 8 == 0`` of 1/8."""
+    """Return the unit of a condition, which divides the symbol: 1/8 of ``64*width % 8 == 0``."""
     if not isinstance(condition, Divides) or not condition.divisor.is_Rational:
         return None
     factor = condition.dividend / symbol

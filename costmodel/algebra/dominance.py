@@ -1,7 +1,7 @@
-"""Which of two counts is never less than the other, where the symbols are what they may be.
+"""Maxima of counts without the terms that another is proved never to be less than.
 
 A count is a sum of products of sizes: symbols, floors, roundings. Of one symbol alone a table says
-how two products of sizes compare everywhere (see `axes`). The smallest ratio of two products is at
+how two products of sizes compare everywhere (see `waves`). The smallest ratio of two products is at
 least the product of the smallest ratios along each symbol.
 ``large - small`` is never negative where every product with a minus is covered by products with a
 plus that are never less.
@@ -9,16 +9,28 @@ plus that are never less.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from operator import le
 from random import Random
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.axes import Axis, Draw, Reach
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
+from costmodel.algebra.domains import ends, symbols_of
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Minimum, Quotient, is_ceiling, is_whole, plain
+from costmodel.algebra.functions import (
+    FloorDiv,
+    Maximum,
+    Minimum,
+    Quotient,
+    in_order,
+    is_ceiling,
+    is_whole,
+    plain,
+)
+from costmodel.algebra.once import once
+from costmodel.algebra.waves import Draw, Reach, StepTable
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -73,30 +85,31 @@ class Region:
             self._add(condition)
 
     def _add(self, condition: Condition) -> None:
+        symbols = symbols_of(condition)
+        if len(symbols) == 1:
+            self._add_ends(condition, symbols.pop())
+            return
         match condition:
-            case AtLeast(Symbol() as symbol, bound):
-                self.least[symbol] = max(bound, self.least.get(symbol, bound))
             case AtLeast(expression, bound):
                 self._add_order(expression, bound)
-            case Divides(divisor, dividend):
-                symbols = sorted(divisor.free_symbols | dividend.free_symbols, key=str)
-                if len(symbols) == 1:
-                    self.divisions.setdefault(symbols[0], []).append(condition)
-                elif dividend.is_Symbol and divisor.is_Symbol and is_whole(dividend * divisor):
+            case Divides(Symbol() as divisor, Symbol() as dividend):
+                if is_whole(dividend * divisor):
                     self._replace(dividend, divisor * self._new(dividend, least=1))
 
+    def _add_ends(self, condition: Condition, symbol: Symbol) -> None:
+        """Add a condition on one symbol alone."""
+        low, high = ends(condition, symbol)
+        if low is not None:
+            self.least[symbol] = max(low, self.least.get(symbol, low))
+        if high is not None:
+            self.most[symbol] = min(high, self.most.get(symbol, high))
+        if isinstance(condition, Divides):
+            self.divisions.setdefault(symbol, []).append(condition)
+
     def _add_order(self, expression: Expr, bound: Rational) -> None:
-        """``a·x + b >= bound`` is a bound of x; ``x - y >= bound`` makes x of y and something."""
+        """Take ``x - y >= bound`` for what makes x of y and something."""
         constant, rest = expression.as_coeff_Add()
-        factor, symbol = rest.as_coeff_Mul()
         room = plain(constant) - bound
-        if isinstance(symbol, Symbol):
-            end = tidy(Fraction(-room) / plain(factor))
-            if factor < 0:
-                self.most[symbol] = min(end, self.most.get(symbol, end))
-            else:
-                self.least[symbol] = max(end, self.least.get(symbol, end))
-            return
         if not (is_whole(rest) and room.denominator == 1):
             return
         for term in Add.make_args(rest):
@@ -106,7 +119,7 @@ class Region:
                 return
 
     def _new(self, symbol: Symbol, least: int) -> Symbol:
-        """A symbol for what is left of another."""
+        """Return a new symbol for the rest of another."""
         new = Symbol(f"_{symbol.name}", integer=True, nonnegative=True)
         self.least[new] = least
         return new
@@ -118,14 +131,10 @@ class Region:
             self.stand_in[symbol] = stands.xreplace(self.stand_in)
 
     def reach(self, symbol: Symbol) -> Reach:
-        """The values of one symbol alone."""
+        """Return the values of one symbol alone."""
         first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
-        last = self.most.get(symbol)
         divisions = tuple(self.divisions.get(symbol, ()))
-        for divisor, dividend in divisions:
-            if divisor == symbol and dividend.is_Integer:
-                last = int(abs(dividend)) if last is None else min(last, int(abs(dividend)))
-        return Reach(symbol, first, last, divisions)
+        return Reach(symbol, first, self.most.get(symbol), divisions)
 
 
 class Sizes:
@@ -146,7 +155,7 @@ class Sizes:
         """
         self.region = region
         self.sizes: list[Expr] = []
-        self.axes: dict[Symbol, Axis] = {}
+        self.axes: dict[Symbol, StepTable] = {}
         self.columns: list[list[Rational]] = []
         self._draws: dict[Symbol, list[Draw]] = {}
         self._products: dict[Factors, list[Rational]] = {}
@@ -155,7 +164,6 @@ class Sizes:
         self._axis_of: list[Symbol | None] = []
         self._lows: list[Rational | None] = []
         self._signed: set[int] = set()
-        self._ratios: dict[tuple[Factors, Factors], Rational] = {}
 
     def polynomials(self, counts: Iterable[Expr]) -> list[Polynomial | None]:
         """Return each count as a sum of products of sizes, or None where there are too many.
@@ -169,7 +177,7 @@ class Sizes:
         return found
 
     def _polynomial(self, expression: Expr) -> Polynomial | None:
-        """A sum of products of sizes, or None where there are too many."""
+        """Return a sum of products of sizes, or None where there are too many."""
         if expression.is_Rational:
             return {(): plain(expression)} if expression else {}
         if expression.is_Add:
@@ -185,7 +193,7 @@ class Sizes:
         return {((self._numbered(expression), 1),): 1}
 
     def _numbered(self, expression: Expr) -> int:
-        """The number of a size."""
+        """Return the number of a size."""
         if expression not in self._number:
             self._number[expression] = len(self.sizes)
             self.sizes.append(expression)
@@ -224,10 +232,11 @@ class Sizes:
             if len(symbols) == 1 and symbols <= new and (size.is_integer or not size.is_Symbol):
                 functions[next(iter(symbols))].append(size)
         for symbol, own in functions.items():
-            self.axes[symbol] = Axis(self.region.reach(symbol), own)
+            self.axes[symbol] = StepTable(self.region.reach(symbol), own)
         self._settled = len(self.sizes)
         self._axis_of = [self._tabled(size) for size in self.sizes]
-        self._lows = [self._low(size) for size in self.sizes]
+        lows = (lower_bound(size, self.region.least) for size in self.sizes)
+        self._lows = [low if low is not None and low >= 0 else None for low in lows]
         self._signed = {
             i for i, s in enumerate(self._axis_of) if s and self.sizes[i] in self.axes[s].signed
         }
@@ -238,17 +247,12 @@ class Sizes:
         self._products = {}
 
     def _tabled(self, size: Expr) -> Symbol | None:
-        """The symbol in whose table a size is."""
+        """Return the symbol in whose table a size is."""
         symbol = next(iter(size.free_symbols)) if len(size.free_symbols) == 1 else None
         return symbol if symbol is not None and size in self.axes[symbol].values else None
 
-    def _low(self, size: Expr) -> Rational | None:
-        """Return a lower bound of a size that is in no table, or None if it may be negative."""
-        low = lower_bound(size, self.region.least)
-        return low if low is not None and low >= 0 else None
-
     def _columns(self) -> Iterator[list[Rational]]:
-        """The values of each size at all points: from its table, else worked out."""
+        """Yield the values of each size at all points: from its table, else worked out."""
         points = [
             Evaluator({symbol: draws[number].value for symbol, draws in self._draws.items()})
             for number in range(SAMPLES)
@@ -272,7 +276,7 @@ class Sizes:
         return tuple(total)
 
     def _product_column(self, factors: Factors) -> list[Rational]:
-        """The values of a product of sizes at all points."""
+        """Return the values of a product of sizes at all points."""
         if factors not in self._products:
             found: list[Rational] = [1] * SAMPLES
             for number, exponent in factors:
@@ -313,16 +317,12 @@ class Sizes:
             polynomial: a sum; one whose products share no such factor is returned as it is.
         """
         powers = [dict(factors) for factors in polynomial]
-        steps = {n: min(each.get(n, 0) for each in powers) for n in self._steps_in(powers)}
+        numbers = filter(self._is_step, set[int]().union(*powers))
+        steps = {n: min(each.get(n, 0) for each in powers) for n in numbers}
         return {
             tuple((n, e - steps.get(n, 0)) for n, e in factors if e > steps.get(n, 0)): coefficient
             for factors, coefficient in polynomial.items()
         }
-
-    def _steps_in(self, powers: Iterable[Mapping[int, int]]) -> set[int]:
-        """The sizes in some products that are ``min(1, r)`` and never negative."""
-        numbers = set[int]().union(*powers)
-        return {number for number in numbers if self._is_step(number)}
 
     def _is_step(self, number: int) -> bool:
         """Return whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
@@ -330,6 +330,7 @@ class Sizes:
         is_at_most_1 = isinstance(size, Minimum) and S.One in size.args
         return is_at_most_1 and self._is_known(number) and number not in self._signed
 
+    @once
     def ratio(self, over: Factors, under: Factors) -> Rational:
         """Return a number that the quotient of two products of sizes never falls below.
 
@@ -337,12 +338,6 @@ class Sizes:
             over: the sizes in the numerator.
             under: those in the denominator.
         """
-        key = over, under
-        if key not in self._ratios:
-            self._ratios[key] = self._ratio(over, under)
-        return self._ratios[key]
-
-    def _ratio(self, over: Factors, under: Factors) -> Rational:
         exponents = dict(over)
         for number, exponent in under:
             exponents[number] = exponents.get(number, 0) - exponent
@@ -429,7 +424,7 @@ class Counts:
 
 
 def _times(one: Factors, other: Factors) -> Factors:
-    """The product of two products."""
+    """Return the product of two products."""
     if not one or not other:
         return one or other
     exponents = dict(one)
@@ -444,3 +439,64 @@ def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
     for factors, coefficient in under.items():
         difference[factors] = difference.get(factors, 0) - coefficient
     return difference
+
+
+def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
+    """Return the maximum of some terms without those that can never be it.
+
+    What is the largest somewhere stays; of the others only a proof drops a term.
+
+    Args:
+        terms: expressions that are not negative.
+        sizes: what is known of the sizes in them, where the symbols are what they may be.
+        usual: gives the usual values.
+    """
+    ordered = in_order(Maximum.undecided(terms), lambda term: _rank(term, usual))
+    if len(ordered) == 1:
+        return ordered[0]
+    counts = Counts(ordered, sizes)
+    return Maximum(*(ordered[number] for number in _undominated(counts)))
+
+
+def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool]:
+    """Order the largest first; of equals x before ``min(1, L)·x``, which is never more."""
+    return -usual(term), term.has(Minimum)
+
+
+def _undominated(counts: Counts) -> list[int]:
+    """Return the numbers of the counts that no other one is proved to dominate."""
+    leaders = list(_leaders(counts))
+    kept = list(leaders)
+    for number in range(len(counts.values)):
+        if number not in leaders and not _is_dominated(counts, number, kept):
+            kept.append(number)
+    for number in kept[len(leaders) :]:
+        others = [other for other in kept if other != number]
+        if _is_dominated(counts, number, others):
+            kept = others
+    return kept
+
+
+def _leaders(counts: Counts) -> Iterator[int]:
+    """Return the counts that alone are the largest at some point, the most frequent first."""
+    wins: dict[int, int] = {}
+    known = [number for number, values in enumerate(counts.values) if values]
+    for column in zip(*(counts.values[number] for number in known), strict=True):
+        most = max(column)
+        if column.count(most) == 1:
+            winner = known[column.index(most)]
+            wins[winner] = wins.get(winner, 0) + 1
+    return iter(sorted(wins, key=lambda number: (-wins[number], number)))
+
+
+def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:
+    """Return whether a count is proved never to be more than one of its rivals.
+
+    One that is less at a point that was looked at is not tried.
+    """
+    values = counts.values[number]
+    return bool(values) and any(
+        all(map(le, values, counts.values[rival])) and counts.exceeds(rival, number)
+        for rival in rivals
+        if counts.values[rival] and counts.left > 0
+    )

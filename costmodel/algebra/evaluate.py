@@ -51,17 +51,6 @@ MAX_TURNS = 100_000
 MAX_COUNT_BITS = 4_096  # more than any count has
 
 
-def bounded(value: Value) -> Value:
-    """The value, if it is no larger than any network needs.
-
-    Raises:
-        TooLargeError: it is.
-    """
-    if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
-        raise TooLargeError(f"a count of more than {MAX_COUNT_BITS:,} bits")
-    return value
-
-
 class Evaluator:
     """The values of expressions at one assignment; shared parts are evaluated once.
 
@@ -74,18 +63,22 @@ class Evaluator:
         self.known: dict[Any, Value] = dict(values)
 
     def at_turn(self, index: Symbol, turn: int) -> "Evaluator":
-        """The same assignment in a turn of a repeat."""
+        """Return the evaluator of the same assignment in one iteration of a repeat."""
         return Evaluator({**self.values, index: turn})
 
     def __call__(self, expression: Expr) -> Value:
-        """The exact value.
+        """Return the exact value.
 
         Raises:
             KeyError: a symbol has no value.
             ExpressionError: there is no exact value (a division by zero, an irrational root).
+            TooLargeError: it is larger than any network needs.
         """
         if expression not in self.known:
-            self.known[expression] = bounded(arithmetic.tidy(self._compute(expression)))
+            value = arithmetic.tidy(self._compute(expression))
+            if max(abs(value.numerator), value.denominator).bit_length() > MAX_COUNT_BITS:
+                raise TooLargeError(f"a count of more than {MAX_COUNT_BITS:,} bits")
+            self.known[expression] = value
         return self.known[expression]
 
     def _compute(self, expression: Expr) -> Value:
@@ -100,7 +93,7 @@ class Evaluator:
         return _FUNCTIONS[type(expression)](*(self(arg) for arg in expression.args))
 
     def _largest(self, expression: Expr, index: Symbol, count: Expr) -> Value:
-        """Turn by turn; of no turn 0.
+        """Return the largest value over all iterations, or 0 if there is none.
 
         Raises:
             ExpressionError: there are too many turns.
@@ -112,7 +105,7 @@ class Evaluator:
         return max(values, default=0)
 
 
-class Column(NamedTuple):
+class Fractions(NamedTuple):
     """Fractions with one denominator, which are computed with as fast as integers."""
 
     numerators: Sequence[int]
@@ -135,14 +128,14 @@ class Column(NamedTuple):
         return [arithmetic.tidy(Fraction(x, self.denominator)) for x in self.numerators]
 
 
-def column_of(values: Sequence[Value]) -> Column:
+def column_of(values: Sequence[Value]) -> Fractions:
     """Return some numbers over one denominator.
 
     Args:
         values: integers and fractions.
     """
     denominator = lcm(*{value.denominator for value in values})
-    return Column([x.numerator * (denominator // x.denominator) for x in values], denominator)
+    return Fractions([x.numerator * (denominator // x.denominator) for x in values], denominator)
 
 
 def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> list[Value]:
@@ -155,12 +148,12 @@ def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> li
     return _column(expression, symbol, column_of(points)).values
 
 
-def _column(expression: Expr, symbol: Symbol, points: Column) -> Column:
-    """The values of an expression, of each argument first."""
+def _column(expression: Expr, symbol: Symbol, points: Fractions) -> Fractions:
+    """Return the values of an expression, worked out from those of its arguments."""
     if expression == symbol:
         return points
     if isinstance(expression, Rational):
-        return Column([int(expression.p)] * len(points.numerators), int(expression.q))
+        return Fractions([int(expression.p)] * len(points.numerators), int(expression.q))
     columns = [_column(arg, symbol, points) for arg in expression.args]
     find = _COLUMNS.get(type(expression))
     if find is not None:
@@ -170,33 +163,33 @@ def _column(expression: Expr, symbol: Symbol, points: Column) -> Column:
     return column_of([compute(*row) for row in rows])
 
 
-def _alike(combine: Callable[..., int]) -> Callable[[Sequence[Column]], Column]:
+def _alike(combine: Callable[..., int]) -> Callable[[Sequence[Fractions]], Fractions]:
     """Combine numerators over one denominator, as sums and extrema do."""
 
-    def find(columns: Sequence[Column]) -> Column:
+    def find(columns: Sequence[Fractions]) -> Fractions:
         denominator = lcm(*(column.denominator for column in columns))
         rows = zip(*(column.over(denominator) for column in columns), strict=True)
-        return Column([combine(row) for row in rows], denominator)
+        return Fractions([combine(row) for row in rows], denominator)
 
     return find
 
 
-def _products(columns: Sequence[Column]) -> Column:
+def _products(columns: Sequence[Fractions]) -> Fractions:
     """Multiply numerators and denominators."""
     rows = zip(*(column.numerators for column in columns), strict=True)
-    return Column(list(map(prod, rows)), prod(column.denominator for column in columns))
+    return Fractions(list(map(prod, rows)), prod(column.denominator for column in columns))
 
 
-def _floors(columns: Sequence[Column]) -> Column:
+def _floors(columns: Sequence[Fractions]) -> Fractions:
     """``(a/b)//(c/d) = (a·d)//(b·c)``."""
     x, q = columns
     if 0 in q.numerators:
         raise ExpressionError("division by zero")
     pairs = zip(x.numerators, q.numerators, strict=True)
-    return Column([a * q.denominator // (x.denominator * c) for a, c in pairs])
+    return Fractions([a * q.denominator // (x.denominator * c) for a, c in pairs])
 
 
-def _roundings(columns: Sequence[Column]) -> Column:
+def _roundings(columns: Sequence[Fractions]) -> Fractions:
     """``round_to(a/b, d)``: the nearest multiple of d, halves up, at least d and 90 % of a/b."""
     (numerators, b), divisors = columns
     if divisors.denominator != 1 or min(divisors.numerators, default=1) <= 0:
@@ -205,10 +198,10 @@ def _roundings(columns: Sequence[Column]) -> Column:
     for a, d in zip(numerators, divisors.numerators, strict=True):
         rounded = max(d, (2 * a + d * b) // (2 * b * d) * d)
         found.append(rounded + d if 10 * rounded * b < 9 * a else rounded)
-    return Column(found)
+    return Fractions(found)
 
 
-_COLUMNS: dict[type, Callable[[Sequence[Column]], Column]] = {
+_COLUMNS: dict[type, Callable[[Sequence[Fractions]], Fractions]] = {
     Add: _alike(sum),
     Minimum: _alike(min),
     Maximum: _alike(max),

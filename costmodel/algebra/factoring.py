@@ -73,7 +73,7 @@ def tight(law: Expr) -> Expr:
 
 
 def _tight_factors(law: Expr) -> Iterator[Expr]:
-    """The factors of a law, sums among them without what their terms share."""
+    """Yield the factors of a law, each sum without what its terms share."""
     for factor in Mul.make_args(law):
         if factor.is_Add:
             own = _common(factor)
@@ -85,7 +85,7 @@ def _tight_factors(law: Expr) -> Iterator[Expr]:
 
 
 def _gathered(terms: Sequence[Expr]) -> Expr:
-    """A sum, those terms together first that share the factor that most of them have."""
+    """Return a sum, the terms that share the most frequent factor put together first."""
     counts = Counter(base for term in terms for base in _common(term).powers)
     count = max(counts.values(), default=0)
     if count < 2 or count == len(terms) or len(terms) > MAX_GATHERED:
@@ -97,14 +97,14 @@ def _gathered(terms: Sequence[Expr]) -> Expr:
 
 
 def _split(term: Expr) -> Expr:
-    """A sum as what its parts share, times the rest."""
+    """Return a sum as the common factor of its parts times the rest."""
     own = _common(term)
     return own.product * _divided(term, own)
 
 
 @lru_cache(maxsize=10_000)
 def _common(expression: Expr) -> Common:
-    """The number and the factors that all parts of an expression share."""
+    """Return the number and the factors that all parts of an expression share."""
     if expression.is_Integer and expression:
         return Common(abs(int(expression)), {})
     if expression.is_Add:
@@ -126,7 +126,7 @@ def _together(parts: Iterable[Common]) -> Common:
 
 
 def _divided(expression: Expr, common: Common) -> Expr:
-    """An expression without what its parts share; factors give it first, then sums."""
+    """Return an expression divided by a common factor, taken from factors first, then from sums."""
     if expression.is_Add:
         return Add(*(_divided(part, common) for part in expression.args))
     factors = sorted(Mul.make_args(expression), key=lambda factor: bool(factor.is_Add))

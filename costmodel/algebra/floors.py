@@ -3,8 +3,8 @@
 Each is proved against plain integers by a property test of the same name.
 """
 
-from collections.abc import Iterable, Iterator
-from math import gcd
+from collections.abc import Iterator
+from math import gcd, lcm
 
 from sympy import Add, Expr, Integer, Mul, S, postorder_traversal
 
@@ -49,16 +49,9 @@ def _by_one(x: Expr, q: Expr) -> Expr | None:
 
 def _integer_coefficients(x: Expr, q: Expr) -> Expr | None:
     """(x/a)//(q/b) = (b·x)//(a·q)."""
-    scale = _common_denominator([*Add.make_args(x), q])
+    numbers = (term.as_coeff_Mul()[0] for term in (*Add.make_args(x), q))
+    scale = lcm(*(int(number.q) for number in numbers if number.is_Rational))
     return None if scale == 1 else FloorDiv(Mul(x, scale).expand(), q * scale)
-
-
-def _common_denominator(terms: Iterable[Expr]) -> int:
-    scale = 1
-    for term in terms:
-        denominator = int(term.as_coeff_Mul()[0].q) if term.as_coeff_Mul()[0].is_Rational else 1
-        scale = scale * denominator // gcd(scale, denominator)
-    return scale
 
 
 def _exact_division(x: Expr, q: Expr) -> Expr | None:
@@ -79,10 +72,7 @@ def _whole_quotient(term: Expr, q: Expr) -> Expr | None:
     coefficient, rest = term.as_coeff_Mul()
     if rest is S.One:
         return None
-    if q.is_Integer:
-        quotient = Mul(coefficient / q, rest)
-        return quotient if is_whole(quotient) else None
-    quotient = term / q
+    quotient = Mul(coefficient / q, rest) if q.is_Integer else term / q
     return quotient if is_whole(quotient) else None
 
 
@@ -118,11 +108,9 @@ def _negation(x: Expr, q: Expr) -> Expr | None:
     """(−x)//q = −((x + q − 1)//q), for an integer x and a positive integer q."""
     _, rest = x.as_coeff_Add()
     signs = [term.as_coeff_Mul()[0] for term in Add.make_args(rest)]
-    if not (all(sign.is_negative for sign in signs) and is_whole(x) and is_whole(q)):
+    if not all(sign.is_negative for sign in signs):
         return None
-    if not is_positive(q):
-        return None
-    return -FloorDiv(q - 1 - x, q)
+    return -FloorDiv(q - 1 - x, q) if is_whole(x) and is_whole(q) and is_positive(q) else None
 
 
 def _negative_number(x: Expr, q: Expr) -> Expr | None:

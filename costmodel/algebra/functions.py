@@ -22,17 +22,17 @@ from archspec import arithmetic
 
 
 def exact(value: int | Fraction) -> Number:
-    """A Python number as a sympy one."""
+    """Return a Python number as a sympy one."""
     return Rational(value.numerator, value.denominator)
 
 
 def plain(number: Number) -> int | Fraction:
-    """A sympy rational as a Python number, an integer where it is one."""
+    """Return a sympy rational as a Python number, an integer where it is one."""
     return int(number.p) if number.q == 1 else Fraction(int(number.p), int(number.q))
 
 
 def is_whole(expression: Expr) -> bool:
-    """Whether an expression is an integer by its form: sums, products and powers of integers.
+    """Return whether an expression is an integer by its form: sums and products of integers.
 
     What it does not see (``x·(x + 1)/2``) it does not claim; sympy's own deduction costs a hundred
     times as much.
@@ -51,7 +51,7 @@ def is_whole(expression: Expr) -> bool:
 
 
 def _is_whole_product(product: Expr) -> bool:
-    """Integers, a fraction being covered by what divides the `RoundTo` beside it."""
+    """Return whether a product is an integer; a `RoundTo` covers denominators of its divisor."""
     coefficient, rest = product.as_coeff_Mul()
     factors = Mul.make_args(rest)
     if not coefficient.is_Integer:
@@ -68,7 +68,7 @@ def _is_whole_product(product: Expr) -> bool:
 
 
 class Operation(Expr):  # type: ignore[misc]
-    """What the functions here share: they commute, and print as archcost's own text."""
+    """The base of the functions here: they commute, and print as archcost's own text."""
 
     is_commutative = True
     is_real = True
@@ -117,14 +117,12 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
 
 @lru_cache(maxsize=50_000)
 def floors_in(expression: Expr) -> frozenset[Expr]:
-    """Return every floor in an expression; parts that several expressions share are seen once.
+    """Return every floor in an expression.
 
     Args:
         expression: what has floors.
     """
-    inner = (floors_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
-    found = frozenset[Expr]().union(*inner)
-    return found | {expression} if isinstance(expression, FloorDiv) else found
+    return frozenset(part for part in operations_in(expression) if isinstance(part, FloorDiv))
 
 
 @lru_cache(maxsize=50_000)
@@ -194,7 +192,7 @@ class Quotient(Operation):
     is_integer = True
 
     def __new__(cls, x: Expr, q: Expr) -> Expr:
-        """A number where both are numbers."""
+        """Make a quotient; a number where both are numbers."""
         return x / q if x.is_Rational and q.is_Rational else Expr.__new__(cls, x, q)
 
 
@@ -208,7 +206,7 @@ class RoundTo(Operation):
     is_positive = True
 
     def __new__(cls, x: Expr, divisor: Expr) -> Expr:
-        """A number where both are numbers."""
+        """Round a number; a number where both are numbers."""
         if x.is_Rational and divisor.is_Rational:
             return Integer(arithmetic.round_to(plain(x), plain(divisor)))
         if divisor.is_Rational and not (divisor.is_Integer and divisor > 0):
@@ -223,7 +221,7 @@ class Log2(Operation):
     """``log2(x)`` for positive ``x``; a number where ``x`` is a power of two."""
 
     def __new__(cls, x: Expr) -> Expr:
-        """The exponent of a power of two."""
+        """Make a logarithm; a number of a power of two."""
         if x.is_Rational:
             return exact(arithmetic.binary_logarithm(plain(x)))
         return Expr.__new__(cls, x)
@@ -235,7 +233,7 @@ class Extremum(Operation):
     sign = 1
 
     def __new__(cls, *args: Expr) -> Expr:
-        """Flatten, drop what a known difference decides, order."""
+        """Flatten, drop arguments that a known difference decides, order."""
         kept = cls.undecided(args)
         if len(kept) == 1:
             return kept[0]
@@ -271,11 +269,9 @@ def _flattened(cls: type, args: Iterable[Expr]) -> Iterable[Expr]:
 class Maximum(Extremum):
     """``max(a, b, …)``."""
 
-    sign = 1
-
 
 def terms_of(expression: Expr) -> tuple[Expr, ...]:
-    """What an expression is the maximum of."""
+    """Return the arguments of a maximum; any other expression is its only one."""
     return expression.args if isinstance(expression, Maximum) else (expression,)
 
 
@@ -289,12 +285,12 @@ class Quantity(Operation):
     """A real number of a unit, as seconds: no count, so that a quotient in it is a true one."""
 
     def __new__(cls, x: Expr, unit: Str) -> Expr:
-        """Nothing of a unit is nothing."""
+        """Make a quantity; 0 of a unit is 0."""
         return x if x is S.Zero else Expr.__new__(cls, x, unit)
 
 
 def amount_of(expression: Expr) -> Expr:
-    """A quantity without its unit; a count as it is."""
+    """Return a quantity without its unit; a count as it is."""
     return expression.args[0] if isinstance(expression, Quantity) else expression
 
 
@@ -306,7 +302,7 @@ class LargestTurn(Operation):
 
     @property
     def free_symbols(self) -> set[Any]:
-        """All but the index."""
+        """The symbols but for the index."""
         x, index, count = self.args
         free: set[Any] = (x.free_symbols - {index}) | count.free_symbols
         return free
@@ -328,7 +324,7 @@ def parts_of(expression: Expr) -> int:
 
 
 def absorbed(size: Expr) -> Expr:
-    """A size as a single floor, so that products stay products: by one of two identities.
+    """Return a size as a single floor, so that products stay products, by one of two identities.
 
     ``x//q + k = (x + k·q)//q``; ``n − (n + r)//2 = (n − r + 1)//2``. An expression that is neither
     is returned as it is.
@@ -350,7 +346,7 @@ def absorbed(size: Expr) -> Expr:
 
 
 def separated(expression: Expr) -> Expr:
-    """Every ``(x + c)//q`` with ``c`` reduced to ``0 ≤ c < q``, so that equal floors are the same.
+    """Return an expression with every ``(x + c)//q`` reduced to ``0 ≤ c < q``.
 
     The difference of two separated expressions is 0 if they are equal by moving integers through
     floors.

@@ -1,4 +1,4 @@
-"""How an expression of one symbol goes: whether it rises or falls, and where it steps.
+"""The trend of an expression of one symbol, and the places where it steps.
 
 Both are read off its form. What the form does not show is not claimed: None, "it is not proved".
 """
@@ -52,7 +52,7 @@ def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _common(trends: Iterable[int | None]) -> int | None:
-    """The trend of what rises with all of its parts."""
+    """Return the trend of a function that rises with all of its parts."""
     found = set(trends) - {0}
     return found.pop() if len(found) == 1 else None
 
@@ -62,7 +62,7 @@ def _of_parts(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """All terms alike, or a quotient of polynomials whose derivative has one sign."""
+    """Return the trend that all terms share, or that of a quotient of polynomials."""
     found = _of_parts(expression, symbol, least)
     return _of_polynomials(expression, symbol, least) if found is None else found
 
@@ -70,17 +70,12 @@ def _of_sum(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 def _of_polynomials(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
     """``(p/q)' = (p'·q − p·q')/q²``: its sign where all coefficients from there on have one."""
     try:
-        numerator, denominator = (
-            Poly(part, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
-            for part in together(expression).as_numer_denom()
-        )
+        parts = together(expression).as_numer_denom()
+        numerator, denominator = (_shifted(part, symbol, least) for part in parts)
     except PolynomialError:
         return None
-    signs = {
-        c > 0
-        for c in (numerator.diff() * denominator - numerator * denominator.diff()).coeffs()
-        if c
-    }
+    slope = numerator.diff() * denominator - numerator * denominator.diff()
+    signs = {c > 0 for c in slope.coeffs() if c}
     never_zero = denominator.eval(0) != 0 and len({c > 0 for c in denominator.coeffs()}) == 1
     return (1 if signs.pop() else -1) if len(signs) == 1 and never_zero else None
 
@@ -98,22 +93,27 @@ def is_never_positive(
     most = upper_bound(numerator, {symbol: least})
     if most is not None and (most < 0 or (most == 0 and not strictly)):
         return True
-    found = polynomial_bound(-numerator, {symbol: least}, below=True)
+    found = polynomial_bound(-numerator, {symbol: least})
     return found is not None and is_never_negative(found) and not (strictly and found.nth(0) <= 0)
 
 
 def has_one_root(expression: Expr, symbol: Symbol, least: Rational) -> bool:
     """Return True for a polynomial with at most one root above a value, by Descartes' signs."""
     try:
-        shifted = Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
+        shifted = _shifted(expression, symbol, least)
     except PolynomialError:
         return False
     signs = [bool(c > 0) for c in shifted.all_coeffs() if c]
     return sum(a != b for a, b in pairwise(signs)) <= 1
 
 
+def _shifted(expression: Expr, symbol: Symbol, least: Rational) -> Poly:
+    """Return a polynomial in a variable that counts from the symbol's smallest value."""
+    return Poly(expression, symbol, domain="QQ").compose(Poly(symbol + exact(least), symbol))
+
+
 def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """Factors of one sign each that all grow alike in size; each minus turns it round."""
+    """Return the trend of factors of one sign each that all grow alike in size."""
     number, rest = expression.as_coeff_Mul()
     factors = Mul.make_args(rest)
     signs = [1] if len(factors) == 1 else [_sign(f, symbol, least) for f in factors]
@@ -131,7 +131,7 @@ def _turned(found: int | None, sign: int) -> int | None:
 
 
 def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """1 of what is never negative, −1 of what is never positive."""
+    """Return 1 for a factor that is never negative, −1 for one that is never positive."""
     for sign in (1, -1):
         bound = lower_bound(sign * factor, {symbol: least})
         if bound is not None and bound >= 0:
@@ -140,7 +140,7 @@ def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """As a base of one sign grows in size; ``(−x)**2 = x**2``, ``(−x)**3 = −x**3``.
+    """Return the trend by that of the base's size; ``(−x)**2 = x**2``, ``(−x)**3 = −x**3``.
 
     An odd positive power rises with its base whatever the sign.
     """
@@ -190,7 +190,7 @@ _TRENDS: dict[type, Callable[[Expr, Symbol, Rational], int | None]] = {
 
 
 class Steps:
-    """Where an expression of one symbol steps: at the floors and roundings of what is linear in it.
+    """The places where an expression steps: at floors and roundings of lines in its symbol.
 
     Between two of these places a step function is constant. A floor may have others beside the
     symbol under it, as ``(8*w + 1 + 2*ceil(w))//4``: these are integers, between their own steps
@@ -210,30 +210,30 @@ class Steps:
 
     @property
     def are_all(self) -> bool:
-        """Whether all places are known: the expressions are constant between them, or lines."""
+        """Return whether all places are known: in between, all is constant or a line."""
         known = all(None not in lines for lines in self.lines.values())
         return known and all(linear(e, self.symbol) for e in self.others)
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
-        """The places where a step may be, ``low < place <= high``, unordered."""
+        """Yield the places where a step may be, ``low < place <= high``, unordered."""
         for places in self._places:
             yield from places.within(low, high)
 
     def count(self, low: Rational, high: Rational) -> int:
-        """How many places there are about, counted without looking at them."""
+        """Return about how many places there are, without listing them."""
         return sum(places.between(low, high) for places in self._places)
 
     def after(self, value: Rational) -> Fraction | None:
-        """The first place beyond a value; None where nothing steps."""
+        """Return the first place beyond a value; None where nothing steps."""
         return min((places.after(value) for places in self._places), default=None)
 
     def before(self, value: Rational) -> Fraction | None:
-        """The last place below a value; None where nothing steps."""
+        """Return the last place below a value; None where nothing steps."""
         return max((places.before(value) for places in self._places), default=None)
 
     @cached_property
     def _places(self) -> frozenset["Places"]:
-        """For every step where its argument ``slope·x + start`` is a multiple of what it is of."""
+        """Return, for every step, the places where its argument reaches a level."""
         return frozenset(
             Places(unit / abs(line.slope), (offset - line.start) / line.slope)
             for step, lines in self.lines.items()
@@ -254,32 +254,32 @@ class Places(NamedTuple):
     start: Fraction
 
     def _number(self, value: Rational) -> Fraction:
-        """How many distances a value is beyond the start."""
+        """Return how many distances a value lies beyond the start."""
         return (value - self.start) / self.distance
 
     def _at(self, number: int) -> Fraction:
         return self.start + number * self.distance
 
     def after(self, value: Rational) -> Fraction:
-        """The first place beyond a value."""
+        """Return the first place beyond a value."""
         return self._at(floor(self._number(value)) + 1)
 
     def before(self, value: Rational) -> Fraction:
-        """The last place below a value."""
+        """Return the last place below a value."""
         return self._at(ceil(self._number(value)) - 1)
 
     def between(self, low: Rational, high: Rational) -> int:
-        """How many places there are, ``low < place <= high``."""
+        """Return how many places there are, ``low < place <= high``."""
         return floor(self._number(high)) - floor(self._number(low))
 
     def within(self, low: Rational, high: Rational) -> Iterator[Fraction]:
-        """The places themselves."""
+        """Return the places themselves."""
         first, last = floor(self._number(low)) + 1, floor(self._number(high))
         return map(self._at, range(first, last + 1))
 
 
 class _Line(NamedTuple):
-    """What is floored or rounded: ``slope·x + start``, and integers times multiples of a grain."""
+    """The argument of a floor: ``slope·x + start``, and integers times multiples of a grain."""
 
     slope: Fraction
     start: Fraction
@@ -287,13 +287,13 @@ class _Line(NamedTuple):
 
 
 def _without_steps(x: Expr, symbol: Symbol) -> Expr:
-    """An expression with an integer for every floor and rounding of the symbol in it."""
+    """Return an expression with an integer for every floor and rounding of the symbol in it."""
     steps = (step for step in x.atoms(FloorDiv, RoundTo) if step.has(symbol))
     return x.xreplace({step: Dummy(integer=True) for step in steps})
 
 
 def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
-    """The lines that what is floored or rounded is made of; None of what steps in no such way."""
+    """Yield the lines that the argument of a step consists of; None for one that is no line."""
     x, divisor = (_without_steps(arg, symbol) for arg in step.args)
     if not (x.has(symbol) or divisor.has(symbol)):
         return
@@ -304,7 +304,7 @@ def _lines(step: Expr, symbol: Symbol) -> Iterator[_Line | None]:
 
 
 def _branches(x: Expr) -> Iterator[Expr]:
-    """An expression with each of the terms that may be the largest or smallest of several."""
+    """Yield an expression once for each choice of arguments for its extrema."""
     extremum = next(iter(x.atoms(Extremum)), None)
     if extremum is None:
         yield x.expand()
@@ -314,7 +314,7 @@ def _branches(x: Expr) -> Iterator[Expr]:
 
 
 def _line(x: Expr, symbol: Symbol) -> _Line | None:
-    """The line that an expression is, integers beside it; None where it is none."""
+    """Return the line that an expression is but for integers, or None."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(x)]
     steps = [(factor, rest) for factor, rest in terms if rest.has(Dummy)]
     line = linear(Add(*(factor * rest for factor, rest in terms if not rest.has(Dummy))), symbol)
@@ -324,7 +324,7 @@ def _line(x: Expr, symbol: Symbol) -> _Line | None:
 
 
 def _common_measure(numbers: Iterable[Fraction]) -> Fraction:
-    """The largest number of which all are integer multiples; 0 of none."""
+    """Return the largest number of which all are integer multiples; 0 of none."""
     several = tuple(numbers)
     denominator = lcm(*(number.denominator for number in several))
     whole = (int(number * denominator) for number in several)
@@ -341,7 +341,7 @@ def linear(x: Expr, symbol: Symbol) -> tuple[Fraction, Fraction] | None:
 
 
 def _units(step: Expr, grain: Fraction) -> tuple[tuple[Fraction, Fraction], ...]:
-    """What is stepped over: multiples of a unit, from an offset on.
+    """Return the levels at which a function steps: multiples of a unit, from an offset on.
 
     A floor steps at multiples of q; ``round_to`` halfway between multiples of d, and where a tenth
     would be lost, at multiples of ``10·d/9``. What is added in multiples of a grain moves them.

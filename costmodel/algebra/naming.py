@@ -91,18 +91,17 @@ def naming(
     products = _innermost(several)
     covered = frozenset(own) | products
     others = _worthwhile(shown, lambda law: _operations(law, covered))
-    free = _Names({*taken, *given})
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
-    return Naming(_in_order({**own, **{part: free.name(part) for part in shared}}), own)
+    return Naming(_in_order({**own, **dict(_named(shared, {*taken, *given}))}), own)
 
 
 def _first_shown(expression: Expr) -> tuple[int, str]:
-    """The order in which names are given."""
+    """Return the key by which names are given."""
     return expression.count_ops(), PythonText().show(expression)[0]
 
 
 def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
-    """Names after those that they are made of, c2 before c16."""
+    """Return the names, each after those that its expression contains, c2 before c16."""
     levels: dict[Expr, int] = {}
     for expression in sorted(names, key=_first_shown):
         inside = (level for part, level in levels.items() if expression.has(part))
@@ -117,7 +116,7 @@ def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
 
 
 def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
-    """The values of the spec's own names that stand in a law; of equal ones the first."""
+    """Yield the values of the spec's own names that stand in a law; of equal ones the first."""
     met = frozenset[Expr]().union(*map(operations_in, laws))
     known: set[Expr] = set()
     for name, value in given.items():
@@ -128,7 +127,7 @@ def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr
 
 
 def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
-    """The parts that stand so often in a law that a name makes it shorter.
+    """Return the parts that stand so often in a law that a name makes it shorter.
 
     Where there is one, those are named, too, that stand so often in all laws together.
     """
@@ -141,7 +140,7 @@ def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
 
 
 def _innermost(products: set[Expr]) -> set[Expr]:
-    """The products without those that hold another, which gets its name before them."""
+    """Return the products without those that hold another, which gets its name before them."""
     factors = {product: frozenset(product.args) for product in products if product.is_Mul}
     inner = factors.values()
     return {p for p in products if not (p.is_Mul and any(held < factors[p] for held in inner))}
@@ -156,7 +155,7 @@ def _saves(part: Expr, count: int) -> bool:
 
 
 def _products(expression: Expr) -> Iterator[Expr]:
-    """The products of sizes in an expression: ``ceil(h/2)*ceil(w/2)``."""
+    """Yield the products of sizes in an expression: ``ceil(h/2)*ceil(w/2)``."""
     factors = Mul.make_args(expression)
     sizes = [factor for factor in factors if _is_extent(factor.as_base_exp()[0])]
     if len(sizes) > 1 or any(size.is_Pow for size in sizes):
@@ -177,7 +176,7 @@ def _is_extent(size: Expr) -> bool:
 
 
 def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
-    """The functions in an expression that stand outside of what has a name."""
+    """Yield the functions in an expression that stand outside of named parts."""
     if expression in named:
         return
     if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
@@ -193,30 +192,21 @@ _UNNAMED = (Maximum, Quantity, Quotient)
 """Functions that get no name: they are a whole law, or stand for a division."""
 
 
-class _Names:
-    """Names that are free, each given once."""
-
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
-        self.counts = Counter[str]()
-
-    def name(self, expression: Expr) -> str:
-        """Return a name that tells what an expression is: r2 under a stride of 2, c64 of channels.
-
-        Args:
-            expression: what gets it.
-        """
-        wanted = _stem(expression)
+def _named(parts: Iterable[Expr], taken: set[str]) -> Iterator[tuple[Expr, str]]:
+    """Yield each part with a free name: r2 under a stride of 2, c64 of channels, m1, k1."""
+    counts = Counter[str]()
+    for part in parts:
+        wanted = _stem(part)
         if wanted is None:
-            letter = "m" if isinstance(expression, Extremum) else "k"
-            self.counts[letter] += 1
-            wanted = f"{letter}{self.counts[letter]}"
+            letter = "m" if isinstance(part, Extremum) else "k"
+            counts[letter] += 1
+            wanted = f"{letter}{counts[letter]}"
         name, more = wanted, 1
-        while name in self.taken or iskeyword(name):
+        while name in taken or iskeyword(name):
             more += 1
             name = f"{wanted}_{more}"
-        self.taken.add(name)
-        return name
+        taken.add(name)
+        yield part, name
 
 
 def _stem(expression: Expr) -> str | None:

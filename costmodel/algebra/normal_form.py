@@ -15,11 +15,11 @@ from costmodel.algebra.functions import (
 )
 
 Whole = Callable[[Expr], bool]
-"""Whether an expression is known to be an integer."""
+"""A predicate: True for an expression that is known to be an integer."""
 
 
 def grouped(expression: Expr, whole: Whole = is_whole) -> Expr:
-    """A sum by resolution whose quotients are settled (see `by_resolution` and `settled`)."""
+    """Return a sum by resolution, its quotients settled (see `by_resolution` and `settled`)."""
     return settled(by_resolution(expression), whole)
 
 
@@ -28,7 +28,7 @@ def by_resolution(
     extents: frozenset[Symbol] | None = None,
     depths: frozenset[Symbol] = frozenset(),
 ) -> Expr:
-    """The same sum, one term per resolution, the powers of symbols that all terms share in front.
+    """Return a sum with one term per resolution, common powers of symbols in front.
 
     Within a term, what the turns of a repeat add stands together: ``L*(13*d + 12*d**2)``; there no
     power of d is taken out of another, so that the sum is read as the parts are.
@@ -55,7 +55,7 @@ def by_resolution(
 
 
 def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
-    """The sum of the parts without their common factor, by the turns that each counts."""
+    """Return the sum of the parts without their common factor, grouped by how often each runs."""
     groups: dict[Expr, list[Expr]] = {}
     for part in parts:
         part = part if common is S.One else part / common
@@ -72,7 +72,7 @@ def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
 
 
 def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
-    """A term as the product of the factors that are wanted, and of the others."""
+    """Return a term as the product of the factors that are wanted, and of the others."""
     chosen: list[Expr] = []
     others: list[Expr] = []
     for factor in Mul.make_args(term):
@@ -83,7 +83,7 @@ def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
 
 
 def _common_powers(coefficients: Iterable[list[Expr]], *, same: bool) -> Expr:
-    """What all parts have of symbols: the smallest power, or none where powers must be the same."""
+    """Return the powers of symbols that all parts share: the smallest, or equal ones only."""
     shared: dict[Expr, Expr] | None = None
     for parts in coefficients:
         for part in parts:
@@ -99,7 +99,7 @@ def _common_powers(coefficients: Iterable[list[Expr]], *, same: bool) -> Expr:
 
 
 def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
-    """The same integer with every quotient a `Quotient` that is exact by itself.
+    """Return the same integer with every quotient a `Quotient` that is exact by itself.
 
     A quotient that ``whole`` confirms stands alone; the others are put over one denominator,
     since only their sum is known to be an integer.
@@ -116,7 +116,7 @@ def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
 
 
 def unfloored(expression: Expr, whole: Whole, *, of_quotients: bool = False) -> Expr:
-    """The same with every ``x//q`` that is known to cut nothing off as ``x/q``.
+    """Return an expression with ``x/q`` for every ``x//q`` that is known to be exact.
 
     Args:
         expression: what has floors.
@@ -129,7 +129,7 @@ def unfloored(expression: Expr, whole: Whole, *, of_quotients: bool = False) -> 
 
 
 def _reduced(over: Expr, under: Expr) -> Expr:
-    """A quotient without the numbers that both sides share."""
+    """Return a quotient without the numbers that both sides share."""
     content, rest = over.as_content_primitive()
     number, divisor = under.as_coeff_Mul()
     shared = content / number
@@ -148,7 +148,7 @@ def _has_quotient(expression: Expr) -> bool:
 
 
 def _is_settled(expression: Expr, whole: Whole) -> bool:
-    """Whether an expression is an integer, as its terms or its factors are."""
+    """Return whether an expression is an integer, as its terms or its factors are."""
     if not _has_quotient(expression) or isinstance(expression, Operation) or whole(expression):
         return True
     parts = expression.args if expression.is_Add or expression.is_Mul else ()

@@ -1,4 +1,4 @@
-"""Sums of what bends: minima and maxima in the index, taken apart where one term overtakes another.
+"""Sums of minima and maxima in the index, taken apart where one term overtakes another.
 
 Where their terms are linear in the index, each piece between two bends is a polynomial, whose sum
 has a closed form; so a sum of millions of terms is as quick, and as exact, as a sum of ten.
@@ -20,7 +20,7 @@ MAX_STEPS = 100_000
 
 
 class Piece(NamedTuple):
-    """What an expression is from one value of the index to another.
+    """A form without minima and maxima, from one value of the index to another.
 
     Attributes:
         expression: a form of it without bends.
@@ -55,12 +55,13 @@ def _sum(piece: Piece, index: Symbol) -> Rational:
 
 
 def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[Piece]:
-    """The expression from a value of the index to another, without minima and maxima.
+    """Yield the pieces of an expression between two values of the index.
 
     Raises:
         OpenFormError: the terms of one are not linear in the index.
     """
-    bend = next(filter(_is_innermost, expression.atoms(Extremum)), None)
+    bends = expression.atoms(Extremum)
+    bend = next((b for b in bends if not any(arg.has(Extremum) for arg in b.args)), None)
     if bend is None:
         yield Piece(expression, first, last)
         return
@@ -69,12 +70,8 @@ def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[P
         yield from pieces(expression.xreplace({bend: winner}), index, start, end)
 
 
-def _is_innermost(bend: Expr) -> bool:
-    return not any(arg.has(Extremum) for arg in bend.args)
-
-
 def _crossings(bend: Expr, index: Symbol) -> set[int]:
-    """The last whole values of the index up to where two of the terms are equal."""
+    """Return the last whole values of the index up to where two of the terms are equal."""
     found = set()
     for i, left in enumerate(bend.args):
         for right in bend.args[i + 1 :]:
@@ -87,7 +84,7 @@ def _crossings(bend: Expr, index: Symbol) -> set[int]:
 
 
 def _between(cuts: set[int], first: int, last: int) -> Iterator[tuple[int, int]]:
-    """The stretches from ``first`` to ``last`` that end at the cuts."""
+    """Yield the stretches from ``first`` to ``last`` that end at the cuts."""
     start = first
     for end in sorted(cut for cut in cuts if first <= cut < last):
         yield start, end
@@ -96,7 +93,7 @@ def _between(cuts: set[int], first: int, last: int) -> Iterator[tuple[int, int]]
 
 
 def _winner(bend: Expr, index: Symbol, start: int, end: int) -> Expr:
-    """The term that is the extremum from ``start`` to ``end``, where none overtakes another."""
+    """Return the term that is the extremum from ``start`` to ``end``, where no two cross."""
 
     def lead(term: Expr) -> tuple[Rational, Rational]:
         at = (Evaluator({index: value})(term) for value in (start, end))

@@ -1,4 +1,4 @@
-"""Which places of an input the places of an output read: exact maps with floors.
+"""Exact maps from the places of an output to the places of an input that they read.
 
 A layer that moves, widens or resamples an axis reads, for its output's place y, the places from
 ``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`Reads`): a window ``s·y − p`` to
@@ -61,7 +61,7 @@ OWN = Reads(S.One, S.Zero, S.Zero)
 """A place of the output reads the same place of the input."""
 
 
-class Step(NamedTuple):
+class FloorMap(NamedTuple):
     """``(scale·y + offset)//over``."""
 
     scale: Expr
@@ -73,12 +73,12 @@ class Step(NamedTuple):
         return floor_div((self.scale * place + self.offset).expand(), self.over)
 
 
-Route = tuple[Step, ...]
+Route = tuple[FloorMap, ...]
 """The steps from a place of a tensor to a place of the network's input, as they are taken."""
 
 
 class OpenPlacesError(ValueError):
-    """Which places are seen has no closed form."""
+    """The places that are seen have no closed form."""
 
 
 class Span(NamedTuple):
@@ -105,7 +105,7 @@ class Span(NamedTuple):
 
     @property
     def stride(self) -> Expr:
-        """By how many elements of the input the next element's places are further on."""
+        """Return the stride: the elements of the input from one element's places to the next's."""
         return rate(self.firsts[0])
 
     @property
@@ -126,7 +126,7 @@ class Span(NamedTuple):
     def after(self, reads: Reads) -> "Span":
         """Return what is seen by an element that reads so of the elements that see this."""
         scale, first, last, over = reads
-        begin, end = Step(scale, first, over), Step(scale, last, over)
+        begin, end = FloorMap(scale, first, over), FloorMap(scale, last, over)
         return Span(
             tuple(dict.fromkeys(_before(begin, route) for route in self.firsts)),
             tuple(dict.fromkeys(_before(end, route) for route in self.lasts)),
@@ -159,11 +159,10 @@ def hull_of_first(one: Span, other: Span) -> Span:
     """Return what the first elements of two paths see, with the larger of their strides."""
     stride = largest([one.stride, other.stride])
     scale, over = stride.as_numer_denom()
-    end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
     begin = -largest((one.padding, other.padding))
-    routes = (_before(Step(scale, (each * over).expand(), over), ()) for each in (begin, end))
-    first, last = routes
-    return Span((first,), (last,))
+    end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
+    steps = (FloorMap(scale, (each * over).expand(), over) for each in (begin, end))
+    return Span(*((_before(step, ()),) for step in steps))
 
 
 def rate(route: Route) -> Expr:
@@ -171,7 +170,7 @@ def rate(route: Route) -> Expr:
     return Mul(*(step.scale / step.over for step in route))
 
 
-def _before(step: Step, route: Route) -> Route:
+def _before(step: FloorMap, route: Route) -> Route:
     """Return a route with another step before it."""
     charge(1 + len(Add.make_args(step.offset)))
     step = _reduced(step)
@@ -183,18 +182,18 @@ def _before(step: Step, route: Route) -> Route:
     return (step, *route) if joined is None else _before(joined, route[1:])
 
 
-def _joined(earlier: Step, later: Step) -> Step | None:
+def _joined(earlier: FloorMap, later: FloorMap) -> FloorMap | None:
     """Return two steps as one, where an identity of the module joins them."""
     if earlier.over is S.One:
         offset = (later.scale * earlier.offset + later.offset).expand()
-        return Step(later.scale * earlier.scale, offset, later.over)
+        return FloorMap(later.scale * earlier.scale, offset, later.over)
     if later.scale is S.One:
         offset = (earlier.offset + later.offset * earlier.over).expand()
-        return Step(earlier.scale, offset, earlier.over * later.over)
+        return FloorMap(earlier.scale, offset, earlier.over * later.over)
     return None
 
 
-def _reduced(step: Step) -> Step:
+def _reduced(step: FloorMap) -> FloorMap:
     """Return a step in lowest terms."""
     scale, offset, over = step
     factor: Expr = S.One
@@ -206,7 +205,7 @@ def _reduced(step: Step) -> Step:
         factor = scale
     if factor is S.One:
         return step
-    return Step(scale / factor, floor_div(offset, factor), over / factor)
+    return FloorMap(scale / factor, floor_div(offset, factor), over / factor)
 
 
 def _at(route: Route, place: Expr) -> Expr:
@@ -219,13 +218,13 @@ def _moved(route: Route, by: Expr) -> Route:
     if by is S.Zero:
         return route
     if not route:
-        return (Step(S.One, by, S.One),)
+        return (FloorMap(S.One, by, S.One),)
     *steps, (scale, offset, over) = route
-    return (*steps, Step(scale, (offset + by * over).expand(), over))
+    return (*steps, FloorMap(scale, (offset + by * over).expand(), over))
 
 
 def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
-    """By how much each of some routes is moved, if all by the same."""
+    """Return by how much each of some routes is moved, if all by the same."""
     if len(routes) != len(others):
         return None
     shifts = {_shift_of(*pair) for pair in zip(routes, others, strict=True)}
@@ -235,7 +234,7 @@ def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
 def _shift_of(route: Route, other: Route) -> Expr | None:
     if route == other:
         return S.Zero
-    unmoved = Step(S.One, S.Zero, S.One)
+    unmoved = FloorMap(S.One, S.Zero, S.One)
     *steps, end = route or (unmoved,)
     *others, last = other or (unmoved,)
     if steps != others or (end.scale, end.over) != (last.scale, last.over):
@@ -343,7 +342,7 @@ def _either(route: Route, other: Route, sign: int) -> Route | None:
     if route[0].scale != other[0].scale:
         return None
     pick = Minimum if sign > 0 else Maximum
-    return (Step(route[0].scale, pick(route[0].offset, other[0].offset), S.One),)
+    return (FloorMap(route[0].scale, pick(route[0].offset, other[0].offset), S.One),)
 
 
 def _is_at_least(expression: Expr, bound: int = 0) -> bool:

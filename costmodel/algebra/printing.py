@@ -43,7 +43,7 @@ class Ceiling(Operation):
 
 @lru_cache(maxsize=10_000)
 def _with_ceilings(expression: Expr) -> Expr:
-    """The same with ``−floor(−x)`` of a real x as a ceiling; of integers `FloorDiv` does it."""
+    """Return an expression with ``−floor(−x)`` of a real x as a ceiling."""
     if not any(map(_is_real_ceiling, floors_in(expression))):
         return expression
     if _is_real_ceiling(expression):
@@ -78,6 +78,12 @@ class PythonText:
         Log2: "log2",
     }
 
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {
+        "floor": ("floor(", ")"),
+        "ceil": ("ceil(", ")"),
+    }
+    space: ClassVar[str] = ""  # before what is no fraction in brackets
+
     def __init__(self, named: Mapping[Expr, str] | None = None) -> None:
         """Print with names.
 
@@ -90,7 +96,7 @@ class PythonText:
         self.shown: dict[tuple[Expr, bool], Shown] = {}
 
     def __call__(self, expression: Expr) -> str:
-        """The text of an expression, an integer unless it is within a real one."""
+        """Return the text of an expression, an integer unless it is within a real one."""
         expression = settled(expression) if self.whole else expression
         return self.show(_with_ceilings(expression))[0]
 
@@ -102,7 +108,7 @@ class PythonText:
         return self.shown[key]
 
     def _shown(self, expression: Expr) -> Shown:
-        """The text of a name, a number or an operation."""
+        """Return the text of a name, a number or an operation."""
         if expression in self.named:
             return self.symbol(self.named[expression]), ATOM
         if isinstance(expression, Rational):
@@ -110,31 +116,31 @@ class PythonText:
         return _FORMS[type(expression)](self, expression)
 
     def factor(self, expression: Expr) -> str:
-        """The text as it stands beside another operator."""
+        """Return the text as it stands beside another operator."""
         return self.within(expression, POWER)
 
     def within(self, expression: Expr, level: int) -> str:
-        """The text, in parentheses where it holds together less tightly than ``level``."""
+        """Return the text, in parentheses where it holds together less tightly than ``level``."""
         shown, own = self.show(expression)
         return shown if own >= level else self.parenthesized(shown)
 
     def real(self, expression: Expr, level: int = SUM) -> str:
-        """The text where quotients are true divisions."""
+        """Return the text where quotients are true divisions."""
         before, self.whole = self.whole, False
         shown = self.within(expression, level)
         self.whole = before
         return shown
 
     def parenthesized(self, shown: str) -> str:
-        """A text that holds together."""
+        """Return a text in parentheses."""
         return f"({shown})"
 
     def symbol(self, name: str) -> str:
-        """A symbol."""
+        """Return the text of a symbol."""
         return name
 
     def number(self, value: Rational) -> Shown:
-        """An exact number; a fraction that stands by itself is a true division: ``1//2`` is 0."""
+        """Return the text of a number; a fraction is a true division, as ``1//2`` is 0."""
         shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
             return shown, ATOM if value.p >= 0 else SUM
@@ -149,7 +155,7 @@ class PythonText:
         return " ".join([first, *others]), SUM
 
     def terms(self, expression: Expr) -> list[str]:
-        """The terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
+        """Return the terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
 
         Of a long sum those without a resolution are one, in parentheses.
         """
@@ -182,7 +188,7 @@ class PythonText:
         return (f"{self.minus}{text}", SUM) if negative else (text, PRODUCT)
 
     def factors(self, expression: Expr) -> str:
-        """The factors of a product, numbers and names before sums.
+        """Return the factors of a product, numbers and names before sums.
 
         Each holds together by itself: ``-(x//q)`` is not ``-x//q``.
         """
@@ -195,19 +201,22 @@ class PythonText:
         return self.times.join(self.within(part, POWER) for part in parts)
 
     def numerator(self, expression: Expr) -> str:
-        """What stands before a division sign."""
+        """Return the text before a division sign."""
         return self.within(expression, PRODUCT)
 
     def denominator(self, expression: Expr) -> str:
-        """What stands under a division sign."""
+        """Return the text after a division sign."""
         return self.within(expression, POWER)
 
     def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """A sum, a maximum or a product with one: what is before its terms, they, what is after."""
+        """Return the text before the terms of a sum or a maximum, the terms, and the text after."""
         expression = _with_ceilings(expression)
         largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
         if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
-            return self._terms_of_maximum(expression / largest[0], largest[0])
+            outside = expression / largest[0]
+            before = "" if outside is S.One else self.factors(outside) + self.times
+            *others, last = map(self, largest[0].args)
+            return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
         sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
         if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
             return "", self.terms(expression), ""
@@ -215,18 +224,8 @@ class PythonText:
         return f"{before}{self.times}(", self.terms(sums[0]), ")"
 
     def quotient(self, over: str, under: str) -> str:
-        """A division: exact where integers are meant, true within a real expression."""
+        """Return the text of a division: exact where integers are meant, else true."""
         return f"{over}{'//' if self.whole else '/'}{under}"
-
-    def _terms_of_maximum(self, outside: Expr, largest: Expr) -> tuple[str, list[str], str]:
-        before = "" if outside is S.One else self.factors(outside) + self.times
-        *others, last = map(self, largest.args)
-        return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
-
-    def exact_quotient(self, expression: Quotient) -> Shown:
-        """``(a + b)//q``, where it is known to be exact."""
-        over, under = expression.args
-        return self.quotient(self.numerator(over), self.denominator(under)), PRODUCT
 
     def power(self, expression: Pow) -> Shown:
         """``a**b``; a negative exponent is a quotient."""
@@ -254,7 +253,7 @@ class PythonText:
         if not (q.is_Integer and constant.is_Integer and is_whole(rest)):
             return self.floored(x, q)
         if constant == q - 1:
-            return self.ceiling(rest, q)
+            return self.bracketed("ceil", self.divided(rest, q))
         if 0 <= constant < q:
             return self.floored(x, q)
         return f"{self.floored(x - q, q)[0]} + 1", SUM
@@ -262,16 +261,17 @@ class PythonText:
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``x//q``."""
         if not is_whole(x) or not is_whole(q):
-            return f"floor({self.real(x / q)})", ATOM
+            return self.bracketed("floor", self.real(x / q))
         return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
 
-    def rounded_up(self, x: Expr) -> Shown:
-        """``ceil(x)`` of a real x."""
-        return f"ceil({self.real(x)})", ATOM
+    def bracketed(self, name: str, inner: str) -> Shown:
+        """Return a text with the signs of a floor or a ceiling around it."""
+        before, after = self.brackets[name]
+        return f"{before}{inner}{after}", ATOM
 
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``ceil(x/q)`` of integers."""
-        return f"ceil({self.within(x, POWER)}/{self.within(q, POWER)})", ATOM
+    def divided(self, x: Expr, q: Expr) -> str:
+        """Return ``x/q`` as it stands within brackets."""
+        return f"{self.within(x, POWER)}/{self.within(q, POWER)}"
 
 
 _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
@@ -281,8 +281,11 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
-    Ceiling: lambda printer, x: printer.rounded_up(x.args[0]),
-    Quotient: lambda printer, x: printer.exact_quotient(x),
+    Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),
+    Quotient: lambda printer, x: (
+        printer.quotient(printer.numerator(x.args[0]), printer.denominator(x.args[1])),
+        PRODUCT,
+    ),
     LargestTurn: lambda printer, x: printer.largest_turn(x),
     Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
     **dict.fromkeys(PythonText.names, lambda printer, x: printer.call(x)),
@@ -295,6 +298,7 @@ class Unicode(PythonText):
 
     times = "·"
     minus = "−"
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 
     def quotient(self, over: str, under: str) -> str:
         """``a/b``."""
@@ -316,17 +320,7 @@ class Unicode(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``⌊x/q⌋``."""
-        if q is S.One:
-            return f"⌊{self.real(x)}⌋", ATOM
-        return f"⌊{self.within(x, POWER)}/{self.within(q, POWER)}⌋", ATOM
-
-    def rounded_up(self, x: Expr) -> Shown:
-        """``⌈x⌉``."""
-        return f"⌈{self.real(x)}⌉", ATOM
-
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        """``⌈x/q⌉``."""
-        return f"⌈{self.within(x, POWER)}/{self.within(q, POWER)}⌉", ATOM
+        return self.bracketed("floor", self.real(x) if q is S.One else self.divided(x, q))
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -342,9 +336,14 @@ class Latex(PythonText):
         Minimum: r"\min",
         Log2: r"\log_2",
     }
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {
+        "floor": (r"\left\lfloor", r"\right\rfloor"),
+        "ceil": (r"\left\lceil", r"\right\rceil"),
+    }
+    space = " "
 
     def symbol(self, name: str) -> str:
-        """A single letter as it is, a word upright, a trailing number as an index."""
+        """Return a single letter as it is, a word upright, a trailing number as an index."""
         head = name.rstrip("0123456789").rstrip("_")
         index = name[len(head) :].lstrip("_")
         head = head if len(head) == 1 else rf"\mathrm{{{head}}}".replace("_", r"\_")
@@ -359,7 +358,7 @@ class Latex(PythonText):
         return self(expression)
 
     def denominator(self, expression: Expr) -> str:
-        """Nor below it."""
+        """A fraction bar needs no parentheses."""
         return self(expression)
 
     def quotient(self, over: str, under: str) -> str:
@@ -389,16 +388,11 @@ class Latex(PythonText):
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
-        inner = f" {self(x)}" if q is S.One else rf"\frac{{{self(x)}}}{{{self(q)}}}"
-        return rf"\left\lfloor{inner}\right\rfloor", ATOM
+        return self.bracketed("floor", self.space + self(x) if q is S.One else self.divided(x, q))
 
-    def rounded_up(self, x: Expr) -> Shown:
-        r"""``\left\lceil x\right\rceil``."""
-        return rf"\left\lceil {self.real(x)}\right\rceil", ATOM
-
-    def ceiling(self, x: Expr, q: Expr) -> Shown:
-        r"""``\left\lceil\frac{x}{q}\right\rceil``."""
-        return rf"\left\lceil\frac{{{self(x)}}}{{{self(q)}}}\right\rceil", ATOM
+    def divided(self, x: Expr, q: Expr) -> str:
+        r"""``\frac{x}{q}``."""
+        return self.quotient(self(x), self(q))
 
 
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
@@ -449,7 +443,7 @@ def term_order(term: Expr) -> tuple[bool, int, int]:
 
 @lru_cache(maxsize=10_000)
 def text(expression: Expr) -> str:
-    """The reference form: Python over integers."""
+    """Return the reference form: Python over integers."""
     return PythonText()(expression)
 
 
@@ -463,11 +457,6 @@ def real_text(expression: Expr) -> str:
 def _in_python(operation: Operation) -> str:
     """Return the reference form of an operation, as ``str`` shows it."""
     return text(operation) if operation.is_integer else real_text(operation)
-
-
-def unicode(expression: Expr) -> str:
-    """Plain text with mathematical signs."""
-    return Unicode()(expression)
 
 
 def latex(expression: Expr) -> str:

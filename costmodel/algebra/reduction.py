@@ -1,10 +1,10 @@
-"""Conditions reduced to the shortest set that says the same."""
+"""Conditions reduced to the shortest equivalent set."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, gcd, lcm
 
-from sympy import Add, Expr, Integer, Mul, S, Symbol
+from sympy import Add, Expr, Integer, Mul, Number, S, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
@@ -24,26 +24,21 @@ from costmodel.algebra.functions import (
     plain,
     separated,
 )
-from costmodel.algebra.quantities import U, about
-from costmodel.algebra.residues import shortest
+from costmodel.algebra.residues import U, about, shortest
 
 MAX_SHIFT = 64
 """The largest divisor whose remainders are tried one by one."""
 
 
 def simplified(condition: Condition) -> tuple[Condition, ...]:
-    """Equivalent conditions on what stands under the floors."""
+    """Return equivalent conditions with fewer floors and without common factors."""
     if isinstance(condition, AtLeast):
         return _bounded(condition)
-    if isinstance(condition, Equal):
-        found = _equal(condition)
-        return tuple(_divisible(c) if isinstance(c, Divides) else c for c in found)
-    return (_divisible(condition),)
-
-
-def _divisible(condition: Divides) -> Divides:
-    """``q | a·q + b/c`` as ``c·q | b`` (see `_over_one_divisor`), without common factors."""
-    return _without_factor(_over_one_divisor(condition))
+    found = _equal(condition) if isinstance(condition, Equal) else (condition,)
+    return tuple(
+        _without_factor(_over_one_divisor(each)) if isinstance(each, Divides) else each
+        for each in found
+    )
 
 
 def _over_one_divisor(condition: Divides) -> Divides:
@@ -78,13 +73,13 @@ def _remainders(dividend: Expr, divisor: int) -> Expr:
 
 
 def _nearest(factor: int, divisor: int) -> int:
-    """The remainder that is nearest to 0; half of an even divisor is positive."""
+    """Return the remainder that is nearest to 0; half of an even divisor is positive."""
     remainder = factor % divisor
     return remainder - divisor if 2 * remainder > divisor else remainder
 
 
 def _equal(condition: Equal) -> tuple[Condition, ...]:
-    """An equality without common factors, or what it says of divisors."""
+    """Return an equality without common factors, or equivalent divisibilities."""
     difference = separated((condition.left - condition.right).expand()).expand()
     difference = (difference / _common_factor(difference)).expand()
     found = _exact_floors(difference)
@@ -92,14 +87,15 @@ def _equal(condition: Equal) -> tuple[Condition, ...]:
         return found
     for floor in sorted(difference.atoms(FloorDiv), key=str):
         factor = difference.coeff(floor)
-        multiple = _as_multiple(-difference if _is_negative(factor) else difference, floor)
+        sign = -1 if factor.could_extract_minus_sign() else 1
+        multiple = _as_multiple(sign * difference, floor)
         if multiple is not None:
             return (multiple,)
     return (_ordered(difference),)
 
 
 def _common_factor(difference: Expr) -> Expr:
-    """The number and the positive factors that all terms share."""
+    """Return the number and the positive factors that all terms share."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(difference)]
     powers = [_positive_powers(rest) for _, rest in terms]
     shared = set[Expr].intersection(*map(set, powers))
@@ -109,7 +105,7 @@ def _common_factor(difference: Expr) -> Expr:
 
 
 def _positive_powers(product: Expr) -> dict[Expr, int]:
-    """The positive factors of a product with their exponents."""
+    """Return the positive factors of a product with their exponents."""
     factors = (factor.as_base_exp() for factor in Mul.make_args(product))
     return {base: int(e) for base, e in factors if e.is_Integer and e > 0 and is_positive(base)}
 
@@ -129,7 +125,7 @@ def _exact_floors(difference: Expr) -> tuple[Condition, ...]:
 
 
 def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
-    """What ``k·((y + r)//k) − y == 0`` says for ``0 <= r < k``: that k divides y.
+    """Return that k divides y, which is ``k·((y + r)//k) − y == 0`` for ``0 <= r < k``.
 
     And ``(y + k − 1)//k − y//k == 0``, the floor that is rounded up: the same.
     """
@@ -146,25 +142,20 @@ def _as_multiple(difference: Expr, floor: Expr) -> Condition | None:
     return Divides(factor, y) if found else None
 
 
-def _is_negative(factor: Expr) -> bool:
-    return bool(factor.could_extract_minus_sign())
-
-
-def _side_order(term: Expr) -> tuple[bool, str]:
-    """Numbers last, else by the text without its sign."""
-    return bool(term.is_Rational), str(-term if term.could_extract_minus_sign() else term)
-
-
 def _ordered(difference: Expr) -> Equal:
-    """The equality with its terms on the side where they have no minus, the first on the left."""
-    terms = sorted(Add.make_args(difference), key=_side_order)
+    """Return an equality whose terms have no minus, the first on the left."""
+
+    def size(term: Expr) -> Expr:
+        return -term if term.could_extract_minus_sign() else term
+
+    terms = sorted(Add.make_args(difference), key=lambda t: (bool(t.is_Rational), str(size(t))))
     sign = -1 if terms and terms[0].could_extract_minus_sign() else 1
     left = Add(*(sign * t for t in terms if not (sign * t).could_extract_minus_sign()))
     return Equal(left, left - sign * difference)
 
 
 def _bounded(condition: AtLeast) -> tuple[AtLeast, ...]:
-    """A bound in its final form: numbers on the right, no floor or denominator that can go."""
+    """Return a bound in its final form: numbers on the right, few floors and denominators."""
     constant, rest = condition.expression.as_coeff_Add()
     condition = AtLeast(rest, condition.bound - plain(constant))
     for term in Add.make_args(rest):
@@ -264,7 +255,7 @@ MAX_ROUNDS = 4
 def reduced(
     conditions: Iterable[Condition], least: Least, given: Iterable[Condition] = ()
 ) -> tuple[Condition, ...]:
-    """The shortest equivalent set: what always holds is dropped, what implies another replaces it.
+    """Return the shortest equivalent set of conditions, none of which follows from the others.
 
     ``96 % g`` and ``256 % g`` become ``32 % g``; ``h % 2`` and ``h % 16`` become ``h % 16``; of
     two lower bounds the larger stays.
@@ -284,20 +275,23 @@ def reduced(
         found = [*known, *_open(asked, least)]
         if found == before:
             break
-    needed = [c for c in _without_implied(found, least) if c not in known]
+    for condition in list(found):
+        if _is_implied(condition, found, least):
+            found.remove(condition)
+    needed = [c for c in found if c not in known]
     higher = raised(least, needed)
     needed = [c for c in needed if not _is_proved(c, higher)]
-    return tuple(sorted(needed, key=_order))
+    return tuple(sorted(needed, key=lambda c: (isinstance(c, AtLeast), condition_text(c))))
 
 
 def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:
-    """The conditions in their final forms, each once, without those that always hold."""
+    """Return the conditions in their final forms, each once, without those that always hold."""
     forms = (form for condition in conditions for form in simplified(condition))
     return [form for form in dict.fromkeys(forms) if not form.decide(least)]
 
 
 def _among_others(condition: Condition, found: list[Condition], least: Least) -> Condition:
-    """A condition rewritten where the others hold: extrema decided, floors that are exact gone."""
+    """Return a condition with extrema decided and floors made exact by the others."""
     others = [other for other in found if other != condition]
     least = raised(least, others)
     condition = condition.mapped(lambda side: decided_extrema(side, least, others))
@@ -311,7 +305,7 @@ def _among_others(condition: Condition, found: list[Condition], least: Least) ->
 
 
 def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -> list[Condition]:
-    """The conditions about one quantity each said as shortly as can be."""
+    """Return the conditions on each quantity in their shortest form."""
     rest: list[Condition] = []
     groups: dict[Expr, list[Condition]] = {}
     for condition in asked:
@@ -323,48 +317,31 @@ def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -
     facts = [each for each in map(about, known) if each is not None]
     for quantity, group in groups.items():
         given = tuple(fact.condition for fact in facts if fact.quantity == quantity)
-        rest += _of_quantity(quantity, tuple(group), given, least)
+        first, short = lower_bound(quantity, least), tuple(group)
+        if first is not None:
+            short = shortest(short, given, ceil(first), U)
+        rest += [_standing(condition, quantity) for condition in short]
     return rest
 
 
-def _of_quantity(
-    quantity: Expr, group: tuple[Condition, ...], given: tuple[Condition, ...], least: Least
-) -> Iterator[Condition]:
-    first = lower_bound(quantity, least)
-    short = group if first is None else shortest(group, given, ceil(first), U)
-    return (condition.mapped(lambda side: side.xreplace({U: quantity})) for condition in short)
-
-
-def _without_implied(conditions: list[Condition], least: Least) -> list[Condition]:
-    """What is left where one after the other is dropped that follows from those still there."""
-    left = list(conditions)
-    for condition in conditions:
-        if _is_implied(condition, left, least):
-            left.remove(condition)
-    return left
+def _standing(condition: Condition, quantity: Expr) -> Condition:
+    return condition.mapped(lambda side: side.xreplace({U: quantity}))
 
 
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
-    """The smallest values of the symbols where the conditions hold."""
+    """Return the smallest values of the symbols where the conditions hold."""
     higher = dict(least)
-    for name, bottom in _bottoms(conditions):
-        higher[name] = max(bottom, higher.get(name, 0))
-    return higher
-
-
-def _bottoms(conditions: Iterable[Condition]) -> Iterator[tuple[Symbol, Rational]]:
-    """What single symbols are at least: a bound, or what divides them."""
     for condition in conditions:
         match condition:
             case AtLeast(Symbol() as name, bound):
-                yield name, bound
-            case Divides(divisor, Symbol() as name) if name.is_positive and is_positive(divisor):
-                if divisor.is_Rational:
-                    yield name, plain(divisor)
+                higher[name] = max(bound, higher.get(name, 0))
+            case Divides(Number() as divisor, Symbol() as name) if name.is_positive and divisor > 0:
+                higher[name] = max(plain(divisor), higher.get(name, 0))
+    return higher
 
 
 def is_impossible(condition: Condition, least: Least) -> bool:
-    """Whether a condition is false for all symbols of at least their smallest values."""
+    """Return whether a condition is false for all symbols of at least their smallest values."""
     if not isinstance(condition, AtLeast):
         return condition.decide(least) is False
     short = (exact(condition.bound) - condition.expression).expand()
@@ -372,14 +349,14 @@ def is_impossible(condition: Condition, least: Least) -> bool:
 
 
 def _is_proved(condition: Condition, least: Least) -> bool:
-    """Whether a bound of more than a symbol follows from the symbols' smallest values."""
+    """Return whether a bound of more than a symbol follows from the symbols' smallest values."""
     if not isinstance(condition, AtLeast) or condition.expression.is_Symbol:
         return False
     return is_at_least(condition.expression, condition.bound, least)
 
 
 def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) -> bool:
-    """A positive multiple of m is at least m; what is never less than a large one is large too."""
+    """Return whether a condition follows from others: a positive multiple of m is at least m."""
     others = [other for other in known if other is not condition]
     if any(_implied_by(other, condition, least) for other in others):
         return True
@@ -389,7 +366,7 @@ def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) 
 
 
 def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
-    """Whether a condition holds once a symbol is what is known of it: a multiple, or an equal.
+    """Return whether a condition follows from a known multiple or equal of a symbol.
 
     Of two conditions on one symbol's multiples the other is never left out for this one.
     """
@@ -398,7 +375,9 @@ def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
             other.free_symbols
         ):
             stands = other
-        case Divides(Integer() as m, Symbol() as name) if not _is_multiple_of_symbol(condition):
+        case Divides(Integer() as m, Symbol() as name) if not (
+            isinstance(condition, Divides) and condition.dividend.is_Symbol
+        ):
             stands = m * Symbol(f"{name}/{m}", integer=True, positive=True)
         case Divides(divisor, dividend) if isinstance(condition, Divides):
             return is_whole(condition.dividend * divisor / (dividend * condition.divisor))
@@ -410,10 +389,6 @@ def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:
     return bool(changed.decide(least))
 
 
-def _is_multiple_of_symbol(condition: Condition) -> bool:
-    return isinstance(condition, Divides) and bool(condition.dividend.is_Symbol)
-
-
 def _merged(conditions: Iterable[Condition]) -> list[Condition]:
     merged: dict[tuple[str, Expr], Condition] = {}
     for condition in conditions:
@@ -423,7 +398,7 @@ def _merged(conditions: Iterable[Condition]) -> list[Condition]:
 
 
 def _subject(condition: Condition) -> tuple[str, Expr]:
-    """Two conditions with the same subject can be said as one."""
+    """Return the subject of a condition; two with the same subject can be merged."""
     match condition:
         case Divides(divisor, dividend) if dividend.is_Integer:
             return "divisor", divisor
@@ -443,7 +418,3 @@ def _both(first: Condition, second: Condition) -> Condition:
         case AtLeast(expression, a), AtLeast(_, b):
             return AtLeast(expression, max(a, b))
     return first
-
-
-def _order(condition: Condition) -> tuple[bool, str]:
-    return isinstance(condition, AtLeast), condition_text(condition)

@@ -1,4 +1,6 @@
-"""Conditions on one integer, exactly: which values keep them all, and how to say so shortly.
+"""Conditions on one integer, exactly: the values that keep them all, and their shortest form.
+
+The integer is a symbol or a quantity: ``h``, ``h + t``, ``a*t``, ``ceil(8*width)``.
 
 A function of an integer u that is made of lines, floors, roundings, minima and maxima grows evenly
 from some value on: ``f(u + period) = f(u) + step``. So whether a condition holds repeats from some
@@ -12,23 +14,103 @@ from functools import lru_cache
 from math import ceil, lcm
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, Mul, Symbol
 
 from archspec.arithmetic import Rational, tidy
 from archspec.expressions import ExpressionError
-from costmodel.algebra.conditions import (
-    AtLeast,
-    Condition,
-    Divides,
-    Equal,
-    condition_text,
-)
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
+from costmodel.algebra.domains import symbols_of
 from costmodel.algebra.evaluate import values_over
 from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Operation,
+    RoundTo,
     exact,
     floor_div,
+    is_whole,
 )
 from costmodel.algebra.waves import wave_of
+
+U = Symbol("u", integer=True)
+"""The symbol that stands for a quantity."""
+
+
+class About(NamedTuple):
+    """A condition on one quantity.
+
+    Attributes:
+        quantity: an integer expression.
+        condition: the same condition, `U` standing for the quantity.
+    """
+
+    quantity: Expr
+    condition: Condition
+
+
+def about(condition: Condition) -> About | None:
+    """Return the one quantity of a condition, its only symbol or a sum, if it has one."""
+    names = symbols_of(condition)
+    if len(names) == 1:
+        name = names.pop()
+        if name.is_integer:
+            return About(name, condition.mapped(lambda e: e.xreplace({name: U})))
+    reader = _QuantityReader()
+    try:
+        changed = condition.mapped(reader.read)
+    except _SeveralError:
+        return None
+    return None if reader.quantity is None else About(reader.quantity, changed)
+
+
+class _SeveralError(ValueError):
+    """An expression is about several quantities, or about none of a known form."""
+
+
+class _QuantityReader:
+    """Puts `U` for one quantity, which is what it meets first."""
+
+    def __init__(self) -> None:
+        self.quantity: Expr | None = None
+
+    def read(self, expression: Expr) -> Expr:
+        """Return an expression over `U`.
+
+        Raises:
+            _SeveralError: it is no expression over the quantity.
+        """
+        if expression.is_Rational:
+            return expression
+        lines = [term for term in Add.make_args(expression) if not term.has(Operation)]
+        others = [term for term in Add.make_args(expression) if term.has(Operation)]
+        return Add(self._line(Add(*lines)), *map(self._term, others))
+
+    def _line(self, line: Expr) -> Expr:
+        """``6*h + 6*t + 1`` as ``6*U + 1``, the quantity being ``h + t``."""
+        constant, rest = line.as_coeff_Add()
+        if rest == 0:
+            return constant
+        content, primitive = rest.as_content_primitive()
+        if primitive.could_extract_minus_sign():
+            content, primitive = -content, -primitive
+        return content * self._standing(primitive) + constant
+
+    def _term(self, term: Expr) -> Expr:
+        """Return a multiple of a floor, a rounding or an extremum of the quantity, over `U`."""
+        factor, operation = term.as_coeff_Mul()
+        if not isinstance(operation, FloorDiv | RoundTo | Extremum):
+            raise _SeveralError
+        if isinstance(operation, Extremum) or all(map(is_whole, operation.args)):
+            return Mul(factor, operation.func(*map(self.read, operation.args)))
+        return factor * self._standing(operation)
+
+    def _standing(self, quantity: Expr) -> Expr:
+        if self.quantity is None:
+            self.quantity = quantity
+        if quantity != self.quantity or not is_whole(quantity):
+            raise _SeveralError
+        return U
+
 
 MAX_WINDOW = 10_000
 """The most values that are looked at one by one."""
@@ -53,7 +135,7 @@ def growth(expression: Expr, u: Symbol) -> Growth | None:
 
 
 def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
-    """A value from which on a growing expression is at least a bound."""
+    """Return a value from which on a growing expression is at least a bound."""
     found = growth(expression, u)
     if found is None or found.step <= 0:
         return None
@@ -113,7 +195,7 @@ def _window_of_sign(expression: Expr, u: Symbol) -> Repetition | None:
 
 
 def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition | None:
-    """After so many periods that the divisor divides the step; a polynomial after the divisor."""
+    """Return the window of a remainder; of a polynomial it is as long as the divisor."""
     found = growth(dividend, u)
     if found is not None:
         periods = (Fraction(found.step) / divisor).denominator
@@ -130,7 +212,7 @@ def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition 
 def shortest(
     conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
 ) -> tuple[Condition, ...]:
-    """The shortest conditions on u that say the same of all values from ``first`` on.
+    """Return the shortest conditions on u that are equivalent for all values from ``first`` on.
 
     Conditions that no value keeps, and those of which no window is known, stay as they are.
 
@@ -160,8 +242,14 @@ def _is_plain(condition: Condition) -> bool:
 def _shortest(
     conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
 ) -> tuple[Condition, ...]:
-    table = _Table.of(conditions, given, first, u)
-    if table is None:
+    asked, whole = _common_window(conditions, u), _common_window((*conditions, *given), u)
+    if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
+        return conditions
+    try:
+        table = _Table(whole, asked, first, u, conditions, given)
+    except ExpressionError:
+        return conditions
+    if not any(table.wanted):
         return conditions
     own = table.without_implied(conditions)
     forms = [own] if all(map(_is_plain, own)) else [own, *table.forms()]
@@ -169,7 +257,7 @@ def _shortest(
 
 
 def _common_window(conditions: Iterable[Condition], u: Symbol) -> Repetition:
-    """From where on and after how many values it repeats which of the conditions hold."""
+    """Return the start and the period from which on the truths of all conditions repeat."""
     windows = [found for c in conditions if (found := window(c, u)) is not None]
     return Repetition(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
@@ -187,35 +275,22 @@ class _Table:
         wanted: whether everything holds.
     """
 
-    def __init__(self, window: Repetition, asked: Repetition, first: int, u: Symbol) -> None:
+    def __init__(
+        self,
+        window: Repetition,
+        asked: Repetition,
+        first: int,
+        u: Symbol,
+        conditions: tuple[Condition, ...],
+        given: tuple[Condition, ...],
+    ) -> None:
         self.u = u
         self.window = window
         self.asked = asked
         self.values = range(first, max(window.start, first) + window.period)
         self.known: dict[Condition, list[bool]] = {}
-        self.allowed = [True] * len(self.values)
-        self.wanted = self.allowed
-
-    @classmethod
-    def of(
-        cls,
-        conditions: tuple[Condition, ...],
-        given: tuple[Condition, ...],
-        first: int,
-        u: Symbol,
-    ) -> "_Table | None":
-        """The table of some conditions; None where it is too long, or no value keeps them."""
-        asked = _common_window(conditions, u)
-        whole = _common_window((*conditions, *given), u)
-        if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
-            return None
-        table = cls(whole, asked, first, u)
-        try:
-            table.allowed = table.all_hold(given)
-            table.wanted = table.all_hold((*given, *conditions))
-        except ExpressionError:
-            return None
-        return table if any(table.wanted) else None
+        self.allowed = self.all_hold(given)
+        self.wanted = self.all_hold((*given, *conditions))
 
     def holds(self, condition: Condition) -> list[bool]:
         """Return whether a condition holds, value by value."""
@@ -224,17 +299,17 @@ class _Table:
         return self.known[condition]
 
     def _holds(self, condition: Condition) -> list[bool]:
+        def values_of(expression: Expr) -> list[Rational]:
+            return values_over(expression, self.u, self.values)
+
         match condition:
             case AtLeast(expression, bound):
-                return [v >= bound for v in self._values_of(expression)]
+                return [v >= bound for v in values_of(expression)]
             case Divides(divisor, dividend):
-                pairs = zip(self._values_of(dividend), self._values_of(divisor), strict=True)
+                pairs = zip(values_of(dividend), values_of(divisor), strict=True)
                 return [q != 0 and x % q == 0 for x, q in pairs]
             case Equal(left, right):
-                return [v == 0 for v in self._values_of(left - right)]
-
-    def _values_of(self, expression: Expr) -> list[Rational]:
-        return values_over(expression, self.u, self.values)
+                return [v == 0 for v in values_of(left - right)]
 
     def all_hold(self, conditions: Iterable[Condition]) -> list[bool]:
         """Return whether all of some conditions hold, value by value."""
@@ -247,7 +322,7 @@ class _Table:
         return all(f == w for f, w, a in zip(found, self.wanted, self.allowed, strict=True) if a)
 
     def without_implied(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-        """The conditions without those that the others imply, the longest left out first."""
+        """Return the conditions without those that the others imply, the longest left out first."""
         left = list(conditions)
         for condition in sorted(conditions, key=lambda c: -len(condition_text(c))):
             others = [c for c in left if c is not condition]
@@ -256,7 +331,7 @@ class _Table:
         return tuple(left)
 
     def forms(self) -> Iterator[tuple[Condition, ...]]:
-        """Short sets of conditions that say the same."""
+        """Yield short sets of equivalent conditions."""
         kept = [v for v, wanted in zip(self.values, self.wanted, strict=True) if wanted]
         yield from self._checked([self._between(kept[0], kept[-1])])
         yield from self._checked(
@@ -286,7 +361,7 @@ class _Table:
         return (*above, AtLeast(-self.u, -high))
 
     def _bound(self, form: tuple[Condition, ...], low: int) -> int:
-        """The smallest bound that leaves out what a form holds of by mistake: as near as can be."""
+        """Return a stated bound above all smaller values for which a form holds by mistake."""
         stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == self.u]
         wrong = [
             v
@@ -297,7 +372,7 @@ class _Table:
         return max(usable, default=low)
 
     def _repeated(self) -> Iterator[tuple[Condition, ...]]:
-        """Forms of the values that repeat: none, or ``((u + c)//length) % k == 0``."""
+        """Yield forms for the values that repeat: none, or ``((u + c)//length) % k == 0``."""
         start = max(self.asked.start - self.values[0], 0)
         places = [i for i in range(start, len(self.values)) if self.allowed[i]]
         for period in _divisors(self.asked.period):
@@ -316,7 +391,7 @@ def _divisors(number: int) -> Iterator[int]:
 
 
 def _intervals(kept: list[int], left: set[int], period: int, u: Symbol) -> Iterator[Condition]:
-    """Conditions that u is, modulo a period, in an interval with the kept and none of the left.
+    """Yield conditions that u is, modulo a period, in an interval with none of the left.
 
     The interval's length divides the period; it begins at 0 or 1 where it may, as in ``u//length``
     and ``ceil(u/length)``, else as early or as late as it may.

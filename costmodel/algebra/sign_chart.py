@@ -1,4 +1,4 @@
-"""Where an expression of one symbol changes its sign, and several expressions their order.
+"""The sign of an expression of one symbol, and the order of several, over all its values.
 
 Over integers, or multiples of a step: where a difference is proved to rise, to fall or to be 0 once
 only, its sign changes where bisection says; where it is proved to keep its sign from some value on,
@@ -21,7 +21,7 @@ from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
 from costmodel.algebra.monotonicity import Steps, has_one_root, linear, trend
-from costmodel.algebra.values import Cell, Cut, Interval, Values
+from costmodel.algebra.values import Cut, Interval, ValueCell, Values
 from costmodel.algebra.work import charge
 
 MAX_VALUES = 1024
@@ -31,19 +31,19 @@ MAX_PLACES = 4_000
 """The most places at which expressions of a real symbol are compared."""
 
 MAX_DOUBLINGS = 12
-"""How often a value is doubled to find from where on one expression exceeds another."""
+"""The most doublings of a value to find one from which on an expression exceeds another."""
 
 CROSSES_ONCE = 2
-"""What a difference does that is not proved to rise or fall, but to be 0 at most once."""
+"""The trend of a difference that is proved to be 0 at most once, and not to rise or fall."""
 
 STAYS_AHEAD = 3
-"""What a difference does that is proved to keep its sign."""
+"""The trend of a difference that is proved to keep its sign."""
 
 Order = tuple[tuple[int, ...], ...]
 """The numbers of the expressions, the least first; equal ones together."""
 
 IsValid = Callable[[Rational], bool]
-"""Whether a value of the symbol is looked at."""
+"""A predicate: True for a value of the symbol that is looked at."""
 
 
 class Stretch(NamedTuple):
@@ -70,7 +70,7 @@ class Stretch(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign, of a chart of signs: how 0, which has the number 0, stands to the other."""
+        """Return the sign of the expression, in a chart whose first expression is 0."""
         return 0 if len(self.order) == 1 else 1 if self.leader else -1
 
 
@@ -163,7 +163,7 @@ def exceeds(
     """
 
     def is_ahead(difference: Expr) -> bool:
-        found = polynomial_bound(difference, {symbol: first}, below=True)
+        found = polynomial_bound(difference, {symbol: first})
         least = found is not None and (not strictly or bool(found.nth(0) > 0))
         return least and is_never_negative(found)
 
@@ -182,7 +182,7 @@ class _Chart:
     """The order of expressions over the multiples of a step, from one change to the next."""
 
     strictly = True
-    """Whether two that become equal change the order."""
+    """True where two that become equal change the order."""
 
     def __init__(
         self, laws: Sequence[Expr], symbol: Symbol, domain: Domain, is_valid: IsValid
@@ -211,7 +211,7 @@ class _Chart:
 
     @property
     def _left(self) -> int:
-        """How many values may still be looked at."""
+        """Return how many values may still be looked at."""
         return MAX_VALUES - self.numbers.cache_info().currsize
 
     def _run(self) -> Iterator[Stretch]:
@@ -405,8 +405,8 @@ def _compared_to(steps: Steps, domain: Domain, high: Fraction) -> Rational:
     return tidy(high)
 
 
-def _crossings(laws: Sequence[Expr], symbol: Symbol, cell: Cell) -> Iterator[Fraction]:
-    """Return where lines cross what is constant between two places."""
+def _crossings(laws: Sequence[Expr], symbol: Symbol, cell: ValueCell) -> Iterator[Fraction]:
+    """Yield the values between two places at which two expressions cross."""
     if cell.high is None or cell.is_place:
         return
     low, high = Fraction(cell.low), Fraction(cell.high)

@@ -14,7 +14,7 @@ from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
 from archspec.errors import SpecError
 from archspec.graph import Node
 from costmodel.algebra.bounds import Least, is_at_least, is_positive
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -28,7 +28,7 @@ from costmodel.algebra.work import charge
 
 
 class OpenFormError(ValueError):
-    """What depends on the index in another way than a polynomial does."""
+    """An expression is no polynomial in the index."""
 
 
 class OpenLawError(SpecError):
@@ -60,7 +60,7 @@ class Turns(NamedTuple):
 
 
 def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
-    """The coefficients of a polynomial in the index, that of ``index**0`` first.
+    """Return the coefficients of a polynomial in the index, that of ``index**0`` first.
 
     Raises:
         OpenFormError: it is no polynomial in the index.
@@ -83,7 +83,7 @@ def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
 
 @cache
 def power_sum(power: int) -> tuple[Rational, ...]:
-    """The coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
+    """Return the coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
 
     ``1/(p + 1)·Σ_j C(p + 1, j)·B_j·n**(p + 1 − j)`` with ``B_1 = −1/2``. Source: Faulhaber, 1631;
     Graham, Knuth and Patashnik, Concrete Mathematics, 6.5.
@@ -128,7 +128,7 @@ def sum_of_steps(expression: Expr, turns: Turns) -> Expr:
 
 
 def _first_reached(step: Expr, index: Symbol) -> Expr:
-    """The first turn in which ``min(1, (a·index + b)//q)`` is 1: ``max(0, ceil((q − b)/a))``."""
+    """Return the first iteration with ``min(1, (a·index + b)//q) == 1``."""
     floor = next((arg for arg in step.args if arg != 1), step)
     if not (isinstance(floor, FloorDiv) and len(step.args) == 2 and S.One in step.args):
         raise OpenFormError(f"{step} is no step")
@@ -140,7 +140,7 @@ def _first_reached(step: Expr, index: Symbol) -> Expr:
 
 
 def largest_turn(expression: Expr, turns: Turns) -> Expr:
-    """The largest value over all turns, of which there is at least one.
+    """Return the largest value over all iterations, of which there is at least one.
 
     It is at one of the ends where the growth shows it, else it is left to be looked for.
     """
@@ -171,7 +171,7 @@ def each_by_each(often: Expr, count: Expr) -> Expr:
 
 
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:
-    """The largest of some turns; of turns that may be none, nothing is in memory."""
+    """Return the largest value over iterations, or 0 where there is none."""
     happens = _at_least_once(runs)
     if happens is S.One:
         return largest
@@ -192,12 +192,12 @@ def _at_least_once(runs: Expr) -> Expr:
 def in_all_turns(
     condition: Condition, turns: Turns, least: Least
 ) -> Iterator[tuple[Condition, Expr]]:
-    """What a condition on the turn asks of the symbols, each with the turn where it shows.
+    """Yield the conditions on the symbols for all iterations, each with one that shows it.
 
     Raises:
         OpenFormError: it has no form without the index.
     """
-    if not condition_has(condition, turns.index):
+    if not any(side.has(turns.index) for side in sides(condition)):
         yield condition, S.Zero
         return
     match condition:
@@ -216,7 +216,7 @@ def in_all_turns(
 
 
 def where_it_runs(condition: Condition, runs: Expr) -> Condition:
-    """What a condition asks where something runs at least once: of no run nothing."""
+    """Return the condition for a body that may run no time: it must hold where the body runs."""
     happens = Minimum(S.One, runs)
     match condition:
         case AtLeast(expression, bound):
@@ -227,18 +227,13 @@ def where_it_runs(condition: Condition, runs: Expr) -> Condition:
             return Equal((left - right) * happens, S.Zero)
 
 
-def condition_has(condition: Condition, index: Symbol) -> bool:
-    """Whether a condition speaks of the turn."""
-    return any(side.has(index) for side in condition if isinstance(side, Expr))
-
-
 def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
-    """The expression at a turn, its floors rewritten."""
+    """Return the expression in one iteration, its floors rewritten."""
     return expression.subs(index, value).expand()
 
 
 def _require_ends(expression: Expr, index: Symbol) -> None:
-    """What is linear in the index, or a floor of it, is smallest at the first or the last turn."""
+    """Require an expression that is smallest at one end: linear in the index, or a floor of it."""
     terms = [term for term in Add.make_args(expression) if term.has(index)]
     inner = expression
     if len(terms) == 1:
@@ -250,7 +245,7 @@ def _require_ends(expression: Expr, index: Symbol) -> None:
 
 
 def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]:
-    """The differences of a polynomial at turn 0, those of turns that are none being 0.
+    """Yield the differences of a polynomial at iteration 0, 0 for iterations that do not exist.
 
     ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
     """
@@ -261,14 +256,14 @@ def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]
 
 
 def _is_reached(j: int, turns: Turns, least: Least) -> Expr:
-    """1 where there is a turn j, else 0."""
+    """Return 1 where there is an iteration j, else 0."""
     more = turns.count - j
     return Minimum(S.One, more if is_at_least(more, 0, least) else Maximum(S.Zero, more))
 
 
 @cache
 def _stirling(n: int, k: int) -> int:
-    """The ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
+    """Return the number of ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
     if n == k:
         return 1
     return k * _stirling(n - 1, k) + _stirling(n - 1, k - 1) if 0 < k < n else 0

@@ -7,7 +7,7 @@ from sympy import Symbol
 
 @cache
 def symbol(name: str, domain: str = "integer") -> Symbol:
-    """The symbol of a name: positive, and an integer unless its domain is ``real``.
+    """Return the symbol of a name: positive, and an integer unless its domain is ``real``.
 
     The same name and domain give the same symbol everywhere.
     """

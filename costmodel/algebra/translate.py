@@ -46,7 +46,7 @@ _CALLS: dict[str, Callable[..., Expr]] = {
 
 
 def translate(tree: Tree, lookup: Lookup) -> Expr:
-    """The sympy expression of a resolved tree.
+    """Return the sympy expression of a resolved tree.
 
     Raises:
         ValueError: a comparison stands where a number must stand, or a division by zero.
@@ -76,7 +76,7 @@ def _apply(operator: str, left: Expr, right: Expr) -> Expr:
 
 
 def _bounded(expression: Expr) -> Expr:
-    """The expression, if it is no larger than any network needs.
+    """Return the expression, if it is no larger than any network needs.
 
     Raises:
         ValueError: it has too many parts, or a number or a power in it is too large.
@@ -96,7 +96,7 @@ def _bounded(expression: Expr) -> Expr:
 
 
 def degree(expression: Expr) -> int:
-    """The degree of an expression in its symbols, functions counted as what they are applied to."""
+    """Return the degree of an expression; a function has that of its arguments."""
     if expression.is_Symbol:
         return 1
     inner = [degree(arg) for arg in expression.args]

@@ -53,7 +53,7 @@ class Interval(NamedTuple):
         return self.high is not None and self.high <= self.low
 
 
-class Cell(NamedTuple):
+class ValueCell(NamedTuple):
     """An interval on which nothing changes: a place, or what lies between two of them.
 
     Attributes:
@@ -83,7 +83,7 @@ class Cell(NamedTuple):
         return Interval(Cut(Fraction(self.low), not self.is_place), high)
 
 
-class Change(NamedTuple):
+class Bisection(NamedTuple):
     """The place at which a property that changes once does so.
 
     Attributes:
@@ -124,7 +124,7 @@ class Values:
         self.others = sorted({Fraction(x) for x in (*ends, *others) if x > 0})
 
     @property
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[ValueCell]:
         """All cells, from the lowest on."""
         return self.upwards(self.whole)
 
@@ -134,7 +134,7 @@ class Values:
         return self.is_line and (self.steps is None or self.steps.after(0) is None)
 
     def after(self, value: Rational) -> Fraction | None:
-        """The first place beyond a value; None where nothing changes any more."""
+        """Return the first place beyond a value; None where nothing changes any more."""
         found = None if self.steps is None else self.steps.after(value)
         i = bisect_right(self.others, value)
         if not self.is_line or i == len(self.others):
@@ -142,7 +142,7 @@ class Values:
         return self.others[i] if found is None else min(found, self.others[i])
 
     def before(self, value: Rational) -> Fraction:
-        """The last place below a value, or 0."""
+        """Return the last place below a value, or 0."""
         found = None if self.steps is None else self.steps.before(value)
         i = bisect_left(self.others, value) if self.is_line else 0
         return max(found or Fraction(0), self.others[i - 1] if i else Fraction(0), Fraction(0))
@@ -153,36 +153,36 @@ class Values:
             return max(value, Fraction(distance * self.domain.step))
         return self.before(value + distance)
 
-    def upwards(self, interval: Interval) -> Iterator[Cell]:
-        """The cells of an interval whose ends are places, from the lowest on."""
+    def upwards(self, interval: Interval) -> Iterator[ValueCell]:
+        """Yield the cells of an interval whose ends are places, from the lowest on."""
         place, is_met = interval.low
         while interval.high is None or Cut(place, is_met) < interval.high:
             if not is_met:
-                yield Cell(tidy(place), tidy(place))
+                yield ValueCell(tidy(place), tidy(place))
                 is_met = True
                 continue
             end = self.after(place)
             if self.is_line:
-                yield Cell(tidy(place), None if end is None else tidy(end))
+                yield ValueCell(tidy(place), None if end is None else tidy(end))
             if end is None:
                 return
             place, is_met = end, False
 
-    def downwards(self, interval: Interval) -> Iterator[Cell]:
-        """The cells of an interval with an upper end, whose ends are places, from the highest."""
+    def downwards(self, interval: Interval) -> Iterator[ValueCell]:
+        """Yield the cells of an interval between two places, from the highest on."""
         assert interval.high is not None
         place, is_met = interval.high
         while interval.low < Cut(place, is_met):
             if is_met:
-                yield Cell(tidy(place), tidy(place))
+                yield ValueCell(tidy(place), tidy(place))
                 is_met = False
                 continue
             end = self.before(place)
             if self.is_line:
-                yield Cell(tidy(end), tidy(place))
+                yield ValueCell(tidy(end), tidy(place))
             place, is_met = end, True
 
-    def change(self, holds: Callable[[Rational], bool], interval: Interval) -> Change:
+    def change(self, holds: Callable[[Rational], bool], interval: Interval) -> Bisection:
         """Return the cut at which a property begins or ends that does so once.
 
         It is bracketed by doubling, then bisected. Numbers are not looked at from ``2**2048`` times
@@ -206,12 +206,12 @@ class Values:
         low, high = _bracketed(stays, most)
         if high is None:
             is_last = self.are_finite if last is None else probe(low) == last
-            return Change(None, not is_last)
+            return Bisection(None, not is_last)
         cut = self._between(holds, Fraction(probe(low)), Fraction(probe(high)))
-        return Change(cut, is_open=False)
+        return Bisection(cut, is_open=False)
 
     def _between(self, holds: Callable[[Rational], bool], low: Fraction, high: Fraction) -> Cut:
-        """The cut between two values at which a property differs."""
+        """Return the cut between two values at which a property differs."""
         at_low = holds(tidy(low))
         while self._is_far(low, high):
             charge(1)

@@ -6,6 +6,7 @@ Steps are counted and not timed, so that a spec that is refused on one machine i
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from archspec.errors import FinalError, SpecError
@@ -23,14 +24,14 @@ class Entry(Protocol):
         """Return an error that names the entry and its place."""
 
 
+@dataclass
 class _Budget:
     """The steps that are left for a question."""
 
-    def __init__(self, question: str, entry: Callable[[], Entry], hint: str) -> None:
-        self.question = question
-        self.entry = entry
-        self.hint = hint
-        self.left = MAX_STEPS
+    question: str
+    entry: Callable[[], Entry]
+    hint: str
+    left: int = MAX_STEPS
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)

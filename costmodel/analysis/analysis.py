@@ -16,30 +16,19 @@ from archspec.lint import SpecWarning, warnings_of
 from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
-from costmodel.algebra.conditions import (
-    Condition,
-    Divides,
-    WholeUnder,
-    condition_text,
-    whole_under,
-)
-from costmodel.algebra.dominance import Region, Sizes
+from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
+from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
-from costmodel.algebra.normal_form import by_resolution, settled, unfloored
+from costmodel.algebra.normal_form import Whole, by_resolution, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.algebra.work import Entry, budget
-from costmodel.metrics.registry import (
-    METRICS,
-    Metric,
-    NoCountError,
-    find_metric,
-)
+from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Basis
 from costmodel.network.precision import typed
@@ -106,7 +95,7 @@ class Analysis:
 
     @cached_property
     def basis(self) -> Basis:
-        """Everything its metrics need besides a layer."""
+        """All that metrics need besides a layer."""
         said = (self.scenario.precision, self.graph.precision)
         return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
 
@@ -150,7 +139,7 @@ class Analysis:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Gives every expression its number at the symbols' values."""
+        """The evaluator at the symbols' values."""
         return self.laws_at({})
 
     def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
@@ -195,7 +184,7 @@ class Analysis:
 
     @cached_property
     def region(self) -> Region:
-        """The values that the symbols may have together, where all that must hold does."""
+        """The values that the symbols may have together, where all conditions hold."""
         declared = ((free, self.graph.symbols[name].max) for name, free in self.symbols.items())
         most = {free: largest for free, largest in declared if largest is not None}
         stand_in = self.assumed.stand_in
@@ -217,7 +206,7 @@ class Analysis:
                 yield Divides(Integer(multiple), free)
 
     def checked(self) -> "Analysis":
-        """This analysis, if the symbols' values make a valid network (see `check`)."""
+        """Return this analysis, if the symbols' values make a valid network (see `check`)."""
         self.check(self.evaluator)
         return self
 
@@ -284,7 +273,7 @@ class Analysis:
 
     @property
     def step(self) -> "TrainingStep":
-        """A step of training; an error where nothing is said of how the network is trained."""
+        """A step of training; an error where the scenario names no training."""
         from costmodel.metrics.step import TrainingStep
 
         return self.basis.derived(TrainingStep)
@@ -352,20 +341,20 @@ class Analysis:
 
     @cached_property
     def given_names(self) -> dict[str, Expr]:
-        """The spec's own ``let`` values by name, of lists by name and number, if they are open."""
+        """The spec's open ``let`` values by name, those of lists by name and number."""
+
+        def own_symbol(leaf: Name | Measure) -> Expr:
+            assert isinstance(leaf, Name)  # structure depends on no sizes of tensors
+            return self.symbols[leaf.id]
+
         found: dict[str, Expr] = {}
         for name, value in self.graph.let.items():
             listed = value.values if isinstance(value, Items) else (value,)
             for i, tree in enumerate(listed):
                 if isinstance(tree, Unary | Binary | Call) and not is_condition(tree):
                     own = f"{name}_{i}" if isinstance(value, Items) else name
-                    found[own] = translate(tree, self._own_symbol)
+                    found[own] = translate(tree, own_symbol)
         return found
-
-    def _own_symbol(self, leaf: Name | Measure) -> Expr:
-        """The symbol of a name; what decides structure knows no sizes of tensors."""
-        assert isinstance(leaf, Name)
-        return self.symbols[leaf.id]
 
     @once
     def law(self, expression: Expr) -> Expr:
@@ -373,15 +362,8 @@ class Analysis:
 
         What depends on the turn of a repeat is that of the last.
         """
-        if expression not in self._laws:
-            shown = self.assumed.shown(self._in_last_turn(expression))
-            whole = unfloored(shown, self._whole, of_quotients=True)
-            self._laws[expression] = settled(whole, self._whole)
-        return self._laws[expression]
-
-    @cached_property
-    def _laws(self) -> dict[Expr, Expr]:
-        return {}
+        shown = self.assumed.shown(self._in_last_turn(expression))
+        return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
 
     def _in_last_turn(self, expression: Expr) -> Expr:
         for index, last in self.propagation.last_turns.items():
@@ -405,12 +387,11 @@ class Analysis:
         return unfloored(self.total(metric), self._whole)
 
     @cached_property
-    def _whole(self) -> WholeUnder:
+    def _whole(self) -> Whole:
         return whole_under((*self.conditions, *self._given, *self.assumed.conditions))
 
     def largest(self, parts: list[Expr], *, signed: bool = False) -> Expr:
         """Return the largest of some counts, without those of nothing where none is less."""
-        from costmodel.algebra.maxima import maximum
         from costmodel.analysis.peaks import winners
 
         several = (terms_of(part) for part in parts if signed or part != 0)
@@ -426,8 +407,6 @@ class Analysis:
 
     @once
     def _decided(self, largest: Expr) -> Expr:
-        from costmodel.algebra.maxima import maximum
-
         return maximum(largest.args, self.sizes, self.evaluator)
 
     @once

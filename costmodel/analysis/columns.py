@@ -1,5 +1,6 @@
 """The values of a symbol as arrays: exact integers over one denominator."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import inf, lcm
@@ -25,6 +26,7 @@ MAX_EXACT_FLOAT = 2**53
 """Up to here every integer is a float64."""
 
 
+@dataclass(frozen=True, eq=False)
 class Column:
     """Values of one symbol.
 
@@ -33,9 +35,8 @@ class Column:
         denominator: that of all values.
     """
 
-    def __init__(self, numerators: Array, denominator: int = 1) -> None:
-        self.numerators = numerators
-        self.denominator = denominator
+    numerators: Array
+    denominator: int = 1
 
     def __len__(self) -> int:
         return len(self.numerators)

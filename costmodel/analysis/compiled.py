@@ -57,30 +57,18 @@ def compiled(
         NoCountError: the network has no number of a metric.
         FinalError: there are too many operations.
     """
-    with budget("the operations of the sweep", analysis.propagation.largest_layer, TOO_MANY):
-        return _compiled(analysis, metrics, denominators, links)
-
-
-def _compiled(
-    analysis: ClosedForms,
-    metrics: Iterable[str],
-    denominators: Mapping[str, int],
-    links: Mapping[str, Expr],
-) -> Compiled:
     symbols, declared = analysis.symbols, analysis.graph.symbols
-    values = _values(analysis, denominators, links)
-    program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
-    inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
-    parts = {name: program.signed(program.lower(_closed_form(analysis, name))) for name in metrics}
-    linked = {name: program.signed(program.lower(symbols[name])) for name in links}
-    conditions = tuple(map(program.condition, analysis.demands))
-    rules = [node for n, part in linked.items() for node in _rules(program, part, declared[n])]
-    valid = tuple(dict.fromkeys((*program.defined, *conditions, *rules)))
-    return Compiled(program, inputs, parts, linked, conditions, valid)
-
-
-def _closed_form(analysis: ClosedForms, metric: str) -> Expr:
-    return analysis.law_of(find_metric(metric), analysis.total(metric))
+    with budget("the operations of the sweep", analysis.propagation.largest_layer, TOO_MANY):
+        values = _values(analysis, denominators, links)
+        program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
+        inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
+        laws = {name: analysis.law_of(find_metric(name), analysis.total(name)) for name in metrics}
+        parts = {name: program.signed(program.lower(law)) for name, law in laws.items()}
+        linked = {name: program.signed(program.lower(symbols[name])) for name in links}
+        conditions = tuple(map(program.condition, analysis.demands))
+        rules = [node for n, part in linked.items() for node in _rules(program, part, declared[n])]
+        valid = tuple(dict.fromkeys((*program.defined, *conditions, *rules)))
+        return Compiled(program, inputs, parts, linked, conditions, valid)
 
 
 def _values(

@@ -9,9 +9,8 @@ from sympy import Expr
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, parse
 from archspec.scope import Scope, conjuncts, free_names, resolve
-from archspec.trees import Binary, Items, Measure, Name, Number, Tree, Truth, Value
+from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import is_whole
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
@@ -20,7 +19,7 @@ from costmodel.metrics.registry import METRICS
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
 DIRECTIONS = {"min": False, "asc": False, "max": True, "desc": True}
-"""What stands behind a colon, as in ``macs:max`` → whether the largest comes first."""
+"""The word behind a colon, as in ``macs:max`` → True where the largest comes first."""
 
 FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
 
@@ -29,7 +28,7 @@ class Constraint(NamedTuple):
     """A comparison of two quantities.
 
     Attributes:
-        text: as it was said.
+        text: as it was written.
         left: one side.
         right: the other.
         strict: whether the left must be less than the right, or may be as much.
@@ -44,7 +43,7 @@ class Constraint(NamedTuple):
 
     @property
     def excess(self) -> Expr:
-        """What must not be positive, nor 0 where the comparison is strict."""
+        """Return the difference that must not be positive, nor 0 where the comparison is strict."""
         return self.left - self.right
 
     @property
@@ -53,58 +52,18 @@ class Constraint(NamedTuple):
         return self._replace(left=self.right, right=self.left, strict=not self.strict)
 
     def holds(self, evaluate: Evaluator) -> bool:
-        """Whether it is true at numbers."""
+        """Return whether it is true at numbers."""
         left, right = evaluate(self.left), evaluate(self.right)
         return left < right if self.strict else left <= right
 
 
 def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constraint, ...]:
-    """The comparisons that some texts state, ``and`` between several.
+    """Return the comparisons that some texts state, ``and`` between several.
 
     Raises:
         SpecError: a text is no comparison of metrics and symbols.
     """
     return tuple(constraint for text in texts for constraint in _read(text, analysis))
-
-
-class Stated(NamedTuple):
-    """An expression of metrics and symbols.
-
-    Attributes:
-        expression: its law.
-        is_count: whether it is an integer by its form, each metric that is a count being one.
-    """
-
-    expression: Expr
-    is_count: bool
-
-
-def read_quantity(text: str, analysis: Analysis) -> Stated:
-    """What a text states: ``macs``, ``macs/params``, ``2*macs``.
-
-    Raises:
-        SpecError: it is no expression of metrics and symbols.
-    """
-    try:
-        tree = resolve(parse(text), _scope(analysis))
-        if isinstance(tree, Items):
-            raise ExpressionError("a list is no number")
-        expression = _quantity(tree, analysis)
-        return Stated(expression, is_whole(translate(tree, lambda leaf: _sign(leaf, analysis))))
-    except SpecError:
-        raise
-    except (ExpressionError, ValueError) as error:
-        cause = getattr(error, "cause", str(error))
-        hint = getattr(error, "hint", None) or "as 'macs', 'macs/params' or '2*macs'"
-        raise SpecError(f"'{text}': {cause}", hint=hint) from None
-
-
-def _sign(leaf: Name | Measure, analysis: Analysis) -> Expr:
-    """What stands for a metric or a symbol: an integer where it is one."""
-    assert isinstance(leaf, Name)
-    if leaf.id in analysis.symbols:
-        return analysis.symbols[leaf.id]
-    return symbol(leaf.id, "integer" if METRICS[leaf.id].quantity is None else "real")
 
 
 def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
@@ -121,7 +80,7 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
 
 
 def _parts(text: str) -> list[str]:
-    """The texts between ``and``, where each is whole by itself."""
+    """Return the texts between ``and``, if each is an expression by itself."""
     parts = [part.strip() for part in text.split(" and ")]
     try:
         return [each for part in parts for each in _chained(part)]
@@ -146,7 +105,7 @@ def _chained(text: str) -> list[str]:
 
 
 def _scope(analysis: Analysis) -> Scope:
-    """Metrics stand for themselves, as do free symbols; those that are set are numbers."""
+    """Return the scope of a constraint: metrics, free symbols, and the numbers of fixed ones."""
     values: dict[str, Value] = {name: Name(name) for name in METRICS}
     for name, value in analysis.graph.values.items():
         values[name] = Name(name) if name in analysis.symbols else Number(value)
@@ -171,7 +130,7 @@ def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint
 
 
 def _quantity(tree: Tree, analysis: Analysis) -> Expr:
-    """An expression of metrics, as a law."""
+    """Return an expression of metrics in closed form."""
     laws = {symbol(name): name for name in METRICS if name in free_names(tree)}
 
     def lookup(leaf: Name | Measure) -> Expr:

@@ -33,7 +33,7 @@ VERSION = 1
 """The version of the JSON form."""
 
 NOTHING = "–"
-"""What stands for a count of nothing, and for none."""
+"""The sign for a count of nothing, and for none."""
 
 LONGEST_LAW = 600
 """The most characters of a closed form that are read at a glance: a screen has no more."""
@@ -280,7 +280,7 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
 
 @dataclass(frozen=True)
 class Document:
-    """What a study answers.
+    """The answer of a study: its table, its texts and its data.
 
     Attributes:
         title: the network, or the question.

@@ -6,7 +6,7 @@ and rounded once, to the nearest float64.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from archspec.errors import did_you_mean
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.functions import Quantity
+from costmodel.algebra.once import once
 from costmodel.algebra.operations import Array
 from costmodel.analysis.closed_forms import ClosedForms
 from costmodel.analysis.columns import Column, nearest_floats, quotients, read_column
@@ -39,14 +40,12 @@ class Vectorised:
         law: the closed form that it computes.
         defaults: symbol name → value where the call gives none; the order of positional arguments.
         analysis: of the network; its demands say where a value is valid.
-        compiled: the programs so far, one for each set of denominators of the symbols' values.
     """
 
     metric: str
     law: Expr
     defaults: Mapping[str, arithmetic.Rational]
     analysis: ClosedForms
-    compiled: dict[tuple[int, ...], tuple[Compiled, Tape]] = field(default_factory=dict)
 
     def __call__(self, *values: "ArrayLike", **named: "ArrayLike") -> Any:
         """Return the metric at the given values, broadcast against each other.
@@ -63,7 +62,7 @@ class Vectorised:
         given = self._named(values, named)
         arrays = {n: np.asarray(given.get(n, default)) for n, default in self.defaults.items()}
         columns = {name: self._column(name, array) for name, array in arrays.items()}
-        program, tape = self._program({n: column.denominator for n, column in columns.items()})
+        program, tape = self._program(*(column.denominator for column in columns.values()))
         nodes = tape.run({program.inputs[n]: column.numerators for n, column in columns.items()})
         shown = [column.shown() for column in columns.values()]
         for condition, place in zip(self.analysis.demands, program.conditions, strict=True):
@@ -92,13 +91,12 @@ class Vectorised:
         shape = values.shape or (1,)
         return Column(column.numerators.reshape(shape), column.denominator)
 
-    def _program(self, denominators: Mapping[str, int]) -> tuple[Compiled, Tape]:
-        key = tuple(denominators.values())
-        if key not in self.compiled:
-            found = compiled(self.analysis, [self.metric], denominators)
-            outputs = (*found.metrics[self.metric], *found.conditions)
-            self.compiled[key] = found, Tape(found.program, outputs)
-        return self.compiled[key]
+    @once
+    def _program(self, *denominators: int) -> tuple[Compiled, Tape]:
+        """Return the program for denominators of the symbols' values."""
+        named = dict(zip(self.defaults, denominators, strict=True))
+        found = compiled(self.analysis, [self.metric], named)
+        return found, Tape(found.program, (*found.metrics[self.metric], *found.conditions))
 
     def _result(self, numerators: Array, denominators: Array, scalar: bool) -> Any:
         if isinstance(self.law, Quantity):

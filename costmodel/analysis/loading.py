@@ -9,12 +9,15 @@ from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
+from costmodel.algebra.domains import domain_under, symbols_of
 from costmodel.algebra.reduction import is_impossible
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import least_values, on_the_way, propagate
+from costmodel.rules.attention import extends
 from costmodel.scenario.conventions import Convention, find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
@@ -60,7 +63,7 @@ def analyze_loaded(
     *,
     numbers_suffice: bool,
 ) -> Analysis:
-    """The analysis of a loaded spec (see `analyze`); what is broken in numbers is said in them."""
+    """Return the analysis of a loaded spec (see `analyze`); an error names the broken numbers."""
     try:
         return analyze_architecture(architecture, counts, fixed, assumed, scenario)
     except SpecError:
@@ -83,7 +86,7 @@ def _with_conditions(
     scenario: Scenario,
     fixed: Mapping[str, Rational],
 ) -> SpecError:
-    """The same error with the conditions under which the network is valid, where they are known."""
+    """Return an error with the conditions under which the network is valid, if they are known."""
     if error.origin is None:  # it is not about the network, but about what is set
         return error
     try:
@@ -99,10 +102,7 @@ def _with_conditions(
 
 
 def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
-    """Which conditions fail at which values, and the nearest value at which none does."""
-    from costmodel.algebra.domains import symbols_of
-    from costmodel.analysis.domains import nearest_valid
-
+    """Return a text: the conditions that fail, and the nearest values at which none does."""
     values = {**free.graph.values, **fixed}
     try:
         evaluate = free.laws_at(values)
@@ -129,7 +129,7 @@ def analyze_architecture(
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
 ) -> Analysis:
-    """The analysis of a loaded spec (see `analyze`)."""
+    """Return the analysis of a loaded spec (see `analyze`)."""
     assumed = tuple(assume)
     analysis = unchecked(architecture, convention, settings, assumed, scenario)
     try:
@@ -151,7 +151,7 @@ def unchecked(
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
 ) -> Analysis:
-    """The analysis of a loaded spec whose symbols' values may make no valid network."""
+    """Return the analysis of a loaded spec whose symbols' values may make no valid network."""
     architecture = with_past(architecture, scenario)
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
@@ -165,13 +165,11 @@ def unchecked(
 
 
 def last_mixed(graph: Graph) -> Tensor | None:
-    """What leaves the last item in which tokens meet, if all after it takes that and no other.
+    """Return the output of the last item in which tokens meet, if all after it reads only that.
 
     Each token by itself goes through what is left of the network then, as the one of a step does.
     None where something after it takes what was made before, or where there is nothing after it.
     """
-    from costmodel.rules.attention import extends
-
     items = graph.items
     meets = [any(extends(node.layer) for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
@@ -184,17 +182,13 @@ def last_mixed(graph: Graph) -> Tensor | None:
 
 
 def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
-    """Tokens before are said only of a network that meets them."""
-    if scenario.past is None:
-        return
-    from costmodel.rules.attention import extends
-
-    if not any(extends(node.layer) for node in graph.nodes):
+    """Refuse a number of past tokens for a network in which no layer reads them."""
+    if scenario.past is not None and not any(extends(node.layer) for node in graph.nodes):
         raise no_token_before()
 
 
 def no_token_before() -> SpecError:
-    """The error of a network that is asked what tokens before its own cost."""
+    """Return the error of a network without a layer that reads past tokens."""
     return SpecError(
         "no layer here meets tokens that came before: there is no causal self_attention",
         hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
@@ -202,12 +196,10 @@ def no_token_before() -> SpecError:
 
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
-    """The spec with the defaults that are nearest to its own and keep conditions on one symbol."""
+    """Return the spec with the defaults nearest to its own that keep conditions on one symbol."""
     symbols, asked = dict(architecture.header.symbols), tuple(conditions)
     if not asked:
         return architecture
-    from costmodel.algebra.domains import domain_under
-
     for name, declared in symbols.items():
         domain = domain_under(declared, symbol(name, declared.domain), asked)
         symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})

@@ -8,7 +8,7 @@ from costmodel.rules.formula import show_decimal, show_number, show_quantity
 
 
 def show_amount(metric: Metric, value: Rational) -> str:
-    """A metric's number, as a report shows it."""
+    """Return a metric's number, as a report shows it."""
     if metric.quantity:
         return show_quantity(value, metric.quantity)
     if isinstance(value, int):

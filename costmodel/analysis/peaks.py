@@ -1,4 +1,4 @@
-"""Which layer is the peak of activations, and where: the maximum's terms with their layers."""
+"""The layers that are the peak of activations: the maximum's terms with their layers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Lead(NamedTuple):
 
 
 class Race(NamedTuple):
-    """Which of some terms is the largest, from the symbol's first value on.
+    """The largest of some terms wherever the symbol's values are valid.
 
     Attributes:
         leads: where each term is the largest; of equals it is the one that was it before.

@@ -1,4 +1,4 @@
-"""What numbers stand on, below every report: values, conditions, types, device, convention."""
+"""The notes below every report: values, conditions, types, device, convention."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,11 +9,11 @@ from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
 Said = str | Iterable[Note]
-"""What is said under the usual label, nothing where it is empty; or under labels of its own."""
+"""A text under the usual label, nothing where it is empty; or notes with their own labels."""
 
 
 def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterator[Note]:
-    """What the numbers of a network stand on (see `in_order`)."""
+    """Yield the notes of a network: all that its numbers depend on (see `in_order`)."""
     scenario = scenario_notes(analysis)
     assumed, convention = analysis.assumed.texts, analysis.convention
     return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
@@ -27,7 +27,7 @@ def in_order(
     scenario: Iterable[Note],
     convention: Convention,
 ) -> Iterator[Note]:
-    """Values, assumptions, conditions, types, device, training, convention: so in every report."""
+    """Yield the notes in the order of every report: values, assumptions, conditions, scenario."""
     yield from _under("at", at)
     yield from _under("assuming", " and ".join(assumed))
     yield from _under("valid when", conditions)
@@ -42,7 +42,7 @@ def _under(label: str, said: Said) -> Iterable[Note]:
 
 
 def scenario_notes(analysis: Analysis) -> Iterator[Note]:
-    """The types that numbers have; the device and what is reached of it; training; attention."""
+    """Yield the notes on the types of numbers, the device, training and attention."""
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
     device = analysis.scenario.device
@@ -58,7 +58,7 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
 
 
 def scenario_fields(analysis: Analysis) -> dict[str, Any]:
-    """The same as plain data."""
+    """Return the scenario as plain data."""
     fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}
     device = analysis.scenario.device
     if device is not None:

@@ -17,7 +17,7 @@ from archspec.expressions import TooLargeError
 from costmodel.algebra.conditions import Condition, Divides
 from costmodel.algebra.functions import floor_div
 from costmodel.algebra.monotonicity import Steps, is_never_positive, linear, trend
-from costmodel.algebra.values import Cell, Cut, Interval, Values
+from costmodel.algebra.values import Cut, Interval, ValueCell, Values
 from costmodel.algebra.work import charge
 from costmodel.analysis.constraints import Constraint
 from costmodel.studies.problem import Answer, Question, Sample, Verdict
@@ -158,7 +158,7 @@ class Search:
         self.notes.append(f"no value above {tidy(last)} was tried")
         return left._replace(high=Cut(last, after=True))
 
-    def _cells(self, left: Interval, *, from_end: bool) -> Iterator[Cell]:
+    def _cells(self, left: Interval, *, from_end: bool) -> Iterator[ValueCell]:
         """Return the cells of an interval from one end; from far out where it has none."""
         if not from_end:
             return self.values.upwards(left)
@@ -182,7 +182,7 @@ class Search:
         last = max([left.low.place, *values.others])
         return left._replace(low=max(left.low, Cut(last, after=True)))
 
-    def _found(self, cell: Cell, at: Sample, left: Interval) -> Answer:
+    def _found(self, cell: ValueCell, at: Sample, left: Interval) -> Answer:
         """Return the answer at a cell."""
         verdict = Verdict.OPEN if self.is_open else Verdict.UNBOUNDED
         if self.question.end == "largest":
