@@ -33,11 +33,11 @@ from costmodel.rules.base import (
     Shape,
     Site,
     Way,
+    backward_rule,
+    cost_rule,
     elements,
-    find_backward_rule,
-    find_cost_rule,
-    find_shape_rule,
     replaced,
+    shape_rule,
     show_shape,
     text_of,
 )
@@ -417,10 +417,10 @@ class _Walk:
         kind = type(node.layer)
         try:
             site.require_axes()
-            found = find_shape_rule(kind)(node.layer, site)
+            found = shape_rule.find(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
-            cost = find_cost_rule(kind)(node.layer, site, outputs[0])
+            cost = cost_rule.find(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
             backward = _backward(node, site, outputs[0])
             site.read_others(node.layer)
@@ -664,7 +664,7 @@ class _Walk:
 def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
     """Return the tensors that a layer keeps for its backward pass; None if its kind has no rule."""
     try:
-        rule = find_backward_rule(type(node.layer))
+        rule = backward_rule.find(type(node.layer))
     except LookupError:
         return None
     return rule(node.layer, site, output)

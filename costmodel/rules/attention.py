@@ -17,7 +17,6 @@ from costmodel.rules.base import (
     backward_rule,
     cost_rule,
     elements,
-    find_cost_rule,
     shape_rule,
     show_shape,
 )
@@ -330,7 +329,7 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
     byte of ``s·b·h`` being the mask of a dropout after it. Fused attention keeps no score and makes
     ``q·kᵀ`` again, masks from their seed (Dao et al., NeurIPS 2022, section 3.1 and algorithm 4).
     """
-    made = find_cost_rule(type(layer))(layer, site, output).inner
+    made = cost_rule.find(type(layer))(layer, site, output).inner
     inside = [
         Inside(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
         for each in made

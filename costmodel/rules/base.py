@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sympy import Expr, Integer, Mul
 
@@ -305,82 +305,66 @@ def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-ShapeRule = Callable[[Any, Site], Shape | Several]
-CostRule = Callable[[Any, Site, Shape], Cost]
-BackwardRule = Callable[[Any, Site, Shape], Backward]
-
-_SHAPE_RULES: dict[type[Layer], ShapeRule] = {}
-_COST_RULES: dict[type[Layer], CostRule] = {}
-_BACKWARD_RULES: dict[type[Layer], BackwardRule] = {}
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _R = TypeVar("_R", bound=Callable[..., Any])
 
 
-def shape_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register the function that gives the output's shape of these classes and their subclasses.
+class Rules(Generic[_Rule]):
+    """The rules of one sort, by the classes of layers that they are of; registers them, too.
 
-    Raises:
-        ValueError: a class has one already.
+    Args:
+        sort: as errors call it: ``shape``, ``cost``, ``backward``.
     """
-    return _register(_SHAPE_RULES, layers)
+
+    def __init__(self, sort: str) -> None:
+        self._sort = sort
+        self._rules: dict[type[Layer], Any] = {}
+
+    def __call__(self, *layers: type[Layer]) -> Callable[[_R], _R]:
+        """Return a decorator that registers a function for some classes and their subclasses.
+
+        Raises:
+            ValueError: a class has one already.
+        """
+
+        def register(rule: _R) -> _R:
+            for layer in layers:
+                if layer in self._rules:
+                    known = self._rules[layer].__name__
+                    raise ValueError(f"{layer.__name__} has a rule already: {known}")
+                self._rules[layer] = rule
+            return rule
+
+        return register
+
+    def find(self, layer: type[Layer]) -> _Rule:
+        """Return the rule of a class; those of our own kinds are imported when first needed.
+
+        Raises:
+            LookupError: there is none; the message names the file where it belongs.
+        """
+        module = rule_module(layer)
+        if module and find_spec(module):
+            import_module(module)
+        for ancestor in layer.__mro__:
+            if ancestor in self._rules:
+                rule: _Rule = self._rules[ancestor]
+                return rule
+        place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
+        raise LookupError(f"kind '{layer.kind}' has no {self._sort} rule; it belongs {place}")
 
 
-def cost_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register the function that gives the cost of these classes (see `shape_rule`)."""
-    return _register(_COST_RULES, layers)
+shape_rule = Rules[Callable[[Any, Site], Shape | Several]]("shape")
+"""The functions that give the shape of a layer's output."""
 
+cost_rule = Rules[Callable[[Any, Site, Shape], Cost]]("cost")
+"""The functions that give the cost of a layer, from the shape of its output."""
 
-def backward_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register what these classes keep for their backward pass (see `shape_rule`)."""
-    return _register(_BACKWARD_RULES, layers)
-
-
-def _register(rules: dict[type[Layer], Any], layers: tuple[type[Layer], ...]) -> Callable[[_R], _R]:
-    def register(rule: _R) -> _R:
-        for layer in layers:
-            if layer in rules:
-                raise ValueError(f"{layer.__name__} has a rule already: {rules[layer].__name__}")
-            rules[layer] = rule
-        return rule
-
-    return register
-
-
-def find_shape_rule(layer: type[Layer]) -> ShapeRule:
-    """The shape rule of a class (see `find_cost_rule`)."""
-    rule: ShapeRule = _find(_SHAPE_RULES, layer, "shape")
-    return rule
-
-
-def find_cost_rule(layer: type[Layer]) -> CostRule:
-    """The cost rule of a class.
-
-    Rules of our own kinds are imported when a network first needs them.
-
-    Raises:
-        LookupError: there is none; the message names the file where it belongs.
-    """
-    rule: CostRule = _find(_COST_RULES, layer, "cost")
-    return rule
-
-
-def find_backward_rule(layer: type[Layer]) -> BackwardRule:
-    """The backward rule of a class (see `find_cost_rule`)."""
-    rule: BackwardRule = _find(_BACKWARD_RULES, layer, "backward")
-    return rule
-
-
-def _find(rules: dict[type[Layer], Any], layer: type[Layer], what: str) -> Any:
-    module = rule_module(layer)
-    if module and find_spec(module):
-        import_module(module)
-    for ancestor in layer.__mro__:
-        if ancestor in rules:
-            return rules[ancestor]
-    place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
-    raise LookupError(f"kind '{layer.kind}' has no {what} rule; it belongs {place}")
+backward_rule = Rules[Callable[[Any, Site, Shape], Backward]]("backward")
+"""The functions that give what a layer keeps for its backward pass."""
 
 
 def rule_module(layer: type[Layer]) -> str | None:
-    """The room of our own rules that mirrors the class's; None for a class from elsewhere."""
+    """Return the module of our own rules for a class; None for a class from elsewhere."""
     package, _, name = layer.__module__.rpartition(".")
     return f"costmodel.rules.{name}" if package == "archspec.layers" else None
