@@ -69,13 +69,13 @@ def best_order(basis: Basis) -> "BestOrder":
 
 
 def given_order(basis: Basis) -> tuple[str, ...]:
-    """Return the paths of the layers as they work; of a repeat in its first turn, then a later."""
+    """Return the paths of the layers as they work; of a repeat the first iteration and a later."""
     events = basis.derived(run).events
     return tuple(event.layer.node.path for event in events if event.layer is not None)
 
 
 def at_work(basis: Basis) -> "Iterator[AtWork]":
-    """Yield every layer in every turn that is told apart, with the bytes in memory then."""
+    """Yield every layer in every iteration that is told apart, with the bytes in memory then."""
     from costmodel.metrics import liveness
 
     return liveness.at_work(basis.derived(run))

@@ -20,7 +20,7 @@ from costmodel.rules.nests import LoopNest
 from costmodel.scenario.training import Checkpoint
 
 
-class Work(NamedTuple):
+class LayerProducts(NamedTuple):
     """The products of a layer in one iteration.
 
     Attributes:
@@ -42,7 +42,9 @@ class Work(NamedTuple):
         return summed(count, self.within)
 
 
-def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Iterator[Work]:
+def work(
+    events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE
+) -> Iterator[LayerProducts]:
     """Yield the products of every layer at work.
 
     Raises:
@@ -57,7 +59,7 @@ def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> I
         if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
             again += event.layer.cost.macs
         backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
-        yield Work(event.layer, event.layer.cost.macs, backward, again, event.within)
+        yield LayerProducts(event.layer, event.layer.cost.macs, backward, again, event.within)
 
 
 def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> Iterator[LoopNest]:

@@ -13,7 +13,7 @@ from costmodel.algebra.sums import OpenFormError
 from costmodel.algebra.work import Entry, budget
 from costmodel.metrics.kept import Held, Kept, kept, over_iterations
 from costmodel.metrics.macs import count_macs
-from costmodel.metrics.products import Work, work
+from costmodel.metrics.products import LayerProducts, work
 from costmodel.metrics.registry import (
     BYTES,
     METRICS,
@@ -83,7 +83,7 @@ class TrainingStep:
         return kept(self.events, self.setup.checkpoint)
 
     @cached_property
-    def work(self) -> tuple[Work, ...]:
+    def work(self) -> tuple[LayerProducts, ...]:
         """The products of each layer; of the forward pass those that the convention counts."""
         done = work(self.events, self.setup.checkpoint)
         return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)

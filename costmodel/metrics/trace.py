@@ -23,7 +23,7 @@ from costmodel.rules.cost import Output
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class CheckpointBlock:
     """The outermost group that holds no repeat: checkpointing makes it again as a whole.
 
     Attributes:
@@ -59,7 +59,7 @@ class Value:
     maker: int = -1
     is_learned: bool = False
     within: tuple[Iteration, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     @property
     def is_activation(self) -> bool:
@@ -115,7 +115,7 @@ class Event(NamedTuple):
     within: tuple[Iteration, ...]
     inside: tuple[Expr, ...] = ()
     reuses: tuple[Value, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     @property
     def values_read(self) -> list[Value]:
@@ -154,13 +154,13 @@ class Here(NamedTuple):
 
     tag: str = ""
     within: tuple[Iteration, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     def inside(self, group: GroupCost) -> "Here":
         """Return the place inside a group, which may be a block."""
         if self.block or group.kind in CONTAINERS or holds_iterations(group.parts):
             return self
-        return self._replace(block=Block(group.path, self.within))
+        return self._replace(block=CheckpointBlock(group.path, self.within))
 
     def repeat(self, group: GroupCost) -> str:
         """Return the name of a repeat here."""
@@ -172,7 +172,7 @@ class Here(NamedTuple):
         here = Here(tag, (*self.within, iteration), self.block)
         if here.block or holds_iterations(group.parts):
             return here
-        return here._replace(block=Block(group.path, here.within))
+        return here._replace(block=CheckpointBlock(group.path, here.within))
 
 
 STEPS_OF_EVENT = 5

@@ -37,7 +37,7 @@ class _Training(Tracer):
         flow = group.flow
         assert flow is not None
         assert flow.entry is not None
-        index = None if group.turn is None else Turns(group.turn, group.runs)
+        index = None if group.iteration is None else Turns(group.iteration, group.runs)
         kinds = told_apart(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
         source = entering = scope[flow.source]
         for which in kinds:

@@ -103,7 +103,7 @@ def require_decodable(
     if not caches_tokens(propagation):
         return
     starts = _token_axes(propagation) if growing is None else growing
-    _Walk(propagation, starts, tokens).parts(propagation.parts)
+    _TokenWalk(propagation, starts, tokens).parts(propagation.parts)
 
 
 def _token_axes(propagation: Propagation) -> Mapping[str, int]:
@@ -111,7 +111,7 @@ def _token_axes(propagation: Propagation) -> Mapping[str, int]:
     found = {}
     for name, shape in propagation.inputs.items():
         for axis in range(len(shape)):
-            walk = _Walk(propagation, {name: axis}, is_trial=True)
+            walk = _TokenWalk(propagation, {name: axis}, is_trial=True)
             walk.parts(propagation.parts)
             if walk.is_met:
                 found[name] = axis
@@ -146,7 +146,7 @@ Held = Tokens | Single | None
 """The tokens in a tensor; None where it has none."""
 
 
-class _Walk:
+class _TokenWalk:
     """The tokens in every tensor known so far."""
 
     def __init__(
@@ -268,7 +268,7 @@ class _Walk:
             self._refuse(layer, f"{what} has the size {text_of(size)}, which no step keeps")
 
     def _group(self, group: GroupCost) -> None:
-        """A group; of a repeat what enters a later turn is what leaves the one before."""
+        """A group; of a repeat what enters a later iteration is what leaves the one before."""
         flow = group.flow
         if self.tokens is not None and group.runs.has(self.tokens):
             self._refuse(group, f"how often it works hangs on {self.tokens.name}")

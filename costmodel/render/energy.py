@@ -16,7 +16,7 @@ from archspec.arithmetic import Rational
 from archspec.hardware import AccessFigure, EnergyFigure
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import NOTHING
-from costmodel.metrics.energy import LayerEnergy, Origin
+from costmodel.metrics.energy import LayerEnergy, MemorySources
 from costmodel.render.json import dumped
 from costmodel.render.markdown import code, escaped, line_of, listed
 from costmodel.render.terminal import draw_block, drawn, entries, heading, print_whole
@@ -43,7 +43,7 @@ def metrics_of(analysis: Analysis) -> tuple[str, ...]:
 def _moving(report: Report) -> list[str]:
     """What is moved, in the order of the columns: the parts whose bytes come from somewhere."""
     names = (metric.name.removeprefix("energy_") for metric in report.columns)
-    return [name for name in names if name in Origin._fields]
+    return [name for name in names if name in MemorySources._fields]
 
 
 def _titles(report: Report) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def _titles(report: Report) -> tuple[str, ...]:
 
 def _origins(report: Report) -> Origins:
     """The memories of every layer, and of every group all those of the layers in it."""
-    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in Origin._fields}
+    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in MemorySources._fields}
     for path, origin in report.analysis.energies.origins.items():
         for of, storages in origin._asdict().items():
             for outer in accumulate(path.split("/"), "{}/{}".format):
@@ -66,7 +66,7 @@ def _line(shown: Mapping[str, str], origins: Mapping[str, str], share: str) -> l
     cells = []
     for name, text in shown.items():
         of = name.removeprefix("energy_")
-        cells += [text, origins.get(of, "")] if of in Origin._fields else [text]
+        cells += [text, origins.get(of, "")] if of in MemorySources._fields else [text]
     whole, *parts = cells
     return [*parts, whole, share]
 

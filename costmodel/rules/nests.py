@@ -67,10 +67,10 @@ class Body(Enum):
     MEAN = "mean"
 
 
-class Axis(NamedTuple):
+class AxisMap(NamedTuple):
     """One axis of an operand: the loops that move along it, their steps, where they start.
 
-    A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
+    A convolution reads height ``s·h_o + d·k_h − p``: ``AxisMap(("h_o", "k_h"), (s, d), -p)``.
     """
 
     loops: tuple[str, ...]
@@ -94,7 +94,7 @@ class Operand(NamedTuple):
     name: str
     loops: tuple[str, ...]
     learnable: bool = False
-    axes: tuple[Axis, ...] = ()
+    axes: tuple[AxisMap, ...] = ()
     size: Expr | None = None
     source: int | None = None
     inner: str | None = None
@@ -177,13 +177,13 @@ class LoopNest(NamedTuple):
         of_axis = self._spread if spread else self._slid
         return {i: of_axis(axis) for i, axis in enumerate(spread or self.operand("input").axes, 2)}
 
-    def _slid(self, axis: Axis) -> Reads:
+    def _slid(self, axis: AxisMap) -> Reads:
         """Return what a window reads: ``s·h_o + d·k_h − p``."""
         stride, dilation = axis.steps
         span = (self._taps(axis) - 1) * dilation
         return Reads(stride, axis.start, (axis.start + span).expand())
 
-    def _spread(self, axis: Axis) -> Reads | None:
+    def _spread(self, axis: AxisMap) -> Reads | None:
         """Return the taps that fall on the output, of a window that writes ``s·h_i + d·k_h − p``.
 
         With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
@@ -197,7 +197,7 @@ class LoopNest(NamedTuple):
             return None
         return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
 
-    def _taps(self, axis: Axis) -> Expr:
+    def _taps(self, axis: AxisMap) -> Expr:
         """Return the extent of the kernel's loop on an axis."""
         return self.over(axis.loops[1:])[0].extent
 
