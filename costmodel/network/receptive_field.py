@@ -331,8 +331,14 @@ class _Passage(NamedTuple):
         read = [self._read(before, every[i % len(every)]) for i in range(len(self.layer.outputs))]
         return tuple(map(self._carried, read))
 
-    def _end(self, why: str, *, goes_on: bool = True) -> FieldEnd:
+    def _end(self, why: str, *, goes_on: bool | None = None) -> FieldEnd:
+        """Return the end of a field here; places go on behind it but where a map is pooled."""
+        goes_on = not self._pools if goes_on is None else goes_on
         return FieldEnd(self.layer.node.path, self.layer.node.kind, why, goes_on)
+
+    @property
+    def _pools(self) -> bool:
+        return self.layer.cost.output is Output.GLOBAL_POOL
 
     def _aligned(self, entering: Sequence[ReceptiveField]) -> list[ReceptiveField]:
         """Return the fields of inputs whose axes are counted alike, and laid end to end."""
@@ -389,8 +395,7 @@ class _Passage(NamedTuple):
             return {source: view}
         if self._is_features(source, view, field):
             return {}
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return {source: view._replace(seen=self._end(why, goes_on=not pools))}
+        return {source: view._replace(seen=self._end(why))}
 
     def _merged(self, fields: Sequence[ReceptiveField]) -> ReceptiveField:
         """Return what several inputs see together."""
@@ -456,32 +461,23 @@ class _Passage(NamedTuple):
         """Return what is seen where each axis of the output is one of the input, or none."""
         axes, ends = self.layer.cost.axes_of(len(self.layer.output)), {*self.layer.cost.ends}
         if axes is None:
-            axes, ends = (None,) * len(self.layer.output), {*range(self._rank)}
+            axes, ends = (
+                (None,) * len(self.layer.output),
+                set[int]().union(*(range(len(shape)) for shape in self.layer.inputs)),
+            )
+        sees_all = "sees the whole map" if self._pools else "sees the whole axis"
         found: dict[InputAxis, SeenAxis] = {}
         for source, view in before.items():
             moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
             lost = view.axes - set(axes)
             views: ReceptiveField = {source: view}
             if view.axes & ends:
-                views = {source: view._replace(seen=self._whole(view.seen))}
+                ended = isinstance(view.seen, FieldEnd)
+                views = {source: view if ended else view._replace(seen=self._end(sees_all))}
             elif lost and self.layer.cost.output is not Output.VIEW:
-                views = self._mixed(source, view, before, self._sees_all)
+                views = self._mixed(source, view, before, sees_all)
             found |= {each: SeenAxis(moved, seen) for each, (_, seen) in views.items()}
         return found
-
-    @property
-    def _rank(self) -> int:
-        """The most axes of an input."""
-        return max(map(len, self.layer.inputs), default=0)
-
-    def _whole(self, seen: Seen) -> FieldEnd:
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return seen if isinstance(seen, FieldEnd) else self._end(self._sees_all, goes_on=not pools)
-
-    @property
-    def _sees_all(self) -> str:
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return "sees the whole map" if pools else "sees the whole axis"
 
     def _rearranged(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where the same elements have other axes.

@@ -214,9 +214,3 @@ def access(profile: Profile, kind: str, capacity: Rational | None = None) -> Acc
         return found[0]
     fitting = (figure for figure in found if figure.capacity is None or figure.capacity >= capacity)
     return next(fitting, found[-1])
-
-
-def energy_per_bit(profile: Profile, kind: str, capacity: Rational | None = None) -> Rational:
-    """Joules of one bit from a memory of a kind (see `access`)."""
-    figure = access(profile, kind, capacity)
-    return tidy(Fraction(figure.value) / figure.bits)
