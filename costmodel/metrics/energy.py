@@ -29,7 +29,7 @@ from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, m
 from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
-from costmodel.scenario.devices import operation_energy
+from costmodel.scenario.devices import energy_table, operation_energy
 from costmodel.scenario.memory_hierarchy import (
     Bounds,
     Chains,
@@ -95,9 +95,7 @@ class Energies:
         self.basis = basis
         self.network = basis.network
         self.profile: Profile = basis.device.profile
-        if self.profile.fields.energy is None:
-            hint = "take them from a table, as with --energy horowitz-45nm"
-            raise SpecError(f"{self.profile.key} states no energies", hint=hint)
+        self.table = energy_table(self.profile)
         self.chains: Chains = chains(self.profile)
         self.known = Bounds(self.network.least, self.network.evaluator)
 
@@ -117,10 +115,6 @@ class Energies:
     @cached_property
     def _counted(self) -> dict[str, Counted]:
         return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
-
-    def total(self, layer: LayerCost) -> Expr:
-        """Return the joules of all runs of a layer together."""
-        return self.of_layer(layer).total
 
     def arithmetic(self, layer: LayerCost) -> Expr:
         """``MACs·(multiply + add)`` of one run, products and sums each in their type.
@@ -241,11 +235,10 @@ class Energies:
             )
 
     def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
-        types, table = self.basis.types_of(layer), self.profile.fields.energy
-        assert table is not None
+        types = self.basis.types_of(layer)
         return {
-            f"multiply {types.operations}": table.multiply[types.operations],
-            f"add {types.accumulators}": table.add[types.accumulators],
+            f"multiply {types.operations}": self.table.multiply[types.operations],
+            f"add {types.accumulators}": self.table.add[types.accumulators],
         }
 
     @cached_property
@@ -303,7 +296,7 @@ _DEVICE = (Need.DEVICE,)
 @metric("energy", "energy", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
 def count_energy(layer: LayerCost, basis: Basis) -> Expr:
     """Joules of arithmetic and of all accesses."""
-    return basis.derived(Energies).total(layer)
+    return basis.derived(Energies).of_layer(layer).total
 
 
 @metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)

@@ -10,6 +10,7 @@ bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, S, Symbol
@@ -108,18 +109,12 @@ class AtWork(NamedTuple):
         yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
-def _here(each: Expr, within: Iterable[Iteration]) -> Expr:
-    """Return something at 0 of every index whose first iteration this is."""
-    for iteration in within:
-        each = iteration.at_end(each)
-    return each
-
-
 def at_work(run: Run) -> Iterator[AtWork]:
     """Yield every layer in every iteration that is told apart, with what is in memory then."""
     for event, alive in _alive(run):
         if event.layer is not None:
-            yield AtWork(event.layer, _here(Add(*alive), event.within), event.within)
+            taken = reduce(lambda each, one: one.at_end(each), event.within, Add(*alive))
+            yield AtWork(event.layer, taken, event.within)
 
 
 def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:

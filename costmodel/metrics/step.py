@@ -23,8 +23,7 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event
-from costmodel.metrics.walk import walk
+from costmodel.metrics.trace import Event, walk
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost

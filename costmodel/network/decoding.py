@@ -9,19 +9,18 @@ refused.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.errors import SpecError
-from archspec.fields import Expression
 from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import exact
 from costmodel.algebra.places import OWN
 from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
-from costmodel.rules.base import Shape, elements, text_of
+from costmodel.rules.base import Shape, elements, expressions_of, text_of
 from costmodel.rules.cost import Cache, Cost
 
 Carried = tuple[tuple[int | None, ...], ...]
@@ -258,8 +257,8 @@ class _TokenWalk:
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
             self._require_same(layer, f"its {parameter.name}", parameter.size)
-        for name, names in _said(layer) if layer.cost.nests else ():
-            if tokens.name in names:
+        for name, given in expressions_of(layer.node.layer) if layer.cost.nests else ():
+            if tokens.name in free_names(given.tree):
                 self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
 
     def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
@@ -291,8 +290,13 @@ class _TokenWalk:
         return None
 
     def _refuse(self, part: Part, cause: str) -> None:
-        if not self.is_trial:
-            _raise(part, f"{cause}: it cannot be decoded token by token")
+        """Raise the error of a layer or group, but where this is a trial."""
+        if self.is_trial:
+            return
+        cause = f"{cause}: it cannot be decoded token by token"
+        if isinstance(part, LayerCost):
+            raise part.node.error(cause, HINT)
+        raise SpecError(cause, hint=HINT, origin=part.origin, entry=part.path)
 
 
 def _taken(layer: LayerCost, held: Held) -> Held:
@@ -330,18 +334,3 @@ def _is_at_most(small: Expr, large: Expr) -> bool:
     """Return whether one size is proved to be at most another."""
     bound = lower_bound((large - small).expand(), {})
     return bound is not None and bound >= 0
-
-
-def _said(layer: LayerCost) -> Iterator[tuple[str, frozenset[str]]]:
-    """The fields of a layer with the names that stand in them."""
-    for name in layer.node.layer.model_fields_set:
-        given = getattr(layer.node.layer, name)
-        for item in given if type(given) is tuple else (given,):
-            if isinstance(item, Expression):
-                yield name, frozenset(free_names(item.tree))
-
-
-def _raise(part: Part, cause: str) -> NoReturn:
-    if isinstance(part, LayerCost):
-        raise part.node.error(cause, HINT)
-    raise SpecError(cause, hint=HINT, origin=part.origin, entry=part.path)

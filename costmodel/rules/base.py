@@ -1,6 +1,6 @@
 """The register of shape and cost rules, and the place where a rule looks at its layer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -189,11 +189,9 @@ class Site:
         Raises:
             SpecError: a field has none.
         """
-        for name in sorted(layer.model_fields_set - self._read):
-            given = getattr(layer, name)
-            for item in given if type(given) is tuple else (given,):
-                if isinstance(item, Expression):
-                    self.value(name, item)
+        others = [each for each in expressions_of(layer) if each[0] not in self._read]
+        for name, given in others:
+            self.value(name, given)
 
     def require_count(self, name: str, count: int, rank: int) -> None:
         """A field's list has a value per axis.
@@ -281,6 +279,15 @@ class Site:
             over, under = value.as_numer_denom()
             rule = f"{word} ({{value}}) must be {wanted}"
             self.require(Divides(under, over), rule, {"value": value}, name)
+
+
+def expressions_of(layer: Layer) -> Iterator[tuple[str, Expression]]:
+    """Yield the expressions that stand in a layer's fields, each with its field, by their names."""
+    for name in sorted(layer.model_fields_set):
+        given = getattr(layer, name)
+        for item in given if type(given) is tuple else (given,):
+            if isinstance(item, Expression):
+                yield name, item
 
 
 def show_shape(shape: Shape) -> str:

@@ -159,7 +159,9 @@ class LoopNest(NamedTuple):
 
     def size(self, operand: Operand) -> Expr:
         """The elements of an operand: the product of the extents that index it."""
-        return extent_of(self.over(operand.loops)) if operand.size is None else operand.size
+        if operand.size is not None:
+            return operand.size
+        return Mul(*(loop.extent for loop in self.over(operand.loops)))
 
     def operand(self, name: str) -> Operand:
         """The operand of a name."""
@@ -205,11 +207,6 @@ class LoopNest(NamedTuple):
 def repeated(copies: Expr, loops: Iterable[Loop]) -> tuple[Loop, ...]:
     """Return the loops with one over equal copies around them, where there are several."""
     return tuple(loops) if copies is S.One else (Loop("layers", copies), *loops)
-
-
-def extent_of(loops: Iterable[Loop]) -> Expr:
-    """The product of the extents of some loops."""
-    return Mul(*(loop.extent for loop in loops))
 
 
 def product_formula(loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:

@@ -165,11 +165,16 @@ def with_energy_of(profile: Profile, other: Profile) -> Profile:
     Raises:
         SpecError: the other has none.
     """
-    energy = _energy(other)
+    energy = energy_table(other)
     return profile._replace(fields=profile.fields.model_copy(update={"energy": energy}))
 
 
-def _energy(profile: Profile) -> EnergyTable:
+def energy_table(profile: Profile) -> EnergyTable:
+    """Return the energies of a device.
+
+    Raises:
+        SpecError: it states none.
+    """
     if profile.fields.energy is None:
         hint = "take them from a table, as with --energy horowitz-45nm"
         raise SpecError(f"{profile.key} states no energies", hint=hint)
@@ -185,7 +190,7 @@ def operation_energy(
         SpecError: there is no such type, or the profile has no figure for it.
     """
     find_named("type", dtype, TYPES)
-    table: Mapping[str, Figure] = getattr(_energy(profile), operation)
+    table: Mapping[str, Figure] = getattr(energy_table(profile), operation)
     if dtype not in table:
         raise _asked(profile, "energy for", f"{operation} of {dtype}", table)
     value: Rational = table[dtype].value
@@ -205,7 +210,7 @@ def access(profile: Profile, kind: str, capacity: Rational | None = None) -> Acc
         SpecError: there is no such kind, or the profile has no figure for it.
     """
     find_named("kind of memory", kind, dict.fromkeys(get_args(Kind)))
-    figures = _energy(profile).access.values()
+    figures = energy_table(profile).access.values()
     found = [figure for figure in figures if figure.kind == kind]
     if not found:
         known = dict.fromkeys(figure.kind for figure in figures)
