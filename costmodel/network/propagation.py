@@ -486,15 +486,14 @@ class _ShapeWalk:
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
             self._ask_where_it_runs(asked, runs)
             return self._finish(item, after, parts, Often(runs, copies))
-        if runs.is_Integer and runs <= MAX_ITERATIONS:
-            return self._finish(item, *self._iterations(item, parts, after, runs))
-        del self.requirements[asked:]
-        grown = self._growing(item, before, after, runs)
-        if grown is not None:
-            return grown
-        self._require_an_iteration(item, runs)
-        parts, after = self._iteration(item, before)
-        return self._finish(item, *self._settled(item, parts, (before, after), runs))
+        if not _is_bounded(runs):
+            del self.requirements[asked:]
+            grown = self._growing(item, before, after, runs)
+            if grown is not None:
+                return grown
+            self._require_an_iteration(item, runs)
+            parts, after = self._iteration(item, before)
+        return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
     def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
         """Restrict a body's requirements, from index ``asked`` on, to at least one iteration."""
@@ -548,22 +547,6 @@ class _ShapeWalk:
         finally:
             self.in_repeats -= 1
 
-    def _settled(
-        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
-    ) -> tuple[Shape, tuple[Part, ...]]:
-        """The first iteration, then all others, which keep the shape that it makes.
-
-        Raises:
-            SpecError: the second iteration changes the shape again.
-        """
-        asked = len(self.requirements)
-        second = self._iteration(item, shapes[1], item.result)[1]
-        del self.requirements[asked:]
-        if not same_shape(shapes[1], second):
-            hint = "fix the symbols in times with --set, or put them under let"
-            raise item.error(_changing(*shapes, second), hint)
-        return self._iterations(item, parts, shapes[1], runs)
-
     def _growing(self, item: Repeat, before: Shape, after: Shape, runs: Expr) -> GroupCost | None:
         """All iterations at once, where each adds as much to every axis as the first.
 
@@ -611,9 +594,20 @@ class _ShapeWalk:
         return index
 
     def _iterations(
-        self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
+        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
     ) -> tuple[Shape, tuple[Part, ...]]:
-        """The iterations that change the shape, one by one, then the rest at once."""
+        """Return the iterations that change the shape, one by one, then the rest at once.
+
+        Args:
+            item: the repeat.
+            parts: its body in the first iteration.
+            shapes: what enters and leaves that.
+            runs: how many iterations there are; of an open number the first alone may change it.
+
+        Raises:
+            SpecError: of an open number the second changes the shape, too.
+        """
+        before, shape = shapes
         iterations: list[Part] = [_iteration_group(item, "turn_1", parts, shape, S.One)]
         done = 1
         while runs - done != 0:
@@ -624,9 +618,10 @@ class _ShapeWalk:
                 index = self._index(item, f"{item.path}/{name}", rest)
                 iterations.append(_iteration_group(item, name, parts, after, rest, index))
                 break
+            if not _is_bounded(runs):
+                hint = "fix the symbols in times with --set, or put them under let"
+                raise item.error(_changing(before, shape, after), hint)
             done += 1
-            if done > MAX_ITERATIONS:
-                raise item.error(f"more than {MAX_ITERATIONS:,} turns that each change the shape")
             iterations.append(_iteration_group(item, f"turn_{done}", parts, after, S.One))
             shape = after
         return shape, tuple(iterations)
@@ -699,6 +694,11 @@ def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
             except OpenFormError:
                 cause = f"{name} of {layer.node.path} is {text_of(size)} in it, no polynomial"
                 raise OpenFormError(cause) from None
+
+
+def _is_bounded(runs: Expr) -> bool:
+    """Return whether so many iterations may be worked out one by one."""
+    return bool(runs.is_Integer and runs <= MAX_ITERATIONS)
 
 
 def same_shape(before: Shape, after: Shape) -> bool:
