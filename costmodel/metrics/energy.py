@@ -155,17 +155,14 @@ class Energies:
             return S.Zero
         runs: dict[Expr, list[Expr]] = defaultdict(list)
         try:
-            for joules, iteration in self._priced(layer):
+            for iteration in self.iterations[layer.node.path]:
+                ladder = self.ladder(iteration.alive)
+                joules = self._per_byte(ladder, "the activations", layer)
                 for each, times in _over_iterations(moved, joules, iteration):
                     runs[each].append(times)
         except OpenFormError:
             raise open_law("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
-
-    def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:
-        """The joules of a byte in every iteration that is told apart."""
-        for iteration in self.iterations[layer.node.path]:
-            yield self._per_byte(self.ladder(iteration.alive), "the activations", layer), iteration
 
     def _per_byte(self, ladder: Ladder, what: str, layer: LayerCost) -> Expr:
         """The joules of a byte from where it lies."""

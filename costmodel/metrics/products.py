@@ -9,7 +9,7 @@ pass); Narayanan et al., SC 2021, appendix (once more with recomputation).
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, S
+from sympy import Add, Expr, Integer
 
 from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.iterations import Iteration, summed
@@ -75,5 +75,4 @@ def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> I
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    wanted = [operand.source is None or wants(event, operand.source) for operand in read]
-    return Integer(sum(wanted)) if wanted else S.Zero
+    return Integer(sum(each.source is None or wants(event, each.source) for each in read))

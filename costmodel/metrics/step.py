@@ -156,7 +156,7 @@ def _register(
     doc: str,
     counts: Callable[[TrainingStep], Mapping[str, Expr]],
 ) -> None:
-    """Register what a step of training takes, of which a layer's part hangs on those around it."""
+    """Register a metric of a step of training, where a layer's part depends on those around."""
 
     def beside(basis: Basis) -> dict[str, Expr]:
         step = basis.derived(TrainingStep)

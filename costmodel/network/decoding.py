@@ -78,11 +78,6 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
     )
 
 
-def caches_tokens(propagation: Propagation) -> bool:
-    """Return whether a layer keeps more with every further token."""
-    return any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers)
-
-
 def require_decodable(
     propagation: Propagation,
     growing: Mapping[str, int] | None = None,
@@ -99,7 +94,7 @@ def require_decodable(
     Raises:
         SpecError: a layer does not; the error names its entry.
     """
-    if not caches_tokens(propagation):
+    if not any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers):
         return
     starts = _token_axes(propagation) if growing is None else growing
     _TokenWalk(propagation, starts, tokens).parts(propagation.parts)
@@ -262,7 +257,7 @@ class _TokenWalk:
                 self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
 
     def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
-        """Refuse a size that hangs on how many tokens enter, where every step must keep it."""
+        """Refuse a size that depends on how many tokens enter: every step must keep it."""
         if self.tokens is not None and size.has(self.tokens):
             self._refuse(layer, f"{what} has the size {text_of(size)}, which no step keeps")
 

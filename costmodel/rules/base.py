@@ -60,14 +60,14 @@ class Requirement(NamedTuple):
     way: Way = ()
 
     def broken(self, show: Callable[[Expr], object]) -> SpecError:
-        """The error that says what is broken, its quantities shown by ``show``."""
+        """Return the error of a broken rule, its quantities shown by ``show``."""
         shown = {name: show(expression) for name, expression in self.quantities.items()}
         return self.node.error(self.rule.format_map(shown), field=self.field)
 
 
 @dataclass
 class Site:
-    """One layer where it stands: what enters, what its fields are worth, what it asks for.
+    """One layer in its network: the shapes that enter, the values of its fields, its requirements.
 
     Attributes:
         node: the layer's node, or the input or repeat whose sizes are read.
@@ -75,7 +75,7 @@ class Site:
         translate: gives the value of a field's expression.
         least: the smallest value of each symbol.
         past: how many tokens came before those that enter, where a cache is kept.
-        requirements: what has been asked for so far.
+        requirements: the conditions that it has asked for so far.
     """
 
     node: Node | Input | Repeat
@@ -120,7 +120,7 @@ class Site:
         return type(self.node.layer)
 
     def value(self, name: str, expression: Expression) -> Expr:
-        """The value of a field's expression; ``name`` is the field's.
+        """Return the value of a field's expression, given with the field's name.
 
         Raises:
             SpecError: it has none.
@@ -147,7 +147,7 @@ class Site:
     def size(
         self, name: str, expression: Expression, least: int = 1, word: str | None = None
     ) -> Expr:
-        """The value of a field that must be an integer of at least ``least``; asked for once.
+        """Return the value of a field that must be an integer of at least ``least``.
 
         Args:
             name: the field.
@@ -156,16 +156,12 @@ class Site:
             word: what errors call it; else the field's name.
         """
         if (name, expression) not in self._values:
-            self._values[name, expression] = self._size(name, expression, least, word or name)
+            size, wanted = absorbed(self.value(name, expression)), _AT_LEAST[least]
+            self._require_whole(word or name, size, wanted, name)
+            rule = f"{word or name} ({{value}}) must be {wanted}"
+            self.require(AtLeast(size, least), rule, {"value": size}, name)
+            self._values[name, expression] = size
         return self._values[name, expression]
-
-    def _size(self, name: str, expression: Expression, least: int, word: str) -> Expr:
-        size = absorbed(self.value(name, expression))
-        shown = {"value": size}
-        rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
-        self._require_whole(word, size, _AT_LEAST[least], name)
-        self.require(AtLeast(size, least), rule, shown, name)
-        return size
 
     def integer(self, name: str, expression: Expression) -> int:
         """The value of a field that must be a known integer, as an axis is."""
@@ -194,10 +190,10 @@ class Site:
             self.value(name, given)
 
     def require_count(self, name: str, count: int, rank: int) -> None:
-        """A field's list has a value per axis.
+        """Make sure that a field's list has a value per axis.
 
         Raises:
-            SpecError: it has not.
+            SpecError: it does not.
         """
         if count != rank:
             raise self.node.error(
@@ -232,7 +228,7 @@ class Site:
             self.requirements.append(requirement)
 
     def require_divisible(self, word: str, size: Expr, field: str, divisor: Expr) -> None:
-        """A size, called ``word`` in errors, is a multiple of what the field is worth."""
+        """Ask that a size, called ``word`` in errors, be a multiple of a field's value."""
         rule = f"{word} ({{size}}) must be divisible by {field} ({{divisor}})"
         self.require(Divides(divisor, size), rule, {"size": size, "divisor": divisor}, field)
 
@@ -296,7 +292,7 @@ def show_shape(shape: Shape) -> str:
 
 
 def text_of(expression: Expr) -> str:
-    """An expression as an error shows it."""
+    """Return the text of an expression in an error."""
     from costmodel.algebra.printing import text
 
     return str(expression) if expression.is_Rational else text(expression)

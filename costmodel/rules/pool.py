@@ -52,7 +52,9 @@ def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
     sizes = spatial_input(site, rank)
     kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
     strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
-    dilations = _dilations(layer, site)
+    dilations = (S.One,) * rank
+    if isinstance(layer, MaxPool):
+        dilations = site.per_axis("dilation", layer.dilation, rank)
     paddings = site.per_axis("padding", layer.padding, rank, least=0)
     return tuple(
         Window(axis, size, k, s, d, p, p, ceil_mode=layer.ceil_mode.holds)
@@ -60,12 +62,6 @@ def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
             AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True
         )
     )
-
-
-def _dilations(layer: Pool, site: Site) -> tuple[Expr, ...]:
-    if isinstance(layer, MaxPool):
-        return site.per_axis("dilation", layer.dilation, layer.rank)
-    return (S.One,) * layer.rank
 
 
 @cost_rule(Pool)
