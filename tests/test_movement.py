@@ -1,13 +1,13 @@
 """How bytes and seconds come to be, as ``explain`` shows it: every step by hand."""
 
 from costmodel import analyze
-from costmodel.rules.formula import Step
+from costmodel.rules.formula import ExplanationStep
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.explain import explain
 from tests.conftest import ROOT, Run
 
 
-def steps(spec: str, layer: str, t: int | None = None, **said: str) -> dict[str, Step]:
+def steps(spec: str, layer: str, t: int | None = None, **said: str) -> dict[str, ExplanationStep]:
     fixed = {} if t is None else {"t": t}
     analysis = analyze(ROOT / "specs" / spec, settings=fixed, scenario=scenario(**said))
     (found,) = explain(analysis, layer)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archspec.layers import KINDS, Layer, kind
-from costmodel.rules.base import cost_rule, find_cost_rule, find_shape_rule, shape_rule
+from costmodel.rules.base import cost_rule, shape_rule
 from tests.conftest import ROOT
 
 ROOMS = (
@@ -177,8 +177,8 @@ def test_a_table_loads_nothing_that_only_others_need() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_is_complete(name: str) -> None:
     layer = KINDS[name]
-    assert find_shape_rule(layer).__doc__
-    assert find_cost_rule(layer).__doc__
+    assert shape_rule.find(layer).__doc__
+    assert cost_rule.find(layer).__doc__
     assert layer.model_validate(layer.example)
     assert any("Source:" in (ancestor.__doc__ or "") for ancestor in layer.__mro__)
     assert layer.__doc__
@@ -189,14 +189,14 @@ def test_every_kind_is_complete(name: str) -> None:
 def test_a_kind_without_a_rule_names_the_missing_file() -> None:
     lonely = type("Lonely", (Layer,), {"__module__": "archspec.layers.lonely", "kind": "lonely"})
     with pytest.raises(LookupError, match=r"belongs in costmodel/rules/lonely\.py"):
-        find_cost_rule(lonely)
+        cost_rule.find(lonely)
 
 
 def test_registering_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="kind 'relu' is registered twice"):
         kind("relu")(Layer)
-    find_shape_rule(KINDS["relu"])
-    find_cost_rule(KINDS["relu"])
+    shape_rule.find(KINDS["relu"])
+    cost_rule.find(KINDS["relu"])
     activation = KINDS["relu"].__mro__[1]
     with pytest.raises(ValueError, match="has a rule already"):
         shape_rule(activation)(len)

@@ -35,9 +35,9 @@ from costmodel.network.precision import typed
 from costmodel.network.propagation import (
     ONCE,
     Counted,
+    InputOutput,
     LayerCost,
     Propagation,
-    Step,
     least_values,
     on_the_way,
     show_way,
@@ -151,7 +151,7 @@ class Analysis:
         values = {**self.graph.values, **settings}
         known = self.assumed.valued({s: values[name] for name, s in self.symbols.items()})
         evaluate = Evaluator(known)
-        turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_turns.items()}
+        turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_indices.items()}
         return Evaluator({**known, **turns})
 
     @cached_property
@@ -366,7 +366,7 @@ class Analysis:
         return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
 
     def _in_last_turn(self, expression: Expr) -> Expr:
-        for index, last in self.propagation.last_turns.items():
+        for index, last in self.propagation.last_indices.items():
             if index in symbols_in(expression):
                 expression = at_turn(expression, index, last)
         return expression
@@ -423,7 +423,7 @@ class Analysis:
         return None if self.none_of(metric) else self.value(metric)
 
     @property
-    def peak(self) -> tuple[LayerCost, Step]:
+    def peak(self) -> tuple[LayerCost, InputOutput]:
         """The layer whose input and output, or a step's inside it, are the peak of activations."""
 
         def size(layer: LayerCost) -> Rational:

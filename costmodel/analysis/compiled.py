@@ -77,7 +77,7 @@ def _values(
     """Return symbol → its link, its default, or the last iteration of a repeat."""
     given = set(varied)
     values: dict[Symbol, Expr] = {
-        index: Maximum(last, exact(0)) for index, last in analysis.propagation.last_turns.items()
+        index: Maximum(last, exact(0)) for index, last in analysis.propagation.last_indices.items()
     }
     for name, free in analysis.symbols.items():
         if name in links:

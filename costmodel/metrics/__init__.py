@@ -1,1 +1,1 @@
-"""What is counted: one registry of metrics, and how each is worked out."""
+"""The metrics: a registry, and a module for each that counts it."""

@@ -2,10 +2,10 @@
 
 ``MACs·(multiply + add) + 8·bytes·energy of a bit``, both those that a layer makes and moves at
 least. Activations come from the nearest memory that holds all that is in memory while the layer
-works, turn by turn of a repeat; weights from the nearest that holds the whole model, the cache and
-the network's peak memory, else from flash where the device has some; cached keys and values from
-the nearest that can be written and holds as much. What fits nowhere comes from the furthest. Power
-that is drawn without work, control and instructions are not counted: a lower bound.
+works, in each iteration of a repeat; weights from the nearest that holds the whole model, the
+cache and the network's peak memory, else from flash where the device has some; cached keys and
+values from the nearest that can be written and holds as much. What fits nowhere comes from the
+furthest. Power that is drawn without work, control and instructions are not counted: a lower bound.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, m
 from costmodel.network.context import Basis
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
-from costmodel.scenario.devices import operation_energy
+from costmodel.scenario.devices import energy_table, operation_energy
 from costmodel.scenario.memory_hierarchy import (
     Bounds,
     Chains,
@@ -67,13 +67,13 @@ class LayerEnergy(NamedTuple):
         return Add(*self)
 
 
-class Origin(NamedTuple):
+class MemorySources(NamedTuple):
     """The memories that a layer's bytes come from, at numbers; none where it moves none.
 
     Attributes:
         weights: the memory of its weights.
         cache: the memory of its cached keys and values.
-        activations: the memories of its feature maps, one or several of its turns.
+        activations: the memories of its feature maps, one or several of its iterations.
     """
 
     weights: tuple[Storage, ...]
@@ -95,9 +95,7 @@ class Energies:
         self.basis = basis
         self.network = basis.network
         self.profile: Profile = basis.device.profile
-        if self.profile.fields.energy is None:
-            hint = "take them from a table, as with --energy horowitz-45nm"
-            raise SpecError(f"{self.profile.key} states no energies", hint=hint)
+        self.table = energy_table(self.profile)
         self.chains: Chains = chains(self.profile)
         self.known = Bounds(self.network.least, self.network.evaluator)
 
@@ -117,10 +115,6 @@ class Energies:
     @cached_property
     def _counted(self) -> dict[str, Counted]:
         return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
-
-    def total(self, layer: LayerCost) -> Expr:
-        """Return the joules of all runs of a layer together."""
-        return self.of_layer(layer).total
 
     def arithmetic(self, layer: LayerCost) -> Expr:
         """``MACs·(multiply + add)`` of one run, products and sums each in their type.
@@ -154,24 +148,21 @@ class Energies:
         """``Σ bytes·8·energy of a bit`` of the feature maps that all runs read and write.
 
         Raises:
-            SpecError: turns of an open number grow otherwise than at an even pace.
+            SpecError: iterations of an open number grow otherwise than at an even pace.
         """
         moved = data_movement(layer, self.basis).activations
         if moved == 0:
             return S.Zero
         runs: dict[Expr, list[Expr]] = defaultdict(list)
         try:
-            for joules, turn in self._priced(layer):
-                for each, times in _over_iterations(moved, joules, turn):
+            for iteration in self.iterations[layer.node.path]:
+                ladder = self.ladder(iteration.alive)
+                joules = self._per_byte(ladder, "the activations", layer)
+                for each, times in _over_iterations(moved, joules, iteration):
                     runs[each].append(times)
         except OpenFormError:
             raise open_law("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
-
-    def _priced(self, layer: LayerCost) -> Iterator[tuple[Expr, AtWork]]:
-        """The joules of a byte in every turn that is told apart."""
-        for turn in self.turns[layer.node.path]:
-            yield self._per_byte(self.ladder(turn.alive), "the activations", layer), turn
 
     def _per_byte(self, ladder: Ladder, what: str, layer: LayerCost) -> Expr:
         """The joules of a byte from where it lies."""
@@ -181,11 +172,11 @@ class Energies:
         return per_byte(ladder)
 
     @cached_property
-    def turns(self) -> dict[str, list[AtWork]]:
+    def iterations(self) -> dict[str, list[AtWork]]:
         """Every layer's path, with its iterations that are told apart."""
         found: dict[str, list[AtWork]] = defaultdict(list)
-        for turn in at_work(self.basis):
-            found[turn.layer.node.path].append(turn)
+        for iteration in at_work(self.basis):
+            found[iteration.layer.node.path].append(iteration)
         return found
 
     def ladder(self, alive: Expr) -> Ladder:
@@ -193,26 +184,26 @@ class Energies:
         return rungs(self.chains.activations, alive, self.known)
 
     @cached_property
-    def origins(self) -> dict[str, Origin]:
+    def origins(self) -> dict[str, MemorySources]:
         """Every layer's path, with where its bytes come from at the symbols' values."""
         return {layer.node.path: self._origin(layer) for layer in self.network.propagation.layers}
 
-    def _origin(self, layer: LayerCost) -> Origin:
+    def _origin(self, layer: LayerCost) -> MemorySources:
         taken, evaluate = self.of_layer(layer), self.network.evaluator
         works = dict.fromkeys(storage for storage, _ in self.worked_in(layer))
-        return Origin(
+        return MemorySources(
             () if taken.weights == 0 else (chosen(self.beside, evaluate),),
             () if taken.cache == 0 else (chosen(self.cached, evaluate),),
             tuple(works),
         )
 
     def worked_in(self, layer: LayerCost) -> Iterator[tuple[Storage, Rational]]:
-        """The memories that a layer's turns come from at the symbols' values, and their bytes."""
+        """Yield the memory that holds a layer's feature maps in each iteration, and their bytes."""
         evaluate = self.network.evaluator
         if self.of_layer(layer).activations == 0:
             return
-        for turn in self.turns[layer.node.path]:
-            for alive in turn.alive_in_each(evaluate):
+        for iteration in self.iterations[layer.node.path]:
+            for alive in iteration.alive_in_each(evaluate):
                 yield chosen(self.ladder(alive), evaluate), evaluate(alive)
 
     @property
@@ -236,14 +227,15 @@ class Energies:
         if taken.cache != 0:
             yield self.cached
         if taken.activations != 0:
-            yield from (self.ladder(turn.alive) for turn in self.turns[layer.node.path])
+            yield from (
+                self.ladder(iteration.alive) for iteration in self.iterations[layer.node.path]
+            )
 
     def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
-        types, table = self.basis.types_of(layer), self.profile.fields.energy
-        assert table is not None
+        types = self.basis.types_of(layer)
         return {
-            f"multiply {types.operations}": table.multiply[types.operations],
-            f"add {types.accumulators}": table.add[types.accumulators],
+            f"multiply {types.operations}": self.table.multiply[types.operations],
+            f"add {types.accumulators}": self.table.add[types.accumulators],
         }
 
     @cached_property
@@ -281,18 +273,18 @@ class Energies:
         return rungs(self.chains.activations, self.resident, self.known)
 
 
-def _over_iterations(moved: Expr, joules: Expr, turn: AtWork) -> Iterator[tuple[Expr, Expr]]:
+def _over_iterations(moved: Expr, joules: Expr, iteration: AtWork) -> Iterator[tuple[Expr, Expr]]:
     """Yield joules with how often they are taken; where bytes grow, those of one with all bytes.
 
     Raises:
-        OpenFormError: the memory changes with the turns otherwise than at an even pace.
+        OpenFormError: the memory changes with the iterations otherwise than at an even pace.
     """
-    if turn.grows(joules):
-        yield S.One, turn.over_iterations(joules * moved)
-    elif turn.grows(moved):
-        yield joules, turn.over_iterations(moved)
+    if iteration.grows(joules):
+        yield S.One, iteration.over_iterations(joules * moved)
+    elif iteration.grows(moved):
+        yield joules, iteration.over_iterations(moved)
     else:
-        yield joules * moved, turn.over_iterations(S.One)
+        yield joules * moved, iteration.over_iterations(S.One)
 
 
 _DEVICE = (Need.DEVICE,)
@@ -301,7 +293,7 @@ _DEVICE = (Need.DEVICE,)
 @metric("energy", "energy", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
 def count_energy(layer: LayerCost, basis: Basis) -> Expr:
     """Joules of arithmetic and of all accesses."""
-    return basis.derived(Energies).total(layer)
+    return basis.derived(Energies).of_layer(layer).total
 
 
 @metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)

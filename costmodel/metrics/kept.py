@@ -1,4 +1,4 @@
-"""What is kept from the forward pass until the backward pass: every value once, whoever asks.
+"""The tensors that are kept from the forward to the backward pass: each once, whoever needs it.
 
 With checkpoints a block keeps what enters it from outside and is made again, so that beside what
 is kept the most that one of them makes again is in memory, too. Source: Chen et al., 2016;
@@ -13,7 +13,7 @@ from sympy import Add, Expr, Mul, S
 
 from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
-from costmodel.metrics.trace import Block, Case, Event, Value, is_learned, learns
+from costmodel.metrics.trace import Case, CheckpointBlock, Event, Value, is_learned, learns
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.backward import Backward, Entered, Inside
 from costmodel.scenario.training import Checkpoint
@@ -51,7 +51,7 @@ def elements_of(held: Held) -> Expr:
 
 
 class Again(NamedTuple):
-    """What is made again together.
+    """The tensors that are made again together.
 
     Attributes:
         path: of the block or the layer.
@@ -65,7 +65,7 @@ class Again(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is in memory between the passes, and while something is made again.
+    """The tensors in memory between the passes, and while some are made again.
 
     Attributes:
         held: what is kept.
@@ -136,9 +136,9 @@ def backward_of(event: Event) -> Backward:
     return event.layer.backward
 
 
-def _blocks(events: Iterable[Event]) -> dict[Block, list[Event]]:
+def _blocks(events: Iterable[Event]) -> dict[CheckpointBlock, list[Event]]:
     """Return the blocks that keep something, each with its layers."""
-    found: dict[Block, list[Event]] = defaultdict(list)
+    found: dict[CheckpointBlock, list[Event]] = defaultdict(list)
     for event in events:
         if event.block is not None:
             found[event.block].append(event)
@@ -150,7 +150,7 @@ def keeps(event: Event) -> bool:
     return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
 
 
-def _made_again(block: Block, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
+def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
     """Return what a block keeps beside what is kept anyway."""
     own = _Asked(kept_anyway)
     worked = [event for event in events if takes_part(event)]
@@ -222,7 +222,7 @@ class _Asked:
         for case in _asks(event):
             self._note(event, case)
 
-    def entering(self, event: Event, block: Block) -> None:
+    def entering(self, event: Event, block: CheckpointBlock) -> None:
         """Note what a layer reads that is made outside its block."""
         for case in (case for cases in event.reads for case in cases):
             if case.value.block is not block:

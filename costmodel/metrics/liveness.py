@@ -1,4 +1,4 @@
-"""What is in memory while each layer works: exact liveness over the graph, in its order.
+"""The bytes in memory while each layer works: exact liveness over the graph, in its order.
 
 A feature map is in memory from the layer that makes it to the last that reads it; the network's
 inputs from the start to the last that reads them, its outputs to the end. A view lies where what
@@ -10,6 +10,7 @@ bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, S, Symbol
@@ -108,18 +109,12 @@ class AtWork(NamedTuple):
         yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
-def _here(each: Expr, within: Iterable[Iteration]) -> Expr:
-    """Return something at 0 of every index whose first iteration this is."""
-    for iteration in within:
-        each = iteration.at_end(each)
-    return each
-
-
 def at_work(run: Run) -> Iterator[AtWork]:
     """Yield every layer in every iteration that is told apart, with what is in memory then."""
     for event, alive in _alive(run):
         if event.layer is not None:
-            yield AtWork(event.layer, _here(Add(*alive), event.within), event.within)
+            taken = reduce(lambda each, one: one.at_end(each), event.within, Add(*alive))
+            yield AtWork(event.layer, taken, event.within)
 
 
 def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
@@ -166,19 +161,19 @@ class _Unrolled(Tracer):
         """Trace the first iteration, and a later one if there may be one; experts read the same."""
         flow = group.flow
         assert flow is not None
-        turns = None if flow.turn is None else Turns(flow.turn, group.runs)
+        turns = None if flow.iteration is None else Turns(flow.iteration, group.runs)
         entering, bodies = scope[flow.source], list[_Body]()
         for which in (Which.FIRST,) if group.runs is S.One else (Which.FIRST, Which.LATER):
             iteration = Iteration(here.repeat(group), which, group.runs, turns)
             inside = here.iteration(group, iteration)
-            if group.turn is not None and bodies:
-                entering = self._handed_over(entering, group.turn, group.turn - 1, inside)
+            if group.iteration is not None and bodies:
+                entering = self._handed_over(entering, group.iteration, group.iteration - 1, inside)
             start = bodies[0].begin if bodies else len(self.events)
             bodies.append(self._body(group, scope, entering, inside, start))
             entering = scope[flow.source] if flow.chosen_by else bodies[-1].result
         result = bodies[-1].result
-        if group.turn is not None:
-            result = self._handed_over(result, group.turn, group.runs - 1, inside)
+        if group.iteration is not None:
+            result = self._handed_over(result, group.iteration, group.runs - 1, inside)
         scope[Tensor(group.path)] = result
         if len(bodies) == 1:
             self.kept.update(dict.fromkeys(bodies[0].leaves))
@@ -243,9 +238,9 @@ class _Unrolled(Tracer):
             layers = (event.layer for event in reversed(self.events) if event.layer is not None)
             raise open_law("what is in memory", next(layers).node) from None
 
-    def _handed_over(self, cases: Cases, index: Symbol, turn: Expr, inside: Here) -> Cases:
+    def _handed_over(self, cases: Cases, index: Symbol, last: Expr, inside: Here) -> Cases:
         """Return what a growing iteration leaves, as large as after the one of an index."""
-        return _read(self._connect([cases], inside, at_turn(cases[0].bytes, index, turn)))
+        return _read(self._connect([cases], inside, at_turn(cases[0].bytes, index, last)))
 
     def _connect(
         self, reads: Iterable[Cases], inside: Here, size: Expr = S.Zero, place: int | None = None

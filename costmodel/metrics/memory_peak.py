@@ -44,15 +44,11 @@ def _memory_while(run: "Run", basis: Basis) -> dict[str, Expr]:
 
 def memory(basis: Basis, order: Order) -> Mapping[str, Expr]:
     """Return every layer's path, with the most bytes in memory while it works in an order."""
-    return basis.derived(_given if order == "given" else _best)
+    return basis.derived(_given) if order == "given" else basis.derived(best_order).memory
 
 
 def _given(basis: Basis) -> Mapping[str, Expr]:
     return _memory_while(basis.derived(run), basis)
-
-
-def _best(basis: Basis) -> Mapping[str, Expr]:
-    return basis.derived(best_order).memory
 
 
 def best_order(basis: Basis) -> "BestOrder":
@@ -69,13 +65,12 @@ def best_order(basis: Basis) -> "BestOrder":
 
 
 def given_order(basis: Basis) -> tuple[str, ...]:
-    """Return the paths of the layers as they work; of a repeat in its first turn, then a later."""
-    events = basis.derived(run).events
-    return tuple(event.layer.node.path for event in events if event.layer is not None)
+    """Return the paths of the layers as they work; of a repeat the first iteration and a later."""
+    return basis.derived(run).layers
 
 
 def at_work(basis: Basis) -> "Iterator[AtWork]":
-    """Yield every layer in every turn that is told apart, with the bytes in memory then."""
+    """Yield every layer in every iteration that is told apart, with the bytes in memory then."""
     from costmodel.metrics import liveness
 
     return liveness.at_work(basis.derived(run))

@@ -14,8 +14,8 @@ from costmodel.metrics.liveness import Run
 from costmodel.metrics.trace import Event
 
 
-class Plan:
-    """What the events of a run read and make.
+class PrecedenceGraph:
+    """The events of a run, with the values that each reads and makes.
 
     Attributes:
         events: the events, in the given order.
@@ -116,7 +116,7 @@ class Segment:
         end: the same with their own.
     """
 
-    def __init__(self, plan: Plan, events: range) -> None:
+    def __init__(self, plan: PrecedenceGraph, events: range) -> None:
         self.plan = plan
         self.events = events
         self.start, self.end = (1 << events.start) - 1, (1 << events.stop) - 1

@@ -9,7 +9,7 @@ pass); Narayanan et al., SC 2021, appendix (once more with recomputation).
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from sympy import Add, Expr, Integer, S
+from sympy import Add, Expr, Integer
 
 from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.iterations import Iteration, summed
@@ -20,7 +20,7 @@ from costmodel.rules.nests import LoopNest
 from costmodel.scenario.training import Checkpoint
 
 
-class Work(NamedTuple):
+class LayerProducts(NamedTuple):
     """The products of a layer in one iteration.
 
     Attributes:
@@ -42,7 +42,9 @@ class Work(NamedTuple):
         return summed(count, self.within)
 
 
-def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Iterator[Work]:
+def work(
+    events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE
+) -> Iterator[LayerProducts]:
     """Yield the products of every layer at work.
 
     Raises:
@@ -57,7 +59,7 @@ def work(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> I
         if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
             again += event.layer.cost.macs
         backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
-        yield Work(event.layer, event.layer.cost.macs, backward, again, event.within)
+        yield LayerProducts(event.layer, event.layer.cost.macs, backward, again, event.within)
 
 
 def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> Iterator[LoopNest]:
@@ -73,5 +75,4 @@ def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> I
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    wanted = [operand.source is None or wants(event, operand.source) for operand in read]
-    return Integer(sum(wanted)) if wanted else S.Zero
+    return Integer(sum(each.source is None or wants(event, each.source) for each in read))

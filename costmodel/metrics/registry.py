@@ -180,14 +180,14 @@ class Metric:
         count = self.per_layer(counted.layer, basis)
         if self.together.per == "all runs":
             return count
-        runs, copies, turns = counted.often
+        runs, copies, repeats = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
         try:
-            for each in reversed(turns):
+            for each in reversed(repeats):
                 count = over(count, each)
         except OpenFormError:
             raise open_law(self.name, counted.layer.node) from None
-        if runs is copies is S.One and (self.combine == "sum" or not turns):
+        if runs is copies is S.One and (self.combine == "sum" or not repeats):
             return count
         if self.combine == "max":
             return where_it_happens(count, counted.often.works)

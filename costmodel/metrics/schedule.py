@@ -21,7 +21,7 @@ from costmodel.algebra.evaluate import Evaluator, Value
 from costmodel.algebra.work import afforded
 from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
-from costmodel.metrics.precedence import Plan, Segment
+from costmodel.metrics.precedence import PrecedenceGraph, Segment
 from costmodel.metrics.trace import Event
 
 MAX_STATES = 20_000
@@ -70,7 +70,7 @@ def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
     """
     sizes, events = _Sizes(evaluate), list[Event]()
     unsearched, states = dict[str, None](), 0
-    for segment in Plan(run).segments():
+    for segment in PrecedenceGraph(run).segments():
         columns = sizes.columns(segment) if len(segment.events) > 1 else None
         search = _Search(segment, columns) if columns else None
         order = search.order() if search else segment.events

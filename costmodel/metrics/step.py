@@ -13,7 +13,7 @@ from costmodel.algebra.sums import OpenFormError
 from costmodel.algebra.work import Entry, budget
 from costmodel.metrics.kept import Held, Kept, kept, over_iterations
 from costmodel.metrics.macs import count_macs
-from costmodel.metrics.products import Work, work
+from costmodel.metrics.products import LayerProducts, work
 from costmodel.metrics.registry import (
     BYTES,
     METRICS,
@@ -23,8 +23,7 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event
-from costmodel.metrics.walk import walk
+from costmodel.metrics.trace import Event, walk
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
@@ -83,7 +82,7 @@ class TrainingStep:
         return kept(self.events, self.setup.checkpoint)
 
     @cached_property
-    def work(self) -> tuple[Work, ...]:
+    def work(self) -> tuple[LayerProducts, ...]:
         """The products of each layer; of the forward pass those that the convention counts."""
         done = work(self.events, self.setup.checkpoint)
         return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
@@ -157,7 +156,7 @@ def _register(
     doc: str,
     counts: Callable[[TrainingStep], Mapping[str, Expr]],
 ) -> None:
-    """Register what a step of training takes, of which a layer's part hangs on those around it."""
+    """Register a metric of a step of training, where a layer's part depends on those around."""
 
     def beside(basis: Basis) -> dict[str, Expr]:
         step = basis.derived(TrainingStep)

@@ -1,8 +1,9 @@
-"""The layers of a network at work, in order: which tensors each reads and makes.
+"""The layers of a network at work, in order, with the tensors that each reads and makes.
 
 One trace serves inference and training. A tensor is one `Value` in all layers that read it; a view
-is a reference to the value that it shows. Of a repeat a few iterations stand for all: which ones,
-and what connects them, is what the two tracers built on `Tracer` differ in.
+is a reference to the value that it shows. Of a repeat a few iterations stand for all: the tracer of
+`liveness` takes two and connects them; that of training, here, takes three. What leaves a repeat is
+what its last iteration makes, or, where there may be none, what entered it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +14,9 @@ from sympy import Expr, S
 
 from archspec.precision import TYPES
 from archspec.trees import Tensor
+from costmodel.algebra.sums import Turns, each_by_each
 from costmodel.algebra.work import charge
-from costmodel.metrics.iterations import Iteration
+from costmodel.metrics.iterations import Iteration, Which, told_apart
 from costmodel.network.context import Basis
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, LayerCost, Part
@@ -23,7 +25,7 @@ from costmodel.rules.cost import Output
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class CheckpointBlock:
     """The outermost group that holds no repeat: checkpointing makes it again as a whole.
 
     Attributes:
@@ -59,7 +61,7 @@ class Value:
     maker: int = -1
     is_learned: bool = False
     within: tuple[Iteration, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     @property
     def is_activation(self) -> bool:
@@ -115,7 +117,7 @@ class Event(NamedTuple):
     within: tuple[Iteration, ...]
     inside: tuple[Expr, ...] = ()
     reuses: tuple[Value, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     @property
     def values_read(self) -> list[Value]:
@@ -154,13 +156,13 @@ class Here(NamedTuple):
 
     tag: str = ""
     within: tuple[Iteration, ...] = ()
-    block: Block | None = None
+    block: CheckpointBlock | None = None
 
     def inside(self, group: GroupCost) -> "Here":
         """Return the place inside a group, which may be a block."""
         if self.block or group.kind in CONTAINERS or holds_iterations(group.parts):
             return self
-        return self._replace(block=Block(group.path, self.within))
+        return self._replace(block=CheckpointBlock(group.path, self.within))
 
     def repeat(self, group: GroupCost) -> str:
         """Return the name of a repeat here."""
@@ -172,7 +174,7 @@ class Here(NamedTuple):
         here = Here(tag, (*self.within, iteration), self.block)
         if here.block or holds_iterations(group.parts):
             return here
-        return here._replace(block=Block(group.path, here.within))
+        return here._replace(block=CheckpointBlock(group.path, here.within))
 
 
 STEPS_OF_EVENT = 5
@@ -260,3 +262,61 @@ class Tracer:
             path, (_, within, block) = layer.node.path, here
             value = Value(path, what, layer, size, taken, number, wanted, within, block)
             yield (Case(value, maker=number),)
+
+
+def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr], basis: Basis) -> list[Event]:
+    """Return every layer at work in order, three iterations of every repeat.
+
+    Args:
+        parts: the tree of the network.
+        inputs: its inputs with their elements.
+        basis: the types of all tensors.
+    """
+    tracer = _Training(basis)
+    tracer.parts(parts, tracer.entering(inputs), Here())
+    return tracer.events
+
+
+class _Training(Tracer):
+    """The layers met so far; a tensor that leaves a repeat may be one of several values."""
+
+    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+        """Trace iterations that are told apart, each fed by the one before; experts are alike."""
+        flow = group.flow
+        assert flow is not None
+        assert flow.entry is not None
+        index = None if group.iteration is None else Turns(group.iteration, group.runs)
+        kinds = told_apart(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
+        source = entering = scope[flow.source]
+        for which in kinds:
+            iteration = Iteration(here.repeat(group), which, group.runs, index)
+            inside = here.iteration(group, iteration)
+            inner = {**scope, flow.entry: entering}
+            self.parts(group.parts, inner, inside)
+            entering = inner[flow.result]
+            scope.update({t: cases for t, cases in inner.items() if t not in scope})
+        left = _left(source, entering, iteration) if kinds else source
+        if flow.chosen_by is not None:
+            left = self._weighed(group, (entering, scope[flow.chosen_by]), here, inside)
+        scope[Tensor(group.path)] = left
+
+    def _weighed(
+        self, group: GroupCost, reads: tuple[Cases, Cases], here: Here, inside: Here
+    ) -> Cases:
+        """Return the sum of what experts make, each times its weight: a product of two."""
+        maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
+        taken = self.basis.bytes_of(Tensor(group.path), size)
+        _, within, block = here
+        made = Value(group.path, "output", maker, size, taken, number, True, within, block)
+        makes = (Case(made, maker=number),)
+        self.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
+        return makes
+
+
+def _left(source: Cases, last: Cases, iteration: Iteration) -> Cases:
+    """Return what the last iteration of a repeat makes, or where there is none, what enters."""
+    none = 1 - iteration.happens
+    if none is S.Zero or last == source:
+        return last
+    entered = (case._replace(where=each_by_each(none, case.where)) for case in source)
+    return (*last, *entered)

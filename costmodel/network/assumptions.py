@@ -96,7 +96,7 @@ def read_assumptions(
     Raises:
         SpecError: a text is no assumption, or is about what is no free symbol.
     """
-    reader = _Reader(symbols, fixed)
+    reader = _AssumptionReader(symbols, fixed)
     said = tuple(texts)
     for each in said:
         reader.read(each)
@@ -104,7 +104,7 @@ def read_assumptions(
     return reader.assumptions()._replace(texts=said)
 
 
-class _Reader:
+class _AssumptionReader:
     """Sorts conditions by their form."""
 
     def __init__(self, symbols: Mapping[str, Declared], fixed: Mapping[str, Rational]) -> None:

@@ -9,19 +9,18 @@ refused.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from sympy import Add, Expr, S, Symbol
 
 from archspec.errors import SpecError
-from archspec.fields import Expression
 from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
 from costmodel.algebra.functions import exact
 from costmodel.algebra.places import OWN
 from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
-from costmodel.rules.base import Shape, elements, text_of
+from costmodel.rules.base import Shape, elements, expressions_of, text_of
 from costmodel.rules.cost import Cache, Cost
 
 Carried = tuple[tuple[int | None, ...], ...]
@@ -79,11 +78,6 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
     )
 
 
-def caches_tokens(propagation: Propagation) -> bool:
-    """Return whether a layer keeps more with every further token."""
-    return any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers)
-
-
 def require_decodable(
     propagation: Propagation,
     growing: Mapping[str, int] | None = None,
@@ -100,10 +94,10 @@ def require_decodable(
     Raises:
         SpecError: a layer does not; the error names its entry.
     """
-    if not caches_tokens(propagation):
+    if not any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers):
         return
     starts = _token_axes(propagation) if growing is None else growing
-    _Walk(propagation, starts, tokens).parts(propagation.parts)
+    _TokenWalk(propagation, starts, tokens).parts(propagation.parts)
 
 
 def _token_axes(propagation: Propagation) -> Mapping[str, int]:
@@ -111,7 +105,7 @@ def _token_axes(propagation: Propagation) -> Mapping[str, int]:
     found = {}
     for name, shape in propagation.inputs.items():
         for axis in range(len(shape)):
-            walk = _Walk(propagation, {name: axis}, is_trial=True)
+            walk = _TokenWalk(propagation, {name: axis}, is_trial=True)
             walk.parts(propagation.parts)
             if walk.is_met:
                 found[name] = axis
@@ -146,7 +140,7 @@ Held = Tokens | Single | None
 """The tokens in a tensor; None where it has none."""
 
 
-class _Walk:
+class _TokenWalk:
     """The tokens in every tensor known so far."""
 
     def __init__(
@@ -258,17 +252,17 @@ class _Walk:
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
             self._require_same(layer, f"its {parameter.name}", parameter.size)
-        for name, names in _said(layer) if layer.cost.nests else ():
-            if tokens.name in names:
+        for name, given in expressions_of(layer.node.layer) if layer.cost.nests else ():
+            if tokens.name in free_names(given.tree):
                 self._refuse(layer, f"{name} hangs on {tokens.name}, of which a step has 1")
 
     def _require_same(self, layer: LayerCost, what: str, size: Expr) -> None:
-        """Refuse a size that hangs on how many tokens enter, where every step must keep it."""
+        """Refuse a size that depends on how many tokens enter: every step must keep it."""
         if self.tokens is not None and size.has(self.tokens):
             self._refuse(layer, f"{what} has the size {text_of(size)}, which no step keeps")
 
     def _group(self, group: GroupCost) -> None:
-        """A group; of a repeat what enters a later turn is what leaves the one before."""
+        """A group; of a repeat what enters a later iteration is what leaves the one before."""
         flow = group.flow
         if self.tokens is not None and group.runs.has(self.tokens):
             self._refuse(group, f"how often it works hangs on {self.tokens.name}")
@@ -291,8 +285,13 @@ class _Walk:
         return None
 
     def _refuse(self, part: Part, cause: str) -> None:
-        if not self.is_trial:
-            _raise(part, f"{cause}: it cannot be decoded token by token")
+        """Raise the error of a layer or group, but where this is a trial."""
+        if self.is_trial:
+            return
+        cause = f"{cause}: it cannot be decoded token by token"
+        if isinstance(part, LayerCost):
+            raise part.node.error(cause, HINT)
+        raise SpecError(cause, hint=HINT, origin=part.origin, entry=part.path)
 
 
 def _taken(layer: LayerCost, held: Held) -> Held:
@@ -330,18 +329,3 @@ def _is_at_most(small: Expr, large: Expr) -> bool:
     """Return whether one size is proved to be at most another."""
     bound = lower_bound((large - small).expand(), {})
     return bound is not None and bound >= 0
-
-
-def _said(layer: LayerCost) -> Iterator[tuple[str, frozenset[str]]]:
-    """The fields of a layer with the names that stand in them."""
-    for name in layer.node.layer.model_fields_set:
-        given = getattr(layer.node.layer, name)
-        for item in given if type(given) is tuple else (given,):
-            if isinstance(item, Expression):
-                yield name, frozenset(free_names(item.tree))
-
-
-def _raise(part: Part, cause: str) -> NoReturn:
-    if isinstance(part, LayerCost):
-        raise part.node.error(cause, HINT)
-    raise SpecError(cause, hint=HINT, origin=part.origin, entry=part.path)

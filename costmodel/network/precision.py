@@ -122,14 +122,14 @@ def typed(propagation: Propagation, *said: Precision) -> Typed:
         SpecError: a body that is repeated leaves another type than it takes.
     """
     of_all = innermost(*said, UNSAID)
-    walk = _Walk(of_all)
+    walk = _TypeWalk(of_all)
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
     walk.parts(propagation.parts)
     return Typed(walk.layers, walk.tensors)
 
 
-class _Walk:
+class _TypeWalk:
     """The types known so far."""
 
     def __init__(self, of_all: Precision) -> None:

@@ -33,18 +33,18 @@ from costmodel.rules.base import (
     Shape,
     Site,
     Way,
+    backward_rule,
+    cost_rule,
     elements,
-    find_backward_rule,
-    find_cost_rule,
-    find_shape_rule,
     replaced,
+    shape_rule,
     show_shape,
     text_of,
 )
 from costmodel.rules.cost import Cost, Role
 
 
-class Step(NamedTuple):
+class InputOutput(NamedTuple):
     """The elements in memory while a layer, or one product of it, is computed.
 
     Attributes:
@@ -69,7 +69,7 @@ class LayerCost(NamedTuple):
         inputs: the shapes that enter.
         outputs: the shapes that leave.
         cost: what it costs.
-        reads: the tensors that enter, what enters each turn of a repeat under its own name.
+        reads: the tensors that enter, what enters each iteration of a repeat under its own name.
         backward: what it keeps for its backward pass; None of a kind that does not say.
     """
 
@@ -104,11 +104,11 @@ class LayerCost(NamedTuple):
         return sum(map(elements, self.outputs), exact(0))
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[InputOutput, ...]:
         """The layer in one step, or one for each product where there are feature maps inside."""
         if not self.cost.inner:
-            return (Step(self.input_elements, self.output_elements),)
-        return tuple(Step(nest.activations_read, nest.writes) for nest in self.cost.nests)
+            return (InputOutput(self.input_elements, self.output_elements),)
+        return tuple(InputOutput(nest.activations_read, nest.writes) for nest in self.cost.nests)
 
 
 class GroupCost(NamedTuple):
@@ -123,7 +123,7 @@ class GroupCost(NamedTuple):
         output: the shape that leaves it.
         runs: how often it works.
         copies: how many copies of its weights there are.
-        turn: the index of its runs, where what it holds depends on which of them it is.
+        iteration: the index of its runs, where what it holds depends on which of them it is.
         flow: of a repeat, what goes through it.
     """
 
@@ -135,7 +135,7 @@ class GroupCost(NamedTuple):
     output: Shape
     runs: Expr = S.One
     copies: Expr = S.One
-    turn: Symbol | None = None
+    iteration: Symbol | None = None
     flow: "Flow | None" = None
 
 
@@ -143,13 +143,13 @@ class Flow(NamedTuple):
     """The tensors of a repeat.
 
     Attributes:
-        source: what enters the first turn.
-        entry: what enters each turn; None where the turns stand one by one.
-        result: what leaves a turn, of turns one by one the last.
+        source: what enters the first iteration.
+        entry: what enters each iteration; None where the iterations stand one by one.
+        result: what leaves an iteration, of iterations one by one the last.
         chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
-        sides: what leaves the network in every turn, from side branches of the body.
-        turn: counts the turns from 0, where what is in memory depends on which of them it is; None
-            where it does not.
+        sides: what leaves the network in every iteration, from side branches of the body.
+        iteration: counts them from 0, where what is in memory depends on which of them it
+            is; None where it does not.
     """
 
     source: Tensor
@@ -157,7 +157,7 @@ class Flow(NamedTuple):
     result: Tensor
     chosen_by: Tensor | None = None
     sides: tuple[Tensor, ...] = ()
-    turn: Symbol | None = None
+    iteration: Symbol | None = None
 
     def moved(self, old: str, new: str) -> "Flow":
         """The same of a body whose path begins with ``new`` instead of ``old``."""
@@ -165,7 +165,7 @@ class Flow(NamedTuple):
         chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
         source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
         sides = tuple(_moved_tensor(side, old, new) for side in self.sides)
-        return Flow(source, entry, result, chosen, sides, self.turn)
+        return Flow(source, entry, result, chosen, sides, self.iteration)
 
 
 Part = LayerCost | GroupCost
@@ -177,23 +177,23 @@ class Often(NamedTuple):
     Attributes:
         runs: how often it works.
         copies: how many copies of its weights there are.
-        turns: the repeats whose every turn counts by itself, the innermost last.
+        repeats: those around it whose every iteration counts by itself, the innermost last.
     """
 
     runs: Expr = S.One
     copies: Expr = S.One
-    turns: tuple[Turns, ...] = ()
+    repeats: tuple[Turns, ...] = ()
 
     @property
     def works(self) -> Expr:
         """The total number of runs, every iteration counted."""
-        return Mul(self.runs, *(each.count for each in self.turns))
+        return Mul(self.runs, *(each.count for each in self.repeats))
 
     def within(self, group: GroupCost) -> "Often":
         """Return the multiplicity of a group's contents, given that of the group."""
-        if group.turn is not None:
-            return self._replace(turns=(*self.turns, Turns(group.turn, group.runs)))
-        return Often(self.runs * group.runs, self.copies * group.copies, self.turns)
+        if group.iteration is not None:
+            return self._replace(repeats=(*self.repeats, Turns(group.iteration, group.runs)))
+        return Often(self.runs * group.runs, self.copies * group.copies, self.repeats)
 
 
 class Counted(NamedTuple):
@@ -210,14 +210,14 @@ class Propagation(NamedTuple):
         inputs: name → shape of the network's inputs.
         parts: the tree of layers and groups, in the order of the graph.
         requirements: what the layers ask of the symbols, in the same order.
-        last_turns: the index of a repeat's turns → that of the last of them.
+        last_indices: the index of a repeat's iterations → that of the last of them.
         narrows: whether some layers take the last of all tokens alone (see `propagate`).
     """
 
     inputs: Mapping[str, Shape]
     parts: tuple[Part, ...]
     requirements: tuple[Requirement, ...]
-    last_turns: Mapping[Symbol, Expr]
+    last_indices: Mapping[Symbol, Expr]
     narrows: bool = False
 
     @property
@@ -274,7 +274,7 @@ def propagate(
     """
     gathered = Gathered()
     with gathered.together():
-        walk = _Walk(graph, assumed, past, gathered)
+        walk = _ShapeWalk(graph, assumed, past, gathered)
         inputs: dict[str, Shape] = {}
         for given in graph.inputs:
             with gathered.gathering():
@@ -286,14 +286,14 @@ def propagate(
             if narrowed is not None and item_output(item) == narrowed:
                 with gathered.gathering():
                     narrows = walk.narrow(narrowed, Tensor(graph.inputs[0].name))
-    return Propagation(inputs, parts, tuple(walk.requirements), walk.last_turns, narrows)
+    return Propagation(inputs, parts, tuple(walk.requirements), walk.last_indices, narrows)
 
 
-MAX_TURNS = 1_000
-"""The most turns of a repeat that are worked out one by one, where each changes the shape."""
+MAX_ITERATIONS = 1_000
+"""The most iterations of a repeat that are worked out one by one, where each changes the shape."""
 
 MAX_WORKED = 30_000
-"""The most layers that are worked out, each turn of such a repeat counted."""
+"""The most layers that are worked out, each iteration of such a repeat counted."""
 
 
 MAX_PARTS = 1_000
@@ -316,7 +316,7 @@ class _Shapes(dict[Tensor, Shape]):
         raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
 
 
-class _Walk:
+class _ShapeWalk:
     """The shapes known so far."""
 
     def __init__(
@@ -328,12 +328,12 @@ class _Walk:
     ) -> None:
         self.gathered = gathered
         gathered.excuse(_UNKNOWN)
-        self.in_turns = 0  # how many repeats are around, whose bodies end at the first error
+        self.in_repeats = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
         self.weights: dict[str, Shape] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
-        self.last_turns: dict[Symbol, Expr] = {}
+        self.last_indices: dict[Symbol, Expr] = {}
         self.worked = 0
         self.bounded: set[Expr] = set()  # extents that are not too long
         self.requirements: list[Requirement] = []
@@ -387,7 +387,7 @@ class _Walk:
         """The costs of some items, their inputs being known."""
         parts: list[Part] = []
         for item in items:
-            if self.in_turns:
+            if self.in_repeats:
                 parts.append(self.part(item))
                 continue
             with self.gathered.gathering():
@@ -417,10 +417,10 @@ class _Walk:
         kind = type(node.layer)
         try:
             site.require_axes()
-            found = find_shape_rule(kind)(node.layer, site)
+            found = shape_rule.find(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
-            cost = find_cost_rule(kind)(node.layer, site, outputs[0])
+            cost = cost_rule.find(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
             backward = _backward(node, site, outputs[0])
             site.read_others(node.layer)
@@ -471,30 +471,29 @@ class _Walk:
         return cost._replace(parameters=others, tied=(own,))
 
     def repeat(self, item: Repeat) -> GroupCost:
-        """A repeat: its body once where it keeps the shape, else turn by turn until it does.
+        """Return the cost of a repeat: its body once where it keeps the shape, else until it does.
 
-        Of a symbolic number of turns, those that all add as much are met once, too. The experts of
-        a mixture all take the same input, so its body is always met once.
+        Of a symbolic number of iterations, those that all add as much are met once, too. The
+        experts of a mixture all take the same input, so its body is always met once.
 
         Raises:
-            SpecError: the number of turns is a symbol, and every turn changes the shape otherwise.
+            SpecError: there are a symbolic number, and each changes the shape otherwise.
         """
         runs, copies = self._counts(item)
         asked = len(self.requirements)
         before = self.shapes[item.source]
-        parts, after = self._turn(item, before)
+        parts, after = self._iteration(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
             self._ask_where_it_runs(asked, runs)
             return self._finish(item, after, parts, Often(runs, copies))
-        if runs.is_Integer and runs <= MAX_TURNS:
-            return self._finish(item, *self._turns(item, parts, after, runs))
-        del self.requirements[asked:]
-        grown = self._growing(item, before, after, runs)
-        if grown is not None:
-            return grown
-        self._require_a_turn(item, runs)
-        parts, after = self._turn(item, before)
-        return self._finish(item, *self._settled(item, parts, (before, after), runs))
+        if not _is_bounded(runs):
+            del self.requirements[asked:]
+            grown = self._growing(item, before, after, runs)
+            if grown is not None:
+                return grown
+            self._require_an_iteration(item, runs)
+            parts, after = self._iteration(item, before)
+        return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
     def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
         """Restrict a body's requirements, from index ``asked`` on, to at least one iteration."""
@@ -504,8 +503,8 @@ class _Walk:
                 for each in self.requirements[asked:]
             ]
 
-    def _require_a_turn(self, item: Repeat, runs: Expr) -> None:
-        """No turn at all would leave another shape than one does."""
+    def _require_an_iteration(self, item: Repeat, runs: Expr) -> None:
+        """No iteration at all would leave another shape than one does."""
         site = Site(item, (), self.translate, self.least)
         rule = "times ({runs}) must be at least 1, since a turn changes the shape"
         site.require(AtLeast(runs, 1), rule, {"runs": runs}, "times")
@@ -535,42 +534,26 @@ class _Walk:
         self.requirements += site.requirements
         return runs, copies
 
-    def _turn(
+    def _iteration(
         self, item: Repeat, before: Shape, source: Tensor | None = None
     ) -> tuple[tuple[Part, ...], Shape]:
         """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
         self.shapes[item.entry] = before
         self.entering[item.entry] = source or item.source
         self.sources[item.entry] = (item.source,)
-        self.in_turns += 1
+        self.in_repeats += 1
         try:
             return self.parts(item.items), self.shapes[item.result]
         finally:
-            self.in_turns -= 1
-
-    def _settled(
-        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
-    ) -> tuple[Shape, tuple[Part, ...]]:
-        """The first turn, then all others, which keep the shape that it makes.
-
-        Raises:
-            SpecError: the second turn changes the shape again.
-        """
-        asked = len(self.requirements)
-        second = self._turn(item, shapes[1], item.result)[1]
-        del self.requirements[asked:]
-        if not same_shape(shapes[1], second):
-            hint = "fix the symbols in times with --set, or put them under let"
-            raise item.error(_changing(*shapes, second), hint)
-        return self._turns(item, parts, shapes[1], runs)
+            self.in_repeats -= 1
 
     def _growing(self, item: Repeat, before: Shape, after: Shape, runs: Expr) -> GroupCost | None:
-        """All turns at once, where each adds as much to every axis as the first.
+        """All iterations at once, where each adds as much to every axis as the first.
 
         By induction: the body makes ``before + (i + 1)·step`` of ``before + i·step``, whatever i.
 
         Raises:
-            SpecError: a turn asks for what has no form without its index.
+            SpecError: an iteration asks for what has no form without its index.
         """
         if len(before) != len(after):
             return None
@@ -579,18 +562,20 @@ class _Walk:
         self.least = {**self.least, index: 0}
         asked = len(self.requirements)
         try:
-            parts, left = self._turn(item, _grown(before, steps, index))
-        except SpecError:  # what a turn of unknown number cannot do, a turn after others can
+            parts, left = self._iteration(item, _grown(before, steps, index))
+        except (
+            SpecError
+        ):  # what an iteration of unknown number cannot do, an iteration after others can
             return None
         found = self.requirements[asked:]
         del self.requirements[asked:]
         if not same_shape(left, _grown(before, steps, index + 1)):
             return None
         turns = Turns(index, runs)
-        self.last_turns[index] = turns.last
+        self.last_indices[index] = turns.last
         try:
             self.requirements += [
-                each for one in found for each in _in_all_turns(one, turns, self.least)
+                each for one in found for each in _in_all_iterations(one, turns, self.least)
             ]
             _require_polynomials(parts, index)
         except OpenFormError as error:
@@ -601,33 +586,45 @@ class _Walk:
         return self._finish(item, output, parts, Often(runs, runs), index)
 
     def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
-        """The index of a repeat whose turns each leave something in memory; else None."""
+        """The index of a repeat whose iterations each leave something in memory; else None."""
         if runs is S.One or not has_sides((item,)):
             return None
         index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
-        self.last_turns[index] = runs - 1
+        self.last_indices[index] = runs - 1
         return index
 
-    def _turns(
-        self, item: Repeat, parts: tuple[Part, ...], shape: Shape, runs: Expr
+    def _iterations(
+        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
     ) -> tuple[Shape, tuple[Part, ...]]:
-        """The turns that change the shape, one by one, then the rest at once."""
-        turns: list[Part] = [_turn_group(item, "turn_1", parts, shape, S.One)]
+        """Return the iterations that change the shape, one by one, then the rest at once.
+
+        Args:
+            item: the repeat.
+            parts: its body in the first iteration.
+            shapes: what enters and leaves that.
+            runs: how many iterations there are; of an open number the first alone may change it.
+
+        Raises:
+            SpecError: of an open number the second changes the shape, too.
+        """
+        before, shape = shapes
+        iterations: list[Part] = [_iteration_group(item, "turn_1", parts, shape, S.One)]
         done = 1
         while runs - done != 0:
-            parts, after = self._turn(item, shape, _result_of(item, f"turn_{done}"))
+            parts, after = self._iteration(item, shape, _result_of(item, f"turn_{done}"))
             rest = runs - done
             if same_shape(shape, after):
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
                 index = self._index(item, f"{item.path}/{name}", rest)
-                turns.append(_turn_group(item, name, parts, after, rest, index))
+                iterations.append(_iteration_group(item, name, parts, after, rest, index))
                 break
+            if not _is_bounded(runs):
+                hint = "fix the symbols in times with --set, or put them under let"
+                raise item.error(_changing(before, shape, after), hint)
             done += 1
-            if done > MAX_TURNS:
-                raise item.error(f"more than {MAX_TURNS:,} turns that each change the shape")
-            turns.append(_turn_group(item, f"turn_{done}", parts, after, S.One))
+            iterations.append(_iteration_group(item, f"turn_{done}", parts, after, S.One))
             shape = after
-        return shape, tuple(turns)
+        return shape, tuple(iterations)
 
     def _finish(
         self,
@@ -635,7 +632,7 @@ class _Walk:
         output: Shape,
         parts: tuple[Part, ...],
         often: Often = ONCE,
-        turn: Symbol | None = None,
+        index: Symbol | None = None,
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
         self.sources[Tensor(item.path)] = (item.result,)
@@ -644,11 +641,11 @@ class _Walk:
         if isinstance(last, GroupCost) and last.kind == "turn":
             flow = Flow(item.source, None, Tensor(last.path))
         else:
-            index = turn or self._index(item, item.path, runs)
+            of_memory = index or self._index(item, item.path, runs)
             inner = item.source, item.entry, item.result, item.chosen_by
-            flow = Flow(*inner, item.sides, index)
+            flow = Flow(*inner, item.sides, of_memory)
         named = (item.name, item.path, item.kind, item.origin)
-        return GroupCost(*named, parts, output, runs, copies, turn, flow)
+        return GroupCost(*named, parts, output, runs, copies, index, flow)
 
     def _way(self, node: Node) -> Way:
         """The last tensors before a node, with their shapes."""
@@ -664,16 +661,16 @@ class _Walk:
 def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
     """Return the tensors that a layer keeps for its backward pass; None if its kind has no rule."""
     try:
-        rule = find_backward_rule(type(node.layer))
+        rule = backward_rule.find(type(node.layer))
     except LookupError:
         return None
     return rule(node.layer, site, output)
 
 
-def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
+def _in_all_iterations(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
     """Yield a layer's requirements over all iterations, free of the iteration's index."""
-    for condition, turn in in_all_turns(asked.condition, turns, least):
-        at = partial(at_turn, index=turns.index, value=turn)
+    for condition, which in in_all_turns(asked.condition, turns, least):
+        at = partial(at_turn, index=turns.index, value=which)
         quantities = {name: at(e) for name, e in asked.quantities.items()}
         way = tuple((name, tuple(map(at, shape))) for name, shape in asked.way)
         if condition.decide(least) is not True:
@@ -681,7 +678,7 @@ def _in_all_turns(asked: Requirement, turns: Turns, least: Least) -> Iterator[Re
 
 
 def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
-    """Every extent and size is a polynomial in the turn, so that all counts have closed sums.
+    """Every extent and size is a polynomial in the iteration, so that all counts have closed sums.
 
     Raises:
         OpenFormError: one is none.
@@ -699,6 +696,11 @@ def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
                 raise OpenFormError(cause) from None
 
 
+def _is_bounded(runs: Expr) -> bool:
+    """Return whether so many iterations may be worked out one by one."""
+    return bool(runs.is_Integer and runs <= MAX_ITERATIONS)
+
+
 def same_shape(before: Shape, after: Shape) -> bool:
     """Return whether two shapes are proved equal."""
     if before == after:
@@ -708,9 +710,9 @@ def same_shape(before: Shape, after: Shape) -> bool:
     )
 
 
-def _grown(shape: Shape, steps: Shape, turns: Expr) -> Shape:
-    """A shape after so many turns that each add a step to every axis."""
-    return tuple((size + turns * step).expand() for size, step in zip(shape, steps, strict=True))
+def _grown(shape: Shape, steps: Shape, count: Expr) -> Shape:
+    """A shape after so many iterations that each add a step to every axis."""
+    return tuple((size + count * step).expand() for size, step in zip(shape, steps, strict=True))
 
 
 def _changing(*shapes: Shape) -> str:
@@ -726,7 +728,7 @@ def _changing(*shapes: Shape) -> str:
     return f"every turn changes {changes}, by more than a step that is always the same"
 
 
-def _turn_group(
+def _iteration_group(
     item: Repeat,
     name: str,
     parts: tuple[Part, ...],
@@ -743,9 +745,9 @@ def _turn_group(
     return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
 
 
-def _result_of(item: Repeat, turn: str) -> Tensor:
+def _result_of(item: Repeat, name: str) -> Tensor:
     """Return the output of an iteration that is shown apart from the others."""
-    return _moved_tensor(item.result, item.path, f"{item.path}/{turn}")
+    return _moved_tensor(item.result, item.path, f"{item.path}/{name}")
 
 
 def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:

@@ -1,13 +1,13 @@
-"""What every layer sees of the network's inputs: receptive field, effective stride and padding.
+"""The receptive field of every layer: the places of the network's inputs that its elements see.
 
 The places of each axis of each input are followed through the network: on which axis of a tensor
-they are, and what one element of the tensor sees of them (`View`). Which places a layer reads is
-said by its rule: windows by the affine maps of their loop nests, what moves or resamples an axis by
-`Cost.reads`, what moves whole axes by `Cost.axes`; `places` composes them exactly.
+they are, and which of them an element of the tensor sees (`SeenAxis`). The rule of a layer declares
+the places that it reads: windows by the affine maps of their loop nests, a layer that moves or
+resamples an axis by `Cost.reads`, one that moves whole axes by `Cost.axes`; `places` composes them.
 
-A view ends where an element sees the whole axis (`End`): in attention, in pooling of the whole map,
-where a map is flattened into features. An axis that is mixed before anything was seen of it beside
-each element is an axis of features, and is not followed: channels, or the width of a model.
+A field ends where an element sees the whole axis (`FieldEnd`): in attention, in pooling of the
+whole map, where a map is flattened into features. An axis that is mixed while each element sees but
+one of its places is an axis of features, and is not followed: channels, or the width of a model.
 """
 
 from collections import Counter
@@ -36,14 +36,14 @@ from costmodel.rules.base import Shape, elements
 from costmodel.rules.cost import Output
 
 
-class Source(NamedTuple):
+class InputAxis(NamedTuple):
     """An axis of one of the network's inputs."""
 
     input: str
     axis: int
 
 
-class End(NamedTuple):
+class FieldEnd(NamedTuple):
     """An axis of the input of which an element sees more than a field around it.
 
     Attributes:
@@ -76,12 +76,12 @@ class Scattered(NamedTuple):
     span: Span
 
 
-Seen = Span | Scattered | End
-"""What an element sees of an axis of the input."""
+Seen = Span | Scattered | FieldEnd
+"""The part of an axis of the input that an element sees."""
 
 
-class View(NamedTuple):
-    """What the elements of a tensor see of an axis of the network's input.
+class SeenAxis(NamedTuple):
+    """The part of an axis of the network's input that the elements of a tensor see.
 
     Attributes:
         axes: the axes of the tensor along which it moves; none where all see the same.
@@ -92,8 +92,8 @@ class View(NamedTuple):
     seen: Seen
 
 
-ReceptiveField = Mapping[Source, View]
-"""What is seen of each axis of the inputs; one that is not in it is unseen, or of features."""
+ReceptiveField = Mapping[InputAxis, SeenAxis]
+"""The part of each axis of the inputs that is seen; no axis that is unseen, or of features."""
 
 
 class Clash(NamedTuple):
@@ -109,10 +109,10 @@ class Clash(NamedTuple):
 
 
 class ReceptiveFields(NamedTuple):
-    """What every layer sees.
+    """The receptive fields of all layers.
 
     Attributes:
-        by_layer: path of a layer → what each of its outputs sees; in a repeat in its last turn.
+        by_layer: path of a layer → the field of each output; in a repeat of the last iteration.
         clashes: the merges of paths whose strides differ.
     """
 
@@ -122,7 +122,7 @@ class ReceptiveFields(NamedTuple):
 
 def fields_of(propagation: Propagation) -> ReceptiveFields:
     """Return what every layer of a network sees of its inputs."""
-    walk = _Walk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
+    walk = _FieldWalk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
     for name, shape in propagation.inputs.items():
         walk.scope[Tensor(name)] = _of_input(name, shape)
     walk.parts(propagation.parts)
@@ -132,21 +132,21 @@ def fields_of(propagation: Propagation) -> ReceptiveFields:
 def _of_input(name: str, shape: Shape) -> ReceptiveField:
     """All axes but the batch's are followed."""
     axes = range(1, len(shape))
-    return {Source(name, axis): View(frozenset({axis}), POINT) for axis in axes}
+    return {InputAxis(name, axis): SeenAxis(frozenset({axis}), POINT) for axis in axes}
 
 
-MAX_TURNS, MAX_OPEN_TURNS = 64, 8
-"""The most turns of a repeat that are followed one by one, of a known and of an open number."""
+MAX_ITERATIONS, MAX_OPEN_ITERATIONS = 64, 8
+"""The most iterations of a repeat that are followed one by one, of a known and an open number."""
 
 MAX_PARTS = 1_000
 """The most parts of the places that are seen of one axis, written out."""
 
-Moves = Mapping[Source, tuple[Expr, Expr]]
-"""By how much a turn moves the first and the last place that are seen of each axis."""
+Moves = Mapping[InputAxis, tuple[Expr, Expr]]
+"""By how much an iteration moves the first and the last place that are seen of each axis."""
 
 
-class _Walk:
-    """What the tensors so far see."""
+class _FieldWalk:
+    """The receptive fields of the tensors so far."""
 
     def __init__(self, followed: Mapping[str, int]) -> None:
         self.followed = followed  # the network's input → how many of its axes are followed
@@ -175,51 +175,53 @@ class _Walk:
         self.scope.update(zip(layer.made, fields, strict=True))
 
     def _repeat(self, group: GroupCost) -> None:
-        """Follow the turns of a repeat, of which the last is kept; experts take the same input."""
+        """Follow a repeat, of which the last iteration is kept; experts take the same input."""
         assert group.flow is not None
-        turns = S.One if group.flow.chosen_by is not None else group.runs
+        runs = S.One if group.flow.chosen_by is not None else group.runs
         states = [self.scope[group.flow.source]]
-        if turns is S.Zero:
-            self._turn(group, states[0])
-        most = MAX_TURNS if turns.is_Integer else MAX_OPEN_TURNS
-        while turns - len(states) + 1 != 0 and len(states) <= most:
-            states.append(self._turn(group, states[-1]))
+        if runs is S.Zero:
+            self._iteration(group, states[0])
+        most = MAX_ITERATIONS if runs.is_Integer else MAX_OPEN_ITERATIONS
+        while runs - len(states) + 1 != 0 and len(states) <= most:
+            states.append(self._iteration(group, states[-1]))
             moves = _moves(states[-3:])
             if moves is not None:
-                states.append(self._last_turn(group, states, moves, turns))
+                states.append(self._last_iteration(group, states, moves, runs))
                 break
         else:
-            if turns - len(states) + 1 != 0:
+            if runs - len(states) + 1 != 0:
                 states.append(_ended(group, states[-1], "sees otherwise more in every turn"))
         result = states[-1]
         if group.flow.chosen_by is not None:
             result = _weighed(result, self.scope[group.flow.chosen_by])
         self.scope[Tensor(group.path)] = result
 
-    def _turn(self, group: GroupCost, entering: ReceptiveField) -> ReceptiveField:
+    def _iteration(self, group: GroupCost, entering: ReceptiveField) -> ReceptiveField:
         assert group.flow is not None
         assert group.flow.entry is not None
         self.scope[group.flow.entry] = entering
         self.parts(group.parts)
         left = self.scope[group.flow.result]
-        if group.turn is not None and any(_has(view, group.turn) for view in left.values()):
+        if group.iteration is not None and any(
+            _has(view, group.iteration) for view in left.values()
+        ):
             return _ended(group, left, "reads other places in every turn")
         return left
 
-    def _last_turn(
-        self, group: GroupCost, states: Sequence[ReceptiveField], moves: Moves, turns: Expr
+    def _last_iteration(
+        self, group: GroupCost, states: Sequence[ReceptiveField], moves: Moves, runs: Expr
     ) -> ReceptiveField:
-        """Follow the last of turns that each move what is seen by as much; return what it sees.
+        """Return the field after the last of iterations that each move the field by as much.
 
-        By induction: the first place after a turn is ``min(first before it ∘ body, others)``. Where
-        two turns move it by the same, and not towards the end of the input, the others were not the
-        least in the second, nor can they be later.
+        By induction: the first place after an iteration is ``min(first before it ∘ body, others)``.
+        Where two iterations move it by the same, and not towards the end of the input, the others
+        were not the least in the second, nor can they be later.
         """
         done = len(states) - 1
-        before, after = (_moved(state, moves, turns - done) for state in states[-2:])
-        if turns - done != 0:
-            self._turn(group, before)
-        if is_at_least(turns, done - 2, {}):
+        before, after = (_moved(state, moves, runs - done) for state in states[-2:])
+        if runs - done != 0:
+            self._iteration(group, before)
+        if is_at_least(runs, done - 2, {}):
             return after
         return _ended(group, after, "sees otherwise more in its first turns")
 
@@ -228,13 +230,13 @@ def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
     """Return what experts see, weighed by a router that sees a token as they do, or more."""
     found = dict(field)
     for source, view in weights.items():
-        if isinstance(view.seen, End) and source in found:
+        if isinstance(view.seen, FieldEnd) and source in found:
             found[source] = found[source]._replace(seen=view.seen)
     return found
 
 
 def _moves(states: Sequence[ReceptiveField]) -> Moves | None:
-    """Return how two turns move the first and last places of each axis, if both do by as much."""
+    """Return how two iterations move the first and last places of each axis, if by as much."""
     if len(states) < 3:
         return None
     one, other = (_moves_to(*pair) for pair in pairwise(states))
@@ -242,7 +244,7 @@ def _moves(states: Sequence[ReceptiveField]) -> Moves | None:
 
 
 def _moves_to(before: ReceptiveField, after: ReceptiveField) -> Moves | None:
-    found: dict[Source, tuple[Expr, Expr]] = {}
+    found: dict[InputAxis, tuple[Expr, Expr]] = {}
     for source, view in after.items():
         old = before.get(source)
         moves = None if old is None or old.axes != view.axes else _moves_of(old.seen, view.seen)
@@ -263,7 +265,7 @@ def _moves_of(old: Seen, new: Seen) -> tuple[Expr, Expr] | None:
 
 
 def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
-    """Return what is seen so many turns later."""
+    """Return what is seen so many iterations later."""
     moved = dict(field)
     for source, view in field.items():
         if isinstance(view.seen, Span):
@@ -274,15 +276,15 @@ def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
 
 def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
     """Return what is seen where every field ends at a repeat."""
-    end = End(group.path, group.kind, why, goes_on=True)
+    end = FieldEnd(group.path, group.kind, why, goes_on=True)
     return {
-        source: view if isinstance(view.seen, End) else view._replace(seen=end)
+        source: view if isinstance(view.seen, FieldEnd) else view._replace(seen=end)
         for source, view in field.items()
     }
 
 
-def _has(view: View, index: Symbol) -> bool:
-    """Return whether what is seen depends on the turn of a repeat."""
+def _has(view: SeenAxis, index: Symbol) -> bool:
+    """Return whether what is seen depends on the iteration of a repeat."""
     if not isinstance(view.seen, Span):
         return False
     routes = (*view.seen.firsts, *view.seen.lasts)
@@ -309,10 +311,10 @@ def _strides(field: ReceptiveField) -> dict[int, Expr]:
 
 
 class _Passage(NamedTuple):
-    """What is seen through one layer.
+    """The step of the receptive fields through one layer.
 
     Attributes:
-        layer: it.
+        layer: the layer.
         followed: the network's input → how many of its axes are followed.
     """
 
@@ -329,8 +331,14 @@ class _Passage(NamedTuple):
         read = [self._read(before, every[i % len(every)]) for i in range(len(self.layer.outputs))]
         return tuple(map(self._carried, read))
 
-    def _end(self, why: str, *, goes_on: bool = True) -> End:
-        return End(self.layer.node.path, self.layer.node.kind, why, goes_on)
+    def _end(self, why: str, *, goes_on: bool | None = None) -> FieldEnd:
+        """Return the end of a field here; places go on behind it but where a map is pooled."""
+        goes_on = not self._pools if goes_on is None else goes_on
+        return FieldEnd(self.layer.node.path, self.layer.node.kind, why, goes_on)
+
+    @property
+    def _pools(self) -> bool:
+        return self.layer.cost.output is Output.GLOBAL_POOL
 
     def _aligned(self, entering: Sequence[ReceptiveField]) -> list[ReceptiveField]:
         """Return the fields of inputs whose axes are counted alike, and laid end to end."""
@@ -347,7 +355,7 @@ class _Passage(NamedTuple):
         pairs = zip(shape, self.layer.output[shift:], strict=True)
         same = {i for i, (own, size) in enumerate(pairs) if own is S.One and size is not S.One}
         return {
-            source: View(frozenset(axis + shift for axis in axes - same), seen)
+            source: SeenAxis(frozenset(axis + shift for axis in axes - same), seen)
             for source, (axes, seen) in field.items()
         }
 
@@ -373,32 +381,33 @@ class _Passage(NamedTuple):
             found.append(views)
         return found
 
-    def _is_features(self, source: Source, view: View, field: ReceptiveField) -> bool:
+    def _is_features(self, source: InputAxis, view: SeenAxis, field: ReceptiveField) -> bool:
         """Return whether a mixed axis is one of features: the first of its input to be mixed."""
         beside = sum(each.input == source.input for each in field)
         is_point = isinstance(view.seen, Span) and view.seen.is_point
         return is_point and beside == self.followed[source.input]
 
-    def _mixed(self, source: Source, view: View, field: ReceptiveField, why: str) -> ReceptiveField:
+    def _mixed(
+        self, source: InputAxis, view: SeenAxis, field: ReceptiveField, why: str
+    ) -> ReceptiveField:
         """Return what is seen of an axis that is mixed: of features nothing, else an end."""
-        if isinstance(view.seen, End):
+        if isinstance(view.seen, FieldEnd):
             return {source: view}
         if self._is_features(source, view, field):
             return {}
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return {source: view._replace(seen=self._end(why, goes_on=not pools))}
+        return {source: view._replace(seen=self._end(why))}
 
     def _merged(self, fields: Sequence[ReceptiveField]) -> ReceptiveField:
         """Return what several inputs see together."""
         sources = dict.fromkeys(source for field in fields for source in field)
-        found: dict[Source, View] = {}
+        found: dict[InputAxis, SeenAxis] = {}
         for source in sources:
             views = [field[source] for field in fields if source in field]
             if not self._is_mixed_elsewhere(source, fields):
                 found[source] = reduce(self._together, _but_gates(views))
         return found
 
-    def _is_mixed_elsewhere(self, source: Source, fields: Sequence[ReceptiveField]) -> bool:
+    def _is_mixed_elsewhere(self, source: InputAxis, fields: Sequence[ReceptiveField]) -> bool:
         """Return whether an axis is one of features, which another path has mixed."""
         having = next(field for field in fields if source in field)
         others = (each for field in fields if source not in field for each in field)
@@ -406,20 +415,20 @@ class _Passage(NamedTuple):
             each.input == source.input for each in others
         )
 
-    def _together(self, one: View, other: View) -> View:
+    def _together(self, one: SeenAxis, other: SeenAxis) -> SeenAxis:
         """Return what two views see together."""
         axes = one.axes | other.axes
         if one == other:
             return one
         for end in (one.seen, other.seen):
-            if isinstance(end, End):
-                return View(axes, end._replace(goes_on=True))
+            if isinstance(end, FieldEnd):
+                return SeenAxis(axes, end._replace(goes_on=True))
         if not (isinstance(one.seen, Span) and isinstance(other.seen, Span)):
-            return View(axes, self._end("joins places in different orders"))
+            return SeenAxis(axes, self._end("joins places in different orders"))
         if one.axes != other.axes:
-            return View(axes, self._end("joins places of different axes"))
+            return SeenAxis(axes, self._end("joins places of different axes"))
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
-        return View(axes, together(one.seen, other.seen))
+        return SeenAxis(axes, together(one.seen, other.seen))
 
     def _read(self, before: ReceptiveField, reads: Mapping[int, Reads | None]) -> ReceptiveField:
         """Return what is seen by what reads some axes so."""
@@ -427,11 +436,11 @@ class _Passage(NamedTuple):
         for source, (axes, seen) in before.items():
             for axis in axes & reads.keys():
                 seen = self._through_one(seen, reads[axis])
-            found[source] = View(axes, seen)
+            found[source] = SeenAxis(axes, seen)
         return found
 
     def _through_one(self, seen: Seen, reads: Reads | None) -> Seen:
-        if isinstance(seen, End):
+        if isinstance(seen, FieldEnd):
             moves = reads is not None and reads.first == reads.last and reads.over is S.One
             return seen if moves else seen._replace(goes_on=True)
         if reads is None and self.layer.cost.output is Output.VIEW:
@@ -452,32 +461,23 @@ class _Passage(NamedTuple):
         """Return what is seen where each axis of the output is one of the input, or none."""
         axes, ends = self.layer.cost.axes_of(len(self.layer.output)), {*self.layer.cost.ends}
         if axes is None:
-            axes, ends = (None,) * len(self.layer.output), {*range(self._rank)}
-        found: dict[Source, View] = {}
+            axes, ends = (
+                (None,) * len(self.layer.output),
+                set[int]().union(*(range(len(shape)) for shape in self.layer.inputs)),
+            )
+        sees_all = "sees the whole map" if self._pools else "sees the whole axis"
+        found: dict[InputAxis, SeenAxis] = {}
         for source, view in before.items():
             moved = frozenset(i for i, axis in enumerate(axes) if axis in view.axes)
             lost = view.axes - set(axes)
             views: ReceptiveField = {source: view}
             if view.axes & ends:
-                views = {source: view._replace(seen=self._whole(view.seen))}
+                ended = isinstance(view.seen, FieldEnd)
+                views = {source: view if ended else view._replace(seen=self._end(sees_all))}
             elif lost and self.layer.cost.output is not Output.VIEW:
-                views = self._mixed(source, view, before, self._sees_all)
-            found |= {each: View(moved, seen) for each, (_, seen) in views.items()}
+                views = self._mixed(source, view, before, sees_all)
+            found |= {each: SeenAxis(moved, seen) for each, (_, seen) in views.items()}
         return found
-
-    @property
-    def _rank(self) -> int:
-        """The most axes of an input."""
-        return max(map(len, self.layer.inputs), default=0)
-
-    def _whole(self, seen: Seen) -> End:
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return seen if isinstance(seen, End) else self._end(self._sees_all, goes_on=not pools)
-
-    @property
-    def _sees_all(self) -> str:
-        pools = self.layer.cost.output is Output.GLOBAL_POOL
-        return "sees the whole map" if pools else "sees the whole axis"
 
     def _rearranged(self, before: ReceptiveField) -> ReceptiveField:
         """Return what is seen where the same elements have other axes.
@@ -498,7 +498,9 @@ class _Passage(NamedTuple):
         move = partial(self._moved, between=between, laid=laid, features=features)
         return {source: move(view) for source, view in before.items()}
 
-    def _moved(self, view: View, between: range, laid: frozenset[int], *, features: bool) -> View:
+    def _moved(
+        self, view: SeenAxis, between: range, laid: frozenset[int], *, features: bool
+    ) -> SeenAxis:
         """Return what is seen where the axes between are laid out as others.
 
         One axis that is made of features and places is one of features. What ended in features, and
@@ -509,14 +511,14 @@ class _Passage(NamedTuple):
         moving = {axis for axis in view.axes if old[axis] is not S.One}
         inside = moving & set(between)
         axes = frozenset(a if a < between.start else a + shift for a in moving - inside)
-        spreads = isinstance(seen, End) and len(laid) > len(_extended(old, between))
+        spreads = isinstance(seen, FieldEnd) and len(laid) > len(_extended(old, between))
         if not inside and not spreads:
-            return View(axes, seen)
+            return SeenAxis(axes, seen)
         joins = features and not axes and len(laid) < 2
-        if not isinstance(seen, End):
+        if not isinstance(seen, FieldEnd):
             why = "sees the whole map" if joins else "lays places among features"
             seen = self._end(why, goes_on=not joins) if features else self._scattered(seen)
-        return View(axes if joins else axes | laid, seen)
+        return SeenAxis(axes if joins else axes | laid, seen)
 
     def _scattered(self, seen: Span | Scattered) -> Scattered:
         span = seen if isinstance(seen, Span) else seen.span
@@ -529,20 +531,20 @@ _OPEN = {
 }
 
 
-def _but_gates(views: Sequence[View]) -> Sequence[View]:
+def _but_gates(views: Sequence[SeenAxis]) -> Sequence[SeenAxis]:
     """Return the views but those of gates, which are the same at all places of the others.
 
     As is usual, the field beside a squeeze-excitation or a pooled context is that of the map.
     """
-    fields = (view.axes for view in views if not isinstance(view.seen, End))
+    fields = (view.axes for view in views if not isinstance(view.seen, FieldEnd))
     places = frozenset[int]().union(*fields)
     kept = [view for view in views if not _is_gate(view, places)]
     return kept if any(view.axes for view in kept) else views
 
 
-def _is_gate(view: View, places: frozenset[int]) -> bool:
+def _is_gate(view: SeenAxis, places: frozenset[int]) -> bool:
     """Return whether what sees all is the same at all places, which lie on some axes."""
-    return isinstance(view.seen, End) and not view.seen.goes_on and not view.axes & places
+    return isinstance(view.seen, FieldEnd) and not view.seen.goes_on and not view.axes & places
 
 
 def _narrowed(
@@ -622,13 +624,13 @@ def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
     return largest(values) if values else "it sees no places of the input"
 
 
-def _is_untouched(source: Source, seen: Seen) -> bool:
+def _is_untouched(source: InputAxis, seen: Seen) -> bool:
     return source.axis == 1 and isinstance(seen, Span) and seen.is_point and seen.stride is S.One
 
 
 @lru_cache(maxsize=10_000)
 def _measured(seen: Seen, measure: Measure) -> Expr | str:
-    if isinstance(seen, End):
+    if isinstance(seen, FieldEnd):
         return str(seen)
     if isinstance(seen, Span):
         return measure(seen)
@@ -637,14 +639,14 @@ def _measured(seen: Seen, measure: Measure) -> Expr | str:
     return f"'{seen.path}' gives its places another order"
 
 
-def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[End, ...]:
+def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[FieldEnd, ...]:
     """Return the ends of the fields that some layers see, in their order."""
     working = (layer for layer, often in counted if often.works is not S.Zero)
     found = (field for layer in working for field in fields.by_layer[layer.node.path])
     seen = (view.seen for field in found for view in field.values())
-    return tuple(dict.fromkeys(each for each in seen if isinstance(each, End)))
+    return tuple(dict.fromkeys(each for each in seen if isinstance(each, FieldEnd)))
 
 
-def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> End | None:
+def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> FieldEnd | None:
     """Return the first end of a field beyond which there are places still, if there is one."""
     return next((end for end in ends_of(fields, counted) if end.goes_on), None)

@@ -17,7 +17,6 @@ from costmodel.rules.base import (
     backward_rule,
     cost_rule,
     elements,
-    find_cost_rule,
     shape_rule,
     show_shape,
 )
@@ -246,7 +245,12 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
         for name, nest in projections.items()
     )
     made = (q, k, v, *_products(sources, heads))
-    parameters = (*map(weight_of, (q, k, v, out)), *map(_bias, filter(_is_biased, (q, k, v, out))))
+    biases = (
+        Parameter(f"{nest.name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
+        for nest in (q, k, v, out)
+        if nest.biased
+    )
+    parameters = (*map(weight_of, (q, k, v, out)), *biases)
     return Cost(
         Output.LINEAR,
         (*made, out),
@@ -264,15 +268,6 @@ def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | No
     """A linear layer over every token of the input of a number, or of what is made inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
-
-
-def _is_biased(nest: LoopNest) -> bool:
-    return nest.biased
-
-
-def _bias(nest: LoopNest) -> Parameter:
-    """A number per output feature of a projection."""
-    return Parameter(f"{nest.name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
 
 
 def _kind(nest: LoopNest) -> Output:
@@ -330,7 +325,7 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
     byte of ``s·b·h`` being the mask of a dropout after it. Fused attention keeps no score and makes
     ``q·kᵀ`` again, masks from their seed (Dao et al., NeurIPS 2022, section 3.1 and algorithm 4).
     """
-    made = find_cost_rule(type(layer))(layer, site, output).inner
+    made = cost_rule.find(type(layer))(layer, site, output).inner
     inside = [
         Inside(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
         for each in made

@@ -1,10 +1,10 @@
 """The register of shape and cost rules, and the place where a rule looks at its layer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sympy import Expr, Integer, Mul
 
@@ -60,14 +60,14 @@ class Requirement(NamedTuple):
     way: Way = ()
 
     def broken(self, show: Callable[[Expr], object]) -> SpecError:
-        """The error that says what is broken, its quantities shown by ``show``."""
+        """Return the error of a broken rule, its quantities shown by ``show``."""
         shown = {name: show(expression) for name, expression in self.quantities.items()}
         return self.node.error(self.rule.format_map(shown), field=self.field)
 
 
 @dataclass
 class Site:
-    """One layer where it stands: what enters, what its fields are worth, what it asks for.
+    """One layer in its network: the shapes that enter, the values of its fields, its requirements.
 
     Attributes:
         node: the layer's node, or the input or repeat whose sizes are read.
@@ -75,7 +75,7 @@ class Site:
         translate: gives the value of a field's expression.
         least: the smallest value of each symbol.
         past: how many tokens came before those that enter, where a cache is kept.
-        requirements: what has been asked for so far.
+        requirements: the conditions that it has asked for so far.
     """
 
     node: Node | Input | Repeat
@@ -120,7 +120,7 @@ class Site:
         return type(self.node.layer)
 
     def value(self, name: str, expression: Expression) -> Expr:
-        """The value of a field's expression; ``name`` is the field's.
+        """Return the value of a field's expression, given with the field's name.
 
         Raises:
             SpecError: it has none.
@@ -147,7 +147,7 @@ class Site:
     def size(
         self, name: str, expression: Expression, least: int = 1, word: str | None = None
     ) -> Expr:
-        """The value of a field that must be an integer of at least ``least``; asked for once.
+        """Return the value of a field that must be an integer of at least ``least``.
 
         Args:
             name: the field.
@@ -156,16 +156,12 @@ class Site:
             word: what errors call it; else the field's name.
         """
         if (name, expression) not in self._values:
-            self._values[name, expression] = self._size(name, expression, least, word or name)
+            size, wanted = absorbed(self.value(name, expression)), _AT_LEAST[least]
+            self._require_whole(word or name, size, wanted, name)
+            rule = f"{word or name} ({{value}}) must be {wanted}"
+            self.require(AtLeast(size, least), rule, {"value": size}, name)
+            self._values[name, expression] = size
         return self._values[name, expression]
-
-    def _size(self, name: str, expression: Expression, least: int, word: str) -> Expr:
-        size = absorbed(self.value(name, expression))
-        shown = {"value": size}
-        rule = f"{word} ({{value}}) must be {_AT_LEAST[least]}"
-        self._require_whole(word, size, _AT_LEAST[least], name)
-        self.require(AtLeast(size, least), rule, shown, name)
-        return size
 
     def integer(self, name: str, expression: Expression) -> int:
         """The value of a field that must be a known integer, as an axis is."""
@@ -189,17 +185,15 @@ class Site:
         Raises:
             SpecError: a field has none.
         """
-        for name in sorted(layer.model_fields_set - self._read):
-            given = getattr(layer, name)
-            for item in given if type(given) is tuple else (given,):
-                if isinstance(item, Expression):
-                    self.value(name, item)
+        others = [each for each in expressions_of(layer) if each[0] not in self._read]
+        for name, given in others:
+            self.value(name, given)
 
     def require_count(self, name: str, count: int, rank: int) -> None:
-        """A field's list has a value per axis.
+        """Make sure that a field's list has a value per axis.
 
         Raises:
-            SpecError: it has not.
+            SpecError: it does not.
         """
         if count != rank:
             raise self.node.error(
@@ -234,7 +228,7 @@ class Site:
             self.requirements.append(requirement)
 
     def require_divisible(self, word: str, size: Expr, field: str, divisor: Expr) -> None:
-        """A size, called ``word`` in errors, is a multiple of what the field is worth."""
+        """Ask that a size, called ``word`` in errors, be a multiple of a field's value."""
         rule = f"{word} ({{size}}) must be divisible by {field} ({{divisor}})"
         self.require(Divides(divisor, size), rule, {"size": size, "divisor": divisor}, field)
 
@@ -283,13 +277,22 @@ class Site:
             self.require(Divides(under, over), rule, {"value": value}, name)
 
 
+def expressions_of(layer: Layer) -> Iterator[tuple[str, Expression]]:
+    """Yield the expressions that stand in a layer's fields, each with its field, by their names."""
+    for name in sorted(layer.model_fields_set):
+        given = getattr(layer, name)
+        for item in given if type(given) is tuple else (given,):
+            if isinstance(item, Expression):
+                yield name, item
+
+
 def show_shape(shape: Shape) -> str:
     """``[1, 96, (h - 7)//4 + 1]``."""
     return f"[{', '.join(map(text_of, shape))}]"
 
 
 def text_of(expression: Expr) -> str:
-    """An expression as an error shows it."""
+    """Return the text of an expression in an error."""
     from costmodel.algebra.printing import text
 
     return str(expression) if expression.is_Rational else text(expression)
@@ -305,82 +308,66 @@ def replaced(shape: Shape, axis: int, size: Expr) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-ShapeRule = Callable[[Any, Site], Shape | Several]
-CostRule = Callable[[Any, Site, Shape], Cost]
-BackwardRule = Callable[[Any, Site, Shape], Backward]
-
-_SHAPE_RULES: dict[type[Layer], ShapeRule] = {}
-_COST_RULES: dict[type[Layer], CostRule] = {}
-_BACKWARD_RULES: dict[type[Layer], BackwardRule] = {}
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _R = TypeVar("_R", bound=Callable[..., Any])
 
 
-def shape_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register the function that gives the output's shape of these classes and their subclasses.
+class Rules(Generic[_Rule]):
+    """The rules of one sort, by the classes of layers that they are of; registers them, too.
 
-    Raises:
-        ValueError: a class has one already.
+    Args:
+        sort: as errors call it: ``shape``, ``cost``, ``backward``.
     """
-    return _register(_SHAPE_RULES, layers)
+
+    def __init__(self, sort: str) -> None:
+        self._sort = sort
+        self._rules: dict[type[Layer], Any] = {}
+
+    def __call__(self, *layers: type[Layer]) -> Callable[[_R], _R]:
+        """Return a decorator that registers a function for some classes and their subclasses.
+
+        Raises:
+            ValueError: a class has one already.
+        """
+
+        def register(rule: _R) -> _R:
+            for layer in layers:
+                if layer in self._rules:
+                    known = self._rules[layer].__name__
+                    raise ValueError(f"{layer.__name__} has a rule already: {known}")
+                self._rules[layer] = rule
+            return rule
+
+        return register
+
+    def find(self, layer: type[Layer]) -> _Rule:
+        """Return the rule of a class; those of our own kinds are imported when first needed.
+
+        Raises:
+            LookupError: there is none; the message names the file where it belongs.
+        """
+        module = rule_module(layer)
+        if module and find_spec(module):
+            import_module(module)
+        for ancestor in layer.__mro__:
+            if ancestor in self._rules:
+                rule: _Rule = self._rules[ancestor]
+                return rule
+        place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
+        raise LookupError(f"kind '{layer.kind}' has no {self._sort} rule; it belongs {place}")
 
 
-def cost_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register the function that gives the cost of these classes (see `shape_rule`)."""
-    return _register(_COST_RULES, layers)
+shape_rule = Rules[Callable[[Any, Site], Shape | Several]]("shape")
+"""The functions that give the shape of a layer's output."""
 
+cost_rule = Rules[Callable[[Any, Site, Shape], Cost]]("cost")
+"""The functions that give the cost of a layer, from the shape of its output."""
 
-def backward_rule(*layers: type[Layer]) -> Callable[[_R], _R]:
-    """Register what these classes keep for their backward pass (see `shape_rule`)."""
-    return _register(_BACKWARD_RULES, layers)
-
-
-def _register(rules: dict[type[Layer], Any], layers: tuple[type[Layer], ...]) -> Callable[[_R], _R]:
-    def register(rule: _R) -> _R:
-        for layer in layers:
-            if layer in rules:
-                raise ValueError(f"{layer.__name__} has a rule already: {rules[layer].__name__}")
-            rules[layer] = rule
-        return rule
-
-    return register
-
-
-def find_shape_rule(layer: type[Layer]) -> ShapeRule:
-    """The shape rule of a class (see `find_cost_rule`)."""
-    rule: ShapeRule = _find(_SHAPE_RULES, layer, "shape")
-    return rule
-
-
-def find_cost_rule(layer: type[Layer]) -> CostRule:
-    """The cost rule of a class.
-
-    Rules of our own kinds are imported when a network first needs them.
-
-    Raises:
-        LookupError: there is none; the message names the file where it belongs.
-    """
-    rule: CostRule = _find(_COST_RULES, layer, "cost")
-    return rule
-
-
-def find_backward_rule(layer: type[Layer]) -> BackwardRule:
-    """The backward rule of a class (see `find_cost_rule`)."""
-    rule: BackwardRule = _find(_BACKWARD_RULES, layer, "backward")
-    return rule
-
-
-def _find(rules: dict[type[Layer], Any], layer: type[Layer], what: str) -> Any:
-    module = rule_module(layer)
-    if module and find_spec(module):
-        import_module(module)
-    for ancestor in layer.__mro__:
-        if ancestor in rules:
-            return rules[ancestor]
-    place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
-    raise LookupError(f"kind '{layer.kind}' has no {what} rule; it belongs {place}")
+backward_rule = Rules[Callable[[Any, Site, Shape], Backward]]("backward")
+"""The functions that give what a layer keeps for its backward pass."""
 
 
 def rule_module(layer: type[Layer]) -> str | None:
-    """The room of our own rules that mirrors the class's; None for a class from elsewhere."""
+    """Return the module of our own rules for a class; None for a class from elsewhere."""
     package, _, name = layer.__module__.rpartition(".")
     return f"costmodel.rules.{name}" if package == "archspec.layers" else None

@@ -11,7 +11,7 @@ from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.rules.backward import INPUT, Backward
 from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.cost import Cost, Output, weight_and_bias
-from costmodel.rules.nests import BATCH, Axis, Loop, LoopNest, Operand
+from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
@@ -180,7 +180,7 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
     spatial = [Loop(f"{s.axis}_i", s.size) for s in spreads]
     c_i, c_o = Loop("c_i", site.input[1]), Loop("c_o", output[1], share)
     taps = tuple(
-        Axis((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
+        AxisMap((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
     )
     operands = (
         Operand("input", (BATCH, *_names([c_i, *spatial])), source=0),

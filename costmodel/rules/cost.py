@@ -12,7 +12,7 @@ from costmodel.rules.nests import LoopNest
 
 
 class Role(Enum):
-    """What a learnable tensor is for; a convention counts some roles."""
+    """The purpose of a learnable tensor; a convention counts some roles."""
 
     WEIGHT = "weight"
     BIAS = "bias"
@@ -20,7 +20,7 @@ class Role(Enum):
 
 
 class Output(Enum):
-    """How a layer's output comes to be; a convention counts some of them as feature maps."""
+    """The origin of a layer's output; a convention counts some of them as feature maps."""
 
     CONV = "convolution"
     LINEAR = "linear"
@@ -38,7 +38,7 @@ class Output(Enum):
 
     @property
     def is_feature_map(self) -> bool:
-        """Whether it is a new feature map: neither an input's elements nor learned ones."""
+        """Return whether it is a new feature map: neither an input's elements nor learned ones."""
         return self not in (Output.IN_PLACE, Output.VIEW, Output.PARAMETER)
 
 
@@ -172,12 +172,12 @@ class Cost(NamedTuple):
 
     @property
     def slides(self) -> bool:
-        """Whether windows say which elements of the input an output's element sees."""
+        """Return whether an element of the output reads a window of the input."""
         return any(operand.axes for nest in self.nests for operand in nest.operands)
 
     @property
     def keeps(self) -> bool:
-        """Whether every element of the output stands where that of the input stood."""
+        """Return whether every element of the output has the place of its input's."""
         return self.axes is None and self.output in (Output.IN_PLACE, Output.BROADCAST)
 
     @property

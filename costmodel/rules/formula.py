@@ -88,7 +88,7 @@ class Formula(NamedTuple):
         return text
 
 
-class Step(NamedTuple):
+class ExplanationStep(NamedTuple):
     """One line of an explanation: ``name = rule = numbers = value``.
 
     Attributes:

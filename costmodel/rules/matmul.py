@@ -1,6 +1,6 @@
 """Products of two tensors: the loops over all their axes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sympy import Expr
 
@@ -110,7 +110,8 @@ def _extents(layer: Einsum, site: Site) -> dict[str, Expr]:
     equation = layer.equation
     _require_operands(equation, site)
     extents: dict[str, Expr] = {}
-    for name, size in _of_inputs(equation, site):
+    pairs = zip(equation.operands, site.inputs, strict=False)
+    for name, size in (pair for each in pairs for pair in zip(*each, strict=True)):
         known = extents.setdefault(name, size)
         rule = f"the axis {name} has the extents {{known}} and {{size}}"
         site.require(Equal(known, size), rule, {"known": known, "size": size}, "equation")
@@ -128,11 +129,6 @@ def _require_operands(equation: Equation, site: Site) -> None:
         if len(axes) != len(shape):
             cause = f"'{' '.join(axes)}' names {len(axes)} axes of {show_shape(shape)}"
             raise site.node.error(cause, field="equation")
-
-
-def _of_inputs(equation: Equation, site: Site) -> Iterator[tuple[str, Expr]]:
-    for axes, shape in zip(equation.operands, site.inputs, strict=False):
-        yield from zip(axes, shape, strict=True)
 
 
 def _require_sizes(

@@ -67,10 +67,10 @@ class Body(Enum):
     MEAN = "mean"
 
 
-class Axis(NamedTuple):
+class AxisMap(NamedTuple):
     """One axis of an operand: the loops that move along it, their steps, where they start.
 
-    A convolution reads height ``s·h_o + d·k_h − p``: ``Axis(("h_o", "k_h"), (s, d), -p)``.
+    A convolution reads height ``s·h_o + d·k_h − p``: ``AxisMap(("h_o", "k_h"), (s, d), -p)``.
     """
 
     loops: tuple[str, ...]
@@ -94,7 +94,7 @@ class Operand(NamedTuple):
     name: str
     loops: tuple[str, ...]
     learnable: bool = False
-    axes: tuple[Axis, ...] = ()
+    axes: tuple[AxisMap, ...] = ()
     size: Expr | None = None
     source: int | None = None
     inner: str | None = None
@@ -159,7 +159,9 @@ class LoopNest(NamedTuple):
 
     def size(self, operand: Operand) -> Expr:
         """The elements of an operand: the product of the extents that index it."""
-        return extent_of(self.over(operand.loops)) if operand.size is None else operand.size
+        if operand.size is not None:
+            return operand.size
+        return Mul(*(loop.extent for loop in self.over(operand.loops)))
 
     def operand(self, name: str) -> Operand:
         """The operand of a name."""
@@ -177,13 +179,13 @@ class LoopNest(NamedTuple):
         of_axis = self._spread if spread else self._slid
         return {i: of_axis(axis) for i, axis in enumerate(spread or self.operand("input").axes, 2)}
 
-    def _slid(self, axis: Axis) -> Reads:
+    def _slid(self, axis: AxisMap) -> Reads:
         """Return what a window reads: ``s·h_o + d·k_h − p``."""
         stride, dilation = axis.steps
         span = (self._taps(axis) - 1) * dilation
         return Reads(stride, axis.start, (axis.start + span).expand())
 
-    def _spread(self, axis: Axis) -> Reads | None:
+    def _spread(self, axis: AxisMap) -> Reads | None:
         """Return the taps that fall on the output, of a window that writes ``s·h_i + d·k_h − p``.
 
         With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
@@ -197,7 +199,7 @@ class LoopNest(NamedTuple):
             return None
         return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
 
-    def _taps(self, axis: Axis) -> Expr:
+    def _taps(self, axis: AxisMap) -> Expr:
         """Return the extent of the kernel's loop on an axis."""
         return self.over(axis.loops[1:])[0].extent
 
@@ -205,11 +207,6 @@ class LoopNest(NamedTuple):
 def repeated(copies: Expr, loops: Iterable[Loop]) -> tuple[Loop, ...]:
     """Return the loops with one over equal copies around them, where there are several."""
     return tuple(loops) if copies is S.One else (Loop("layers", copies), *loops)
-
-
-def extent_of(loops: Iterable[Loop]) -> Expr:
-    """The product of the extents of some loops."""
-    return Mul(*(loop.extent for loop in loops))
 
 
 def product_formula(loops: Iterable[Loop], evaluate: Evaluator) -> tuple[str, str]:

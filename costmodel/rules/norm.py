@@ -30,17 +30,16 @@ def in_place(*names: str, shape: Shape, learned: bool) -> Cost:
     return Cost(Output.IN_PLACE, parameters=learnable if learned else ())
 
 
-@shape_rule(BatchNorm)
-def batchnorm_shape(layer: BatchNorm, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape ``(n, c)``, ``(n, c, l)``, … Source: ``torch.nn.BatchNorm1d`` to ``3d``."""
-    require_rank(site, 2, 5)
-    return site.input
+@shape_rule(BatchNorm, InstanceNorm)
+def channels_shape(layer: BatchNorm | InstanceNorm, site: Site) -> Shape:
+    """The input's shape ``(n, c)``, ``(n, c, l)``, …, of an instance with spatial axes.
 
-
-@shape_rule(InstanceNorm)
-def instancenorm_shape(layer: InstanceNorm, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape, with spatial axes. Source: ``torch.nn.InstanceNorm1d`` to ``3d``."""
-    require_rank(site, 3, 5)
+    Source: ``torch.nn.BatchNorm1d`` and ``InstanceNorm1d`` to ``3d``.
+    """
+    least = 3 if isinstance(layer, InstanceNorm) else 2
+    if not least <= len(site.input) <= 5:
+        shown = show_shape(site.input)
+        raise site.node.error(f"the input {shown} has not {least} to 5 axes, (n, c, …)")
     return site.input
 
 
@@ -50,17 +49,6 @@ def local_response_shape(layer: LocalResponseNorm, site: Site) -> Shape:
     site.size("size", layer.size)
     site.axis(2)
     return site.input
-
-
-def require_rank(site: Site, least: int, most: int) -> None:
-    """The input has so many axes.
-
-    Raises:
-        SpecError: it has not.
-    """
-    if not least <= len(site.input) <= most:
-        shown = show_shape(site.input)
-        raise site.node.error(f"the input {shown} has not {least} to {most} axes, (n, c, …)")
 
 
 @cost_rule(BatchNorm, InstanceNorm, GroupNorm)

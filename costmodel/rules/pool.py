@@ -52,7 +52,9 @@ def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
     sizes = spatial_input(site, rank)
     kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
     strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
-    dilations = _dilations(layer, site)
+    dilations = (S.One,) * rank
+    if isinstance(layer, MaxPool):
+        dilations = site.per_axis("dilation", layer.dilation, rank)
     paddings = site.per_axis("padding", layer.padding, rank, least=0)
     return tuple(
         Window(axis, size, k, s, d, p, p, ceil_mode=layer.ceil_mode.holds)
@@ -60,12 +62,6 @@ def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
             AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True
         )
     )
-
-
-def _dilations(layer: Pool, site: Site) -> tuple[Expr, ...]:
-    if isinstance(layer, MaxPool):
-        return site.per_axis("dilation", layer.dilation, layer.rank)
-    return (S.One,) * layer.rank
 
 
 @cost_rule(Pool)
@@ -109,35 +105,30 @@ def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # no
     return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
 
 
-@shape_rule(GlobalPool)
-def global_shape(layer: GlobalPool, site: Site) -> Shape:  # noqa: ARG001
-    """``(n, c, 1, …)``. Source: ONNX ``GlobalAveragePool``."""
-    site.axis(2)
-    return (*site.input[:2], *(S.One for _ in site.input[2:]))
+@shape_rule(GlobalPool, Reduction)
+def reduced_shape(layer: GlobalPool | Reduction, site: Site) -> Shape:
+    """``(n, c, 1, …)``, or the axes but for those that are reduced.
+
+    Source: ONNX ``GlobalAveragePool``; ``torch.mean``.
+    """
+    axes = _reduced(layer, site)
+    return tuple(S.One if axis is None else site.input[axis] for axis in axes)
 
 
-@shape_rule(Reduction)
-def reduced_shape(layer: Reduction, site: Site) -> Shape:
-    """The axes but for those that are reduced. Source: ``torch.mean``."""
-    axes = site.axes_of("dim", layer.dim)
-    if layer.keepdim.holds:
-        return tuple(S.One if i in axes else size for i, size in enumerate(site.input))
-    return tuple(size for i, size in enumerate(site.input) if i not in axes)
+@cost_rule(GlobalPool, Reduction)
+def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014; ``torch.mean``."""
+    return Cost(Output.GLOBAL_POOL, axes=_reduced(layer, site))
 
 
-@cost_rule(GlobalPool)
-def global_cost(layer: GlobalPool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014."""
-    return Cost(Output.GLOBAL_POOL, axes=(0, 1, *(None for _ in output[2:])))
-
-
-@cost_rule(Reduction)
-def reduced_cost(layer: Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. Source: ``torch.mean``."""
+def _reduced(layer: GlobalPool | Reduction, site: Site) -> tuple[int | None, ...]:
+    """Return the axis of the input that each of the output is; None of one that is reduced."""
+    every = range(len(site.input))
+    if isinstance(layer, GlobalPool):
+        return (0, 1, *(None for _ in every[site.axis(2) :]))
     gone = site.axes_of("dim", layer.dim)
-    axes = (None if axis in gone else axis for axis in range(len(site.input)))
-    kept = layer.keepdim.holds
-    return Cost(Output.GLOBAL_POOL, axes=tuple(i for i in axes if kept or i is not None))
+    axes = (None if axis in gone else axis for axis in every)
+    return tuple(axis for axis in axes if layer.keepdim.holds or axis is not None)
 
 
 @backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)

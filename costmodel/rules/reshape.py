@@ -90,19 +90,15 @@ def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, axes=axes_but(len(output)), reads=(dict.fromkeys(rolled),))
 
 
-@cost_rule(PixelShuffle)
-def pixel_shuffle_cost(layer: PixelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements; r rows are of one."""
-    factor = site.size("upscale_factor", layer.upscale_factor)
-    reads = Reads(S.One, S.Zero, S.Zero, factor)
-    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
-
-
-@cost_rule(PixelUnshuffle)
-def pixel_unshuffle_cost(layer: PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements; a row is r rows."""
-    factor = site.size("downscale_factor", layer.downscale_factor)
-    reads = Reads(factor, S.Zero, factor - 1)
+@cost_rule(PixelShuffle, PixelUnshuffle)
+def pixel_cost(layer: PixelShuffle | PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements; r rows are made of one, or one of r."""
+    if isinstance(layer, PixelShuffle):
+        factor = site.size("upscale_factor", layer.upscale_factor)
+        reads = Reads(S.One, S.Zero, S.Zero, factor)
+    else:
+        factor = site.size("downscale_factor", layer.downscale_factor)
+        reads = Reads(factor, S.Zero, factor - 1)
     return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
 
 
@@ -121,10 +117,8 @@ def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # 
 @cost_rule(Slice)
 def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
     """Nothing: some of the same elements, ``step·y + start`` on one axis."""
-    axis = site.axis_of("dim", layer.dim)
+    axis, start, end = _range(layer, site)
     size = site.input[axis]
-    start = from_start(site.whole("start", layer.start), size)
-    end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
     reads = Reads(site.size("step", layer.step), start, start)
     last = axis if size - start == 1 and end == size else None
     return Cost(
@@ -146,18 +140,19 @@ def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis, is_part=True)
 
 
-@cost_rule(Permute)
-def permute_cost(layer: Permute, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(Permute, Transpose)
+def ordered_cost(layer: Permute | Transpose, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, the axes in another order."""
-    return Cost(Output.VIEW, axes=site.axes_of("dims", layer.dims))
+    return Cost(Output.VIEW, axes=_order(layer, site))
 
 
-@cost_rule(Transpose)
-def transpose_cost(layer: Transpose, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, two axes having changed places."""
+def _order(layer: Permute | Transpose, site: Site) -> tuple[int, ...]:
+    """Return the axis of the input that each axis of the output is."""
+    if isinstance(layer, Permute):
+        return site.axes_of("dims", layer.dims)
     one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
     moved = {one: other, other: one}
-    return Cost(Output.VIEW, axes=tuple(moved.get(axis, axis) for axis in range(len(output))))
+    return tuple(moved.get(axis, axis) for axis in range(len(site.input)))
 
 
 @cost_rule(Squeeze)
@@ -171,7 +166,7 @@ def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
     """Nothing: some of the same elements, with an axis less."""
     gone = site.axis_of("dim", layer.dim)
     size = site.input[gone]
-    is_last = size - from_start(site.whole("index", layer.index), size) == 1
+    is_last = size - _from_start(site.whole("index", layer.index), size) == 1
     last = gone if is_last else None
     return Cost(Output.VIEW, axes=_all_but(gone, output), last=last, is_part=True)
 
@@ -262,21 +257,14 @@ def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]
     return over, under
 
 
-@shape_rule(Permute)
-def permute_shape(layer: Permute, site: Site) -> Shape:
-    """Every axis once, in another order. Source: ``torch.permute``."""
-    axes = site.axes_of("dims", layer.dims)
+@shape_rule(Permute, Transpose)
+def ordered_shape(layer: Permute | Transpose, site: Site) -> Shape:
+    """Every axis once, in another order. Source: ``torch.permute``, ``torch.transpose``."""
+    axes = _order(layer, site)
     if len(axes) != len(site.input):
         shown = show_shape(site.input)
         raise site.node.error(f"dims has {len(axes)} of the axes of {shown}", field="dims")
     return tuple(site.input[axis] for axis in axes)
-
-
-@shape_rule(Transpose)
-def transpose_shape(layer: Transpose, site: Site) -> Shape:
-    """Two axes change places. Source: ``torch.transpose``."""
-    one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
-    return replaced(replaced(site.input, one, site.input[other]), other, site.input[one])
 
 
 @shape_rule(Squeeze)
@@ -363,11 +351,8 @@ def crop_shape(layer: Crop, site: Site) -> Shape:
 @shape_rule(Slice)
 def slice_shape(layer: Slice, site: Site) -> Shape:
     """``ceil((end − start)/step)`` on one axis. Source: Python's slices."""
-    axis = site.axis_of("dim", layer.dim)
-    size = site.input[axis]
-    start = from_start(site.whole("start", layer.start), size)
-    end = size if layer.end is None else from_start(site.whole("end", layer.end), size)
-    step = site.size("step", layer.step)
+    axis, start, end = _range(layer, site)
+    size, step = site.input[axis], site.size("step", layer.step)
     shown = {"start": start, "end": end, "size": size}
     rule = "the range {start}:{end} must lie in an axis of {size}"
     site.require(AtLeast(start, 0), rule, shown, "start")
@@ -376,8 +361,16 @@ def slice_shape(layer: Slice, site: Site) -> Shape:
     return replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
 
 
-def from_start(place: Expr, size: Expr) -> Expr:
-    """A place on an axis, counted from its end where it is negative by its form."""
+def _range(layer: Slice, site: Site) -> tuple[int, Expr, Expr]:
+    """Return the axis of a slice, its first place and the place behind its last."""
+    axis = site.axis_of("dim", layer.dim)
+    size = site.input[axis]
+    end = size if layer.end is None else _from_start(site.whole("end", layer.end), size)
+    return axis, _from_start(site.whole("start", layer.start), size), end
+
+
+def _from_start(place: Expr, size: Expr) -> Expr:
+    """Return a place on an axis, counted from its end where it is negative by its form."""
     return size + place if is_positive(-place) else place
 
 
@@ -386,7 +379,7 @@ def select_shape(layer: Select, site: Site) -> Shape:
     """One axis goes. Source: ``torch.select``."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
-    index = from_start(site.whole("index", layer.index), size)
+    index = _from_start(site.whole("index", layer.index), size)
     rule = "index ({index}) must lie in an axis of {size}"
     for inside in (AtLeast(index, 0), AtLeast(size - index, 1)):
         site.require(inside, rule, {"index": index, "size": size}, "index")
@@ -475,10 +468,6 @@ INTERPOLATED = {
 """Mode of `Upsample` → how many spatial axes it is for."""
 
 
-def _axes_text(ranks: Sequence[int]) -> str:
-    return " or ".join(map(str, ranks)) + " spatial"
-
-
 @shape_rule(Upsample)
 def upsample_shape(layer: Upsample, site: Site) -> Shape:
     """``floor(h_i·scale_factor)``, or the size that is given. Source: ``torch.nn.Upsample``."""
@@ -487,7 +476,8 @@ def upsample_shape(layer: Upsample, site: Site) -> Shape:
     site.axis(2)
     rank = len(site.input) - 2
     if rank not in INTERPOLATED[layer.mode]:
-        cause = f"mode {layer.mode} is for {_axes_text(INTERPOLATED[layer.mode])} axes, not {rank}"
+        ranks = " or ".join(map(str, INTERPOLATED[layer.mode]))
+        cause = f"mode {layer.mode} is for {ranks} spatial axes, not {rank}"
         raise site.node.error(cause, field="mode")
     if layer.size is not None:
         return (*site.input[:2], *site.per_axis("size", layer.size, rank))
@@ -552,17 +542,12 @@ def moved_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa
     return NOTHING
 
 
-@backward_rule(Dropout)
-def dropout_backward(layer: Dropout, site: Site, output: Shape) -> Backward:
-    """A byte per element: whether it was dropped. Source: Korthikanti et al., 2022, section 4.1."""
+@backward_rule(Dropout, DropPath)
+def dropout_backward(layer: Dropout | DropPath, site: Site, output: Shape) -> Backward:
+    """A byte per element, or per sample whose branch may be dropped: whether it was.
+
+    Source: Korthikanti et al., 2022, section 4.1.
+    """
     if site.value("p", layer.p) == 0:
         return NOTHING
-    return mask("mask", elements(output), BYTE)
-
-
-@backward_rule(DropPath)
-def drop_path_backward(layer: DropPath, site: Site, output: Shape) -> Backward:
-    """A byte per sample: whether its branch was dropped."""
-    if site.value("p", layer.p) == 0:
-        return NOTHING
-    return mask("mask", output[0], BYTE)
+    return mask("mask", elements(output) if isinstance(layer, Dropout) else output[0], BYTE)

@@ -7,7 +7,7 @@ from sympy import Expr
 from archspec.fields import Expression
 from costmodel.algebra.conditions import AtLeast
 from costmodel.rules.base import Site, show_shape
-from costmodel.rules.nests import Axis
+from costmodel.rules.nests import AxisMap
 from costmodel.rules.windows import AXES, Window
 
 
@@ -30,10 +30,11 @@ def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
     return tuple(outputs)
 
 
-def tap_axes(windows: Iterable[Window]) -> tuple[Axis, ...]:
+def tap_axes(windows: Iterable[Window]) -> tuple[AxisMap, ...]:
     """Return the index that each window tap reads, ``s·h_o + d·k_h − p``, for each axis."""
     return tuple(
-        Axis((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.sides[0]) for w in windows
+        AxisMap((f"{w.axis}_o", f"k_{w.axis}"), (w.stride, w.dilation), -w.sides[0])
+        for w in windows
     )
 
 

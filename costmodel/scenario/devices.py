@@ -165,11 +165,16 @@ def with_energy_of(profile: Profile, other: Profile) -> Profile:
     Raises:
         SpecError: the other has none.
     """
-    energy = _energy(other)
+    energy = energy_table(other)
     return profile._replace(fields=profile.fields.model_copy(update={"energy": energy}))
 
 
-def _energy(profile: Profile) -> EnergyTable:
+def energy_table(profile: Profile) -> EnergyTable:
+    """Return the energies of a device.
+
+    Raises:
+        SpecError: it states none.
+    """
     if profile.fields.energy is None:
         hint = "take them from a table, as with --energy horowitz-45nm"
         raise SpecError(f"{profile.key} states no energies", hint=hint)
@@ -185,7 +190,7 @@ def operation_energy(
         SpecError: there is no such type, or the profile has no figure for it.
     """
     find_named("type", dtype, TYPES)
-    table: Mapping[str, Figure] = getattr(_energy(profile), operation)
+    table: Mapping[str, Figure] = getattr(energy_table(profile), operation)
     if dtype not in table:
         raise _asked(profile, "energy for", f"{operation} of {dtype}", table)
     value: Rational = table[dtype].value
@@ -205,7 +210,7 @@ def access(profile: Profile, kind: str, capacity: Rational | None = None) -> Acc
         SpecError: there is no such kind, or the profile has no figure for it.
     """
     find_named("kind of memory", kind, dict.fromkeys(get_args(Kind)))
-    figures = _energy(profile).access.values()
+    figures = energy_table(profile).access.values()
     found = [figure for figure in figures if figure.kind == kind]
     if not found:
         known = dict.fromkeys(figure.kind for figure in figures)
@@ -214,9 +219,3 @@ def access(profile: Profile, kind: str, capacity: Rational | None = None) -> Acc
         return found[0]
     fitting = (figure for figure in found if figure.capacity is None or figure.capacity >= capacity)
     return next(fitting, found[-1])
-
-
-def energy_per_bit(profile: Profile, kind: str, capacity: Rational | None = None) -> Rational:
-    """Joules of one bit from a memory of a kind (see `access`)."""
-    figure = access(profile, kind, capacity)
-    return tidy(Fraction(figure.value) / figure.bits)

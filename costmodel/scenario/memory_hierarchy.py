@@ -45,7 +45,7 @@ class Rung(NamedTuple):
     """A memory that may hold something.
 
     Attributes:
-        storage: it.
+        storage: the memory.
         step: 1 where no memory before it holds the thing, else 0.
     """
 

@@ -30,7 +30,7 @@ class Device(NamedTuple):
     energies: str | None = None
 
 
-class Attention(Enum):
+class AttentionImplementation(Enum):
     """The implementation of attention: fused, or with the score matrix stored whole."""
 
     FUSED = "fused"
@@ -42,11 +42,11 @@ class Attention(Enum):
 
 
 _ATTENTIONS = {
-    Attention.FUSED: "fused: scores are never in memory whole, and times count no product that a "
-    "causal mask hides",
-    Attention.UNFUSED: "unfused: all scores are worked out and stored in memory",
+    AttentionImplementation.FUSED: "fused: scores are never in memory whole, and times count "
+    "no product that a causal mask hides",
+    AttentionImplementation.UNFUSED: "unfused: all scores are worked out and stored in memory",
 }
-ATTENTIONS = {attention.value: attention for attention in Attention}
+ATTENTIONS = {attention.value: attention for attention in AttentionImplementation}
 
 
 class Scenario(NamedTuple):
@@ -67,13 +67,13 @@ class Scenario(NamedTuple):
     device: Device | None = None
     past: Rational | str | None = None
     training: Training | None = None
-    attention: Attention = Attention.FUSED
+    attention: AttentionImplementation = AttentionImplementation.FUSED
     last_only: bool = False
 
     @property
     def is_fused(self) -> bool:
         """Return whether fusible maps stay out of memory, and masked products are not made."""
-        return self.attention is Attention.FUSED
+        return self.attention is AttentionImplementation.FUSED
 
     def device_for(self, what: str) -> Device:
         """The device, on which something depends.
@@ -95,7 +95,7 @@ NOWHERE = Scenario()
 """No device, no cache; the types that the spec says, else fp32."""
 
 
-class Said(TypedDict, total=False):
+class ScenarioOptions(TypedDict, total=False):
     """The options of a scenario, as a user gives them.
 
     Attributes:
@@ -129,8 +129,8 @@ class Said(TypedDict, total=False):
     attention: str | None
 
 
-def scenario(**said: Unpack[Said]) -> Scenario:
-    """A scenario from what a person says (see `Said`); what is not said, or None, is as usual.
+def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
+    """Return the scenario of some options (see `ScenarioOptions`); None means as usual.
 
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
@@ -145,7 +145,7 @@ def scenario(**said: Unpack[Said]) -> Scenario:
 
 
 def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
-    """A scenario, or one from words (see `Said`).
+    """Return a scenario as it is, or the one of some options (see `ScenarioOptions`).
 
     Raises:
         SpecError: a word is none of a scenario's.
@@ -153,11 +153,11 @@ def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
     if isinstance(said, Scenario):
         return said
     for name in said:
-        find_named("word of a scenario", name, Said.__annotations__)
+        find_named("word of a scenario", name, ScenarioOptions.__annotations__)
     return scenario(**said)  # type: ignore[arg-type]
 
 
-def _precision(said: Said) -> Precision:
+def _precision(said: ScenarioOptions) -> Precision:
     dtype = said.get("dtype")
     types = {
         "weights": said.get("weights") or dtype,

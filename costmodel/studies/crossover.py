@@ -125,7 +125,7 @@ class Crossovers:
             SpecError: the runs differ.
         """
         layer, often = counted
-        if often.turns:
+        if often.repeats:
             cause = f"what bounds it changes with the turns, whose number {self.name} leaves open"
             raise layer.node.error(cause, "ask for another symbol")
         times = (self.analysis.of_layer(name, layer) for name in ("compute_time", "memory_time"))

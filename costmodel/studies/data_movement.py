@@ -12,7 +12,7 @@ from costmodel.metrics.params import count_model_size
 from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Basis
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.formula import Step, show_number, show_quantity
+from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
 from costmodel.scenario.devices import bandwidth, operations_per_second
 
 PARTS = {
@@ -25,7 +25,7 @@ PARTS = {
 """What a layer moves → what it is called."""
 
 
-def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
     """The bytes that it stores and moves; on a device, the least time that this takes."""
     yield from _stored(layer, basis, evaluate)
     moved = data_movement(layer, basis)
@@ -34,7 +34,7 @@ def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[St
         yield from _times(layer, basis, evaluate)
 
 
-def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
     sizes = [(evaluate(p.copies), evaluate(p.size)) for p in basis.params_of(layer)]
     if any(size for _, size in sizes):
         bits = TYPES[basis.types_of(layer).weights]
@@ -43,24 +43,28 @@ def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Ste
         terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
         numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
         total = show_number(evaluate(count_model_size(layer, basis)))
-        yield Step("model size", "#params·bits/8", numbers, f"{total} bytes")
+        yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
 
 
-def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[Step]:
+def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[ExplanationStep]:
     parts = [(PARTS[name], evaluate(size)) for name, size in moved._asdict().items()]
     there = [(name, size) for name, size in parts if size]
     if there:
         rule = " + ".join(name for name, _ in there)
         numbers = " + ".join(show_number(size) for _, size in there)
-        yield Step("bytes moved", rule, numbers, f"{show_number(evaluate(moved.total))} bytes")
+        yield ExplanationStep(
+            "bytes moved", rule, numbers, f"{show_number(evaluate(moved.total))} bytes"
+        )
 
 
-def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step]:
+def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
     macs = basis.least_macs(layer)
     operations = 2 * macs
     if macs != count_macs(layer, basis):
         at_least = METRICS["macs_least"].title
-        yield Step(at_least, "MACs that the mask leaves", "", show_number(evaluate(macs)))
+        yield ExplanationStep(
+            at_least, "MACs that the mask leaves", "", show_number(evaluate(macs))
+        )
     computing, moving = computation_time(operations, layer, basis), memory_time(layer, basis)
     profile = basis.device.profile
     if computing != 0:
@@ -78,8 +82,8 @@ def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[Step
         yield _time("latency ≥", "max(T computation, T memory)", both, longer)
 
 
-def _time(name: str, rule: str, numbers: str, value: Rational) -> Step:
-    return Step(name, rule, numbers, _seconds(value))
+def _time(name: str, rule: str, numbers: str, value: Rational) -> ExplanationStep:
+    return ExplanationStep(name, rule, numbers, _seconds(value))
 
 
 def _seconds(value: Rational) -> str:

@@ -23,7 +23,7 @@ from costmodel.analysis.document import (
     entries,
     quantity_in,
 )
-from costmodel.metrics.energy import LayerEnergy, Origin
+from costmodel.metrics.energy import LayerEnergy, MemorySources
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
 from costmodel.studies import report_document
@@ -66,7 +66,9 @@ def metrics_of(analysis: Analysis) -> tuple[str, ...]:
 def _origins(report: Report) -> Origins:
     """Return the memories of every layer, and of every group all those of the layers in it."""
     parts = [metric.name.removeprefix("energy_") for metric in report.columns]
-    found: dict[str, dict[str, dict[str, None]]] = {of: {} for of in parts if of in Origin._fields}
+    found: dict[str, dict[str, dict[str, None]]] = {
+        of: {} for of in parts if of in MemorySources._fields
+    }
     for path, origin in report.analysis.energies.origins.items():
         for of in found:
             for outer in accumulate(path.split("/"), "{}/{}".format):

@@ -12,7 +12,7 @@ from costmodel.analysis.document import Block, Document, Entries, Entry, Line, e
 from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
-from costmodel.rules.formula import Step, show_number
+from costmodel.rules.formula import ExplanationStep, show_number
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
@@ -32,7 +32,7 @@ class Explanation(NamedTuple):
 
     name: str
     shapes: str
-    steps: tuple[Step, ...]
+    steps: tuple[ExplanationStep, ...]
 
 
 def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
@@ -68,16 +68,18 @@ def _totals(analysis: Analysis) -> Explanation:
         ]
         terms = [show_number(value) for value in map(evaluate, parts) if value]
         total = show_number(analysis.value(metric.name))
-        steps.append(Step(metric.title, "", " + ".join(terms), total))
+        steps.append(ExplanationStep(metric.title, "", " + ".join(terms), total))
     return Explanation(analysis.graph.name, "in total", (*steps, _peak(analysis)))
 
 
-def _peak(analysis: Analysis) -> Step:
+def _peak(analysis: Analysis) -> ExplanationStep:
     layer, step = analysis.peak
     parts = map(analysis.evaluator, (step.reads, step.writes))
     rule = f"input + output of {layer.node.path}"
     total = show_number(analysis.value("activations_peak"))
-    return Step(METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total)
+    return ExplanationStep(
+        METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total
+    )
 
 
 class _Explainer:
@@ -100,22 +102,22 @@ class _Explainer:
     def _which(self) -> str:
         """Which run is explained, where there are several: any, or the last where they differ."""
         count = self.evaluate(self.often.works)
-        which = "the last" if self.often.turns else "one"
+        which = "the last" if self.often.repeats else "one"
         return "" if count == 1 else f" ({which} of {show_number(count)} runs)"
 
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
-    def _sizes(self) -> Iterator[Step]:
+    def _sizes(self) -> Iterator[ExplanationStep]:
         """The sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
         derived = [loop.derivation for loop in loops if loop.derivation]
         for formula in (*derived, *self.layer.cost.sizes):
             numbers = formula.numbers(self.evaluate)
             value = show_number(self.evaluate(formula.value))
-            yield Step(formula.name, formula.rule, numbers, value)
+            yield ExplanationStep(formula.name, formula.rule, numbers, value)
 
-    def _params(self) -> Iterator[Step]:
+    def _params(self) -> Iterator[ExplanationStep]:
         counted = [
             parameter
             for parameter in self.layer.cost.parameters
@@ -124,7 +126,7 @@ class _Explainer:
         for parameter in counted:
             rule, numbers = self._of_parameter(parameter)
             name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
-            yield Step(name, rule, numbers, show_number(self.evaluate(parameter.total)))
+            yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(parameter.total)))
 
     def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
         for nest in self.layer.cost.nests:
@@ -139,32 +141,32 @@ class _Explainer:
             return rule, numbers
         return f"layers·{rule}", f"{self.evaluate(parameter.copies)} × {numbers}"
 
-    def _macs(self) -> Iterator[Step]:
+    def _macs(self) -> Iterator[ExplanationStep]:
         for nest in self.layer.cost.nests:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.factors, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
-                yield Step(name, rule, numbers, show_number(self.evaluate(nest.macs)))
+                yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(nest.macs)))
         biased = [nest for nest in self.layer.cost.nests if nest.biased]
         if biased and self.analysis.convention.counts_bias:
             value = self.evaluate(self.layer.cost.biased)
             terms = (show_number(self.evaluate(nest.copies * nest.writes)) for nest in biased)
             rule = "one per output element"
-            yield Step("MACs (bias)", rule, " + ".join(terms), show_number(value))
+            yield ExplanationStep("MACs (bias)", rule, " + ".join(terms), show_number(value))
 
-    def _activations(self) -> Iterator[Step]:
+    def _activations(self) -> Iterator[ExplanationStep]:
         size = self.evaluate(self.analysis.of_layer("activations", self.layer))
         if not size:
             how = self.layer.cost.output.value
-            yield Step("#activations", f"no new feature map ({how})", "", "0")
+            yield ExplanationStep("#activations", f"no new feature map ({how})", "", "0")
             return
         if self.layer.cost.inner:
             yield self._inner_activations(show_number(size))
             return
         shape = self._shape(self.layer.output).replace("×", " × ")
-        yield Step("#activations", "elements of the output", shape, show_number(size))
+        yield ExplanationStep("#activations", "elements of the output", shape, show_number(size))
 
-    def _inner_activations(self, total: str) -> Step:
+    def _inner_activations(self, total: str) -> ExplanationStep:
         """The feature maps inside the layer, and its output."""
         counted = self.analysis.convention.feature_maps
         inside = (inner for inner in self.layer.cost.inner if inner.output in counted)
@@ -172,7 +174,9 @@ class _Explainer:
         maps.append(("output", self.layer.output_elements))
         sizes = [(name, self.evaluate(size)) for name, size in maps]
         rule = " + ".join(name for name, size in sizes if size)
-        return Step("#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total)
+        return ExplanationStep(
+            "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
+        )
 
 
 def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
@@ -214,6 +218,6 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
     return Document(analysis.graph.name, blocks, data)
 
 
-def _chain(step: Step) -> str:
+def _chain(step: ExplanationStep) -> str:
     """Return ``rule = numbers = value``, each once."""
     return " = ".join(dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))

@@ -20,7 +20,7 @@ from costmodel.analysis.document import NOTHING, ClosedForm, Note
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
-from costmodel.network.receptive_field import End, end_of, ends_of
+from costmodel.network.receptive_field import FieldEnd, end_of, ends_of
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.scenario import PAST
@@ -347,7 +347,7 @@ class Report:
         return any(metric.of_places for metric in self.totals)
 
     @property
-    def ends(self) -> tuple[End, ...]:
+    def ends(self) -> tuple[FieldEnd, ...]:
         """Where fields end, in the order of the layers."""
         return ends_of(self.analysis.fields, self.analysis.counted)
 

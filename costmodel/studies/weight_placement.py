@@ -89,7 +89,7 @@ class _Filling(NamedTuple):
 
     def _inside(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
         """In the first copy of a group for which there is no room; those before it are stored."""
-        if group.turn is not None:
+        if group.iteration is not None:
             return self._in_turn(group, room, copies)
         one, count = self.value(self.size(*group.parts)), self.value(group.copies)
         stored = room // one
@@ -100,16 +100,16 @@ class _Filling(NamedTuple):
 
     def _in_turn(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
         """The same where every turn has other weights: the turn by bisection of their sum."""
-        assert group.turn is not None
+        assert group.iteration is not None
         one, count = self.size(*group.parts), self.value(group.runs)
 
         def stored(turns: int) -> Rational:
-            return self.value(closed_sum(one, Turns(group.turn, Integer(turns))))
+            return self.value(closed_sum(one, Turns(group.iteration, Integer(turns))))
 
         low, high = 0, int(count)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if stored(middle) <= room else (low, middle)
-        inner = self._replace(turns=(*self.turns, (group.turn, Integer(low))))
+        inner = self._replace(turns=(*self.turns, (group.iteration, Integer(low))))
         here = (*copies, Copy(group.path, "turn", high, count))
         return inner.first(group.parts, room - stored(low), here)
