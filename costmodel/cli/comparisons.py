@@ -107,7 +107,7 @@ def compare(
 
 
 def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
-    """What analyses each of some specs; what is set is set of those that have the symbol.
+    """Return the function that analyses some specs; a symbol is set where a spec has it.
 
     Raises:
         SpecError: none of them has a symbol that is set.
@@ -127,6 +127,6 @@ def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architect
 
 
 def warn(analysis: Analysis) -> None:
-    """What a spec says without effect, on stderr."""
+    """Tell on stderr what a spec says without effect."""
     for warning in analysis.warnings:
         tell(f"warning: {warning}")

@@ -1,4 +1,4 @@
-"""Commands that ask a network's laws backwards."""
+"""The command that finds the value of a symbol at which constraints hold."""
 
 from typing import Annotated
 

@@ -46,11 +46,11 @@ class Change(NamedTuple):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the file is not as it should be."""
+        """Return True where the file is not as it should be."""
         return self.before != self.after
 
     def diff(self) -> str:
-        """What would change: of a page a unified diff, of another file what is wrong."""
+        """Return a page's change as a unified diff, another file's as what is wrong with it."""
         if self.fault:
             return f"{self.path} {self.fault}\n"
         old, new = (lines_of((data or b"").decode()) for data in (self.before, self.after))

@@ -1,4 +1,4 @@
-"""How a document writes comments, and how text, code and figures stand in it."""
+"""The syntax of documents: comments, and how text, code and figures are written."""
 
 import re
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 _END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
-"""What ends an environment; with the package ``verbatim`` spaces may stand before the brace."""
+"""The end of an environment; with the package ``verbatim`` spaces may stand before the brace."""
 
 
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language

@@ -1,4 +1,4 @@
-"""What a change of a spec does: to its metrics, laws, conditions, symbols and layers."""
+"""The effect of a change of a spec: on metrics, closed forms, conditions, symbols and layers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,11 +31,11 @@ COUNTS = ("params", "macs")
 """The metrics of a layer that are compared."""
 
 SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
-"""What a symbol's declaration says of its values."""
+"""The rules of a symbol's declaration that are compared."""
 
 
 class LawChange(NamedTuple):
-    """A law before and after.
+    """A closed form before and after.
 
     Attributes:
         old: before.
@@ -72,18 +72,18 @@ class MetricChange(NamedTuple):
 
     @property
     def part(self) -> Fraction | None:
-        """The gain as a part of the old number; None of nothing."""
+        """The gain as a part of the old number; None where that is 0 or there is no gain."""
         gain = self.gain
         return Fraction(gain) / Fraction(self.old) if self.old and gain is not None else None
 
     @property
     def is_none(self) -> bool:
-        """Whether neither number nor law changes."""
+        """Return True where neither the number nor the closed form changes."""
         return self.old == self.new and self.law is None
 
 
 class Alteration(NamedTuple):
-    """Something that is said of a thing, before and after; None where it is not said.
+    """A value before and after; None where it is not given.
 
     Attributes:
         name: what: ``default``, ``kernel_size``, ``shape``, ``macs``.
@@ -109,7 +109,7 @@ class SymbolChange(NamedTuple):
 
     @property
     def alterations(self) -> tuple[Alteration, ...]:
-        """What its declaration says otherwise."""
+        """The rules of its declaration that differ."""
         return tuple(
             Alteration(rule, *map(_said, values))
             for rule in SYMBOL_RULES
@@ -140,13 +140,13 @@ class Layer(NamedTuple):
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """What it is and makes, however often it is run."""
+        """Its kind, fields and output shapes, however often it is run."""
         said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
         return self.kind, said, self.shapes
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """All of it but its name."""
+        """Its content and its counts: everything but the name."""
         return *self.content, tuple(self.counts.values())
 
 
@@ -228,7 +228,7 @@ class Diff:
 
     @property
     def has_laws(self) -> bool:
-        """Whether both are laws, or one is known in numbers only."""
+        """Return True where both sides have closed forms, rather than numbers alone."""
         return all(side.symbols or not side.graph.symbols for side in (self.old, self.new))
 
     def _law(self, metric: Metric) -> LawChange | None:
@@ -246,7 +246,7 @@ class Diff:
         return LawChange(before, after, None if gain.has(Maximum) else gain)
 
     def in_old_symbols(self, expression: Expr) -> Expr:
-        """An expression of the new spec, whose symbols of another domain are the old ones'."""
+        """Return an expression of the new network in the symbols of the old one."""
         known = self.old.symbols.items()
         same = {self.new.symbols[n]: s for n, s in known if n in self.new.symbols}
         return expression.xreplace({a: b for a, b in same.items() if a != b})
@@ -333,7 +333,7 @@ class Diff:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that is compared differs."""
+        """Return True where nothing that is compared differs."""
         found = (
             *self.symbols,
             *self.types,
@@ -364,7 +364,7 @@ class Differences(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that is compared differs."""
+        """Return True where nothing that is compared differs."""
         return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
 
     @property
@@ -375,7 +375,7 @@ class Differences(NamedTuple):
 
 
 Analyse = Callable[[Architecture], Analysis]
-"""What makes an analysis of a loaded spec."""
+"""A function that returns the analysis of a loaded spec."""
 
 
 def differences(
@@ -385,7 +385,7 @@ def differences(
     asked: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
 ) -> Differences:
-    """What differs between two versions of a spec; several variants are compared by name.
+    """Return the differences between two versions of a spec; variants are compared by name.
 
     Raises:
         SpecError: one of them breaks a rule.
@@ -408,7 +408,7 @@ NO_VARIANT = "(the spec itself)"
 
 
 def is_renamed(change: LayerChange) -> bool:
-    """Whether a layer is the same under another name."""
+    """Return whether a layer is the same under another name."""
     return change.old.path != change.new.path and change.old.signature == change.new.signature
 
 
@@ -417,7 +417,7 @@ def _declared(architecture: Architecture) -> Mapping[str, Declared]:
 
 
 def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
-    """The inputs and layers of a network, in the old symbols of a change where it is the new."""
+    """Return the inputs and layers of a network; after a change, in the old one's symbols."""
     fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
     rename = change.in_old_symbols if change else _as_it_is
     return [
@@ -443,7 +443,7 @@ def _fields(layer: BaseModel) -> dict[str, Any]:
 
 
 def _comparable(value: Any) -> Any:
-    """A field without the places of its names in the text, and the names of other layers."""
+    """Return a field without positions in the text and without the names of other layers."""
     match value:
         case Name(name):
             return Name(name)
@@ -456,7 +456,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _around(layer: Layer) -> Iterator[str]:
-    """The paths of the groups that a layer is in."""
+    """Yield the paths of the groups that a layer is in."""
     parts = layer.path.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
@@ -464,14 +464,14 @@ def _around(layer: Layer) -> Iterator[str]:
 def _likeness(
     shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: Row, old: Row
 ) -> tuple[Fraction, bool]:
-    """The part of the layers of either group that are in both; of equal ones the path counts."""
+    """Return the share of two groups' layers that are in both; ties are decided by equal paths."""
     both = shared[old.path, new.path]
     either = sizes[0][old.path] + sizes[1][new.path] - both
     return Fraction(both, either), old.path == new.path
 
 
 def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
-    """The layers that belong together.
+    """Return the pairs of layers that belong together.
 
     By their paths, and what these leave by its sequence of layers of equal content; or first by the
     sequence, where that leaves fewer differences: a layer put in before others renumbers these.
@@ -487,7 +487,7 @@ def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pai
 
 
 def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those of the same path that correspond."""
+    """Return the known pairs, and those of the same path that correspond."""
     pairs = list(known)
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     left = {layer.path: layer for layer in old if layer.path not in before}
@@ -499,7 +499,7 @@ def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) 
 
 
 def corresponds(old: Layer, new: Layer) -> bool:
-    """Whether two layers of the same path are one layer, changed.
+    """Return whether two layers of the same path are one layer, changed.
 
     They are of one kind. Where the path is no name that an author gave, but the kind's with a
     number, they also have as many axes, and of several fields one that is the same.
@@ -517,7 +517,7 @@ def _is_numbered(layer: Layer) -> bool:
 
 
 def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those at the same place of a sequence of layers of equal content."""
+    """Return the known pairs, and those at the same place of a sequence of equal content."""
     pairs = list(known)
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     first = [layer for layer in old if layer.path not in before]
@@ -529,7 +529,7 @@ def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pai
 
 
 def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
-    """Layers, those of a group that is here as a whole as that one group."""
+    """Yield layers; where all layers of a group are among them, yield the group instead."""
     here = {layer.path: layer for layer in layers}
     if not here:
         return
@@ -548,7 +548,7 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
 
 
 def _sizes(rows: Iterable[Row], only: Iterable[str] | None = None) -> Counter[str]:
-    """How many layers, of some paths only, each group holds."""
+    """Return the number of layers that each group holds."""
     wanted = None if only is None else set(only)
     sizes: Counter[str] = Counter()
     opened: list[Row] = []

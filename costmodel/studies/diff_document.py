@@ -125,7 +125,7 @@ def _name(diff: Diff) -> str:
 
 
 def _none(diff: Diff) -> Iterator[Note]:
-    """Why one side has no number of a metric that the other has."""
+    """Yield the reason why one side has no number of a metric that the other has."""
     one_sided = [c.metric.name for c in diff.changes if (c.old is None) != (c.new is None)]
     for which, side in (("old", diff.old), ("new", diff.new)):
         for error in list(filter(None, map(side.none_of, one_sided)))[:1]:
@@ -133,7 +133,7 @@ def _none(diff: Diff) -> Iterator[Note]:
 
 
 def _closing(found: Differences) -> Iterator[Note]:
-    """The variants without a difference, those of one side, and what all numbers stand on."""
+    """Yield the variants without a difference, those of one side, and the notes on all numbers."""
     equal = [_name(diff) for diff in found.diffs if diff.is_empty]
     if found.is_empty:
         yield "equal", NO_DIFFERENCE + (f" ({', '.join(equal)})" if len(equal) > 1 else "")
@@ -148,7 +148,7 @@ def _closing(found: Differences) -> Iterator[Note]:
 
 
 def _settings(diff: Diff) -> Iterator[Note]:
-    """The symbols' values."""
+    """Yield the values of the symbols on both sides."""
     old, new = (Report(side).setting for side in (diff.old, diff.new))
     if old != new:
         yield "old at", old or "no symbols"
@@ -157,13 +157,13 @@ def _settings(diff: Diff) -> Iterator[Note]:
 
 
 def _budgets(diff: Diff) -> Iterator[Note]:
-    """Every budget, with what is left of it or how far it is exceeded."""
+    """Yield every budget, with the number that it is compared to."""
     for balance in diff.balances:
         yield "budget", show_balance(balance)
 
 
 def show_balance(balance: Balance) -> str:
-    """``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
+    """Return ``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
     metric = balance.budget.metric
     new, limit = (show_amount(metric, value) for value in (balance.new, balance.limit))
     if balance.is_kept:
@@ -173,7 +173,7 @@ def show_balance(balance: Balance) -> str:
 
 
 def _layers(diff: Diff) -> Iterator[Note]:
-    """The layers that come, go and change, then those that have other names."""
+    """Yield the layers that are removed, added or changed, then those that are renamed."""
     lines = list(_layer_lines(diff))
     yield from lines[:MAX_LAYERS]
     if len(lines) > MAX_LAYERS:
@@ -215,7 +215,7 @@ def _dimensions(layer: Layer, analysis: Analysis) -> str:
 
 
 def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
-    """What a layer says otherwise, as numbers."""
+    """Yield the differences of a changed layer: fields, shapes and counts as numbers."""
     for name in change.fields:
         values = [show_field(side.fields.get(name)) for side in (change.old, change.new)]
         yield name if None in values else f"{name} {values[0]} → {values[1]}"
@@ -231,7 +231,7 @@ def _moved(old: str, new: str) -> str:
 
 
 def show_field(value: Any) -> str | None:
-    """A field that is a number, a word or a list of such; None of what is longer to say."""
+    """Return a field that is a number, a word or a short expression as text; None for others."""
     match value:
         case None:
             return "none"
@@ -249,7 +249,7 @@ def show_field(value: Any) -> str | None:
 
 
 def _declarations(diff: Diff) -> Iterator[Note]:
-    """What changes of symbols, conditions and types."""
+    """Yield the changes of symbols, conditions and types."""
     for change in diff.symbols:
         yield "symbol", _symbol(change)
     for sign, conditions in zip("+−", diff.conditions, strict=True):
@@ -285,7 +285,7 @@ def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
 
 
 def _summary(diff: Diff) -> str:
-    """``layers: 1 removed, 2 changed``."""
+    """Return ``layers: 1 removed, 2 changed``."""
     counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
     return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
 

@@ -36,7 +36,7 @@ class Explanation(NamedTuple):
 
 
 def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
-    """The explanations of all layers and the totals, or of one layer, or of all layers of a kind.
+    """Return the explanations of all layers and the totals, of one layer, or of a kind's.
 
     Raises:
         SpecError: there is no such layer.
@@ -50,7 +50,7 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
-    """Whether a layer is asked for by path, name or kind, or by the group that it is in."""
+    """Return whether a name is a layer's path, name or kind, or a group that it is in."""
     path = layer.node.path
     shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
     within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
@@ -58,7 +58,7 @@ def _is_meant(layer: LayerCost, name: str | None) -> bool:
 
 
 def _totals(analysis: Analysis) -> Explanation:
-    """The sums of the layers' counts, and the layer that is the peak."""
+    """Return the sums of the layers' counts, and the layer that is the peak."""
     evaluate = analysis.evaluator
     steps = []
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
@@ -88,7 +88,7 @@ class _Explainer:
         self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
-        """The steps of the layer, those of its shape first."""
+        """Return the steps of the layer, those of its shape first."""
         inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
         outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
@@ -98,7 +98,7 @@ class _Explainer:
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:
-        """Which run is explained, where there are several: any, or the last where they differ."""
+        """Return which of several runs is explained: any, or the last where they differ."""
         count = self.evaluate(self.often.works)
         which = "the last" if self.often.turns else "one"
         return "" if count == 1 else f" ({which} of {show_number(count)} runs)"
@@ -107,7 +107,7 @@ class _Explainer:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
     def _sizes(self) -> Iterator[Step]:
-        """The sizes that a formula gives."""
+        """Yield the sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
         derived = [loop.derivation for loop in loops if loop.derivation]
         for formula in (*derived, *self.layer.cost.sizes):
@@ -165,7 +165,7 @@ class _Explainer:
         yield Step("#activations", "elements of the output", shape, show_number(size))
 
     def _inner_activations(self, total: str) -> Step:
-        """The feature maps inside the layer, and its output."""
+        """Return the step that adds the feature maps inside the layer to its output."""
         counted = self.analysis.convention.feature_maps
         inside = (inner for inner in self.layer.cost.inner if inner.output in counted)
         maps = [(inner.name, inner.size) for inner in inside]
@@ -176,7 +176,7 @@ class _Explainer:
 
 
 def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
-    """The loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
+    """Return the loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
     return [loop for name in names for loop in nest.over([name]) if name != BATCH]
 
 

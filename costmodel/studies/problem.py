@@ -103,7 +103,7 @@ class Question:
 
     @cached_property
     def domain(self) -> Domain:
-        """What values the symbol may have."""
+        """The values that the symbol may have."""
         return domain_of(self.analysis, self.name, self.step)
 
     @cached_property
@@ -124,7 +124,7 @@ class Question:
 
     @property
     def falls(self) -> bool:
-        """Whether the constraints hold from some value on, rather than up to one."""
+        """Return True where the constraints hold from some value on, rather than up to one."""
         return {trend(c.excess, self.symbol, self.domain.first) for c in self.constraints} - {
             0
         } == {-1}
@@ -168,7 +168,7 @@ class Question:
             return False
 
     def sample(self, value: Rational) -> Sample:
-        """The numbers at a value, and what breaks there."""
+        """Return the numbers at a value, and the constraints that are broken there."""
         self._charge()
         try:
             point = self.analysis.at(**{self.name: value})
@@ -182,7 +182,7 @@ class Question:
 
 
 def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
-    """A condition that compares, as one or two constraints.
+    """Yield a condition that compares as one or two constraints.
 
     ``x >= p/q`` is ``floor(q*x) >= p``, which steps where x goes on between its steps.
     """

@@ -17,7 +17,7 @@ ALL = "*"
 
 
 class Source(NamedTuple):
-    """Where a spec stands.
+    """A spec's place: a file on disk or in git, and a variant.
 
     Attributes:
         path: the file; in a revision as git reads it, from the repository's root.
@@ -43,7 +43,7 @@ class Source(NamedTuple):
         return f"{self.revision}:{start}{folder / self.path}"
 
     def beside(self, other: "Source") -> "Source":
-        """This revision of the other's file and variant, where it names no file of its own."""
+        """Return this source, with the file and variant of another where it names no file."""
         if self.path:
             return self
         variant = self.variant or other.variant
@@ -54,7 +54,7 @@ class Source(NamedTuple):
 
 
 def read_source(text: str) -> Source:
-    """Where a text says that a spec stands; a file of that very name goes before a revision.
+    """Return the source that a text names; a file of that very name goes before a revision.
 
     Raises:
         SpecError: a revision that git would take for an option.
@@ -71,7 +71,7 @@ def read_source(text: str) -> Source:
 
 
 def read_sources(old: str, new: str) -> tuple[Source, Source]:
-    """Two versions of a spec; ``REVISION:`` alone means the other's file there.
+    """Return two versions of a spec; ``REVISION:`` alone means the other's file there.
 
     Raises:
         SpecError: neither names a file, or only one asks for all variants.
@@ -93,7 +93,7 @@ class Loaded(NamedTuple):
 
 
 def load_source(source: Source) -> Loaded:
-    """The network of a source, or all variants; a spec without variants is its only one.
+    """Return the network of a source, or all variants; a spec without variants is its only one.
 
     Raises:
         SpecError: the spec cannot be read, or breaks a rule.
@@ -117,7 +117,7 @@ def _document(source: Source) -> Document:
 
 
 def _blob(source: Source) -> bytes:
-    """The bytes of a file in git, no more than a spec may have and one."""
+    """Return the bytes of a file in git, at most one more than a spec may have."""
     command = ["git", "-C", source.folder, "cat-file", "blob", f"{source.revision}:{source.path}"]
     pipe = subprocess.PIPE
     try:
@@ -139,12 +139,12 @@ def _blob(source: Source) -> bytes:
 
 
 def _environment() -> dict[str, str]:
-    """Git's words in English, since a person reads one line of them."""
+    """Return the environment in which git writes English, since a person reads one line of it."""
     return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 def _refused(source: Source, complaint: str) -> SpecError:
-    """What git says, in one line and its hint."""
+    """Return git's complaint as an error of one line, with its hint."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
     first = lines[0].removeprefix("fatal: ") if lines else "git gave no reason"
     if first.endswith("bad file"):

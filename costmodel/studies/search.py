@@ -263,7 +263,7 @@ def _is_periodic(condition: Condition) -> bool:
 
 
 def _about(constraint: Constraint, way: int | None, name: str) -> str:
-    """Return what is proved of a constraint's law."""
+    """Return the note on what is proved of a constraint's expression."""
     said = {
         None: f"is not proved to rise or fall with {name}; values were tried one by one",
         0: f"does not depend on {name}, by its form",

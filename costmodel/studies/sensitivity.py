@@ -1,4 +1,4 @@
-"""What a change of each symbol does to each metric: order, derivative, elasticity, doubling."""
+"""The effect of each symbol on each metric: order, derivative, elasticity, doubling."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ USUAL = ("params", "macs", "activations")
 
 
 class Unknown(NamedTuple):
-    """Nothing is claimed, and why."""
+    """No result, and the reason."""
 
     reason: str
 
@@ -53,7 +53,7 @@ class Derivative(NamedTuple):
 
 
 class Elasticity(NamedTuple):
-    """How many percent a metric rises for one percent: ``(s/M)·dM/ds``.
+    """The percentage by which a metric rises for one percent of a symbol: ``(s/M)·dM/ds``.
 
     Attributes:
         value: exact.
@@ -72,7 +72,7 @@ class Doubled(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a change does to a metric.
+    """The effect of a change on a metric.
 
     Attributes:
         depends: whether anything of what changes stands in the metric's law.
@@ -91,7 +91,7 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How the metrics of a network react to its free symbols.
+    """The effects of a network's free symbols on its metrics.
 
     Attributes:
         analysis: the network, some symbols open.
@@ -122,7 +122,7 @@ class Sensitivity:
         return (*alone, *self._resolutions())
 
     def _resolutions(self) -> Iterator[Change]:
-        """The open symbols that are extents of one input's image: of ``[n, c, h, w]`` h and w."""
+        """Yield the open symbols that are sizes of one input's image: of ``[n, c, h, w]`` h and w."""
         found: dict[frozenset[Symbol], Change] = {}
         shapes = self.analysis.propagation.inputs
         for name, shape in shapes.items():
@@ -155,7 +155,7 @@ class Sensitivity:
 
     @cached_property
     def effects(self) -> Mapping[Change, Mapping[str, Effect]]:
-        """Change → metric → what it does to it."""
+        """Change → metric → its effect."""
         return {change: self._effects(change) for change in self.changes}
 
     def _effects(self, change: Change) -> dict[str, Effect]:
@@ -231,7 +231,7 @@ class Sensitivity:
 
 
 def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
-    """Symbol → another that it never falls below, of ``h >= patch`` and ``d % heads == 0``."""
+    """Return symbol → its lower bound, of ``h >= patch`` and ``d % heads == 0``."""
     found: dict[Symbol, Symbol] = {}
     for condition in conditions:
         match condition:

@@ -1,4 +1,4 @@
-"""Laws asked backwards: the largest or smallest value of a symbol at which constraints hold.
+"""The largest or smallest value of a symbol at which constraints hold.
 
 The search is exact: over integers (or the multiples that the network allows) by bisection where
 the form of the law proves that it rises or falls, else value by value; over real numbers by the
@@ -39,7 +39,7 @@ def ask(
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
 ) -> tuple[Question, Answer]:
-    """Ask for a symbol's value: ``ask("specs/resnet.yaml", "width", ["macs <= 300e6"])``.
+    """Solve for a symbol's value: ``ask("specs/resnet.yaml", "width", ["macs <= 300e6"])``.
 
     Args:
         spec: path of a YAML spec.
@@ -90,7 +90,7 @@ def ask_of(
     end: End | None = None,
     step: Number | None = None,
 ) -> tuple[Question, Answer]:
-    """Ask for the value of the symbol that is open in a network (see `ask`)."""
+    """Solve for the value of the symbol that is open in a network (see `ask`)."""
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')

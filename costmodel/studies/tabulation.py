@@ -53,14 +53,14 @@ TITLES = {
     "source": "source",
     "input": "input",
 }
-"""What a column can say of a network, beside its symbols and metrics → the column's head."""
+"""Column that describes a network, beside its symbols and metrics → the column's head."""
 
 Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
 
 
 class Unit(NamedTuple):
-    """What a column's numbers are shown in.
+    """The unit that a column's numbers are shown in.
 
     Attributes:
         name: as it is written, ``M`` or ``MiB``.
@@ -79,7 +79,7 @@ class Network(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What is shown of the networks, and how.
+    """The options of a table: its metrics and columns, and how they are shown.
 
     Attributes:
         metrics: the metrics, in order; none means the usual ones.
@@ -252,7 +252,7 @@ def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool
 
 
 def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bool) -> Analysis:
-    """The analysis of a network; with all symbols fixed where only numbers are wanted."""
+    """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
     settings = {name: to_rational(name, value) for name, value in said.settings.items()}
     if not (symbolic or said.assume):
         settings = architecture.header.defaults | settings
@@ -280,20 +280,20 @@ def _value(name: str, spec: str, analysis: Analysis) -> Value:
 
 
 def _inputs(analysis: Analysis) -> str:
-    """``1×3×224×224``: the shapes of the inputs."""
+    """Return the shapes of the inputs: ``1×3×224×224``."""
     shapes = analysis.propagation.inputs.values()
     return ", ".join("×".join(str(analysis.evaluator(size)) for size in shape) for shape in shapes)
 
 
 def _order(value: Value) -> tuple[bool, Rational, str]:
-    """What is not there comes before all that is; names without regard to case."""
+    """Return the sort key of a value: nothing comes first, and case does not matter."""
     if isinstance(value, str):
         return True, 0, value.casefold()
     return value is not None, value or 0, ""
 
 
 def _unit(text: str) -> tuple[str, Unit]:
-    """``macs=M``: the metric, and the unit that its numbers are shown in."""
+    """Return the metric of ``macs=M``, and the unit that its numbers are shown in."""
     name, equals, unit = text.partition("=")
     if not equals or not unit:
         raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
@@ -302,7 +302,7 @@ def _unit(text: str) -> tuple[str, Unit]:
 
 
 def units_of(metric: Metric) -> dict[str, Rational]:
-    """The units that a metric's numbers can be shown in → how many base units each is."""
+    """Return the units that a metric's numbers can be shown in → how many base units each is."""
     base = metric.quantity or ("B" if metric.unit is BYTES else "")
     powers = DECIMAL if metric.quantity else {p: n for p, n in DECIMAL.items() if n >= 0}
     units: dict[str, Rational] = {
@@ -337,7 +337,7 @@ def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
 
 
 def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
-    """``724.41``: a number in a unit, the nearest decimal of so many digits; a half goes up."""
+    """Return a number in a unit: the nearest decimal of so many digits; a half goes up."""
     scaled = floor(Fraction(value) / unit.size * 10**digits + Fraction(1, 2))
     whole, rest = divmod(scaled, 10**digits)
     shown = f"{whole:,}" if grouped else str(whole)
@@ -345,7 +345,7 @@ def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
 
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
-    """What stands below the table: where its numbers are, conditions, types, device, convention."""
+    """Yield the notes below the table: values, conditions, types, device, convention."""
     from costmodel.analysis.standing import in_order
 
     return in_order(
@@ -358,7 +358,7 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 
 def _none(table: Tabulation) -> Iterator[tuple[str, str]]:
-    """Why networks have no number of a metric."""
+    """Yield the reason for each metric that a network has not."""
     metrics = [name for name in (c.name for c in table.columns) if name in METRICS]
     for spec, analysis in table.analyses.items():
         for error in filter(None, map(analysis.none_of, metrics)):
@@ -372,7 +372,7 @@ def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 
 def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
-    """Types and device; where networks differ, what is said of how many."""
+    """Yield types and device; where networks differ, with the number of networks of each."""
     from costmodel.analysis.standing import scenario_notes
 
     told = Counter(note for analysis in analyses for note in scenario_notes(analysis))

@@ -74,7 +74,7 @@ class Numbers(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all are integers because every denominator is 1."""
+        """Return True where every denominator is 1, so that all are integers."""
         return bounds_in(self.denominators) == (1, 1)
 
     def negative(self) -> "Numbers":

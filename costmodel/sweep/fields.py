@@ -74,7 +74,7 @@ def _is_none(column: Array) -> bool:
 
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:
-    """The columns of a sweep: labels, what varies, what is asked, what else is joined."""
+    """Return the columns of a sweep: labels, what varies, what is requested or joined."""
     return tuple(_fields(sweep))
 
 
@@ -120,7 +120,7 @@ def _widest(kinds: Sequence[tuple[Kind, int]]) -> tuple[Kind, int]:
 
 
 def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
-    """The narrowest kind that holds some values, and how many decimal places they need."""
+    """Return the narrowest kind that holds some values, and how many decimal places they need."""
     if any(isinstance(value, str) for value in values):
         return "text", 0
     broken = {value for value in values if isinstance(value, Fraction)}

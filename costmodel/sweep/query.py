@@ -1,4 +1,4 @@
-"""What is asked of a sweep: columns, conditions, what is best; of metrics, symbols, the joined."""
+"""The query of a sweep: columns, conditions and objectives, of metrics, symbols, joined columns."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from costmodel.sweep.reduce import Objective
 
 
 class Query(NamedTuple):
-    """What is asked of every point, and of all of them.
+    """The columns, conditions and objectives of a sweep.
 
     Attributes:
         columns: what is shown beside what varies.
@@ -40,12 +40,12 @@ class Query(NamedTuple):
 
     @property
     def names(self) -> frozenset[str]:
-        """All names that it speaks of."""
+        """All names in its expressions."""
         return frozenset().union(*(free_names(each.tree) for each in self.every))
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that it speaks of."""
+        """The metrics in its expressions."""
         return tuple(name for name in METRICS if name in self.names)
 
 

@@ -119,17 +119,17 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """How many points there are."""
+        """The number of points."""
         return prod(self.lengths) if self.sample is None else self.sample
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """How many values each axis of a grid has."""
+        """The number of values of each axis of a grid."""
         return tuple(len(axis.values) for axis in self.axes)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What varies, linked symbols included."""
+        """The names that vary, linked symbols included."""
         return (*(axis.name for axis in self.axes), *self.links)
 
     @property

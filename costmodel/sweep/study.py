@@ -1,4 +1,4 @@
-"""A sweep as a whole: networks, what varies of each, and what is asked of all points."""
+"""A sweep as a whole: networks, what varies of each, and the query of all points."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,7 +185,7 @@ def _is_real(metric: str) -> bool:
 
 
 def _unwatched(count: int) -> None:
-    """Nobody looks."""
+    """Ignore the number of points so far."""
 
 
 @dataclass
@@ -210,12 +210,12 @@ class Sweep:
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """The number of points."""
         return sum(case.space.size for case in self.cases)
 
     @property
     def seed(self) -> int | None:
-        """That of the sample; None where all points are looked at."""
+        """The seed of the sample; None where all points are looked at."""
         spaces = (case.space for case in self.cases)
         return next((space.seed for space in spaces if space.sample is not None), None)
 
