@@ -151,14 +151,19 @@ class Layer(NamedTuple):
 
 
 class LayerChange(NamedTuple):
-    """A layer before and after; ``fields`` names those that are said otherwise."""
+    """A layer before and after; ``fields`` names those that differ."""
 
     old: Layer
     new: Layer
 
     @property
+    def is_renamed(self) -> bool:
+        """Return True where the layer is the same under another name."""
+        return self.old.path != self.new.path and self.old.signature == self.new.signature
+
+    @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that are said otherwise."""
+        """The fields that differ."""
         names = dict.fromkeys((*self.old.fields, *self.new.fields))
         return tuple(n for n in names if self.old.fields.get(n) != self.new.fields.get(n))
 
@@ -271,7 +276,7 @@ class Diff:
     @property
     def symbols(self) -> tuple[SymbolChange, ...]:
         """The symbols that are added, removed or declared otherwise."""
-        old, new = (_declared(side.architecture) for side in (self.old, self.new))
+        old, new = (side.architecture.header.symbols for side in (self.old, self.new))
         every = (SymbolChange(n, old.get(n), new.get(n)) for n in dict.fromkeys((*old, *new)))
         return tuple(change for change in every if change.alterations)
 
@@ -302,7 +307,7 @@ class Diff:
         """Every group after the change with the one before that shares most layers with it."""
         old, new = ([row for row in side.rows if row.is_group] for side in self._reports)
         shared = Counter(pair for a, b in self._pairs for pair in product(_around(a), _around(b)))
-        sizes = [Counter(g for layer in side for g in _around(layer)) for side in self._sides]
+        sizes = [_group_sizes(side) for side in self._sides]
         for group in new:
             partners = [o for o in old if o.kind == group.kind and shared[o.path, group.path]]
             if partners:
@@ -319,30 +324,21 @@ class Diff:
     @cached_property
     def layers(self) -> Layers:
         """The layers that differ."""
-        (old, new), pairs = self._sides, self._pairs
-        before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-        removed = [layer for layer in old if layer.path not in before]
-        added = [layer for layer in new if layer.path not in after]
-        changes = [LayerChange(*pair) for pair in pairs]
+        removed, added = _unmatched(*self._sides, self._pairs)
+        changes = [LayerChange(*pair) for pair in self._pairs]
         return Layers(
             tuple(_in_groups(added, self.new)),
             tuple(_in_groups(removed, self.old)),
             tuple(c for c in changes if c.old.signature != c.new.signature),
-            tuple(c for c in changes if is_renamed(c)),
+            tuple(c for c in changes if c.is_renamed),
         )
 
     @property
     def is_empty(self) -> bool:
         """Return True where nothing that is compared differs."""
-        found = (
-            *self.symbols,
-            *self.types,
-            *self.repeats,
-            *self.conditions[0],
-            *self.conditions[1],
-        )
-        same = all(change.is_none for change in self.changes)
-        return same and not found and not any(self.layers)
+        added, dropped = self.conditions
+        found = (self.symbols, self.types, self.repeats, added, dropped, *self.layers)
+        return all(change.is_none for change in self.changes) and not any(found)
 
 
 class Differences(NamedTuple):
@@ -407,19 +403,10 @@ NO_VARIANT = "(the spec itself)"
 """What a spec without variants is called beside one with them."""
 
 
-def is_renamed(change: LayerChange) -> bool:
-    """Return whether a layer is the same under another name."""
-    return change.old.path != change.new.path and change.old.signature == change.new.signature
-
-
-def _declared(architecture: Architecture) -> Mapping[str, Declared]:
-    return architecture.header.symbols
-
-
 def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
     """Return the inputs and layers of a network; after a change, in the old one's symbols."""
     fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
-    rename = change.in_old_symbols if change else _as_it_is
+    rename = change.in_old_symbols if change else lambda expression: expression
     return [
         Layer(
             row.path,
@@ -432,10 +419,6 @@ def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
         for row in Report(analysis, COUNTS).rows
         if not row.is_group
     ]
-
-
-def _as_it_is(expression: Expr) -> Expr:
-    return expression
 
 
 def _fields(layer: BaseModel) -> dict[str, Any]:
@@ -459,6 +442,11 @@ def _around(layer: Layer) -> Iterator[str]:
     """Yield the paths of the groups that a layer is in."""
     parts = layer.path.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+
+
+def _group_sizes(layers: Iterable[Layer]) -> Counter[str]:
+    """Return the path of each group → the number of its layers."""
+    return Counter(path for layer in layers for path in _around(layer))
 
 
 def _likeness(
@@ -486,14 +474,23 @@ def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pai
     return changed + len(old) + len(new) - 2 * len(pairs)
 
 
+def _unmatched(
+    old: Iterable[Layer], new: Iterable[Layer], pairs: Sequence[Pair]
+) -> tuple[list[Layer], list[Layer]]:
+    """Return the layers of both sides that are in no pair."""
+    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
+    removed = [layer for layer in old if layer.path not in before]
+    return removed, [layer for layer in new if layer.path not in after]
+
+
 def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
     """Return the known pairs, and those of the same path that correspond."""
     pairs = list(known)
-    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-    left = {layer.path: layer for layer in old if layer.path not in before}
-    for layer in new:
+    first, second = _unmatched(old, new, pairs)
+    left = {layer.path: layer for layer in first}
+    for layer in second:
         partner = left.get(layer.path)
-        if partner and layer.path not in after and corresponds(partner, layer):
+        if partner and corresponds(partner, layer):
             pairs.append((partner, layer))
     return pairs
 
@@ -519,11 +516,9 @@ def _is_numbered(layer: Layer) -> bool:
 def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
     """Return the known pairs, and those at the same place of a sequence of equal content."""
     pairs = list(known)
-    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-    first = [layer for layer in old if layer.path not in before]
-    second = [layer for layer in new if layer.path not in after]
-    said, then = ([layer.content for layer in side] for side in (first, second))
-    for i, j, size in SequenceMatcher(None, said, then, autojunk=False).get_matching_blocks():
+    first, second = _unmatched(old, new, pairs)
+    before, after = ([layer.content for layer in side] for side in (first, second))
+    for i, j, size in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
         pairs += zip(first[i : i + size], second[j : j + size], strict=True)
     return pairs
 
@@ -534,7 +529,7 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
     if not here:
         return
     rows = Report(analysis, COUNTS).rows
-    sizes, found = _sizes(rows), _sizes(rows, here)
+    sizes, found = (_group_sizes(each) for each in (layers_of(analysis), here.values()))
     closed = -1
     for row in rows:
         if 0 <= closed < row.level:
@@ -545,18 +540,3 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
             yield Layer(row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path])
         elif row.path in here and not row.is_group:
             yield here[row.path]
-
-
-def _sizes(rows: Iterable[Row], only: Iterable[str] | None = None) -> Counter[str]:
-    """Return the number of layers that each group holds."""
-    wanted = None if only is None else set(only)
-    sizes: Counter[str] = Counter()
-    opened: list[Row] = []
-    for row in rows:
-        while opened and opened[-1].level >= row.level:
-            opened.pop()
-        if row.is_group:
-            opened.append(row)
-        elif wanted is None or row.path in wanted:
-            sizes.update(group.path for group in opened)
-    return sizes
