@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
 from costmodel.algebra.sign_chart import Order, Ranking, Stretch
 from costmodel.algebra.sums import OpenLawError
@@ -22,7 +21,7 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
-from costmodel.analysis.number_format import show_amount
+from costmodel.analysis.number_format import plain_amount, show_amount
 from costmodel.analysis.standing import Said, scenario_fields, standing_notes
 from costmodel.metrics.registry import Metric, NoCountError
 from costmodel.rules.formula import show_decimal
@@ -69,9 +68,7 @@ def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     """Return a network's number, and its ratio to the first network's."""
     numbers = found.values[metric.name]
-    number = numbers[i]
-    shown = NOTHING if number is None else show_amount(metric, number)
-    return shown, show_ratio(list(ratios(numbers))[i])
+    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
 
 
 def _by_networks(found: Comparison, labels: list[str]) -> Table:
@@ -207,11 +204,8 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
 
 def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
     numbers = found.values[metric.name]
-    number = numbers[i]
-    value = None
-    if number is not None:
-        value = float(number) if metric.quantity else plain_number(number)
-    return {"expr": _law(found, metric, i), "value": value, "ratio": list(ratios(numbers))[i]}
+    value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
+    return {"expr": _law(found, metric, i), "value": value, "ratio": ratio}
 
 
 def _law(found: Comparison, metric: Metric, i: int) -> str | None:
@@ -237,20 +231,16 @@ def _along(along: Along, found: Comparison) -> dict[str, Any]:
 
 def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
     return {
-        "changes_at": _plain(ranking.changes_at),
-        "compared_to": _plain(ranking.limit),
+        "changes_at": plain_number(ranking.changes_at),
+        "compared_to": plain_number(ranking.limit),
         "stretches": [
             {
                 "order": [[found.networks[i].label for i in group] for group in each.order],
-                "first": _plain(each.first),
-                "last": _plain(each.last),
+                "first": plain_number(each.first),
+                "last": plain_number(each.last),
                 "without_first": each.after,
                 "without_last": each.before,
             }
             for each in ranking.stretches
         ],
     }
-
-
-def _plain(value: Rational | None) -> int | float | str | None:
-    return None if value is None else plain_number(value)

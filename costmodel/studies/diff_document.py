@@ -5,7 +5,6 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from archspec.arithmetic import Rational
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
@@ -27,9 +26,9 @@ from costmodel.analysis.document import (
     entries,
     plain_number,
 )
-from costmodel.analysis.number_format import show_amount, show_gain, show_part
+from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
 from costmodel.analysis.standing import scenario_fields, standing_notes
-from costmodel.metrics.registry import METRICS, Metric
+from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
@@ -101,8 +100,8 @@ def _row(change: MetricChange) -> Row:
     metric = change.metric
     cells = (
         metric.title,
-        *(NOTHING if n is None else show_amount(metric, n) for n in (change.old, change.new)),
-        NOTHING if change.gain is None else show_gain(metric, change.gain),
+        *(show_amount(metric, number) for number in (change.old, change.new)),
+        show_gain(metric, change.gain),
         NOTHING if change.gain is None else show_part(change.part, change.gain),
     )
     names = (column.name for column in COLUMNS)
@@ -334,7 +333,7 @@ def _side(analysis: Analysis) -> dict[str, Any]:
 
 def _metric_fields(change: MetricChange) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        name: _plain(getattr(change, name), change.metric) for name in ("old", "new", "gain")
+        name: plain_amount(change.metric, getattr(change, name)) for name in ("old", "new", "gain")
     }
     fields["part"] = None if change.part is None else float(change.part)
     if change.law is not None:
@@ -343,19 +342,13 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     return fields
 
 
-def _plain(value: Rational | None, metric: Metric) -> int | float | str | None:
-    if value is None:
-        return None
-    return float(value) if metric.quantity else plain_number(value)
-
-
 def _budget_fields(balance: Balance) -> dict[str, Any]:
     metric = balance.budget.metric
-    values = {name: _plain(getattr(balance, name), metric) for name in ("new", "limit")}
     return {
         "budget": balance.budget.text,
         "metric": metric.name,
-        **values,
+        "new": plain_amount(metric, balance.new),
+        "limit": plain_amount(metric, balance.limit),
         "kept": balance.is_kept,
     }
 

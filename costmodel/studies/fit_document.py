@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from archspec.arithmetic import Rational
 from archspec.hardware import Profile
 from costmodel.analysis.document import (
     COUNT,
@@ -161,7 +160,7 @@ def _data(fit: Fit) -> dict[str, Any]:
     return {
         "fits": fit.fits,
         "order": fit.order,
-        "fits_in_best_order": None if fit.best is None else plain_number(fit.best),
+        "fits_in_best_order": plain_number(fit.best),
         "memories": list(map(_need_data, fit.needs)),
         "room": plain_number(fit.room),
         "breaks": [
@@ -172,15 +171,12 @@ def _data(fit: Fit) -> dict[str, Any]:
 
 
 def _need_data(need: Need) -> dict[str, Any]:
-    numbers: dict[str, Rational] = {
-        "needed": need.needed,
-        "capacity": need.memory.capacity,
-        "over": need.over,
-    }
     return {
         "name": need.memory.name,
         "holds": {metric: plain_number(size) for metric, size in need.sizes.items()},
-        **{name: plain_number(value) for name, value in numbers.items()},
+        "needed": plain_number(need.needed),
+        "capacity": plain_number(need.memory.capacity),
+        "over": plain_number(need.over),
         "full_at": None if need.passes is None else _full(need.passes),
     }
 

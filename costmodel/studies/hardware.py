@@ -185,9 +185,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
 
 def _plain(part: Any) -> Any:
     """Classes as mappings, in the order of their fields; numbers as JSON has them."""
-    if part is None or isinstance(part, str):
-        return part
-    if isinstance(part, Rational):
+    if isinstance(part, Rational | str | None):
         return plain_number(part)
     return {
         name: _plain(inner) for name, inner in (part.items() if isinstance(part, dict) else part)

@@ -129,15 +129,6 @@ class Question:
             0
         } == {-1}
 
-    def is_valid_at(self, value: Rational) -> bool:
-        """Return whether the network is valid at a value of the symbol.
-
-        Args:
-            value: of the symbol.
-        """
-        self._charge()
-        return self.analysis.is_valid_at({self.name: value})
-
     def _charge(self) -> None:
         """Count one value as a step of work, and more where the network asks for much."""
         charge(1 + len(self.analysis.propagation.requirements) // REQUIREMENTS_OF_STEP)

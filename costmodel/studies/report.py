@@ -130,19 +130,9 @@ class Report:
         return self.analysis.graph.name
 
     @property
-    def convention(self) -> str:
-        """The convention, in one line."""
-        return str(self.analysis.convention)
-
-    @property
     def conditions(self) -> tuple[str, ...]:
         """The conditions on the symbols."""
         return tuple(condition_text(condition) for condition in self.analysis.conditions)
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """The assumptions about the symbols, as they were given."""
-        return self.analysis.assumed.texts
 
     @property
     def setting(self) -> str:
@@ -210,7 +200,7 @@ class Report:
                 yield self._row(Counted(part, often), level)
 
     def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[Row]:
-        """Yield the line of a group, then those in it; one that holds but one group is one with it."""
+        """Yield the line of a group, then those in it; one that holds one group is one with it."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
         often = often.within(group)
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
@@ -333,10 +323,6 @@ class Report:
             return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
 
-    def law_text(self, expression: Expr, printer: "PythonText | None" = None) -> str:
-        """Return a count of the network as a closed form."""
-        return self.show(self.analysis.law(expression), printer)
-
     @once
     def total(self, name: str) -> Expr:
         """Return a metric of the whole network, as it is printed.
@@ -412,21 +398,19 @@ class Report:
         value = self.analysis.value("receptive_field")
         for counted in reversed(self.analysis.counted):
             with suppress(NoCountError):
-                size, stride, padding = (self._field_measure(n, counted) for n in FIELD)
+                laws = (self.analysis.of_all_runs(METRICS[name], counted) for name in FIELD)
+                size, stride, padding = map(self.number, laws)
                 if size == value:
                     where = counted.layer.node.path
                     return f"{size} (stride {stride}, padding {padding}) of {where}"
         return show_number(value)
-
-    def _field_measure(self, name: str, counted: Counted) -> Rational:
-        return self.number(self.analysis.of_all_runs(METRICS[name], counted))
 
     @property
     def clashes(self) -> tuple[str, ...]:
         """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
         found = self.analysis.fields.clashes
         return tuple(
-            f"{clash.path} ({' and '.join(self.law_text(s) for s in clash.strides)})"
+            f"{clash.path} ({' and '.join(self.show(self.analysis.law(s)) for s in clash.strides)})"
             for clash in found
         )
 

@@ -122,7 +122,7 @@ class Sensitivity:
         return (*alone, *self._resolutions())
 
     def _resolutions(self) -> Iterator[Change]:
-        """Yield the open symbols that are sizes of one input's image: of ``[n, c, h, w]`` h and w."""
+        """Yield the open symbols that are sizes of one input: of ``[n, c, h, w]`` h and w."""
         found: dict[frozenset[Symbol], Change] = {}
         shapes = self.analysis.propagation.inputs
         for name, shape in shapes.items():
@@ -140,7 +140,7 @@ class Sensitivity:
         return {metric.name: self._order(metric, symbols) for metric in self.metrics}
 
     def _order(self, metric: Metric, growing: Iterable[Symbol]) -> Expr | Unknown:
-        law, evaluate = self._law(metric), self.analysis.evaluator
+        law, evaluate = self._laws[metric.name], self.analysis.evaluator
         try:
             return leading_order(law, growing, evaluate, smaller_of(self.analysis.demands))
         except NoOrder as reason:
@@ -150,37 +150,32 @@ class Sensitivity:
     def _laws(self) -> dict[str, Expr]:
         return {metric.name: self.analysis.unfloored(metric.name) for metric in self.metrics}
 
-    def _law(self, metric: Metric) -> Expr:
-        return self._laws[metric.name]
-
     @cached_property
     def effects(self) -> Mapping[Change, Mapping[str, Effect]]:
         """Change → metric → its effect."""
         return {change: self._effects(change) for change in self.changes}
 
     def _effects(self, change: Change) -> dict[str, Effect]:
-        there, evaluate = self.twice[change], self.analysis.evaluator
+        there, evaluate = self._doubled_network(change), self.analysis.evaluator
         slope = Derivatives(evaluate, {free: evaluate(free) for free in change.symbols})
-        return {metric.name: self._effect(metric, change, slope, there) for metric in self.metrics}
-
-    def _effect(
-        self, metric: Metric, change: Change, slope: Derivatives, there: Point | Unknown
-    ) -> Effect:
-        return Effect(
-            depends=self._depends(metric, change),
-            order=self._order(metric, change.symbols),
-            derivative=self._derivative(metric, change),
-            elasticity=self._elasticity(metric, change, slope),
-            doubled=self._doubled(metric, there),
-        )
+        return {
+            metric.name: Effect(
+                depends=self._depends(metric, change),
+                order=self._order(metric, change.symbols),
+                derivative=self._derivative(metric, change),
+                elasticity=self._elasticity(metric, change, slope),
+                doubled=self._doubled(metric, there),
+            )
+            for metric in self.metrics
+        }
 
     def _depends(self, metric: Metric, change: Change) -> bool:
-        return not self._law(metric).free_symbols.isdisjoint(change.symbols)
+        return not self._laws[metric.name].free_symbols.isdisjoint(change.symbols)
 
     def _derivative(self, metric: Metric, change: Change) -> Derivative | Unknown:
         if len(change.symbols) > 1:
             return Unknown("a derivative is in one symbol")
-        law, (symbol,) = self._law(metric), change.symbols
+        law, (symbol,) = self._laws[metric.name], change.symbols
         reason = obstacle(law, symbol)
         if reason:
             return Unknown(reason)
@@ -194,7 +189,7 @@ class Sensitivity:
     def _elasticity(
         self, metric: Metric, change: Change, slope: Derivatives
     ) -> Elasticity | Unknown:
-        law, value = self._law(metric), self.analysis.value(metric.name)
+        law, value = self._laws[metric.name], self.analysis.value(metric.name)
         try:
             rise = slope(law)
         except ExpressionError as error:
@@ -217,12 +212,8 @@ class Sensitivity:
             return Unknown(f"{metric.name} is 0 here")
         return Doubled(after, ratio(after, before))
 
-    @cached_property
-    def twice(self) -> Mapping[Change, Point | Unknown]:
-        """Change → the network where its symbols are doubled, or why there is none."""
-        return {change: self._twice(change) for change in self.changes}
-
-    def _twice(self, change: Change) -> Point | Unknown:
+    def _doubled_network(self, change: Change) -> Point | Unknown:
+        """Return the network where a change's symbols are doubled, or why there is none."""
         values = self.analysis.graph.values
         try:
             return self.analysis.at(**{s.name: 2 * values[s.name] for s in change.symbols})

@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from costmodel.analysis.document import VERSION, Block, Document, Note, entries, plain_number
+from costmodel.analysis.number_format import plain_amount
 from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
@@ -69,10 +70,8 @@ def _number(value: Rational) -> str:
 
 
 def _samples(question: Question, answer: Answer) -> list[tuple[str, str]]:
-    shown = []
-    for label, sample in (("there", answer.at), ("beyond it", answer.beyond)):
-        if sample is not None:
-            shown.append((label, _sample(question, sample)))
+    both = (("there", answer.at), ("beyond it", answer.beyond))
+    shown = [(label, _sample(question, sample)) for label, sample in both if sample is not None]
     if answer.verdict is Verdict.FOUND and answer.beyond is None:
         shown.append(("beyond it", _nothing_beyond(question, answer)))
     return shown
@@ -121,11 +120,11 @@ def data(question: Question, answer: Answer) -> dict[str, Any]:
         "where": [constraint.text for constraint in question.constraints],
         "end": answer.end,
         "verdict": answer.verdict.value,
-        "value": _plain(answer.value),
+        "value": plain_number(answer.value),
         "attained": answer.attained,
         "at": _plain_sample(answer.at),
         "beyond": _plain_sample(answer.beyond),
-        "step": _plain(answer.step),
+        "step": plain_number(answer.step),
         "notes": list(answer.notes),
         "symbols": {name: plain_number(value) for name, value in _fixed(question).items()},
         "assumptions": list(analysis.assumed.texts),
@@ -134,15 +133,8 @@ def data(question: Question, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _plain(value: Rational | None) -> int | float | str | None:
-    return None if value is None else plain_number(value)
-
-
 def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
     if sample is None:
         return None
-    numbers = {
-        name: plain_number(value) if METRICS[name].quantity is None else float(value)
-        for name, value in sample.numbers.items()
-    }
+    numbers = {name: plain_amount(METRICS[name], value) for name, value in sample.numbers.items()}
     return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}

@@ -18,7 +18,6 @@ from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.document import (
-    COUNT,
     FIGURE,
     TEXT,
     VERSION,
@@ -32,7 +31,6 @@ from costmodel.analysis.document import (
     Table,
     entries,
     plain_number,
-    quantity_in,
     table_of,
 )
 from costmodel.analysis.loading import analyze_architecture
@@ -42,6 +40,7 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import kind_of
 
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""
@@ -233,7 +232,7 @@ class Tabulation:
 
 def _quantity(value: Value, law: Expr | None) -> Any:
     """Return a value as plain data, beside its closed form if there is one."""
-    number = value if isinstance(value, str | None) else plain_number(value)
+    number = plain_number(value)
     return number if law is None else {"expr": text(law), "value": number}
 
 
@@ -331,7 +330,7 @@ def _checked_digits(
 def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
-        return quantity_in(metric.quantity) if metric.quantity else COUNT
+        return kind_of(metric)
     show = partial(in_unit, unit=unit, digits=digits)
     return Kind(partial(show, grouped=True), partial(show, grouped=False))
 
