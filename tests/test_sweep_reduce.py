@@ -170,7 +170,7 @@ def test_real_metrics_are_compared_by_their_exact_parts() -> None:
     """Seconds are floats to be shown, and exact to be compared."""
     third = {NUMERATORS + "latency": np.array([1, 2]), DENOMINATORS + "latency": np.array([3, 6])}
     rows = rows_of({"latency": np.array([0.3, 0.4]), **third})
-    assert expression("latency", ["latency"]).exact(rows).tolist() == [Fraction(1, 3)] * 2
+    assert expression("latency", ["latency"]).keys(rows).exact().tolist() == [Fraction(1, 3)] * 2
     assert expression("latency == 1/3", ["latency"]).holds(rows).tolist() == [True, True]
 
 

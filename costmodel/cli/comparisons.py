@@ -18,6 +18,7 @@ from costmodel.cli.options import (
     Symbolic,
     chosen,
     require_values,
+    warn,
 )
 from costmodel.cli.tell import tell
 from costmodel.scenario.conventions import find_convention
@@ -124,9 +125,3 @@ def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architect
         return analyze_loaded(spec, convention, own, given.assumed, scenario, numbers_suffice=True)
 
     return analyse
-
-
-def warn(analysis: Analysis) -> None:
-    """Tell on stderr what a spec says without effect."""
-    for warning in analysis.warnings:
-        tell(f"warning: {warning}")

@@ -26,7 +26,6 @@ Format = Annotated[
         "or javascript, several also as rst."
     ),
 ]
-SensitivityFormat = Annotated[str, Parameter(help="How to show it: table, json or markdown.")]
 
 
 def report(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
-    from costmodel.sweep.study import Setup, Sweep
+    from costmodel.sweep.study import Sweep
 
 
 Specs = Annotated[
@@ -101,6 +101,7 @@ def sweep(
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
     from costmodel.render.sweep_files import find_format
+    from costmodel.sweep.study import Setup
     from costmodel.sweep.study import sweep as planned
 
     require_values("--vary", vary)
@@ -109,18 +110,12 @@ def sweep(
         specs,
         vary or (),
         request.texts,
-        setup=_setup(given),
+        setup=Setup(**given.request),
         join=join,
         sample=_count(sample),
         seed=_seed(seed, sample),
     )
     return _carry_out(study, form, output, plot)
-
-
-def _setup(given: Given) -> "Setup":
-    from costmodel.sweep.study import Setup
-
-    return Setup(**given.request)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:

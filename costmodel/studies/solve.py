@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike, fspath
 
-from archspec import Architecture, SpecError, load
-from archspec.arithmetic import Rational
+from archspec import SpecError, load
 from archspec.errors import did_you_mean
 from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
@@ -76,10 +75,25 @@ def opened(
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
 ) -> Analysis:
-    """The network of a spec in which one symbol is open (see `ask`)."""
+    """Return the network of a spec in which one symbol is open (see `ask`).
+
+    The others have values, or equal one that has.
+    """
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture = with_past(load(fspath(spec)), scenario)
-    return open_for(architecture, symbol, given, tuple(assume), convention, scenario)
+    architecture, assumed = with_past(load(fspath(spec)), scenario), tuple(assume)
+    declared = architecture.header.symbols
+    if symbol not in declared:
+        hint = did_you_mean(symbol, declared) or f"the spec has {', '.join(declared) or 'none'}"
+        raise SpecError(f"there is no symbol '{symbol}'", hint=hint)
+    if symbol in given:
+        raise SpecError(f"'{symbol}' is set; what is solved for is open")
+    equal = read_assumptions(assumed, declared, {}).derived
+    if symbol in equal:
+        raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
+    defaults = architecture.header.defaults.items()
+    fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
+    counts = find_convention(convention)
+    return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
 
 
 def ask_of(
@@ -104,27 +118,3 @@ def ask_of(
     question = replace(question, end=end or ("smallest" if question.falls else "largest"))
     with budget(f"the values of {symbol}", analysis.propagation.largest_layer, TOO_MANY):
         return question, Search(question).answer()
-
-
-def open_for(
-    architecture: Architecture,
-    symbol: str,
-    given: Mapping[str, Rational],
-    assumed: tuple[str, ...],
-    convention: str,
-    scenario: Scenario,
-) -> Analysis:
-    """The network with one symbol open: the others have values, or equal one that has."""
-    declared = architecture.header.symbols
-    if symbol not in declared:
-        hint = did_you_mean(symbol, declared) or f"the spec has {', '.join(declared) or 'none'}"
-        raise SpecError(f"there is no symbol '{symbol}'", hint=hint)
-    if symbol in given:
-        raise SpecError(f"'{symbol}' is set; what is solved for is open")
-    equal = read_assumptions(assumed, declared, {}).derived
-    if symbol in equal:
-        raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
-    defaults = architecture.header.defaults.items()
-    fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
-    counts = find_convention(convention)
-    return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)

@@ -104,14 +104,6 @@ class ColumnExpression(NamedTuple):
         """
         return self._evaluated(rows, is_condition=False)[1]
 
-    def exact(self, rows: Rows) -> Array:
-        """Return the values as int64, or as Python's integers and fractions.
-
-        Raises:
-            SpecError: a value does not exist.
-        """
-        return self.keys(rows).exact()
-
     def floats(self, rows: Rows) -> Array:
         """Return the float64 nearest to each value; infinite beyond the largest.
 

@@ -61,7 +61,7 @@ class Field(NamedTuple):
             return rows[self.tree.id]
         expression = ColumnExpression(self.name, self.tree)
         if self.kind != "float":
-            return expression.exact(rows)
+            return expression.keys(rows).exact()
         found = expression.floats(rows)
         if not np.isfinite(found).all():
             raise SpecError(f"'{self.name}' is beyond {MAX_FLOAT:.2g}, the largest float64")

@@ -184,10 +184,6 @@ def _is_real(metric: str) -> bool:
     return METRICS[metric].quantity is not None or METRICS[metric].of_places
 
 
-def _unwatched(count: int) -> None:
-    """Ignore the number of points so far."""
-
-
 @dataclass
 class Sweep:
     """A sweep: networks, what is asked, and what became of the points so far.
@@ -229,7 +225,7 @@ class Sweep:
         """The columns before those that are asked for: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
-    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Rows]:
+    def rows(self, watch: Callable[[int], None] = lambda _: None) -> Iterator[Rows]:
         """Yield the rows that are kept, in order; ``watch`` is called with the points so far."""
         chunks = self._evaluated(watch)
         if self.join is not None:
