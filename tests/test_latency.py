@@ -26,8 +26,8 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.roofline import Line, Roof, Roofline
-from costmodel.studies.solve import ask, opened
-from tests.conftest import ROOT, Run, thinned
+from costmodel.studies.solve import opened
+from tests.conftest import ROOT, Run, ask, thinned
 
 A100 = scenario(dtype="fp16", hardware="a100-80gb")
 PEAK, BANDWIDTH = 312 * 10**12, 2039 * 10**9

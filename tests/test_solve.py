@@ -19,9 +19,8 @@ from costmodel.algebra.monotonicity import Steps, trend
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.problem import Answer, Verdict
-from costmodel.studies.solve import ask
 from tests.commands import Done, run_here
-from tests.conftest import examples
+from tests.conftest import ask, examples
 
 ROOT = Path(__file__).parent.parent
 X, R = symbol("x"), symbol("r", "real")

@@ -16,13 +16,14 @@ from archspec.expressions import parse
 from archspec.scope import Scope, resolve
 from archspec.trees import Name
 from costmodel import SpecError
+from costmodel.analysis.loading import Setup
 from costmodel.sweep import reduce
 from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.join import read_join
 from costmodel.sweep.query import Request
 from costmodel.sweep.reduce import Front, Objective, Tally, Thinned
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
-from costmodel.sweep.study import Setup, sweep
+from costmodel.sweep.study import sweep
 from tests.conftest import ROOT, examples
 
 MOBILENET = str(ROOT / "specs" / "mobilenetv2.yaml")

@@ -100,8 +100,8 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    from costmodel.analysis.loading import Setup
     from costmodel.render.sweep_files import find_format
-    from costmodel.sweep.study import Setup
     from costmodel.sweep.study import sweep as planned
 
     require_values("--vary", vary)

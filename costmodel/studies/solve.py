@@ -26,46 +26,6 @@ from costmodel.studies.search import Search
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
 
-def ask(
-    spec: str | PathLike[str],
-    symbol: str,
-    constraints: Iterable[str],
-    *,
-    end: End | None = None,
-    step: Number | None = None,
-    convention: str = "lecture",
-    settings: Mapping[str, Number] | None = None,
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-) -> tuple[Question, Answer]:
-    """Solve for a symbol's value: ``ask("specs/resnet.yaml", "width", ["macs <= 300e6"])``.
-
-    Args:
-        spec: path of a YAML spec.
-        symbol: the symbol that is open; the others have their defaults, or what is set or assumed.
-        constraints: comparisons of metrics and symbols, ``and`` between several.
-        end: ``largest`` or ``smallest``; else the largest, or the smallest where the constraints
-            hold from some value on.
-        step: look at its multiples only.
-        convention: what counts.
-        settings: values of other symbols.
-        assume: what else holds of the symbols, as ``w == h``.
-        scenario: types of numbers and the device.
-
-    Raises:
-        SpecError: the spec, a constraint or an option breaks a rule.
-    """
-    analysis = opened(
-        spec,
-        symbol,
-        convention=convention,
-        settings=settings,
-        assume=assume,
-        scenario=scenario,
-    )
-    return ask_of(analysis, symbol, constraints, end=end, step=step)
-
-
 def opened(
     spec: str | PathLike[str],
     symbol: str,
@@ -75,9 +35,18 @@ def opened(
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
 ) -> Analysis:
-    """Return the network of a spec in which one symbol is open (see `ask`).
+    """Return the network of a spec in which one symbol is open.
 
-    The others have values, or equal one that has.
+    Args:
+        spec: path of a YAML spec.
+        symbol: the symbol that is open; the others have their defaults, or what is set or assumed.
+        convention: what counts.
+        settings: values of other symbols.
+        assume: what else holds of the symbols, as ``w == h``.
+        scenario: types of numbers and the device.
+
+    Raises:
+        SpecError: the spec or an option breaks a rule.
     """
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture, assumed = with_past(load(fspath(spec)), scenario), tuple(assume)
@@ -96,7 +65,7 @@ def opened(
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
 
 
-def ask_of(
+def solve(
     analysis: Analysis,
     symbol: str,
     constraints: Iterable[str],
@@ -104,7 +73,19 @@ def ask_of(
     end: End | None = None,
     step: Number | None = None,
 ) -> tuple[Question, Answer]:
-    """Solve for the value of the symbol that is open in a network (see `ask`)."""
+    """Return the value of the symbol that is open in a network, with the problem that it solves.
+
+    Args:
+        analysis: the network (see `opened`).
+        symbol: the symbol.
+        constraints: comparisons of metrics and symbols, ``and`` between several.
+        end: ``largest`` or ``smallest``; else the largest, or the smallest where the constraints
+            hold from some value on.
+        step: look at its multiples only.
+
+    Raises:
+        SpecError: a constraint or an option breaks a rule.
+    """
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')

@@ -33,11 +33,10 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.scenario.conventions import find_convention
-from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import kind_of
@@ -58,7 +57,7 @@ Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
 
 
-class Unit(NamedTuple):
+class ShownUnit(NamedTuple):
     """The unit that a column's numbers are shown in.
 
     Attributes:
@@ -70,14 +69,14 @@ class Unit(NamedTuple):
     size: Rational
 
 
-class Network(NamedTuple):
+class TableRow(NamedTuple):
     """One network: column → its value; and, where closed forms are shown, metric → its own."""
 
     values: Mapping[str, Value]
     laws: Mapping[str, Expr]
 
 
-class Choice(NamedTuple):
+class TableOptions(NamedTuple):
     """The options of a table: its metrics and columns, and how they are shown.
 
     Attributes:
@@ -97,15 +96,6 @@ class Choice(NamedTuple):
     caption: str = ""
 
 
-class Said(NamedTuple):
-    """The options beside the specs (see `costmodel.analysis.loading.analyze`)."""
-
-    convention: str = "lecture"
-    settings: Mapping[str, str] = {}
-    assume: tuple[str, ...] = ()
-    scenario: Scenario = Scenario()
-
-
 @dataclass(frozen=True)
 class Tabulation:
     """Networks in the order in which they are shown, with the choice of what is.
@@ -113,13 +103,13 @@ class Tabulation:
     Attributes:
         analyses: spec → its analysis.
         choice: what is shown.
-        said: what is said of all of them.
+        setup: what is said of all of them.
         symbolic: whether laws are shown, or numbers.
     """
 
     analyses: Mapping[str, Analysis]
-    choice: Choice
-    said: Said
+    choice: TableOptions
+    setup: Setup
     symbolic: bool = False
 
     @cached_property
@@ -136,10 +126,10 @@ class Tabulation:
         return (*described, *(self._column(m, units.get(m.name), digits) for m in self._metrics))
 
     @property
-    def _units(self) -> dict[str, Unit]:
+    def _units(self) -> dict[str, ShownUnit]:
         return dict(_unit(text) for text in self.choice.units)
 
-    def _column(self, metric: Metric, unit: Unit | None, digits: int) -> Column:
+    def _column(self, metric: Metric, unit: ShownUnit | None, digits: int) -> Column:
         """Return the column of a metric, whose closed forms stand at the left."""
         title = f"{metric.title} ({unit.name})" if unit else metric.title
         kind = _kind(metric, unit, digits)
@@ -163,7 +153,7 @@ class Tabulation:
         return Column(name, TITLES.get(name, name), TEXT if name in TITLES else FIGURE)
 
     @cached_property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[TableRow, ...]:
         """Return the networks, sorted."""
         rows = [self._row(spec, analysis) for spec, analysis in self.analyses.items()]
         for key in reversed(self.choice.sort):
@@ -181,15 +171,15 @@ class Tabulation:
             raise SpecError(f"--sort {text}: '{order}' is no order", hint="asc or desc")
         return name, DIRECTIONS.get(order, False)
 
-    def _row(self, spec: str, analysis: Analysis) -> Network:
+    def _row(self, spec: str, analysis: Analysis) -> TableRow:
         described = self.columns[: -len(self._metrics)]
         values = {column.name: _value(column.name, spec, analysis) for column in described}
         values |= {metric.name: analysis.value_if_any(metric.name) for metric in self._metrics}
         if not self.symbolic:
-            return Network(values, {})
+            return TableRow(values, {})
         report = Report(analysis, symbolic=True)
         laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
-        return Network(values, {name: law for name, law in laws.items() if law is not None})
+        return TableRow(values, {name: law for name, law in laws.items() if law is not None})
 
     @property
     def document(self) -> Document:
@@ -200,7 +190,7 @@ class Tabulation:
         yield Table(self.columns, tuple(Row(self._cells(network)) for network in self.networks))
         yield entries(notes(self))
 
-    def _cells(self, network: Network) -> dict[str, Cell]:
+    def _cells(self, network: TableRow) -> dict[str, Cell]:
         """Return what a line shows; a symbol that a network has not is left empty."""
         metrics = {metric.name for metric in self._metrics}
         cells: dict[str, Cell] = {
@@ -213,7 +203,7 @@ class Tabulation:
         """Return the same with its units in the names, and the convention in every line."""
         units = {name: f" ({unit.name})" for name, unit in self._units.items()}
         columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
-        rows = ((*self._cells(each).values(), self.said.convention) for each in self.networks)
+        rows = ((*self._cells(each).values(), self.setup.convention) for each in self.networks)
         return table_of((*columns, Column("convention", "convention")), rows)
 
     def _data(self) -> dict[str, Any]:
@@ -221,7 +211,7 @@ class Tabulation:
         return {
             "archcost": VERSION,
             "caption": self.choice.caption,
-            "convention": self.said.convention,
+            "convention": self.setup.convention,
             "networks": [
                 {name: _quantity(value, each.laws.get(name)) for name, value in each.values.items()}
                 for each in self.networks
@@ -236,7 +226,9 @@ def _quantity(value: Value, law: Expr | None) -> Any:
     return number if law is None else {"expr": text(law), "value": number}
 
 
-def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool) -> Tabulation:
+def tabulate(
+    specs: Iterable[str], choice: TableOptions, setup: Setup, *, symbolic: bool
+) -> Tabulation:
     """Return the table of the networks that some words stand for (`costmodel.network.networks`).
 
     Raises:
@@ -246,18 +238,20 @@ def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool
     for architecture in networks(specs):
         file, variant = architecture.document.file, architecture.variant
         spec = f"{file}@{variant}" if variant else file
-        analyses[spec] = _analyzed(architecture, said, spec, symbolic=symbolic)
-    return Tabulation(analyses, choice, said, symbolic)
+        analyses[spec] = _analyzed(architecture, setup, spec, symbolic=symbolic)
+    return Tabulation(analyses, choice, setup, symbolic)
 
 
-def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bool) -> Analysis:
+def _analyzed(architecture: Architecture, setup: Setup, spec: str, *, symbolic: bool) -> Analysis:
     """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
-    settings = {name: to_rational(name, value) for name, value in said.settings.items()}
-    if not (symbolic or said.assume):
+    settings = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    if not (symbolic or setup.assume):
         settings = architecture.header.defaults | settings
-    convention = find_convention(said.convention)
+    convention = find_convention(setup.convention)
     try:
-        return analyze_architecture(architecture, convention, settings, said.assume, said.scenario)
+        return analyze_architecture(
+            architecture, convention, settings, setup.assume, setup.scenario
+        )
     except SpecError as error:
         raise error if error.origin else error.placed(None, spec) from None
 
@@ -291,13 +285,13 @@ def _order(value: Value) -> tuple[bool, Rational, str]:
     return value is not None, value or 0, ""
 
 
-def _unit(text: str) -> tuple[str, Unit]:
+def _unit(text: str) -> tuple[str, ShownUnit]:
     """Return the metric of ``macs=M``, and the unit that its numbers are shown in."""
     name, equals, unit = text.partition("=")
     if not equals or not unit:
         raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
     metric = find_metric(name)
-    return name, Unit(unit, find_named("unit", unit, units_of(metric)))
+    return name, ShownUnit(unit, find_named("unit", unit, units_of(metric)))
 
 
 def units_of(metric: Metric) -> dict[str, Rational]:
@@ -313,7 +307,7 @@ def units_of(metric: Metric) -> dict[str, Rational]:
 
 
 def _checked_digits(
-    digits: int | None, units: Mapping[str, Unit], metrics: Sequence[Metric]
+    digits: int | None, units: Mapping[str, ShownUnit], metrics: Sequence[Metric]
 ) -> int:
     if digits is None:
         return DIGITS
@@ -327,7 +321,7 @@ def _checked_digits(
     return digits
 
 
-def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
+def _kind(metric: Metric, unit: ShownUnit | None, digits: int) -> Kind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
         return kind_of(metric)
@@ -335,7 +329,7 @@ def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
     return Kind(partial(show, grouped=True), partial(show, grouped=False))
 
 
-def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
+def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> str:
     """Return a number in a unit: the nearest decimal of so many digits; a half goes up."""
     scaled = floor(Fraction(value) / unit.size * 10**digits + Fraction(1, 2))
     whole, rest = divmod(scaled, 10**digits)
@@ -348,11 +342,11 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     from costmodel.analysis.standing import in_order
 
     return in_order(
-        ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
-        table.said.assume,
+        ", ".join(f"{name} = {value}" for name, value in table.setup.settings.items()),
+        table.setup.assume,
         (*_none(table), *(_conditions(table) if table.symbolic else ())),
         scenario=_scenario(table.analyses.values()),
-        convention=find_convention(table.said.convention),
+        convention=find_convention(table.setup.convention),
     )
 
 

@@ -4,22 +4,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from archspec.header import Header
 from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import unchecked
+from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import EVERY, networks
 from costmodel.scenario.conventions import find_convention
-from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
-from costmodel.scenario.settings import Number, to_rational
+from costmodel.scenario.scenario import with_past
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import override_of
@@ -35,26 +34,6 @@ LABELS = ("spec", "variant")
 
 DRAWN = 2**20
 """The number of points of a sample that are drawn together."""
-
-
-class Setup(NamedTuple):
-    """The options of every network (see `analyze`).
-
-    Attributes:
-        convention: what counts.
-        settings: symbols that are set.
-        assume: what holds of the symbols.
-        scenario: types of numbers, and the device.
-    """
-
-    convention: str = "lecture"
-    settings: Mapping[str, Number] = {}
-    assume: tuple[str, ...] = ()
-    scenario: Scenario = NOWHERE
-
-    def given_to(self, header: Header) -> dict[str, Rational]:
-        """Return the symbols of a network that are set, each with its number."""
-        return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
 NO_SETUP = Setup()
@@ -131,10 +110,6 @@ class SweptNetwork:
         except SpecError:  # the first point makes no network
             return True
 
-    def _engine(self, metrics: Sequence[str]) -> Engine:
-        symbols = self.architecture.header.symbols
-        return Engine(self.analysis, metrics, symbols, self.space.links)
-
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """Yield all points, evaluated chunk by chunk."""
         if self.space.sample is None:
@@ -151,11 +126,12 @@ class SweptNetwork:
             metrics: the metrics that are asked for.
             tally: counts the points.
         """
-        symbols = dict.fromkeys((*self.varied, *names))
-        known = {name: self._fixed(name) for name in symbols if name not in self.space.names}
+        wanted = dict.fromkeys((*self.varied, *names))
+        known = {name: self._fixed(name) for name in wanted if name not in self.space.names}
         nothing = [name for name in metrics if self.none_of(name)]
         metrics = [name for name in metrics if name not in nothing]
-        engine = self._engine(metrics)
+        symbols = self.architecture.header.symbols
+        engine = Engine(self.analysis, metrics, symbols, self.space.links)
         for points, rows in self._evaluated(engine):
             tally.points += points
             tally.invalid += points - rows.count
