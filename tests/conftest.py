@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from costmodel.scenario.settings import Number
-from costmodel.studies.problem import Answer, End, Question
+from costmodel.studies.problem import Answer, End, Problem
 from costmodel.studies.solve import opened, solve
 from tests.commands import ROOT, Run, run_here, run_process
 
@@ -75,7 +75,7 @@ def ask(
     end: End | None = None,
     step: Number | None = None,
     **said: Any,
-) -> tuple[Question, Answer]:
+) -> tuple[Problem, Answer]:
     """Return the value of a symbol of a spec at which constraints hold (see `opened`)."""
     return solve(opened(spec, symbol, **said), symbol, constraints, end=end, step=step)
 

@@ -84,7 +84,7 @@ def compare(
     """Show networks side by side, and from which value of a symbol on their order is another."""
     from costmodel.network.networks import expanded
     from costmodel.render import find_renderer
-    from costmodel.studies.compare import Comparison, Network, labels
+    from costmodel.studies.compare import ComparedNetwork, Comparison, labels
     from costmodel.studies.compare_document import document
     from costmodel.studies.revisions import load_source, read_source
 
@@ -100,7 +100,9 @@ def compare(
     analyse, fixed = analyser(given, [spec for _, spec in loaded]), frozenset(given.fixed)
     names = labels([source for source, _ in loaded])
     analyses = [analyse(spec) for _, spec in loaded]
-    networks = (Network(name, each, fixed) for name, each in zip(names, analyses, strict=True))
+    networks = (
+        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+    )
     found = Comparison(tuple(networks), metrics, for_, size)
     for analysis in analyses:
         warn(analysis)

@@ -92,9 +92,9 @@ def _largest(spec: str, name: str, order: "Layers", render: "Renderer", given: G
 
     analysis = given.opened(spec, name)
     constraints = [memory.constraint for memory in memories(analysis, order)]
-    question, answer = solve(analysis, name, constraints, end="largest")
+    problem, answer = solve(analysis, name, constraints, end="largest")
     there = None
     if answer.at is not None:
         there = verdict(analysis, analysis.laws_at({name: answer.at.value}), order)
-    print(render(solved(question, answer, there)), end="")
+    print(render(solved(problem, answer, there)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

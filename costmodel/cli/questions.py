@@ -39,6 +39,6 @@ def solve(
     require_values("--where", where)
     render = find_renderer(format)
     end: End | None = "largest" if largest else "smallest" if smallest else None
-    question, answer = answer_of(given.opened(spec, for_), for_, where, end=end, step=step)
-    print(render(document(question, answer)), end="")
+    problem, answer = answer_of(given.opened(spec, for_), for_, where, end=end, step=step)
+    print(render(document(problem, answer)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

@@ -25,7 +25,7 @@ from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.report import Report, Row
-from costmodel.studies.revisions import Loaded, Source
+from costmodel.studies.revisions import Loaded, SpecSource
 
 COUNTS = ("params", "macs")
 """The metrics of a layer that are compared."""
@@ -117,7 +117,7 @@ class SymbolChange(NamedTuple):
         )
 
 
-class Layer(NamedTuple):
+class ComparedLayer(NamedTuple):
     """A layer, an input of the network, or a group of layers that come or go together.
 
     Attributes:
@@ -153,8 +153,8 @@ class Layer(NamedTuple):
 class LayerChange(NamedTuple):
     """A layer before and after; ``fields`` names those that differ."""
 
-    old: Layer
-    new: Layer
+    old: ComparedLayer
+    new: ComparedLayer
 
     @property
     def is_renamed(self) -> bool:
@@ -183,13 +183,13 @@ class Layers(NamedTuple):
         renamed: the pairs that are the same under another name.
     """
 
-    added: tuple[Layer, ...]
-    removed: tuple[Layer, ...]
+    added: tuple[ComparedLayer, ...]
+    removed: tuple[ComparedLayer, ...]
     changed: tuple[LayerChange, ...]
     renamed: tuple[LayerChange, ...]
 
 
-Pair = tuple[Layer, Layer]
+Pair = tuple[ComparedLayer, ComparedLayer]
 """A layer before and after."""
 
 
@@ -314,7 +314,7 @@ class Diff:
                 yield max(partners, key=partial(_likeness, shared, sizes, group)), group
 
     @cached_property
-    def _sides(self) -> tuple[list[Layer], list[Layer]]:
+    def _sides(self) -> tuple[list[ComparedLayer], list[ComparedLayer]]:
         return layers_of(self.old), layers_of(self.new, self)
 
     @cached_property
@@ -352,8 +352,8 @@ class Differences(NamedTuple):
         removed: the variants that only the old one has.
     """
 
-    old: Source
-    new: Source
+    old: SpecSource
+    new: SpecSource
     diffs: tuple[Diff, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -403,12 +403,12 @@ NO_VARIANT = "(the spec itself)"
 """What a spec without variants is called beside one with them."""
 
 
-def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
+def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLayer]:
     """Return the inputs and layers of a network; after a change, in the old one's symbols."""
     fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
     rename = change.in_old_symbols if change else lambda expression: expression
     return [
-        Layer(
+        ComparedLayer(
             row.path,
             row.kind,
             fields.get(row.path, {}),
@@ -438,13 +438,13 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-def _around(layer: Layer) -> Iterator[str]:
+def _around(layer: ComparedLayer) -> Iterator[str]:
     """Yield the paths of the groups that a layer is in."""
     parts = layer.path.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
-def _group_sizes(layers: Iterable[Layer]) -> Counter[str]:
+def _group_sizes(layers: Iterable[ComparedLayer]) -> Counter[str]:
     """Return the path of each group → the number of its layers."""
     return Counter(path for layer in layers for path in _around(layer))
 
@@ -458,7 +458,7 @@ def _likeness(
     return Fraction(both, either), old.path == new.path
 
 
-def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
+def matched(old: Sequence[ComparedLayer], new: Sequence[ComparedLayer]) -> list[Pair]:
     """Return the pairs of layers that belong together.
 
     By their paths, and what these leave by its sequence of layers of equal content; or first by the
@@ -469,21 +469,25 @@ def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
     return min(by_path, by_sequence, key=lambda pairs: _differences(old, new, pairs))
 
 
-def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pair]) -> int:
+def _differences(
+    old: Sequence[ComparedLayer], new: Sequence[ComparedLayer], pairs: Sequence[Pair]
+) -> int:
     changed = sum(a.signature != b.signature for a, b in pairs)
     return changed + len(old) + len(new) - 2 * len(pairs)
 
 
 def _unmatched(
-    old: Iterable[Layer], new: Iterable[Layer], pairs: Sequence[Pair]
-) -> tuple[list[Layer], list[Layer]]:
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], pairs: Sequence[Pair]
+) -> tuple[list[ComparedLayer], list[ComparedLayer]]:
     """Return the layers of both sides that are in no pair."""
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
     removed = [layer for layer in old if layer.path not in before]
     return removed, [layer for layer in new if layer.path not in after]
 
 
-def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
+def _by_path(
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], known: Iterable[Pair]
+) -> list[Pair]:
     """Return the known pairs, and those of the same path that correspond."""
     pairs = list(known)
     first, second = _unmatched(old, new, pairs)
@@ -495,7 +499,7 @@ def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) 
     return pairs
 
 
-def corresponds(old: Layer, new: Layer) -> bool:
+def corresponds(old: ComparedLayer, new: ComparedLayer) -> bool:
     """Return whether two layers of the same path are one layer, changed.
 
     They are of one kind. Where the path is no name that an author gave, but the kind's with a
@@ -508,12 +512,14 @@ def corresponds(old: Layer, new: Layer) -> bool:
     return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
 
 
-def _is_numbered(layer: Layer) -> bool:
+def _is_numbered(layer: ComparedLayer) -> bool:
     name = layer.path.rpartition("/")[2]
     return name == layer.kind or name.rpartition("_")[0] == layer.kind
 
 
-def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
+def _by_sequence(
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], known: Iterable[Pair]
+) -> list[Pair]:
     """Return the known pairs, and those at the same place of a sequence of equal content."""
     pairs = list(known)
     first, second = _unmatched(old, new, pairs)
@@ -523,7 +529,7 @@ def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pai
     return pairs
 
 
-def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
+def _in_groups(layers: Iterable[ComparedLayer], analysis: Analysis) -> Iterator[ComparedLayer]:
     """Yield layers; where all layers of a group are among them, yield the group instead."""
     here = {layer.path: layer for layer in layers}
     if not here:
@@ -537,6 +543,8 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
         closed = -1
         if row.is_group and 0 < found[row.path] == sizes[row.path]:
             closed = row.level
-            yield Layer(row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path])
+            yield ComparedLayer(
+                row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path]
+            )
         elif row.path in here and not row.is_group:
             yield here[row.path]

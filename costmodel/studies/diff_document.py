@@ -33,16 +33,16 @@ from costmodel.rules.formula import show_decimal
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
     COUNTS,
+    ComparedLayer,
     Diff,
     Differences,
-    Layer,
     LayerChange,
     Layers,
     MetricChange,
     SymbolChange,
 )
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import Source
+from costmodel.studies.revisions import SpecSource
 
 COLUMNS = (
     Column("metric", "metric"),
@@ -199,17 +199,17 @@ def _layer_lines(diff: Diff) -> Iterator[Note]:
         yield "~ layer", f"{change.new.path}: {'; '.join(_altered(change, diff))}"
 
 
-def _whole(layer: Layer, analysis: Analysis) -> str:
+def _whole(layer: ComparedLayer, analysis: Analysis) -> str:
     counts = (f"{METRICS[n].title} {_count(layer, n, analysis)}" for n in COUNTS)
     kind = f"{layer.kind}, {layer.layers} layers" if layer.row.is_group else layer.kind
     return f"{layer.path} ({kind}), {_dimensions(layer, analysis)}, {', '.join(counts)}"
 
 
-def _count(layer: Layer, name: str, analysis: Analysis) -> str:
+def _count(layer: ComparedLayer, name: str, analysis: Analysis) -> str:
     return show_amount(METRICS[name], analysis.evaluator(layer.row.counts[name]))
 
 
-def _dimensions(layer: Layer, analysis: Analysis) -> str:
+def _dimensions(layer: ComparedLayer, analysis: Analysis) -> str:
     return Report(analysis).dimensions(layer.row)
 
 
@@ -302,7 +302,7 @@ def _data(found: Differences) -> dict[str, Any]:
     }
 
 
-def _source_fields(source: Source) -> dict[str, Any]:
+def _source_fields(source: SpecSource) -> dict[str, Any]:
     return {"file": source.name, "revision": source.revision, "variant": source.variant}
 
 
@@ -375,7 +375,7 @@ def _layer_fields(diff: Diff) -> dict[str, Any]:
     }
 
 
-def _one_layer(layer: Layer, analysis: Analysis) -> dict[str, Any]:
+def _one_layer(layer: ComparedLayer, analysis: Analysis) -> dict[str, Any]:
     shapes = [[plain_number(analysis.evaluator(s)) for s in shape] for shape in layer.row.shapes]
     counts = {n: plain_number(analysis.evaluator(layer.row.counts[n])) for n in COUNTS}
     return {

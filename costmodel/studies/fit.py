@@ -22,7 +22,7 @@ from costmodel.scenario.scenario import Scenario
 from costmodel.studies.weight_placement import Full, full_at
 
 
-class Memory(NamedTuple):
+class DeviceMemory(NamedTuple):
     """A memory of a device, and what lies in it.
 
     Attributes:
@@ -74,7 +74,7 @@ def in_words(metrics: tuple[str, ...]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-class Need(NamedTuple):
+class MemoryNeed(NamedTuple):
     """The bytes that one memory has to hold.
 
     Attributes:
@@ -83,7 +83,7 @@ class Need(NamedTuple):
         passes: the weights at which it is full, added up in order; None where it never is.
     """
 
-    memory: Memory
+    memory: DeviceMemory
     sizes: Mapping[str, Rational]
     passes: Full | None
 
@@ -122,7 +122,7 @@ class Fit(NamedTuple):
         best: the peak in the best order, where the network fits in that and not in this.
     """
 
-    needs: tuple[Need, ...]
+    needs: tuple[MemoryNeed, ...]
     breaks: tuple[Break, ...]
     order: Order | None
     best: Rational | None = None
@@ -143,12 +143,12 @@ class Fit(NamedTuple):
         return _room(self.needs[-1])
 
 
-def _room(need: Need) -> Rational:
+def _room(need: MemoryNeed) -> Rational:
     *beside, _ = need.memory.metrics
     return need.memory.capacity - sum(need.sizes[metric] for metric in beside)
 
 
-def memories(analysis: Analysis, order: Order = "given") -> tuple[Memory, ...]:
+def memories(analysis: Analysis, order: Order = "given") -> tuple[DeviceMemory, ...]:
     """Return the memories that have to hold a network, flash before the main memory.
 
     Raises:
@@ -185,9 +185,9 @@ def find_order(name: str, scenario: Scenario) -> Order:
     return order
 
 
-def _memory(profile: Profile, level: Level, *metrics: str) -> Memory:
+def _memory(profile: Profile, level: Level, *metrics: str) -> DeviceMemory:
     name = next(name for name, other in profile.fields.memory.items() if other is level)
-    return Memory(name, level.capacity.value, metrics)
+    return DeviceMemory(name, level.capacity.value, metrics)
 
 
 def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "given") -> Fit:
@@ -210,11 +210,11 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
     return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 
 
-def _need(analysis: Analysis, memory: Memory, number: Evaluator) -> Need:
+def _need(analysis: Analysis, memory: DeviceMemory, number: Evaluator) -> MemoryNeed:
     sizes = {metric: _size(analysis, metric, number) for metric in memory.metrics}
     stored = sizes.get("model_size", 0) > memory.capacity
     passes = full_at(analysis, memory.capacity, number) if stored else None
-    return Need(memory, sizes, passes)
+    return MemoryNeed(memory, sizes, passes)
 
 
 def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:

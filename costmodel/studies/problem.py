@@ -1,4 +1,4 @@
-"""A question about one symbol of a network, and what an answer says."""
+"""A problem about one symbol of a network, and what an answer says."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -53,14 +53,14 @@ class Sample(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer to a question, with its certificate.
+    """The answer to a problem, with its certificate.
 
     Attributes:
         verdict: whether there is one.
         end: which was asked for.
         value: it, or what it comes as near to as one likes.
         attained: whether the constraints hold at the value itself.
-        at: the numbers there, or on the last step before it; of an infeasible question the
+        at: the numbers there, or on the last step before it; of an infeasible problem the
             numbers where it comes nearest.
         beyond: the numbers at the next value; None where the symbol goes no further, or where no
             valid value beyond was found.
@@ -79,7 +79,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class Problem:
     """A symbol, and what is to hold while all others are fixed.
 
     Attributes:

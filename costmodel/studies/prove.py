@@ -75,15 +75,8 @@ class Count(NamedTuple):
         return analysis.assumed.shown(found)
 
 
-class Derivation(NamedTuple):
-    """A derivation as an expression, in which each count is a name."""
-
-    tree: Tree
-    counts: Mapping[str, Count]
-
-
-def read_derivation(law: Law) -> Derivation:
-    """Return the formula of a law's ``derived``.
+def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
+    """Return a law's ``derived`` as an expression in which each count is a name, and the counts.
 
     Raises:
         SpecError: it is no expression, or counts what is not there.
@@ -97,7 +90,7 @@ def read_derivation(law: Law) -> Derivation:
         if network not in counted:
             with law.place("networks", network):
                 raise SpecError("nothing of this network is counted", hint=f"as macs({network})")
-    return Derivation(named, counts)
+    return named, counts
 
 
 def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
@@ -188,7 +181,7 @@ def prove(law: Law) -> Proof:
     Raises:
         SpecError: a network breaks a rule, or a formula has no meaning.
     """
-    derivation = read_derivation(law)
+    tree, counted = read_derivation(law)
     assumed = _assumed(law)
     with law.place("convention"):
         convention = find_convention(law.fields.convention)
@@ -196,10 +189,8 @@ def prove(law: Law) -> Proof:
         asked = scenario(**law.fields.scenario.model_dump())
     analyses = {name: _analyzed(name, law, convention, asked) for name in law.networks}
     with law.place("derived"):
-        counts = {
-            name: count.of(analyses[count.network]) for name, count in derivation.counts.items()
-        }
-        derived = _expression(derivation.tree, law, assumed, counts)
+        counts = {name: count.of(analyses[count.network]) for name, count in counted.items()}
+        derived = _expression(tree, law, assumed, counts)
     published = _formula("published", law, assumed)
     stated = _formula("residual", law, assumed)
     with law.place("published"):

@@ -339,11 +339,8 @@ class Report:
 
     def show_total(self, metric: Metric, printer: "PythonText | None" = None) -> str:
         """Return a metric of the network as a closed form or a number; a dash where it has none."""
-        if self.analysis.none_of(metric.name):
-            return NOTHING
-        if self.symbolic:
-            return self.show(self.total(metric.name), printer)
-        return self.value_text(metric)
+        law = self.total_if_any(metric.name) if self.symbolic else None
+        return self.value_text(metric) if law is None else self.show(law, printer)
 
     def value_text(self, metric: Metric) -> str:
         """Return a metric of the network as a number; a dash where it has none."""

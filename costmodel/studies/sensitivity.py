@@ -26,7 +26,7 @@ class Unknown(NamedTuple):
     reason: str
 
 
-class Change(NamedTuple):
+class Perturbation(NamedTuple):
     """A symbol, or several that change together.
 
     Attributes:
@@ -114,23 +114,23 @@ class Sensitivity:
         return tuple(METRICS[name] for name in self.names or USUAL)
 
     @cached_property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[Perturbation, ...]:
         """Each open symbol that is no other's equal, then the sizes of an image together."""
         derived = self.analysis.assumed.derived
         symbols = self.analysis.symbols.items()
-        alone = (Change(name, (free,)) for name, free in symbols if name not in derived)
+        alone = (Perturbation(name, (free,)) for name, free in symbols if name not in derived)
         return (*alone, *self._resolutions())
 
-    def _resolutions(self) -> Iterator[Change]:
+    def _resolutions(self) -> Iterator[Perturbation]:
         """Yield the open symbols that are sizes of one input: of ``[n, c, h, w]`` h and w."""
-        found: dict[frozenset[Symbol], Change] = {}
+        found: dict[frozenset[Symbol], Perturbation] = {}
         shapes = self.analysis.propagation.inputs
         for name, shape in shapes.items():
             extents = map(self.analysis.law, shape[2:])
             sizes = tuple(dict.fromkeys(size for size in extents if size.is_Symbol))
             if len(sizes) > 1:
                 title = "resolution" if len(shapes) == 1 else f"resolution of {name}"
-                found.setdefault(frozenset(sizes), Change(title, sizes))
+                found.setdefault(frozenset(sizes), Perturbation(title, sizes))
         yield from found.values()
 
     @cached_property
@@ -151,11 +151,11 @@ class Sensitivity:
         return {metric.name: self.analysis.unfloored(metric.name) for metric in self.metrics}
 
     @cached_property
-    def effects(self) -> Mapping[Change, Mapping[str, Effect]]:
+    def effects(self) -> Mapping[Perturbation, Mapping[str, Effect]]:
         """Change → metric → its effect."""
         return {change: self._effects(change) for change in self.changes}
 
-    def _effects(self, change: Change) -> dict[str, Effect]:
+    def _effects(self, change: Perturbation) -> dict[str, Effect]:
         there, evaluate = self._doubled_network(change), self.analysis.evaluator
         slope = Derivatives(evaluate, {free: evaluate(free) for free in change.symbols})
         return {
@@ -169,10 +169,10 @@ class Sensitivity:
             for metric in self.metrics
         }
 
-    def _depends(self, metric: Metric, change: Change) -> bool:
+    def _depends(self, metric: Metric, change: Perturbation) -> bool:
         return not self._laws[metric.name].free_symbols.isdisjoint(change.symbols)
 
-    def _derivative(self, metric: Metric, change: Change) -> Derivative | Unknown:
+    def _derivative(self, metric: Metric, change: Perturbation) -> Derivative | Unknown:
         if len(change.symbols) > 1:
             return Unknown("a derivative is in one symbol")
         law, (symbol,) = self._laws[metric.name], change.symbols
@@ -187,7 +187,7 @@ class Sensitivity:
             return Unknown(str(error))
 
     def _elasticity(
-        self, metric: Metric, change: Change, slope: Derivatives
+        self, metric: Metric, change: Perturbation, slope: Derivatives
     ) -> Elasticity | Unknown:
         law, value = self._laws[metric.name], self.analysis.value(metric.name)
         try:
@@ -212,7 +212,7 @@ class Sensitivity:
             return Unknown(f"{metric.name} is 0 here")
         return Doubled(after, ratio(after, before))
 
-    def _doubled_network(self, change: Change) -> Point | Unknown:
+    def _doubled_network(self, change: Perturbation) -> Point | Unknown:
         """Return the network where a change's symbols are doubled, or why there is none."""
         values = self.analysis.graph.values
         try:

@@ -28,11 +28,11 @@ from costmodel.studies import question
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.sensitivity import (
-    Change,
     Derivative,
     Doubled,
     Effect,
     Elasticity,
+    Perturbation,
     Sensitivity,
     Unknown,
 )
@@ -71,7 +71,7 @@ WAYS = ("+1 %", "2 ×")
 """The two changes of a symbol that the table shows."""
 
 
-def _row(change: Change, cells: list[str], names: Iterable[str]) -> Row:
+def _row(change: Perturbation, cells: list[str], names: Iterable[str]) -> Row:
     style: Style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
     return Row({"symbol": change.name, **dict(zip(names, cells, strict=True))}, style=style)
 
@@ -81,7 +81,7 @@ def _report(found: Sensitivity) -> Report:
     return Report(found.analysis, found.names, symbolic=True)
 
 
-def _rows(found: Sensitivity) -> Iterator[tuple[Change, list[str]]]:
+def _rows(found: Sensitivity) -> Iterator[tuple[Perturbation, list[str]]]:
     """Yield the effects of each change: the percent for one percent, and the factor for twice."""
     for change, effects in found.effects.items():
         cells = [
@@ -103,7 +103,7 @@ def _laws(found: Sensitivity, metric: Metric) -> Iterator[Row]:
             yield Row({"symbol": change.name, "order": law}, level=1)
 
 
-def _law(effect: Effect, metric: Metric, change: Change) -> Iterator[str]:
+def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
     """Yield the order in a symbol and the derivative, which several at once have not."""
     yield _order(effect.order)
     if len(change.symbols) > 1:

@@ -20,7 +20,7 @@ from costmodel.network.assumptions import read_assumptions
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
-from costmodel.studies.problem import Answer, End, Question
+from costmodel.studies.problem import Answer, End, Problem
 from costmodel.studies.search import Search
 
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
@@ -72,7 +72,7 @@ def solve(
     *,
     end: End | None = None,
     step: Number | None = None,
-) -> tuple[Question, Answer]:
+) -> tuple[Problem, Answer]:
     """Return the value of the symbol that is open in a network, with the problem that it solves.
 
     Args:
@@ -95,7 +95,7 @@ def solve(
         hint = f"look at values: archcost sweep SPEC --vary {symbol}=… --metric {name}"
         raise SpecError(cause, hint=hint)
     size = None if step is None else positive("step", step)
-    question = Question(analysis, symbol, wanted, "largest", size)
-    question = replace(question, end=end or ("smallest" if question.falls else "largest"))
+    problem = Problem(analysis, symbol, wanted, "largest", size)
+    problem = replace(problem, end=end or ("smallest" if problem.falls else "largest"))
     with budget(f"the values of {symbol}", analysis.propagation.largest_layer, TOO_MANY):
-        return question, Search(question).answer()
+        return problem, Search(problem).answer()

@@ -28,7 +28,7 @@ from costmodel.sweep.rows import column_of
 from costmodel.sweep.vary import (
     MAX_VALUES,
     TRUTHS,
-    Interval,
+    SampledRange,
     Value,
     Varied,
     abridged,
@@ -59,7 +59,7 @@ class SweptAxis:
 
     name: str
     values: tuple[Value, ...]
-    interval: Interval | None = None
+    interval: SampledRange | None = None
     step: Rational = 1
 
     def numbers(self, generator: np.random.Generator, count: int) -> Array:
@@ -88,7 +88,7 @@ class SweptAxis:
         return tidy(Fraction(self.interval.first * self.step))
 
 
-def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
+def _steps(interval: SampledRange, generator: np.random.Generator, count: int) -> Array:
     """Return integers of an interval, each as likely, or each ratio as likely."""
     first, last = int(interval.first), int(interval.last)
     if not interval.logarithmic:
@@ -236,7 +236,9 @@ def _check_value(name: str, value: Value, declared: Declared) -> None:
         raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
-def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> SweptAxis:
+def _interval_axis(
+    name: str, interval: SampledRange, declared: Declared, is_sample: bool
+) -> SweptAxis:
     text = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
@@ -256,13 +258,13 @@ def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample:
     )
 
 
-def _in_steps(interval: Interval, step: Rational) -> Interval:
+def _in_steps(interval: SampledRange, step: Rational) -> SampledRange:
     """Return an interval as numbers of steps."""
     first, last = (Fraction(end) / step for end in interval[:2])
-    return Interval(ceil(first), floor(last), interval.logarithmic)
+    return SampledRange(ceil(first), floor(last), interval.logarithmic)
 
 
-def _all(text: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
+def _all(text: str, interval: SampledRange, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
         found = abridged(f"{count:,}")
