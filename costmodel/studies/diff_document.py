@@ -29,7 +29,7 @@ from costmodel.analysis.document import (
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
 from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS
-from costmodel.rules.formula import show_decimal
+from costmodel.rules.formula import show_decimal, show_shapes
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
     COUNTS,
@@ -202,15 +202,12 @@ def _layer_lines(diff: Diff) -> Iterator[Note]:
 def _whole(layer: ComparedLayer, analysis: Analysis) -> str:
     counts = (f"{METRICS[n].title} {_count(layer, n, analysis)}" for n in COUNTS)
     kind = f"{layer.kind}, {layer.layers} layers" if layer.row.is_group else layer.kind
-    return f"{layer.path} ({kind}), {_dimensions(layer, analysis)}, {', '.join(counts)}"
+    shapes = show_shapes(layer.row.shapes, analysis.evaluator)
+    return f"{layer.path} ({kind}), {shapes}, {', '.join(counts)}"
 
 
 def _count(layer: ComparedLayer, name: str, analysis: Analysis) -> str:
     return show_amount(METRICS[name], analysis.evaluator(layer.row.counts[name]))
-
-
-def _dimensions(layer: ComparedLayer, analysis: Analysis) -> str:
-    return Report(analysis).dimensions(layer.row)
 
 
 def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
@@ -220,7 +217,7 @@ def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
         yield name if None in values else f"{name} {values[0]} → {values[1]}"
     sides = ((change.old, diff.old), (change.new, diff.new))
     if change.old.shapes != change.new.shapes:
-        yield f"shape {_moved(*(_dimensions(*side) for side in sides))}"
+        yield f"shape {_moved(*(show_shapes(x.row.shapes, at.evaluator) for x, at in sides))}"
     for name in change.counts:
         yield f"{METRICS[name].title} {_moved(*(_count(x, name, at) for x, at in sides))}"
 

@@ -13,7 +13,7 @@ from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
 from costmodel.rules.formula import Step, show_number
-from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
+from costmodel.rules.nests import BATCH, Body, product_formula, repeated
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
 from costmodel.studies.data_movement import movement
@@ -130,8 +130,9 @@ class _Explainer:
         for nest in self.layer.cost.nests:
             for operand in nest.operands:
                 if operand.learnable and operand.name == parameter.name:
-                    loops = repeated(nest.copies, _weight_loops(nest, operand.loops))
-                    return product_formula(loops, self.evaluate)
+                    names = (name for name in operand.loops if name != BATCH)
+                    loops = [loop for name in names for loop in nest.over([name])]
+                    return product_formula(repeated(nest.copies, loops), self.evaluate)
         rule, numbers = parameter.rule, show_number(self.evaluate(parameter.size))
         if parameter.shape:
             numbers = self._shape(parameter.shape).replace("×", " × ")
@@ -173,11 +174,6 @@ class _Explainer:
         sizes = [(name, self.evaluate(size)) for name, size in maps]
         rule = " + ".join(name for name, size in sizes if size)
         return Step("#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total)
-
-
-def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
-    """Return the loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
-    return [loop for name in names for loop in nest.over([name]) if name != BATCH]
 
 
 @question(name="explain")

@@ -6,7 +6,7 @@ the activations. What is trained is written as well, and lies in the main memory
 state.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from archspec.arithmetic import Rational
@@ -206,7 +206,9 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
     if analysis.scenario.training is not None:
         return Fit(needs, (), None)
     alive = {path: number(size) for path, size in memory_peak.memory(analysis.basis, order).items()}
-    found = Fit(needs, tuple(_breaks(alive, _room(needs[-1]))), order)
+    room = _room(needs[-1])
+    breaks = (Break(path, size, size - room) for path, size in alive.items() if size > room)
+    found = Fit(needs, tuple(breaks), order)
     return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 
 
@@ -224,10 +226,6 @@ def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:
     if metric.combine == "max":
         return max(parts)
     return sum(parts) + number(analysis.beside_layers(metric))
-
-
-def _breaks(alive: Mapping[str, Rational], room: Rational) -> Iterator[Break]:
-    return (Break(path, size, size - room) for path, size in alive.items() if size > room)
 
 
 def _better(analysis: Analysis, given: Fit) -> Rational | None:

@@ -285,10 +285,6 @@ class Report:
         times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
         return f"{'  ' * row.level}{row.name}{times}"
 
-    def dimensions(self, row: Row) -> str:
-        """Return the shapes of a row as numbers: ``1×96×55×55``."""
-        return ", ".join("×".join(str(self.number(s)) for s in shape) for shape in row.shapes)
-
     def number(self, expression: Expr) -> Rational:
         """Return the value of an expression at the symbols' values."""
         return self.analysis.evaluator(expression)

@@ -36,6 +36,7 @@ from costmodel.analysis.document import (
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
+from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.settings import to_rational
 from costmodel.studies.report import Report
@@ -268,14 +269,8 @@ def _value(name: str, spec: str, analysis: Analysis) -> Value:
         case "source":
             return header.source or ""
         case "input":
-            return _inputs(analysis)
+            return show_shapes(analysis.propagation.inputs.values(), analysis.evaluator)
     return analysis.graph.values.get(name)
-
-
-def _inputs(analysis: Analysis) -> str:
-    """Return the shapes of the inputs: ``1×3×224×224``."""
-    shapes = analysis.propagation.inputs.values()
-    return ", ".join("×".join(str(analysis.evaluator(size)) for size in shape) for shape in shapes)
 
 
 def _order(value: Value) -> tuple[bool, Rational, str]:

@@ -96,12 +96,9 @@ def read_query(
     if not (columns or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
         columns = [ColumnExpression(name, Name(name)) for name in COLUMNS]
     shown = {column.text: column for column in (*columns, *goals)}
-    kept = tuple(column for column in shown.values() if not _is_there(column, there))
+    names = [Name(name) for name in there]
+    kept = tuple(column for column in shown.values() if column.tree not in names)
     return Query(kept, conditions, pareto, top, best, sort)
-
-
-def _is_there(column: ColumnExpression, there: Collection[str]) -> bool:
-    return isinstance(column.tree, Name) and column.tree.id in there
 
 
 def _objectives(

@@ -248,7 +248,8 @@ def _interval_axis(
     if not is_sample and declared.domain == "real":
         raise SpecError(f"--vary {text} has no step, and {name} is real", hint=f"as {text}:0.05")
     step = declared.multiple_of or (1 if declared.domain == "integer" else RESOLUTION)
-    found = _in_steps(interval, step)
+    first, last = (Fraction(end) / step for end in interval[:2])
+    found = interval._replace(first=ceil(first), last=floor(last))
     if found.first > found.last:
         raise SpecError(f"--vary {text}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
@@ -256,12 +257,6 @@ def _interval_axis(
     return (
         SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(text, found, step))
     )
-
-
-def _in_steps(interval: SampledRange, step: Rational) -> SampledRange:
-    """Return an interval as numbers of steps."""
-    first, last = (Fraction(end) / step for end in interval[:2])
-    return SampledRange(ceil(first), floor(last), interval.logarithmic)
 
 
 def _all(text: str, interval: SampledRange, step: Rational) -> tuple[Rational, ...]:
