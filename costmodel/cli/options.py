@@ -30,7 +30,7 @@ Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, no
 
 
 class Request(TypedDict):
-    """Everything that is said of a network beside its spec, as the analysis takes it."""
+    """The options beside a spec, as the analysis takes them."""
 
     convention: str
     settings: dict[str, str]
@@ -92,7 +92,7 @@ def whole(_: object, tokens: Sequence[Token]) -> int:
 
 
 WHOLE = Parameter(converter=whole)
-"""Of options that take an integer."""
+"""The parameter of options that take an integer."""
 
 Depth = Annotated[
     int | None,

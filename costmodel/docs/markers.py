@@ -9,7 +9,7 @@ from archspec.errors import Origin, SpecError
 from costmodel.docs.styles import LATEX, MARKDOWN, Style
 
 BOM = "\ufeff"
-"""What some editors put before a text; it is kept where it is."""
+"""The byte order mark that some editors put before a text; it is kept where it is."""
 
 
 _VERBATIM = re.compile(r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted|comment)\}")

@@ -23,7 +23,7 @@ MAX_WRITTEN = 1_000_000_000
 """The largest file that a marker writes."""
 
 ROOTS = (".git", "pyproject.toml")
-"""What the folder of a project holds."""
+"""The files that mark the folder of a project."""
 
 
 class FileChange(NamedTuple):

@@ -30,7 +30,7 @@ class Budget(NamedTuple):
     is_part: bool
 
     def limit(self, old: Rational) -> Rational:
-        """The most that the metric may be after the change, exactly."""
+        """Return the most that the metric may be after the change, exactly."""
         return tidy(old + Fraction(self.amount) * (old if self.is_part else 1))
 
 

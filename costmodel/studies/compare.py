@@ -24,7 +24,7 @@ from costmodel.studies.report import Report
 from costmodel.studies.revisions import SpecSource
 
 MAX_NETWORKS = 4
-"""The most networks whose order is looked at along every symbol, where none is asked for."""
+"""The most networks that are ordered along every symbol, where none is requested."""
 
 
 class ComparedNetwork(NamedTuple):
@@ -41,11 +41,11 @@ class ComparedNetwork(NamedTuple):
     set_: frozenset[str] = frozenset()
 
     def opened(self, name: str) -> Analysis | None:
-        """An analysis in which a symbol is open; None where the structure hangs on its value."""
+        """Return an analysis in which a symbol is open; None where the structure depends on it."""
         return self.analysis if name in self.analysis.symbols else self.alone(name)
 
     def alone(self, name: str) -> Analysis | None:
-        """An analysis in which a symbol alone is open; None where the structure hangs on it."""
+        """Return an analysis with one symbol open; None where the structure depends on it."""
         analysis = self.analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
         said = (analysis.assumed.texts, analysis.scenario)
@@ -55,7 +55,7 @@ class ComparedNetwork(NamedTuple):
             return None
 
     def numbers(self, metrics: Iterable[Metric]) -> Iterator[Rational | None]:
-        """The values of metrics, None of what is none; where no law holds, by one in numbers."""
+        """Yield the values of metrics, None where there is none; if need be by numbers alone."""
         analysis = self.analysis
         for metric in metrics:
             try:
@@ -160,7 +160,7 @@ class Comparison:
 
     @cached_property
     def orders(self) -> tuple[Along, ...]:
-        """The orders along the symbol that is asked for, or of few networks along each.
+        """The orders along the requested symbol, or, of few networks, along each.
 
         Raises:
             SpecError: they do not share the symbol.
@@ -204,7 +204,7 @@ class _Ranks:
         return symbol(self.name, "integer" if whole else "real")
 
     def crossing(self, metric: Metric) -> Crossing:
-        """The order by a metric, or of which networks it has no law."""
+        """Return the order by a metric, or the networks in which it has no closed form."""
         laws = [self._law(i, metric) for i in range(len(self.analyses))]
         found = [law.expand() for law in laws if law is not None]
         if len(found) < len(laws):
@@ -213,7 +213,7 @@ class _Ranks:
         return Crossing(metric, self._ranking(found))
 
     def _ranking(self, laws: Sequence[Expr]) -> Ranking | None:
-        """The order by some laws; None where none has the symbol."""
+        """Return the order by some closed forms; None where none has the symbol."""
         if not any(law.has(self.symbol) for law in laws):
             return None
         factor = laws[0].as_content_primitive()[0]
@@ -224,7 +224,7 @@ class _Ranks:
         return self.known[key]
 
     def _law(self, i: int, metric: Metric) -> Expr | None:
-        """A metric in one symbol, all others at their values; None where it has no law."""
+        """Return a metric in one symbol, the others at their values; None without closed form."""
         if metric.is_searched:
             return None
         try:
@@ -258,7 +258,7 @@ class _Ranks:
 
 
 def met(domains: Iterable[Domain]) -> Domain:
-    """The values that are in all of some domains."""
+    """Return the values that are in all of some domains."""
     several = tuple(domains)
     lasts = [domain.last for domain in several if domain.last is not None]
     steps = [domain.step for domain in several if domain.step is not None]
@@ -285,7 +285,7 @@ def _named(name: str, source: SpecSource) -> str:
 
 
 def ratios(numbers: Sequence[Rational | None]) -> Iterator[float | None]:
-    """Each number as a multiple of the first; None where that is 0, or one is none."""
+    """Yield each number as a multiple of the first; None where that is 0, or one is none."""
     first, *_ = numbers
     for number in numbers:
         yield None if not first or number is None else float(number / first)

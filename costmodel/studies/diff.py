@@ -400,7 +400,7 @@ def differences(
 
 
 NO_VARIANT = "(the spec itself)"
-"""What a spec without variants is called beside one with them."""
+"""The name of a spec without variants beside one with them."""
 
 
 def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLayer]:

@@ -56,7 +56,7 @@ MAX_NAMES = 3
 """The most renamed layers that are listed."""
 
 MAX_LAW = 120
-"""The longest closed form that is shown where they were not asked for."""
+"""The longest closed form that is shown without ``--symbolic``."""
 
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
@@ -109,7 +109,7 @@ def _row(change: MetricChange) -> Row:
 
 
 def _title(found: Differences) -> str:
-    """``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
+    """Return ``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
     names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
     network = found.diffs[0].new.graph.name if found.diffs else ""
     return f"{network}: {names}" if network else names
@@ -265,7 +265,7 @@ def _symbol(change: SymbolChange) -> str:
 
 
 def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
-    """Yield the closed forms that differ, where they are short or asked for."""
+    """Yield the closed forms that differ, where they are short or requested."""
     if not diff.has_laws:
         yield Entry("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:

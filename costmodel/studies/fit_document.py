@@ -46,7 +46,7 @@ MAX_BREAKS = 10
 """The most layers that are listed; JSON has all."""
 
 BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
-"""What gets a line of its own; weights and the peak have theirs in every report."""
+"""The metrics that get a line of their own; weights and the peak have theirs in every report."""
 
 ORDERS = {
     "given": "the layers work in the given order",

@@ -24,7 +24,7 @@ from costmodel.analysis.domains import domain_of
 End = Literal["largest", "smallest"]
 
 REQUIREMENTS_OF_STEP = 20
-"""How many conditions at numbers count as one step of work."""
+"""The number of conditions at numbers that count as one step of work."""
 
 
 class Verdict(Enum):

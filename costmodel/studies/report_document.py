@@ -205,7 +205,7 @@ def _of_totals(report: Report) -> Iterator[Note]:
 
 
 def _details(report: Report, metric: Metric) -> Iterator[str]:
-    """Yield what is said of a metric's total."""
+    """Yield the notes on a metric's total."""
     match metric.name:
         case "model_size":
             yield show_bytes(report.analysis.value("model_size"))
@@ -279,7 +279,7 @@ def data(report: Report) -> dict[str, Any]:
 
 
 def _order(report: Report) -> dict[str, Any]:
-    """The best order of the layers, where its memory is asked for."""
+    """Return the best order of the layers, where its memory is among the totals."""
     if all(metric.name != "memory_peak_best" for metric in report.totals):
         return {}
     found = report.analysis.best_order
@@ -322,7 +322,7 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report, row: Layer) -> dict[str, Any]:
-    """Every column's count; None where the line has none."""
+    """Return every column's count; None where the line has none."""
     found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
     return {n: None if count is None else quantity(report, count) for n, count in found.items()}
 
@@ -333,7 +333,7 @@ def _total_quantity(report: Report, name: str) -> dict[str, Any] | None:
 
 
 def quantity(report: Report, expression: Expr) -> dict[str, Any]:
-    """An expression and its value."""
+    """Return an expression and its value."""
     number = report.number(expression)
     value = float(number) if isinstance(expression, Quantity) else plain_number(number)
     return {"expr": text(expression), "value": value}

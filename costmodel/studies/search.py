@@ -26,7 +26,7 @@ MAX_TRIES = 20_000
 """The most values that are tried one by one."""
 
 SHOWN_EXPONENT = 256
-"""Of what has no end the numbers are shown at ``2**256``, or nearer where they are too large."""
+"""The largest exponent of two at which the numbers of an endless range are shown."""
 
 
 class Search:

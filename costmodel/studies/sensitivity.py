@@ -17,7 +17,7 @@ from costmodel.analysis.analysis import Analysis, Point
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 
 USUAL = ("params", "macs", "activations")
-"""The metrics where none are asked for."""
+"""The metrics where none are requested."""
 
 
 class Unknown(NamedTuple):

@@ -36,7 +36,7 @@ MAX_BITS = 4_096
 """The largest exponent of two that a logarithm is compared with."""
 
 DIGITS = 80
-"""Of a root or a logarithm, before it is rounded to the nearest float."""
+"""The digits of a root or a logarithm, before it is rounded to the nearest float."""
 
 RELATIONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 

@@ -18,7 +18,7 @@ from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import decimal_places
 
 Kind = Literal["text", "whole", "decimal", "fraction", "float"]
-"""What a column holds: of the numbers, each kind holds the ones before it."""
+"""The contents of a column: of the numbers, each kind holds the ones before it."""
 
 KINDS: tuple[Kind, ...] = ("whole", "decimal", "fraction")
 

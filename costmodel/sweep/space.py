@@ -40,10 +40,10 @@ MAX_POINTS = 10**12
 """The most points of one sweep."""
 
 BLOCK = 2**16
-"""How many points of a sample are drawn together."""
+"""The number of points of a sample that are drawn together."""
 
 RESOLUTION = Fraction(1, 10**6)
-"""What the drawn values of a real symbol are multiples of."""
+"""The step of the drawn values of a real symbol."""
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ class Sweep:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The columns before those that are asked for: labels, and what varies."""
+        """The columns before the requested ones: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
     def rows(self, watch: Callable[[int], None] = lambda _: None) -> Iterator[Rows]:
