@@ -29,7 +29,7 @@ Specs = Annotated[
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 
 
-class Request(TypedDict):
+class SpecOptions(TypedDict):
     """The options beside a spec, as the analysis takes them."""
 
     convention: str
@@ -192,7 +192,7 @@ class Given:
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
-    def request(self) -> Request:
+    def request(self) -> SpecOptions:
         """Return the same as arguments of `analyze` and of the functions like it."""
         return {
             "convention": self.convention,

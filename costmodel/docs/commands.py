@@ -43,7 +43,7 @@ It returns the command's result (an exit status, a drawing, or nothing) and the 
 """
 
 
-class Output(NamedTuple):
+class CommandOutput(NamedTuple):
     """The output of a marker's command.
 
     Attributes:
@@ -61,7 +61,7 @@ class Output(NamedTuple):
     drawing: Drawing | None
 
 
-def answer(marker: Marker, root: Path, run: Runner) -> Output:
+def answer(marker: Marker, root: Path, run: Runner) -> CommandOutput:
     """Run a marker's command in the project's folder and return its output.
 
     Raises:
@@ -77,7 +77,7 @@ def answer(marker: Marker, root: Path, run: Runner) -> Output:
             raise SpecError(cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
-def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> Output:
+def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
     if marker.words[0] in FORBIDDEN:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
@@ -90,7 +90,7 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> Output:
             print(line, file=sys.stderr)
     files = {path: file.read_bytes() for path, file in scratch.files.items()}
     drawing = made if isinstance(made, Drawing) else None
-    return Output(_tidied(printed.getvalue()), form, files, scratch.figure, drawing)
+    return CommandOutput(_tidied(printed.getvalue()), form, files, scratch.figure, drawing)
 
 
 class Scratch:

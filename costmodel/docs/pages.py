@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
 from archspec.files import read_bytes, target_of, written
-from costmodel.docs.commands import Output, Runner, answer
+from costmodel.docs.commands import CommandOutput, Runner, answer
 from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import styles_of
@@ -147,7 +147,9 @@ def _decoded(raw: bytes, page: Path) -> str:
         raise SpecError(cause, origin=origin) from None
 
 
-def _between(marker: Marker, found: Output, seal: Seal | None, page: Path, root: Path) -> str:
+def _between(
+    marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, root: Path
+) -> str:
     """Return the text between the comments of a marker.
 
     Raises:
@@ -166,7 +168,7 @@ def _between(marker: Marker, found: Output, seal: Seal | None, page: Path, root:
     return f"{space}{text}{space}".replace("\n", marker.newline)
 
 
-def _shape(marker: Marker, found: Output, seal: Seal | None, page: Path, root: Path) -> str:
+def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, root: Path) -> str:
     """Return the figure, the text in the page's own format, or the text as code."""
     style = marker.style
     if found.drawing:
