@@ -35,9 +35,10 @@ import numpy as np
 from benchmarks.machine import machine
 from costmodel import Analysis, analyze
 from costmodel.analysis.columns import read_column
+from costmodel.analysis.loading import Setup
 from costmodel.cli import app
 from costmodel.sweep.query import Request
-from costmodel.sweep.study import Setup, Sweep, sweep
+from costmodel.sweep.study import Sweep, sweep
 
 SPEC = Path(__file__).parent.parent / "specs" / "mobilenetv2.yaml"
 

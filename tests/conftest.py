@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
+from costmodel.scenario.settings import Number
+from costmodel.studies.problem import Answer, End, Problem
+from costmodel.studies.solve import opened, solve
 from tests.commands import ROOT, Run, run_here, run_process
 
 gc.enable()  # the script that `tests.commands` imports has it off, for a run is short
@@ -20,7 +23,7 @@ settings.load_profile("repeatable")  # a failure is the change's; --hypothesis-p
 
 GOLDEN = Path(__file__).parent / "golden"
 
-__all__ = ["GOLDEN", "ROOT", "Run", "crossed", "examples", "share", "thinned"]
+__all__ = ["GOLDEN", "ROOT", "Run", "ask", "crossed", "examples", "share", "thinned"]
 
 T = TypeVar("T")
 
@@ -62,6 +65,19 @@ def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
         for i, row in enumerate(rows)
         for j, column in enumerate(all_columns)
     ]
+
+
+def ask(
+    spec: str | Path,
+    symbol: str,
+    constraints: Iterable[str],
+    *,
+    end: End | None = None,
+    step: Number | None = None,
+    **said: Any,
+) -> tuple[Problem, Answer]:
+    """Return the value of a symbol of a spec at which constraints hold (see `opened`)."""
+    return solve(opened(spec, symbol, **said), symbol, constraints, end=end, step=step)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

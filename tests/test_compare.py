@@ -20,8 +20,8 @@ from costmodel.algebra.functions import Maximum, RoundTo, floor_div
 from costmodel.algebra.sign_chart import Order, Ranking, leaders, order_of, rank, sign_chart
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
-from costmodel.studies.compare import Comparison, Network, labels
-from costmodel.studies.revisions import Source
+from costmodel.studies.compare import ComparedNetwork, Comparison, labels
+from costmodel.studies.revisions import SpecSource
 from tests.conftest import ROOT, Run, examples
 from tests.test_solve import INTEGER_LAWS, X
 
@@ -188,10 +188,10 @@ layers:
 """
 
 
-def network(folder: Path, name: str, *layers: str, **settings: int) -> Network:
+def network(folder: Path, name: str, *layers: str, **settings: int) -> ComparedNetwork:
     file = folder / f"{name}.yaml"
     file.write_text(SMALL.format(layers="\n".join(layers)), encoding="utf-8")
-    return Network(name, analyze(file, settings=settings), frozenset(settings))
+    return ComparedNetwork(name, analyze(file, settings=settings), frozenset(settings))
 
 
 def test_two_networks_by_hand(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_symbol_that_is_set_is_not_varied(tmp_path: Path) -> None:
 def test_the_zoo_against_all_values(name: str) -> None:
     """ResNet-50, VGG-16 and MobileNetV2 by all metrics, each at values up to 300."""
     specs = ("resnet.yaml@resnet50", "vgg.yaml@vgg16", "mobilenetv2.yaml")
-    nets = tuple(Network(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+    nets = tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
     metrics = ("params", "macs", "activations", "activations_peak", "memory_peak")
     (along,) = Comparison(nets, metrics, along=name).orders
     for crossing in along.crossings:
@@ -258,7 +258,7 @@ def test_where_vgg_has_fewer_weights_than_resnet() -> None:
     They meet at 112,848,896/2,560 = 44,081.6.
     """
     specs = ("resnet.yaml@resnet50", "vgg.yaml@vgg16")
-    nets = tuple(Network(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+    nets = tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
     (along,) = Comparison(nets, ("params",), along="c").orders
     ranking = along.crossings[0].ranking
     assert ranking is not None
@@ -266,11 +266,14 @@ def test_where_vgg_has_fewer_weights_than_resnet() -> None:
 
 
 def test_labels_are_as_short_as_they_can_be() -> None:
-    assert labels([Source("a/x.yaml", None, "v"), Source("a/y.yaml")]) == ("v", "y")
-    assert labels([Source("x.yaml", None, "v"), Source("y.yaml", None, "v")]) == ("x@v", "y@v")
-    assert labels([Source("a/x.yaml"), Source("b/x.yaml")]) == ("a/x.yaml", "b/x.yaml")
-    assert labels([Source("x.yaml"), Source("x.yaml", "main")]) == ("x.yaml", "main:x.yaml")
-    assert labels([Source("x.yaml")] * 2) == ("x.yaml (1)", "x.yaml (2)")
+    assert labels([SpecSource("a/x.yaml", None, "v"), SpecSource("a/y.yaml")]) == ("v", "y")
+    assert labels([SpecSource("x.yaml", None, "v"), SpecSource("y.yaml", None, "v")]) == (
+        "x@v",
+        "y@v",
+    )
+    assert labels([SpecSource("a/x.yaml"), SpecSource("b/x.yaml")]) == ("a/x.yaml", "b/x.yaml")
+    assert labels([SpecSource("x.yaml"), SpecSource("x.yaml", "main")]) == ("x.yaml", "main:x.yaml")
+    assert labels([SpecSource("x.yaml")] * 2) == ("x.yaml (1)", "x.yaml (2)")
 
 
 VIEWS: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.studies.budgets import read_budget
 from costmodel.studies.diff import Diff
-from costmodel.studies.revisions import Source, read_source, read_sources
+from costmodel.studies.revisions import SpecSource, read_source, read_sources
 from tests.commands import Done, run_here
 from tests.conftest import Run
 
@@ -248,12 +248,12 @@ def test_what_is_no_budget(text: str, cause: str) -> None:
 
 
 def test_where_specs_stand() -> None:
-    assert read_source("specs/vgg.yaml@vgg16") == Source("specs/vgg.yaml", None, "vgg16")
-    assert read_source("HEAD@{1}:a.yaml@x") == Source("a.yaml", "HEAD@{1}", "x")
-    assert read_source(":a.yaml") == Source("a.yaml", "")
+    assert read_source("specs/vgg.yaml@vgg16") == SpecSource("specs/vgg.yaml", None, "vgg16")
+    assert read_source("HEAD@{1}:a.yaml@x") == SpecSource("a.yaml", "HEAD@{1}", "x")
+    assert read_source(":a.yaml") == SpecSource("a.yaml", "")
     old, _ = read_sources("main:", "some/a.yaml@x")
-    assert (old, old.name) == (Source("./a.yaml", "main", "x", "some"), "main:./some/a.yaml")
-    assert read_sources("main:", "v1:a.yaml")[0] == Source("a.yaml", "main")
+    assert (old, old.name) == (SpecSource("./a.yaml", "main", "x", "some"), "main:./some/a.yaml")
+    assert read_sources("main:", "v1:a.yaml")[0] == SpecSource("a.yaml", "main")
     with pytest.raises(SpecError, match="no revision: git would take it for an option"):
         read_source("--output=x:a.yaml")
     with pytest.raises(SpecError, match="neither names a file"):
@@ -342,7 +342,7 @@ def test_no_repository(tmp_path: Path) -> None:
     from costmodel.studies.revisions import load_source
 
     with pytest.raises(SpecError, match="not a git repository"):
-        load_source(Source("./a.yaml", "HEAD", None, str(tmp_path)))
+        load_source(SpecSource("./a.yaml", "HEAD", None, str(tmp_path)))
 
 
 VIEWS: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sympy import Add, S, Symbol
 
-from archspec import load
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -27,8 +26,8 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.roofline import Line, Roof, Roofline
-from costmodel.studies.solve import ask, open_for
-from tests.conftest import ROOT, Run, thinned
+from costmodel.studies.solve import opened
+from tests.conftest import ROOT, Run, ask, thinned
 
 A100 = scenario(dtype="fp16", hardware="a100-80gb")
 PEAK, BANDWIDTH = 312 * 10**12, 2039 * 10**9
@@ -283,8 +282,8 @@ def test_what_is_never_the_larger_is_dropped() -> None:
 
 
 def along(name: str, symbol: str, said: Scenario, assume: tuple[str, ...] = ()) -> Crossovers:
-    architecture = load(str(ROOT / "specs" / name))
-    return Crossovers(open_for(architecture, symbol, {}, assume, "lecture", said), symbol)
+    spec = ROOT / "specs" / name
+    return Crossovers(opened(spec, symbol, assume=assume, scenario=said), symbol)
 
 
 def test_a_crossover_by_hand(chip: str) -> None:
@@ -359,8 +358,7 @@ def test_crossovers_against_every_value(
 
 
 def test_a_real_symbol_takes_a_step() -> None:
-    architecture = load(str(ROOT / "specs" / "mobilenetv2.yaml"))
-    analysis = open_for(architecture, "width", {}, (), "lecture", A100)
+    analysis = opened(ROOT / "specs" / "mobilenetv2.yaml", "width", scenario=A100)
     found = Crossovers(analysis, "width")
     with pytest.raises(SpecError, match="width may be any real number"):
         assert found.network

@@ -21,7 +21,7 @@ from costmodel.cli.app import find_command, known_commands
 from costmodel.cli.documents import run_marker
 from costmodel.docs.commands import WRITTEN
 from costmodel.docs.markers import find_markers, lines_of
-from costmodel.docs.pages import Change, project_of, write
+from costmodel.docs.pages import FileChange, project_of, write
 from costmodel.docs.pages import refreshed as refreshed_with
 from costmodel.docs.styles import styles_of
 from costmodel.render import memory_plot
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refreshed(paths: Iterable[str]) -> list[Change]:
+def refreshed(paths: Iterable[str]) -> list[FileChange]:
     """Pages with their markers filled by the real command line."""
     return refreshed_with(paths, run_marker)
 

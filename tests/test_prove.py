@@ -95,16 +95,16 @@ def derived_at(law: Law, values: dict[str, Rational]) -> Rational:
     Raises:
         SpecError: the numbers make no valid network.
     """
-    derivation, convention = read_derivation(law), find_convention(law.fields.convention)
+    (tree, counted), convention = read_derivation(law), find_convention(law.fields.convention)
     asked = scenario(**law.fields.scenario.model_dump())
     analyses = {
         name: analyze_architecture(network, convention, values, (), asked)
         for name, network in law.networks.items()
     }
     counts: dict[str, Rational] = {
-        name: int(count.of(analyses[count.network])) for name, count in derivation.counts.items()
+        name: int(count.of(analyses[count.network])) for name, count in counted.items()
     }
-    return number(derivation.tree, {**values, **counts})
+    return number(tree, {**values, **counts})
 
 
 @pytest.mark.parametrize("name", LAWS)

@@ -19,9 +19,8 @@ from costmodel.algebra.monotonicity import Steps, trend
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.problem import Answer, Verdict
-from costmodel.studies.solve import ask
 from tests.commands import Done, run_here
-from tests.conftest import examples
+from tests.conftest import ask, examples
 
 ROOT = Path(__file__).parent.parent
 X, R = symbol("x"), symbol("r", "real")
@@ -144,8 +143,8 @@ def test_the_answer_is_that_of_trying_every_value(
     usual = {"macs": 60_000, "params": 3_000, "activations": 2_500, "activations_peak": 2_000}
     where = [f"{m} {sign} {int(usual.get(m, 20) * much)}" for m, sign, much in bounds]
     fixed = {} if name == "g" else {"g": g}
-    question, answer = ask(file, name, where, end=end, settings=fixed)  # type: ignore[arg-type]
-    feasible = [x for x in range(1, 41) if not question.sample(x).broken]
+    problem, answer = ask(file, name, where, end=end, settings=fixed)  # type: ignore[arg-type]
+    feasible = [x for x in range(1, 41) if not problem.sample(x).broken]
     assert answer.value == (max if end == "largest" else min)(feasible, default=None)
     assert (answer.verdict is Verdict.INFEASIBLE) == (not feasible)
 
@@ -157,14 +156,14 @@ def asked(spec: str, name: str, *where: str, **options: object) -> Answer:
 @pytest.mark.parametrize("bound", [60e6, 97_131_840, 200e6, 300e6, 300_774_272, 5e8])
 def test_the_largest_width_of_mobilenet_v2(bound: float) -> None:
     """Everywhere on a fine grid the constraint holds below the answer and not beyond it."""
-    question, answer = ask(ROOT / "specs/mobilenetv2.yaml", "width", [f"macs <= {int(bound)}"])
-    (constraint,) = question.constraints
+    problem, answer = ask(ROOT / "specs/mobilenetv2.yaml", "width", [f"macs <= {int(bound)}"])
+    (constraint,) = problem.constraints
     assert answer.value is not None
     for k in range(1, 3 * 480):
         width = Fraction(k, 480)
         inside = width <= answer.value if answer.attained else width < answer.value
-        assert question.holds(constraint, width) == inside
-    assert question.holds(constraint, answer.value) == answer.attained
+        assert problem.holds(constraint, width) == inside
+    assert problem.holds(constraint, answer.value) == answer.attained
 
 
 def test_the_certificate_is_the_numbers_there_and_beyond() -> None:
@@ -272,14 +271,14 @@ def test_real_values_with_holes(tmp_path: Path, where: list[str], end: str) -> N
     """Groups of 4 divide ``floor(64*width)``: every 64th up to 3 is tried, and between them."""
     file = tmp_path / "net.yaml"
     file.write_text(HOLES, encoding="utf-8")
-    question, answer = ask(file, "width", where, end=end)  # type: ignore[arg-type]
+    problem, answer = ask(file, "width", where, end=end)  # type: ignore[arg-type]
     grid = [Fraction(k, 128) for k in range(1, 3 * 128)]
-    feasible = [x for x in grid if not question.sample(x).broken]
+    feasible = [x for x in grid if not problem.sample(x).broken]
     if answer.verdict is Verdict.INFEASIBLE:
         assert not feasible
         return
     assert answer.at is not None
-    assert not question.sample(answer.at.value).broken
+    assert not problem.sample(answer.at.value).broken
     if answer.verdict is Verdict.UNBOUNDED:
         assert any(value in feasible for value in grid[-8:])
         return
@@ -288,7 +287,7 @@ def test_real_values_with_holes(tmp_path: Path, where: list[str], end: str) -> N
     step = Fraction(1, 128)
     assert abs(answer.value - most) <= step
     assert (answer.value >= most) if end == "largest" else (answer.value <= most)
-    assert answer.attained == (not question.sample(answer.value).broken)
+    assert answer.attained == (not problem.sample(answer.value).broken)
 
 
 def test_values_of_any_size() -> None:

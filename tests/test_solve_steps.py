@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError
 from costmodel.studies.problem import Answer, End, Verdict
-from costmodel.studies.solve import ask
-from tests.conftest import examples
+from tests.conftest import ask, examples
 
 GRID = 12 * 18
 """Slopes are a half to 4 thirds, starts halves, and ``round_to`` steps at halves and ninths."""

@@ -15,11 +15,12 @@ from archspec.arithmetic import Rational
 from costmodel import SpecError, analyze
 from costmodel.algebra.operations import Array
 from costmodel.analysis.columns import Column
+from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.query import Request
 from costmodel.sweep.space import Space, read_space
-from costmodel.sweep.study import Setup, Sweep, sweep
+from costmodel.sweep.study import Sweep, sweep
 from costmodel.sweep.vary import read_varied, show_value
 from tests.conftest import ROOT, Run
 

@@ -20,11 +20,12 @@ from costmodel.algebra.operations import OPERATIONS
 from costmodel.algebra.program import IntegerProgram
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.columns import read_column
+from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep import grid
 from costmodel.sweep.query import Request
-from costmodel.sweep.study import Setup, Sweep, sweep
+from costmodel.sweep.study import Sweep, sweep
 from tests.conftest import ROOT, crossed, examples
 
 METRICS = (

@@ -9,9 +9,10 @@ import pytest
 
 from costmodel import SpecError, analyze
 from costmodel.analysis.columns import Column
+from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.sweep.query import Request
-from costmodel.sweep.study import Setup, sweep
+from costmodel.sweep.study import sweep
 from tests.conftest import Run
 
 METRICS = ("macs", "params", "memory_peak")

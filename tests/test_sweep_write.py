@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from costmodel import SpecError
+from costmodel.analysis.loading import Setup
 from costmodel.cli import app
 from costmodel.render import sweep_files
 from costmodel.render.sweep_files import find_format, shown, write_file, write_text
 from costmodel.sweep.fields import Field, fields_of
 from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows, column_of, rows_of
-from costmodel.sweep.study import Setup, sweep
+from costmodel.sweep.study import sweep
 from tests.conftest import ROOT, Run
 
 MOBILENET = "specs/mobilenetv2.yaml"

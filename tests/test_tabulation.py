@@ -12,7 +12,7 @@ import pytest
 from archspec import SpecError
 from costmodel.metrics.registry import METRICS
 from costmodel.network.networks import names_several, networks
-from costmodel.studies.tabulation import Unit, in_unit, units_of
+from costmodel.studies.tabulation import ShownUnit, in_unit, units_of
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]
@@ -110,7 +110,7 @@ def test_numbers_in_a_unit_are_rounded_exactly(
     value: int | Fraction, digits: int, shown: str
 ) -> None:
     """Also where a float would not hold them: 2**200 is rounded as a whole number."""
-    assert in_unit(value, Unit("M", 10**6), digits, grouped=True) == shown
+    assert in_unit(value, ShownUnit("M", 10**6), digits, grouped=True) == shown
 
 
 def test_units_are_those_of_the_metric() -> None:

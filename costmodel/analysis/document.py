@@ -17,7 +17,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr
 
@@ -313,9 +313,13 @@ class Document:
         return self.program(language)
 
 
-def plain_number(value: Rational) -> int | float | str:
+@overload
+def plain_number(value: Rational) -> int | float | str: ...
+@overload
+def plain_number(value: Rational | str | None) -> int | float | str | None: ...
+def plain_number(value: Rational | str | None) -> int | float | str | None:
     """Return a number as JSON has it; a fraction without an end is text, not a rounded number."""
-    if isinstance(value, int):
+    if value is None or isinstance(value, int | str):
         return value
     shown = show_decimal(value)
     return shown if "/" in shown else float(value)

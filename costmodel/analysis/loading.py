@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
+from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
+from archspec.header import Header
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.domains import domain_under, symbols_of
@@ -21,6 +23,26 @@ from costmodel.rules.attention import extends
 from costmodel.scenario.conventions import Convention, find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
+
+
+class Setup(NamedTuple):
+    """The options of every network (see `analyze`).
+
+    Attributes:
+        convention: what counts.
+        settings: symbols that are set.
+        assume: what holds of the symbols.
+        scenario: types of numbers, and the device.
+    """
+
+    convention: str = "lecture"
+    settings: Mapping[str, Number] = {}
+    assume: tuple[str, ...] = ()
+    scenario: Scenario = NOWHERE
+
+    def given_to(self, header: Header) -> dict[str, Rational]:
+        """Return the symbols of a network that are set, each with its number."""
+        return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
 def analyze(

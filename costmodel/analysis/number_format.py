@@ -3,12 +3,20 @@
 from fractions import Fraction
 
 from archspec.arithmetic import Rational
+from costmodel.analysis.document import NOTHING, plain_number
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 
 
-def show_amount(metric: Metric, value: Rational) -> str:
-    """Return a metric's number, as a report shows it."""
+def plain_amount(metric: Metric, value: Rational | None) -> int | float | str | None:
+    """Return a metric's number as JSON has it: of a real quantity the nearest float."""
+    return float(value) if metric.quantity and value is not None else plain_number(value)
+
+
+def show_amount(metric: Metric, value: Rational | None) -> str:
+    """Return a metric's number as a report shows it; a dash where there is none."""
+    if value is None:
+        return NOTHING
     if metric.quantity:
         return show_quantity(value, metric.quantity)
     if isinstance(value, int):
@@ -17,10 +25,10 @@ def show_amount(metric: Metric, value: Rational) -> str:
     return f"{int(whole):,}.{rest}" if point and "e" not in rest else whole + point + rest
 
 
-def show_gain(metric: Metric, gain: Rational) -> str:
-    """``+1,024`` or ``−3 µs``; a dash where nothing changes."""
+def show_gain(metric: Metric, gain: Rational | None) -> str:
+    """Return ``+1,024`` or ``−3 µs``; a dash where nothing changes or there is no number."""
     if not gain:
-        return "–"
+        return NOTHING
     return f"{'+' if gain > 0 else '−'}{show_amount(metric, max(gain, -gain))}"
 
 

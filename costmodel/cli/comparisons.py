@@ -18,6 +18,7 @@ from costmodel.cli.options import (
     Symbolic,
     chosen,
     require_values,
+    warn,
 )
 from costmodel.cli.tell import tell
 from costmodel.scenario.conventions import find_convention
@@ -83,7 +84,7 @@ def compare(
     """Show networks side by side, and from which value of a symbol on their order is another."""
     from costmodel.network.networks import expanded
     from costmodel.render import find_renderer
-    from costmodel.studies.compare import Comparison, Network, labels
+    from costmodel.studies.compare import ComparedNetwork, Comparison, labels
     from costmodel.studies.compare_document import document
     from costmodel.studies.revisions import load_source, read_source
 
@@ -99,7 +100,9 @@ def compare(
     analyse, fixed = analyser(given, [spec for _, spec in loaded]), frozenset(given.fixed)
     names = labels([source for source, _ in loaded])
     analyses = [analyse(spec) for _, spec in loaded]
-    networks = (Network(name, each, fixed) for name, each in zip(names, analyses, strict=True))
+    networks = (
+        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+    )
     found = Comparison(tuple(networks), metrics, for_, size)
     for analysis in analyses:
         warn(analysis)
@@ -107,7 +110,7 @@ def compare(
 
 
 def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
-    """What analyses each of some specs; what is set is set of those that have the symbol.
+    """Return the function that analyses some specs; a symbol is set where a spec has it.
 
     Raises:
         SpecError: none of them has a symbol that is set.
@@ -124,9 +127,3 @@ def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architect
         return analyze_loaded(spec, convention, own, given.assumed, scenario, numbers_suffice=True)
 
     return analyse
-
-
-def warn(analysis: Analysis) -> None:
-    """What a spec says without effect, on stderr."""
-    for warning in analysis.warnings:
-        tell(f"warning: {warning}")

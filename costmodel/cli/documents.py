@@ -12,7 +12,7 @@ from costmodel.cli.misuse import misuse
 from costmodel.cli.tell import tell
 
 if TYPE_CHECKING:
-    from costmodel.docs.commands import Place, Ran
+    from costmodel.docs.commands import Place
 
 Pages = Annotated[
     list[str], Parameter(help="Pages or patterns: Markdown, MyST, LaTeX, reStructuredText.")
@@ -50,8 +50,8 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     return int(check and bool(stale))
 
 
-def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
-    """Run the command line of a marker.
+def run_marker(words: tuple[str, ...], place: "Place") -> tuple[object, str]:
+    """Run the command line of a marker; return its result and the format of its text.
 
     Args:
         words: the command line, without ``archcost``.
@@ -61,7 +61,6 @@ def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
         SpecError: a word is no command, option or value, or a command finds a rule broken.
     """
     from costmodel.cli.app import app, asks_for_help, require_command
-    from costmodel.docs.commands import Ran
 
     asks_for_help(words)
     require_command(words[0])
@@ -71,7 +70,7 @@ def run_marker(words: tuple[str, ...], place: "Place") -> "Ran":
         raise misuse(error, words) from None
     bound.arguments.update(_placed(dict(bound.arguments), place))
     made = command(*bound.args, **bound.kwargs)
-    return Ran(made, str(bound.arguments.get("format", "")))
+    return made, str(bound.arguments.get("format", ""))
 
 
 def _placed(arguments: dict[str, Any], place: "Place") -> dict[str, Any]:

@@ -87,13 +87,13 @@ def _largest(spec: str, name: str, order: "Layers", render: "Renderer", given: G
     from costmodel.studies.fit import memories
     from costmodel.studies.fit_document import solved
     from costmodel.studies.problem import Verdict
-    from costmodel.studies.solve import ask_of
+    from costmodel.studies.solve import solve
 
     analysis = given.opened(spec, name)
     constraints = [memory.constraint for memory in memories(analysis, order)]
-    question, answer = ask_of(analysis, name, constraints, end="largest")
+    problem, answer = solve(analysis, name, constraints, end="largest")
     there = None
     if answer.at is not None:
         there = verdict(analysis, analysis.laws_at({name: answer.at.value}), order)
-    print(render(solved(question, answer, there)), end="")
+    print(render(solved(problem, answer, there)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

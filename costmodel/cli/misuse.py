@@ -61,7 +61,7 @@ def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) ->
 
 
 def _swallowed(words: Sequence[str]) -> Iterable[tuple[str, list[str]]]:
-    """Every option with the specs among its values."""
+    """Yield every option that has specs among its values, with these."""
     option, specs = "", list[str]()
     for word in (*words, "--"):
         if not word.startswith("-"):
@@ -79,7 +79,7 @@ def _unused(unused: Sequence[str], command: str) -> SpecError:
 
 
 def _as_option(word: str) -> str | None:
-    """The hint for a word that is meant for an option."""
+    """Return the hint for a word that is meant for an option."""
     from costmodel.metrics.registry import METRICS
 
     if "=" in word:

@@ -29,8 +29,8 @@ Specs = Annotated[
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 
 
-class Request(TypedDict):
-    """Everything that is said of a network beside its spec, as the analysis takes it."""
+class SpecOptions(TypedDict):
+    """The options beside a spec, as the analysis takes them."""
 
     convention: str
     settings: dict[str, str]
@@ -92,7 +92,7 @@ def whole(_: object, tokens: Sequence[Token]) -> int:
 
 
 WHOLE = Parameter(converter=whole)
-"""Of options that take an integer."""
+"""The parameter of options that take an integer."""
 
 Depth = Annotated[
     int | None,
@@ -191,7 +191,7 @@ class Given:
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
-    def request(self) -> Request:
+    def request(self) -> SpecOptions:
         """Return the same as arguments of `analyze` and of the functions like it."""
         return {
             "convention": self.convention,

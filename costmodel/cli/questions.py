@@ -1,4 +1,4 @@
-"""Commands that ask a network's laws backwards."""
+"""The command that finds the value of a symbol at which constraints hold."""
 
 from typing import Annotated
 
@@ -30,21 +30,15 @@ def solve(
 ) -> int:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does."""
     from costmodel.render import find_renderer
-    from costmodel.studies.problem import Verdict
-    from costmodel.studies.solve import ask
+    from costmodel.studies.problem import End, Verdict
+    from costmodel.studies.solve import solve as answer_of
     from costmodel.studies.solve_document import document
 
     if largest and smallest:
         raise SpecError("--largest and --smallest are two questions", hint="ask one at a time")
     require_values("--where", where)
     render = find_renderer(format)
-    question, answer = ask(
-        spec,
-        for_,
-        where,
-        end="largest" if largest else "smallest" if smallest else None,
-        step=step,
-        **given.request,
-    )
-    print(render(document(question, answer)), end="")
+    end: End | None = "largest" if largest else "smallest" if smallest else None
+    problem, answer = answer_of(given.opened(spec, for_), for_, where, end=end, step=step)
+    print(render(document(problem, answer)), end="")
     return int(answer.verdict is Verdict.INFEASIBLE)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
-    from costmodel.sweep.study import Setup, Sweep
+    from costmodel.sweep.study import Sweep
 
 
 Specs = Annotated[
@@ -71,7 +71,7 @@ class SweepRequest:
 
     @property
     def texts(self) -> "Request":
-        """The same as texts, which are read with the networks."""
+        """The same as texts, which are parsed when the networks are known."""
         from costmodel.sweep.query import Request
 
         for option in ("metric", "where", "pareto", "sort"):
@@ -100,6 +100,7 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    from costmodel.analysis.loading import Setup
     from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
 
@@ -109,18 +110,12 @@ def sweep(
         specs,
         vary or (),
         request.texts,
-        setup=_setup(given),
+        setup=Setup(**given.request),
         join=join,
         sample=_count(sample),
         seed=_seed(seed, sample),
     )
     return _carry_out(study, form, output, plot)
-
-
-def _setup(given: Given) -> "Setup":
-    from costmodel.sweep.study import Setup
-
-    return Setup(**given.request)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:
@@ -135,7 +130,7 @@ def _seed(seed: int | None, sample: str | None) -> int:
 
 
 def _count(sample: str | None) -> int | None:
-    """The number of points of a sample, as 1e6."""
+    """Return the number of points of a sample, as 1e6."""
     from costmodel.scenario.settings import to_rational
     from costmodel.sweep.space import MAX_POINTS
 
@@ -148,7 +143,7 @@ def _count(sample: str | None) -> int | None:
 
 
 def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
-    """Evaluate, reduce and write a sweep; the figure, where one is drawn."""
+    """Evaluate, reduce and write a sweep; return the figure, where one is drawn."""
     from costmodel.render.sweep import notes_of, render_table
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.sweep.fields import fields_of
@@ -179,7 +174,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
 
 
 def _warn(study: "Sweep") -> None:
-    """What the specs say without effect, on stderr."""
+    """Tell on stderr what the specs say without effect."""
     from costmodel.render.sweep import typical
 
     analyses = filter(None, map(typical, study.cases))
@@ -188,7 +183,7 @@ def _warn(study: "Sweep") -> None:
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:
-    """What is not in the data, on stderr: where rows went."""
+    """Tell on stderr what is not in the data: the rows that are left out."""
     from costmodel.render.sweep import points_note
 
     left = study.tally.invalid or study.tally.unmatched
@@ -210,7 +205,7 @@ def _figure(study: "Sweep", plot: str | None) -> "SweepFigure | None":
 
 @contextmanager
 def _progress(size: int, *, shows: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, if that is a terminal and nothing else is being written to it."""
+    """Show a bar on stderr, if that is a terminal and nothing else is being written to it."""
     if not (shows and sys.stderr.isatty()):
         yield lambda _: None
         return

@@ -80,13 +80,14 @@ def print_table(
     symbolic: bool,
 ) -> None:
     """Print the table of some networks."""
+    from costmodel.analysis.loading import Setup
     from costmodel.render import find_renderer
-    from costmodel.studies.tabulation import Choice, Said, tabulate
+    from costmodel.studies.tabulation import TableOptions, tabulate
 
     render = find_renderer(format)
     for name in ("columns", "unit", "sort"):
         require_values(f"--{name}", getattr(layout, name))
-    choice = Choice(
+    choice = TableOptions(
         metrics,
         tuple(layout.columns or ()),
         tuple(layout.unit or ()),
@@ -94,5 +95,5 @@ def print_table(
         tuple(layout.sort or ()),
         layout.caption,
     )
-    said = Said(**given.request)
-    print(render(tabulate(specs, choice, said, symbolic=symbolic).document), end="")
+    setup = Setup(**given.request)
+    print(render(tabulate(specs, choice, setup, symbolic=symbolic).document), end="")

@@ -36,23 +36,14 @@ Place = Callable[[str, str], str]
 """The name of a parameter and the path that it names → the path at which to write the file."""
 
 
-class Ran(NamedTuple):
-    """A command that has run.
+Runner = Callable[[tuple[str, ...], Place], tuple[object, str]]
+"""Runs the words of a command line, whose files are written where `Place` says.
 
-    Attributes:
-        made: its result: an exit status, a drawing, or nothing.
-        format: the format that was chosen, or ''.
-    """
-
-    made: object
-    format: str
+It returns the command's result (an exit status, a drawing, or nothing) and the format of its text.
+"""
 
 
-Runner = Callable[[tuple[str, ...], Place], Ran]
-"""Runs the words of a command line, whose files are written where `Place` says."""
-
-
-class Answer(NamedTuple):
+class CommandOutput(NamedTuple):
     """The output of a marker's command.
 
     Attributes:
@@ -70,7 +61,7 @@ class Answer(NamedTuple):
     drawing: Drawing | None
 
 
-def answer(marker: Marker, root: Path, run: Runner) -> Answer:
+def answer(marker: Marker, root: Path, run: Runner) -> CommandOutput:
     """Run a marker's command in the project's folder and return its output.
 
     Raises:
@@ -86,7 +77,7 @@ def answer(marker: Marker, root: Path, run: Runner) -> Answer:
             raise SpecError(cause, hint=error.hint, origin=origin, entry=entry) from None
 
 
-def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> Answer:
+def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
     if marker.words[0] in FORBIDDEN:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
@@ -99,7 +90,7 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> Answer:
             print(line, file=sys.stderr)
     files = {path: file.read_bytes() for path, file in scratch.files.items()}
     drawing = made if isinstance(made, Drawing) else None
-    return Answer(_tidied(printed.getvalue()), form, files, scratch.figure, drawing)
+    return CommandOutput(_tidied(printed.getvalue()), form, files, scratch.figure, drawing)
 
 
 class Scratch:

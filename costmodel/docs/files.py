@@ -16,7 +16,7 @@ MISSING = "is missing"
 
 
 class Seal(NamedTuple):
-    """What a page says of a figure: a digest of what it shows, and one of its file."""
+    """The digests of a figure on its page: of the numbers it shows, and of its file."""
 
     numbers: str
     file: str

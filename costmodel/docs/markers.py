@@ -9,7 +9,7 @@ from archspec.errors import Origin, SpecError
 from costmodel.docs.styles import LATEX, MARKDOWN, Style
 
 BOM = "\ufeff"
-"""What some editors put before a text; it is kept where it is."""
+"""The byte order mark that some editors put before a text; it is kept where it is."""
 
 
 _VERBATIM = re.compile(r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted|comment)\}")
@@ -61,7 +61,8 @@ def find_markers(lines: list[str], styles: tuple[Style, ...], file: str) -> list
             continue
         origin = Origin(file, number + 1, len(text) - len(text.lstrip()) + 1)
         if opened is None:
-            opened = _begun(style, text, origin, _newline(lines[number]))
+            newline = "\r\n" if lines[number].endswith("\r\n") else "\n"
+            opened = _begun(style, text, origin, newline)
             continue
         _check_end(opened, style, text, origin)
         markers.append(opened._replace(last=number))
@@ -113,10 +114,6 @@ def looks_like_marker(text: str, styles: tuple[Style, ...]) -> Style | None:
 def bare(line: str) -> str:
     """Return a line without its end, and without the sign that some editors put before a text."""
     return line.removesuffix("\n").removesuffix("\r").removeprefix(BOM)
-
-
-def _newline(line: str) -> str:
-    return "\r\n" if line.endswith("\r\n") else "\n"
 
 
 def _begun(style: Style, text: str, origin: Origin, newline: str) -> Marker:

@@ -4,12 +4,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from difflib import unified_diff
+from operator import ne
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
 from archspec.files import read_bytes, target_of, written
-from costmodel.docs.commands import Answer, Runner, answer
+from costmodel.docs.commands import CommandOutput, Runner, answer
 from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
 from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
 from costmodel.docs.styles import styles_of
@@ -22,10 +23,10 @@ MAX_WRITTEN = 1_000_000_000
 """The largest file that a marker writes."""
 
 ROOTS = (".git", "pyproject.toml")
-"""What the folder of a project holds."""
+"""The files that mark the folder of a project."""
 
 
-class Change(NamedTuple):
+class FileChange(NamedTuple):
     """A file as it is and as it should be.
 
     Attributes:
@@ -46,11 +47,11 @@ class Change(NamedTuple):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the file is not as it should be."""
+        """Return True where the file is not as it should be."""
         return self.before != self.after
 
     def diff(self) -> str:
-        """What would change: of a page a unified diff, of another file what is wrong."""
+        """Return a page's change as a unified diff, another file's as what is wrong with it."""
         if self.fault:
             return f"{self.path} {self.fault}\n"
         old, new = (lines_of((data or b"").decode()) for data in (self.before, self.after))
@@ -61,21 +62,7 @@ class Change(NamedTuple):
         )
 
 
-class Filled(NamedTuple):
-    """A marker that is worked out.
-
-    Attributes:
-        text: what stands between its comments.
-        files: what it writes.
-        is_stale: whether another text stands there.
-    """
-
-    text: str
-    files: list[Change]
-    is_stale: bool
-
-
-def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> list[Change]:
+def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> list[FileChange]:
     """Return every page with its markers filled, and every file that its markers write.
 
     Args:
@@ -86,7 +73,7 @@ def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> li
     Raises:
         SpecError: a page cannot be read, or a marker is broken or fails.
     """
-    changes: dict[Path, Change] = {}
+    changes: dict[Path, FileChange] = {}
     for page in (Path(file) for path in paths for file in matches(path, "page")):
         if target_of(page) in changes:
             continue
@@ -103,25 +90,34 @@ def project_of(page: Path) -> Path:
     return next((f for f in around if any((f / name).exists() for name in ROOTS)), around[0])
 
 
-def _refreshed(page: Path, root: Path, run: Runner) -> Iterator[Change]:
+def _refreshed(page: Path, root: Path, run: Runner) -> Iterator[FileChange]:
     raw = read_bytes(page, MAX_BYTES, "page")
     lines = lines_of(_decoded(raw, page))
     markers = find_markers(lines, styles_of(page), str(page))
-    filled = [
-        _filled(marker, "".join(lines[marker.first : marker.last]), page, root, run)
-        for marker in markers
-    ]
-    for marker, each in zip(reversed(markers), reversed(filled), strict=True):
-        lines[marker.first : marker.last] = [each.text]
-    stale = sum(each.is_stale for each in filled)
-    yield Change(page, raw, "".join(lines).encode(), len(markers), stale)
-    for each in filled:
-        yield from each.files
+    before = ["".join(lines[marker.first : marker.last]) for marker in markers]
+    filled = [_filled(*each, page, root, run) for each in zip(markers, before, strict=True)]
+    texts = [text for text, _ in filled]
+    for marker, text in zip(reversed(markers), reversed(texts), strict=True):
+        lines[marker.first : marker.last] = [text]
+    stale = sum(map(ne, before, texts))
+    yield FileChange(page, raw, "".join(lines).encode(), len(markers), stale)
+    for _, files in filled:
+        yield from files
 
 
-def _filled(marker: Marker, before: str, page: Path, root: Path, run: Runner) -> Filled:
-    """Work a marker out; `before` is the text between its comments now."""
-    found, seal, files = answer(marker, root, run), seal_in(before), list[Change]()
+def _filled(
+    marker: Marker, before: str, page: Path, root: Path, run: Runner
+) -> tuple[str, list[FileChange]]:
+    """Return the text of a marker and the files that it writes.
+
+    Args:
+        marker: the marker.
+        before: the text between its comments now.
+        page: the page that it stands in.
+        root: the folder that its paths start from.
+        run: runs its command.
+    """
+    found, seal, files = answer(marker, root, run), seal_in(before), list[FileChange]()
     for name, data in found.files.items():
         path = root / name
         there = _there(path)
@@ -131,9 +127,8 @@ def _filled(marker: Marker, before: str, page: Path, root: Path, run: Runner) ->
         else:
             fault = fault_of_data(path, there, data)
         after = data if fault or there is None else there
-        files.append(Change(_shown(path), there, after, fault=fault))
-    text = _between(marker, found, seal, page, root)
-    return Filled(text, files, text != before)
+        files.append(FileChange(_shown(path), there, after, fault=fault))
+    return _between(marker, found, seal, page, root), files
 
 
 def _there(path: Path) -> bytes | None:
@@ -152,7 +147,9 @@ def _decoded(raw: bytes, page: Path) -> str:
         raise SpecError(cause, origin=origin) from None
 
 
-def _between(marker: Marker, found: Answer, seal: Seal | None, page: Path, root: Path) -> str:
+def _between(
+    marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, root: Path
+) -> str:
     """Return the text between the comments of a marker.
 
     Raises:
@@ -171,7 +168,7 @@ def _between(marker: Marker, found: Answer, seal: Seal | None, page: Path, root:
     return f"{space}{text}{space}".replace("\n", marker.newline)
 
 
-def _shape(marker: Marker, found: Answer, seal: Seal | None, page: Path, root: Path) -> str:
+def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, root: Path) -> str:
     """Return the figure, the text in the page's own format, or the text as code."""
     style = marker.style
     if found.drawing:
@@ -188,7 +185,7 @@ def _shown(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
-def write(changes: Iterable[Change]) -> None:
+def write(changes: Iterable[FileChange]) -> None:
     """Write the files that have changed: all of them, or, where one cannot be written, none.
 
     A file is replaced as a whole and keeps its mode; a link stays one, and leads to the new text.
@@ -198,7 +195,7 @@ def write(changes: Iterable[Change]) -> None:
         SpecError: a file cannot be written, or was changed since it was read.
     """
     ordered = sorted(changes, key=lambda change: change.markers > 0)
-    done: list[Change] = []
+    done: list[FileChange] = []
     try:
         with ExitStack() as drafts:
             for change in reversed(ordered):  # the last draft is the first to take its place
@@ -213,7 +210,7 @@ def write(changes: Iterable[Change]) -> None:
 
 
 @contextmanager
-def _drafted(change: Change, done: list[Change]) -> Iterator[None]:
+def _drafted(change: FileChange, done: list[FileChange]) -> Iterator[None]:
     """Write a file's new text beside it; at the end it takes the place of what was read."""
     with written(change.path) as draft:
         with draft.open("wb") as stream:
@@ -226,7 +223,7 @@ def _drafted(change: Change, done: list[Change]) -> Iterator[None]:
     done.append(change)
 
 
-def _restore(change: Change) -> None:
+def _restore(change: FileChange) -> None:
     """Write the text back that a file had before."""
     if change.before is None:
         change.path.unlink()

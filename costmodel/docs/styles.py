@@ -1,4 +1,4 @@
-"""How a document writes comments, and how text, code and figures stand in it."""
+"""The syntax of documents: comments, and how text, code and figures are written."""
 
 import re
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 _END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
-"""What ends an environment; with the package ``verbatim`` spaces may stand before the brace."""
+"""The end of an environment; with the package ``verbatim`` spaces may stand before the brace."""
 
 
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
@@ -121,23 +121,14 @@ _MYST = _patterns(r" {0,3}%\s*")
 _DOTS = _patterns(r"\.\.\s+")
 
 
-def _html_comment(text: str) -> str:
-    return f"<!-- {text} -->\n"
+_HTML_COMMENT = "<!-- {} -->\n".format
+_PERCENT_COMMENT = "% {}\n".format
 
-
-def _percent_comment(text: str) -> str:
-    return f"% {text}\n"
-
-
-def _dots_comment(text: str) -> str:
-    return f".. {text}\n"
-
-
-MARKDOWN = Style("Markdown", *_HTML, "markdown", True, _fenced, _markdown_figure, _html_comment)
-MYST = Style("MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _percent_comment)
-HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _html_comment)
-LATEX = Style("LaTeX", *_PERCENT, "latex", False, _verbatim, _latex_figure, _percent_comment)
-RST = Style("reStructuredText", *_DOTS, "rst", True, _code_block, _rst_figure, _dots_comment)
+MARKDOWN = Style("Markdown", *_HTML, "markdown", True, _fenced, _markdown_figure, _HTML_COMMENT)
+MYST = Style("MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _PERCENT_COMMENT)
+HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _HTML_COMMENT)
+LATEX = Style("LaTeX", *_PERCENT, "latex", False, _verbatim, _latex_figure, _PERCENT_COMMENT)
+RST = Style("reStructuredText", *_DOTS, "rst", True, _code_block, _rst_figure, ".. {}\n".format)
 
 BY_SUFFIX = {
     **dict.fromkeys((".md", ".markdown", ".qmd", ".rmd"), (MARKDOWN, MYST)),

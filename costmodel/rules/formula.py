@@ -1,6 +1,6 @@
 """A formula with its names, the numbers put in, and its value: what the slides show."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sympy import Expr
@@ -20,6 +20,11 @@ def show_decimal(value: Rational) -> str:
         return str(value)
     decimal = float(value)
     return str(decimal) if value == type(value)(repr(decimal)) else str(value)
+
+
+def show_shapes(shapes: Iterable[Iterable[Expr]], evaluate: Evaluator) -> str:
+    """Return shapes as numbers: ``1×96×55×55``."""
+    return ", ".join("×".join(str(evaluate(size)) for size in shape) for shape in shapes)
 
 
 def count_of(value: Rational, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""How much more a change may cost: ``macs +2%``, ``params +0``, ``memory_peak +1e6``."""
+"""Budgets of metrics that a change must keep: ``macs +2%``, ``params +0``, ``memory_peak +1e6``."""
 
 import re
 from fractions import Fraction
@@ -15,7 +15,7 @@ FORMS = "write a metric and what it may gain, as 'macs +2%' or 'params +0'; -5% 
 
 
 class Budget(NamedTuple):
-    """What a metric may gain.
+    """The most that a metric may gain by a change.
 
     Attributes:
         text: as it was said.
@@ -30,7 +30,7 @@ class Budget(NamedTuple):
     is_part: bool
 
     def limit(self, old: Rational) -> Rational:
-        """The most that the metric may be after the change, exactly."""
+        """Return the most that the metric may be after the change, exactly."""
         return tidy(old + Fraction(self.amount) * (old if self.is_part else 1))
 
 
@@ -49,12 +49,12 @@ class Balance(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the metric is no more than it may be."""
+        """Return True where the metric is within its limit."""
         return self.new <= self.limit
 
 
 def read_budget(text: str) -> Budget:
-    """The budget that a text states.
+    """Return the budget that a text states.
 
     Raises:
         SpecError: it states none.

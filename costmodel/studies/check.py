@@ -49,12 +49,12 @@ class Finding(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """Whether our number is the published one."""
+        """Return True where our number is the published one."""
         return self.shown == self.fact.value
 
     @property
     def difference(self) -> Rational:
-        """Ours less the published one, in the source's units."""
+        """Our number less the published one, in the source's units."""
         return tidy(Fraction(self.shown) - Fraction(self.fact.value))
 
 
@@ -81,7 +81,7 @@ def check(specs: list[str], /) -> Document:
 
 
 def spec_files(paths: Iterable[str]) -> Iterator[str]:
-    """The specs that some paths stand for: a file, or all specs in a folder.
+    """Yield the specs that some paths stand for: a file, or all specs in a folder.
 
     Raises:
         SpecError: a folder without specs.
@@ -97,7 +97,7 @@ def spec_files(paths: Iterable[str]) -> Iterator[str]:
 
 
 def check_facts(spec: str) -> Iterator[Finding]:
-    """Every fact of a spec, in its order; of ``PATH@VARIANT`` those of the variant.
+    """Yield every fact of a spec, in its order; of ``PATH@VARIANT`` those of the variant.
 
     Raises:
         SpecError: the spec breaks a rule, or a fact names what is not there.
@@ -120,7 +120,7 @@ def check_facts(spec: str) -> Iterator[Finding]:
 
 
 def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
-    """The analysis at the numbers that a fact is about."""
+    """Return the analysis at the numbers that a fact is about."""
     settings = architecture.header.defaults | fact.at
     convention = find_convention(fact.convention or "lecture")
     scenario = Scenario(fact.precision)
@@ -128,7 +128,7 @@ def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
 
 
 def rounded(value: Rational, rounding: Rounding | None) -> Rational:
-    """A number as a source rounds it: in units, down or to the nearest."""
+    """Return a number as a source rounds it: in units, down or to the nearest."""
     if rounding is None:
         return value
     units = Fraction(value) / Fraction(rounding.to)

@@ -1,12 +1,12 @@
 """Networks side by side: their numbers, ratios to the first, and where their order changes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, common_multiple
@@ -21,13 +21,13 @@ from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import Source
+from costmodel.studies.revisions import SpecSource
 
 MAX_NETWORKS = 4
-"""The most networks whose order is looked at along every symbol, where none is asked for."""
+"""The most networks that are ordered along every symbol, where none is requested."""
 
 
-class Network(NamedTuple):
+class ComparedNetwork(NamedTuple):
     """One of the networks.
 
     Attributes:
@@ -41,11 +41,11 @@ class Network(NamedTuple):
     set_: frozenset[str] = frozenset()
 
     def opened(self, name: str) -> Analysis | None:
-        """An analysis in which a symbol is open; None where the structure hangs on its value."""
+        """Return an analysis in which a symbol is open; None where the structure depends on it."""
         return self.analysis if name in self.analysis.symbols else self.alone(name)
 
     def alone(self, name: str) -> Analysis | None:
-        """An analysis in which a symbol alone is open; None where the structure hangs on it."""
+        """Return an analysis with one symbol open; None where the structure depends on it."""
         analysis = self.analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
         said = (analysis.assumed.texts, analysis.scenario)
@@ -55,7 +55,7 @@ class Network(NamedTuple):
             return None
 
     def numbers(self, metrics: Iterable[Metric]) -> Iterator[Rational | None]:
-        """The values of metrics, None of what is none; where no law holds, by one in numbers."""
+        """Yield the values of metrics, None where there is none; if need be by numbers alone."""
         analysis = self.analysis
         for metric in metrics:
             try:
@@ -96,6 +96,11 @@ class Along(NamedTuple):
     crossings: tuple[Crossing, ...]
     closed: tuple[str, ...] = ()
 
+    @property
+    def moves(self) -> bool:
+        """Return True where any metric depends on the symbol."""
+        return any(each.ranking is not None or each.lawless for each in self.crossings)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -108,7 +113,7 @@ class Comparison:
         step: the step of its values, where one is given.
     """
 
-    networks: tuple[Network, ...]
+    networks: tuple[ComparedNetwork, ...]
     asked: tuple[str, ...] = ()
     along: str | None = None
     step: Rational | None = None
@@ -155,7 +160,7 @@ class Comparison:
 
     @cached_property
     def orders(self) -> tuple[Along, ...]:
-        """The orders along the symbol that is asked for, or of few networks along each.
+        """The orders along the requested symbol, or, of few networks, along each.
 
         Raises:
             SpecError: they do not share the symbol.
@@ -164,7 +169,7 @@ class Comparison:
             if len(self.networks) > MAX_NETWORKS:
                 return ()
             every = map(self._order, self.shared)
-            return tuple(along for along in every if along.closed or _moves(along))
+            return tuple(along for along in every if along.closed or along.moves)
         if self.along not in self.shared:
             hint = did_you_mean(self.along, self.shared) or f"shared: {', '.join(self.shared)}"
             raise SpecError(f"the networks share no open symbol '{self.along}'", hint=hint)
@@ -182,31 +187,24 @@ class Comparison:
         return Along(name, domain, tuple(map(ranks.crossing, self.metrics)))
 
 
+@dataclass
 class _Ranks:
     """The orders of some networks along a symbol; what differs by a factor is ranked once."""
 
-    def __init__(
-        self,
-        name: str,
-        networks: Sequence[Network],
-        analyses: Sequence[Analysis],
-        domain: Domain,
-    ) -> None:
-        whole = domain.step is not None and domain.step.denominator == 1
-        self.name = name
-        self.symbol = symbol(name, "integer" if whole else "real")
-        self.networks = networks
-        self.analyses = analyses
-        self.domain = domain
-        self.known: dict[tuple[Expr, ...], Ranking] = {}
-        self.asked = [
-            analysis
-            for analysis in analyses
-            if any(analysis.symbols[name] in symbols_of(each) for each in analysis.demands)
-        ]
+    name: str
+    networks: Sequence[ComparedNetwork]
+    analyses: Sequence[Analysis]
+    domain: Domain
+    known: dict[tuple[Expr, ...], Ranking] = field(default_factory=dict)
+
+    @cached_property
+    def symbol(self) -> Symbol:
+        """The symbol in which the closed forms of all networks are compared."""
+        whole = self.domain.step is not None and self.domain.step.denominator == 1
+        return symbol(self.name, "integer" if whole else "real")
 
     def crossing(self, metric: Metric) -> Crossing:
-        """The order by a metric, or of which networks it has no law."""
+        """Return the order by a metric, or the networks in which it has no closed form."""
         laws = [self._law(i, metric) for i in range(len(self.analyses))]
         found = [law.expand() for law in laws if law is not None]
         if len(found) < len(laws):
@@ -215,7 +213,7 @@ class _Ranks:
         return Crossing(metric, self._ranking(found))
 
     def _ranking(self, laws: Sequence[Expr]) -> Ranking | None:
-        """The order by some laws; None where none has the symbol."""
+        """Return the order by some closed forms; None where none has the symbol."""
         if not any(law.has(self.symbol) for law in laws):
             return None
         factor = laws[0].as_content_primitive()[0]
@@ -226,7 +224,7 @@ class _Ranks:
         return self.known[key]
 
     def _law(self, i: int, metric: Metric) -> Expr | None:
-        """A metric in one symbol, all others at their values; None where it has no law."""
+        """Return a metric in one symbol, the others at their values; None without closed form."""
         if metric.is_searched:
             return None
         try:
@@ -247,15 +245,20 @@ class _Ranks:
         return analysis.total(metric.name).xreplace({**others, **own})
 
     def _is_valid(self, value: Rational) -> bool:
-        return all(analysis.is_valid_at({self.name: value}) for analysis in self.asked)
+        return all(analysis.is_valid_at({self.name: value}) for analysis in self._restricted)
 
-
-def _moves(along: Along) -> bool:
-    return any(each.ranking is not None or each.lawless for each in along.crossings)
+    @cached_property
+    def _restricted(self) -> list[Analysis]:
+        """The networks with conditions on the symbol."""
+        return [
+            analysis
+            for analysis in self.analyses
+            if any(analysis.symbols[self.name] in symbols_of(each) for each in analysis.demands)
+        ]
 
 
 def met(domains: Iterable[Domain]) -> Domain:
-    """The values that are in all of some domains."""
+    """Return the values that are in all of some domains."""
     several = tuple(domains)
     lasts = [domain.last for domain in several if domain.last is not None]
     steps = [domain.step for domain in several if domain.step is not None]
@@ -266,30 +269,23 @@ def met(domains: Iterable[Domain]) -> Domain:
     )
 
 
-def labels(sources: Sequence[Source]) -> tuple[str, ...]:
-    """A short name for each: the variant, or the file's, where these tell all apart."""
-    for name in (_short, _middle, _long):
-        found = tuple(map(name, sources))
-        if len(set(found)) == len(found):
-            return found
-    return tuple(f"{_long(source)} ({i})" for i, source in enumerate(sources, 1))
+def labels(sources: Sequence[SpecSource]) -> tuple[str, ...]:
+    """Return a short name for each: the variant, or the file's, where these tell all apart."""
+    stems = [Path(source.path).stem for source in sources]
+    short = [source.variant or stem for source, stem in zip(sources, stems, strict=True)]
+    middle = [_named(stem, each) for stem, each in zip(stems, sources, strict=True)]
+    long = [_named(source.name, source) for source in sources]
+    numbered = [f"{name} ({i})" for i, name in enumerate(long, 1)]
+    every = (short, middle, long, numbered)
+    return tuple(next(names for names in every if len(set(names)) == len(names)))
 
 
-def _short(source: Source) -> str:
-    return source.variant or Path(source.path).stem
-
-
-def _middle(source: Source) -> str:
-    stem = Path(source.path).stem
-    return f"{stem}@{source.variant}" if source.variant else stem
-
-
-def _long(source: Source) -> str:
-    return f"{source.name}@{source.variant}" if source.variant else source.name
+def _named(name: str, source: SpecSource) -> str:
+    return f"{name}@{source.variant}" if source.variant else name
 
 
 def ratios(numbers: Sequence[Rational | None]) -> Iterator[float | None]:
-    """Each number as a multiple of the first; None where that is 0, or one is none."""
+    """Yield each number as a multiple of the first; None where that is 0, or one is none."""
     first, *_ = numbers
     for number in numbers:
         yield None if not first or number is None else float(number / first)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from archspec.arithmetic import Rational
 from costmodel.algebra.printing import text
 from costmodel.algebra.sign_chart import Order, Ranking, Stretch
 from costmodel.algebra.sums import OpenLawError
@@ -22,14 +21,14 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
-from costmodel.analysis.number_format import show_amount
+from costmodel.analysis.number_format import plain_amount, show_amount
 from costmodel.analysis.standing import Said, scenario_fields, standing_notes
 from costmodel.metrics.registry import Metric, NoCountError
 from costmodel.rules.formula import show_decimal
 from costmodel.studies.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
 
 MAX_STRETCHES = 6
-"""The most stretches that are told; JSON has all."""
+"""The most stretches that are listed; JSON has all."""
 
 
 def document(found: Comparison) -> Document:
@@ -67,11 +66,9 @@ def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
-    """A network's number, and its ratio to the first's."""
+    """Return a network's number, and its ratio to the first network's."""
     numbers = found.values[metric.name]
-    number = numbers[i]
-    shown = NOTHING if number is None else show_amount(metric, number)
-    return shown, show_ratio(list(ratios(numbers))[i])
+    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
 
 
 def _by_networks(found: Comparison, labels: list[str]) -> Table:
@@ -84,7 +81,7 @@ def _by_networks(found: Comparison, labels: list[str]) -> Table:
 
 
 def show_ratio(ratio: float | None) -> str:
-    """Three digits of how many times as much it is."""
+    """Return a ratio with three digits."""
     return NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
@@ -101,7 +98,7 @@ def _orders(found: Comparison) -> Iterator[Table]:
 
 
 def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
-    """``a < b for h <= 191, b < a for h >= 192``."""
+    """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
     ranking, name = crossing.ranking, along.name
     if crossing.lawless:
         return f"not compared: no law in {name} of {', '.join(crossing.lawless)}"
@@ -119,13 +116,13 @@ def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
 
 
 def show_order(order: Order, found: Comparison) -> str:
-    """``a < b = c``."""
+    """Return an order of the networks as text: ``a < b = c``."""
     labels = [network.label for network in found.networks]
     return " < ".join(" = ".join(labels[i] for i in group) for group in order)
 
 
 def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
-    """``h <= 191``, ``192 <= h < 200``, ``every h >= 63``."""
+    """Return a stretch as text: ``h <= 191``, ``192 <= h < 200``, ``every h >= 63``."""
     first, last = show_decimal(stretch.first), stretch.last
     low = "" if stretch is ranking.stretches[0] and stretch.first <= 1 else first
     if last is None:
@@ -139,7 +136,7 @@ def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
 
 
 def _notes(found: Comparison) -> Iterator[Note]:
-    """The symbols that are not shared, the values, what counts."""
+    """Yield the shared symbols and the others, the values, and what counts."""
     if len(found.networks) > MAX_NETWORKS and not found.orders:
         yield "order", "--for SYMBOL tells where it changes"
     yield from _none(found)
@@ -151,7 +148,7 @@ def _notes(found: Comparison) -> Iterator[Note]:
 
 
 def _none(found: Comparison) -> Iterator[Note]:
-    """Why a network has no number of a metric."""
+    """Yield, for each network that lacks a metric, why it has none."""
     for network in found.networks:
         errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
         for error in list(errors)[:1]:
@@ -159,7 +156,7 @@ def _none(found: Comparison) -> Iterator[Note]:
 
 
 def _at(found: Comparison) -> Said:
-    """The values of the symbols: once, or of every network."""
+    """Return the values of the symbols: once where they are the same, else for every network."""
     settings = {network.label: _setting(found, i) for i, network in enumerate(found.networks)}
     if len(set(settings.values())) == 1:
         return next(iter(settings.values()))
@@ -167,7 +164,7 @@ def _at(found: Comparison) -> Said:
 
 
 def _conditions(found: Comparison) -> Iterator[Note]:
-    """What must hold of the symbols, with the networks that ask for it."""
+    """Yield the conditions on the symbols, each with the networks that require it."""
     conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
         if report.conditions:
@@ -207,15 +204,12 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
 
 def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
     numbers = found.values[metric.name]
-    number = numbers[i]
-    value = None
-    if number is not None:
-        value = float(number) if metric.quantity else plain_number(number)
-    return {"expr": _law(found, metric, i), "value": value, "ratio": list(ratios(numbers))[i]}
+    value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
+    return {"expr": _law(found, metric, i), "value": value, "ratio": ratio}
 
 
 def _law(found: Comparison, metric: Metric, i: int) -> str | None:
-    """None where it has none in the symbols."""
+    """Return the closed form of a metric as text; None where a network has none."""
     try:
         return text(found.reports[i].total(metric.name))
     except (OpenLawError, NoCountError):
@@ -237,20 +231,16 @@ def _along(along: Along, found: Comparison) -> dict[str, Any]:
 
 def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
     return {
-        "changes_at": _plain(ranking.changes_at),
-        "compared_to": _plain(ranking.limit),
+        "changes_at": plain_number(ranking.changes_at),
+        "compared_to": plain_number(ranking.limit),
         "stretches": [
             {
                 "order": [[found.networks[i].label for i in group] for group in each.order],
-                "first": _plain(each.first),
-                "last": _plain(each.last),
+                "first": plain_number(each.first),
+                "last": plain_number(each.last),
                 "without_first": each.after,
                 "without_last": each.before,
             }
             for each in ranking.stretches
         ],
     }
-
-
-def _plain(value: Rational | None) -> int | float | str | None:
-    return None if value is None else plain_number(value)

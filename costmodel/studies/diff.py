@@ -1,4 +1,4 @@
-"""What a change of a spec does: to its metrics, laws, conditions, symbols and layers."""
+"""The effect of a change of a spec: on metrics, closed forms, conditions, symbols and layers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,17 +25,17 @@ from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.report import Report, Row
-from costmodel.studies.revisions import Loaded, Source
+from costmodel.studies.revisions import Loaded, SpecSource
 
 COUNTS = ("params", "macs")
 """The metrics of a layer that are compared."""
 
 SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
-"""What a symbol's declaration says of its values."""
+"""The rules of a symbol's declaration that are compared."""
 
 
 class LawChange(NamedTuple):
-    """A law before and after.
+    """A closed form before and after.
 
     Attributes:
         old: before.
@@ -72,18 +72,18 @@ class MetricChange(NamedTuple):
 
     @property
     def part(self) -> Fraction | None:
-        """The gain as a part of the old number; None of nothing."""
+        """The gain as a part of the old number; None where that is 0 or there is no gain."""
         gain = self.gain
         return Fraction(gain) / Fraction(self.old) if self.old and gain is not None else None
 
     @property
     def is_none(self) -> bool:
-        """Whether neither number nor law changes."""
+        """Return True where neither the number nor the closed form changes."""
         return self.old == self.new and self.law is None
 
 
 class Alteration(NamedTuple):
-    """Something that is said of a thing, before and after; None where it is not said.
+    """A value before and after; None where it is not given.
 
     Attributes:
         name: what: ``default``, ``kernel_size``, ``shape``, ``macs``.
@@ -109,7 +109,7 @@ class SymbolChange(NamedTuple):
 
     @property
     def alterations(self) -> tuple[Alteration, ...]:
-        """What its declaration says otherwise."""
+        """The rules of its declaration that differ."""
         return tuple(
             Alteration(rule, *map(_said, values))
             for rule in SYMBOL_RULES
@@ -117,7 +117,7 @@ class SymbolChange(NamedTuple):
         )
 
 
-class Layer(NamedTuple):
+class ComparedLayer(NamedTuple):
     """A layer, an input of the network, or a group of layers that come or go together.
 
     Attributes:
@@ -140,25 +140,30 @@ class Layer(NamedTuple):
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """What it is and makes, however often it is run."""
+        """Its kind, fields and output shapes, however often it is run."""
         said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
         return self.kind, said, self.shapes
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """All of it but its name."""
+        """Its content and its counts: everything but the name."""
         return *self.content, tuple(self.counts.values())
 
 
 class LayerChange(NamedTuple):
-    """A layer before and after; ``fields`` names those that are said otherwise."""
+    """A layer before and after; ``fields`` names those that differ."""
 
-    old: Layer
-    new: Layer
+    old: ComparedLayer
+    new: ComparedLayer
+
+    @property
+    def is_renamed(self) -> bool:
+        """Return True where the layer is the same under another name."""
+        return self.old.path != self.new.path and self.old.signature == self.new.signature
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that are said otherwise."""
+        """The fields that differ."""
         names = dict.fromkeys((*self.old.fields, *self.new.fields))
         return tuple(n for n in names if self.old.fields.get(n) != self.new.fields.get(n))
 
@@ -178,13 +183,13 @@ class Layers(NamedTuple):
         renamed: the pairs that are the same under another name.
     """
 
-    added: tuple[Layer, ...]
-    removed: tuple[Layer, ...]
+    added: tuple[ComparedLayer, ...]
+    removed: tuple[ComparedLayer, ...]
     changed: tuple[LayerChange, ...]
     renamed: tuple[LayerChange, ...]
 
 
-Pair = tuple[Layer, Layer]
+Pair = tuple[ComparedLayer, ComparedLayer]
 """A layer before and after."""
 
 
@@ -228,7 +233,7 @@ class Diff:
 
     @property
     def has_laws(self) -> bool:
-        """Whether both are laws, or one is known in numbers only."""
+        """Return True where both sides have closed forms, rather than numbers alone."""
         return all(side.symbols or not side.graph.symbols for side in (self.old, self.new))
 
     def _law(self, metric: Metric) -> LawChange | None:
@@ -246,7 +251,7 @@ class Diff:
         return LawChange(before, after, None if gain.has(Maximum) else gain)
 
     def in_old_symbols(self, expression: Expr) -> Expr:
-        """An expression of the new spec, whose symbols of another domain are the old ones'."""
+        """Return an expression of the new network in the symbols of the old one."""
         known = self.old.symbols.items()
         same = {self.new.symbols[n]: s for n, s in known if n in self.new.symbols}
         return expression.xreplace({a: b for a, b in same.items() if a != b})
@@ -271,7 +276,7 @@ class Diff:
     @property
     def symbols(self) -> tuple[SymbolChange, ...]:
         """The symbols that are added, removed or declared otherwise."""
-        old, new = (_declared(side.architecture) for side in (self.old, self.new))
+        old, new = (side.architecture.header.symbols for side in (self.old, self.new))
         every = (SymbolChange(n, old.get(n), new.get(n)) for n in dict.fromkeys((*old, *new)))
         return tuple(change for change in every if change.alterations)
 
@@ -302,14 +307,14 @@ class Diff:
         """Every group after the change with the one before that shares most layers with it."""
         old, new = ([row for row in side.rows if row.is_group] for side in self._reports)
         shared = Counter(pair for a, b in self._pairs for pair in product(_around(a), _around(b)))
-        sizes = [Counter(g for layer in side for g in _around(layer)) for side in self._sides]
+        sizes = [_group_sizes(side) for side in self._sides]
         for group in new:
             partners = [o for o in old if o.kind == group.kind and shared[o.path, group.path]]
             if partners:
                 yield max(partners, key=partial(_likeness, shared, sizes, group)), group
 
     @cached_property
-    def _sides(self) -> tuple[list[Layer], list[Layer]]:
+    def _sides(self) -> tuple[list[ComparedLayer], list[ComparedLayer]]:
         return layers_of(self.old), layers_of(self.new, self)
 
     @cached_property
@@ -319,30 +324,21 @@ class Diff:
     @cached_property
     def layers(self) -> Layers:
         """The layers that differ."""
-        (old, new), pairs = self._sides, self._pairs
-        before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-        removed = [layer for layer in old if layer.path not in before]
-        added = [layer for layer in new if layer.path not in after]
-        changes = [LayerChange(*pair) for pair in pairs]
+        removed, added = _unmatched(*self._sides, self._pairs)
+        changes = [LayerChange(*pair) for pair in self._pairs]
         return Layers(
             tuple(_in_groups(added, self.new)),
             tuple(_in_groups(removed, self.old)),
             tuple(c for c in changes if c.old.signature != c.new.signature),
-            tuple(c for c in changes if is_renamed(c)),
+            tuple(c for c in changes if c.is_renamed),
         )
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that is compared differs."""
-        found = (
-            *self.symbols,
-            *self.types,
-            *self.repeats,
-            *self.conditions[0],
-            *self.conditions[1],
-        )
-        same = all(change.is_none for change in self.changes)
-        return same and not found and not any(self.layers)
+        """Return True where nothing that is compared differs."""
+        added, dropped = self.conditions
+        found = (self.symbols, self.types, self.repeats, added, dropped, *self.layers)
+        return all(change.is_none for change in self.changes) and not any(found)
 
 
 class Differences(NamedTuple):
@@ -356,15 +352,15 @@ class Differences(NamedTuple):
         removed: the variants that only the old one has.
     """
 
-    old: Source
-    new: Source
+    old: SpecSource
+    new: SpecSource
     diffs: tuple[Diff, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that is compared differs."""
+        """Return True where nothing that is compared differs."""
         return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
 
     @property
@@ -375,7 +371,7 @@ class Differences(NamedTuple):
 
 
 Analyse = Callable[[Architecture], Analysis]
-"""What makes an analysis of a loaded spec."""
+"""A function that returns the analysis of a loaded spec."""
 
 
 def differences(
@@ -385,7 +381,7 @@ def differences(
     asked: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
 ) -> Differences:
-    """What differs between two versions of a spec; several variants are compared by name.
+    """Return the differences between two versions of a spec; variants are compared by name.
 
     Raises:
         SpecError: one of them breaks a rule.
@@ -404,24 +400,15 @@ def differences(
 
 
 NO_VARIANT = "(the spec itself)"
-"""What a spec without variants is called beside one with them."""
+"""The name of a spec without variants beside one with them."""
 
 
-def is_renamed(change: LayerChange) -> bool:
-    """Whether a layer is the same under another name."""
-    return change.old.path != change.new.path and change.old.signature == change.new.signature
-
-
-def _declared(architecture: Architecture) -> Mapping[str, Declared]:
-    return architecture.header.symbols
-
-
-def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
-    """The inputs and layers of a network, in the old symbols of a change where it is the new."""
+def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLayer]:
+    """Return the inputs and layers of a network; after a change, in the old one's symbols."""
     fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
-    rename = change.in_old_symbols if change else _as_it_is
+    rename = change.in_old_symbols if change else lambda expression: expression
     return [
-        Layer(
+        ComparedLayer(
             row.path,
             row.kind,
             fields.get(row.path, {}),
@@ -434,16 +421,12 @@ def layers_of(analysis: Analysis, change: Diff | None = None) -> list[Layer]:
     ]
 
 
-def _as_it_is(expression: Expr) -> Expr:
-    return expression
-
-
 def _fields(layer: BaseModel) -> dict[str, Any]:
     return {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
 
 
 def _comparable(value: Any) -> Any:
-    """A field without the places of its names in the text, and the names of other layers."""
+    """Return a field without positions in the text and without the names of other layers."""
     match value:
         case Name(name):
             return Name(name)
@@ -455,23 +438,28 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-def _around(layer: Layer) -> Iterator[str]:
-    """The paths of the groups that a layer is in."""
+def _around(layer: ComparedLayer) -> Iterator[str]:
+    """Yield the paths of the groups that a layer is in."""
     parts = layer.path.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+
+
+def _group_sizes(layers: Iterable[ComparedLayer]) -> Counter[str]:
+    """Return the path of each group → the number of its layers."""
+    return Counter(path for layer in layers for path in _around(layer))
 
 
 def _likeness(
     shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: Row, old: Row
 ) -> tuple[Fraction, bool]:
-    """The part of the layers of either group that are in both; of equal ones the path counts."""
+    """Return the share of two groups' layers that are in both; ties are decided by equal paths."""
     both = shared[old.path, new.path]
     either = sizes[0][old.path] + sizes[1][new.path] - both
     return Fraction(both, either), old.path == new.path
 
 
-def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
-    """The layers that belong together.
+def matched(old: Sequence[ComparedLayer], new: Sequence[ComparedLayer]) -> list[Pair]:
+    """Return the pairs of layers that belong together.
 
     By their paths, and what these leave by its sequence of layers of equal content; or first by the
     sequence, where that leaves fewer differences: a layer put in before others renumbers these.
@@ -481,25 +469,38 @@ def matched(old: Sequence[Layer], new: Sequence[Layer]) -> list[Pair]:
     return min(by_path, by_sequence, key=lambda pairs: _differences(old, new, pairs))
 
 
-def _differences(old: Sequence[Layer], new: Sequence[Layer], pairs: Sequence[Pair]) -> int:
+def _differences(
+    old: Sequence[ComparedLayer], new: Sequence[ComparedLayer], pairs: Sequence[Pair]
+) -> int:
     changed = sum(a.signature != b.signature for a, b in pairs)
     return changed + len(old) + len(new) - 2 * len(pairs)
 
 
-def _by_path(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those of the same path that correspond."""
-    pairs = list(known)
+def _unmatched(
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], pairs: Sequence[Pair]
+) -> tuple[list[ComparedLayer], list[ComparedLayer]]:
+    """Return the layers of both sides that are in no pair."""
     before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-    left = {layer.path: layer for layer in old if layer.path not in before}
-    for layer in new:
+    removed = [layer for layer in old if layer.path not in before]
+    return removed, [layer for layer in new if layer.path not in after]
+
+
+def _by_path(
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], known: Iterable[Pair]
+) -> list[Pair]:
+    """Return the known pairs, and those of the same path that correspond."""
+    pairs = list(known)
+    first, second = _unmatched(old, new, pairs)
+    left = {layer.path: layer for layer in first}
+    for layer in second:
         partner = left.get(layer.path)
-        if partner and layer.path not in after and corresponds(partner, layer):
+        if partner and corresponds(partner, layer):
             pairs.append((partner, layer))
     return pairs
 
 
-def corresponds(old: Layer, new: Layer) -> bool:
-    """Whether two layers of the same path are one layer, changed.
+def corresponds(old: ComparedLayer, new: ComparedLayer) -> bool:
+    """Return whether two layers of the same path are one layer, changed.
 
     They are of one kind. Where the path is no name that an author gave, but the kind's with a
     number, they also have as many axes, and of several fields one that is the same.
@@ -511,30 +512,30 @@ def corresponds(old: Layer, new: Layer) -> bool:
     return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
 
 
-def _is_numbered(layer: Layer) -> bool:
+def _is_numbered(layer: ComparedLayer) -> bool:
     name = layer.path.rpartition("/")[2]
     return name == layer.kind or name.rpartition("_")[0] == layer.kind
 
 
-def _by_sequence(old: Iterable[Layer], new: Iterable[Layer], known: Iterable[Pair]) -> list[Pair]:
-    """The known pairs, and those at the same place of a sequence of layers of equal content."""
+def _by_sequence(
+    old: Iterable[ComparedLayer], new: Iterable[ComparedLayer], known: Iterable[Pair]
+) -> list[Pair]:
+    """Return the known pairs, and those at the same place of a sequence of equal content."""
     pairs = list(known)
-    before, after = ({pair[side].path for pair in pairs} for side in (0, 1))
-    first = [layer for layer in old if layer.path not in before]
-    second = [layer for layer in new if layer.path not in after]
-    said, then = ([layer.content for layer in side] for side in (first, second))
-    for i, j, size in SequenceMatcher(None, said, then, autojunk=False).get_matching_blocks():
+    first, second = _unmatched(old, new, pairs)
+    before, after = ([layer.content for layer in side] for side in (first, second))
+    for i, j, size in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
         pairs += zip(first[i : i + size], second[j : j + size], strict=True)
     return pairs
 
 
-def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
-    """Layers, those of a group that is here as a whole as that one group."""
+def _in_groups(layers: Iterable[ComparedLayer], analysis: Analysis) -> Iterator[ComparedLayer]:
+    """Yield layers; where all layers of a group are among them, yield the group instead."""
     here = {layer.path: layer for layer in layers}
     if not here:
         return
     rows = Report(analysis, COUNTS).rows
-    sizes, found = _sizes(rows), _sizes(rows, here)
+    sizes, found = (_group_sizes(each) for each in (layers_of(analysis), here.values()))
     closed = -1
     for row in rows:
         if 0 <= closed < row.level:
@@ -542,21 +543,8 @@ def _in_groups(layers: Iterable[Layer], analysis: Analysis) -> Iterator[Layer]:
         closed = -1
         if row.is_group and 0 < found[row.path] == sizes[row.path]:
             closed = row.level
-            yield Layer(row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path])
+            yield ComparedLayer(
+                row.path, row.kind, {}, row.shapes, row.counts, row, sizes[row.path]
+            )
         elif row.path in here and not row.is_group:
             yield here[row.path]
-
-
-def _sizes(rows: Iterable[Row], only: Iterable[str] | None = None) -> Counter[str]:
-    """How many layers, of some paths only, each group holds."""
-    wanted = None if only is None else set(only)
-    sizes: Counter[str] = Counter()
-    opened: list[Row] = []
-    for row in rows:
-        while opened and opened[-1].level >= row.level:
-            opened.pop()
-        if row.is_group:
-            opened.append(row)
-        elif wanted is None or row.path in wanted:
-            sizes.update(group.path for group in opened)
-    return sizes

@@ -5,7 +5,6 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from archspec.arithmetic import Rational
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
@@ -27,23 +26,23 @@ from costmodel.analysis.document import (
     entries,
     plain_number,
 )
-from costmodel.analysis.number_format import show_amount, show_gain, show_part
+from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
 from costmodel.analysis.standing import scenario_fields, standing_notes
-from costmodel.metrics.registry import METRICS, Metric
-from costmodel.rules.formula import show_decimal
+from costmodel.metrics.registry import METRICS
+from costmodel.rules.formula import show_decimal, show_shapes
 from costmodel.studies.budgets import Balance
 from costmodel.studies.diff import (
     COUNTS,
+    ComparedLayer,
     Diff,
     Differences,
-    Layer,
     LayerChange,
     Layers,
     MetricChange,
     SymbolChange,
 )
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import Source
+from costmodel.studies.revisions import SpecSource
 
 COLUMNS = (
     Column("metric", "metric"),
@@ -57,7 +56,7 @@ MAX_NAMES = 3
 """The most renamed layers that are listed."""
 
 MAX_LAW = 120
-"""The longest closed form that is shown where they were not asked for."""
+"""The longest closed form that is shown without ``--symbolic``."""
 
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
@@ -101,8 +100,8 @@ def _row(change: MetricChange) -> Row:
     metric = change.metric
     cells = (
         metric.title,
-        *(NOTHING if n is None else show_amount(metric, n) for n in (change.old, change.new)),
-        NOTHING if change.gain is None else show_gain(metric, change.gain),
+        *(show_amount(metric, number) for number in (change.old, change.new)),
+        show_gain(metric, change.gain),
         NOTHING if change.gain is None else show_part(change.part, change.gain),
     )
     names = (column.name for column in COLUMNS)
@@ -110,7 +109,7 @@ def _row(change: MetricChange) -> Row:
 
 
 def _title(found: Differences) -> str:
-    """``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
+    """Return ``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
     names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
     network = found.diffs[0].new.graph.name if found.diffs else ""
     return f"{network}: {names}" if network else names
@@ -125,7 +124,7 @@ def _name(diff: Diff) -> str:
 
 
 def _none(diff: Diff) -> Iterator[Note]:
-    """Why one side has no number of a metric that the other has."""
+    """Yield the reason why one side has no number of a metric that the other has."""
     one_sided = [c.metric.name for c in diff.changes if (c.old is None) != (c.new is None)]
     for which, side in (("old", diff.old), ("new", diff.new)):
         for error in list(filter(None, map(side.none_of, one_sided)))[:1]:
@@ -133,7 +132,7 @@ def _none(diff: Diff) -> Iterator[Note]:
 
 
 def _closing(found: Differences) -> Iterator[Note]:
-    """The variants without a difference, those of one side, and what all numbers stand on."""
+    """Yield the variants without a difference, those of one side, and the notes on all numbers."""
     equal = [_name(diff) for diff in found.diffs if diff.is_empty]
     if found.is_empty:
         yield "equal", NO_DIFFERENCE + (f" ({', '.join(equal)})" if len(equal) > 1 else "")
@@ -148,7 +147,7 @@ def _closing(found: Differences) -> Iterator[Note]:
 
 
 def _settings(diff: Diff) -> Iterator[Note]:
-    """The symbols' values."""
+    """Yield the values of the symbols on both sides."""
     old, new = (Report(side).setting for side in (diff.old, diff.new))
     if old != new:
         yield "old at", old or "no symbols"
@@ -157,13 +156,13 @@ def _settings(diff: Diff) -> Iterator[Note]:
 
 
 def _budgets(diff: Diff) -> Iterator[Note]:
-    """Every budget, with what is left of it or how far it is exceeded."""
+    """Yield every budget, with the number that it is compared to."""
     for balance in diff.balances:
         yield "budget", show_balance(balance)
 
 
 def show_balance(balance: Balance) -> str:
-    """``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
+    """Return ``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
     metric = balance.budget.metric
     new, limit = (show_amount(metric, value) for value in (balance.new, balance.limit))
     if balance.is_kept:
@@ -173,7 +172,7 @@ def show_balance(balance: Balance) -> str:
 
 
 def _layers(diff: Diff) -> Iterator[Note]:
-    """The layers that come, go and change, then those that have other names."""
+    """Yield the layers that are removed, added or changed, then those that are renamed."""
     lines = list(_layer_lines(diff))
     yield from lines[:MAX_LAYERS]
     if len(lines) > MAX_LAYERS:
@@ -200,29 +199,25 @@ def _layer_lines(diff: Diff) -> Iterator[Note]:
         yield "~ layer", f"{change.new.path}: {'; '.join(_altered(change, diff))}"
 
 
-def _whole(layer: Layer, analysis: Analysis) -> str:
+def _whole(layer: ComparedLayer, analysis: Analysis) -> str:
     counts = (f"{METRICS[n].title} {_count(layer, n, analysis)}" for n in COUNTS)
     kind = f"{layer.kind}, {layer.layers} layers" if layer.row.is_group else layer.kind
-    return f"{layer.path} ({kind}), {_dimensions(layer, analysis)}, {', '.join(counts)}"
+    shapes = show_shapes(layer.row.shapes, analysis.evaluator)
+    return f"{layer.path} ({kind}), {shapes}, {', '.join(counts)}"
 
 
-def _count(layer: Layer, name: str, analysis: Analysis) -> str:
+def _count(layer: ComparedLayer, name: str, analysis: Analysis) -> str:
     return show_amount(METRICS[name], analysis.evaluator(layer.row.counts[name]))
 
 
-def _dimensions(layer: Layer, analysis: Analysis) -> str:
-    number = analysis.evaluator
-    return ", ".join("×".join(str(number(size)) for size in shape) for shape in layer.row.shapes)
-
-
 def _altered(change: LayerChange, diff: Diff) -> Iterator[str]:
-    """What a layer says otherwise, as numbers."""
+    """Yield the differences of a changed layer: fields, shapes and counts as numbers."""
     for name in change.fields:
         values = [show_field(side.fields.get(name)) for side in (change.old, change.new)]
         yield name if None in values else f"{name} {values[0]} → {values[1]}"
     sides = ((change.old, diff.old), (change.new, diff.new))
     if change.old.shapes != change.new.shapes:
-        yield f"shape {_moved(*(_dimensions(*side) for side in sides))}"
+        yield f"shape {_moved(*(show_shapes(x.row.shapes, at.evaluator) for x, at in sides))}"
     for name in change.counts:
         yield f"{METRICS[name].title} {_moved(*(_count(x, name, at) for x, at in sides))}"
 
@@ -232,7 +227,7 @@ def _moved(old: str, new: str) -> str:
 
 
 def show_field(value: Any) -> str | None:
-    """A field that is a number, a word or a list of such; None of what is longer to say."""
+    """Return a field that is a number, a word or a short expression as text; None for others."""
     match value:
         case None:
             return "none"
@@ -250,7 +245,7 @@ def show_field(value: Any) -> str | None:
 
 
 def _declarations(diff: Diff) -> Iterator[Note]:
-    """What changes of symbols, conditions and types."""
+    """Yield the changes of symbols, conditions and types."""
     for change in diff.symbols:
         yield "symbol", _symbol(change)
     for sign, conditions in zip("+−", diff.conditions, strict=True):
@@ -270,7 +265,7 @@ def _symbol(change: SymbolChange) -> str:
 
 
 def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
-    """Yield the closed forms that differ, where they are short or asked for."""
+    """Yield the closed forms that differ, where they are short or requested."""
     if not diff.has_laws:
         yield Entry("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:
@@ -286,7 +281,7 @@ def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
 
 
 def _summary(diff: Diff) -> str:
-    """``layers: 1 removed, 2 changed``."""
+    """Return ``layers: 1 removed, 2 changed``."""
     counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
     return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
 
@@ -304,7 +299,7 @@ def _data(found: Differences) -> dict[str, Any]:
     }
 
 
-def _source_fields(source: Source) -> dict[str, Any]:
+def _source_fields(source: SpecSource) -> dict[str, Any]:
     return {"file": source.name, "revision": source.revision, "variant": source.variant}
 
 
@@ -335,7 +330,7 @@ def _side(analysis: Analysis) -> dict[str, Any]:
 
 def _metric_fields(change: MetricChange) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        name: _plain(getattr(change, name), change.metric) for name in ("old", "new", "gain")
+        name: plain_amount(change.metric, getattr(change, name)) for name in ("old", "new", "gain")
     }
     fields["part"] = None if change.part is None else float(change.part)
     if change.law is not None:
@@ -344,19 +339,13 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     return fields
 
 
-def _plain(value: Rational | None, metric: Metric) -> int | float | str | None:
-    if value is None:
-        return None
-    return float(value) if metric.quantity else plain_number(value)
-
-
 def _budget_fields(balance: Balance) -> dict[str, Any]:
     metric = balance.budget.metric
-    values = {name: _plain(getattr(balance, name), metric) for name in ("new", "limit")}
     return {
         "budget": balance.budget.text,
         "metric": metric.name,
-        **values,
+        "new": plain_amount(metric, balance.new),
+        "limit": plain_amount(metric, balance.limit),
         "kept": balance.is_kept,
     }
 
@@ -383,7 +372,7 @@ def _layer_fields(diff: Diff) -> dict[str, Any]:
     }
 
 
-def _one_layer(layer: Layer, analysis: Analysis) -> dict[str, Any]:
+def _one_layer(layer: ComparedLayer, analysis: Analysis) -> dict[str, Any]:
     shapes = [[plain_number(analysis.evaluator(s)) for s in shape] for shape in layer.row.shapes]
     counts = {n: plain_number(analysis.evaluator(layer.row.counts[n])) for n in COUNTS}
     return {

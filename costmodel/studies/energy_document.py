@@ -36,7 +36,6 @@ from costmodel.studies.report_document import (
     quantity,
     row_of,
     symbolic_table,
-    value_if_any,
 )
 
 NOT_COUNTED = "power drawn without work, control, instructions: this is a lower bound"
@@ -86,7 +85,7 @@ def _numbers(report: Report) -> Table:
         columns.append(Column(metric.name, title, quantity_in("J"), hides_zero=True))
         if title in origins:
             columns.append(Column(f"{title}_from", "from"))
-    total: dict[str, Cell] = {m.name: value_if_any(report, m.name) for m in report.columns}
+    total: dict[str, Cell] = {m.name: report.analysis.value_if_any(m.name) for m in report.columns}
     total |= {"layer": "total", "share": 1 if total["energy"] else ""}
     return Table(
         (*columns, Column("share", "share", SHARE)),

@@ -13,7 +13,7 @@ from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
 from costmodel.rules.formula import ExplanationStep, show_number
-from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, product_formula, repeated
+from costmodel.rules.nests import BATCH, Body, product_formula, repeated
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
 from costmodel.studies.data_movement import movement
@@ -36,7 +36,7 @@ class Explanation(NamedTuple):
 
 
 def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
-    """The explanations of all layers and the totals, or of one layer, or of all layers of a kind.
+    """Return the explanations of all layers and the totals, of one layer, or of a kind's.
 
     Raises:
         SpecError: there is no such layer.
@@ -50,7 +50,7 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
-    """Whether a layer is asked for by path, name or kind, or by the group that it is in."""
+    """Return whether a name is a layer's path, name or kind, or a group that it is in."""
     path = layer.node.path
     shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
     within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
@@ -58,7 +58,7 @@ def _is_meant(layer: LayerCost, name: str | None) -> bool:
 
 
 def _totals(analysis: Analysis) -> Explanation:
-    """The sums of the layers' counts, and the layer that is the peak."""
+    """Return the sums of the layers' counts, and the layer that is the peak."""
     evaluate = analysis.evaluator
     steps = []
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
@@ -90,7 +90,7 @@ class _Explainer:
         self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
-        """The steps of the layer, those of its shape first."""
+        """Return the steps of the layer, those of its shape first."""
         inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
         outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
@@ -100,7 +100,7 @@ class _Explainer:
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:
-        """Which run is explained, where there are several: any, or the last where they differ."""
+        """Return which of several runs is explained: any, or the last where they differ."""
         count = self.evaluate(self.often.works)
         which = "the last" if self.often.repeats else "one"
         return "" if count == 1 else f" ({which} of {show_number(count)} runs)"
@@ -109,7 +109,7 @@ class _Explainer:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
     def _sizes(self) -> Iterator[ExplanationStep]:
-        """The sizes that a formula gives."""
+        """Yield the sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
         derived = [loop.derivation for loop in loops if loop.derivation]
         for formula in (*derived, *self.layer.cost.sizes):
@@ -132,8 +132,9 @@ class _Explainer:
         for nest in self.layer.cost.nests:
             for operand in nest.operands:
                 if operand.learnable and operand.name == parameter.name:
-                    loops = repeated(nest.copies, _weight_loops(nest, operand.loops))
-                    return product_formula(loops, self.evaluate)
+                    names = (name for name in operand.loops if name != BATCH)
+                    loops = [loop for name in names for loop in nest.over([name])]
+                    return product_formula(repeated(nest.copies, loops), self.evaluate)
         rule, numbers = parameter.rule, show_number(self.evaluate(parameter.size))
         if parameter.shape:
             numbers = self._shape(parameter.shape).replace("×", " × ")
@@ -167,7 +168,7 @@ class _Explainer:
         yield ExplanationStep("#activations", "elements of the output", shape, show_number(size))
 
     def _inner_activations(self, total: str) -> ExplanationStep:
-        """The feature maps inside the layer, and its output."""
+        """Return the step that adds the feature maps inside the layer to its output."""
         counted = self.analysis.convention.feature_maps
         inside = (inner for inner in self.layer.cost.inner if inner.output in counted)
         maps = [(inner.name, inner.size) for inner in inside]
@@ -177,11 +178,6 @@ class _Explainer:
         return ExplanationStep(
             "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
         )
-
-
-def _weight_loops(nest: LoopNest, names: Iterable[str]) -> list[Loop]:
-    """The loops of a weight in the order of the slides: ``c_o·c_i/g·k_h·k_w``."""
-    return [loop for name in names for loop in nest.over([name]) if name != BATCH]
 
 
 @question(name="explain")

@@ -1,4 +1,4 @@
-"""Whether a network fits a device: what its memories have to hold against what they hold.
+"""The memories of a device, compared with what a network needs of them.
 
 Weights lie in flash where the device has some, else in its main memory beside the activations,
 which lie in the main memory: the furthest that can be written. Cached keys and values lie beside
@@ -6,7 +6,7 @@ the activations. What is trained is written as well, and lies in the main memory
 state.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from archspec.arithmetic import Rational
@@ -22,7 +22,7 @@ from costmodel.scenario.scenario import Scenario
 from costmodel.studies.weight_placement import Full, full_at
 
 
-class Memory(NamedTuple):
+class DeviceMemory(NamedTuple):
     """A memory of a device, and what lies in it.
 
     Attributes:
@@ -38,12 +38,12 @@ class Memory(NamedTuple):
 
     @property
     def holds(self) -> str:
-        """What lies in it, in words."""
+        """Its contents in words."""
         return in_words(self.metrics)
 
     @property
     def constraint(self) -> str:
-        """What must hold for it to suffice, as ``archcost solve --where`` takes it."""
+        """The condition that it is large enough, as ``archcost solve --where`` takes it."""
         return f"{' + '.join(self.metrics)} <= {self.capacity}"
 
 
@@ -65,17 +65,17 @@ CONTENTS = {
     "optimizer_state": "optimizer state",
     "activations_kept": "activations kept",
 }
-"""The metrics of what lies in memories, with what it is."""
+"""Metric → the words for the bytes that it counts."""
 
 
 def in_words(metrics: tuple[str, ...]) -> str:
-    """``weights, cache and activations``."""
+    """Return ``weights, cache and activations``."""
     *others, last = (CONTENTS[metric] for metric in metrics)
     return f"{', '.join(others)} and {last}" if others else last
 
 
-class Need(NamedTuple):
-    """What a memory has to hold.
+class MemoryNeed(NamedTuple):
+    """The bytes that one memory has to hold.
 
     Attributes:
         memory: it.
@@ -83,13 +83,13 @@ class Need(NamedTuple):
         passes: the weights at which it is full, added up in order; None where it never is.
     """
 
-    memory: Memory
+    memory: DeviceMemory
     sizes: Mapping[str, Rational]
     passes: Full | None
 
     @property
     def needed(self) -> Rational:
-        """So many bytes."""
+        """The bytes of all its metrics together."""
         return sum(self.sizes.values())
 
     @property
@@ -113,7 +113,7 @@ class Break(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Whether a network fits.
+    """The verdict on a network and the memories of a device.
 
     Attributes:
         needs: what every memory has to hold, the main memory last.
@@ -122,19 +122,19 @@ class Fit(NamedTuple):
         best: the peak in the best order, where the network fits in that and not in this.
     """
 
-    needs: tuple[Need, ...]
+    needs: tuple[MemoryNeed, ...]
     breaks: tuple[Break, ...]
     order: Order | None
     best: Rational | None = None
 
     @property
     def fits(self) -> bool:
-        """Whether every memory holds what it has to."""
+        """Return True where every memory is large enough."""
         return not any(need.over for need in self.needs)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What the verdict is made of."""
+        """The metrics that the verdict is made of."""
         return tuple(metric for need in self.needs for metric in need.memory.metrics)
 
     @property
@@ -143,13 +143,13 @@ class Fit(NamedTuple):
         return _room(self.needs[-1])
 
 
-def _room(need: Need) -> Rational:
+def _room(need: MemoryNeed) -> Rational:
     *beside, _ = need.memory.metrics
     return need.memory.capacity - sum(need.sizes[metric] for metric in beside)
 
 
-def memories(analysis: Analysis, order: Order = "given") -> tuple[Memory, ...]:
-    """The memories that have to hold a network, flash before the main memory.
+def memories(analysis: Analysis, order: Order = "given") -> tuple[DeviceMemory, ...]:
+    """Return the memories that have to hold a network, flash before the main memory.
 
     Raises:
         SpecError: there is no device, or it has no memory that can be written.
@@ -167,13 +167,13 @@ def memories(analysis: Analysis, order: Order = "given") -> tuple[Memory, ...]:
 
 
 def keeps_cache(analysis: Analysis) -> bool:
-    """Whether keys and values are cached: tokens came before, or a layer says so itself."""
+    """Return whether keys and values are cached: tokens came before, or a layer has some."""
     says = (getattr(layer.node.layer, "kv_length", None) for layer in analysis.layers)
     return analysis.scenario.past is not None or any(length is not None for length in says)
 
 
 def find_order(name: str, scenario: Scenario) -> Order:
-    """The order of a name.
+    """Return the order of the layers of a name.
 
     Raises:
         SpecError: there is none, or the network is trained, which keeps to the given one.
@@ -185,13 +185,13 @@ def find_order(name: str, scenario: Scenario) -> Order:
     return order
 
 
-def _memory(profile: Profile, level: Level, *metrics: str) -> Memory:
+def _memory(profile: Profile, level: Level, *metrics: str) -> DeviceMemory:
     name = next(name for name, other in profile.fields.memory.items() if other is level)
-    return Memory(name, level.capacity.value, metrics)
+    return DeviceMemory(name, level.capacity.value, metrics)
 
 
 def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "given") -> Fit:
-    """Whether a network fits the device of its scenario; trained, where that says so.
+    """Return the verdict for the device of a network's scenario, in training where that says so.
 
     Args:
         analysis: the network.
@@ -206,19 +206,21 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
     if analysis.scenario.training is not None:
         return Fit(needs, (), None)
     alive = {path: number(size) for path, size in memory_peak.memory(analysis.basis, order).items()}
-    found = Fit(needs, tuple(_breaks(alive, _room(needs[-1]))), order)
+    room = _room(needs[-1])
+    breaks = (Break(path, size, size - room) for path, size in alive.items() if size > room)
+    found = Fit(needs, tuple(breaks), order)
     return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 
 
-def _need(analysis: Analysis, memory: Memory, number: Evaluator) -> Need:
+def _need(analysis: Analysis, memory: DeviceMemory, number: Evaluator) -> MemoryNeed:
     sizes = {metric: _size(analysis, metric, number) for metric in memory.metrics}
     stored = sizes.get("model_size", 0) > memory.capacity
     passes = full_at(analysis, memory.capacity, number) if stored else None
-    return Need(memory, sizes, passes)
+    return MemoryNeed(memory, sizes, passes)
 
 
 def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:
-    """A metric of the whole network."""
+    """Return a metric of the whole network."""
     metric = METRICS[name]
     parts = list(map(number, analysis.parts(metric)))
     if metric.combine == "max":
@@ -226,12 +228,8 @@ def _size(analysis: Analysis, name: str, number: Evaluator) -> Rational:
     return sum(parts) + number(analysis.beside_layers(metric))
 
 
-def _breaks(alive: Mapping[str, Rational], room: Rational) -> Iterator[Break]:
-    return (Break(path, size, size - room) for path, size in alive.items() if size > room)
-
-
 def _better(analysis: Analysis, given: Fit) -> Rational | None:
-    """The peak in the best order, where it alone decides and there is room for it."""
+    """Return the peak in the best order, where it alone decides and there is room for it."""
     *others, main = given.needs
     if not main.over or given.room < 0 or any(need.over for need in others):
         return None

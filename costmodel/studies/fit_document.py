@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from archspec.arithmetic import Rational
 from archspec.hardware import Profile
 from costmodel.analysis.document import (
     COUNT,
@@ -22,8 +21,8 @@ from costmodel.analysis.document import (
 )
 from costmodel.rules.formula import count_of, show_bytes
 from costmodel.studies import solve_document
-from costmodel.studies.fit import CONTENTS, Fit, Need, in_words
-from costmodel.studies.problem import Answer, Question
+from costmodel.studies.fit import CONTENTS, Fit, MemoryNeed, in_words
+from costmodel.studies.problem import Answer, Problem
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.weight_placement import Full
@@ -47,7 +46,7 @@ MAX_BREAKS = 10
 """The most layers that are listed; JSON has all."""
 
 BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
-"""What gets a line of its own; weights and the peak have theirs in every report."""
+"""The metrics that get a line of their own; weights and the peak have theirs in every report."""
 
 ORDERS = {
     "given": "the layers work in the given order",
@@ -75,29 +74,29 @@ def document(report: Report, fit: Fit) -> Document:
     )
 
 
-def solved(question: Question, answer: Answer, there: Fit | None) -> Document:
+def solved(problem: Problem, answer: Answer, there: Fit | None) -> Document:
     """Return the document of the largest value at which a network fits.
 
     Args:
-        question: what was asked.
+        problem: what was asked.
         answer: the value, with its certificate.
         there: the memories at that value, where there is one.
     """
-    profile = question.analysis.basis.device.profile
+    profile = problem.analysis.basis.device.profile
 
     def blocks() -> Iterator[Block]:
-        yield entries(solve_document.told(question, answer))
+        yield entries(solve_document.told(problem, answer))
         if there is not None:
             yield from _tables(there)
         found = () if there is None else _notes(there, profile)
-        yield entries((*found, *solve_document.standing(question)))
+        yield entries((*found, *solve_document.standing(problem)))
 
     def data() -> dict[str, Any]:
         memories = None if there is None else _data(there)
-        found = solve_document.data(question, answer)
+        found = solve_document.data(problem, answer)
         return {**found, "hardware": profile.key, "there": memories}
 
-    title = f"{question.analysis.graph.name}: the largest {question.name} that fits {profile.key}"
+    title = f"{problem.analysis.graph.name}: the largest {problem.name} that fits {profile.key}"
     return Document(title, blocks, data)
 
 
@@ -113,7 +112,7 @@ def _tables(fit: Fit) -> Iterator[Block]:
             yield Line(f"… and {more:,} more; --format json lists all", "dim")
 
 
-def _need(need: Need) -> tuple[Cell, ...]:
+def _need(need: MemoryNeed) -> tuple[Cell, ...]:
     memory = need.memory
     share = Fraction(need.needed) / Fraction(memory.capacity)
     verdict = f"{count_of(need.over, 'byte')} over" if need.over else "fits"
@@ -141,7 +140,7 @@ def _order(fit: Fit) -> Iterator[Note]:
         yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
 
 
-def _of_memory(need: Need, fit: Fit, profile: Profile) -> Iterator[Note]:
+def _of_memory(need: MemoryNeed, fit: Fit, profile: Profile) -> Iterator[Note]:
     """Return where a memory is full, what it lacks, and how large it is."""
     memory = need.memory
     if need.passes:
@@ -161,7 +160,7 @@ def _data(fit: Fit) -> dict[str, Any]:
     return {
         "fits": fit.fits,
         "order": fit.order,
-        "fits_in_best_order": None if fit.best is None else plain_number(fit.best),
+        "fits_in_best_order": plain_number(fit.best),
         "memories": list(map(_need_data, fit.needs)),
         "room": plain_number(fit.room),
         "breaks": [
@@ -171,16 +170,13 @@ def _data(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _need_data(need: Need) -> dict[str, Any]:
-    numbers: dict[str, Rational] = {
-        "needed": need.needed,
-        "capacity": need.memory.capacity,
-        "over": need.over,
-    }
+def _need_data(need: MemoryNeed) -> dict[str, Any]:
     return {
         "name": need.memory.name,
         "holds": {metric: plain_number(size) for metric, size in need.sizes.items()},
-        **{name: plain_number(value) for name, value in numbers.items()},
+        "needed": plain_number(need.needed),
+        "capacity": plain_number(need.memory.capacity),
+        "over": plain_number(need.over),
         "full_at": None if need.passes is None else _full(need.passes),
     }
 

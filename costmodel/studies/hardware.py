@@ -48,7 +48,7 @@ NOTES = {
     "memory": "the furthest that can be written, and how fast it is read",
     "ridge": "operations per byte above which that memory is not the limit",
 }
-"""What the columns of the overview mean."""
+"""The meanings of the overview's columns."""
 
 
 @question()
@@ -124,12 +124,12 @@ def _cells(profile: Profile) -> tuple[Cell, ...]:
 
 
 def _rate(value: Rational) -> str:
-    """A peak to three digits, as 36.2T."""
+    """Return a peak to three digits, as 36.2T."""
     return scaled(value, "", " kMGT", digits=3 if value < 10**15 else 4).replace(" ", "")
 
 
 def scaled(value: Rational, unit: str, prefixes: str, digits: int = 6) -> str:
-    """A quantity with the largest of the prefixes, which rise, that it reaches; else the first."""
+    """Return a quantity with the largest of the rising prefixes that it reaches, else the first."""
     powers = {prefix.strip(): DECIMAL[prefix.strip()] for prefix in prefixes}
     fitting = [prefix for prefix, power in powers.items() if value >= Fraction(10) ** power]
     prefix = fitting[-1] if fitting else prefixes[0].strip()
@@ -137,7 +137,7 @@ def scaled(value: Rational, unit: str, prefixes: str, digits: int = 6) -> str:
 
 
 def shown_bytes(value: Rational) -> str:
-    """A capacity: with a binary prefix where that takes at most one decimal, else a decimal one."""
+    """Return a capacity with a binary prefix if one decimal is enough, else a decimal one."""
     prefix = max(
         (p for p, n in BINARY.items() if value >= 2**n), key=BINARY.__getitem__, default=""
     )
@@ -148,7 +148,7 @@ def shown_bytes(value: Rational) -> str:
 
 
 def shown(figure: Figure, place: str) -> str:
-    """A figure with its unit; a rate of integers is no rate of FLOPs."""
+    """Return a figure with its unit; a rate of integers is no rate of FLOPs."""
     match figure:
         case RateFigure():
             unit = "OP/s" if place.split(".")[-1].startswith("int") else "FLOP/s"
@@ -184,10 +184,8 @@ def _profile(profile: Profile) -> dict[str, Any]:
 
 
 def _plain(part: Any) -> Any:
-    """Classes as mappings, in the order of their fields; numbers as JSON has them."""
-    if part is None or isinstance(part, str):
-        return part
-    if isinstance(part, Rational):
+    """Return classes as mappings, in the order of their fields; numbers as JSON has them."""
+    if isinstance(part, Rational | str | None):
         return plain_number(part)
     return {
         name: _plain(inner) for name, inner in (part.items() if isinstance(part, dict) else part)

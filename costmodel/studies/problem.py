@@ -1,4 +1,4 @@
-"""A question about one symbol of a network, and what an answer says."""
+"""A problem about one symbol of a network, and what an answer says."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from costmodel.analysis.domains import domain_of
 End = Literal["largest", "smallest"]
 
 REQUIREMENTS_OF_STEP = 20
-"""How many conditions at numbers count as one step of work."""
+"""The number of conditions at numbers that count as one step of work."""
 
 
 class Verdict(Enum):
@@ -53,14 +53,14 @@ class Sample(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer to a question, with its certificate.
+    """The answer to a problem, with its certificate.
 
     Attributes:
         verdict: whether there is one.
         end: which was asked for.
         value: it, or what it comes as near to as one likes.
         attained: whether the constraints hold at the value itself.
-        at: the numbers there, or on the last step before it; of an infeasible question the
+        at: the numbers there, or on the last step before it; of an infeasible problem the
             numbers where it comes nearest.
         beyond: the numbers at the next value; None where the symbol goes no further, or where no
             valid value beyond was found.
@@ -79,7 +79,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class Problem:
     """A symbol, and what is to hold while all others are fixed.
 
     Attributes:
@@ -103,7 +103,7 @@ class Question:
 
     @cached_property
     def domain(self) -> Domain:
-        """What values the symbol may have."""
+        """The values that the symbol may have."""
         return domain_of(self.analysis, self.name, self.step)
 
     @cached_property
@@ -124,19 +124,10 @@ class Question:
 
     @property
     def falls(self) -> bool:
-        """Whether the constraints hold from some value on, rather than up to one."""
+        """Return True where the constraints hold from some value on, rather than up to one."""
         return {trend(c.excess, self.symbol, self.domain.first) for c in self.constraints} - {
             0
         } == {-1}
-
-    def is_valid_at(self, value: Rational) -> bool:
-        """Return whether the network is valid at a value of the symbol.
-
-        Args:
-            value: of the symbol.
-        """
-        self._charge()
-        return self.analysis.is_valid_at({self.name: value})
 
     def _charge(self) -> None:
         """Count one value as a step of work, and more where the network asks for much."""
@@ -168,7 +159,7 @@ class Question:
             return False
 
     def sample(self, value: Rational) -> Sample:
-        """The numbers at a value, and what breaks there."""
+        """Return the numbers at a value, and the constraints that are broken there."""
         self._charge()
         try:
             point = self.analysis.at(**{self.name: value})
@@ -182,7 +173,7 @@ class Question:
 
 
 def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
-    """A condition that compares, as one or two constraints.
+    """Yield a condition that compares as one or two constraints.
 
     ``x >= p/q`` is ``floor(q*x) >= p``, which steps where x goes on between its steps.
     """

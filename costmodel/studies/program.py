@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from sympy import Symbol
-
 from archspec.errors import SpecError
 from costmodel.algebra.code import Function, Language, Program, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
@@ -68,9 +66,6 @@ def _domains(report: Report) -> Iterator[Condition]:
     """Return the smallest values that the spec gives its symbols."""
     for name, symbol in report.analysis.symbols.items():
         least = report.analysis.graph.symbols[name].min
-        if least is not None and not _is_trivial(symbol, least):
+        is_trivial = symbol.is_integer and least == 1
+        if least is not None and not is_trivial:
             yield AtLeast(symbol, least)
-
-
-def _is_trivial(symbol: Symbol, least: object) -> bool:
-    return bool(symbol.is_integer) and least == 1

@@ -58,7 +58,7 @@ class Count(NamedTuple):
         return f"{self.metric}({arguments})"
 
     def of(self, analysis: Analysis) -> Expr:
-        """The count, in the spec's symbols.
+        """Return the count, in the spec's symbols.
 
         Raises:
             ExpressionError: the network has nothing of that name.
@@ -75,15 +75,8 @@ class Count(NamedTuple):
         return analysis.assumed.shown(found)
 
 
-class Derivation(NamedTuple):
-    """What is derived: an expression, in which each count is a name."""
-
-    tree: Tree
-    counts: Mapping[str, Count]
-
-
-def read_derivation(law: Law) -> Derivation:
-    """The formula of a law's ``derived``.
+def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
+    """Return a law's ``derived`` as an expression in which each count is a name, and the counts.
 
     Raises:
         SpecError: it is no expression, or counts what is not there.
@@ -97,11 +90,11 @@ def read_derivation(law: Law) -> Derivation:
         if network not in counted:
             with law.place("networks", network):
                 raise SpecError("nothing of this network is counted", hint=f"as macs({network})")
-    return Derivation(named, counts)
+    return named, counts
 
 
 def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
-    """The tree with a name for every count, each of which is noted."""
+    """Return a tree with a name for every count, and note the counts."""
     match tree:
         case Call(metric, arguments) if metric in METRICS:
             count = _count(metric, arguments, law)
@@ -131,7 +124,7 @@ def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of a law.
+    """A published law beside the formula that is derived.
 
     Attributes:
         law: what is published.
@@ -156,7 +149,7 @@ class Proof:
 
     @cached_property
     def holds(self) -> bool:
-        """Whether the residual is identically the one that is stated."""
+        """Return True where the residual is identically the one that is stated."""
         return bool(cancel(self.residual - self.stated) == 0)
 
     @property
@@ -165,7 +158,7 @@ class Proof:
         return {name: symbol.default for name, symbol in self.law.symbols.items()}
 
     def example(self, expression: Expr, values: Mapping[str, Rational] | None = None) -> Rational:
-        """The value of one of the formulas, where nothing else is said at the defaults."""
+        """Return the value of a formula, at the defaults where no values are given."""
         known = values or self.defaults
         return Evaluator({free: known[n] for n, free in _symbols(self.law).items()})(expression)
 
@@ -188,7 +181,7 @@ def prove(law: Law) -> Proof:
     Raises:
         SpecError: a network breaks a rule, or a formula has no meaning.
     """
-    derivation = read_derivation(law)
+    tree, counted = read_derivation(law)
     assumed = _assumed(law)
     with law.place("convention"):
         convention = find_convention(law.fields.convention)
@@ -196,10 +189,8 @@ def prove(law: Law) -> Proof:
         asked = scenario(**law.fields.scenario.model_dump())
     analyses = {name: _analyzed(name, law, convention, asked) for name in law.networks}
     with law.place("derived"):
-        counts = {
-            name: count.of(analyses[count.network]) for name, count in derivation.counts.items()
-        }
-        derived = _expression(derivation.tree, law, assumed, counts)
+        counts = {name: count.of(analyses[count.network]) for name, count in counted.items()}
+        derived = _expression(tree, law, assumed, counts)
     published = _formula("published", law, assumed)
     stated = _formula("residual", law, assumed)
     with law.place("published"):
@@ -212,7 +203,7 @@ def _symbols(law: Law) -> dict[str, Symbol]:
 
 
 def _assumed(law: Law) -> Assumptions:
-    """What is assumed; the defaults keep it, so that a law is about something."""
+    """Return the assumptions of a law."""
     with law.place("assume"):
         assumed = read_assumptions(law.fields.assume, law.symbols, {})
         try:
@@ -239,7 +230,7 @@ def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumpt
 
 
 def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str, Expr]) -> Expr:
-    """A formula in the symbols and counts, worked out where what is assumed holds."""
+    """Return a formula in the symbols and counts, evaluated under the assumptions."""
     free, counted = _symbols(law), {name: Symbol(name, positive=True) for name in counts}
     names = {name: assumed.derived.get(name, Name(name)) for name in free}
     resolved = resolve(tree, Scope({**names, **{name: Name(name) for name in counts}}))
@@ -288,7 +279,7 @@ def _denominators(expression: Expr) -> set[Expr]:
 
 
 def shown(expression: Expr) -> str:
-    """A formula as the shortest of its forms; a quotient in it need not be an integer."""
+    """Return the shortest form of a formula; a quotient in it need not be an integer."""
     canonical = cancel(expression)
     forms = [expression, expand(canonical)]
     if _terms(canonical) <= MAX_FACTORED:
@@ -297,12 +288,12 @@ def shown(expression: Expr) -> str:
 
 
 def built_in_files() -> tuple[Path, ...]:
-    """The files of the laws that come with the package."""
+    """Return the files of the laws that come with the package."""
     return tuple(sorted(PUBLISHED.glob("*.yaml")))
 
 
 def select(laws: Iterable[Law], names: Iterable[str]) -> tuple[Law, ...]:
-    """The laws of some names, or all where none are given.
+    """Return the laws of some names, or all where none are given.
 
     Raises:
         SpecError: there is no law of a name.

@@ -1,4 +1,4 @@
-"""What is shown of an analysis: rows and totals, before a renderer decides how they look."""
+"""The rows and totals that are shown of an analysis, before a renderer lays them out."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -105,7 +105,7 @@ class Report:
 
     @cached_property
     def missing(self) -> dict[str, str]:
-        """What nobody asked for and the device's figures do not give, and why."""
+        """Usual metric that the device's figures do not give → the reason."""
         found: dict[str, str] = {}
         if self.analysis.scenario.device is None or self.metrics:
             return found
@@ -129,19 +129,9 @@ class Report:
         return self.analysis.graph.name
 
     @property
-    def convention(self) -> str:
-        """What counts, in one line."""
-        return str(self.analysis.convention)
-
-    @property
     def conditions(self) -> tuple[str, ...]:
-        """What must hold of the symbols."""
+        """The conditions on the symbols."""
         return tuple(condition_text(condition) for condition in self.analysis.conditions)
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What is assumed of the symbols, as it was said."""
-        return self.analysis.assumed.texts
 
     @property
     def setting(self) -> str:
@@ -149,7 +139,7 @@ class Report:
         return self.setting_without()
 
     def setting_without(self, *names: str) -> str:
-        """The value of every symbol but some."""
+        """Return the value of every symbol but some."""
         values = self.values.items()
         return ", ".join(f"{n} = {show_decimal(value)}" for n, value in values if n not in names)
 
@@ -201,7 +191,7 @@ class Report:
             yield Row(name, "input", name, 0, (), (shape,), counts)
 
     def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:
-        """The lines of some parts, which count so often."""
+        """Yield the lines of some parts."""
         for part in parts:
             if isinstance(part, GroupCost):
                 yield from self._group(part, level, often)
@@ -209,7 +199,7 @@ class Report:
                 yield self._row(Counted(part, often), level)
 
     def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[Row]:
-        """The line of a group, then those in it; groups that hold but one group are one line."""
+        """Yield the line of a group, then those in it; one that holds one group is one with it."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
         often = often.within(group)
         while len(group.parts) == 1 and isinstance(group.parts[0], GroupCost):
@@ -236,7 +226,7 @@ class Report:
     def _of_group(
         self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[Row]
     ) -> Expr:
-        """What is said of a group: of its lines together, or of all layers in it.
+        """Return a group's count: that of its lines together, or of all layers in it.
 
         Raises:
             NoCountError: a field ends in it.
@@ -249,7 +239,7 @@ class Report:
         return self._law_of(metric, metric.of(held, self.analysis.basis))
 
     def _law_of(self, metric: Metric, expression: Expr) -> Expr:
-        """Some of a metric as it is printed; among laws, maxima are decided."""
+        """Return a metric's expression as it is printed; in closed forms maxima are decided."""
         if self.symbolic:
             expression = self.analysis.decided(expression)
         return self.analysis.law_of(metric, expression)
@@ -281,7 +271,7 @@ class Report:
         )
 
     def _counts(self, count: Callable[[Metric], Expr]) -> dict[str, Expr]:
-        """The count of every column that has one."""
+        """Return the count of every column that has one."""
         found: dict[str, Expr] = {}
         for metric in self.columns:
             with suppress(NoCountError):
@@ -289,13 +279,13 @@ class Report:
         return found
 
     def label(self, row: Row) -> str:
-        """A line's name, indented, with how often it runs, and of how many copies."""
+        """Return a line's name, indented, with the numbers of its runs and copies."""
         times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
         times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
         return f"{'  ' * row.level}{row.name}{times}"
 
     def number(self, expression: Expr) -> Rational:
-        """The value of an expression at the symbols' values."""
+        """Return the value of an expression at the symbols' values."""
         return self.analysis.evaluator(expression)
 
     def show(self, expression: Expr) -> str:
@@ -305,7 +295,7 @@ class Report:
         return self.show_value(expression)
 
     def show_value(self, expression: Expr) -> str:
-        """The value of a count, or of a quantity with its unit."""
+        """Return the value of a count, or of a quantity with its unit."""
         if isinstance(expression, Quantity):
             return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
@@ -321,11 +311,11 @@ class Report:
         return self.analysis.read(law)
 
     def total_if_any(self, name: str) -> Expr | None:
-        """A metric of the whole network, as it is printed; None where it has none."""
+        """Return a metric of the whole network, as it is printed; None where it has none."""
         return None if self.analysis.none_of(name) else self.total(name)
 
     def value_text(self, metric: Metric) -> str:
-        """A metric of the network as a number; a dash where it has none."""
+        """Return a metric of the network as a number; a dash where it has none."""
         if self.analysis.none_of(metric.name):
             return NOTHING
         value = self.analysis.value(metric.name)
@@ -333,7 +323,7 @@ class Report:
 
     @property
     def order_note(self) -> str:
-        """Whether the best order is proved to be the best."""
+        """A note that says whether the best order is proved to be the best."""
         found = self.analysis.best_order
         if not found.unsearched:
             return "the least of all orders of execution"
@@ -348,7 +338,7 @@ class Report:
 
     @property
     def ends(self) -> tuple[FieldEnd, ...]:
-        """Where fields end, in the order of the layers."""
+        """The layers at which receptive fields end, in order."""
         return ends_of(self.analysis.fields, self.analysis.counted)
 
     @property
@@ -377,14 +367,12 @@ class Report:
         value = self.analysis.value("receptive_field")
         for counted in reversed(self.analysis.counted):
             with suppress(NoCountError):
-                size, stride, padding = (self._field_measure(n, counted) for n in FIELD)
+                laws = (self.analysis.of_all_runs(METRICS[name], counted) for name in FIELD)
+                size, stride, padding = map(self.number, laws)
                 if size == value:
                     where = counted.layer.node.path
                     return f"{size} (stride {stride}, padding {padding}) of {where}"
         return show_number(value)
-
-    def _field_measure(self, name: str, counted: Counted) -> Rational:
-        return self.number(self.analysis.of_all_runs(METRICS[name], counted))
 
     @property
     def clashes(self) -> tuple[str, ...]:
@@ -414,14 +402,14 @@ class Report:
             return naming(laws, given, {*graph.symbols, *graph.let}, counts)
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
-        """The terms of a peak, those that are largest at the values first."""
+        """Return the terms of a peak, those that are largest at the values first."""
         from costmodel.analysis.peaks import peaks
 
         found = peaks(self.analysis, metric)
         return tuple(sorted(found, key=lambda peak: self.number(peak.term), reverse=True))
 
     def stretches(self, metric: str) -> str:
-        """Where each of them is the peak, where one symbol is open."""
+        """Return the values of the one open symbol at which each term is the peak, if any."""
         from costmodel.analysis.peaks import race_of
 
         race = race_of(self.analysis, metric)

@@ -1,6 +1,6 @@
 """The document of a report: a table of numbers or of closed forms, with notes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,8 @@ from costmodel.analysis.document import (
 )
 from costmodel.analysis.standing import scenario_fields
 from costmodel.metrics.memory_peak import Order, memory
-from costmodel.metrics.registry import METRICS, Metric
-from costmodel.rules.formula import show_bytes, show_number
+from costmodel.metrics.registry import Metric
+from costmodel.rules.formula import show_bytes
 from costmodel.studies.program import program
 from costmodel.studies.report import Report
 from costmodel.studies.report import Row as Layer
@@ -83,7 +83,7 @@ def number_table(report: Report) -> Table:
     """Return a table of numbers, with each line's part of the whole where counts add up."""
     columns, shares = columns_of(report), any(m.combine == "sum" for m in report.columns)
     total: dict[str, Cell] = {"layer": "total"}
-    total |= {metric.name: value_if_any(report, metric.name) for metric in report.columns}
+    total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
         columns.append(Column("share", f"% {report.shared.short_title}", SHARE))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
@@ -98,11 +98,6 @@ def number_table(report: Report) -> Table:
 
     rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
     return Table((*BEGINNING, *columns), tuple(rows), Row(total))
-
-
-def value_if_any(report: Report, name: str) -> Cell:
-    """Return a metric of the network as a number; None where it has none."""
-    return None if report.analysis.none_of(name) else report.analysis.value(name)
 
 
 def row_of(report: Report, row: Layer, cells: dict[str, Cell]) -> Row:
@@ -206,49 +201,35 @@ def _of_laws(report: Report) -> Iterator[Note]:
 def _of_totals(report: Report) -> Iterator[Note]:
     """Return what is said below a table of the totals that have more to say than a number."""
     for metric in report.totals:
-        told = _TOLD[metric.name](report) if metric.name in _TOLD else ()
-        yield from zip(chain([metric.title], repeat("")), told, strict=False)
+        yield from zip(chain([metric.title], repeat("")), _details(report, metric), strict=False)
 
 
-def _model_size(report: Report) -> Iterator[str]:
-    yield show_bytes(report.analysis.value("model_size"))
+def _details(report: Report, metric: Metric) -> Iterator[str]:
+    """Yield the notes on a metric's total."""
+    match metric.name:
+        case "model_size":
+            yield show_bytes(report.analysis.value("model_size"))
+        case "flops":
+            yield f"{report.value_text(metric)} (2 per MAC)"
+        case "activations_peak":
+            path = report.analysis.peak[0].node.path
+            yield f"{report.value_text(metric)} (input + output of {path})"
+        case "memory_peak":
+            yield _peak(report, "given")
+        case "memory_peak_best":
+            yield _peak(report, "best")
+            yield report.order_note
+        case "receptive_field":
+            yield from report.field_notes
+        case "latency":
+            yield report.value_text(metric)
 
 
-def _flops(report: Report) -> Iterator[str]:
-    yield f"{show_number(report.analysis.value('flops'))} (2 per MAC)"
-
-
-def _peak(report: Report) -> Iterator[str]:
-    number, layer = report.analysis.value("activations_peak"), report.analysis.peak[0]
-    yield f"{show_number(number)} (input + output of {layer.node.path})"
-
-
-def _memory(report: Report, order: Order) -> Iterator[str]:
+def _peak(report: Report, order: Order) -> str:
+    """Return the most bytes that are in memory, with the layer that works then."""
     alive = memory(report.analysis.basis, order)
     path = max(alive, key=lambda path: report.number(alive[path]))
-    yield f"{show_bytes(report.number(alive[path]))} (at {path})"
-    if order == "best":
-        yield report.order_note
-
-
-def _field(report: Report) -> Iterator[str]:
-    yield from report.field_notes
-
-
-def _latency(report: Report) -> Iterator[str]:
-    yield report.value_text(METRICS["latency"])
-
-
-_TOLD: dict[str, Callable[[Report], Iterator[str]]] = {
-    "model_size": _model_size,
-    "flops": _flops,
-    "activations_peak": _peak,
-    "memory_peak": partial(_memory, order="given"),
-    "memory_peak_best": partial(_memory, order="best"),
-    "receptive_field": _field,
-    "latency": _latency,
-}
-"""Metric → what is said of its total."""
+    return f"{show_bytes(report.number(alive[path]))} (at {path})"
 
 
 def head(report: Report) -> dict[str, Any]:
@@ -263,7 +244,7 @@ def head(report: Report) -> dict[str, Any]:
         **scenario_fields(analysis),
         **({"missing": report.missing} if report.missing else {}),
         "conditions": list(report.conditions),
-        "assumptions": list(report.assumptions),
+        "assumptions": list(report.analysis.assumed.texts),
     }
 
 
@@ -298,7 +279,7 @@ def data(report: Report) -> dict[str, Any]:
 
 
 def _order(report: Report) -> dict[str, Any]:
-    """The best order of the layers, where its memory is asked for."""
+    """Return the best order of the layers, where its memory is among the totals."""
     if all(metric.name != "memory_peak_best" for metric in report.totals):
         return {}
     found = report.analysis.best_order
@@ -341,7 +322,7 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report, row: Layer) -> dict[str, Any]:
-    """Every column's count; None where the line has none."""
+    """Return every column's count; None where the line has none."""
     found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
     return {n: None if count is None else quantity(report, count) for n, count in found.items()}
 
@@ -352,7 +333,7 @@ def _total_quantity(report: Report, name: str) -> dict[str, Any] | None:
 
 
 def quantity(report: Report, expression: Expr) -> dict[str, Any]:
-    """An expression and its value."""
+    """Return an expression and its value."""
     number = report.number(expression)
     value = float(number) if isinstance(expression, Quantity) else plain_number(number)
     return {"expr": text(expression), "value": value}

@@ -16,8 +16,8 @@ ALL = "*"
 """The variant that stands for all of them."""
 
 
-class Source(NamedTuple):
-    """Where a spec stands.
+class SpecSource(NamedTuple):
+    """A spec's place: a file on disk or in git, and a variant.
 
     Attributes:
         path: the file; in a revision as git reads it, from the repository's root.
@@ -42,19 +42,19 @@ class Source(NamedTuple):
         start = "" if folder.is_absolute() else "./"
         return f"{self.revision}:{start}{folder / self.path}"
 
-    def beside(self, other: "Source") -> "Source":
-        """This revision of the other's file and variant, where it names no file of its own."""
+    def beside(self, other: "SpecSource") -> "SpecSource":
+        """Return this source, with the file and variant of another where it names no file."""
         if self.path:
             return self
         variant = self.variant or other.variant
         if other.revision is not None:
             return other._replace(revision=self.revision, variant=variant)
         path = Path(other.path)
-        return Source(f"./{path.name}", self.revision, variant, str(path.parent))
+        return SpecSource(f"./{path.name}", self.revision, variant, str(path.parent))
 
 
-def read_source(text: str) -> Source:
-    """Where a text says that a spec stands; a file of that very name goes before a revision.
+def read_source(text: str) -> SpecSource:
+    """Return the source that a text names; a file of that very name goes before a revision.
 
     Raises:
         SpecError: a revision that git would take for an option.
@@ -62,16 +62,16 @@ def read_source(text: str) -> Source:
     path, variant = split_variant(text)
     revision, colon, inside = text.partition(":")
     if not colon or os.path.exists(path):
-        return Source(path, None, variant)
+        return SpecSource(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"
         raise SpecError(cause, hint="write REVISION:PATH, as main:specs/net.yaml")
     path, variant = split_variant(inside)
-    return Source(path, revision, variant)
+    return SpecSource(path, revision, variant)
 
 
-def read_sources(old: str, new: str) -> tuple[Source, Source]:
-    """Two versions of a spec; ``REVISION:`` alone means the other's file there.
+def read_sources(old: str, new: str) -> tuple[SpecSource, SpecSource]:
+    """Return two versions of a spec; ``REVISION:`` alone means the other's file there.
 
     Raises:
         SpecError: neither names a file, or only one asks for all variants.
@@ -88,12 +88,12 @@ def read_sources(old: str, new: str) -> tuple[Source, Source]:
 class Loaded(NamedTuple):
     """A source with what stands there: one network, or all variants."""
 
-    source: Source
+    source: SpecSource
     specs: tuple[Architecture, ...]
 
 
-def load_source(source: Source) -> Loaded:
-    """The network of a source, or all variants; a spec without variants is its only one.
+def load_source(source: SpecSource) -> Loaded:
+    """Return the network of a source, or all variants; a spec without variants is its only one.
 
     Raises:
         SpecError: the spec cannot be read, or breaks a rule.
@@ -107,7 +107,7 @@ def load_source(source: Source) -> Loaded:
     return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
 
 
-def _document(source: Source) -> Document:
+def _document(source: SpecSource) -> Document:
     if source.revision is None:
         return read_document(source.path)
     if not source.path:
@@ -116,8 +116,8 @@ def _document(source: Source) -> Document:
     return parse_document(decode(_blob(source), source.name), source.name)
 
 
-def _blob(source: Source) -> bytes:
-    """The bytes of a file in git, no more than a spec may have and one."""
+def _blob(source: SpecSource) -> bytes:
+    """Return the bytes of a file in git, at most one more than a spec may have."""
     command = ["git", "-C", source.folder, "cat-file", "blob", f"{source.revision}:{source.path}"]
     pipe = subprocess.PIPE
     try:
@@ -139,12 +139,12 @@ def _blob(source: Source) -> bytes:
 
 
 def _environment() -> dict[str, str]:
-    """Git's words in English, since a person reads one line of them."""
+    """Return the environment in which git writes English, since a person reads one line of it."""
     return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-def _refused(source: Source, complaint: str) -> SpecError:
-    """What git says, in one line and its hint."""
+def _refused(source: SpecSource, complaint: str) -> SpecError:
+    """Return git's complaint as an error of one line, with its hint."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
     first = lines[0].removeprefix("fatal: ") if lines else "git gave no reason"
     if first.endswith("bad file"):

@@ -20,20 +20,20 @@ from costmodel.algebra.monotonicity import Steps, is_never_positive, linear, tre
 from costmodel.algebra.values import Cut, Interval, ValueCell, Values
 from costmodel.algebra.work import charge
 from costmodel.analysis.constraints import Constraint
-from costmodel.studies.problem import Answer, Question, Sample, Verdict
+from costmodel.studies.problem import Answer, Problem, Sample, Verdict
 
 MAX_TRIES = 20_000
 """The most values that are tried one by one."""
 
 SHOWN_EXPONENT = 256
-"""Of what has no end the numbers are shown at ``2**256``, or nearer where they are too large."""
+"""The largest exponent of two at which the numbers of an endless range are shown."""
 
 
 class Search:
     """A search over the values of a symbol: multiples of a step, or all real numbers.
 
     Attributes:
-        question: what is asked for.
+        problem: what is asked for.
         values: of the symbol.
         notes: what is proved of the constraints, and what was tried.
         untold: constraints and conditions that are not proved to rise or fall.
@@ -41,12 +41,12 @@ class Search:
         is_limited: whether values beyond those that are tried are left out.
     """
 
-    def __init__(self, question: Question) -> None:
-        self.question = question
-        self.values = _values_of(question)
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.values = _values_of(problem)
         self.notes: list[str] = []
         self.untold: list[Constraint] = []
-        self.is_open = not all(map(_is_periodic, question.holes))
+        self.is_open = not all(map(_is_periodic, problem.holes))
         self.is_limited = False
 
     def answer(self) -> Answer:
@@ -55,12 +55,12 @@ class Search:
         Raises:
             SpecError: over real values a law does not step, or is not proved to rise or fall.
         """
-        question = self.question
+        problem = self.problem
         if isinstance(self.values.steps, Steps) and not self.values.steps.are_all:
-            cause = f"the laws go with {question.name} otherwise than by steps"
+            cause = f"the laws go with {problem.name} otherwise than by steps"
             raise SpecError(cause, hint="give a step, as --step 0.05: its multiples are tried")
-        valid = self._held(self.values.whole, question.bounds)
-        left = self._held(valid, question.constraints)
+        valid = self._held(self.values.whole, problem.bounds)
+        left = self._held(valid, problem.constraints)
         found = None if left.is_empty else self._first_valid(left)
         return found or self._infeasible(self.values.whole if valid.is_empty else valid)
 
@@ -82,13 +82,13 @@ class Search:
         Raises:
             SpecError: none is, and real values cannot be tried one by one.
         """
-        question = self.question
-        way = trend(constraint.excess, question.symbol, question.domain.first)
-        if constraint in question.constraints:
+        problem = self.problem
+        way = trend(constraint.excess, problem.symbol, problem.domain.first)
+        if constraint in problem.constraints:
             if way is None and self.values.is_line:
-                cause = f"'{constraint.text}' is not proved to rise or fall with {question.name}"
+                cause = f"'{constraint.text}' is not proved to rise or fall with {problem.name}"
                 raise SpecError(cause, hint="give a step, as --step 0.05: its multiples are tried")
-            self.notes.append(_about(constraint, way, question.name))
+            self.notes.append(_about(constraint, way, problem.name))
         return way
 
     def _narrowed(self, left: Interval, constraint: Constraint, way: int) -> Interval:
@@ -99,7 +99,7 @@ class Search:
         """
 
         def holds(value: Rational) -> bool:
-            return self.question.holds(constraint, value)
+            return self.problem.holds(constraint, value)
 
         at_first = holds(next(self.values.upwards(left)).inside)
         if way and at_first == (way > 0):
@@ -116,9 +116,9 @@ class Search:
         Raises:
             SpecError: it is broken, and not proved to be so for good.
         """
-        name, least = self.question.name, self.question.domain.first
+        name, least = self.problem.name, self.problem.domain.first
         said = constraint if is_kept else constraint.negated
-        if is_never_positive(said.excess, self.question.symbol, least, strictly=said.strict):
+        if is_never_positive(said.excess, self.problem.symbol, least, strictly=said.strict):
             return
         if not is_kept:
             cause = f"no {name} was found with {constraint.text}, but it is not proved to be none"
@@ -132,29 +132,29 @@ class Search:
         Raises:
             SpecError: there are more cells than are tried.
         """
-        question, tried = self.question, 0
-        if left.high is None and self.untold and question.end == "largest":
+        problem, tried = self.problem, 0
+        if left.high is None and self.untold and problem.end == "largest":
             left = self._limited(left)
-        for cell in islice(self._cells(left, from_end=question.end == "largest"), MAX_TRIES):
+        for cell in islice(self._cells(left, from_end=problem.end == "largest"), MAX_TRIES):
             tried += 1
             charge(1)
-            untold = (question.holds(constraint, cell.inside) for constraint in self.untold)
-            if all(untold) and question.is_valid(cell.inside):
-                sample = question.sample(cell.inside)
+            untold = (problem.holds(constraint, cell.inside) for constraint in self.untold)
+            if all(untold) and problem.is_valid(cell.inside):
+                sample = problem.sample(cell.inside)
                 if not sample.broken:
                     return self._found(cell, sample, left)
         if tried == MAX_TRIES:
-            cause = f"none of the {tried:,} values of {question.name} that were tried will do"
+            cause = f"none of the {tried:,} values of {problem.name} that were tried will do"
             raise SpecError(f"{cause}, and there are more")
         return None
 
     def _limited(self, left: Interval) -> Interval:
         """Return as many values as are tried of an interval without end; it stays open."""
         self.is_open = True
-        if self.question.domain.step is None:
+        if self.problem.domain.step is None:
             return left
         self.is_limited = True
-        last = left.low.place + (MAX_TRIES - 1) * self.question.domain.step
+        last = left.low.place + (MAX_TRIES - 1) * self.problem.domain.step
         self.notes.append(f"no value above {tidy(last)} was tried")
         return left._replace(high=Cut(last, after=True))
 
@@ -172,7 +172,7 @@ class Search:
         while exponent and not values.are_finite:
             place = values.beyond(left.low.place, 2**exponent)
             try:
-                self.question.sample(tidy(place))
+                self.problem.sample(tidy(place))
             except TooLargeError:
                 exponent //= 2
             else:
@@ -185,7 +185,7 @@ class Search:
     def _found(self, cell: ValueCell, at: Sample, left: Interval) -> Answer:
         """Return the answer at a cell."""
         verdict = Verdict.OPEN if self.is_open else Verdict.UNBOUNDED
-        if self.question.end == "largest":
+        if self.problem.end == "largest":
             if left.high is None:
                 return self._answer(verdict, at.value if self.is_open else None, at)
             value = cell.high
@@ -193,33 +193,33 @@ class Search:
             value = cell.low
         if not value:
             return self._answer(Verdict.UNBOUNDED, None, at)
-        beyond = self._beyond(value) if cell.is_place else self.question.sample(value)
+        beyond = self._beyond(value) if cell.is_place else self.problem.sample(value)
         found = Verdict.OPEN if self.is_limited else Verdict.FOUND
         return self._answer(found, value, at, beyond, attained=cell.is_place)
 
     def _beyond(self, value: Rational) -> Sample | None:
         """Return the numbers beyond a value: of a grid at the nearest at which it is valid."""
         place, whole = Fraction(value), self.values.whole
-        if self.question.end == "largest":
+        if self.problem.end == "largest":
             cells = self.values.upwards(whole._replace(low=Cut(place, after=True)))
         else:
             cells = self.values.downwards(whole._replace(high=Cut(place, after=False)))
         tried = 0
         for cell in islice(cells, MAX_TRIES):
             tried += 1
-            sample = self.question.sample(cell.inside)
+            sample = self.problem.sample(cell.inside)
             if sample.is_valid or self.values.is_line:
                 return sample
         if tried == MAX_TRIES:
-            name = self.question.name
+            name = self.problem.name
             self.notes.append(f"none of the {MAX_TRIES:,} next values of {name} is valid")
         return None
 
     def _infeasible(self, left: Interval) -> Answer:
         """Return that nothing will do, with the numbers where the constraints come nearest."""
-        from_end = self.question.falls and (self.values.is_line or left.high is not None)
+        from_end = self.problem.falls and (self.values.is_line or left.high is not None)
         cells = islice(self._cells(left, from_end=from_end), MAX_TRIES)
-        samples = (self.question.sample(cell.inside) for cell in cells)
+        samples = (self.problem.sample(cell.inside) for cell in cells)
         nearest = next((s for s in samples if s.is_valid or self.values.is_line), None)
         return self._answer(Verdict.INFEASIBLE, None, nearest)
 
@@ -233,20 +233,20 @@ class Search:
         attained: bool = True,
     ) -> Answer:
         """Return an answer with all that was noted."""
-        notes, question = tuple(dict.fromkeys(self.notes)), self.question
-        step = question.domain.step
-        return Answer(verdict, question.end, value, attained, at, beyond, step, notes)
+        notes, problem = tuple(dict.fromkeys(self.notes)), self.problem
+        step = problem.domain.step
+        return Answer(verdict, problem.end, value, attained, at, beyond, step, notes)
 
 
-def _values_of(question: Question) -> Values:
-    """Return the values of a question's symbol; over real numbers with all places of its laws."""
-    if question.domain.step is not None:
-        return Values(question.domain)
-    laws = [c.excess for c in (*question.bounds, *question.constraints)]
-    holes = [law for condition in question.holes for law in _laws_of(condition)]
-    lines = (linear(law, question.symbol) for law in laws)
+def _values_of(problem: Problem) -> Values:
+    """Return the values of a problem's symbol; over real numbers with all places of its laws."""
+    if problem.domain.step is not None:
+        return Values(problem.domain)
+    laws = [c.excess for c in (*problem.bounds, *problem.constraints)]
+    holes = [law for condition in problem.holes for law in _laws_of(condition)]
+    lines = (linear(law, problem.symbol) for law in laws)
     roots = [-line[1] / line[0] for line in lines if line]
-    return Values(question.domain, Steps([*laws, *holes], question.symbol), roots)
+    return Values(problem.domain, Steps([*laws, *holes], problem.symbol), roots)
 
 
 def _laws_of(condition: Condition) -> Iterator[Expr]:
@@ -263,7 +263,7 @@ def _is_periodic(condition: Condition) -> bool:
 
 
 def _about(constraint: Constraint, way: int | None, name: str) -> str:
-    """Return what is proved of a constraint's law."""
+    """Return the note on what is proved of a constraint's expression."""
     said = {
         None: f"is not proved to rise or fall with {name}; values were tried one by one",
         0: f"does not depend on {name}, by its form",

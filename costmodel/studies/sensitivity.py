@@ -1,4 +1,4 @@
-"""What a change of each symbol does to each metric: order, derivative, elasticity, doubling."""
+"""The effect of each symbol on each metric: order, derivative, elasticity, doubling."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from costmodel.analysis.analysis import Analysis, Point
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 
 USUAL = ("params", "macs", "activations")
-"""The metrics where none are asked for."""
+"""The metrics where none are requested."""
 
 
 class Unknown(NamedTuple):
-    """Nothing is claimed, and why."""
+    """No result, and the reason."""
 
     reason: str
 
 
-class Change(NamedTuple):
+class Perturbation(NamedTuple):
     """A symbol, or several that change together.
 
     Attributes:
@@ -53,7 +53,7 @@ class Derivative(NamedTuple):
 
 
 class Elasticity(NamedTuple):
-    """How many percent a metric rises for one percent: ``(s/M)·dM/ds``.
+    """The percentage by which a metric rises for one percent of a symbol: ``(s/M)·dM/ds``.
 
     Attributes:
         value: exact.
@@ -72,7 +72,7 @@ class Doubled(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a change does to a metric.
+    """The effect of a change on a metric.
 
     Attributes:
         depends: whether anything of what changes stands in the metric's law.
@@ -91,7 +91,7 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How the metrics of a network react to its free symbols.
+    """The effects of a network's free symbols on its metrics.
 
     Attributes:
         analysis: the network, some symbols open.
@@ -114,23 +114,23 @@ class Sensitivity:
         return tuple(METRICS[name] for name in self.names or USUAL)
 
     @cached_property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[Perturbation, ...]:
         """Each open symbol that is no other's equal, then the sizes of an image together."""
         derived = self.analysis.assumed.derived
         symbols = self.analysis.symbols.items()
-        alone = (Change(name, (free,)) for name, free in symbols if name not in derived)
+        alone = (Perturbation(name, (free,)) for name, free in symbols if name not in derived)
         return (*alone, *self._resolutions())
 
-    def _resolutions(self) -> Iterator[Change]:
-        """The open symbols that are extents of one input's image: of ``[n, c, h, w]`` h and w."""
-        found: dict[frozenset[Symbol], Change] = {}
+    def _resolutions(self) -> Iterator[Perturbation]:
+        """Yield the open symbols that are sizes of one input: of ``[n, c, h, w]`` h and w."""
+        found: dict[frozenset[Symbol], Perturbation] = {}
         shapes = self.analysis.propagation.inputs
         for name, shape in shapes.items():
             extents = map(self.analysis.law, shape[2:])
             sizes = tuple(dict.fromkeys(size for size in extents if size.is_Symbol))
             if len(sizes) > 1:
                 title = "resolution" if len(shapes) == 1 else f"resolution of {name}"
-                found.setdefault(frozenset(sizes), Change(title, sizes))
+                found.setdefault(frozenset(sizes), Perturbation(title, sizes))
         yield from found.values()
 
     @cached_property
@@ -140,7 +140,7 @@ class Sensitivity:
         return {metric.name: self._order(metric, symbols) for metric in self.metrics}
 
     def _order(self, metric: Metric, growing: Iterable[Symbol]) -> Expr | Unknown:
-        law, evaluate = self._law(metric), self.analysis.evaluator
+        law, evaluate = self._laws[metric.name], self.analysis.evaluator
         try:
             return leading_order(law, growing, evaluate, smaller_of(self.analysis.demands))
         except NoOrder as reason:
@@ -150,37 +150,32 @@ class Sensitivity:
     def _laws(self) -> dict[str, Expr]:
         return {metric.name: self.analysis.unfloored(metric.name) for metric in self.metrics}
 
-    def _law(self, metric: Metric) -> Expr:
-        return self._laws[metric.name]
-
     @cached_property
-    def effects(self) -> Mapping[Change, Mapping[str, Effect]]:
-        """Change → metric → what it does to it."""
+    def effects(self) -> Mapping[Perturbation, Mapping[str, Effect]]:
+        """Change → metric → its effect."""
         return {change: self._effects(change) for change in self.changes}
 
-    def _effects(self, change: Change) -> dict[str, Effect]:
-        there, evaluate = self.twice[change], self.analysis.evaluator
+    def _effects(self, change: Perturbation) -> dict[str, Effect]:
+        there, evaluate = self._doubled_network(change), self.analysis.evaluator
         slope = Derivatives(evaluate, {free: evaluate(free) for free in change.symbols})
-        return {metric.name: self._effect(metric, change, slope, there) for metric in self.metrics}
+        return {
+            metric.name: Effect(
+                depends=self._depends(metric, change),
+                order=self._order(metric, change.symbols),
+                derivative=self._derivative(metric, change),
+                elasticity=self._elasticity(metric, change, slope),
+                doubled=self._doubled(metric, there),
+            )
+            for metric in self.metrics
+        }
 
-    def _effect(
-        self, metric: Metric, change: Change, slope: Derivatives, there: Point | Unknown
-    ) -> Effect:
-        return Effect(
-            depends=self._depends(metric, change),
-            order=self._order(metric, change.symbols),
-            derivative=self._derivative(metric, change),
-            elasticity=self._elasticity(metric, change, slope),
-            doubled=self._doubled(metric, there),
-        )
+    def _depends(self, metric: Metric, change: Perturbation) -> bool:
+        return not self._laws[metric.name].free_symbols.isdisjoint(change.symbols)
 
-    def _depends(self, metric: Metric, change: Change) -> bool:
-        return not self._law(metric).free_symbols.isdisjoint(change.symbols)
-
-    def _derivative(self, metric: Metric, change: Change) -> Derivative | Unknown:
+    def _derivative(self, metric: Metric, change: Perturbation) -> Derivative | Unknown:
         if len(change.symbols) > 1:
             return Unknown("a derivative is in one symbol")
-        law, (symbol,) = self._law(metric), change.symbols
+        law, (symbol,) = self._laws[metric.name], change.symbols
         reason = obstacle(law, symbol)
         if reason:
             return Unknown(reason)
@@ -192,9 +187,9 @@ class Sensitivity:
             return Unknown(str(error))
 
     def _elasticity(
-        self, metric: Metric, change: Change, slope: Derivatives
+        self, metric: Metric, change: Perturbation, slope: Derivatives
     ) -> Elasticity | Unknown:
-        law, value = self._law(metric), self.analysis.value(metric.name)
+        law, value = self._laws[metric.name], self.analysis.value(metric.name)
         try:
             rise = slope(law)
         except ExpressionError as error:
@@ -217,12 +212,8 @@ class Sensitivity:
             return Unknown(f"{metric.name} is 0 here")
         return Doubled(after, ratio(after, before))
 
-    @cached_property
-    def twice(self) -> Mapping[Change, Point | Unknown]:
-        """Change → the network where its symbols are doubled, or why there is none."""
-        return {change: self._twice(change) for change in self.changes}
-
-    def _twice(self, change: Change) -> Point | Unknown:
+    def _doubled_network(self, change: Perturbation) -> Point | Unknown:
+        """Return the network where a change's symbols are doubled, or why there is none."""
         values = self.analysis.graph.values
         try:
             return self.analysis.at(**{s.name: 2 * values[s.name] for s in change.symbols})
@@ -231,7 +222,7 @@ class Sensitivity:
 
 
 def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
-    """Symbol → another that it never falls below, of ``h >= patch`` and ``d % heads == 0``."""
+    """Return symbol → its lower bound, of ``h >= patch`` and ``d % heads == 0``."""
     found: dict[Symbol, Symbol] = {}
     for condition in conditions:
         match condition:

@@ -28,11 +28,11 @@ from costmodel.studies import question
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.sensitivity import (
-    Change,
     Derivative,
     Doubled,
     Effect,
     Elasticity,
+    Perturbation,
     Sensitivity,
     Unknown,
 )
@@ -65,24 +65,24 @@ def _blocks(found: Sensitivity) -> Iterator[Block]:
 
 
 LAWS = (Column("symbol", "symbol"), Column("order", "order, and derivative ∂"))
-"""The columns of what a metric is in each symbol."""
+"""The columns of the orders and derivatives in each symbol."""
 
 WAYS = ("+1 %", "2 ×")
-"""A symbol's changes."""
+"""The two changes of a symbol that the table shows."""
 
 
-def _row(change: Change, cells: list[str], names: Iterable[str]) -> Row:
+def _row(change: Perturbation, cells: list[str], names: Iterable[str]) -> Row:
     style: Style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
     return Row({"symbol": change.name, **dict(zip(names, cells, strict=True))}, style=style)
 
 
 def _report(found: Sensitivity) -> Report:
-    """What says of which network, where, and what counts."""
+    """Return the report that names the network, its values and its convention."""
     return Report(found.analysis, found.names, symbolic=True)
 
 
-def _rows(found: Sensitivity) -> Iterator[tuple[Change, list[str]]]:
-    """What each change does to each metric: percent for a percent, and times for twice."""
+def _rows(found: Sensitivity) -> Iterator[tuple[Perturbation, list[str]]]:
+    """Yield the effects of each change: the percent for one percent, and the factor for twice."""
     for change, effects in found.effects.items():
         cells = [
             cell
@@ -103,7 +103,7 @@ def _laws(found: Sensitivity, metric: Metric) -> Iterator[Row]:
             yield Row({"symbol": change.name, "order": law}, level=1)
 
 
-def _law(effect: Effect, metric: Metric, change: Change) -> Iterator[str]:
+def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
     """Yield the order in a symbol and the derivative, which several at once have not."""
     yield _order(effect.order)
     if len(change.symbols) > 1:
@@ -128,7 +128,7 @@ def _order(order: Expr | Unknown) -> str:
 
 
 def _notes(found: Sensitivity) -> Iterator[Note]:
-    """Why cells are empty, what a mark means, where this holds."""
+    """Yield the reasons for empty cells, the meaning of a mark, and the report's notes."""
     for change, effects in found.effects.items():
         for said, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
             answers = (getattr(effect, part) for effect in effects.values())
@@ -141,7 +141,7 @@ def _notes(found: Sensitivity) -> Iterator[Note]:
 
 
 def show_percent(elasticity: Elasticity | Unknown) -> str:
-    """``+1 %`` where it is just that, ``+1.971 %`` where rounded, ``~`` where taken as even."""
+    """Return ``+1 %`` where exact, ``+1.971 %`` where rounded, with ``~`` where taken as even."""
     if isinstance(elasticity, Unknown):
         return NOTHING
     sign = "+" if elasticity.value > 0 else ""
@@ -149,12 +149,12 @@ def show_percent(elasticity: Elasticity | Unknown) -> str:
 
 
 def show_factor(doubled: Doubled | Unknown) -> str:
-    """``4 ×`` where it is just that, ``3.942 ×`` where it is rounded."""
+    """Return ``4 ×`` where it is just that, ``3.942 ×`` where it is rounded."""
     return NOTHING if isinstance(doubled, Unknown) else f"{show_rounded(doubled.factor)} ×"
 
 
 def show_rounded(value: Rational) -> str:
-    """An integer as it is; a fraction to three decimals, so that ``1.000`` is not just 1."""
+    """Return an integer as it is; a fraction to three decimals, so that ``1.000`` is not just 1."""
     return show_number(int(value)) if value.denominator == 1 else f"{float(value):,.3f}"
 
 

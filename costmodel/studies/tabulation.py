@@ -18,7 +18,6 @@ from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.document import (
-    COUNT,
     FIGURE,
     TEXT,
     VERSION,
@@ -32,16 +31,16 @@ from costmodel.analysis.document import (
     Table,
     entries,
     plain_number,
-    quantity_in,
     table_of,
 )
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
+from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import find_convention
-from costmodel.scenario.scenario import Scenario
 from costmodel.scenario.settings import to_rational
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import kind_of
 
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""
@@ -53,14 +52,14 @@ TITLES = {
     "source": "source",
     "input": "input",
 }
-"""What a column can say of a network, beside its symbols and metrics → the column's head."""
+"""Column that describes a network, beside its symbols and metrics → the column's head."""
 
 Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
 
 
-class Unit(NamedTuple):
-    """What a column's numbers are shown in.
+class ShownUnit(NamedTuple):
+    """The unit that a column's numbers are shown in.
 
     Attributes:
         name: as it is written, ``M`` or ``MiB``.
@@ -71,15 +70,15 @@ class Unit(NamedTuple):
     size: Rational
 
 
-class Network(NamedTuple):
+class TableRow(NamedTuple):
     """One network: column → its value; and, where closed forms are shown, metric → its own."""
 
     values: Mapping[str, Value]
     laws: Mapping[str, Expr]
 
 
-class Choice(NamedTuple):
-    """What is shown of the networks, and how.
+class TableOptions(NamedTuple):
+    """The options of a table: its metrics and columns, and how they are shown.
 
     Attributes:
         metrics: the metrics, in order; none means the usual ones.
@@ -98,15 +97,6 @@ class Choice(NamedTuple):
     caption: str = ""
 
 
-class Said(NamedTuple):
-    """The options beside the specs (see `costmodel.analysis.loading.analyze`)."""
-
-    convention: str = "lecture"
-    settings: Mapping[str, str] = {}
-    assume: tuple[str, ...] = ()
-    scenario: Scenario = Scenario()
-
-
 @dataclass(frozen=True)
 class Tabulation:
     """Networks in the order in which they are shown, with the choice of what is.
@@ -114,13 +104,13 @@ class Tabulation:
     Attributes:
         analyses: spec → its analysis.
         choice: what is shown.
-        said: what is said of all of them.
+        setup: what is said of all of them.
         symbolic: whether laws are shown, or numbers.
     """
 
     analyses: Mapping[str, Analysis]
-    choice: Choice
-    said: Said
+    choice: TableOptions
+    setup: Setup
     symbolic: bool = False
 
     @cached_property
@@ -137,10 +127,10 @@ class Tabulation:
         return (*described, *(self._column(m, units.get(m.name), digits) for m in self._metrics))
 
     @property
-    def _units(self) -> dict[str, Unit]:
+    def _units(self) -> dict[str, ShownUnit]:
         return dict(_unit(text) for text in self.choice.units)
 
-    def _column(self, metric: Metric, unit: Unit | None, digits: int) -> Column:
+    def _column(self, metric: Metric, unit: ShownUnit | None, digits: int) -> Column:
         """Return the column of a metric, whose closed forms stand at the left."""
         title = f"{metric.title} ({unit.name})" if unit else metric.title
         kind = _kind(metric, unit, digits)
@@ -164,7 +154,7 @@ class Tabulation:
         return Column(name, TITLES.get(name, name), TEXT if name in TITLES else FIGURE)
 
     @cached_property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[TableRow, ...]:
         """Return the networks, sorted."""
         rows = [self._row(spec, analysis) for spec, analysis in self.analyses.items()]
         for key in reversed(self.choice.sort):
@@ -182,15 +172,15 @@ class Tabulation:
             raise SpecError(f"--sort {text}: '{order}' is no order", hint="asc or desc")
         return name, DIRECTIONS.get(order, False)
 
-    def _row(self, spec: str, analysis: Analysis) -> Network:
+    def _row(self, spec: str, analysis: Analysis) -> TableRow:
         described = self.columns[: -len(self._metrics)]
         values = {column.name: _value(column.name, spec, analysis) for column in described}
         values |= {metric.name: analysis.value_if_any(metric.name) for metric in self._metrics}
         if not self.symbolic:
-            return Network(values, {})
+            return TableRow(values, {})
         report = Report(analysis, symbolic=True)
         laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
-        return Network(values, {name: law for name, law in laws.items() if law is not None})
+        return TableRow(values, {name: law for name, law in laws.items() if law is not None})
 
     @property
     def document(self) -> Document:
@@ -201,7 +191,7 @@ class Tabulation:
         yield Table(self.columns, tuple(Row(self._cells(network)) for network in self.networks))
         yield entries(notes(self))
 
-    def _cells(self, network: Network) -> dict[str, Cell]:
+    def _cells(self, network: TableRow) -> dict[str, Cell]:
         """Return what a line shows; a symbol that a network has not is left empty."""
         metrics = {metric.name for metric in self._metrics}
         cells: dict[str, Cell] = {
@@ -214,7 +204,7 @@ class Tabulation:
         """Return the same with its units in the names, and the convention in every line."""
         units = {name: f" ({unit.name})" for name, unit in self._units.items()}
         columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
-        rows = ((*self._cells(each).values(), self.said.convention) for each in self.networks)
+        rows = ((*self._cells(each).values(), self.setup.convention) for each in self.networks)
         return table_of((*columns, Column("convention", "convention")), rows)
 
     def _data(self) -> dict[str, Any]:
@@ -222,7 +212,7 @@ class Tabulation:
         return {
             "archcost": VERSION,
             "caption": self.choice.caption,
-            "convention": self.said.convention,
+            "convention": self.setup.convention,
             "networks": [
                 {name: _quantity(value, each.laws.get(name)) for name, value in each.values.items()}
                 for each in self.networks
@@ -233,11 +223,13 @@ class Tabulation:
 
 def _quantity(value: Value, law: Expr | None) -> Any:
     """Return a value as plain data, beside its closed form if there is one."""
-    number = value if isinstance(value, str | None) else plain_number(value)
+    number = plain_number(value)
     return number if law is None else {"expr": text(law), "value": number}
 
 
-def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool) -> Tabulation:
+def tabulate(
+    specs: Iterable[str], choice: TableOptions, setup: Setup, *, symbolic: bool
+) -> Tabulation:
     """Return the table of the networks that some words stand for (`costmodel.network.networks`).
 
     Raises:
@@ -247,18 +239,20 @@ def tabulate(specs: Iterable[str], choice: Choice, said: Said, *, symbolic: bool
     for architecture in networks(specs):
         file, variant = architecture.document.file, architecture.variant
         spec = f"{file}@{variant}" if variant else file
-        analyses[spec] = _analyzed(architecture, said, spec, symbolic=symbolic)
-    return Tabulation(analyses, choice, said, symbolic)
+        analyses[spec] = _analyzed(architecture, setup, spec, symbolic=symbolic)
+    return Tabulation(analyses, choice, setup, symbolic)
 
 
-def _analyzed(architecture: Architecture, said: Said, spec: str, *, symbolic: bool) -> Analysis:
-    """The analysis of a network; with all symbols fixed where only numbers are wanted."""
-    settings = {name: to_rational(name, value) for name, value in said.settings.items()}
-    if not (symbolic or said.assume):
+def _analyzed(architecture: Architecture, setup: Setup, spec: str, *, symbolic: bool) -> Analysis:
+    """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
+    settings = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    if not (symbolic or setup.assume):
         settings = architecture.header.defaults | settings
-    convention = find_convention(said.convention)
+    convention = find_convention(setup.convention)
     try:
-        return analyze_architecture(architecture, convention, settings, said.assume, said.scenario)
+        return analyze_architecture(
+            architecture, convention, settings, setup.assume, setup.scenario
+        )
     except SpecError as error:
         raise error if error.origin else error.placed(None, spec) from None
 
@@ -275,34 +269,28 @@ def _value(name: str, spec: str, analysis: Analysis) -> Value:
         case "source":
             return header.source or ""
         case "input":
-            return _inputs(analysis)
+            return show_shapes(analysis.propagation.inputs.values(), analysis.evaluator)
     return analysis.graph.values.get(name)
 
 
-def _inputs(analysis: Analysis) -> str:
-    """``1×3×224×224``: the shapes of the inputs."""
-    shapes = analysis.propagation.inputs.values()
-    return ", ".join("×".join(str(analysis.evaluator(size)) for size in shape) for shape in shapes)
-
-
 def _order(value: Value) -> tuple[bool, Rational, str]:
-    """What is not there comes before all that is; names without regard to case."""
+    """Return the sort key of a value: nothing comes first, and case does not matter."""
     if isinstance(value, str):
         return True, 0, value.casefold()
     return value is not None, value or 0, ""
 
 
-def _unit(text: str) -> tuple[str, Unit]:
-    """``macs=M``: the metric, and the unit that its numbers are shown in."""
+def _unit(text: str) -> tuple[str, ShownUnit]:
+    """Return the metric of ``macs=M``, and the unit that its numbers are shown in."""
     name, equals, unit = text.partition("=")
     if not equals or not unit:
         raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
     metric = find_metric(name)
-    return name, Unit(unit, find_named("unit", unit, units_of(metric)))
+    return name, ShownUnit(unit, find_named("unit", unit, units_of(metric)))
 
 
 def units_of(metric: Metric) -> dict[str, Rational]:
-    """The units that a metric's numbers can be shown in → how many base units each is."""
+    """Return the units that a metric's numbers can be shown in → how many base units each is."""
     base = metric.quantity or ("B" if metric.unit is BYTES else "")
     powers = DECIMAL if metric.quantity else {p: n for p, n in DECIMAL.items() if n >= 0}
     units: dict[str, Rational] = {
@@ -314,7 +302,7 @@ def units_of(metric: Metric) -> dict[str, Rational]:
 
 
 def _checked_digits(
-    digits: int | None, units: Mapping[str, Unit], metrics: Sequence[Metric]
+    digits: int | None, units: Mapping[str, ShownUnit], metrics: Sequence[Metric]
 ) -> int:
     if digits is None:
         return DIGITS
@@ -328,16 +316,16 @@ def _checked_digits(
     return digits
 
 
-def _kind(metric: Metric, unit: Unit | None, digits: int) -> Kind:
+def _kind(metric: Metric, unit: ShownUnit | None, digits: int) -> Kind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
-        return quantity_in(metric.quantity) if metric.quantity else COUNT
+        return kind_of(metric)
     show = partial(in_unit, unit=unit, digits=digits)
     return Kind(partial(show, grouped=True), partial(show, grouped=False))
 
 
-def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
-    """``724.41``: a number in a unit, the nearest decimal of so many digits; a half goes up."""
+def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> str:
+    """Return a number in a unit: the nearest decimal of so many digits; a half goes up."""
     scaled = floor(Fraction(value) / unit.size * 10**digits + Fraction(1, 2))
     whole, rest = divmod(scaled, 10**digits)
     shown = f"{whole:,}" if grouped else str(whole)
@@ -345,20 +333,20 @@ def in_unit(value: Rational, unit: Unit, digits: int, *, grouped: bool) -> str:
 
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
-    """What stands below the table: where its numbers are, conditions, types, device, convention."""
+    """Yield the notes below the table: values, conditions, types, device, convention."""
     from costmodel.analysis.standing import in_order
 
     return in_order(
-        ", ".join(f"{name} = {value}" for name, value in table.said.settings.items()),
-        table.said.assume,
+        ", ".join(f"{name} = {value}" for name, value in table.setup.settings.items()),
+        table.setup.assume,
         (*_none(table), *(_conditions(table) if table.symbolic else ())),
         scenario=_scenario(table.analyses.values()),
-        convention=find_convention(table.said.convention),
+        convention=find_convention(table.setup.convention),
     )
 
 
 def _none(table: Tabulation) -> Iterator[tuple[str, str]]:
-    """Why networks have no number of a metric."""
+    """Yield the reason for each metric that a network has not."""
     metrics = [name for name in (c.name for c in table.columns) if name in METRICS]
     for spec, analysis in table.analyses.items():
         for error in filter(None, map(analysis.none_of, metrics)):
@@ -372,7 +360,7 @@ def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 
 def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
-    """Types and device; where networks differ, what is said of how many."""
+    """Yield types and device; where networks differ, with the number of networks of each."""
     from costmodel.analysis.standing import scenario_notes
 
     told = Counter(note for analysis in analyses for note in scenario_notes(analysis))

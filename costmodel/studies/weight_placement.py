@@ -1,4 +1,4 @@
-"""Where a memory is full as weights are stored in it: in order, turn by turn of a repeat."""
+"""The first weights that find no room in a memory: in order, iteration by iteration of a repeat."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -49,7 +49,7 @@ class Full(NamedTuple):
 
 
 def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full | None:
-    """The first weights that find no room, those before them being stored; None if all do.
+    """Return the first weights that find no room, those before them being stored; None if all do.
 
     Args:
         analysis: the network.
@@ -60,24 +60,24 @@ def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full |
 
 
 class _Filling(NamedTuple):
-    """Some values of the symbols, and of the indices of the turns that one is in."""
+    """The values of the symbols, and the indices of the iterations of enclosing groups."""
 
     basis: Basis
     number: Evaluator
     turns: tuple[tuple[Expr, Expr], ...]
 
     def value(self, expression: Expr) -> Rational:
-        """The number of an expression in these turns."""
+        """Return the number of an expression in these iterations."""
         for index, turn in self.turns:
             expression = at_turn(expression, index, turn)
         return self.number(expression)
 
     def size(self, *parts: Part) -> Expr:
-        """The bytes of the weights of some parts."""
+        """Return the bytes of the weights of some parts."""
         return METRICS["model_size"].of(counted_in(parts), self.basis)
 
     def first(self, parts: Iterable[Part], room: Rational, copies: tuple[Copy, ...]) -> Full | None:
-        """The weights of some parts that find no room."""
+        """Return the first weights of some parts that find no room."""
         for part in parts:
             size = self.value(self.size(part))
             if size > room:
@@ -88,7 +88,7 @@ class _Filling(NamedTuple):
         return None
 
     def _inside(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
-        """In the first copy of a group for which there is no room; those before it are stored."""
+        """Return the same in the first copy of a group for which there is no room."""
         if group.iteration is not None:
             return self._in_turn(group, room, copies)
         one, count = self.value(self.size(*group.parts)), self.value(group.copies)
@@ -99,7 +99,7 @@ class _Filling(NamedTuple):
         return self.first(group.parts, room - stored * one, copies)
 
     def _in_turn(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
-        """The same where every turn has other weights: the turn by bisection of their sum."""
+        """Return the same where the iterations differ: which one, by bisection of their sum."""
         assert group.iteration is not None
         one, count = self.size(*group.parts), self.value(group.runs)
 

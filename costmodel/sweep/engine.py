@@ -222,20 +222,14 @@ class Engine:
             return
         read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
         if not structural:
-            yield from self._scattered({}, read, total)
+            found, points = self._program({}, read)
+            for block in points.blocks(read, total):
+                yield self._evaluated(found, block, {})
             return
         for start in range(0, total, ROWS):
             part = slice(start, min(start + ROWS, total))
             settings = {name: _plain(columns[name], part) for name in structural}
             yield self._grouped(settings, {name: column[part] for name, column in read.items()})
-
-    def _scattered(
-        self, settings: Settings, columns: Mapping[str, Column], count: int
-    ) -> Iterator[Evaluated]:
-        """Yield the rows of points of one structure."""
-        found, points = self._program(settings, columns)
-        for block in points.blocks(columns, count):
-            yield self._evaluated(found, block, settings)
 
     def _grouped(
         self, settings: Mapping[str, list[Any]], columns: Mapping[str, Column]

@@ -36,7 +36,7 @@ MAX_BITS = 4_096
 """The largest exponent of two that a logarithm is compared with."""
 
 DIGITS = 80
-"""Of a root or a logarithm, before it is rounded to the nearest float."""
+"""The digits of a root or a logarithm, before it is rounded to the nearest float."""
 
 RELATIONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 
@@ -74,7 +74,7 @@ class Numbers(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all are integers because every denominator is 1."""
+        """Return True where every denominator is 1, so that all are integers."""
         return bounds_in(self.denominators) == (1, 1)
 
     def negative(self) -> "Numbers":
@@ -103,14 +103,6 @@ class ColumnExpression(NamedTuple):
             SpecError: a value does not exist, as where a column is text or a divisor is 0.
         """
         return self._evaluated(rows, is_condition=False)[1]
-
-    def exact(self, rows: Rows) -> Array:
-        """Return the values as int64, or as Python's integers and fractions.
-
-        Raises:
-            SpecError: a value does not exist.
-        """
-        return self.keys(rows).exact()
 
     def floats(self, rows: Rows) -> Array:
         """Return the float64 nearest to each value; infinite beyond the largest.

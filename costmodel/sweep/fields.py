@@ -13,12 +13,12 @@ from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.expressions import ColumnExpression, is_whole
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.space import RESOLUTION
+from costmodel.sweep.space import RESOLUTION, Space
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import decimal_places
 
 Kind = Literal["text", "whole", "decimal", "fraction", "float"]
-"""What a column holds: of the numbers, each kind holds the ones before it."""
+"""The contents of a column: of the numbers, each kind holds the ones before it."""
 
 KINDS: tuple[Kind, ...] = ("whole", "decimal", "fraction")
 
@@ -61,7 +61,7 @@ class Field(NamedTuple):
             return rows[self.tree.id]
         expression = ColumnExpression(self.name, self.tree)
         if self.kind != "float":
-            return expression.exact(rows)
+            return expression.keys(rows).exact()
         found = expression.floats(rows)
         if not np.isfinite(found).all():
             raise SpecError(f"'{self.name}' is beyond {MAX_FLOAT:.2g}, the largest float64")
@@ -74,7 +74,7 @@ def _is_none(column: Array) -> bool:
 
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:
-    """The columns of a sweep: labels, what varies, what is asked, what else is joined."""
+    """Return the columns of a sweep: labels, what varies, what is requested or joined."""
     return tuple(_fields(sweep))
 
 
@@ -98,16 +98,16 @@ def _joined(name: str, column: Array) -> Field:
 
 def _varied(sweep: Sweep, name: str) -> Field:
     having = [case for case in sweep.cases if name in case.space.names]
-    kinds = [_of_case(case.space.links, case.space.axes, name, case) for case in having]
-    kind, places = _widest(kinds)
+    kind, places = _widest([_kind_in(case.space, name) for case in having])
     return Field(name, name, kind, places)
 
 
-def _of_case(links: Any, axes: Any, name: str, case: Any) -> tuple[Kind, int]:
-    if name in links:
-        integer = case.space.declared[name].domain == "integer"
+def _kind_in(space: Space, name: str) -> tuple[Kind, int]:
+    """Return the kind of what varies in a space, and its decimal places."""
+    if name in space.links:
+        integer = space.declared[name].domain == "integer"
         return ("whole", 0) if integer else ("fraction", 0)
-    (axis,) = (axis for axis in axes if axis.name == name)
+    (axis,) = (axis for axis in space.axes if axis.name == name)
     if axis.interval is None:
         return kind_of(axis.values)
     return ("decimal", decimal_places(RESOLUTION) or 0) if axis.step == RESOLUTION else ("whole", 0)
@@ -120,7 +120,7 @@ def _widest(kinds: Sequence[tuple[Kind, int]]) -> tuple[Kind, int]:
 
 
 def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
-    """The narrowest kind that holds some values, and how many decimal places they need."""
+    """Return the narrowest kind that holds some values, and how many decimal places they need."""
     if any(isinstance(value, str) for value in values):
         return "text", 0
     broken = {value for value in values if isinstance(value, Fraction)}

@@ -64,7 +64,7 @@ class Scaled(NamedTuple):
 
     @property
     def is_wide(self) -> bool:
-        """Whether its numbers are so far apart that most would be near 0."""
+        """Return True where its numbers are so far apart that most would be near 0."""
         return span(self.numbers) > WIDE
 
 
@@ -166,7 +166,7 @@ class Among(NamedTuple):
 
     @property
     def points(self) -> list[tuple[float, float]]:
-        """Where the points of the front are."""
+        """The coordinates of the front's points."""
         return list(zip(self.x.tolist(), self.y.tolist(), strict=True))
 
 
@@ -191,7 +191,7 @@ class SweepFigure:
 
     @property
     def axes(self) -> tuple[Field, ...]:
-        """What varies by itself."""
+        """The columns that vary by themselves."""
         varied = (one.name for one in self.sweep.varied if one.link is None)
         return tuple(self.fields[name] for name in varied)
 
@@ -208,7 +208,7 @@ class SweepFigure:
 
     @property
     def measures(self) -> tuple[Field, ...]:
-        """What is drawn over them."""
+        """The columns that are drawn over them."""
         mine = self.sweep.join.columns if self.sweep.join else ()
         names = dict.fromkeys([*(each.text for each in self.sweep.query.columns), *mine])
         return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
@@ -230,13 +230,13 @@ class SweepFigure:
             raise SpecError(f"{len(self.measures)} columns; at most {MAX_PANELS} are drawn")
 
     def _require_numbers(self) -> None:
-        """Every network has a number of every metric that is drawn."""
+        """Make sure that every network has a number of every metric that is drawn."""
         for name in (field.name for field in self.measures if field.name in METRICS):
             for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
                 raise error
 
     def passing(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
-        """The same chunks, kept for the figure.
+        """Yield the same chunks, and keep them for the figure.
 
         Raises:
             SpecError: they have too many rows.
@@ -264,7 +264,7 @@ class SweepFigure:
 
     @property
     def title(self) -> tuple[str, str]:
-        """The networks; the links, and the values of what does not vary."""
+        """The networks; then the links and the values of what does not vary."""
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
         links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
@@ -288,7 +288,7 @@ class SweepFigure:
         return f"{name}@{variant}" if variant and "variant" not in case.labels else name
 
     def side(self, symbol: Field, rows: Rows, *, whole: bool = False) -> PlotSide:
-        """A symbol along a side; the whole of its axis, or what rows have of it."""
+        """Return a symbol along a side; the whole of its axis, or what rows have of it."""
         declared = self.sweep.cases[0].space.declared.get(symbol.name)
         about = f" ({declared.doc})" if declared and declared.doc else ""
         spaces = (case.space for case in self.sweep.cases)
@@ -299,7 +299,7 @@ class SweepFigure:
         return PlotSide(f"{symbol.name}{about}", values, is_log)
 
     def lines_of(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
-        """The rows of each line, with the line's name."""
+        """Yield the rows of each line, with the line's name."""
         if not self.groups:
             yield "", rows
             return
@@ -314,7 +314,7 @@ def _floats(field: Field, rows: Rows) -> Array:
 
 
 def scaled(field: Field, rows: Rows) -> Scaled:
-    """A column in the unit that leaves few digits."""
+    """Return a column in the unit that leaves few digits."""
     numbers = _floats(field, rows)
     largest = float(np.abs(numbers).max())
     if field.unit is not None:
@@ -329,13 +329,13 @@ def scaled(field: Field, rows: Rows) -> Scaled:
 
 
 def span(numbers: Array) -> float:
-    """By what factor the largest number is more than the least; 1 where one is not positive."""
+    """Return the ratio of the largest number to the least; 1 where one is not positive."""
     least, largest = float(numbers.min()), float(numbers.max())
     return largest / least if least > 0 else 1.0
 
 
 def by_factors(*columns: Array) -> tuple[bool, ...]:
-    """Which of some columns go by factors that are drawn over each other.
+    """Return which of some columns, drawn over each other, have logarithmic axes.
 
     All do where one is wide, or rises by the same factor, so that powers are straight lines; but
     those do not that are narrow or not positive.
@@ -352,7 +352,7 @@ def _is_geometric(values: Array) -> bool:
 
 
 def panels(figure: SweepFigure, rows: Rows) -> tuple[PlotSide, list[Panel]]:
-    """A panel for each column, all over the same symbol.
+    """Return the shared horizontal side, and a panel for each column.
 
     Raises:
         SpecError: there are too many lines.
@@ -380,7 +380,7 @@ def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Cu
 
 
 def maps(figure: SweepFigure, rows: Rows) -> list[Map | Cloud]:
-    """A map for each column, blank where points were left out; of a sample, its points."""
+    """Return a map for each column, blank where points were left out; of a sample, its points."""
     is_sampled = figure.sweep.seed is not None
     first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
@@ -401,7 +401,7 @@ def _map(column: Scaled, sides: tuple[PlotSide, PlotSide], x: Array, y: Array) -
 
 
 def _edges(side: PlotSide) -> Array:
-    """The ends of cells around a side's values: half-way in steps, or in factors."""
+    """Return the ends of cells around a side's values: half-way in steps, or in factors."""
     values = side.values
     if len(values) == 1:
         return np.array([0.9 * values[0], 1.1 * values[0]])
@@ -417,7 +417,7 @@ def _halfway(values: Array) -> Array:
 
 
 def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
-    """Round numbers between two, at most some: 1, 2, 5, 10, 20, … or the multiples of one."""
+    """Return round numbers between two, at most some: 1, 2, 5, 10, 20, … or multiples of one."""
     if largest > 20 * least > 0:
         powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(largest))) + 1)
         inside = [m * 10.0**p for p in powers for m in (1, 2, 5) if least < m * 10.0**p < largest]
@@ -432,7 +432,7 @@ def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
 
 
 def among(figure: SweepFigure, rows: Rows) -> Among:
-    """The front's first objectives, its points in the order of the first."""
+    """Return the front in its first objectives, its points in the order of the first."""
     assert figure.sweep.behind is not None
     behind = joined(figure.sweep.behind.rows)
     count = behind.count
@@ -458,7 +458,7 @@ def _axis(column: Scaled, goal: Objective, is_log: bool) -> FrontAxis:
 
 
 def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
-    """What each point is: its labels and what varies."""
+    """Return a name for each point: its labels and the values that vary."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
     return [
@@ -472,7 +472,7 @@ def _named(name: str, value: Any) -> str:
 
 
 def spread(count: int) -> Iterator[int]:
-    """All numbers below a count, the ends first, each next one far from those before."""
+    """Yield all numbers below a count, the ends first, each next one far from those before."""
     seen: set[int] = set()
     parts = 1
     while len(seen) < count:
@@ -485,6 +485,6 @@ def spread(count: int) -> Iterator[int]:
 
 
 def bars(figure: SweepFigure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
-    """The networks' names, and a number of each in every column."""
+    """Return the networks' names, and a number of each in every column."""
     names = [name for name, _ in figure.lines_of(rows)]
     return names, [scaled(field, rows) for field in figure.measures]

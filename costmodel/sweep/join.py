@@ -74,7 +74,7 @@ class Join:
 
     @property
     def unused(self) -> int:
-        """How many lines belong to no row."""
+        """The number of lines that belong to no row."""
         return int((~self.used).sum())
 
 

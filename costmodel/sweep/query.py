@@ -1,4 +1,4 @@
-"""What is asked of a sweep: columns, conditions, what is best; of metrics, symbols, the joined."""
+"""The query of a sweep: columns, conditions and objectives, of metrics, symbols, joined columns."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from costmodel.sweep.reduce import Objective
 
 
 class Query(NamedTuple):
-    """What is asked of every point, and of all of them.
+    """The columns, conditions and objectives of a sweep.
 
     Attributes:
         columns: what is shown beside what varies.
@@ -45,12 +45,12 @@ class Query(NamedTuple):
 
     @property
     def names(self) -> frozenset[str]:
-        """All names that it speaks of."""
+        """All names in its expressions."""
         return frozenset().union(*(free_names(each.tree) for each in self.every))
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that it speaks of."""
+        """The metrics in its expressions."""
         return tuple(name for name in METRICS if name in self.names)
 
 
@@ -101,12 +101,9 @@ def read_query(
     if not (columns or any(free_names(goal.tree) & METRICS.keys() for goal in goals)):
         columns = [ColumnExpression(name, Name(name)) for name in COLUMNS]
     shown = {column.text: column for column in (*columns, *goals)}
-    kept = tuple(column for column in shown.values() if not _is_there(column, there))
+    names = [Name(name) for name in there]
+    kept = tuple(column for column in shown.values() if column.tree not in names)
     return Query(kept, conditions, pareto, top, best, sort)
-
-
-def _is_there(column: ColumnExpression, there: Collection[str]) -> bool:
-    return isinstance(column.tree, Name) and column.tree.id in there
 
 
 def _objectives(

@@ -21,13 +21,13 @@ MAX_KEPT = 10_000_000
 """The most rows that are kept at once: of a front, of the best, of what is sorted."""
 
 FIRST_SLICE = 4096
-"""How many rows are looked at first, so that what they beat is dropped early."""
+"""The number of rows in the first slice, so that what they beat is dropped early."""
 
 SLICE = 2**16
-"""How many rows are looked at together."""
+"""The number of rows in every other slice."""
 
 PROBES, CHAMPIONS = 128, 6
-"""How many points of a front are tried on how many rows, and how many of them are asked first."""
+"""The number of points and rows that are tried, and of points that are then compared first."""
 
 
 class Objective(NamedTuple):

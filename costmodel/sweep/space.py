@@ -28,7 +28,7 @@ from costmodel.sweep.rows import column_of
 from costmodel.sweep.vary import (
     MAX_VALUES,
     TRUTHS,
-    Interval,
+    SampledRange,
     Value,
     Varied,
     abridged,
@@ -40,10 +40,10 @@ MAX_POINTS = 10**12
 """The most points of one sweep."""
 
 BLOCK = 2**16
-"""How many points of a sample are drawn together."""
+"""The number of points of a sample that are drawn together."""
 
 RESOLUTION = Fraction(1, 10**6)
-"""What the drawn values of a real symbol are multiples of."""
+"""The step of the drawn values of a real symbol."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SweptAxis:
 
     name: str
     values: tuple[Value, ...]
-    interval: Interval | None = None
+    interval: SampledRange | None = None
     step: Rational = 1
 
     def numbers(self, generator: np.random.Generator, count: int) -> Array:
@@ -88,7 +88,7 @@ class SweptAxis:
         return tidy(Fraction(self.interval.first * self.step))
 
 
-def _steps(interval: Interval, generator: np.random.Generator, count: int) -> Array:
+def _steps(interval: SampledRange, generator: np.random.Generator, count: int) -> Array:
     """Return integers of an interval, each as likely, or each ratio as likely."""
     first, last = int(interval.first), int(interval.last)
     if not interval.logarithmic:
@@ -119,17 +119,17 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """How many points there are."""
+        """The number of points."""
         return prod(self.lengths) if self.sample is None else self.sample
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """How many values each axis of a grid has."""
+        """The number of values of each axis of a grid."""
         return tuple(len(axis.values) for axis in self.axes)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What varies, linked symbols included."""
+        """The names that vary, linked symbols included."""
         return (*(axis.name for axis in self.axes), *self.links)
 
     @property
@@ -236,7 +236,9 @@ def _check_value(name: str, value: Value, declared: Declared) -> None:
         raise SpecError(f"--vary {name}: {name} = {briefly(value)} {broken}")
 
 
-def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample: bool) -> SweptAxis:
+def _interval_axis(
+    name: str, interval: SampledRange, declared: Declared, is_sample: bool
+) -> SweptAxis:
     text = f"{name}={briefly(interval.first)}:{briefly(interval.last)}"
     if not is_sample and interval.logarithmic:
         raise SpecError(
@@ -246,7 +248,8 @@ def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample:
     if not is_sample and declared.domain == "real":
         raise SpecError(f"--vary {text} has no step, and {name} is real", hint=f"as {text}:0.05")
     step = declared.multiple_of or (1 if declared.domain == "integer" else RESOLUTION)
-    found = _in_steps(interval, step)
+    first, last = (Fraction(end) / step for end in interval[:2])
+    found = interval._replace(first=ceil(first), last=floor(last))
     if found.first > found.last:
         raise SpecError(f"--vary {text}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
@@ -256,13 +259,7 @@ def _interval_axis(name: str, interval: Interval, declared: Declared, is_sample:
     )
 
 
-def _in_steps(interval: Interval, step: Rational) -> Interval:
-    """Return an interval as numbers of steps."""
-    first, last = (Fraction(end) / step for end in interval[:2])
-    return Interval(ceil(first), floor(last), interval.logarithmic)
-
-
-def _all(text: str, interval: Interval, step: Rational) -> tuple[Rational, ...]:
+def _all(text: str, interval: SampledRange, step: Rational) -> tuple[Rational, ...]:
     count = int(interval.last - interval.first) + 1
     if count > MAX_VALUES:
         found = abridged(f"{count:,}")

@@ -1,25 +1,24 @@
-"""A sweep as a whole: networks, what varies of each, and what is asked of all points."""
+"""A sweep as a whole: networks, what varies of each, and the query of all points."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
-from archspec.header import Header
 from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import unchecked
+from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import EVERY, networks
 from costmodel.scenario.conventions import find_convention
-from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
-from costmodel.scenario.settings import Number, to_rational
+from costmodel.scenario.scenario import with_past
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import override_of
@@ -35,26 +34,6 @@ LABELS = ("spec", "variant")
 
 DRAWN = 2**20
 """The number of points of a sample that are drawn together."""
-
-
-class Setup(NamedTuple):
-    """The options of every network (see `analyze`).
-
-    Attributes:
-        convention: what counts.
-        settings: symbols that are set.
-        assume: what holds of the symbols.
-        scenario: types of numbers, and the device.
-    """
-
-    convention: str = "lecture"
-    settings: Mapping[str, Number] = {}
-    assume: tuple[str, ...] = ()
-    scenario: Scenario = NOWHERE
-
-    def given_to(self, header: Header) -> dict[str, Rational]:
-        """Return the symbols of a network that are set, each with its number."""
-        return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
 
 
 NO_SETUP = Setup()
@@ -131,10 +110,6 @@ class SweptNetwork:
         except SpecError:  # the first point makes no network
             return True
 
-    def _engine(self, metrics: Sequence[str]) -> Engine:
-        symbols = self.architecture.header.symbols
-        return Engine(self.analysis, metrics, symbols, self.space.links)
-
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """Yield all points, evaluated chunk by chunk."""
         if self.space.sample is None:
@@ -151,11 +126,12 @@ class SweptNetwork:
             metrics: the metrics that are asked for.
             tally: counts the points.
         """
-        symbols = dict.fromkeys((*self.varied, *names))
-        known = {name: self._fixed(name) for name in symbols if name not in self.space.names}
+        wanted = dict.fromkeys((*self.varied, *names))
+        known = {name: self._fixed(name) for name in wanted if name not in self.space.names}
         nothing = [name for name in metrics if self.none_of(name)]
         metrics = [name for name in metrics if name not in nothing]
-        engine = self._engine(metrics)
+        symbols = self.architecture.header.symbols
+        engine = Engine(self.analysis, metrics, symbols, self.space.links)
         for points, rows in self._evaluated(engine):
             tally.points += points
             tally.invalid += points - rows.count
@@ -184,10 +160,6 @@ def _is_real(metric: str) -> bool:
     return METRICS[metric].quantity is not None or METRICS[metric].of_places
 
 
-def _unwatched(count: int) -> None:
-    """Nobody looks."""
-
-
 @dataclass
 class Sweep:
     """A sweep: networks, what is asked, and what became of the points so far.
@@ -210,12 +182,12 @@ class Sweep:
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """The number of points."""
         return sum(case.space.size for case in self.cases)
 
     @property
     def seed(self) -> int | None:
-        """That of the sample; None where all points are looked at."""
+        """The seed of the sample; None where all points are looked at."""
         spaces = (case.space for case in self.cases)
         return next((space.seed for space in spaces if space.sample is not None), None)
 
@@ -226,10 +198,10 @@ class Sweep:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The columns before those that are asked for: labels, and what varies."""
+        """The columns before the requested ones: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
-    def rows(self, watch: Callable[[int], None] = _unwatched) -> Iterator[Rows]:
+    def rows(self, watch: Callable[[int], None] = lambda _: None) -> Iterator[Rows]:
         """Yield the rows that are kept, in order; ``watch`` is called with the points so far."""
         chunks = self._evaluated(watch)
         if self.join is not None:

@@ -32,7 +32,7 @@ MAX_VALUES = 1_000_000
 FORMS = "as in --vary h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2 w=h"
 
 
-class Interval(NamedTuple):
+class SampledRange(NamedTuple):
     """All numbers from ``first`` to ``last``, of which samples are drawn.
 
     Attributes:
@@ -63,7 +63,7 @@ class Varied(NamedTuple):
 
     name: str
     values: tuple[Value, ...] = ()
-    interval: Interval | None = None
+    interval: SampledRange | None = None
     link: Tree | None = None
     text: str = ""
 
@@ -147,14 +147,14 @@ def _link(part: str) -> Tree | None:
     return tree if free_names(tree) else None
 
 
-def _interval(name: str, part: str) -> Interval | None:
+def _interval(name: str, part: str) -> SampledRange | None:
     """Return the interval of ``32:512`` or ``32:512:log``, or None where it is none."""
     ends = list(_split(part, ":"))
     logarithmic = len(ends) == 3 and ends[2] == "log"
     if len(ends) != 2 and not logarithmic:
         return None
     first, last = _ends(name, ends)
-    return Interval(first, last, logarithmic)
+    return SampledRange(first, last, logarithmic)
 
 
 def _ends(name: str, ends: list[str]) -> tuple[Rational, Rational]:
