@@ -11,8 +11,8 @@ from archspec.fields import (
     Integer,
     Read,
     Size,
-    constant,
     form,
+    optional,
     read_items,
     read_mapping,
     refused,
@@ -117,7 +117,7 @@ class Residual(Composite):
 """
 
     layers: Body = Field(description="the body")
-    shortcut: Entries = Field(default_factory=list, description="the shortcut's entries")
+    shortcut: Entries = optional([], "the shortcut's entries")
 
 
 class Parallel(Composite):
@@ -138,10 +138,8 @@ class Parallel(Composite):
 """
 
     branches: Branches = Field(description="a list of lists of entries; [] is the identity")
-    merge: Literal["concat", "add", "mul"] = Field(
-        default="concat", description="how their outputs become one"
-    )
-    axis: Integer = Field(default=constant(1), description="the axis that concat joins")
+    merge: Literal["concat", "add", "mul"] = optional("concat", "how their outputs become one")
+    axis: Integer = optional(1, "the axis that concat joins")
 
 
 class Repeat(Composite):
@@ -156,7 +154,7 @@ class Repeat(Composite):
 """
 
     times: Count = Field(description="how many turns; may be a symbol; 0 leaves them out")
-    index: Index = Field(default=None, description="a name for the turn, from 0")
+    index: Index = optional(None, "a name for the turn, from 0")
     layers: Body = Field(description="the entries of one turn")
 
 
@@ -181,14 +179,11 @@ class Foreach(Composite):
         when: i > 0
 """
 
-    rows: Rows = Field(
-        default_factory=list, description="the table: a list of mappings with the same keys"
+    rows: Rows = optional([], "the table: a list of mappings with the same keys")
+    columns: Columns = optional(
+        {}, "the table by columns, instead: name → list, or a name that stands for one"
     )
-    columns: Columns = Field(
-        default_factory=dict,
-        description="the table by columns, instead: name → list, or a name that stands for one",
-    )
-    index: Index = Field(default=None, description="a name for the row's number, from 0")
+    index: Index = optional(None, "a name for the row's number, from 0")
     layers: Body = Field(description="the entries of one row")
 
 

@@ -14,6 +14,7 @@ from archspec.fields import (
     Condition,
     Read,
     form,
+    optional,
     read_condition,
     show,
     wrong,
@@ -366,8 +367,8 @@ class Reserved(BaseModel):
 
     model_config = STRICT
 
-    name: Annotated[str | None, Read(_read_node_name, form("label"))] = Field(
-        default=None, description="a name of its own; else its kind and a number, as conv2d_1"
+    name: Annotated[str | None, Read(_read_node_name, form("label"))] = optional(
+        None, "a name of its own; else its kind and a number, as conv2d_1"
     )
     sources: Annotated[tuple[str, ...], Read(_read_sources, _SOURCES)] = Field(
         default=("previous",),
@@ -375,12 +376,11 @@ class Reserved(BaseModel):
         description="where its input comes from: a name, or a list of names; previous is the "
         "entry before",
     )
-    when: Annotated[Condition | None, Read(read_condition, form("condition"))] = Field(
-        default=None, description="a condition; where it is false, the entry is left out"
+    when: Annotated[Condition | None, Read(read_condition, form("condition"))] = optional(
+        None, "a condition; where it is false, the entry is left out"
     )
-    precision: Said = Field(
-        default=UNSAID,
-        description="the types of its numbers, as int8 or {weights: int4}; of all that is in it",
+    precision: Said = optional(
+        UNSAID, "the types of its numbers, as int8 or {weights: int4}; of all that is in it"
     )
 
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import Rational, tidy
@@ -102,7 +102,7 @@ def as_named(tree: Tree) -> Expression | Condition:
     return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
 
 
-def constant(value: int | str) -> Expression:
+def constant(value: int | Fraction | str) -> Expression:
     """A literal, as a field's default; a decimal is given as its text and is exact."""
     return Expression(Number(tidy(Fraction(value))))
 
@@ -110,6 +110,24 @@ def constant(value: int | str) -> Expression:
 def flag(value: bool) -> Condition:
     """A truth value, as a field's default."""
     return Condition(Truth(value))
+
+
+def optional(value: object, description: str) -> Any:
+    """A field that need not be written.
+
+    Args:
+        value: the value where it is not written, as a spec writes it; a float stands for the
+            decimal that Python shows.
+        description: the field's meaning, for the reference.
+    """
+    match value:
+        case bool():
+            value = flag(value)
+        case int() | Fraction():
+            value = constant(value)
+        case float():
+            value = constant(str(value))
+    return Field(default=value, description=description)
 
 
 def parse_text(text: str) -> Tree:

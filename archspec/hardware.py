@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from archspec.architecture import check_version, refuse_spec
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, find_named
+from archspec.fields import optional
 from archspec.header import check_name
 from archspec.precision import TYPES
 from archspec.quantities import (
@@ -85,9 +86,7 @@ class AccessFigure(EnergyFigure):
 
     kind: Kind = Field(description="of the memory")
     bits: int = Field(gt=0, description="how many one access moves")
-    capacity: Capacity | None = Field(
-        default=None, description="of the memory, where the energy depends on it"
-    )
+    capacity: Capacity | None = optional(None, "of the memory, where the energy depends on it")
 
 
 class Level(BaseModel):
@@ -100,7 +99,7 @@ class Level(BaseModel):
 
     kind: Kind = Field(description="register, sram, hbm, dram or flash")
     capacity: CapacityFigure = Field(description="what it holds")
-    bandwidth: BandwidthFigure | None = Field(default=None, description="how fast it is read")
+    bandwidth: BandwidthFigure | None = optional(None, "how fast it is read")
 
     @property
     def writable(self) -> bool:
@@ -113,12 +112,10 @@ class EnergyTable(BaseModel):
 
     model_config = STRICT
 
-    add: dict[str, EnergyFigure] = Field(default_factory=dict, description="type → one addition")
-    multiply: dict[str, EnergyFigure] = Field(
-        default_factory=dict, description="type → one multiplication"
-    )
-    access: dict[str, AccessFigure] = Field(
-        default_factory=dict, description="name → one access; of a kind, from small to large"
+    add: dict[str, EnergyFigure] = optional({}, "type → one addition")
+    multiply: dict[str, EnergyFigure] = optional({}, "type → one multiplication")
+    access: dict[str, AccessFigure] = optional(
+        {}, "name → one access; of a kind, from small to large"
     )
 
 
@@ -129,16 +126,14 @@ class ProfileFields(BaseModel):
 
     archspec: Literal[1] = Field(description="version of the language")
     name: Line = Field(min_length=1, description="the device's name, in full")
-    doc: Line = Field(default="", description="what else is to be known of its figures")
-    operations: dict[str, RateFigure] = Field(
-        default_factory=dict, description="type → dense peak; a multiply-accumulate is 2 operations"
+    doc: Line = optional("", "what else is to be known of its figures")
+    operations: dict[str, RateFigure] = optional(
+        {}, "type → dense peak; a multiply-accumulate is 2 operations"
     )
-    memory: dict[str, Level] = Field(
-        default_factory=dict, description="name → level, from the nearest to the furthest"
-    )
-    energy: EnergyTable | None = Field(default=None, description="what each thing takes")
-    power: PowerFigure | None = Field(default=None, description="the most that it draws")
-    clock: FrequencyFigure | None = Field(default=None, description="at which the peaks hold")
+    memory: dict[str, Level] = optional({}, "name → level, from the nearest to the furthest")
+    energy: EnergyTable | None = optional(None, "what each thing takes")
+    power: PowerFigure | None = optional(None, "the most that it draws")
+    clock: FrequencyFigure | None = optional(None, "at which the peaks hold")
 
 
 class Profile(NamedTuple):

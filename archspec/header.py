@@ -19,6 +19,7 @@ from archspec.fields import (
     as_named,
     form,
     fraction_schema,
+    optional,
     parse_text,
     read_condition,
     read_constant,
@@ -84,15 +85,13 @@ class Symbol(BaseModel):
     default: Annotated[int | Fraction, Read(read_fraction, fraction_schema(POSITIVE))] = Field(
         description="the value where nothing else is set"
     )
-    domain: Literal["integer", "real"] = Field(
-        default="integer", description="integer or real; positive in both"
+    domain: Literal["integer", "real"] = optional("integer", "integer or real; positive in both")
+    min: Quotient | None = optional(None, "the smallest value")
+    max: PositiveQuotient | None = optional(None, "the largest value")
+    multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = optional(
+        None, "what divides every value"
     )
-    min: Quotient | None = Field(default=None, description="the smallest value")
-    max: PositiveQuotient | None = Field(default=None, description="the largest value")
-    multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
-        default=None, description="what divides every value"
-    )
-    doc: Line = Field(default="", description="what it stands for; nothing where not given")
+    doc: Line = optional("", "what it stands for; nothing where not given")
 
     @property
     def least(self) -> Rational | None:
@@ -147,9 +146,7 @@ class Rounding(BaseModel):
     model_config = STRICT
 
     to: PositiveConstant = Field(description="the unit that the value is a number of, as 1e6")
-    how: Literal["floor", "nearest"] = Field(
-        default="nearest", description="down, or to the nearest"
-    )
+    how: Literal["floor", "nearest"] = optional("nearest", "down, or to the nearest")
 
 
 _IN_UNITS: dict[str, Any] = {
@@ -166,19 +163,15 @@ class Fact(BaseModel):
     metric: str = Field(description="what is counted, as params or macs")
     value: Constant = Field(description="the number that is published")
     source: Line = Field(description="where it is published")
-    variant: str | None = Field(
-        default=None, description="of which variant; else of the spec as it stands"
+    variant: str | None = optional(None, "of which variant; else of the spec as it stands")
+    at: dict[str, Constant] = optional({}, "symbol → its value, where it is not the default")
+    convention: str | None = optional(
+        None, "what counts: torch or pycls; lecture where it is not given"
     )
-    at: dict[str, Constant] = Field(
-        default_factory=dict, description="symbol → its value, where it is not the default"
+    rounded: Rounding | None = optional(
+        None, "how the value was rounded; exact where this is not given"
     )
-    convention: str | None = Field(
-        default=None, description="what counts: torch or pycls; lecture where it is not given"
-    )
-    rounded: Rounding | None = Field(
-        default=None, description="how the value was rounded; exact where this is not given"
-    )
-    precision: Said = Field(default=UNSAID, description="the types of numbers it holds for")
+    precision: Said = optional(UNSAID, "the types of numbers it holds for")
 
     @model_validator(mode="after")
     def _in_units(self) -> "Fact":
@@ -239,8 +232,8 @@ class BlockModel(BaseModel):
 
     model_config = STRICT
 
-    parameters: dict[Name, Parameter] = Field(
-        default_factory=dict, description="name → default; one without a value is required"
+    parameters: dict[Name, Parameter] = optional(
+        {}, "name → default; one without a value is required"
     )
     layers: list[AnEntry] = Field(description="the entries it stands for")
 
@@ -250,10 +243,8 @@ class Variant(BaseModel):
 
     model_config = STRICT
 
-    symbols: Overrides = Field(default_factory=dict, description="symbols with another default")
-    let: dict[Name, NamedValue] = Field(
-        default_factory=dict, description="derived values with another definition"
-    )
+    symbols: Overrides = optional({}, "symbols with another default")
+    let: dict[Name, NamedValue] = optional({}, "derived values with another definition")
 
 
 class Header(BaseModel):
@@ -269,32 +260,22 @@ class Header(BaseModel):
 
     archspec: Literal[1] = Field(description="version of the language")
     name: Line = Field(description="the network's name")
-    source: Line | None = Field(default=None, description="where the network is published")
-    symbols: Symbols = Field(
-        default_factory=dict, description="what stays symbolic, with its default"
-    )
-    let: dict[Name, NamedValue] = Field(
-        default_factory=dict, description="derived values, in order; scalars or lists"
-    )
+    source: Line | None = optional(None, "where the network is published")
+    symbols: Symbols = optional({}, "what stays symbolic, with its default")
+    let: dict[Name, NamedValue] = optional({}, "derived values, in order; scalars or lists")
     input: Annotated[dict[str, Any], Read(_inputs, _INPUTS)] = Field(
         description="the input's shape, or a mapping of several"
     )
     precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)] = (
-        Field(
-            default=NetworkPrecision(),
-            description="the types of its numbers, as int8 or {weights: int4, activations: fp16}",
+        optional(
+            NetworkPrecision(),
+            "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
-    blocks: dict[BlockName, BlockModel] = Field(
-        default_factory=dict, description="kinds of the spec's own, with parameters"
-    )
+    blocks: dict[BlockName, BlockModel] = optional({}, "kinds of the spec's own, with parameters")
     layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
-    variants: dict[str, Variant] = Field(
-        default_factory=dict, description="named overrides of symbols and let, as SPEC@NAME"
-    )
-    expect: list[Fact] = Field(
-        default_factory=list, description="published facts that the spec must reproduce"
-    )
+    variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
+    expect: list[Fact] = optional([], "published facts that the spec must reproduce")
 
     @classmethod
     def hint_for(cls, name: str, value: object) -> str | None:

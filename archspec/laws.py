@@ -21,7 +21,7 @@ from archspec.architecture import (
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
-from archspec.fields import Real, constant, refused, show
+from archspec.fields import Real, constant, optional, refused, show
 from archspec.header import Symbol, Symbols, check_name, check_names
 from archspec.validation import STRICT, Line, validate
 
@@ -36,13 +36,13 @@ class Said(BaseModel):
 
     model_config = STRICT
 
-    dtype: str | None = Field(default=None, description="type of weights and activations")
-    weights: str | None = Field(default=None, description="type of weights alone")
-    activations: str | None = Field(default=None, description="type of activations alone")
-    optimizer: str | None = Field(default=None, description="what trains the networks")
-    checkpoint: str | None = Field(default=None, description="what is made again in training")
-    master: str | None = Field(default=None, description="the copy of narrow weights in training")
-    attention: str | None = Field(default=None, description="whether attention is fused or unfused")
+    dtype: str | None = optional(None, "type of weights and activations")
+    weights: str | None = optional(None, "type of weights alone")
+    activations: str | None = optional(None, "type of activations alone")
+    optimizer: str | None = optional(None, "what trains the networks")
+    checkpoint: str | None = optional(None, "what is made again in training")
+    master: str | None = optional(None, "the copy of narrow weights in training")
+    attention: str | None = optional(None, "whether attention is fused or unfused")
 
     def __str__(self) -> str:
         """``dtype fp16, optimizer adam``: what is said, or nothing."""
@@ -55,23 +55,21 @@ class LawFields(BaseModel):
 
     model_config = STRICT
 
-    doc: Line = Field(default="", description="what the law says; nothing where not given")
+    doc: Line = optional("", "what the law says; nothing where not given")
     source: Line = Field(min_length=1, description="paper, year, equation or table or section")
-    convention: str = Field(default="lecture", description="what counts")
+    convention: str = optional("lecture", "what counts")
     scenario: Said = Field(
         default_factory=Said, description="types of numbers, and how the networks are trained"
     )
-    symbols: Symbols = Field(
-        default_factory=dict, description="what the formulas and all networks are about"
-    )
+    symbols: Symbols = optional({}, "what the formulas and all networks are about")
     networks: dict[str, Any] = Field(
         min_length=1, description="let, input, blocks and layers of each; or a spec's path"
     )
     derived: str = Field(description="an expression in metrics of the networks, as macs(a)/macs(b)")
     published: Real = Field(description="the paper's formula, in the symbols")
-    assume: list[str] = Field(default_factory=list, description="what holds of the symbols")
-    residual: Real = Field(default=constant(0), description="derived less published")
-    because: Line = Field(default="", description="why there is a residual")
+    assume: list[str] = optional([], "what holds of the symbols")
+    residual: Real = optional(0, "derived less published")
+    because: Line = optional("", "why there is a residual")
 
     @model_validator(mode="after")
     def _explained(self) -> "LawFields":

@@ -3,11 +3,11 @@
 from functools import reduce
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from archspec.document import Document
 from archspec.errors import SpecError, did_you_mean
-from archspec.fields import Read, Shorthand, form, refused, show
+from archspec.fields import Read, Shorthand, form, optional, refused, show
 from archspec.layers import KINDS, find_kind
 from archspec.validation import STRICT
 
@@ -50,20 +50,19 @@ class Precision(BaseModel):
 
     model_config = STRICT
 
-    weights: Type = Field(default=None, description="of its learnable tensors; fp32 if never said")
-    activations: Type = Field(
-        default=None,
-        description="of the feature maps that it makes; if never said, what works in place or is a "
+    weights: Type = optional(None, "of its learnable tensors; fp32 if never said")
+    activations: Type = optional(
+        None,
+        "of the feature maps that it makes; if never said, what works in place or is a "
         "view has the type of its input, other layers fp32",
     )
-    accumulators: Type = Field(
-        default=None,
-        description="in which its products are summed; if never said, int32 for integers, fp32 for "
+    accumulators: Type = optional(
+        None,
+        "in which its products are summed; if never said, int32 for integers, fp32 for "
         "floating point of up to 32 bits",
     )
-    cache: Type = Field(
-        default=None,
-        description="of the keys and values that an attention keeps; as activations if never said",
+    cache: Type = optional(
+        None, "of the keys and values that an attention keeps; as activations if never said"
     )
 
     def over(self, other: "Precision") -> "Precision":
@@ -95,9 +94,7 @@ Kind = Annotated[str, WithJsonSchema(form("kind"))]
 class NetworkPrecision(Precision):
     """The types of a whole network's numbers, and of those of some kinds."""
 
-    kinds: dict[Kind, Said] = Field(
-        default_factory=dict, description="kind → the types of all layers of that kind"
-    )
+    kinds: dict[Kind, Said] = optional({}, "kind → the types of all layers of that kind")
 
     def of_kind(self, kind: str) -> Precision:
         """Return the types stated for a kind."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.fields import CountPerAxis, Flag, Padding, PerAxis, Size, constant, flag
+from archspec.fields import CountPerAxis, Flag, Padding, PerAxis, Size, optional
 from archspec.layers.base import Layer, kind
 
 
@@ -24,20 +24,18 @@ class Conv(Layer):
 
     out_channels: Size = Field(description="channels of the output, c_o")
     kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
-    stride: PerAxis = Field(default=constant(1), description="step of the kernel, s, in elements")
-    padding: Padding = Field(
-        default=constant(0),
-        description="elements added before and after, p; or same (output ceil(h/s), the odd "
+    stride: PerAxis = optional(1, "step of the kernel, s, in elements")
+    padding: Padding = optional(
+        0,
+        "elements added before and after, p; or same (output ceil(h/s), the odd "
         "element after); or valid (0)",
     )
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
-    groups: Size = Field(
-        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
-    )
-    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
-    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = Field(
-        default="zeros",
-        description="what the padding holds; no cost depends on it; reflect needs an axis longer "
+    dilation: PerAxis = optional(1, "spacing of the kernel's taps, d")
+    groups: Size = optional(1, "groups g; each sees c_i/g channels and makes c_o/g")
+    bias: Flag = optional(True, "whether a bias per output channel is added")
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = optional(
+        "zeros",
+        "what the padding holds; no cost depends on it; reflect needs an axis longer "
         "than the padding, circular one as long",
     )
 
@@ -79,16 +77,12 @@ class ConvTranspose(Layer):
 
     out_channels: Size = Field(description="channels of the output, c_o")
     kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
-    stride: PerAxis = Field(default=constant(1), description="distance of the inputs, s")
-    padding: CountPerAxis = Field(default=constant(0), description="elements cut off each side, p")
-    output_padding: CountPerAxis = Field(
-        default=constant(0), description="elements added after; less than stride or dilation"
-    )
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
-    groups: Size = Field(
-        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
-    )
-    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
+    stride: PerAxis = optional(1, "distance of the inputs, s")
+    padding: CountPerAxis = optional(0, "elements cut off each side, p")
+    output_padding: CountPerAxis = optional(0, "elements added after; less than stride or dilation")
+    dilation: PerAxis = optional(1, "spacing of the kernel's taps, d")
+    groups: Size = optional(1, "groups g; each sees c_i/g channels and makes c_o/g")
+    bias: Flag = optional(True, "whether a bias per output channel is added")
 
 
 @kind("conv_transpose1d", torch="ConvTranspose1d")

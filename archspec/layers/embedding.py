@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Size, SizeList, constant
+from archspec.fields import Size, SizeList, optional
 from archspec.layers.base import Layer, kind
 
 
@@ -24,9 +24,7 @@ class Embedding(Layer):
 
     num_embeddings: Size = Field(description="how many rows there are, V")
     embedding_dim: Size = Field(description="numbers in a row, d")
-    weight: str | None = Field(
-        default=None, description="the layer whose weight it shares; counted once, there"
-    )
+    weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")
 
 
 @kind("positional_embedding")
@@ -64,9 +62,7 @@ class ClassToken(Layer):
     Source: Devlin et al., NAACL 2019; Dosovitskiy et al., ICLR 2021.
     """
 
-    tokens: Size = Field(
-        default=constant(1), description="how many: 2 with one for distillation; registers"
-    )
+    tokens: Size = optional(1, "how many: 2 with one for distillation; registers")
 
 
 @kind("parameter")

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Flag, Size, flag
+from archspec.fields import Flag, Size, optional
 from archspec.layers.base import Layer, kind
 
 
@@ -28,7 +28,5 @@ class Linear(Layer):
     }
 
     out_features: Size = Field(description="features of the output, c_o")
-    bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")
-    weight: str | None = Field(
-        default=None, description="the layer whose weight it shares; counted once, there"
-    )
+    bias: Flag = optional(True, "whether a bias per output feature is added")
+    weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")

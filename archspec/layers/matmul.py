@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.equation import EquationText
-from archspec.fields import Flag, Size, SizeMap, flag
+from archspec.fields import Flag, Size, SizeMap, optional
 from archspec.layers.base import Layer, kind
 
 
@@ -30,7 +30,7 @@ class Bilinear(Layer):
     example: ClassVar[dict[str, object]] = {"out_features": 10}
 
     out_features: Size = Field(description="features of the output, c_o")
-    bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")
+    bias: Flag = optional(True, "whether a bias per output feature is added")
 
 
 @kind("einsum")
@@ -55,6 +55,4 @@ class Einsum(Layer):
         description="the axes of the inputs, then of the weight if there is one, and after -> "
         "those of the output"
     )
-    sizes: SizeMap = Field(
-        default_factory=dict, description="extents of the axes that no input has"
-    )
+    sizes: SizeMap = optional({}, "extents of the axes that no input has")

@@ -5,7 +5,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, constant, flag
+from archspec.fields import (
+    Axes,
+    CountPerAxis,
+    Flag,
+    OptionalPerAxis,
+    PerAxis,
+    optional,
+)
 from archspec.layers.base import Layer, kind
 
 
@@ -21,27 +28,24 @@ class Pool(Layer):
     elsewhere: ClassVar[Mapping[str, str]] = {"pool_size": "kernel_size"}
 
     kernel_size: PerAxis = Field(description="extent of the window, k, in elements")
-    stride: OptionalPerAxis = Field(
-        default=None, description="step of the window, s; the kernel size where it is not given"
+    stride: OptionalPerAxis = optional(
+        None, "step of the window, s; the kernel size where it is not given"
     )
-    padding: CountPerAxis = Field(
-        default=constant(0), description="elements added on each side, p; at most half the kernel"
-    )
-    ceil_mode: Flag = Field(default=flag(False), description="whether the division rounds up")
+    padding: CountPerAxis = optional(0, "elements added on each side, p; at most half the kernel")
+    ceil_mode: Flag = optional(False, "whether the division rounds up")
 
 
 class MaxPool(Pool):
     """A maximum per window; no arithmetic that is counted."""
 
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the window's taps, d")
+    dilation: PerAxis = optional(1, "spacing of the window's taps, d")
 
 
 class AvgPool(Pool):
     """A mean per window; no arithmetic that is counted."""
 
-    count_include_pad: Flag = Field(
-        default=flag(True),
-        description="whether the padding counts in the mean; no cost depends on it",
+    count_include_pad: Flag = optional(
+        True, "whether the padding counts in the mean; no cost depends on it"
     )
 
 
@@ -208,7 +212,7 @@ class Reduction(Layer):
     example: ClassVar[dict[str, object]] = {"dim": [1]}
 
     dim: Axes = Field(description="the axes")
-    keepdim: Flag = Field(default=flag(False), description="whether they stay, with extent 1")
+    keepdim: Flag = optional(False, "whether they stay, with extent 1")
 
 
 @kind("mean", elsewhere=("reduce_mean",))

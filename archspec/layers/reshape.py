@@ -17,8 +17,8 @@ from archspec.fields import (
     Real,
     Size,
     SizeList,
-    constant,
     listed,
+    optional,
 )
 from archspec.layers.base import Layer, kind, known_integer
 from archspec.ranges import EXTENT
@@ -41,10 +41,7 @@ class Dropout(Layer):
 
     elsewhere: ClassVar[Mapping[str, str]] = {"rate": "p", "drop_prob": "p"}
 
-    p: Probability = Field(
-        default=constant("0.5"),
-        description="probability of a zero; training memory alone depends on it",
-    )
+    p: Probability = optional(0.5, "probability of a zero; training memory alone depends on it")
 
 
 @kind("drop_path", "stochastic_depth")
@@ -54,10 +51,7 @@ class DropPath(Layer):
     Source: Huang et al., ECCV 2016.
     """
 
-    p: Probability = Field(
-        default=constant("0.1"),
-        description="probability of a drop; training memory alone depends on it",
-    )
+    p: Probability = optional(0.1, "probability of a drop; training memory alone depends on it")
 
 
 @kind("flatten", torch="Flatten")
@@ -67,8 +61,8 @@ class Flatten(Layer):
     Source: ``torch.nn.Flatten``.
     """
 
-    start_dim: Integer = Field(default=constant(1), description="the first axis that is merged")
-    end_dim: Integer = Field(default=constant(-1), description="the last axis that is merged")
+    start_dim: Integer = optional(1, "the first axis that is merged")
+    end_dim: Integer = optional(-1, "the last axis that is merged")
 
 
 @kind("reshape", "view", elsewhere=("unflatten",))
@@ -104,8 +98,8 @@ class Transpose(Layer):
     Source: ``torch.transpose``.
     """
 
-    dim0: Integer = Field(default=constant(-2), description="the one axis")
-    dim1: Integer = Field(default=constant(-1), description="the other axis")
+    dim0: Integer = optional(-2, "the one axis")
+    dim1: Integer = optional(-1, "the other axis")
 
 
 @kind("squeeze")
@@ -145,12 +139,10 @@ class Pad(Layer):
         description="before and after the last axis, then before and after the one before it, "
         "and so on; a negative number cuts off"
     )
-    mode: Literal["constant", "reflect", "replicate", "circular"] = Field(
-        default="constant", description="what the padding holds; no cost depends on it"
+    mode: Literal["constant", "reflect", "replicate", "circular"] = optional(
+        "constant", "what the padding holds; no cost depends on it"
     )
-    value: Real = Field(
-        default=constant(0), description="the constant that it holds; no cost depends on it"
-    )
+    value: Real = optional(0, "the constant that it holds; no cost depends on it")
 
 
 @kind("crop")
@@ -165,9 +157,7 @@ class Crop(Layer):
     takes: ClassVar[tuple[int, int | None]] = (1, 2)
     example: ClassVar[dict[str, object]] = {"size": 2}
 
-    size: OptionalPerAxis = Field(
-        default=None, description="extent of the output per axis; else the second input's"
-    )
+    size: OptionalPerAxis = optional(None, "extent of the output per axis; else the second input's")
 
 
 @kind("slice")
@@ -180,14 +170,11 @@ class Slice(Layer):
     example: ClassVar[dict[str, object]] = {"dim": 1, "end": 1}
 
     dim: Integer = Field(description="the axis")
-    start: Integer = Field(
-        default=constant(0), description="the first element; counted from the end if negative"
+    start: Integer = optional(0, "the first element; counted from the end if negative")
+    end: OptionalInteger = optional(
+        None, "the element after the last; counted from the end if negative; else the end"
     )
-    end: OptionalInteger = Field(
-        default=None,
-        description="the element after the last; counted from the end if negative; else the end",
-    )
-    step: Size = Field(default=constant(1), description="distance of the elements that are taken")
+    step: Size = optional(1, "distance of the elements that are taken")
 
 
 @kind("select")
@@ -200,9 +187,7 @@ class Select(Layer):
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
     dim: Integer = Field(description="the axis")
-    index: Integer = Field(
-        default=constant(0), description="the element; counted from the end if negative"
-    )
+    index: Integer = optional(0, "the element; counted from the end if negative")
 
 
 @kind("split")
@@ -215,7 +200,7 @@ class Split(Layer):
     example: ClassVar[dict[str, object]] = {"sizes": [1, "in_channels - 1"]}
 
     sizes: SizeList = Field(description="extents of the parts; together the axis")
-    dim: Integer = Field(default=constant(1), description="the axis")
+    dim: Integer = optional(1, "the axis")
 
     @property
     def outputs(self) -> int:
@@ -233,7 +218,7 @@ class Chunk(Layer):
     example: ClassVar[dict[str, object]] = {"chunks": 2}
 
     chunks: Size = Field(description="how many parts; known before any size is")
-    dim: Integer = Field(default=constant(1), description="the axis")
+    dim: Integer = optional(1, "the axis")
 
     @property
     def outputs(self) -> int:
@@ -302,10 +287,10 @@ class Upsample(Layer):
     example: ClassVar[dict[str, object]] = {"scale_factor": 2}
     either = ("scale_factor", "size")
 
-    scale_factor: Factors = Field(
-        default=None, description="output elements per input element; a fraction makes it smaller"
+    scale_factor: Factors = optional(
+        None, "output elements per input element; a fraction makes it smaller"
     )
-    size: OptionalPerAxis = Field(default=None, description="extent of the output, instead")
-    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = Field(
-        default="nearest", description="how values between are made; no cost depends on it"
+    size: OptionalPerAxis = optional(None, "extent of the output, instead")
+    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = optional(
+        "nearest", "how values between are made; no cost depends on it"
     )
