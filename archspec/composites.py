@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema
 
 from archspec import trees
 from archspec.fields import (
@@ -16,6 +16,7 @@ from archspec.fields import (
     read_items,
     read_mapping,
     refused,
+    required,
     wrong,
 )
 from archspec.header import read_value
@@ -116,7 +117,7 @@ class Residual(Composite):
 - residual: [relu, {conv2d: {out_channels: in_channels, kernel_size: 3, padding: 1}}]
 """
 
-    layers: Body = Field(description="the body")
+    layers: Body = required("the body")
     shortcut: Entries = optional([], "the shortcut's entries")
 
 
@@ -137,7 +138,7 @@ class Parallel(Composite):
     merge: concat
 """
 
-    branches: Branches = Field(description="a list of lists of entries; [] is the identity")
+    branches: Branches = required("a list of lists of entries; [] is the identity")
     merge: Literal["concat", "add", "mul"] = optional("concat", "how their outputs become one")
     axis: Integer = optional(1, "the axis that concat joins")
 
@@ -153,9 +154,9 @@ class Repeat(Composite):
       - relu
 """
 
-    times: Count = Field(description="how many turns; may be a symbol; 0 leaves them out")
+    times: Count = required("how many turns; may be a symbol; 0 leaves them out")
     index: Index = optional(None, "a name for the turn, from 0")
-    layers: Body = Field(description="the entries of one turn")
+    layers: Body = required("the entries of one turn")
 
 
 class Foreach(Composite):
@@ -184,7 +185,7 @@ class Foreach(Composite):
         {}, "the table by columns, instead: name → list, or a name that stands for one"
     )
     index: Index = optional(None, "a name for the row's number, from 0")
-    layers: Body = Field(description="the entries of one row")
+    layers: Body = required("the entries of one row")
 
 
 class Moe(Composite):
@@ -205,9 +206,9 @@ class Moe(Composite):
       - linear: {out_features: 8}
 """
 
-    experts: Size = Field(description="how many copies there are, E")
-    top_k: Size = Field(description="how many of them a token visits, k")
-    layers: Body = Field(description="the entries of one expert")
+    experts: Size = required("how many copies there are, E")
+    top_k: Size = required("how many of them a token visits, k")
+    layers: Body = required("the entries of one expert")
 
 
 class Side(Composite):
@@ -224,7 +225,7 @@ class Side(Composite):
     - linear: {out_features: 10}
 """
 
-    layers: Body = Field(description="the branch")
+    layers: Body = required("the branch")
 
 
 COMPOSITES: dict[str, type[Composite]] = {

@@ -112,6 +112,11 @@ def flag(value: bool) -> Condition:
     return Condition(Truth(value))
 
 
+def required(description: str) -> Any:
+    """A field that must be written, with its meaning for the reference."""
+    return Field(description=description)
+
+
 def optional(value: object, description: str) -> Any:
     """A field that need not be written.
 

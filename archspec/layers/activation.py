@@ -3,9 +3,7 @@
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
-from archspec.fields import Expression, Integer, Real, Size, one, optional
+from archspec.fields import Expression, Integer, Real, Size, one, optional, required
 from archspec.layers.base import Layer, Torch, kind
 from archspec.ranges import NOT_NEGATIVE, NOT_ZERO
 
@@ -102,8 +100,8 @@ class Threshold(Activation):
 
     example: ClassVar[dict[str, object]] = {"threshold": 0, "value": 0}
 
-    threshold: Real = Field(description="the bound")
-    value: Real = Field(description="what stands for all that is not above it")
+    threshold: Real = required("the bound")
+    value: Real = required("what stands for all that is not above it")
 
 
 @kind("silu", "swish", torch="SiLU")

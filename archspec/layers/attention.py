@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
 from archspec.fields import (
     Flag,
     OptionalFlag,
@@ -12,6 +10,7 @@ from archspec.fields import (
     Probability,
     Size,
     optional,
+    required,
 )
 from archspec.layers.base import Layer, kind
 
@@ -42,7 +41,7 @@ class Attention(Layer):
         "qkv_bias": "bias",
     }
 
-    heads: Size = Field(description="heads of the queries, H")
+    heads: Size = required("heads of the queries, H")
     kv_heads: OptionalSize = optional(
         None, "heads of keys and values, G; divides H; H where not given"
     )

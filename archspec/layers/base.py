@@ -1,6 +1,7 @@
 """The class that every kind derives from, and the register of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
@@ -324,6 +325,31 @@ def kind(
         ELSEWHERE.update({_plainly(name): names[0] for name in elsewhere})
         layer.kind = names[0]
         return layer
+
+    return register
+
+
+def kinds_per_axes(
+    stem: str, *docs: str, elsewhere: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+) -> Callable[[type[_L]], type[_L]]:
+    """Register kinds for one, two and three spatial axes, derived from a class: conv1d, conv2d, ….
+
+    The class's name and the number of axes are the name in PyTorch, too: ``Conv2d``.
+
+    Args:
+        stem: the kinds' names before the number of axes.
+        docs: the docstring of each, without the source.
+        elsewhere: number of axes → what other libraries call the kind.
+    """
+
+    def register(base: type[_L]) -> type[_L]:
+        for rank, doc in enumerate(docs, 1):
+            name = f"{base.__name__}{rank}d"
+            text = f"{doc}\n\nSource: ``torch.nn.{name}``."
+            own = {"rank": rank, "__doc__": text, "__module__": base.__module__}
+            names = elsewhere.get(rank, ())
+            kind(f"{stem}{rank}d", torch=name, elsewhere=names)(type(base)(name, (base,), own))
+        return base
 
     return register
 

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Size, SizeList, optional
+from archspec.fields import Size, SizeList, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -22,8 +20,8 @@ class Embedding(Layer):
         "output_dim": "embedding_dim",
     }
 
-    num_embeddings: Size = Field(description="how many rows there are, V")
-    embedding_dim: Size = Field(description="numbers in a row, d")
+    num_embeddings: Size = required("how many rows there are, V")
+    embedding_dim: Size = required("numbers in a row, d")
     weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")
 
 
@@ -36,7 +34,7 @@ class PositionalEmbedding(Layer):
 
     example: ClassVar[dict[str, object]] = {"max_length": 16}
 
-    max_length: Size = Field(description="how many positions there are; t may be no larger")
+    max_length: Size = required("how many positions there are; t may be no larger")
 
 
 @kind("positional_encoding")
@@ -77,4 +75,4 @@ class Parameter(Layer):
     takes: ClassVar[tuple[int, int | None]] = (0, 0)
     example: ClassVar[dict[str, object]] = {"shape": [4]}
 
-    shape: SizeList = Field(description="its extents; in_* are those of the tensor before it")
+    shape: SizeList = required("its extents; in_* are those of the tensor before it")

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Flag, Real, Size, optional
+from archspec.fields import Flag, Real, Size, optional, required
 from archspec.layers.base import Layer, Torch, kind
 
 
@@ -71,7 +69,7 @@ class GroupNorm(Layer):
     example: ClassVar[dict[str, object]] = {"num_groups": 2}
     elsewhere: ClassVar[Mapping[str, str]] = {"groups": "num_groups"}
 
-    num_groups: Size = Field(description="groups; divides the channels")
+    num_groups: Size = required("groups; divides the channels")
     affine: Flag = optional(True, "whether scale and shift are learnable")
     eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
 
@@ -104,7 +102,7 @@ class LocalResponseNorm(Layer):
 
     example: ClassVar[dict[str, object]] = {"size": 5}
 
-    size: Size = Field(description="channels that are looked at; no cost depends on it")
+    size: Size = required("channels that are looked at; no cost depends on it")
     alpha: Real = optional(1e-4, "factor of the squares")
     beta: Real = optional(0.75, "power of the sum")
     k: Real = optional(1, "added to the sum")

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from archspec.fields import Flag, OptionalSize, Probability, Size, optional
+from archspec.fields import Flag, OptionalSize, Probability, Size, optional, required
 from archspec.layers.base import Layer, Torch, kind
 
 
@@ -22,7 +20,7 @@ class Recurrent(Layer):
     example: ClassVar[dict[str, object]] = {"hidden_size": 4}
     elsewhere: ClassVar[Mapping[str, str]] = {"units": "hidden_size"}
 
-    hidden_size: Size = Field(description="features of the state, h")
+    hidden_size: Size = required("features of the state, h")
     num_layers: Size = optional(1, "layers, each fed by the one before; a known integer")
     bias: Flag = optional(True, "whether there are biases")
     batch_first: Flag = optional(True, "(n, t, c) or (t, n, c); no cost depends on it")

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from archspec.fields import (
     Axes,
     Expression,
@@ -19,6 +17,7 @@ from archspec.fields import (
     SizeList,
     listed,
     optional,
+    required,
 )
 from archspec.layers.base import Layer, kind, known_integer
 from archspec.ranges import EXTENT
@@ -74,8 +73,8 @@ class Reshape(Layer):
 
     example: ClassVar[dict[str, object]] = {"shape": ["in_shape[0]", -1]}
 
-    shape: Annotated[tuple[Expression, ...], listed(EXTENT)] = Field(
-        description="the new extents, all axes of them; one may be -1: what the others leave"
+    shape: Annotated[tuple[Expression, ...], listed(EXTENT)] = required(
+        "the new extents, all axes of them; one may be -1: what the others leave"
     )
 
 
@@ -88,7 +87,7 @@ class Permute(Layer):
 
     example: ClassVar[dict[str, object]] = {"dims": [0, 2, 1]}
 
-    dims: Axes = Field(description="for each axis of the output the axis of the input")
+    dims: Axes = required("for each axis of the output the axis of the input")
 
 
 @kind("transpose")
@@ -111,7 +110,7 @@ class Squeeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the axis; its extent must be 1")
+    dim: Integer = required("the axis; its extent must be 1")
 
 
 @kind("unsqueeze")
@@ -123,7 +122,7 @@ class Unsqueeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the place of the new axis")
+    dim: Integer = required("the place of the new axis")
 
 
 @kind("pad")
@@ -135,8 +134,8 @@ class Pad(Layer):
 
     example: ClassVar[dict[str, object]] = {"pad": [1, 1]}
 
-    pad: IntegerList = Field(
-        description="before and after the last axis, then before and after the one before it, "
+    pad: IntegerList = required(
+        "before and after the last axis, then before and after the one before it, "
         "and so on; a negative number cuts off"
     )
     mode: Literal["constant", "reflect", "replicate", "circular"] = optional(
@@ -169,7 +168,7 @@ class Slice(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1, "end": 1}
 
-    dim: Integer = Field(description="the axis")
+    dim: Integer = required("the axis")
     start: Integer = optional(0, "the first element; counted from the end if negative")
     end: OptionalInteger = optional(
         None, "the element after the last; counted from the end if negative; else the end"
@@ -186,7 +185,7 @@ class Select(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the axis")
+    dim: Integer = required("the axis")
     index: Integer = optional(0, "the element; counted from the end if negative")
 
 
@@ -199,7 +198,7 @@ class Split(Layer):
 
     example: ClassVar[dict[str, object]] = {"sizes": [1, "in_channels - 1"]}
 
-    sizes: SizeList = Field(description="extents of the parts; together the axis")
+    sizes: SizeList = required("extents of the parts; together the axis")
     dim: Integer = optional(1, "the axis")
 
     @property
@@ -217,7 +216,7 @@ class Chunk(Layer):
 
     example: ClassVar[dict[str, object]] = {"chunks": 2}
 
-    chunks: Size = Field(description="how many parts; known before any size is")
+    chunks: Size = required("how many parts; known before any size is")
     dim: Integer = optional(1, "the axis")
 
     @property
@@ -235,8 +234,8 @@ class Roll(Layer):
 
     example: ClassVar[dict[str, object]] = {"shifts": [1], "dims": [1]}
 
-    shifts: IntegerList = Field(description="by how many elements, per axis; no cost depends on it")
-    dims: Axes = Field(description="the axes")
+    shifts: IntegerList = required("by how many elements, per axis; no cost depends on it")
+    dims: Axes = required("the axes")
 
 
 @kind("channel_shuffle", torch="ChannelShuffle")
@@ -248,7 +247,7 @@ class ChannelShuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"groups": 2}
 
-    groups: Size = Field(description="groups g; divides the channels")
+    groups: Size = required("groups g; divides the channels")
 
 
 @kind("pixel_shuffle", torch="PixelShuffle")
@@ -260,7 +259,7 @@ class PixelShuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"upscale_factor": 2}
 
-    upscale_factor: Size = Field(description="the factor r; r² divides the channels")
+    upscale_factor: Size = required("the factor r; r² divides the channels")
 
 
 @kind("pixel_unshuffle", torch="PixelUnshuffle")
@@ -272,7 +271,7 @@ class PixelUnshuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"downscale_factor": 2}
 
-    downscale_factor: Size = Field(description="the factor r; divides height and width")
+    downscale_factor: Size = required("the factor r; divides height and width")
 
 
 @kind("upsample", "interpolate", torch="Upsample", elsewhere=("UpSampling2D", "resize"))
