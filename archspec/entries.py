@@ -81,6 +81,11 @@ class Entry(NamedTuple):
     fields: Mapping[str, Origin]
     torch: Torch | None = None
 
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
+        """An error that names this entry, and the place of a field of it."""
+        origin = self.fields.get(field or "", self.origin)
+        return SpecError(cause, hint=hint, origin=origin, entry=self.key)
+
 
 Entries = tuple[Entry, ...]
 

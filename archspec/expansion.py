@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy as shallow
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
@@ -56,8 +56,12 @@ def build_graph(
         tensors = {name: Tensor(name) for name in header.input}
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, output = _Frame(expansion, scope, tensors).body(architecture.entries)
-    _require_some(items, architecture)
+        latest = next(iter(tensors.values())) if len(tensors) == 1 else None
+        frame = _Frame(expansion, scope, tensors, latest=latest)
+        items, output = frame.body(architecture.entries)
+    if not items:
+        origin = architecture.document.key_origin(("layers",))
+        raise SpecError("every entry is left out", origin=origin, entry="layers")
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -72,17 +76,6 @@ def build_graph(
         precision=header.precision.of_all,
         let={name: scope.names[name] for name in header.let},
     )
-
-
-def _require_some(items: tuple[Item, ...], architecture: Architecture) -> None:
-    """Make sure that a network has an item.
-
-    Raises:
-        SpecError: it has none.
-    """
-    if not items:
-        origin = architecture.document.key_origin(("layers",))
-        raise SpecError("every entry is left out", origin=origin, entry="layers")
 
 
 def _values(
@@ -132,20 +125,15 @@ def _outer_scope(
     names: dict[str, Value] = {name: Name(name) for name in header.symbols}
     names |= numbers | dict(derived)
     scope = Scope(names)
-    varied = _redefined(architecture)
+    variant = header.variants.get(architecture.variant or "")
+    redefined = variant.let if variant else {}
     for name, value in header.let.items():
-        section = ("variants", architecture.variant or "", "let") if name in varied else ("let",)
+        section = ("variants", architecture.variant or "", "let") if name in redefined else ("let",)
         with gathered.gathering(), _place(architecture, (*section, name), f"let.{name}"):
             names[name] = resolved_value(value, scope)
             continue
         gathered.excuse(f"name {name}")
     return scope
-
-
-def _redefined(architecture: Architecture) -> frozenset[str]:
-    """The ``let`` values that the variant defines anew."""
-    variant = architecture.header.variants.get(architecture.variant or "")
-    return frozenset(variant.let if variant else ())
 
 
 def resolved_value(value: Any, scope: Scope) -> Value:
@@ -218,33 +206,35 @@ class _Expansion:
             )
 
 
+@dataclass(eq=False)
 class _Frame:
-    """One list of entries under expansion: its scope, its names, and where it stands."""
+    """One list of entries under expansion: its scope, its names, and where it stands.
 
-    def __init__(
-        self,
-        expansion: _Expansion,
-        scope: Scope,
-        tensors: Mapping[str, Tensor],
-        *,
-        parent: "_Frame | None" = None,
-        path: str = "",
-        blocks: tuple[str, ...] = (),
-        copy: str = "",
-        reserved: frozenset[str] = frozenset(),
-        precision: Precision = UNSAID,
-    ) -> None:
-        self.expansion = expansion
-        self.scope = scope
-        self.tensors = dict(tensors)
-        self.parent = parent
-        self.path = path
-        self.blocks = blocks
-        self.copy = copy  # the path of the innermost body around that there are several copies of
-        self.reserved = reserved  # what the composite calls its own parts
-        self.precision = precision  # what the entries around say
-        self.counts: Counter[str] = Counter()
-        self.latest: Tensor | None = next(iter(tensors.values())) if len(tensors) == 1 else None
+    Attributes:
+        expansion: what all frames share.
+        scope: what names mean here.
+        tensors: the name of each entry so far → what leaves it.
+        parent: the frame around, or None.
+        path: what the paths of its items begin with.
+        blocks: the blocks that it stands in.
+        copy: the path of the innermost body around that there are several copies of.
+        reserved: what the composite calls its own parts.
+        precision: what the entries around state.
+        counts: kind → how many of its entries have no name of their own.
+        latest: what leaves the entry before; None where several inputs might be meant.
+    """
+
+    expansion: _Expansion
+    scope: Scope
+    tensors: dict[str, Tensor]
+    parent: "_Frame | None" = None
+    path: str = ""
+    blocks: tuple[str, ...] = ()
+    copy: str = ""
+    reserved: frozenset[str] = frozenset()
+    precision: Precision = UNSAID
+    counts: Counter[str] = field(default_factory=Counter)
+    latest: Tensor | None = None
 
     @property
     def previous(self) -> Tensor:
@@ -278,19 +268,17 @@ class _Frame:
     ) -> "_Frame":
         """The frame of a body inside this one, which ``tensor`` enters."""
         path = f"{self.path}{name}/"
-        frame = _Frame(
-            self.expansion,
-            self.scope.extended(names) if names else self.scope,
-            {},
+        return replace(
+            self,
+            scope=self.scope.extended(names) if names else self.scope,
+            tensors={},
             parent=self,
             path=path,
-            blocks=self.blocks,
             copy=path if copied else self.copy,
             reserved=frozenset(reserved),
-            precision=self.precision,
+            counts=Counter(),
+            latest=tensor,
         )
-        frame.latest = tensor
-        return frame
 
     def items(self, entries: Entries) -> Iterator[Item]:
         """The items of the entries that are in."""
@@ -308,7 +296,8 @@ class _Frame:
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
-        item, output = self._with(entry.precision)._item(entry, name, inputs)
+        frame = replace(self, precision=entry.precision.over(self.precision))
+        item, output = frame._item(entry, name, inputs)
         self.tensors[name] = output
         if not isinstance(entry.content, Side):
             self.latest = output
@@ -328,14 +317,6 @@ class _Frame:
         if not isinstance(entry.content, Side):
             self.latest = output
 
-    def _with(self, precision: Precision) -> "_Frame":
-        """The same frame for an entry that says types of its own."""
-        if precision == UNSAID:
-            return self
-        frame = shallow(self)
-        frame.precision = precision.over(self.precision)
-        return frame
-
     def _said(self, kind: str) -> Precision:
         """Return the number types stated for a layer of this kind at this place."""
         by_kind = self.expansion.architecture.header.precision.of_kind(kind)
@@ -347,10 +328,7 @@ class _Frame:
         try:
             return items, self.previous
         except ExpressionError as error:
-            last = entries[-1]
-            raise SpecError(
-                error.cause, hint=error.hint, origin=last.origin, entry=last.key
-            ) from None
+            raise entries[-1].error(error.cause, error.hint) from None
 
     def _inputs(self, entry: Entry) -> tuple[Tensor, ...]:
         """The tensors that enter; nothing enters a layer that takes nothing."""
@@ -418,7 +396,8 @@ class _Frame:
 
     def _name(self, entry: Entry) -> str:
         if entry.name is None:
-            return self._numbered(_usual_name(entry))
+            layer = entry.content
+            return self._numbered(layer.kind if isinstance(layer, Layer) else entry.key)
         if entry.name in self.tensors or entry.name in self.reserved:
             raise SpecError(
                 f"the name '{entry.name}' is taken",
@@ -450,7 +429,7 @@ class _Frame:
             case Side():
                 return self._side(entry, name, inputs[0])
             case Foreach():
-                return self._foreach(entry, content, name, inputs[0])
+                return self._copies(entry, name, "row", inputs[0], self._rows(entry, content))
             case RepeatFields():
                 return self._repeat(entry, content, name, inputs[0])
             case Moe():
@@ -529,44 +508,60 @@ class _Frame:
     ) -> tuple[Group | None, Tensor]:
         """A group of items, if there are any; and what leaves it."""
         self._remember(entry, output)
-        path = self.path + name
-        return (
-            Group(name, path, entry.key, items, output, entry.origin) if items else None
-        ), output
+        return next(self._grouped(entry, name, entry.key, items, output), None), output
+
+    def _grouped(
+        self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
+    ) -> Iterator[Group]:
+        """Yield the group of the items at a place below this frame, if there are any."""
+        if items:
+            name = place.rpartition("/")[2]
+            yield Group(name, self.path + place, kind, items, output, entry.origin)
+
+    def _part_group(
+        self,
+        entry: Entry,
+        place: str,
+        entries: Entries,
+        source: Tensor,
+        names: Mapping[str, Value] | None = None,
+    ) -> tuple[tuple[Group, ...], Tensor]:
+        """A part of a composite, as ``branch_1``: its group, if it has items; what leaves it.
+
+        With names of its own it is one of several copies of a body.
+        """
+        frame = self.inner(source, place, names, copied=names is not None)
+        items, output = frame.body(entries)
+        kind = place.rpartition("/")[2].split("_")[0]
+        return tuple(self._grouped(entry, place, kind, items, output)), output
 
     def _block(
         self, entry: Entry, call: Call, name: str, source: Tensor
     ) -> tuple[Item | None, Tensor]:
         if call.block in self.blocks:
-            raise SpecError(
-                f"block '{call.block}' calls itself: {' → '.join((*self.blocks, call.block))}",
-                origin=entry.origin,
-                entry=entry.key,
-            )
+            way = " → ".join((*self.blocks, call.block))
+            raise entry.error(f"block '{call.block}' calls itself: {way}")
         if len(self.blocks) >= MAX_BLOCKS:
-            raise SpecError(
-                f"blocks within blocks, more than {MAX_BLOCKS} deep",
-                origin=entry.origin,
-                entry=entry.key,
-            )
+            raise entry.error(f"blocks within blocks, more than {MAX_BLOCKS} deep")
         block = self.expansion.architecture.blocks[call.block]
         outer = self.expansion.outer
         names: dict[str, Value] = {}
         gathered = Gathered()
-        for parameter, default in block.parameters.items():
-            given = parameter in call.arguments
-            value = call.arguments[parameter] if given else default
-            scope = self.scope if given else outer.extended(names)
-            with gathered.gathering(), self._at(entry, parameter):
-                names[parameter] = resolved_value(value, scope.entering(source))
-                continue
-            gathered.excuse(f"name {parameter}")
         with gathered.together():
-            pass
-        frame = self.inner(source, name)
-        frame.scope = outer.extended(names)
-        frame.parent = self._top()
-        frame.blocks = (*self.blocks, call.block)
+            for parameter, default in block.parameters.items():
+                given = parameter in call.arguments
+                value = call.arguments[parameter] if given else default
+                scope = self.scope if given else outer.extended(names)
+                with gathered.gathering(), self._at(entry, parameter):
+                    names[parameter] = resolved_value(value, scope.entering(source))
+                    continue
+                gathered.excuse(f"name {parameter}")
+        frame = replace(
+            self.inner(source, name),
+            scope=outer.extended(names),
+            parent=self._top(),
+            blocks=(*self.blocks, call.block),
+        )
         return self._group(entry, name, *frame.body(block.entries))
 
     def _top(self) -> "_Frame":
@@ -578,13 +573,11 @@ class _Frame:
     def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
         inside = self.inner(source, name, reserved=("add", "shortcut"))
         items, body = inside.body(entry.bodies["layers"][0])
-        short, shortcut = self.inner(source, f"{name}/shortcut").body(entry.bodies["shortcut"][0])
-        groups = items
-        if short:
-            path = f"{self.path}{name}/shortcut"
-            groups += (Group("shortcut", path, "shortcut", short, shortcut, entry.origin),)
+        short, shortcut = self._part_group(
+            entry, f"{name}/shortcut", entry.bodies["shortcut"][0], source
+        )
         merge = self._merge(entry, name, "add", (body, shortcut))
-        return self._group(entry, name, (*groups, merge), Tensor(merge.path))
+        return self._group(entry, name, (*items, *short, merge), Tensor(merge.path))
 
     def _merge(
         self, entry: Entry, name: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
@@ -600,12 +593,9 @@ class _Frame:
         groups: list[Item] = []
         outputs: list[Tensor] = []
         for i, entries in enumerate(entry.bodies["branches"], 1):
-            branch = f"branch_{i}"
-            items, output = self.inner(source, f"{name}/{branch}").body(entries)
+            group, output = self._part_group(entry, f"{name}/branch_{i}", entries, source)
+            groups += group
             outputs.append(output)
-            if items:
-                path = f"{self.path}{name}/{branch}"
-                groups.append(Group(branch, path, "branch", items, output, entry.origin))
         extra: dict[str, object] = {}
         if fields.merge == "concat":
             with self._at(entry, "axis"):
@@ -618,21 +608,16 @@ class _Frame:
         self.expansion.sides.append(output)
         return self._group(entry, name, items, output)
 
-    def _foreach(
-        self, entry: Entry, fields: Foreach, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
-        return self._copies(entry, name, "row", source, self._rows(entry, fields))
-
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         """The names of every row, each checked as it is asked for."""
         if bool(fields.rows) == bool(fields.columns):
             cause = "takes rows or columns, one of them"
-            raise SpecError(cause, origin=entry.origin, entry=entry.key)
+            raise entry.error(cause)
         table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
         for i, names in enumerate(table):
             if fields.index in names:
                 cause = f"the index '{fields.index}' is a column of the table, too"
-                raise SpecError(cause, origin=entry.fields.get("index"), entry=entry.key)
+                raise entry.error(cause, field="index")
             if fields.index:
                 names[fields.index] = Number(i)
             self._check_shadows(entry, names)
@@ -669,13 +654,10 @@ class _Frame:
         """The body once for each set of names, each copy fed by the one before."""
         groups: list[Item] = []
         for number, names in enumerate(scopes, 1):
-            copy = f"{kind}_{number}"
             met = self.expansion.gathered.met
-            frame = self.inner(source, f"{name}/{copy}", names, copied=True)
-            items, source = frame.body(entry.bodies["layers"][0])
-            if items:
-                path = f"{self.path}{name}/{copy}"
-                groups.append(Group(copy, path, kind, items, source, entry.origin))
+            place, body = f"{name}/{kind}_{number}", entry.bodies["layers"][0]
+            group, source = self._part_group(entry, place, body, source, names)
+            groups += group
             if self.expansion.gathered.met > met:
                 break  # the copies after it have the same errors
         return self._group(entry, name, tuple(groups), source)
@@ -701,11 +683,8 @@ class _Frame:
     def _check_shadows(self, entry: Entry, names: Mapping[str, Value]) -> None:
         for name in names:
             if name in self.scope.names:
-                raise SpecError(
-                    f"'{name}' has a meaning already; a name shadows nothing",
-                    origin=entry.fields.get("index", entry.origin),
-                    entry=entry.key,
-                )
+                cause = f"'{name}' has a meaning already; a name shadows nothing"
+                raise entry.error(cause, field="index")
 
     def _structural(self, entry: Entry, field: str, expression: Expression) -> Tree:
         """A count that decides structure: a number, or an expression of free symbols."""
@@ -723,7 +702,11 @@ class _Frame:
         if times == Number(0):
             return None, source
         if fields.index is None:
-            return self._loop(entry, name, source, times, times)
+            loop = self._looped(entry, name, source, times, times)
+            if loop is None:
+                return None, source
+            self._remember(entry, Tensor(loop.path))
+            return loop, Tensor(loop.path)
         if not isinstance(times, Number):
             raise SpecError(
                 "the turns have an index, so their number must be known",
@@ -731,29 +714,15 @@ class _Frame:
                 origin=entry.fields.get("times", entry.origin),
                 entry=f"{entry.key}.times",
             )
-        return self._turns(entry, fields.index, name, source, int(times.value))
-
-    def _turns(
-        self, entry: Entry, index: str, name: str, source: Tensor, times: int
-    ) -> tuple[Item | None, Tensor]:
-        self._check_shadows(entry, {index: Number(0)})
-        return self._copies(entry, name, "turn", source, self._indices(entry, index, times))
+        self._check_shadows(entry, {fields.index: times})
+        indices = self._indices(entry, fields.index, int(times.value))
+        return self._copies(entry, name, "turn", source, indices)
 
     def _indices(self, entry: Entry, index: str, times: int) -> Iterator[dict[str, Value]]:
         """The index of every turn, each counted as it is asked for."""
         for i in range(times):
             self.expansion.counted(entry)
             yield {index: Number(i)}
-
-    def _loop(
-        self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree
-    ) -> tuple[Item | None, Tensor]:
-        """A repeat; of a body without layers nothing."""
-        loop = self._looped(entry, name, source, runs, copies)
-        if loop is None:
-            return None, source
-        self._remember(entry, Tensor(loop.path))
-        return loop, Tensor(loop.path)
 
     def _looped(
         self,
@@ -802,9 +771,5 @@ class _Frame:
         node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=said)
         loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
         if loop is None:
-            raise SpecError("an expert has no layer", origin=entry.origin, entry=entry.key)
+            raise entry.error("an expert has no layer")
         return self._group(entry, name, (node, loop), Tensor(loop.path))
-
-
-def _usual_name(entry: Entry) -> str:
-    return entry.content.kind if isinstance(entry.content, Layer) else entry.key
