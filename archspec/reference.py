@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
+from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import BaseModel
@@ -17,108 +18,8 @@ from archspec.layers import ALIASES, KINDS, Layer, Torch
 from archspec.precision import UNSAID, NetworkPrecision, Precision
 from archspec.trees import Number, Truth
 
-INTRODUCTION = """\
-# The language
-
-A spec is a YAML 1.2 mapping: what the symbols are, what goes in, and the entries that it goes
-through. A whole one, with a block of its own, a table, a repeat, a condition and a variant:
-
-```yaml
-archspec: 1
-name: A small ResNet
-symbols:
-  n: 1
-  h: {{default: 32, doc: height and width of the image}}
-  width: {{default: 1, domain: real, doc: width multiplier}}
-  classes: 10
-let:
-  base: round_to(16*width, 8)
-input: [n, 3, h, h]
-blocks:
-  basic:
-    parameters: {{channels: , stride: 1}}
-    layers:
-      - residual:
-          layers:
-            - conv2d: {{out_channels: channels, kernel_size: 3, stride: stride, padding: 1}}
-            - batchnorm
-            - relu
-            - conv2d: {{out_channels: channels, kernel_size: 3, padding: 1}}
-            - batchnorm
-          shortcut:
-            - conv2d: {{out_channels: channels, kernel_size: 1, stride: stride}}
-              when: stride > 1
-      - relu
-layers:
-  - conv2d: {{out_channels: base, kernel_size: 3, padding: 1}}
-  - relu
-  - foreach:
-      rows:
-        - {{c: base, s: 1, more: 2}}
-        - {{c: 2*base, s: 2, more: 2}}
-        - {{c: 4*base, s: 2, more: 1}}
-      layers:
-        - basic: {{channels: c, stride: s}}
-        - repeat: {{times: more, layers: [basic: {{channels: c}}]}}
-  - global_avgpool
-  - flatten
-  - linear: {{out_features: classes}}
-variants:
-  wide: {{symbols: {{width: 2}}}}
-```
-
-## Expressions
-
-Wherever a number stands, an expression may stand: `+ - * / // % **`, comparisons, `and or not`,
-indexing of a list, and the functions {functions}. Decimals are exact.
-`round_to(x, d)` is the multiple of `d` nearest to `x`, at least `d` and at least 90 % of `x`: the
-field's `make_divisible`.
-
-In scope are
-
-- the symbols and the `let` values, everywhere; a `let` value sees those before it;
-- the parameters, inside a block; it sees no name of the place that it is called from;
-- inside a `foreach` the columns of its rows and the `index`; inside a `repeat` the `index`;
-- in the fields of an entry the sizes of the tensor that enters it: `in_shape`, `in_channels`
-  (= `in_shape[1]`) and `in_features` (= `in_shape[-1]`).
-
-A name shadows nothing: one that has a meaning cannot be given another.
-
-What decides the structure comes before any size is known and may not use `in_shape`,
-`in_channels` or `in_features`: `when`, whatever is true or false (`bias`), the `times` of a
-`repeat`, the rows and columns of a `foreach`, `experts` and `top_k` of a `moe`, the `axis` of a
-`parallel`; nor may `input` and `let`. `when` and what is true or false must be decided: a symbol
-may stand in it only where it is fixed, by `--set` or because numbers are asked for. The `times`
-of a `repeat` may stay a symbol unless its turns have an `index`; so may `experts` and `top_k`.
-
-## Names of tensors
-
-What leaves an entry is called by its name, its own or its kind and a number (`conv2d_1`), and can
-be taken from anywhere after it with `from`; of several outputs each has a number, `chunk_1.0`,
-`chunk_1.1`. Names inside a block or a composite are seen from inside; a name that only one entry
-bears is seen from everywhere, except from outside a `repeat`, a `foreach` or a `moe` that it is in.
-
-## Names of PyTorch's
-
-Where a class of `torch.nn` means exactly what a kind does, its name may be written instead, as
-PyTorch spells it or in small letters: `Conv2d`, `BatchNorm2d` or `batchnorm2d`,
-`AdaptiveAvgPool2d`. Each kind below lists them. The node is called by the kind's own name all the
-same (`batchnorm_1`). Where PyTorch's name says how many axes enter (`BatchNorm2d`: 4), an input
-with another number is refused; where a default is another than PyTorch's (`dim` of `Softmax`), the
-field must be written. A field has one value: to write it under both of its names, as `heads` and
-`num_heads`, is an error. Sizes of the input (`in_channels`, `in_features`, `num_features`) are
-worked out and never written.
-
-## What is refused
-
-A spec that breaks rules ends in exit status 2 and an error for each of them, at most ten, with
-file, line and column. First the text is read as YAML, then every field, then names and blocks are
-resolved, then shapes follow; each of these steps tells all that it finds, and leaves out what
-follows from an error that is told (a name without a meaning is told once). From Python,
-`SpecError.errors` has all of them; the fields of the error itself are those of the first.
-
-This page is generated from the classes in `archspec/`.
-"""
+INTRODUCTION = Path(__file__).with_name("language.md")
+"""The text before the generated part; ``{functions}`` in it stands for the functions' names."""
 
 MODELS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("The top level", "", Header),
@@ -140,7 +41,7 @@ MODELS: tuple[tuple[str, str, type[BaseModel]], ...] = (
 def language_reference() -> str:
     """The reference: the top level, symbols, entries, then every kind with its fields."""
     functions = " ".join(f"`{name}`" for name in FUNCTIONS)
-    parts = [INTRODUCTION.format(functions=functions)]
+    parts = [INTRODUCTION.read_text(encoding="utf-8").replace("{functions}", functions)]
     for title, text, model in MODELS:
         parts += _model(title, text, model)
     parts.append("## Entries that hold entries\n")

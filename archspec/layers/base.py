@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, create_model, model_validator
 from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, nearest
@@ -346,9 +346,9 @@ def kinds_per_axes(
         for rank, doc in enumerate(docs, 1):
             name = f"{base.__name__}{rank}d"
             text = f"{doc}\n\nSource: ``torch.nn.{name}``."
-            own = {"rank": rank, "__doc__": text, "__module__": base.__module__}
-            names = elsewhere.get(rank, ())
-            kind(f"{stem}{rank}d", torch=name, elsewhere=names)(type(base)(name, (base,), own))
+            derived = create_model(name, __base__=base, __doc__=text, __module__=base.__module__)
+            derived.rank = rank
+            kind(f"{stem}{rank}d", torch=name, elsewhere=elsewhere.get(rank, ()))(derived)
         return base
 
     return register
