@@ -143,7 +143,7 @@ class Parallel(Composite):
     axis: Integer = optional(1, "the axis that concat joins")
 
 
-class Repeat(Composite):
+class Repetition(Composite):
     """The same entries ``times`` over, each turn with weights of its own."""
 
     example = """\
@@ -231,7 +231,7 @@ class Side(Composite):
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
-    "repeat": Repeat,
+    "repeat": Repetition,
     "foreach": Foreach,
     "moe": Moe,
     "side": Side,

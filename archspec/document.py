@@ -64,6 +64,18 @@ class Document(NamedTuple):
         """The origin of the key at ``path``, or of the value where it has no key."""
         return self.keys.get(path) or self.origin(path)
 
+    def error(
+        self, path: Path_, cause: str, *, hint: str | None = None, entry: str | None = None
+    ) -> SpecError:
+        """An error about the value at ``path``."""
+        return SpecError(cause, hint=hint, origin=self.origin(path), entry=entry)
+
+    def key_error(
+        self, path: Path_, cause: str, *, hint: str | None = None, entry: str | None = None
+    ) -> SpecError:
+        """An error about the key at ``path``."""
+        return SpecError(cause, hint=hint, origin=self.key_origin(path), entry=entry)
+
     def also(self, path: Path_, to: Path_, value: object) -> None:
         """Let a value that stands at ``path``, and what is in it, be found at ``to``, too.
 

@@ -31,7 +31,7 @@ from archspec.layers import (
     find_kind,
     kind_hint,
 )
-from archspec.precision import UNSAID, Precision, Said
+from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
 from archspec.validation import STRICT, explain_value, validate
 
@@ -45,7 +45,7 @@ MAX_ENTRIES = 20_000
 _NO_KIND = "docs/language.md lists the kinds; one of your own stands under blocks:"
 
 
-class Call(NamedTuple):
+class BlockCall(NamedTuple):
     """A block with its arguments: name → unresolved value."""
 
     block: str
@@ -69,7 +69,7 @@ class Entry(NamedTuple):
         torch: PyTorch's name of its kind, where it is written by that.
     """
 
-    content: Layer | Composite | Call
+    content: Layer | Composite | BlockCall
     bodies: Mapping[str, tuple["Entries", ...]]
     key: str
     name: str | None
@@ -133,8 +133,8 @@ class EntryReader:
         """
         self.count += 1
         if self.count > MAX_ENTRIES:
-            origin = self.document.origin(path)
-            raise FinalError(f"more than {MAX_ENTRIES:,} entries", origin=origin)
+            cause, origin = f"more than {MAX_ENTRIES:,} entries", self.document.origin(path)
+            raise FinalError(cause, origin=origin)
         key, fields = self._split(value, path)
         inner = (*path, key) if isinstance(value, dict) else path
         reserved = Reserved()
@@ -161,37 +161,37 @@ class EntryReader:
 
     def _split(self, value: Any, path: Path_) -> tuple[str, Any]:
         """The kind and the fields of an entry: ``relu``, or a mapping with one kind in it."""
-        origin = self.document.origin(path)
         if isinstance(value, str):
             return value, {}
         if not isinstance(value, dict):
-            raise SpecError(f"{show(value)} is no entry; write a kind, as 'relu'", origin=origin)
+            cause = f"{show(value)} is no entry; write a kind, as 'relu'"
+            raise self.document.error(path, cause)
         kinds = [key for key in value if key not in Reserved.names()]
         if len(kinds) != 1:
             found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
             cause = f"an entry has exactly one kind; this one {found}"
-            raise SpecError(cause, hint=self.hints.for_kinds(value, kinds), origin=origin)
+            raise self.document.error(path, cause, hint=self.hints.for_kinds(value, kinds))
         fields = value[kinds[0]]
         return kinds[0], {} if fields is None else fields
 
     def _content(
         self, key: str, fields: Any, path: Path_
-    ) -> tuple[Layer | Composite | Call, Mapping[str, Any]]:
+    ) -> tuple[Layer | Composite | BlockCall, Mapping[str, Any]]:
         """The content of an entry, and its fields by their own names."""
         if key in COMPOSITES:
             return self._composite(COMPOSITES[key], key, fields, path)
         kind = None if key in self.blocks else self._kind(key, path)
         if not isinstance(fields, dict):
-            raise SpecError(
-                f"the fields are a mapping, not {show(fields)}",
-                hint=self.hints.for_value(key, kind, fields),
-                origin=self.document.origin(path),
-                entry=key,
-            )
+            hint = self.hints.for_value(key, kind, fields)
+            raise self._no_mapping(fields, path, key, hint)
         if kind is None:
             return self._call(key, fields, path), fields
         named = self._by_own_names(kind, key, fields, path)
         return validate(kind, named, self.document, path, entry=key), named
+
+    def _no_mapping(self, fields: Any, path: Path_, key: str, hint: str) -> SpecError:
+        cause = f"the fields are a mapping, not {show(fields)}"
+        return self.document.error(path, cause, hint=hint, entry=key)
 
     def _kind(self, key: str, path: Path_) -> type[Layer]:
         """The class of a kind, by a name of ours or of PyTorch's."""
@@ -214,8 +214,8 @@ class EntryReader:
         for name, field in own.items():
             if field in seen:
                 cause = f"the field '{field}' is given twice, as {seen[field]} and {name}"
-                origin = self.document.key_origin((*path, name))
-                raise SpecError(cause, hint="leave one of them out", origin=origin, entry=key)
+                hint = "leave one of them out"
+                raise self.document.key_error((*path, name), cause, hint=hint, entry=key)
             seen[field] = name
         for name, field in own.items():
             if field != name:
@@ -226,16 +226,13 @@ class EntryReader:
         """Under a name of PyTorch's a default is not taken that is another there."""
         for name in alias.torch.given:
             if name not in fields:
-                ours = show_default(alias.layer, name)
-                self.gathered.add(
-                    SpecError(
-                        f"the field '{name}' is required under PyTorch's name, since its default "
-                        "there is another",
-                        hint=f"write {name}, or {alias.layer.kind}, whose {name} is {ours}",
-                        origin=self.document.key_origin(path),
-                        entry=alias.torch.name,
-                    )
+                cause = (
+                    f"the field '{name}' is required under PyTorch's name, since its default "
+                    "there is another"
                 )
+                ours = f"{alias.layer.kind}, whose {name} is {show_default(alias.layer, name)}"
+                hint, entry = f"write {name}, or {ours}", alias.torch.name
+                self.gathered.add(self.document.key_error(path, cause, hint=hint, entry=entry))
 
     def _composite(
         self, kind: type[Composite], key: str, fields: Any, path: Path_
@@ -244,12 +241,7 @@ class EntryReader:
         if isinstance(fields, list) and kind.shorthand:
             fields = {kind.shorthand: fields}
         if not isinstance(fields, dict):
-            raise SpecError(
-                f"the fields are a mapping, not {show(fields)}",
-                hint=f"write {key}: {form_of(kind)}",
-                origin=self.document.origin(path),
-                entry=key,
-            )
+            raise self._no_mapping(fields, path, key, f"write {key}: {form_of(kind)}")
         composite = validate(kind, fields, self.document, path, entry=key)
         self._check_names(composite, key, path)
         return composite, written
@@ -284,7 +276,7 @@ class EntryReader:
     def _body(self, values: Any, path: Path_) -> Entries:
         return self.entries(values, path) if isinstance(values, list) else ()
 
-    def _call(self, key: str, fields: dict[str, Any], path: Path_) -> Call:
+    def _call(self, key: str, fields: dict[str, Any], path: Path_) -> BlockCall:
         gathered, arguments = Gathered(), {}
         with gathered.together():
             block = self.blocks[key]
@@ -293,7 +285,7 @@ class EntryReader:
             for name, value in fields.items():
                 with gathered.gathering():
                     arguments[name] = self._argument(value, (*path, name))
-        return Call(key, arguments)
+        return BlockCall(key, arguments)
 
     def _check_parameters(
         self,
@@ -308,15 +300,13 @@ class EntryReader:
         missing = [n for n, default in parameters.items() if default is None and n not in fields]
         for name in unknown:
             hint = did_you_mean(name, parameters) or "the block has no parameters"
-            origin = self.document.key_origin((*path, name))
             cause = f"unknown parameter '{name}'"
-            gathered.add(SpecError(cause, hint=hint, origin=origin, entry=key))
+            gathered.add(self.document.key_error((*path, name), cause, hint=hint, entry=key))
         meant = {nearest(name, missing) for name in unknown}
         for name in missing:
             if name not in meant:
-                origin = self.document.key_origin(path)
                 cause = f"the parameter '{name}' is required"
-                gathered.add(SpecError(cause, origin=origin, entry=key))
+                gathered.add(self.document.key_error(path, cause, entry=key))
 
     def _argument(self, value: Any, path: Path_) -> Any:
         try:
@@ -341,9 +331,8 @@ def read_blocks(reader: EntryReader) -> dict[str, Block]:
     blocks, document = {}, reader.document
     for name, block in reader.blocks.items():
         if {name} & {*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()}:
-            origin = document.key_origin(("blocks", name))
             cause = f"'{name}' is a word of the language"
-            reader.gathered.add(SpecError(cause, origin=origin, entry="blocks"))
+            reader.gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
         if block is not None:
             entries = reader.entries(block.layers, ("blocks", name, "layers"))
             blocks[name] = Block(block.parameters, entries)
@@ -384,7 +373,7 @@ class Reserved(BaseModel):
     when: Annotated[Condition | None, Read(read_condition, form("condition"))] = optional(
         None, "a condition; where it is false, the entry is left out"
     )
-    precision: Said = optional(
+    precision: PrecisionField = optional(
         UNSAID, "the types of its numbers, as int8 or {weights: int4}; of all that is in it"
     )
 

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
-from archspec.composites import Foreach, Moe, Parallel, Residual, Side
-from archspec.composites import Repeat as RepeatFields
-from archspec.document import Path_
-from archspec.entries import Call, Entries, Entry
+from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Side
+from archspec.document import Document, Path_
+from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
@@ -60,8 +59,8 @@ def build_graph(
         frame = _Frame(expansion, scope, tensors, latest=latest)
         items, output = frame.body(architecture.entries)
     if not items:
-        origin = architecture.document.key_origin(("layers",))
-        raise SpecError("every entry is left out", origin=origin, entry="layers")
+        cause = "every entry is left out"
+        raise architecture.document.key_error(("layers",), cause, entry="layers")
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -237,6 +236,11 @@ class _Frame:
     latest: Tensor | None = None
 
     @property
+    def document(self) -> Document:
+        """The text that is expanded."""
+        return self.expansion.architecture.document
+
+    @property
     def previous(self) -> Tensor:
         """The tensor of the entry before."""
         if self.latest is None:
@@ -317,7 +321,7 @@ class _Frame:
         if not isinstance(entry.content, Side):
             self.latest = output
 
-    def _said(self, kind: str) -> Precision:
+    def _stated(self, kind: str) -> Precision:
         """Return the number types stated for a layer of this kind at this place."""
         by_kind = self.expansion.architecture.header.precision.of_kind(kind)
         return innermost(self.precision, by_kind)
@@ -399,11 +403,8 @@ class _Frame:
             layer = entry.content
             return self._numbered(layer.kind if isinstance(layer, Layer) else entry.key)
         if entry.name in self.tensors or entry.name in self.reserved:
-            raise SpecError(
-                f"the name '{entry.name}' is taken",
-                origin=self.expansion.architecture.document.origin((*entry.path, "name")),
-                entry=entry.key,
-            )
+            cause = f"the name '{entry.name}' is taken"
+            raise self.document.error((*entry.path, "name"), cause, entry=entry.key)
         return entry.name
 
     def _numbered(self, kind: str) -> str:
@@ -420,7 +421,7 @@ class _Frame:
         if len(inputs) != 1:
             raise self._wrong_count(entry, len(inputs))
         match content:
-            case Call():
+            case BlockCall():
                 return self._block(entry, content, name, inputs[0])
             case Residual():
                 return self._residual(entry, name, inputs[0])
@@ -430,7 +431,7 @@ class _Frame:
                 return self._side(entry, name, inputs[0])
             case Foreach():
                 return self._copies(entry, name, "row", inputs[0], self._rows(entry, content))
-            case RepeatFields():
+            case Repetition():
                 return self._repeat(entry, content, name, inputs[0])
             case Moe():
                 return self._experts(entry, content, name, inputs[0])
@@ -453,11 +454,11 @@ class _Frame:
                     gathered.add(self._placed(entry, each))
         if outputs > 1:
             self.expansion.outputs[path] = outputs
-        tied, said = self._tied(entry), self._said(layer.kind)
+        tied, stated = self._tied(entry), self._stated(layer.kind)
         node = Node(
             *(name, path, resolved, inputs, entry.origin, entry.fields),
             tied=tied,
-            precision=said,
+            precision=stated,
             torch=entry.torch,
         )
         self._remember(entry, Tensor(path))
@@ -467,7 +468,7 @@ class _Frame:
         """The error of a field of an entry, at the place of the field."""
         assert isinstance(error, FieldError)
         place = (*entry.path, entry.key, error.field, *error.path)
-        origin = self.expansion.architecture.document.origin(place).shifted(error.position)
+        origin = self.document.origin(place).shifted(error.position)
         alone = error.placed(origin, f"{entry.key}.{error.field}")
         alone.others = ()
         return alone
@@ -482,13 +483,9 @@ class _Frame:
         wanted = (
             str(least) if least == most else f"{least} to {most}" if most else f"{least} or more"
         )
-        document = self.expansion.architecture.document
-        return SpecError(
-            f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}",
-            hint="name them with from, as from: [a, b]" if count < least else None,
-            origin=document.origin((*entry.path, "from")),
-            entry=entry.key,
-        )
+        cause = f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}"
+        hint = "name them with from, as from: [a, b]" if count < least else None
+        return self.document.error((*entry.path, "from"), cause, hint=hint, entry=entry.key)
 
     def _tied(self, entry: Entry) -> str | None:
         owner = getattr(entry.content, "weight", None)
@@ -536,7 +533,7 @@ class _Frame:
         return tuple(self._grouped(entry, place, kind, items, output)), output
 
     def _block(
-        self, entry: Entry, call: Call, name: str, source: Tensor
+        self, entry: Entry, call: BlockCall, name: str, source: Tensor
     ) -> tuple[Item | None, Tensor]:
         if call.block in self.blocks:
             way = " → ".join((*self.blocks, call.block))
@@ -584,8 +581,8 @@ class _Frame:
     ) -> Node:
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
         path = f"{self.path}{name}/{kind}"
-        said = self._said(kind)
-        return Node(kind, path, layer, inputs, entry.origin, entry.fields, precision=said)
+        stated = self._stated(kind)
+        return Node(kind, path, layer, inputs, entry.origin, entry.fields, precision=stated)
 
     def _parallel(
         self, entry: Entry, fields: Parallel, name: str, source: Tensor
@@ -625,7 +622,12 @@ class _Frame:
 
     def _by_rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         for i, row in enumerate(fields.rows):
-            self._check_row(entry, fields, i)
+            missing = set(fields.rows[0]) ^ set(row)
+            if missing:
+                path = (*entry.path, entry.key, "rows", i)
+                names = ", ".join(sorted(missing))
+                cause = f"row {i + 1} and row 1 differ in the columns {names}"
+                raise self.document.error(path, cause, entry=entry.key)
             yield self._row(entry, row, ("rows", i))
 
     def _by_columns(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
@@ -662,16 +664,6 @@ class _Frame:
                 break  # the copies after it have the same errors
         return self._group(entry, name, tuple(groups), source)
 
-    def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:
-        missing = set(fields.rows[0]) ^ set(fields.rows[i])
-        if missing:
-            path = (*entry.path, entry.key, "rows", i)
-            raise SpecError(
-                f"row {i + 1} and row 1 differ in the columns {', '.join(sorted(missing))}",
-                origin=self.expansion.architecture.document.origin(path),
-                entry=entry.key,
-            )
-
     def _row(self, entry: Entry, row: Mapping[str, Any], place: Path_) -> dict[str, Value]:
         """The names of a row, or of the columns, that stand at ``place``."""
         names: dict[str, Value] = {}
@@ -696,7 +688,7 @@ class _Frame:
             return tree
 
     def _repeat(
-        self, entry: Entry, fields: RepeatFields, name: str, source: Tensor
+        self, entry: Entry, fields: Repetition, name: str, source: Tensor
     ) -> tuple[Item | None, Tensor]:
         times = self._structural(entry, "times", fields.times)
         if times == Number(0):
@@ -767,8 +759,8 @@ class _Frame:
         top_k = self._structural(entry, "top_k", fields.top_k)
         router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
         path = f"{self.path}{name}/router"
-        said = self._said(router.kind)
-        node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=said)
+        stated = self._stated(router.kind)
+        node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=stated)
         loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
         if loop is None:
             raise entry.error("an expert has no layer")

@@ -204,18 +204,12 @@ def _check_memory(fields: ProfileFields, document: Document) -> None:
     written = ((name, level) for name, level in fields.memory.items() if level.writable)
     for (near, small), (far, large) in pairwise(written):
         if small.capacity.value > large.capacity.value:
-            raise SpecError(
-                f"'{far}' holds less than '{near}', which stands before it",
-                hint="write the levels from the nearest and smallest to the furthest and largest",
-                origin=document.key_origin(("memory", far)),
-                entry="memory",
-            )
+            cause = f"'{far}' holds less than '{near}', which stands before it"
+            hint = "write the levels from the nearest and smallest to the furthest and largest"
+            raise document.key_error(("memory", far), cause, hint=hint, entry="memory")
 
 
 def _check_not_empty(fields: ProfileFields, document: Document) -> None:
     if not (fields.operations or fields.memory or fields.energy):
-        raise SpecError(
-            "a profile without figures",
-            hint="write operations, memory or energy",
-            origin=document.origin(()),
-        )
+        hint = "write operations, memory or energy"
+        raise document.error((), "a profile without figures", hint=hint)

@@ -31,13 +31,10 @@ from archspec.fields import (
     refused,
     wrong,
 )
-from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
+from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, PrecisionField, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
 from archspec.validation import STRICT, Line
-
-VERSION = 1
-"""The version of the language that this package reads."""
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -171,7 +168,7 @@ class Fact(BaseModel):
     rounded: Rounding | None = optional(
         None, "how the value was rounded; exact where this is not given"
     )
-    precision: Said = optional(UNSAID, "the types of numbers it holds for")
+    precision: PrecisionField = optional(UNSAID, "the types of numbers it holds for")
 
     @model_validator(mode="after")
     def _in_units(self) -> "Fact":
@@ -368,11 +365,8 @@ def _check_defaults(header: Header, document: Document, path: Path_) -> None:
         for name, symbol in header.symbols.items():
             broken = symbol.broken_rule(symbol.default)
             if broken:
-                cause, origin = (
-                    f"{name} = {symbol.default} {broken}",
-                    document.origin((*path, name)),
-                )
-                gathered.add(SpecError(cause, origin=origin, entry="symbols"))
+                cause = f"{name} = {symbol.default} {broken}"
+                gathered.add(document.error((*path, name), cause, entry="symbols"))
 
 
 def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:
@@ -380,12 +374,9 @@ def _check_variant(name: str, variant: Variant, header: Header, document: Docume
         known = getattr(header, section)
         for key in getattr(variant, section):
             if key not in known:
-                raise SpecError(
-                    f"a variant overrides what is there; {section} has no '{key}'",
-                    hint=did_you_mean(key, known),
-                    origin=document.key_origin(("variants", name, section, key)),
-                    entry=f"variants.{name}",
-                )
+                cause = f"a variant overrides what is there; {section} has no '{key}'"
+                path, entry = ("variants", name, section, key), f"variants.{name}"
+                raise document.key_error(path, cause, hint=did_you_mean(key, known), entry=entry)
     _check_defaults(header.varied(name), document, ("variants", name, "symbols"))
 
 
@@ -395,15 +386,12 @@ def check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str
     Raises:
         SpecError: it is not so.
     """
+    fault = None
     if not _NAME.fullmatch(name):
-        raise SpecError(
-            f"'{name}' is no name; letters, digits and _ make one", origin=origin, entry=section
-        )
-    if name in RESERVED | KEYWORDS | set(FUNCTIONS):
-        raise SpecError(f"'{name}' is a word of the language", origin=origin, entry=section)
-    if name in taken:
-        raise SpecError(
-            f"'{name}' has a meaning already, given on line {taken[name].line}",
-            origin=origin,
-            entry=section,
-        )
+        fault = "is no name; letters, digits and _ make one"
+    elif name in RESERVED | KEYWORDS | set(FUNCTIONS):
+        fault = "is a word of the language"
+    elif name in taken:
+        fault = f"has a meaning already, given on line {taken[name].line}"
+    if fault:
+        raise SpecError(f"'{name}' {fault}", origin=origin, entry=section)

@@ -31,7 +31,7 @@ NETWORK_FIELDS = ("let", "input", "blocks", "layers")
 """What a network of a law has of the top level of a spec."""
 
 
-class Said(BaseModel):
+class LawScenario(BaseModel):
     """The scenario of a published formula: number types, and the training setup."""
 
     model_config = STRICT
@@ -58,8 +58,9 @@ class LawFields(BaseModel):
     doc: Line = optional("", "what the law says; nothing where not given")
     source: Line = Field(min_length=1, description="paper, year, equation or table or section")
     convention: str = optional("lecture", "what counts")
-    scenario: Said = Field(
-        default_factory=Said, description="types of numbers, and how the networks are trained"
+    scenario: LawScenario = Field(
+        default_factory=LawScenario,
+        description="types of numbers, and how the networks are trained",
     )
     symbols: Symbols = optional({}, "what the formulas and all networks are about")
     networks: dict[str, Any] = Field(
@@ -157,8 +158,7 @@ def _network(name: str, body: Any, document: Document, path: Path_) -> Architect
         if key not in NETWORK_FIELDS:
             symbols = "symbols are the law's; write them beside networks"
             hint = symbols if key == "symbols" else did_you_mean(key, NETWORK_FIELDS)
-            origin = document.key_origin((*place, key))
-            raise SpecError(f"unknown field '{key}'", hint=hint, origin=origin)
+            raise document.key_error((*place, key), f"unknown field '{key}'", hint=hint)
     symbols = document.data["laws"][path[-1]].get("symbols", {})
     head = {"archspec": 1, "name": name, "symbols": symbols}
     own = document.moved(place, (), head | body)
@@ -177,9 +177,9 @@ def _shared(
             known = symbols.setdefault(name, symbol)
             free = {"default": known.default, "doc": known.doc}
             if symbol.model_copy(update=free) != known:
-                origin = document.origin((*path, "networks", network))
                 cause = f"its symbol '{name}' has other rules than the law's symbol of that name"
-                raise SpecError(cause, origin=origin, entry=f"laws.{path[-1]}.networks.{network}")
+                place = (*path, "networks", network)
+                raise document.error(place, cause, entry=".".join(map(str, place)))
     return symbols
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from archspec.architecture import Architecture
 from archspec.composites import Composite
 from archspec.document import Path_
-from archspec.entries import Call, Entry
+from archspec.entries import BlockCall, Entry
 from archspec.errors import Origin
 from archspec.graph import Graph, Group, Item, Node, Repeat
 from archspec.layers import Layer, find_kind
@@ -94,10 +94,10 @@ def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
 
 def _calls(entries: Iterable[Entry]) -> Iterator[str]:
     """The blocks that are called."""
-    return (each.block for each in _contents(entries) if isinstance(each, Call))
+    return (each.block for each in _contents(entries) if isinstance(each, BlockCall))
 
 
-def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | Call]:
+def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | BlockCall]:
     """Yield the content of every entry as written, those inside bodies included."""
     for entry in entries:
         yield entry.content

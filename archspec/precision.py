@@ -83,7 +83,7 @@ def of_one_type(value: Any) -> Any:
     return {"weights": value, "activations": value} if isinstance(value, str) else value
 
 
-Said = Annotated[Precision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)]
+PrecisionField = Annotated[Precision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)]
 """A type alone is that of weights and activations."""
 
 
@@ -94,7 +94,7 @@ Kind = Annotated[str, WithJsonSchema(form("kind"))]
 class NetworkPrecision(Precision):
     """The types of a whole network's numbers, and of those of some kinds."""
 
-    kinds: dict[Kind, Said] = optional({}, "kind → the types of all layers of that kind")
+    kinds: dict[Kind, PrecisionField] = optional({}, "kind → the types of all layers of that kind")
 
     def of_kind(self, kind: str) -> Precision:
         """Return the types stated for a kind."""
@@ -123,6 +123,6 @@ def known_kinds(precision: NetworkPrecision, document: Document) -> NetworkPreci
             kinds[find_kind(name).kind] = said
         except SpecError as error:
             hint = did_you_mean(name, KINDS)
-            origin = document.key_origin(("precision", "kinds", name))
-            raise SpecError(error.cause, hint=hint, origin=origin, entry="precision") from None
+            place = ("precision", "kinds", name)
+            raise document.key_error(place, error.cause, hint=hint, entry="precision") from None
     return precision.model_copy(update={"kinds": kinds})
