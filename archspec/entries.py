@@ -33,7 +33,7 @@ from archspec.layers import (
 )
 from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
-from archspec.validation import STRICT, explain_value, validate
+from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
@@ -139,7 +139,9 @@ class EntryReader:
         inner = (*path, key) if isinstance(value, dict) else path
         reserved = Reserved()
         with self.gathered.gathering():
-            reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
+            beside = value if isinstance(value, dict) else {}
+            beside = {name: item for name, item in beside.items() if name in RESERVED_KEYS}
+            reserved = validate(Reserved, beside, self.document, path, entry=key)
         bodies = self._bodies(key, fields, inner)
         alias = None if key in self.blocks else find_alias(key)
         if alias and isinstance(fields, dict):
@@ -166,7 +168,7 @@ class EntryReader:
         if not isinstance(value, dict):
             cause = f"{show(value)} is no entry; write a kind, as 'relu'"
             raise self.document.error(path, cause)
-        kinds = [key for key in value if key not in Reserved.names()]
+        kinds = [key for key in value if key not in RESERVED_KEYS]
         if len(kinds) != 1:
             found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
             cause = f"an entry has exactly one kind; this one {found}"
@@ -317,10 +319,6 @@ class EntryReader:
             name, field = ".".join(map(str, path[-2:])), str(path[-1])
             raise explain_value(context, self.document.origin(place), name, field) from None
 
-    def _reserved(self, value: dict[str, Any], path: Path_, key: str) -> "Reserved":
-        reserved = {key: item for key, item in value.items() if key in Reserved.names()}
-        return validate(Reserved, reserved, self.document, path, entry=key)
-
 
 def read_blocks(reader: EntryReader) -> dict[str, Block]:
     """The blocks of a spec; the reader gathers what is wrong with them.
@@ -330,7 +328,7 @@ def read_blocks(reader: EntryReader) -> dict[str, Block]:
     """
     blocks, document = {}, reader.document
     for name, block in reader.blocks.items():
-        if {name} & {*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()}:
+        if {name} & {*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS}:
             cause = f"'{name}' is a word of the language"
             reader.gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
         if block is not None:
@@ -376,8 +374,3 @@ class Reserved(BaseModel):
     precision: PrecisionField = optional(
         UNSAID, "the types of its numbers, as int8 or {weights: int4}; of all that is in it"
     )
-
-    @classmethod
-    def names(cls) -> frozenset[str]:
-        """The keys, as a spec writes them."""
-        return frozenset(field.alias or name for name, field in cls.model_fields.items())

@@ -281,54 +281,6 @@ def read_constant(value: Any, among: Range = NUMBER) -> Rational:
     raise refused(rule, hint, value=shortened(written))
 
 
-def _single(among: Range) -> Callable[[Any], Expression]:
-    """Reads one number of a range, or an expression."""
-
-    def read(value: Any) -> Expression:
-        expression = _expression(value)
-        if isinstance(expression.tree, Number):
-            read_constant(expression.tree.value, among)
-        return expression
-
-    return read
-
-
-read_number = _single(NUMBER)
-"""Reads a number, or an expression."""
-
-read_size = _single(POSITIVE_INTEGER)
-"""Reads a positive integer, or an expression."""
-
-_read_margin = _single(NATURAL)
-
-
-def _per_axis(among: Range) -> Callable[[Any], Expression | tuple[Expression, ...]]:
-    """Reads one number, or a list of them."""
-    read = _single(among)
-
-    def read_axes(value: Any) -> Expression | tuple[Expression, ...]:
-        if not isinstance(value, list):
-            return read(value)
-        if not value:
-            raise wrong([], "size per axis")
-        return read_items(value, read)
-
-    return read_axes
-
-
-def _list(among: Range, distinct: bool) -> Callable[[Any], tuple[Expression, ...]]:
-    read = _per_axis(among)
-
-    def read_list(value: Any) -> tuple[Expression, ...]:
-        found = read(value)
-        items = (found,) if isinstance(found, Expression) else found
-        if distinct and len(set(items)) < len(items):
-            raise refused("names an axis twice", value=show(value))
-        return items
-
-    return read_list
-
-
 def _mapping(value: Any) -> Mapping[str, Expression]:
     if isinstance(value, dict):
         return read_mapping(value, read_size)
@@ -381,7 +333,50 @@ def read_at(key: str | int, value: Any, read: Callable[[Any], _T]) -> _T:
         raise PydanticCustomError("wrong_type", "{cause}", context) from None
 
 
-def _optional(read: Read) -> Read:
+def one(among: Range) -> Read:
+    """One number of a range, or an expression."""
+
+    def read(value: Any) -> Expression:
+        expression = _expression(value)
+        if isinstance(expression.tree, Number):
+            read_constant(expression.tree.value, among)
+        return expression
+
+    return Read(read, form(among.name))
+
+
+def per_axis(among: Range) -> Read:
+    """One number of a range for every axis, or a list with one per axis."""
+    read: Callable[[Any], Expression] = one(among).function
+
+    def read_axes(value: Any) -> Expression | tuple[Expression, ...]:
+        if not isinstance(value, list):
+            return read(value)
+        if not value:
+            raise wrong([], "size per axis")
+        return read_items(value, read)
+
+    several = {"type": "array", "minItems": 1, "items": form(among.name)}
+    return Read(read_axes, {"anyOf": [form(among.name), several]}, lists="too")
+
+
+def listed(among: Range, *, distinct: bool = False) -> Read:
+    """A list of numbers of a range, or the name of one; one number is a list of one."""
+    either = per_axis(among)
+
+    def read_list(value: Any) -> tuple[Expression, ...]:
+        found = either.function(value)
+        items = (found,) if isinstance(found, Expression) else found
+        if distinct and len(set(items)) < len(items):
+            raise refused("names an axis twice", value=show(value))
+        return tuple(items)
+
+    single, several = either.schema["anyOf"]
+    several |= {"uniqueItems": True} if distinct else {}
+    return Read(read_list, {"anyOf": [single, several]}, lists="always")
+
+
+def or_null(read: Read) -> Read:
     """The same, or null."""
     ways = read.schema.get("anyOf", [read.schema])
     return Read(
@@ -391,25 +386,13 @@ def _optional(read: Read) -> Read:
     )
 
 
-def one(among: Range) -> Read:
-    """One number of a range."""
-    return Read(_single(among), form(among.name))
+read_number: Callable[[Any], Expression] = one(NUMBER).function
+"""Reads a number, or an expression."""
 
+read_size: Callable[[Any], Expression] = one(POSITIVE_INTEGER).function
+"""Reads a positive integer, or an expression."""
 
-def per_axis(among: Range) -> Read:
-    """One number of a range for every axis, or a list with one per axis."""
-    return Read(_per_axis(among), {"anyOf": [form(among.name), _several(among)]}, lists="too")
-
-
-def listed(among: Range, *, distinct: bool = False) -> Read:
-    """A list of numbers of a range, or the name of one; one number is a list of one."""
-    items = _several(among) | ({"uniqueItems": True} if distinct else {})
-    schema = {"anyOf": [form(among.name), items]}
-    return Read(_list(among, distinct), schema, lists="always")
-
-
-def _several(among: Range) -> dict[str, Any]:
-    return {"type": "array", "minItems": 1, "items": form(among.name)}
+_read_margin: Callable[[Any], Expression] = one(NATURAL).function
 
 
 Real = Annotated[Expression, one(NUMBER)]
@@ -418,13 +401,13 @@ Real = Annotated[Expression, one(NUMBER)]
 Integer = Annotated[Expression, one(INTEGER)]
 """One integer, as an axis is."""
 
-OptionalInteger = Annotated[Expression | None, _optional(one(INTEGER))]
+OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 """One integer, or null."""
 
 Size = Annotated[Expression, one(POSITIVE_INTEGER)]
 """One positive integer."""
 
-OptionalSize = Annotated[Expression | None, _optional(one(POSITIVE_INTEGER))]
+OptionalSize = Annotated[Expression | None, or_null(one(POSITIVE_INTEGER))]
 """One positive integer, or null."""
 
 Count = Annotated[Expression, one(NATURAL)]
@@ -451,21 +434,21 @@ SizeMap = Annotated[
 Flag = Annotated[Condition, Read(read_condition, form("condition"))]
 """A truth value."""
 
-OptionalFlag = Annotated[Condition | None, _optional(Read(read_condition, form("condition")))]
+OptionalFlag = Annotated[Condition | None, or_null(Read(read_condition, form("condition")))]
 """A truth value, or null."""
 
 PerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(POSITIVE_INTEGER)]
 """One positive integer for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
-    Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE_INTEGER))
+    Expression | tuple[Expression, ...] | None, or_null(per_axis(POSITIVE_INTEGER))
 ]
 """As `PerAxis`, or null."""
 
 CountPerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(NATURAL)]
 """As `PerAxis`, of at least 0."""
 
-Factors = Annotated[Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE))]
+Factors = Annotated[Expression | tuple[Expression, ...] | None, or_null(per_axis(POSITIVE))]
 """As `PerAxis`, of numbers above 0, or null."""
 
 Sides = (

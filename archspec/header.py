@@ -20,6 +20,7 @@ from archspec.fields import (
     form,
     fraction_schema,
     optional,
+    or_null,
     parse_text,
     read_condition,
     read_constant,
@@ -192,11 +193,7 @@ def read_value(value: Any) -> Any:
 NamedValue = Annotated[Any, Read(read_value, form("value"))]
 
 
-def _parameter(value: Any) -> Any:
-    return None if value is None else read_value(value)
-
-
-Parameter = Annotated[Any, Read(_parameter, {"anyOf": [form("value"), {"type": "null"}]})]
+Parameter = Annotated[Any, or_null(Read(read_value, form("value")))]
 """A parameter's default; none where it is required."""
 
 

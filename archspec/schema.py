@@ -25,6 +25,7 @@ from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
 from archspec.reference import documentation
 from archspec.scope import RESERVED
 from archspec.trees import Number, Truth
+from archspec.validation import RESERVED_KEYS
 
 Schema = dict[str, Any]
 
@@ -203,7 +204,7 @@ def _words() -> dict[str, Schema]:
         "block": {
             "description": "The name of a block: no kind of the language has it.",
             FORM: "name",
-            "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()})},
+            "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS})},
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},
