@@ -1,5 +1,6 @@
 """Entries that hold entries: residual, parallel, repeat, foreach, moe."""
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, WithJsonSchema
@@ -35,13 +36,9 @@ def _branches(value: Any) -> Any:
     raise wrong(value, "list of branches", "each branch is a list")
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return read_mapping(row, read_value)
-
-
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return list(read_items(value, _row))
+        return [*read_items(value, partial(read_mapping, read=read_value))]
     raise wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
 
 

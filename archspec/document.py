@@ -7,6 +7,7 @@ at them.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import yaml
 
 from archspec.broken import fault_of
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
+from archspec.expressions import ExpressionError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -75,6 +77,18 @@ class Document(NamedTuple):
     ) -> SpecError:
         """An error about the key at ``path``."""
         return SpecError(cause, hint=hint, origin=self.key_origin(path), entry=entry)
+
+    @contextmanager
+    def placing(self, path: Path_, entry: str) -> Iterator[None]:
+        """Give an expression's error the place of the text it stands in."""
+        try:
+            yield
+        except ExpressionError as error:
+            at = self.origin((*path, *error.path)).shifted(error.position)
+            cause, subject = error.cause, error.subject
+            raise SpecError(
+                cause, hint=error.hint, origin=at, entry=entry, subject=subject
+            ) from None
 
     def also(self, path: Path_, to: Path_, value: object) -> None:
         """Let a value that stands at ``path``, and what is in it, be found at ``to``, too.

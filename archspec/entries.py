@@ -13,6 +13,7 @@ from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mea
 from archspec.fields import (
     Condition,
     Read,
+    as_written,
     form,
     optional,
     read_condition,
@@ -20,7 +21,7 @@ from archspec.fields import (
     wrong,
 )
 from archspec.header import BlockModel, check_name, read_value
-from archspec.hints import Hints, form_of, show_default
+from archspec.hints import Hints, form_of
 from archspec.layers import (
     ALIASES,
     KINDS,
@@ -232,7 +233,8 @@ class EntryReader:
                     f"the field '{name}' is required under PyTorch's name, since its default "
                     "there is another"
                 )
-                ours = f"{alias.layer.kind}, whose {name} is {show_default(alias.layer, name)}"
+                default = show(as_written(alias.layer.model_fields[name].default))
+                ours = f"{alias.layer.kind}, whose {name} is {default}"
                 hint, entry = f"write {name}, or {ours}", alias.torch.name
                 self.gathered.add(self.document.key_error(path, cause, hint=hint, entry=entry))
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -128,7 +128,7 @@ def _outer_scope(
     redefined = variant.let if variant else {}
     for name, value in header.let.items():
         section = ("variants", architecture.variant or "", "let") if name in redefined else ("let",)
-        with gathered.gathering(), _place(architecture, (*section, name), f"let.{name}"):
+        with gathered.gathering(), architecture.document.placing((*section, name), f"let.{name}"):
             names[name] = resolved_value(value, scope)
             continue
         gathered.excuse(f"name {name}")
@@ -157,21 +157,9 @@ def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Ite
         sizes = []
         for place, size in zip(places, given, strict=True):
             entry = ".".join(map(str, path))
-            with gathered.gathering(), _place(architecture, place, entry):
+            with gathered.gathering(), architecture.document.placing(place, entry):
                 sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
         yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
-
-
-@contextmanager
-def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None]:
-    """Give an expression's error the place of the text it stands in."""
-    try:
-        yield
-    except ExpressionError as error:
-        origin = architecture.document.origin((*path, *error.path)).shifted(error.position)
-        raise SpecError(
-            error.cause, hint=error.hint, origin=origin, entry=entry, subject=error.subject
-        ) from None
 
 
 class Named(NamedTuple):
@@ -207,21 +195,7 @@ class _Expansion:
 
 @dataclass(eq=False)
 class _Frame:
-    """One list of entries under expansion: its scope, its names, and where it stands.
-
-    Attributes:
-        expansion: what all frames share.
-        scope: what names mean here.
-        tensors: the name of each entry so far → what leaves it.
-        parent: the frame around, or None.
-        path: what the paths of its items begin with.
-        blocks: the blocks that it stands in.
-        copy: the path of the innermost body around that there are several copies of.
-        reserved: what the composite calls its own parts.
-        precision: what the entries around state.
-        counts: kind → how many of its entries have no name of their own.
-        latest: what leaves the entry before; None where several inputs might be meant.
-    """
+    """One list of entries under expansion: its scope, its names, and where it stands."""
 
     expansion: _Expansion
     scope: Scope
@@ -229,11 +203,11 @@ class _Frame:
     parent: "_Frame | None" = None
     path: str = ""
     blocks: tuple[str, ...] = ()
-    copy: str = ""
-    reserved: frozenset[str] = frozenset()
-    precision: Precision = UNSAID
+    copy: str = ""  # the path of the innermost body around that there are several copies of
+    reserved: frozenset[str] = frozenset()  # what the composite calls its own parts
+    precision: Precision = UNSAID  # what the entries around state
     counts: Counter[str] = field(default_factory=Counter)
-    latest: Tensor | None = None
+    latest: Tensor | None = None  # what leaves the entry before; None if it may be any input
 
     @property
     def document(self) -> Document:
@@ -348,13 +322,11 @@ class _Frame:
         with self._at(entry, "when"):
             return decided(resolve(entry.when.tree, self.scope.entering(None))).value
 
-    @contextmanager
-    def _at(self, entry: Entry, *place: str | int) -> Iterator[None]:
+    def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
         beside = place[0] in ("when", "from")
         path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
-        with _place(self.expansion.architecture, path, f"{entry.key}.{place[-1]}"):
-            yield
+        return self.document.placing(path, f"{entry.key}.{place[-1]}")
 
     def _source(self, name: str, entry: Entry) -> Tensor:
         with self._at(entry, "from"):

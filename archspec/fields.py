@@ -102,6 +102,16 @@ def as_named(tree: Tree) -> Expression | Condition:
     return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
 
 
+def as_written(default: object) -> object:
+    """Return a field's default as a spec writes it: a number, a truth value or a word."""
+    match default:
+        case Expression(Number(value)) | Condition(Truth(value)):
+            return value
+        case (str(word),):
+            return word
+    return default
+
+
 def constant(value: int | Fraction | str) -> Expression:
     """A literal, as a field's default; a decimal is given as its text and is exact."""
     return Expression(Number(tidy(Fraction(value))))
@@ -155,10 +165,8 @@ def parse_text(text: str) -> Tree:
 
 def _as_list(text: str) -> str | None:
     """Return a hint for several numbers as Python's tuples or prose have them: (3, 3), 3x3."""
-    if (
-        re.fullmatch(r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)?|\d+(\s*[x×]\s*\d+)+", text, re.ASCII)
-        is None
-    ):
+    several = r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)?|\d+(\s*[x×]\s*\d+)+"
+    if not re.fullmatch(several, text, re.ASCII):
         return None
     numbers = re.findall(r"\d+", text)
     shown = numbers if len(numbers) > 1 else numbers * 2
@@ -234,14 +242,13 @@ def read_condition(value: Any) -> Condition:
     raise wrong(value, "truth value", "write true, false or a condition")
 
 
-def _sorted(text: str, require: Callable[[Tree], None]) -> Tree:
+def _sorted(text: str, require: Callable[[Tree], Tree]) -> Tree:
     """A field's text as an expression of the sort that is required."""
     tree = parse_text(text)
     try:
-        require(tree)
+        return require(tree)
     except ExpressionError as error:
         raise refused(f"in '{shortened(text)}': {error.cause}", error.hint) from None
-    return tree
 
 
 FRACTION = re.compile(r"-?[0-9]{1,300} ?/ ?0{0,9}[1-9][0-9]{0,290}")

@@ -173,7 +173,9 @@ def read_profile(path: str | Path) -> Profile:
     fields = validate(ProfileFields, document.data, document, ())
     _check_types(fields, document)
     _check_memory(fields, document)
-    _check_not_empty(fields, document)
+    if not (fields.operations or fields.memory or fields.energy):
+        hint = "write operations, memory or energy"
+        raise document.error((), "a profile without figures", hint=hint)
     return Profile(Path(path).stem, fields)
 
 
@@ -207,9 +209,3 @@ def _check_memory(fields: ProfileFields, document: Document) -> None:
             cause = f"'{far}' holds less than '{near}', which stands before it"
             hint = "write the levels from the nearest and smallest to the furthest and largest"
             raise document.key_error(("memory", far), cause, hint=hint, entry="memory")
-
-
-def _check_not_empty(fields: ProfileFields, document: Document) -> None:
-    if not (fields.operations or fields.memory or fields.energy):
-        hint = "write operations, memory or energy"
-        raise document.error((), "a profile without figures", hint=hint)

@@ -53,23 +53,11 @@ def _fraction(among: Range) -> Read:
 Name = Annotated[str, WithJsonSchema(form("name"))]
 """A name; `check_names` makes sure that it is one, and is free."""
 
-BlockName = Annotated[str, WithJsonSchema(form("block"))]
-"""A name that no kind has either."""
-
 AnEntry = Annotated[Any, WithJsonSchema(form("entry"))]
 """An entry, which is read later (see `archspec.entries`)."""
 
 Constant = Annotated[int | Fraction, _constant(NUMBER)]
 """An exact number, not an expression."""
-
-PositiveConstant = Annotated[int | Fraction, _constant(POSITIVE)]
-"""One above 0."""
-
-Quotient = Annotated[int | Fraction, _fraction(NUMBER)]
-"""An exact number, or the text of a fraction."""
-
-PositiveQuotient = Annotated[int | Fraction, _fraction(POSITIVE)]
-"""One above 0."""
 
 
 class Symbol(BaseModel):
@@ -84,8 +72,8 @@ class Symbol(BaseModel):
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = optional("integer", "integer or real; positive in both")
-    min: Quotient | None = optional(None, "the smallest value")
-    max: PositiveQuotient | None = optional(None, "the largest value")
+    min: Annotated[int | Fraction, _fraction(NUMBER)] | None = optional(None, "the smallest value")
+    max: Annotated[int | Fraction, _fraction(POSITIVE)] | None = optional(None, "the largest value")
     multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = optional(
         None, "what divides every value"
     )
@@ -143,7 +131,9 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: PositiveConstant = Field(description="the unit that the value is a number of, as 1e6")
+    to: Annotated[int | Fraction, _constant(POSITIVE)] = Field(
+        description="the unit that the value is a number of, as 1e6"
+    )
     how: Literal["floor", "nearest"] = optional("nearest", "down, or to the nearest")
 
 
@@ -266,7 +256,9 @@ class Header(BaseModel):
             "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
-    blocks: dict[BlockName, BlockModel] = optional({}, "kinds of the spec's own, with parameters")
+    blocks: dict[Annotated[str, WithJsonSchema(form("block"))], BlockModel] = optional(
+        {}, "kinds of the spec's own, with parameters"
+    )
     layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
     variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
     expect: list[Fact] = optional([], "published facts that the spec must reproduce")
@@ -300,15 +292,12 @@ class Header(BaseModel):
             hint = did_you_mean(name, self.variants) or "this spec has no variants"
             raise SpecError(f"there is no variant '{name}'", hint=hint)
         variant = self.variants[name]
-        symbols = {
-            key: symbol if key not in variant.symbols else _overridden(symbol, variant.symbols[key])
-            for key, symbol in self.symbols.items()
-        }
+        symbols = dict(self.symbols)
+        for key in variant.symbols.keys() & symbols.keys():
+            by = variant.symbols[key]
+            update = {field: getattr(by, field) for field in by.model_fields_set}
+            symbols[key] = symbols[key].model_copy(update=update)
         return self.model_copy(update={"symbols": symbols, "let": self.let | variant.let})
-
-
-def _overridden(symbol: Symbol, by: Symbol) -> Symbol:
-    return symbol.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
 
 
 def check_names(header: Header, document: Document) -> None:
@@ -336,18 +325,17 @@ def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
         (("symbols",), header.symbols, taken),
         (("let",), header.let, taken),
         (("blocks",), header.blocks, {}),
-        *((("blocks", name), block.parameters, taken) for name, block in header.blocks.items()),
     ]
+    blocks = header.blocks.items()
+    sections += [(("blocks", name, "parameters"), b.parameters, taken) for name, b in blocks]
     for section, names, among in sections:
-        of_a_block = len(section) > 1
         for name in names:
-            path = (*section, "parameters", name) if of_a_block else (*section, name)
-            origin = document.key_origin(path)
+            origin = document.key_origin((*section, name))
             try:
-                check_name(name, among, origin, ".".join(section))
+                check_name(name, among, origin, ".".join(section[:2]))
             except SpecError as error:
                 yield error
-            if among is taken and not of_a_block:
+            if among is taken and section[0] != "blocks":
                 taken[name] = origin
 
 

@@ -85,16 +85,11 @@ def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
     called: set[str] = set()
     lists = [architecture.entries]
     while lists:
-        for block in _calls(lists.pop()):
-            if block not in called:
-                called.add(block)
-                lists.append(architecture.blocks[block].entries)
+        for each in _contents(lists.pop()):
+            if isinstance(each, BlockCall) and each.block not in called:
+                called.add(each.block)
+                lists.append(architecture.blocks[each.block].entries)
     yield from _unused(architecture, ("blocks",), architecture.blocks, called)
-
-
-def _calls(entries: Iterable[Entry]) -> Iterator[str]:
-    """The blocks that are called."""
-    return (each.block for each in _contents(entries) if isinstance(each, BlockCall))
 
 
 def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | BlockCall]:

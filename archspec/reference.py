@@ -1,6 +1,7 @@
 """The language reference as Markdown, generated from the classes."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from inspect import cleandoc
 from pathlib import Path
 from types import MappingProxyType
@@ -12,11 +13,10 @@ from yaml import safe_dump
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS
-from archspec.fields import Condition, Expression, show
+from archspec.fields import as_written, show
 from archspec.header import BlockModel, Fact, Header, Rounding, Symbol, Variant
 from archspec.layers import ALIASES, KINDS, Layer, Torch
 from archspec.precision import UNSAID, NetworkPrecision, Precision
-from archspec.trees import Number, Truth
 
 INTRODUCTION = Path(__file__).with_name("language.md")
 """The text before the generated part; ``{functions}`` in it stands for the functions' names."""
@@ -90,18 +90,11 @@ def _torch_name(torch: Torch) -> str:
 
 def documentation(model: type[BaseModel]) -> str:
     """Return the docstrings of a class and of its base classes as one text, sources last."""
-    docs = (parent.__doc__ or "" for parent in model.__mro__ if _is_documented(parent))
+    bases = (BaseModel, Layer, Composite)  # these document no kind
+    parents = (c for c in model.__mro__ if issubclass(c, BaseModel) and c not in bases)
+    docs = (parent.__doc__ or "" for parent in parents)
     paragraphs = [text for doc in docs for text in cleandoc(doc).split("\n\n") if text]
-    return "\n\n".join(sorted(paragraphs, key=_is_source))
-
-
-def _is_documented(parent: type) -> bool:
-    """Return whether the docstring of a base class documents the kinds derived from it."""
-    return issubclass(parent, BaseModel) and parent not in (BaseModel, Layer, Composite)
-
-
-def _is_source(paragraph: str) -> bool:
-    return paragraph.startswith("Source:")
+    return "\n\n".join(sorted(paragraphs, key=lambda text: text.startswith("Source:")))
 
 
 def _entry(layer: type[Layer], name: str) -> str:
@@ -126,14 +119,9 @@ def _fields(
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
-    match value:
-        case Expression(Number(number)) | Condition(Truth(number)):
-            return f"`{show(float(number) if not float(number).is_integer() else number)}`"
-        case None | "":
-            return "none"
-        case Precision() if value.over(UNSAID) == UNSAID:
-            return "none"
-        case ("previous",):
-            return "`previous`"
+    value = as_written(field.get_default(call_default_factory=True))
+    if value in (None, "") or (isinstance(value, Precision) and value.over(UNSAID) == UNSAID):
+        return "none"
+    if isinstance(value, Fraction):
+        value = float(value)
     return f"`{show(value)}`"

@@ -6,6 +6,7 @@ of its own an unknown kind may be one of them; in any other it is refused.
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic_core import core_schema
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS, KEYWORDS, MAX_LENGTH
-from archspec.fields import Condition, Expression
+from archspec.fields import as_written
 from archspec.header import BlockModel, Header
 from archspec.layers import ALIASES, KINDS, Alias, Layer
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
@@ -24,7 +25,6 @@ from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
 from archspec.reference import documentation
 from archspec.scope import RESERVED
-from archspec.trees import Number, Truth
 from archspec.validation import RESERVED_KEYS
 
 Schema = dict[str, Any]
@@ -117,16 +117,10 @@ class _Generator(GenerateJsonSchema):
 
 def _plain(default: object) -> object:
     """A field's default as a spec writes it; None where it cannot be written."""
-    match default:
-        case Expression(Number(value)):
-            return int(value) if value.denominator == 1 else float(value)
-        case Condition(Truth(value)):
-            return value
-        case ("previous",):
-            return "previous"
-        case str() if default:
-            return default
-    return None
+    value = as_written(default)
+    if isinstance(value, Fraction):
+        return float(value)
+    return value if isinstance(value, bool | int) or (isinstance(value, str) and value) else None
 
 
 def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema]:

@@ -113,24 +113,24 @@ def resolve(tree: Tree, scope: Scope) -> Value:
         case Index(items, index):
             return _index(resolve(items, scope), resolve(index, scope))
         case Unary(operator, operand):
-            return _unary(operator, _single(resolve(operand, scope)))
+            return _unary(operator, single(resolve(operand, scope)))
         case Binary("and" | "or" as operator, left, right):
-            return _connect(operator, _single(resolve(left, scope)), right, scope)
+            return _connect(operator, single(resolve(left, scope)), right, scope)
         case Binary(operator, left, right):
-            return _binary(operator, _single(resolve(left, scope)), _single(resolve(right, scope)))
+            return _binary(operator, single(resolve(left, scope)), single(resolve(right, scope)))
         case Call(function, arguments):
-            return _call(function, [_single(resolve(a, scope)) for a in arguments], scope)
+            return _call(function, [single(resolve(a, scope)) for a in arguments], scope)
     return tree
 
 
-def _single(value: Value) -> Tree:
+def single(value: Value) -> Tree:
+    """A value that is no list.
+
+    Raises:
+        ExpressionError: it is one.
+    """
     if isinstance(value, Items | Whole):
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
-    return value
-
-
-def _quantity(value: Tree) -> Tree:
-    require_number(value)
     return value
 
 
@@ -159,7 +159,7 @@ def _unary(operator: str, operand: Tree) -> Tree:
         return Truth(not operand.value) if isinstance(operand, Truth) else Unary("not", operand)
     if isinstance(operand, Number):
         return Number(-operand.value)
-    return Unary("-", _quantity(operand))
+    return Unary("-", require_number(operand))
 
 
 def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
@@ -167,7 +167,7 @@ def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
     _require_truth(left)
     if isinstance(left, Truth) and left.value == (operator == "or"):
         return left
-    other = _single(resolve(right, scope))
+    other = single(resolve(right, scope))
     _require_truth(other)
     if isinstance(other, Truth) and other.value == (operator == "or"):
         return other
@@ -177,7 +177,7 @@ def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
 
 
 def _binary(operator: str, left: Tree, right: Tree) -> Tree:
-    left, right = _quantity(left), _quantity(right)
+    left, right = require_number(left), require_number(right)
     if isinstance(left, Number) and isinstance(right, Number):
         if operator in COMPARISONS:
             return Truth(arithmetic.RELATIONS[operator](left.value, right.value))
@@ -186,7 +186,7 @@ def _binary(operator: str, left: Tree, right: Tree) -> Tree:
 
 
 def _call(function: str, arguments: list[Tree], scope: Scope) -> Tree:
-    known = [a.value for a in map(_quantity, arguments) if isinstance(a, Number)]
+    known = [a.value for a in map(require_number, arguments) if isinstance(a, Number)]
     if len(known) == len(arguments):
         try:
             return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))

@@ -105,7 +105,8 @@ def _explain(
             hint = _as_in(model, field) if len(loc) == 1 else None
             return document.key_error(place[:-1], cause, hint=hint, entry=around)
         case "wrong_type":
-            return explain_value(error["ctx"], document.origin(place), name, _named(loc))
+            inner = next((part for part in reversed(loc) if isinstance(part, str)), "")
+            return explain_value(error["ctx"], document.origin(place), name, inner)
     hint = _form_hint(error["type"], error["input"])
     return document.error(place, _cause(error), hint=hint, entry=name)
 
@@ -141,11 +142,6 @@ def _cause(error: Any) -> str:
 
 def _dotted(entry: str | None, loc: tuple[str | int, ...]) -> str | None:
     return ".".join(map(str, filter(None, [entry, *map(str, loc)]))) or None
-
-
-def _named(loc: tuple[str | int, ...]) -> str:
-    """The innermost name on the way to a value."""
-    return next((part for part in reversed(loc) if isinstance(part, str)), "")
 
 
 def explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:

@@ -11,9 +11,9 @@ from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError
 from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, refused
-from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
+from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
 from archspec.sorts import is_condition, require_number
-from archspec.trees import Items, Number, Truth, Value, Whole
+from archspec.trees import Items, Number, Truth, Value
 
 _ENTERING = (
     *("in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"),
@@ -69,15 +69,18 @@ class Layer(BaseModel):
             return None
         if name in cls.elsewhere:
             return f"write {cls.elsewhere[name]}"
-        return next((c.advice[name] for c in _layers_of(cls) if name in c.advice), None)
+        parents = (parent for parent in cls.__mro__ if issubclass(parent, Layer))
+        return next((each.advice[name] for each in parents if name in each.advice), None)
 
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
         """Its lists are of its rank, and one of `either` is given."""
         for name in self.model_fields_set if self.rank else ():
             given = getattr(self, name)
-            if type(given) is tuple:
-                _require_rank(name, len(given), self.rank or 0)
+            if type(given) is tuple and len(given) != self.rank:
+                cause = f"{name} has {len(given)} values for {self.rank} axes"
+                hint = f"write one number, or a list of {self.rank}"
+                raise refused(cause, hint, path=(name,))
         given = [name for name in self.either if getattr(self, name) is not None]
         if self.either and len(given) != 1:
             raise refused(f"takes {' or '.join(self.either)}, one of them")
@@ -138,17 +141,6 @@ class Layer(BaseModel):
             only = resolve_field(value[0], scope, takes_list=True)
             return (only,) if isinstance(only, Expression) else only
         return resolve_field(value, scope, takes_list=lists == "too")
-
-
-def _layers_of(kind: type[Layer]) -> Iterator[type[Layer]]:
-    """The class and those that it derives from, up to `Layer`."""
-    return (parent for parent in kind.__mro__ if issubclass(parent, Layer))
-
-
-def _require_rank(name: str, count: int, rank: int) -> None:
-    if count != rank:
-        hint = f"write one number, or a list of {rank}"
-        raise refused(f"{name} has {count} values for {rank} axes", hint, path=(name,))
 
 
 def _of_rank(field: dict[str, Any], rank: int) -> dict[str, Any]:
@@ -250,10 +242,7 @@ def as_expression(value: Value) -> Expression:
     Raises:
         ExpressionError: it is a list, or a truth value.
     """
-    if isinstance(value, Items | Whole):
-        raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
-    require_number(value)
-    return Expression(value)
+    return Expression(require_number(single(value)))
 
 
 class Torch(NamedTuple):
