@@ -89,8 +89,7 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
             document, header.blocks if header else _rough(document, gathered), gathered
         )
         blocks = read_blocks(reader)
-        layers = document.data.get("layers")
-        entries = reader.entries(layers if isinstance(layers, list) else [], ("layers",))
+        entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise
     return Architecture(header, header, None, blocks, entries, document).varied(variant)
 

@@ -1,7 +1,7 @@
 """Entries: a kind with its fields, a composite with its bodies, or a call of a block."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field
@@ -10,28 +10,10 @@ from pydantic_core import PydanticCustomError
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
-from archspec.fields import (
-    Condition,
-    Read,
-    as_written,
-    form,
-    optional,
-    read_condition,
-    show,
-    wrong,
-)
+from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
 from archspec.header import BlockModel, check_name, read_value
 from archspec.hints import Hints, form_of
-from archspec.layers import (
-    ALIASES,
-    KINDS,
-    Alias,
-    Layer,
-    Torch,
-    find_alias,
-    find_kind,
-    kind_hint,
-)
+from archspec.layers import ALIASES, KINDS, Alias, Layer, Torch, find_alias, find_kind, kind_hint
 from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
 from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate
@@ -118,10 +100,10 @@ class EntryReader:
         self.hints = Hints(blocks)
         self.count = 0
 
-    def entries(self, values: list[Any], path: Path_) -> Entries:
-        """The entries of a list that stands at ``path``; those that are none are left out."""
+    def entries(self, values: Any, path: Path_) -> Entries:
+        """The entries of a list that stands at ``path``; what is no entry, or no list, has none."""
         found: list[Entry] = []
-        for i, value in enumerate(values):
+        for i, value in enumerate(values if isinstance(values, list) else ()):
             with self.gathered.gathering():
                 found.append(self._entry(value, (*path, i)))
         return tuple(found)
@@ -272,45 +254,38 @@ class EntryReader:
             values = fields if of_list else fields.get(name) if isinstance(fields, dict) else None
             inner = path if of_list else (*path, name)
             if name != "branches":
-                bodies[name] = (self._body(values, inner),)
+                bodies[name] = (self.entries(values, inner),)
             elif isinstance(values, list):
-                bodies[name] = tuple(self._body(b, (*inner, i)) for i, b in enumerate(values))
+                bodies[name] = tuple(self.entries(b, (*inner, i)) for i, b in enumerate(values))
         return bodies
-
-    def _body(self, values: Any, path: Path_) -> Entries:
-        return self.entries(values, path) if isinstance(values, list) else ()
 
     def _call(self, key: str, fields: dict[str, Any], path: Path_) -> BlockCall:
         gathered, arguments = Gathered(), {}
         with gathered.together():
             block = self.blocks[key]
             if block is not None:
-                self._check_parameters(block.parameters, key, fields, path, gathered)
+                for error in self._wrong_parameters(block.parameters, key, fields, path):
+                    gathered.add(error)
             for name, value in fields.items():
                 with gathered.gathering():
                     arguments[name] = self._argument(value, (*path, name))
         return BlockCall(key, arguments)
 
-    def _check_parameters(
-        self,
-        parameters: Mapping[str, Any],
-        key: str,
-        fields: dict[str, Any],
-        path: Path_,
-        gathered: Gathered,
-    ) -> None:
-        """Gather the errors of a call: unknown parameters, and required ones that are missing."""
+    def _wrong_parameters(
+        self, parameters: Mapping[str, Any], key: str, fields: dict[str, Any], path: Path_
+    ) -> Iterator[SpecError]:
+        """Yield the errors of a call: unknown parameters, and required ones that are missing."""
         unknown = [name for name in fields if name not in parameters]
         missing = [n for n, default in parameters.items() if default is None and n not in fields]
         for name in unknown:
             hint = did_you_mean(name, parameters) or "the block has no parameters"
             cause = f"unknown parameter '{name}'"
-            gathered.add(self.document.key_error((*path, name), cause, hint=hint, entry=key))
+            yield self.document.key_error((*path, name), cause, hint=hint, entry=key)
         meant = {nearest(name, missing) for name in unknown}
         for name in missing:
             if name not in meant:
                 cause = f"the parameter '{name}' is required"
-                gathered.add(self.document.key_error(path, cause, entry=key))
+                yield self.document.key_error(path, cause, entry=key)
 
     def _argument(self, value: Any, path: Path_) -> Any:
         try:

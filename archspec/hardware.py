@@ -17,14 +17,7 @@ from archspec.errors import SpecError, find_named
 from archspec.fields import optional
 from archspec.header import check_name
 from archspec.precision import TYPES
-from archspec.quantities import (
-    Bandwidth,
-    Capacity,
-    Energy,
-    Frequency,
-    OperationsPerSecond,
-    Power,
-)
+from archspec.quantities import Bandwidth, Capacity, Energy, Frequency, OperationsPerSecond, Power
 from archspec.validation import STRICT, Line, validate
 
 FORM = "a hardware profile is a mapping with the keys archspec, name and what the device has"

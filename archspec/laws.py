@@ -11,13 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, model_validator
 
-from archspec.architecture import (
-    Architecture,
-    check_version,
-    load,
-    read_architecture,
-    refuse_spec,
-)
+from archspec.architecture import Architecture, check_version, load, read_architecture, refuse_spec
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError

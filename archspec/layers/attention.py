@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from archspec.fields import (
-    Flag,
-    OptionalFlag,
-    OptionalSize,
-    Probability,
-    Size,
-    optional,
-    required,
-)
+from archspec.fields import Flag, OptionalFlag, OptionalSize, Probability, Size, optional, required
 from archspec.layers.base import Layer, kind
 
 

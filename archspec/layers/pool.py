@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from archspec.fields import (
-    Axes,
-    CountPerAxis,
-    Flag,
-    OptionalPerAxis,
-    PerAxis,
-    optional,
-    required,
-)
+from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, optional, required
 from archspec.layers.base import Layer, kind, kinds_per_axes
 
 _SHAPES = (
