@@ -192,7 +192,7 @@ def _top(text: str, file: str, loads: Any) -> "_Marked | None":
     loader, builder = loads(text), _Builder(file, text)
     try:
         with builder.gathered.together():
-            builder.build(_events(loader))
+            builder.build(loader)
         return builder.top
     except (ValueError, OverflowError) as error:
         if isinstance(error, SpecError):
@@ -202,11 +202,6 @@ def _top(text: str, file: str, loads: Any) -> "_Marked | None":
         raise SpecError(f"not YAML: {error}", origin=origin) from None
     finally:
         loader.dispose()
-
-
-def _events(loader: Any) -> Iterator[Any]:
-    while loader.check_event():
-        yield loader.get_event()
 
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -220,14 +215,6 @@ def _refuse_signs(text: str, file: str) -> None:
             f"not YAML: the character {found.group()!r} has no place in YAML",
             origin=_origin_after(text[: found.start()], file),
         )
-
-
-def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
-    mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    origin = Origin(file, line + 1, column + 1)
-    fault = fault_of(error, text)
-    return SpecError(f"not YAML: {fault.cause}", hint=fault.hint, origin=origin)
 
 
 class _Marked:
@@ -260,7 +247,8 @@ class _Builder:
         self.anchors: dict[str, _Marked] = {}
         self.top: _Marked | None = None
 
-    def build(self, events: Iterator[Any]) -> None:
+    def build(self, loader: Any) -> None:
+        """Build the value of the events that one of PyYAML's loaders gives."""
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.SequenceStartEvent: lambda event: self._open(event, []),
@@ -270,21 +258,25 @@ class _Builder:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        for event in self._in_yaml(events):
+        for event in self._events(loader):
             with self.gathered.gathering():
                 self._refuse_tag(event)
             handler = handlers.get(type(event))
             if handler:
                 handler(event)
 
-    def _in_yaml(self, events: Iterator[Any]) -> Iterator[Any]:
-        """The events, up to where the text is no YAML, which ends it."""
+    def _events(self, loader: Any) -> Iterator[Any]:
+        """Yield the events, up to where the text is no YAML, which ends it."""
         try:
-            yield from events
+            while loader.check_event():
+                yield loader.get_event()
         except yaml.YAMLError as error:
             if "nesting depth" in str(error):
                 raise
-            raise _broken_yaml(error, self.text, self.file) from None
+            mark = getattr(error, "problem_mark", None)
+            line, column = (mark.line, mark.column) if mark else (0, 0)
+            fault, origin = fault_of(error, self.text), Origin(self.file, line + 1, column + 1)
+            raise SpecError(f"not YAML: {fault.cause}", hint=fault.hint, origin=origin) from None
 
     def _refuse_tag(self, event: Any) -> None:
         tag = getattr(event, "tag", None)

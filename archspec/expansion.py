@@ -18,7 +18,6 @@ from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import FieldError, Layer, find_kind
 from archspec.layers.base import as_expression, decided
-from archspec.layers.linear import Linear
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
@@ -362,11 +361,8 @@ class _Frame:
         known.discard(name)
         why = "names no tensor here"
         if name in self.expansion.named:
-            why = (
-                f"names one in every turn of {named.copy[:-1]}"
-                if named
-                else "names several tensors"
-            )
+            inside = f"names one in every turn of {named.copy[:-1]}" if named else None
+            why = inside or "names several tensors"
         cause, hint = f"'{name}' {why}", did_you_mean(name, known)
         raise ExpressionError(cause, hint=hint, subject=f"tensor {name}")
 
@@ -534,10 +530,7 @@ class _Frame:
         return self._group(entry, name, *frame.body(block.entries))
 
     def _top(self) -> "_Frame":
-        frame = self
-        while frame.parent is not None:
-            frame = frame.parent
-        return frame
+        return self if self.parent is None else self.parent._top()
 
     def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
         inside = self.inner(source, name, reserved=("add", "shortcut"))
@@ -545,16 +538,17 @@ class _Frame:
         short, shortcut = self._part_group(
             entry, f"{name}/shortcut", entry.bodies["shortcut"][0], source
         )
-        merge = self._merge(entry, name, "add", (body, shortcut))
+        merge = self._own_node(entry, f"{name}/add", "add", (body, shortcut))
         return self._group(entry, name, (*items, *short, merge), Tensor(merge.path))
 
-    def _merge(
-        self, entry: Entry, name: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
+    def _own_node(
+        self, entry: Entry, place: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
     ) -> Node:
+        """A layer that a composite has of itself, at a place below this frame."""
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
-        path = f"{self.path}{name}/{kind}"
+        name, path = place.rpartition("/")[2], self.path + place
         stated = self._stated(kind)
-        return Node(kind, path, layer, inputs, entry.origin, entry.fields, precision=stated)
+        return Node(name, path, layer, inputs, entry.origin, entry.fields, precision=stated)
 
     def _parallel(
         self, entry: Entry, fields: Parallel, name: str, source: Tensor
@@ -569,7 +563,9 @@ class _Frame:
         if fields.merge == "concat":
             with self._at(entry, "axis"):
                 extra["axis"] = as_expression(resolve(fields.axis.tree, self.scope))
-        merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
+        merge = self._own_node(
+            entry, f"{name}/{fields.merge}", fields.merge, tuple(outputs), **extra
+        )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
     def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
@@ -729,11 +725,9 @@ class _Frame:
     ) -> tuple[Item | None, Tensor]:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
-        router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
-        path = f"{self.path}{name}/router"
-        stated = self._stated(router.kind)
-        node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=stated)
-        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
+        sizes = {"out_features": Expression(experts), "bias": flag(False)}
+        node = self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)
+        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(node.path))
         if loop is None:
             raise entry.error("an expert has no layer")
         return self._group(entry, name, (node, loop), Tensor(loop.path))

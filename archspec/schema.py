@@ -139,7 +139,7 @@ def _values() -> dict[str, Schema]:
     values = {"type": "array", "items": {FORM: "value"}}
     return {
         "finite": FINITE,
-        **{among.name: _among(among) for among in RANGES},
+        **{among.name: _number_of(among) for among in RANGES},
         "text": {
             "description": "Text that may be an expression, its brackets and commas in place.",
             "type": "string",
@@ -173,7 +173,7 @@ def _values() -> dict[str, Schema]:
     }
 
 
-def _among(among: Range) -> Schema:
+def _number_of(among: Range) -> Schema:
     """A number of a range, or an expression."""
     rule = among.rule.removeprefix("must ").capitalize()
     return _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})

@@ -32,7 +32,10 @@ from archspec.trees import (
 MAX_TREE = 5_000  # nodes of one resolved expression, shared parts counted each time
 MAX_HEIGHT = 250  # levels of one resolved expression
 
-RESERVED = frozenset({"in_shape", "in_channels", "in_features", "previous", "same", "valid"})
+SIZES = {"in_shape": None, "in_channels": 1, "in_features": -1}
+"""Names of sizes of the tensor that enters → its axis; None for all of them."""
+
+RESERVED = frozenset({*SIZES, "previous", "same", "valid"})
 """Names that a spec cannot give to anything."""
 
 
@@ -83,21 +86,16 @@ class Scope(NamedTuple):
         Raises:
             ExpressionError: it has none here.
         """
-        if name.id in ("in_shape", "in_channels", "in_features"):
-            return self._measure(name)
+        if name.id in SIZES:
+            if self.tensor is None:
+                cause = "is a size; what decides structure comes before any size is known"
+                raise ExpressionError(f"'{name.id}' {cause}", name.position)
+            axis = SIZES[name.id]
+            return Whole(self.tensor) if axis is None else Measure(self.tensor, axis)
         if name.id not in self.names:
-            sizes = ["in_shape", "in_channels", "in_features"] if self.tensor else []
+            sizes = SIZES if self.tensor else ()
             raise UnknownNameError(name, [*self.names, *sizes, "true", "false"])
         return self.names[name.id]
-
-    def _measure(self, name: Name) -> Value:
-        if self.tensor is None:
-            raise ExpressionError(
-                f"'{name.id}' is a size; what decides structure comes before any size is known",
-                name.position,
-            )
-        axis = {"in_channels": 1, "in_features": -1}.get(name.id)
-        return Whole(self.tensor) if axis is None else Measure(self.tensor, axis)
 
 
 def resolve(tree: Tree, scope: Scope) -> Value:

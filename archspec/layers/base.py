@@ -180,12 +180,9 @@ def known_integer(field: str, value: Expression) -> int:
     Raises:
         FieldError: it is not.
     """
-    if (
-        isinstance(value.tree, Number)
-        and value.tree.value.denominator == 1
-        and value.tree.value > 0
-    ):
-        return int(value.tree.value)
+    size = value.tree.value if isinstance(value.tree, Number) else 0
+    if size > 0 and size.denominator == 1:
+        return int(size)
     raise FieldError(field, ExpressionError(f"{field} must be a known positive integer"))
 
 
@@ -195,7 +192,9 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
         return Condition(decided(resolve(value.tree, scope)))
     if isinstance(value, Expression):
         resolved = checked_size(resolve(value.tree, scope))
-        return as_list(resolved) if takes_list else as_expression(resolved)
+        if takes_list and isinstance(resolved, Items):
+            return tuple(map(as_expression, resolved.values))
+        return as_expression(resolved)
     if isinstance(value, tuple):
         return tuple(at_item(i, item, scope) for i, item in enumerate(value))
     if isinstance(value, Mapping):
@@ -227,13 +226,6 @@ def decided(value: Value) -> Truth:
     if is_condition(value):
         raise ExpressionError("undecidable: it depends on a size, which comes after the structure")
     raise ExpressionError("this is no condition; write a comparison, true or false")
-
-
-def as_list(value: Value) -> Expression | tuple[Expression, ...]:
-    """A resolved value as a field holds it that takes a number or a list."""
-    if isinstance(value, Items):
-        return tuple(map(as_expression, value.values))
-    return as_expression(value)
 
 
 def as_expression(value: Value) -> Expression:
