@@ -123,7 +123,7 @@ def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | Non
 
 
 def check_version(document: Document) -> None:
-    """A document is written in the version that is read here, or says no version.
+    """Check that a document states the version of the language that is read here, or none.
 
     Raises:
         SpecError: it says another.
@@ -136,7 +136,7 @@ def check_version(document: Document) -> None:
 
 
 def refuse_spec(document: Document, form: str, hint: str) -> None:
-    """A document of another form is no spec, which has layers.
+    """Refuse a spec, a document with layers, where one of another form is expected.
 
     Args:
         document: the document.

@@ -233,7 +233,7 @@ class EntryReader:
         return composite, written
 
     def _check_names(self, composite: Composite, key: str, path: Path_) -> None:
-        """The index and the columns of a table are names."""
+        """Check that the index and the columns of a table are names."""
         index = getattr(composite, "index", None)
         if index is not None:
             check_name(index, {}, self.document.origin((*path, "index")), f"{key}.index")

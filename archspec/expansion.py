@@ -79,7 +79,7 @@ def build_graph(
 def _values(
     header: Header, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
 ) -> dict[str, Rational]:
-    """Every symbol's value.
+    """Return every symbol's value.
 
     Raises:
         SpecError: one breaks its symbol's rules, or there is no such symbol.
@@ -95,7 +95,7 @@ def _values(
 
 
 def _valued(name: str, tree: Tree, values: Mapping[str, Rational]) -> Rational:
-    """The value of a symbol that stands for an expression of the others."""
+    """Return the value of a symbol that stands for an expression of the others."""
     value = resolve(tree, Scope({key: Number(number) for key, number in values.items()}))
     if not isinstance(value, Number):
         raise SpecError(f"{name} equals no number")
@@ -117,7 +117,7 @@ def _outer_scope(
     derived: Mapping[str, Tree],
     gathered: Gathered,
 ) -> Scope:
-    """The symbols, and the ``let`` values in their order."""
+    """Return the scope of the symbols, and of the ``let`` values in their order."""
     header = architecture.header
     numbers = {name: Number(value) for name, value in settings.items()}
     names: dict[str, Value] = {name: Name(name) for name in header.symbols}
@@ -258,7 +258,7 @@ class _Frame:
         )
 
     def items(self, entries: Entries) -> Iterator[Item]:
-        """The items of the entries that are in."""
+        """Yield the items of the entries whose ``when`` holds."""
         for entry in entries:
             with self.expansion.gathered.gathering():
                 if self._is_in(entry):
@@ -269,7 +269,7 @@ class _Frame:
             self._stand_in(entry)
 
     def _expanded(self, entry: Entry) -> Item | None:
-        """The item of an entry that is in, if it makes one; what leaves it is known by its name."""
+        """Return the item of an entry, if it makes one, and let its output be known by its name."""
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
@@ -574,7 +574,7 @@ class _Frame:
         return self._group(entry, name, items, output)
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
-        """The names of every row, each checked as it is asked for."""
+        """Yield the names of every row, each row checked as it is reached."""
         if bool(fields.rows) == bool(fields.columns):
             cause = "takes rows or columns, one of them"
             raise entry.error(cause)
@@ -679,7 +679,7 @@ class _Frame:
         return self._copies(entry, name, "turn", source, indices)
 
     def _indices(self, entry: Entry, index: str, times: int) -> Iterator[dict[str, Value]]:
-        """The index of every turn, each counted as it is asked for."""
+        """Yield the index of every iteration, each counted as it is reached."""
         for i in range(times):
             self.expansion.counted(entry)
             yield {index: Number(i)}

@@ -173,7 +173,7 @@ def read_profile(path: str | Path) -> Profile:
 
 
 def _check_types(fields: ProfileFields, document: Document) -> None:
-    """Figures are of types that there are."""
+    """Check that every figure is of a known type of numbers."""
     energy = fields.energy or EnergyTable()
     typed: dict[Path_, dict[str, Any]] = {
         ("operations",): fields.operations,
@@ -190,7 +190,7 @@ def _check_types(fields: ProfileFields, document: Document) -> None:
 
 
 def _check_memory(fields: ProfileFields, document: Document) -> None:
-    """Levels go from the nearest to the furthest; of those that are written, each holds more.
+    """Check that each writable level of memory holds no less than the one before it.
 
     Flash stands where it likes: it holds weights, whatever the memories beside it hold.
     """

@@ -301,7 +301,7 @@ class Header(BaseModel):
 
 
 def check_names(header: Header, document: Document) -> None:
-    """Every name is a name, has one meaning, and its default keeps its symbol's rules.
+    """Check that names are well-formed and unique, and that defaults keep their symbols' rules.
 
     Raises:
         SpecError: one does not.
@@ -310,15 +310,15 @@ def check_names(header: Header, document: Document) -> None:
     with gathered.together():
         for error in _wrong_names(header, document):
             gathered.add(error)
-        with gathered.gathering():
-            _check_defaults(header, document, ("symbols",))
+        for error in _wrong_defaults(header, document, ("symbols",)):
+            gathered.add(error)
         for name, variant in header.variants.items():
-            with gathered.gathering():
-                _check_variant(name, variant, header, document)
+            for error in _wrong_overrides(name, variant, header, document):
+                gathered.add(error)
 
 
 def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
-    """The errors of all names that are none, or have a meaning already."""
+    """Yield an error for every name that is malformed, or has a meaning already."""
     taken: dict[str, Origin] = {}
     sections: list[tuple[tuple[str, ...], Iterable[str], dict[str, Origin]]] = [
         (("input",), header.input, {}),
@@ -339,34 +339,32 @@ def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
                 taken[name] = origin
 
 
-def _check_defaults(header: Header, document: Document, path: Path_) -> None:
-    """Every default keeps its symbol's rules.
-
-    Raises:
-        SpecError: some do not.
-    """
-    gathered = Gathered()
-    with gathered.together():
-        for name, symbol in header.symbols.items():
-            broken = symbol.broken_rule(symbol.default)
-            if broken:
-                cause = f"{name} = {symbol.default} {broken}"
-                gathered.add(document.error((*path, name), cause, entry="symbols"))
+def _wrong_defaults(header: Header, document: Document, path: Path_) -> Iterator[SpecError]:
+    """Yield an error for every default that breaks its symbol's rules."""
+    for name, symbol in header.symbols.items():
+        broken = symbol.broken_rule(symbol.default)
+        if broken:
+            cause = f"{name} = {symbol.default} {broken}"
+            yield document.error((*path, name), cause, entry="symbols")
 
 
-def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:
+def _wrong_overrides(
+    name: str, variant: Variant, header: Header, document: Document
+) -> Iterator[SpecError]:
+    """Yield the first override of nothing; where there is none, the errors of the defaults."""
     for section in ("symbols", "let"):
         known = getattr(header, section)
         for key in getattr(variant, section):
             if key not in known:
                 cause = f"a variant overrides what is there; {section} has no '{key}'"
                 path, entry = ("variants", name, section, key), f"variants.{name}"
-                raise document.key_error(path, cause, hint=did_you_mean(key, known), entry=entry)
-    _check_defaults(header.varied(name), document, ("variants", name, "symbols"))
+                yield document.key_error(path, cause, hint=did_you_mean(key, known), entry=entry)
+                return
+    yield from _wrong_defaults(header.varied(name), document, ("variants", name, "symbols"))
 
 
 def check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str) -> None:
-    """A name is letters, digits and _, no word of the language, and not taken.
+    """Check that a name is letters, digits and _, no word of the language, and not taken.
 
     Raises:
         SpecError: it is not so.

@@ -43,7 +43,12 @@ def language_reference() -> str:
     functions = " ".join(f"`{name}`" for name in FUNCTIONS)
     parts = [INTRODUCTION.read_text(encoding="utf-8").replace("{functions}", functions)]
     for title, text, model in MODELS:
-        parts += _model(title, text, model)
+        parts += [
+            f"## {title}\n",
+            *([f"{text}\n"] if text else []),
+            *_fields(model.model_fields),
+            "",
+        ]
     parts.append("## Entries that hold entries\n")
     for name, composite in COMPOSITES.items():
         parts += [f"### `{name}`\n", f"{documentation(composite)}\n"]
@@ -57,14 +62,6 @@ def language_reference() -> str:
     return "\n".join(parts)
 
 
-def _model(title: str, text: str, model: type[BaseModel]) -> Iterator[str]:
-    yield f"## {title}\n"
-    if text:
-        yield f"{text}\n"
-    yield from _fields(model.model_fields)
-    yield ""
-
-
 def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
     yield f"### {', '.join(f'`{name}`' for name in names)}\n"
     yield f"{documentation(layer)}\n"
@@ -75,7 +72,7 @@ def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
 
 
 def _torch_names(layer: type[Layer]) -> Iterator[str]:
-    """The names of PyTorch's classes that may be written for a kind."""
+    """Yield a sentence with the names of PyTorch's classes that may be written for a kind."""
     known = {alias.torch: None for alias in ALIASES.values() if alias.layer is layer}
     if known:
         yield f"PyTorch's names may be written, too: {', '.join(map(_torch_name, known))}.\n"

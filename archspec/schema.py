@@ -22,7 +22,7 @@ from archspec.header import BlockModel, Header
 from archspec.layers import ALIASES, KINDS, Alias, Layer
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
-from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
+from archspec.ranges import FINITE, FORM, NUMBER, RANGES
 from archspec.reference import documentation
 from archspec.scope import RESERVED
 from archspec.validation import RESERVED_KEYS
@@ -137,9 +137,17 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
 def _values() -> dict[str, Schema]:
     """Return the shared definitions of the schema: numbers, conditions, lists of them."""
     values = {"type": "array", "items": {FORM: "value"}}
+    numbers = {
+        among.name: _either(
+            f"{among.rule.removeprefix('must ').capitalize()}; or an expression.",
+            among.schema,
+            {FORM: "expression"},
+        )
+        for among in RANGES
+    }
     return {
         "finite": FINITE,
-        **{among.name: _number_of(among) for among in RANGES},
+        **numbers,
         "text": {
             "description": "Text that may be an expression, its brackets and commas in place.",
             "type": "string",
@@ -171,12 +179,6 @@ def _values() -> dict[str, Schema]:
             {**values, "minItems": 1},
         ),
     }
-
-
-def _number_of(among: Range) -> Schema:
-    """A number of a range, or an expression."""
-    rule = among.rule.removeprefix("must ").capitalize()
-    return _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})
 
 
 def _words() -> dict[str, Schema]:

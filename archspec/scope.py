@@ -133,7 +133,7 @@ def single(value: Value) -> Tree:
 
 
 def _require_truth(value: Tree) -> None:
-    """It is a condition; a name that is left is a symbol, a number."""
+    """Check that a value is a condition; a name that is left is a symbol, so a number."""
     if not is_condition(value):
         raise no_condition(value)
 
@@ -225,7 +225,7 @@ def _children(value: Value) -> tuple[Value, ...]:
 
 
 def conjuncts(value: Value) -> Iterator[Value]:
-    """The conditions that ``and`` joins."""
+    """Yield the conditions that ``and`` joins."""
     if isinstance(value, Binary) and value.operator == "and":
         yield from conjuncts(value.left)
         yield from conjuncts(value.right)

@@ -55,7 +55,7 @@ def no_condition(value: Value) -> ExpressionError:
 
 
 def check_operands(tree: Tree) -> None:
-    """Every operator and function in it has operands of its sort, and none divides by a bare 0.
+    """Check that operators and functions have operands of their sort, and none divides by 0.
 
     Raises:
         ExpressionError: one has not.
