@@ -46,20 +46,16 @@ def build_graph(
         SpecError: a setting, a name or a structural expression breaks a rule.
     """
     settings, derived = settings or {}, derived or {}
-    header = architecture.header
+    header, document = architecture.header, architecture.document
     values = _values(header, settings, derived)
     gathered = Gathered()
     with gathered.together():
         scope = _outer_scope(architecture, settings, derived, gathered)
-        tensors = {name: Tensor(name) for name in header.input}
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        latest = next(iter(tensors.values())) if len(tensors) == 1 else None
-        frame = _Frame(expansion, scope, tensors, latest=latest)
-        items, output = frame.body(architecture.entries)
+        items, output = _outermost(expansion).body(architecture.entries)
     if not items:
-        cause = "every entry is left out"
-        raise architecture.document.key_error(("layers",), cause, entry="layers")
+        raise document.key_error(("layers",), "every entry is left out", entry="layers")
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -731,3 +727,10 @@ class _Frame:
         if loop is None:
             raise entry.error("an expert has no layer")
         return self._group(entry, name, (node, loop), Tensor(loop.path))
+
+
+def _outermost(expansion: _Expansion) -> _Frame:
+    """Return the frame of the spec's own entries, which the network's inputs enter."""
+    tensors = {name: Tensor(name) for name in expansion.architecture.header.input}
+    first, *others = tensors.values()
+    return _Frame(expansion, expansion.outer, tensors, latest=None if others else first)

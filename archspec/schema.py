@@ -49,7 +49,7 @@ def language_schema() -> Schema:
     reserved = definitions.pop(names[Reserved])["properties"]
     blocks = definitions.pop(BlockModel.__name__)
     holding = {name: definitions.pop(name) for name in map(names.__getitem__, COMPOSITES.values())}
-    shared = {**_values(), **_words(), **definitions}
+    shared = {**_numbers(), **_values(), **_words(), **definitions}
     linked = {name: _linked(schema, {}) for name, schema in shared.items()}
     for end, is_open in (("", False), (OPEN, True)):
         held = {**holding, "entry": _entry(reserved, names, holding, is_open=is_open)}
@@ -135,19 +135,10 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
 
 
 def _values() -> dict[str, Schema]:
-    """Return the shared definitions of the schema: numbers, conditions, lists of them."""
+    """Return the shared definitions of values: texts, conditions, lists of them."""
     values = {"type": "array", "items": {FORM: "value"}}
-    numbers = {
-        among.name: _either(
-            f"{among.rule.removeprefix('must ').capitalize()}; or an expression.",
-            among.schema,
-            {FORM: "expression"},
-        )
-        for among in RANGES
-    }
     return {
         "finite": FINITE,
-        **numbers,
         "text": {
             "description": "Text that may be an expression, its brackets and commas in place.",
             "type": "string",
@@ -178,6 +169,15 @@ def _values() -> dict[str, Schema]:
             {FORM: "text", "pattern": ONE_NAME},
             {**values, "minItems": 1},
         ),
+    }
+
+
+def _numbers() -> dict[str, Schema]:
+    """Return the shared definitions of a number of each range, or an expression."""
+    rules = {among: among.rule.removeprefix("must ").capitalize() for among in RANGES}
+    return {
+        among.name: _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})
+        for among, rule in rules.items()
     }
 
 
