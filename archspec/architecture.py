@@ -6,8 +6,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from archspec.document import Document, read_document
-from archspec.entries import Block, Call, Entries, Entry, EntryReader, read_blocks
-from archspec.errors import Gathered, SpecError
+from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
+from archspec.errors import Gathered
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
 from archspec.precision import known_kinds
@@ -57,7 +57,7 @@ class Architecture(NamedTuple):
             for each in lists.pop():
                 found |= {each.name} if each.name else set()
                 lists += [body for bodies in each.bodies.values() for body in bodies]
-                if isinstance(each.content, Call) and each.content.block not in called:
+                if isinstance(each.content, BlockCall) and each.content.block not in called:
                     called.add(each.content.block)
                     lists.append(self.blocks[each.content.block].entries)
         return frozenset(found)
@@ -89,8 +89,7 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
             document, header.blocks if header else _rough(document, gathered), gathered
         )
         blocks = read_blocks(reader)
-        layers = document.data.get("layers")
-        entries = reader.entries(layers if isinstance(layers, list) else [], ("layers",))
+        entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise
     return Architecture(header, header, None, blocks, entries, document).varied(variant)
 
@@ -124,7 +123,7 @@ def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | Non
 
 
 def check_version(document: Document) -> None:
-    """A document is written in the version that is read here, or says no version.
+    """Check that a document states the version of the language that is read here, or none.
 
     Raises:
         SpecError: it says another.
@@ -132,15 +131,12 @@ def check_version(document: Document) -> None:
     version = document.data.get("archspec")
     if "archspec" in document.data and (isinstance(version, bool) or version != VERSION):
         shown = f'"{version}"' if isinstance(version, str) else show(version)
-        raise SpecError(
-            f"version {shown} of the language; this archcost reads version {VERSION}",
-            origin=document.origin(("archspec",)),
-            entry="archspec",
-        )
+        cause = f"version {shown} of the language; this archcost reads version {VERSION}"
+        raise document.error(("archspec",), cause, entry="archspec")
 
 
 def refuse_spec(document: Document, form: str, hint: str) -> None:
-    """A document of another form is no spec, which has layers.
+    """Refuse a spec, a document with layers, where one of another form is expected.
 
     Args:
         document: the document.
@@ -151,4 +147,4 @@ def refuse_spec(document: Document, form: str, hint: str) -> None:
         SpecError: it is a spec.
     """
     if "layers" in document.data:
-        raise SpecError(f"this is a spec; {form}", hint=hint, origin=document.origin(()))
+        raise document.error((), f"this is a spec; {form}", hint=hint)

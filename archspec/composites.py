@@ -1,8 +1,9 @@
 """Entries that hold entries: residual, parallel, repeat, foreach, moe."""
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema
 
 from archspec import trees
 from archspec.fields import (
@@ -11,11 +12,12 @@ from archspec.fields import (
     Integer,
     Read,
     Size,
-    constant,
     form,
+    optional,
     read_items,
     read_mapping,
     refused,
+    required,
     wrong,
 )
 from archspec.header import read_value
@@ -34,13 +36,9 @@ def _branches(value: Any) -> Any:
     raise wrong(value, "list of branches", "each branch is a list")
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return read_mapping(row, read_value)
-
-
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return list(read_items(value, _row))
+        return [*read_items(value, partial(read_mapping, read=read_value))]
     raise wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
 
 
@@ -116,8 +114,8 @@ class Residual(Composite):
 - residual: [relu, {conv2d: {out_channels: in_channels, kernel_size: 3, padding: 1}}]
 """
 
-    layers: Body = Field(description="the body")
-    shortcut: Entries = Field(default_factory=list, description="the shortcut's entries")
+    layers: Body = required("the body")
+    shortcut: Entries = optional([], "the shortcut's entries")
 
 
 class Parallel(Composite):
@@ -137,14 +135,12 @@ class Parallel(Composite):
     merge: concat
 """
 
-    branches: Branches = Field(description="a list of lists of entries; [] is the identity")
-    merge: Literal["concat", "add", "mul"] = Field(
-        default="concat", description="how their outputs become one"
-    )
-    axis: Integer = Field(default=constant(1), description="the axis that concat joins")
+    branches: Branches = required("a list of lists of entries; [] is the identity")
+    merge: Literal["concat", "add", "mul"] = optional("concat", "how their outputs become one")
+    axis: Integer = optional(1, "the axis that concat joins")
 
 
-class Repeat(Composite):
+class Repetition(Composite):
     """The same entries ``times`` over, each turn with weights of its own."""
 
     example = """\
@@ -155,9 +151,9 @@ class Repeat(Composite):
       - relu
 """
 
-    times: Count = Field(description="how many turns; may be a symbol; 0 leaves them out")
-    index: Index = Field(default=None, description="a name for the turn, from 0")
-    layers: Body = Field(description="the entries of one turn")
+    times: Count = required("how many turns; may be a symbol; 0 leaves them out")
+    index: Index = optional(None, "a name for the turn, from 0")
+    layers: Body = required("the entries of one turn")
 
 
 class Foreach(Composite):
@@ -181,15 +177,12 @@ class Foreach(Composite):
         when: i > 0
 """
 
-    rows: Rows = Field(
-        default_factory=list, description="the table: a list of mappings with the same keys"
+    rows: Rows = optional([], "the table: a list of mappings with the same keys")
+    columns: Columns = optional(
+        {}, "the table by columns, instead: name → list, or a name that stands for one"
     )
-    columns: Columns = Field(
-        default_factory=dict,
-        description="the table by columns, instead: name → list, or a name that stands for one",
-    )
-    index: Index = Field(default=None, description="a name for the row's number, from 0")
-    layers: Body = Field(description="the entries of one row")
+    index: Index = optional(None, "a name for the row's number, from 0")
+    layers: Body = required("the entries of one row")
 
 
 class Moe(Composite):
@@ -210,9 +203,9 @@ class Moe(Composite):
       - linear: {out_features: 8}
 """
 
-    experts: Size = Field(description="how many copies there are, E")
-    top_k: Size = Field(description="how many of them a token visits, k")
-    layers: Body = Field(description="the entries of one expert")
+    experts: Size = required("how many copies there are, E")
+    top_k: Size = required("how many of them a token visits, k")
+    layers: Body = required("the entries of one expert")
 
 
 class Side(Composite):
@@ -229,13 +222,13 @@ class Side(Composite):
     - linear: {out_features: 10}
 """
 
-    layers: Body = Field(description="the branch")
+    layers: Body = required("the branch")
 
 
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
-    "repeat": Repeat,
+    "repeat": Repetition,
     "foreach": Foreach,
     "moe": Moe,
     "side": Side,

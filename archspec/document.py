@@ -7,6 +7,7 @@ at them.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import yaml
 
 from archspec.broken import fault_of
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
+from archspec.expressions import ExpressionError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -64,6 +66,30 @@ class Document(NamedTuple):
         """The origin of the key at ``path``, or of the value where it has no key."""
         return self.keys.get(path) or self.origin(path)
 
+    def error(
+        self, path: Path_, cause: str, *, hint: str | None = None, entry: str | None = None
+    ) -> SpecError:
+        """An error about the value at ``path``."""
+        return SpecError(cause, hint=hint, origin=self.origin(path), entry=entry)
+
+    def key_error(
+        self, path: Path_, cause: str, *, hint: str | None = None, entry: str | None = None
+    ) -> SpecError:
+        """An error about the key at ``path``."""
+        return SpecError(cause, hint=hint, origin=self.key_origin(path), entry=entry)
+
+    @contextmanager
+    def placing(self, path: Path_, entry: str) -> Iterator[None]:
+        """Give an expression's error the place of the text it stands in."""
+        try:
+            yield
+        except ExpressionError as error:
+            at = self.origin((*path, *error.path)).shifted(error.position)
+            cause, subject = error.cause, error.subject
+            raise SpecError(
+                cause, hint=error.hint, origin=at, entry=entry, subject=subject
+            ) from None
+
     def also(self, path: Path_, to: Path_, value: object) -> None:
         """Let a value that stands at ``path``, and what is in it, be found at ``to``, too.
 
@@ -109,7 +135,9 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError(f"no such file: {path}", hint=_sibling(path)) from None
+        beside = (other.name for other in path.parent.glob("[!.]*.y*ml"))
+        hint = did_you_mean(path.name, beside)
+        raise SpecError(f"no such file: {path}", hint=hint) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         cause = getattr(error, "strerror", None) or error
         raise SpecError(f"cannot read {path}: {cause}") from None
@@ -138,10 +166,6 @@ def _origin_after(before: str, file: str) -> Origin:
     return Origin(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def _sibling(path: Path) -> str | None:
-    return did_you_mean(path.name, (p.name for p in path.parent.glob("[!.]*.y*ml")))
-
-
 def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Document:
     """Parse YAML text whose top level is a mapping (see `read_document`)."""
     _refuse_signs(text, file)
@@ -151,7 +175,11 @@ def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Documen
         top = _top(text, file, yaml.SafeLoader)
     if top is None or top.value is None:
         raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
-    return _locate(top, file, form)
+    if not isinstance(top.value, dict):
+        raise SpecError(form, origin=top.origin)
+    document = Document(file, {}, {}, {})
+    document.data.update(_plain(top, (), document))
+    return document
 
 
 def _top(text: str, file: str, loads: Any) -> "_Marked | None":
@@ -164,7 +192,8 @@ def _top(text: str, file: str, loads: Any) -> "_Marked | None":
     loader, builder = loads(text), _Builder(file, text)
     try:
         with builder.gathered.together():
-            return builder.build(_events(loader))
+            builder.build(loader)
+        return builder.top
     except (ValueError, OverflowError) as error:
         if isinstance(error, SpecError):
             raise
@@ -173,12 +202,6 @@ def _top(text: str, file: str, loads: Any) -> "_Marked | None":
         raise SpecError(f"not YAML: {error}", origin=origin) from None
     finally:
         loader.dispose()
-    raise LookupError("a builder's errors are raised")
-
-
-def _events(loader: Any) -> Iterator[Any]:
-    while loader.check_event():
-        yield loader.get_event()
 
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -194,38 +217,22 @@ def _refuse_signs(text: str, file: str) -> None:
         )
 
 
-def _broken_yaml(error: yaml.YAMLError, text: str, file: str) -> SpecError:
-    mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    origin = Origin(file, line + 1, column + 1)
-    fault = fault_of(error, text)
-    return SpecError(f"not YAML: {fault.cause}", hint=fault.hint, origin=origin)
-
-
 class _Marked:
     """A value under construction: a scalar, a list of `_Marked`, or key → (origin, `_Marked`).
 
     ``size`` and ``height`` count the values and levels below and including it, aliases expanded.
+    ``key`` is the key of a mapping that waits for its value.
     """
 
-    __slots__ = ("height", "origin", "size", "value")
+    __slots__ = ("anchor", "height", "key", "origin", "size", "value")
 
-    def __init__(self, value: Any, origin: Origin) -> None:
+    def __init__(self, value: Any, origin: Origin, anchor: str | None = None) -> None:
         self.value = value
         self.origin = origin
-        self.size = 1
-        self.height = 1
-
-
-class _Open:
-    """A collection whose end has not come yet, and the key that waits for its value."""
-
-    __slots__ = ("anchor", "key", "node")
-
-    def __init__(self, node: _Marked, anchor: str | None) -> None:
-        self.node = node
         self.anchor = anchor
         self.key: tuple[str, Origin] | None = None
+        self.size = 1
+        self.height = 1
 
 
 class _Builder:
@@ -236,11 +243,12 @@ class _Builder:
         self.text = text
         self.gathered = Gathered()
         self.lines = text.splitlines()
-        self.stack: list[_Open] = []
+        self.stack: list[_Marked] = []  # the collections whose end has not come yet
         self.anchors: dict[str, _Marked] = {}
         self.top: _Marked | None = None
 
-    def build(self, events: Iterator[Any]) -> _Marked | None:
+    def build(self, loader: Any) -> None:
+        """Build the value of the events that one of PyYAML's loaders gives."""
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.SequenceStartEvent: lambda event: self._open(event, []),
@@ -250,22 +258,25 @@ class _Builder:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        for event in self._in_yaml(events):
+        for event in self._events(loader):
             with self.gathered.gathering():
                 self._refuse_tag(event)
             handler = handlers.get(type(event))
             if handler:
                 handler(event)
-        return self.top
 
-    def _in_yaml(self, events: Iterator[Any]) -> Iterator[Any]:
-        """The events, up to where the text is no YAML, which ends it."""
+    def _events(self, loader: Any) -> Iterator[Any]:
+        """Yield the events, up to where the text is no YAML, which ends it."""
         try:
-            yield from events
+            while loader.check_event():
+                yield loader.get_event()
         except yaml.YAMLError as error:
             if "nesting depth" in str(error):
                 raise
-            raise _broken_yaml(error, self.text, self.file) from None
+            mark = getattr(error, "problem_mark", None)
+            line, column = (mark.line, mark.column) if mark else (0, 0)
+            fault, origin = fault_of(error, self.text), Origin(self.file, line + 1, column + 1)
+            raise SpecError(f"not YAML: {fault.cause}", hint=fault.hint, origin=origin) from None
 
     def _refuse_tag(self, event: Any) -> None:
         tag = getattr(event, "tag", None)
@@ -293,12 +304,10 @@ class _Builder:
             raise SpecError("a second YAML document; a spec is one", origin=self._origin(event))
 
     def _scalar(self, event: Any) -> None:
-        node = _Marked(None, self._value_origin(event))
+        node = _Marked(None, self._value_origin(event), event.anchor)
         with self.gathered.gathering():
             node.value = event.value  # of one that is refused, the text stands there
             node.value = self._read(event, node.origin)
-        if event.anchor:
-            self.anchors[event.anchor] = node
         self._place(node)
 
     @staticmethod
@@ -317,13 +326,10 @@ class _Builder:
             raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=origin)
         if self._awaits_key():
             raise SpecError("a key must be a plain name, not a list or a mapping", origin=origin)
-        self.stack.append(_Open(_Marked(value, origin), event.anchor))
+        self.stack.append(_Marked(value, origin, event.anchor))
 
     def _close(self, event: Any) -> None:  # noqa: ARG002 - every handler takes its event
-        closed = self.stack.pop()
-        if closed.anchor:
-            self.anchors[closed.anchor] = closed.node
-        self._place(closed.node)
+        self._place(self.stack.pop())
 
     def _alias(self, event: Any) -> None:
         node = self.anchors.get(event.anchor)
@@ -335,9 +341,12 @@ class _Builder:
     def _awaits_key(self) -> bool:
         if not self.stack:
             return False
-        return isinstance(self.stack[-1].node.value, dict) and self.stack[-1].key is None
+        return isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None
 
     def _place(self, node: _Marked) -> None:
+        """Put a whole value where it stands: at the top, or in the collection around it."""
+        if node.anchor:
+            self.anchors[node.anchor] = node
         if not self.stack:
             self.top = node
             return
@@ -345,46 +354,36 @@ class _Builder:
         if self._awaits_key():
             parent.key = self._key(node, parent)
             return
-        if isinstance(parent.node.value, list):
-            parent.node.value.append(node)
+        if isinstance(parent.value, list):
+            parent.value.append(node)
         elif parent.key:
-            parent.node.value[parent.key[0]] = (parent.key[1], node)
+            parent.value[parent.key[0]] = (parent.key[1], node)
             parent.key = None
-        self._grow(parent.node, node)
-
-    @staticmethod
-    def _grow(parent: _Marked, child: _Marked) -> None:
-        parent.size += child.size
-        parent.height = max(parent.height, child.height + 1)
+        parent.size += node.size
+        parent.height = max(parent.height, node.height + 1)
         if parent.size > MAX_VALUES:
-            raise SpecError(
-                f"more than {MAX_VALUES:,} values once aliases are expanded", origin=child.origin
-            )
+            cause = f"more than {MAX_VALUES:,} values once aliases are expanded"
+            raise SpecError(cause, origin=node.origin)
         if parent.height > MAX_DEPTH:
-            raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=child.origin)
+            raise SpecError(f"nested deeper than {MAX_DEPTH} levels", origin=node.origin)
 
-    def _key(self, node: _Marked, parent: _Open) -> tuple[str, Origin]:
+    def _key(self, node: _Marked, parent: _Marked) -> tuple[str, Origin]:
         """A key and its place; one that is refused stands there as a text all the same."""
         with self.gathered.gathering():
             self._check_key(node, parent)
         return str(node.value), node.origin
 
     @staticmethod
-    def _check_key(node: _Marked, parent: _Open) -> None:
+    def _check_key(node: _Marked, parent: _Marked) -> None:
         key = node.value
         if key == "<<":
-            raise SpecError(
-                "merge keys (<<) are not YAML 1.2",
-                hint="use blocks with parameters",
-                origin=node.origin,
-            )
+            cause, hint = "merge keys (<<) are not YAML 1.2", "use blocks with parameters"
+            raise SpecError(cause, hint=hint, origin=node.origin)
         if not isinstance(key, str):
             raise SpecError(f"the key {_shown(key)} is no name", origin=node.origin)
-        if key in parent.node.value:
-            first = parent.node.value[key][0]
-            raise SpecError(
-                f"duplicate key '{key}', first on line {first.line}", origin=node.origin
-            )
+        if key in parent.value:
+            cause = f"duplicate key '{key}', first on line {parent.value[key][0].line}"
+            raise SpecError(cause, origin=node.origin)
 
 
 def resolve_scalar(text: str, origin: Origin) -> str | int | Fraction | bool | None:
@@ -419,14 +418,6 @@ def _shown(key: object) -> str:
     if key is None:
         return "null"
     return str(key).lower() if isinstance(key, bool | int | Fraction) else "that is no text"
-
-
-def _locate(top: _Marked, file: str, form: str) -> Document:
-    if not isinstance(top.value, dict):
-        raise SpecError(form, origin=top.origin)
-    document = Document(file, {}, {}, {})
-    document.data.update(_plain(top, (), document))
-    return document
 
 
 def _plain(node: _Marked, path: Path_, document: Document) -> Any:

@@ -1,7 +1,7 @@
 """Entries: a kind with its fields, a composite with its bodies, or a call of a block."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field
@@ -10,29 +10,13 @@ from pydantic_core import PydanticCustomError
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Document, Path_
 from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
-from archspec.fields import (
-    Condition,
-    Read,
-    form,
-    read_condition,
-    show,
-    wrong,
-)
+from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
 from archspec.header import BlockModel, check_name, read_value
-from archspec.hints import Hints, form_of, show_default
-from archspec.layers import (
-    ALIASES,
-    KINDS,
-    Alias,
-    Layer,
-    Torch,
-    find_alias,
-    find_kind,
-    kind_hint,
-)
-from archspec.precision import UNSAID, Precision, Said
+from archspec.hints import Hints, form_of
+from archspec.layers import ALIASES, KINDS, Alias, Layer, Torch, find_alias, find_kind, kind_hint
+from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
-from archspec.validation import STRICT, explain_value, validate
+from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
@@ -44,7 +28,7 @@ MAX_ENTRIES = 20_000
 _NO_KIND = "docs/language.md lists the kinds; one of your own stands under blocks:"
 
 
-class Call(NamedTuple):
+class BlockCall(NamedTuple):
     """A block with its arguments: name → unresolved value."""
 
     block: str
@@ -68,7 +52,7 @@ class Entry(NamedTuple):
         torch: PyTorch's name of its kind, where it is written by that.
     """
 
-    content: Layer | Composite | Call
+    content: Layer | Composite | BlockCall
     bodies: Mapping[str, tuple["Entries", ...]]
     key: str
     name: str | None
@@ -79,6 +63,11 @@ class Entry(NamedTuple):
     origin: Origin
     fields: Mapping[str, Origin]
     torch: Torch | None = None
+
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:
+        """An error that names this entry, and the place of a field of it."""
+        origin = self.fields.get(field or "", self.origin)
+        return SpecError(cause, hint=hint, origin=origin, entry=self.key)
 
 
 Entries = tuple[Entry, ...]
@@ -111,10 +100,10 @@ class EntryReader:
         self.hints = Hints(blocks)
         self.count = 0
 
-    def entries(self, values: list[Any], path: Path_) -> Entries:
-        """The entries of a list that stands at ``path``; those that are none are left out."""
+    def entries(self, values: Any, path: Path_) -> Entries:
+        """The entries of a list that stands at ``path``; what is no entry, or no list, has none."""
         found: list[Entry] = []
-        for i, value in enumerate(values):
+        for i, value in enumerate(values if isinstance(values, list) else ()):
             with self.gathered.gathering():
                 found.append(self._entry(value, (*path, i)))
         return tuple(found)
@@ -127,13 +116,15 @@ class EntryReader:
         """
         self.count += 1
         if self.count > MAX_ENTRIES:
-            origin = self.document.origin(path)
-            raise FinalError(f"more than {MAX_ENTRIES:,} entries", origin=origin)
+            cause, origin = f"more than {MAX_ENTRIES:,} entries", self.document.origin(path)
+            raise FinalError(cause, origin=origin)
         key, fields = self._split(value, path)
         inner = (*path, key) if isinstance(value, dict) else path
         reserved = Reserved()
         with self.gathered.gathering():
-            reserved = self._reserved(value if isinstance(value, dict) else {}, path, key)
+            beside = value if isinstance(value, dict) else {}
+            beside = {name: item for name, item in beside.items() if name in RESERVED_KEYS}
+            reserved = validate(Reserved, beside, self.document, path, entry=key)
         bodies = self._bodies(key, fields, inner)
         alias = None if key in self.blocks else find_alias(key)
         if alias and isinstance(fields, dict):
@@ -155,37 +146,37 @@ class EntryReader:
 
     def _split(self, value: Any, path: Path_) -> tuple[str, Any]:
         """The kind and the fields of an entry: ``relu``, or a mapping with one kind in it."""
-        origin = self.document.origin(path)
         if isinstance(value, str):
             return value, {}
         if not isinstance(value, dict):
-            raise SpecError(f"{show(value)} is no entry; write a kind, as 'relu'", origin=origin)
-        kinds = [key for key in value if key not in Reserved.names()]
+            cause = f"{show(value)} is no entry; write a kind, as 'relu'"
+            raise self.document.error(path, cause)
+        kinds = [key for key in value if key not in RESERVED_KEYS]
         if len(kinds) != 1:
             found = f"has the kinds {', '.join(kinds)}" if kinds else "names no kind"
             cause = f"an entry has exactly one kind; this one {found}"
-            raise SpecError(cause, hint=self.hints.for_kinds(value, kinds), origin=origin)
+            raise self.document.error(path, cause, hint=self.hints.for_kinds(value, kinds))
         fields = value[kinds[0]]
         return kinds[0], {} if fields is None else fields
 
     def _content(
         self, key: str, fields: Any, path: Path_
-    ) -> tuple[Layer | Composite | Call, Mapping[str, Any]]:
+    ) -> tuple[Layer | Composite | BlockCall, Mapping[str, Any]]:
         """The content of an entry, and its fields by their own names."""
         if key in COMPOSITES:
             return self._composite(COMPOSITES[key], key, fields, path)
         kind = None if key in self.blocks else self._kind(key, path)
         if not isinstance(fields, dict):
-            raise SpecError(
-                f"the fields are a mapping, not {show(fields)}",
-                hint=self.hints.for_value(key, kind, fields),
-                origin=self.document.origin(path),
-                entry=key,
-            )
+            hint = self.hints.for_value(key, kind, fields)
+            raise self._no_mapping(fields, path, key, hint)
         if kind is None:
             return self._call(key, fields, path), fields
         named = self._by_own_names(kind, key, fields, path)
         return validate(kind, named, self.document, path, entry=key), named
+
+    def _no_mapping(self, fields: Any, path: Path_, key: str, hint: str) -> SpecError:
+        cause = f"the fields are a mapping, not {show(fields)}"
+        return self.document.error(path, cause, hint=hint, entry=key)
 
     def _kind(self, key: str, path: Path_) -> type[Layer]:
         """The class of a kind, by a name of ours or of PyTorch's."""
@@ -208,8 +199,8 @@ class EntryReader:
         for name, field in own.items():
             if field in seen:
                 cause = f"the field '{field}' is given twice, as {seen[field]} and {name}"
-                origin = self.document.key_origin((*path, name))
-                raise SpecError(cause, hint="leave one of them out", origin=origin, entry=key)
+                hint = "leave one of them out"
+                raise self.document.key_error((*path, name), cause, hint=hint, entry=key)
             seen[field] = name
         for name, field in own.items():
             if field != name:
@@ -220,16 +211,14 @@ class EntryReader:
         """Under a name of PyTorch's a default is not taken that is another there."""
         for name in alias.torch.given:
             if name not in fields:
-                ours = show_default(alias.layer, name)
-                self.gathered.add(
-                    SpecError(
-                        f"the field '{name}' is required under PyTorch's name, since its default "
-                        "there is another",
-                        hint=f"write {name}, or {alias.layer.kind}, whose {name} is {ours}",
-                        origin=self.document.key_origin(path),
-                        entry=alias.torch.name,
-                    )
+                cause = (
+                    f"the field '{name}' is required under PyTorch's name, since its default "
+                    "there is another"
                 )
+                default = show(as_written(alias.layer.model_fields[name].default))
+                ours = f"{alias.layer.kind}, whose {name} is {default}"
+                hint, entry = f"write {name}, or {ours}", alias.torch.name
+                self.gathered.add(self.document.key_error(path, cause, hint=hint, entry=entry))
 
     def _composite(
         self, kind: type[Composite], key: str, fields: Any, path: Path_
@@ -238,18 +227,13 @@ class EntryReader:
         if isinstance(fields, list) and kind.shorthand:
             fields = {kind.shorthand: fields}
         if not isinstance(fields, dict):
-            raise SpecError(
-                f"the fields are a mapping, not {show(fields)}",
-                hint=f"write {key}: {form_of(kind)}",
-                origin=self.document.origin(path),
-                entry=key,
-            )
+            raise self._no_mapping(fields, path, key, f"write {key}: {form_of(kind)}")
         composite = validate(kind, fields, self.document, path, entry=key)
         self._check_names(composite, key, path)
         return composite, written
 
     def _check_names(self, composite: Composite, key: str, path: Path_) -> None:
-        """The index and the columns of a table are names."""
+        """Check that the index and the columns of a table are names."""
         index = getattr(composite, "index", None)
         if index is not None:
             check_name(index, {}, self.document.origin((*path, "index")), f"{key}.index")
@@ -270,47 +254,38 @@ class EntryReader:
             values = fields if of_list else fields.get(name) if isinstance(fields, dict) else None
             inner = path if of_list else (*path, name)
             if name != "branches":
-                bodies[name] = (self._body(values, inner),)
+                bodies[name] = (self.entries(values, inner),)
             elif isinstance(values, list):
-                bodies[name] = tuple(self._body(b, (*inner, i)) for i, b in enumerate(values))
+                bodies[name] = tuple(self.entries(b, (*inner, i)) for i, b in enumerate(values))
         return bodies
 
-    def _body(self, values: Any, path: Path_) -> Entries:
-        return self.entries(values, path) if isinstance(values, list) else ()
-
-    def _call(self, key: str, fields: dict[str, Any], path: Path_) -> Call:
+    def _call(self, key: str, fields: dict[str, Any], path: Path_) -> BlockCall:
         gathered, arguments = Gathered(), {}
         with gathered.together():
             block = self.blocks[key]
             if block is not None:
-                self._check_parameters(block.parameters, key, fields, path, gathered)
+                for error in self._wrong_parameters(block.parameters, key, fields, path):
+                    gathered.add(error)
             for name, value in fields.items():
                 with gathered.gathering():
                     arguments[name] = self._argument(value, (*path, name))
-        return Call(key, arguments)
+        return BlockCall(key, arguments)
 
-    def _check_parameters(
-        self,
-        parameters: Mapping[str, Any],
-        key: str,
-        fields: dict[str, Any],
-        path: Path_,
-        gathered: Gathered,
-    ) -> None:
-        """Gather the errors of a call: unknown parameters, and required ones that are missing."""
+    def _wrong_parameters(
+        self, parameters: Mapping[str, Any], key: str, fields: dict[str, Any], path: Path_
+    ) -> Iterator[SpecError]:
+        """Yield the errors of a call: unknown parameters, and required ones that are missing."""
         unknown = [name for name in fields if name not in parameters]
         missing = [n for n, default in parameters.items() if default is None and n not in fields]
         for name in unknown:
             hint = did_you_mean(name, parameters) or "the block has no parameters"
-            origin = self.document.key_origin((*path, name))
             cause = f"unknown parameter '{name}'"
-            gathered.add(SpecError(cause, hint=hint, origin=origin, entry=key))
+            yield self.document.key_error((*path, name), cause, hint=hint, entry=key)
         meant = {nearest(name, missing) for name in unknown}
         for name in missing:
             if name not in meant:
-                origin = self.document.key_origin(path)
                 cause = f"the parameter '{name}' is required"
-                gathered.add(SpecError(cause, origin=origin, entry=key))
+                yield self.document.key_error(path, cause, entry=key)
 
     def _argument(self, value: Any, path: Path_) -> Any:
         try:
@@ -321,10 +296,6 @@ class EntryReader:
             name, field = ".".join(map(str, path[-2:])), str(path[-1])
             raise explain_value(context, self.document.origin(place), name, field) from None
 
-    def _reserved(self, value: dict[str, Any], path: Path_, key: str) -> "Reserved":
-        reserved = {key: item for key, item in value.items() if key in Reserved.names()}
-        return validate(Reserved, reserved, self.document, path, entry=key)
-
 
 def read_blocks(reader: EntryReader) -> dict[str, Block]:
     """The blocks of a spec; the reader gathers what is wrong with them.
@@ -334,10 +305,9 @@ def read_blocks(reader: EntryReader) -> dict[str, Block]:
     """
     blocks, document = {}, reader.document
     for name, block in reader.blocks.items():
-        if {name} & {*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()}:
-            origin = document.key_origin(("blocks", name))
+        if {name} & {*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS}:
             cause = f"'{name}' is a word of the language"
-            reader.gathered.add(SpecError(cause, origin=origin, entry="blocks"))
+            reader.gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
         if block is not None:
             entries = reader.entries(block.layers, ("blocks", name, "layers"))
             blocks[name] = Block(block.parameters, entries)
@@ -366,8 +336,8 @@ class Reserved(BaseModel):
 
     model_config = STRICT
 
-    name: Annotated[str | None, Read(_read_node_name, form("label"))] = Field(
-        default=None, description="a name of its own; else its kind and a number, as conv2d_1"
+    name: Annotated[str | None, Read(_read_node_name, form("label"))] = optional(
+        None, "a name of its own; else its kind and a number, as conv2d_1"
     )
     sources: Annotated[tuple[str, ...], Read(_read_sources, _SOURCES)] = Field(
         default=("previous",),
@@ -375,15 +345,9 @@ class Reserved(BaseModel):
         description="where its input comes from: a name, or a list of names; previous is the "
         "entry before",
     )
-    when: Annotated[Condition | None, Read(read_condition, form("condition"))] = Field(
-        default=None, description="a condition; where it is false, the entry is left out"
+    when: Annotated[Condition | None, Read(read_condition, form("condition"))] = optional(
+        None, "a condition; where it is false, the entry is left out"
     )
-    precision: Said = Field(
-        default=UNSAID,
-        description="the types of its numbers, as int8 or {weights: int4}; of all that is in it",
+    precision: PrecisionField = optional(
+        UNSAID, "the types of its numbers, as int8 or {weights: int4}; of all that is in it"
     )
-
-    @classmethod
-    def names(cls) -> frozenset[str]:
-        """The keys, as a spec writes them."""
-        return frozenset(field.alias or name for name, field in cls.model_fields.items())

@@ -83,7 +83,7 @@ def _fault(equation: Equation) -> str | None:
     if len(equation.operands) > 2:
         return "multiplies more than two tensors; write one einsum after the other"
     for axes in (*equation.operands, equation.output):
-        twice = _repeated(axes)
+        twice = next((axis for i, axis in enumerate(axes) if axis in axes[:i]), None)
         if twice:
             return f"has the axis '{twice}' twice in one tensor"
     unknown = set(equation.output).difference(*equation.operands)
@@ -91,10 +91,6 @@ def _fault(equation: Equation) -> str | None:
         letters = " (a word alone is letters)" if len(min(unknown)) == 1 else ""
         return f"has the axis '{min(unknown)}' in the output only{letters}"
     return None
-
-
-def _repeated(axes: Axes) -> str | None:
-    return next((axis for i, axis in enumerate(axes) if axis in axes[:i]), None)
 
 
 _LETTERS_OR_NAMES = rf"\s*(?:(?:[A-Za-z_]+|{_WORD}(?:\s+{_WORD})+)\s*)?"

@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from copy import copy as shallow
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
-from archspec.composites import Foreach, Moe, Parallel, Residual, Side
-from archspec.composites import Repeat as RepeatFields
-from archspec.document import Path_
-from archspec.entries import Call, Entries, Entry
+from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Side
+from archspec.document import Document, Path_
+from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
@@ -19,7 +18,6 @@ from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import FieldError, Layer, find_kind
 from archspec.layers.base import as_expression, decided
-from archspec.layers.linear import Linear
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
@@ -48,16 +46,16 @@ def build_graph(
         SpecError: a setting, a name or a structural expression breaks a rule.
     """
     settings, derived = settings or {}, derived or {}
-    header = architecture.header
+    header, document = architecture.header, architecture.document
     values = _values(header, settings, derived)
     gathered = Gathered()
     with gathered.together():
         scope = _outer_scope(architecture, settings, derived, gathered)
-        tensors = {name: Tensor(name) for name in header.input}
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, output = _Frame(expansion, scope, tensors).body(architecture.entries)
-    _require_some(items, architecture)
+        items, output = _outermost(expansion).body(architecture.entries)
+    if not items:
+        raise document.key_error(("layers",), "every entry is left out", entry="layers")
     return Graph(
         name=header.name,
         variant=architecture.variant,
@@ -74,21 +72,10 @@ def build_graph(
     )
 
 
-def _require_some(items: tuple[Item, ...], architecture: Architecture) -> None:
-    """Make sure that a network has an item.
-
-    Raises:
-        SpecError: it has none.
-    """
-    if not items:
-        origin = architecture.document.key_origin(("layers",))
-        raise SpecError("every entry is left out", origin=origin, entry="layers")
-
-
 def _values(
     header: Header, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
 ) -> dict[str, Rational]:
-    """Every symbol's value.
+    """Return every symbol's value.
 
     Raises:
         SpecError: one breaks its symbol's rules, or there is no such symbol.
@@ -104,7 +91,7 @@ def _values(
 
 
 def _valued(name: str, tree: Tree, values: Mapping[str, Rational]) -> Rational:
-    """The value of a symbol that stands for an expression of the others."""
+    """Return the value of a symbol that stands for an expression of the others."""
     value = resolve(tree, Scope({key: Number(number) for key, number in values.items()}))
     if not isinstance(value, Number):
         raise SpecError(f"{name} equals no number")
@@ -126,26 +113,21 @@ def _outer_scope(
     derived: Mapping[str, Tree],
     gathered: Gathered,
 ) -> Scope:
-    """The symbols, and the ``let`` values in their order."""
+    """Return the scope of the symbols, and of the ``let`` values in their order."""
     header = architecture.header
     numbers = {name: Number(value) for name, value in settings.items()}
     names: dict[str, Value] = {name: Name(name) for name in header.symbols}
     names |= numbers | dict(derived)
     scope = Scope(names)
-    varied = _redefined(architecture)
+    variant = header.variants.get(architecture.variant or "")
+    redefined = variant.let if variant else {}
     for name, value in header.let.items():
-        section = ("variants", architecture.variant or "", "let") if name in varied else ("let",)
-        with gathered.gathering(), _place(architecture, (*section, name), f"let.{name}"):
+        section = ("variants", architecture.variant or "", "let") if name in redefined else ("let",)
+        with gathered.gathering(), architecture.document.placing((*section, name), f"let.{name}"):
             names[name] = resolved_value(value, scope)
             continue
         gathered.excuse(f"name {name}")
     return scope
-
-
-def _redefined(architecture: Architecture) -> frozenset[str]:
-    """The ``let`` values that the variant defines anew."""
-    variant = architecture.header.variants.get(architecture.variant or "")
-    return frozenset(variant.let if variant else ())
 
 
 def resolved_value(value: Any, scope: Scope) -> Value:
@@ -170,21 +152,9 @@ def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Ite
         sizes = []
         for place, size in zip(places, given, strict=True):
             entry = ".".join(map(str, path))
-            with gathered.gathering(), _place(architecture, place, entry):
+            with gathered.gathering(), architecture.document.placing(place, entry):
                 sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
         yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
-
-
-@contextmanager
-def _place(architecture: Architecture, path: Path_, entry: str) -> Iterator[None]:
-    """Give an expression's error the place of the text it stands in."""
-    try:
-        yield
-    except ExpressionError as error:
-        origin = architecture.document.origin((*path, *error.path)).shifted(error.position)
-        raise SpecError(
-            error.cause, hint=error.hint, origin=origin, entry=entry, subject=error.subject
-        ) from None
 
 
 class Named(NamedTuple):
@@ -218,33 +188,26 @@ class _Expansion:
             )
 
 
+@dataclass(eq=False)
 class _Frame:
     """One list of entries under expansion: its scope, its names, and where it stands."""
 
-    def __init__(
-        self,
-        expansion: _Expansion,
-        scope: Scope,
-        tensors: Mapping[str, Tensor],
-        *,
-        parent: "_Frame | None" = None,
-        path: str = "",
-        blocks: tuple[str, ...] = (),
-        copy: str = "",
-        reserved: frozenset[str] = frozenset(),
-        precision: Precision = UNSAID,
-    ) -> None:
-        self.expansion = expansion
-        self.scope = scope
-        self.tensors = dict(tensors)
-        self.parent = parent
-        self.path = path
-        self.blocks = blocks
-        self.copy = copy  # the path of the innermost body around that there are several copies of
-        self.reserved = reserved  # what the composite calls its own parts
-        self.precision = precision  # what the entries around say
-        self.counts: Counter[str] = Counter()
-        self.latest: Tensor | None = next(iter(tensors.values())) if len(tensors) == 1 else None
+    expansion: _Expansion
+    scope: Scope
+    tensors: dict[str, Tensor]
+    parent: "_Frame | None" = None
+    path: str = ""
+    blocks: tuple[str, ...] = ()
+    copy: str = ""  # the path of the innermost body around that there are several copies of
+    reserved: frozenset[str] = frozenset()  # what the composite calls its own parts
+    precision: Precision = UNSAID  # what the entries around state
+    counts: Counter[str] = field(default_factory=Counter)
+    latest: Tensor | None = None  # what leaves the entry before; None if it may be any input
+
+    @property
+    def document(self) -> Document:
+        """The text that is expanded."""
+        return self.expansion.architecture.document
 
     @property
     def previous(self) -> Tensor:
@@ -278,22 +241,20 @@ class _Frame:
     ) -> "_Frame":
         """The frame of a body inside this one, which ``tensor`` enters."""
         path = f"{self.path}{name}/"
-        frame = _Frame(
-            self.expansion,
-            self.scope.extended(names) if names else self.scope,
-            {},
+        return replace(
+            self,
+            scope=self.scope.extended(names) if names else self.scope,
+            tensors={},
             parent=self,
             path=path,
-            blocks=self.blocks,
             copy=path if copied else self.copy,
             reserved=frozenset(reserved),
-            precision=self.precision,
+            counts=Counter(),
+            latest=tensor,
         )
-        frame.latest = tensor
-        return frame
 
     def items(self, entries: Entries) -> Iterator[Item]:
-        """The items of the entries that are in."""
+        """Yield the items of the entries whose ``when`` holds."""
         for entry in entries:
             with self.expansion.gathered.gathering():
                 if self._is_in(entry):
@@ -304,11 +265,12 @@ class _Frame:
             self._stand_in(entry)
 
     def _expanded(self, entry: Entry) -> Item | None:
-        """The item of an entry that is in, if it makes one; what leaves it is known by its name."""
+        """Return the item of an entry, if it makes one, and let its output be known by its name."""
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
-        item, output = self._with(entry.precision)._item(entry, name, inputs)
+        frame = replace(self, precision=entry.precision.over(self.precision))
+        item, output = frame._item(entry, name, inputs)
         self.tensors[name] = output
         if not isinstance(entry.content, Side):
             self.latest = output
@@ -328,15 +290,7 @@ class _Frame:
         if not isinstance(entry.content, Side):
             self.latest = output
 
-    def _with(self, precision: Precision) -> "_Frame":
-        """The same frame for an entry that says types of its own."""
-        if precision == UNSAID:
-            return self
-        frame = shallow(self)
-        frame.precision = precision.over(self.precision)
-        return frame
-
-    def _said(self, kind: str) -> Precision:
+    def _stated(self, kind: str) -> Precision:
         """Return the number types stated for a layer of this kind at this place."""
         by_kind = self.expansion.architecture.header.precision.of_kind(kind)
         return innermost(self.precision, by_kind)
@@ -347,10 +301,7 @@ class _Frame:
         try:
             return items, self.previous
         except ExpressionError as error:
-            last = entries[-1]
-            raise SpecError(
-                error.cause, hint=error.hint, origin=last.origin, entry=last.key
-            ) from None
+            raise entries[-1].error(error.cause, error.hint) from None
 
     def _inputs(self, entry: Entry) -> tuple[Tensor, ...]:
         """The tensors that enter; nothing enters a layer that takes nothing."""
@@ -366,13 +317,11 @@ class _Frame:
         with self._at(entry, "when"):
             return decided(resolve(entry.when.tree, self.scope.entering(None))).value
 
-    @contextmanager
-    def _at(self, entry: Entry, *place: str | int) -> Iterator[None]:
+    def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
         beside = place[0] in ("when", "from")
         path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
-        with _place(self.expansion.architecture, path, f"{entry.key}.{place[-1]}"):
-            yield
+        return self.document.placing(path, f"{entry.key}.{place[-1]}")
 
     def _source(self, name: str, entry: Entry) -> Tensor:
         with self._at(entry, "from"):
@@ -408,23 +357,18 @@ class _Frame:
         known.discard(name)
         why = "names no tensor here"
         if name in self.expansion.named:
-            why = (
-                f"names one in every turn of {named.copy[:-1]}"
-                if named
-                else "names several tensors"
-            )
+            inside = f"names one in every turn of {named.copy[:-1]}" if named else None
+            why = inside or "names several tensors"
         cause, hint = f"'{name}' {why}", did_you_mean(name, known)
         raise ExpressionError(cause, hint=hint, subject=f"tensor {name}")
 
     def _name(self, entry: Entry) -> str:
         if entry.name is None:
-            return self._numbered(_usual_name(entry))
+            layer = entry.content
+            return self._numbered(layer.kind if isinstance(layer, Layer) else entry.key)
         if entry.name in self.tensors or entry.name in self.reserved:
-            raise SpecError(
-                f"the name '{entry.name}' is taken",
-                origin=self.expansion.architecture.document.origin((*entry.path, "name")),
-                entry=entry.key,
-            )
+            cause = f"the name '{entry.name}' is taken"
+            raise self.document.error((*entry.path, "name"), cause, entry=entry.key)
         return entry.name
 
     def _numbered(self, kind: str) -> str:
@@ -441,7 +385,7 @@ class _Frame:
         if len(inputs) != 1:
             raise self._wrong_count(entry, len(inputs))
         match content:
-            case Call():
+            case BlockCall():
                 return self._block(entry, content, name, inputs[0])
             case Residual():
                 return self._residual(entry, name, inputs[0])
@@ -450,8 +394,8 @@ class _Frame:
             case Side():
                 return self._side(entry, name, inputs[0])
             case Foreach():
-                return self._foreach(entry, content, name, inputs[0])
-            case RepeatFields():
+                return self._copies(entry, name, "row", inputs[0], self._rows(entry, content))
+            case Repetition():
                 return self._repeat(entry, content, name, inputs[0])
             case Moe():
                 return self._experts(entry, content, name, inputs[0])
@@ -474,11 +418,11 @@ class _Frame:
                     gathered.add(self._placed(entry, each))
         if outputs > 1:
             self.expansion.outputs[path] = outputs
-        tied, said = self._tied(entry), self._said(layer.kind)
+        tied, stated = self._tied(entry), self._stated(layer.kind)
         node = Node(
             *(name, path, resolved, inputs, entry.origin, entry.fields),
             tied=tied,
-            precision=said,
+            precision=stated,
             torch=entry.torch,
         )
         self._remember(entry, Tensor(path))
@@ -488,7 +432,7 @@ class _Frame:
         """The error of a field of an entry, at the place of the field."""
         assert isinstance(error, FieldError)
         place = (*entry.path, entry.key, error.field, *error.path)
-        origin = self.expansion.architecture.document.origin(place).shifted(error.position)
+        origin = self.document.origin(place).shifted(error.position)
         alone = error.placed(origin, f"{entry.key}.{error.field}")
         alone.others = ()
         return alone
@@ -503,13 +447,9 @@ class _Frame:
         wanted = (
             str(least) if least == most else f"{least} to {most}" if most else f"{least} or more"
         )
-        document = self.expansion.architecture.document
-        return SpecError(
-            f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}",
-            hint="name them with from, as from: [a, b]" if count < least else None,
-            origin=document.origin((*entry.path, "from")),
-            entry=entry.key,
-        )
+        cause = f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}"
+        hint = "name them with from, as from: [a, b]" if count < least else None
+        return self.document.error((*entry.path, "from"), cause, hint=hint, entry=entry.key)
 
     def _tied(self, entry: Entry) -> str | None:
         owner = getattr(entry.content, "weight", None)
@@ -529,70 +469,82 @@ class _Frame:
     ) -> tuple[Group | None, Tensor]:
         """A group of items, if there are any; and what leaves it."""
         self._remember(entry, output)
-        path = self.path + name
-        return (
-            Group(name, path, entry.key, items, output, entry.origin) if items else None
-        ), output
+        return next(self._grouped(entry, name, entry.key, items, output), None), output
+
+    def _grouped(
+        self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
+    ) -> Iterator[Group]:
+        """Yield the group of the items at a place below this frame, if there are any."""
+        if items:
+            name = place.rpartition("/")[2]
+            yield Group(name, self.path + place, kind, items, output, entry.origin)
+
+    def _part_group(
+        self,
+        entry: Entry,
+        place: str,
+        entries: Entries,
+        source: Tensor,
+        names: Mapping[str, Value] | None = None,
+    ) -> tuple[tuple[Group, ...], Tensor]:
+        """A part of a composite, as ``branch_1``: its group, if it has items; what leaves it.
+
+        With names of its own it is one of several copies of a body.
+        """
+        frame = self.inner(source, place, names, copied=names is not None)
+        items, output = frame.body(entries)
+        kind = place.rpartition("/")[2].split("_")[0]
+        return tuple(self._grouped(entry, place, kind, items, output)), output
 
     def _block(
-        self, entry: Entry, call: Call, name: str, source: Tensor
+        self, entry: Entry, call: BlockCall, name: str, source: Tensor
     ) -> tuple[Item | None, Tensor]:
         if call.block in self.blocks:
-            raise SpecError(
-                f"block '{call.block}' calls itself: {' → '.join((*self.blocks, call.block))}",
-                origin=entry.origin,
-                entry=entry.key,
-            )
+            way = " → ".join((*self.blocks, call.block))
+            raise entry.error(f"block '{call.block}' calls itself: {way}")
         if len(self.blocks) >= MAX_BLOCKS:
-            raise SpecError(
-                f"blocks within blocks, more than {MAX_BLOCKS} deep",
-                origin=entry.origin,
-                entry=entry.key,
-            )
+            raise entry.error(f"blocks within blocks, more than {MAX_BLOCKS} deep")
         block = self.expansion.architecture.blocks[call.block]
         outer = self.expansion.outer
         names: dict[str, Value] = {}
         gathered = Gathered()
-        for parameter, default in block.parameters.items():
-            given = parameter in call.arguments
-            value = call.arguments[parameter] if given else default
-            scope = self.scope if given else outer.extended(names)
-            with gathered.gathering(), self._at(entry, parameter):
-                names[parameter] = resolved_value(value, scope.entering(source))
-                continue
-            gathered.excuse(f"name {parameter}")
         with gathered.together():
-            pass
-        frame = self.inner(source, name)
-        frame.scope = outer.extended(names)
-        frame.parent = self._top()
-        frame.blocks = (*self.blocks, call.block)
+            for parameter, default in block.parameters.items():
+                given = parameter in call.arguments
+                value = call.arguments[parameter] if given else default
+                scope = self.scope if given else outer.extended(names)
+                with gathered.gathering(), self._at(entry, parameter):
+                    names[parameter] = resolved_value(value, scope.entering(source))
+                    continue
+                gathered.excuse(f"name {parameter}")
+        frame = replace(
+            self.inner(source, name),
+            scope=outer.extended(names),
+            parent=self._top(),
+            blocks=(*self.blocks, call.block),
+        )
         return self._group(entry, name, *frame.body(block.entries))
 
     def _top(self) -> "_Frame":
-        frame = self
-        while frame.parent is not None:
-            frame = frame.parent
-        return frame
+        return self if self.parent is None else self.parent._top()
 
     def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
         inside = self.inner(source, name, reserved=("add", "shortcut"))
         items, body = inside.body(entry.bodies["layers"][0])
-        short, shortcut = self.inner(source, f"{name}/shortcut").body(entry.bodies["shortcut"][0])
-        groups = items
-        if short:
-            path = f"{self.path}{name}/shortcut"
-            groups += (Group("shortcut", path, "shortcut", short, shortcut, entry.origin),)
-        merge = self._merge(entry, name, "add", (body, shortcut))
-        return self._group(entry, name, (*groups, merge), Tensor(merge.path))
+        short, shortcut = self._part_group(
+            entry, f"{name}/shortcut", entry.bodies["shortcut"][0], source
+        )
+        merge = self._own_node(entry, f"{name}/add", "add", (body, shortcut))
+        return self._group(entry, name, (*items, *short, merge), Tensor(merge.path))
 
-    def _merge(
-        self, entry: Entry, name: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
+    def _own_node(
+        self, entry: Entry, place: str, kind: str, inputs: tuple[Tensor, ...], **fields: object
     ) -> Node:
+        """A layer that a composite has of itself, at a place below this frame."""
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
-        path = f"{self.path}{name}/{kind}"
-        said = self._said(kind)
-        return Node(kind, path, layer, inputs, entry.origin, entry.fields, precision=said)
+        name, path = place.rpartition("/")[2], self.path + place
+        stated = self._stated(kind)
+        return Node(name, path, layer, inputs, entry.origin, entry.fields, precision=stated)
 
     def _parallel(
         self, entry: Entry, fields: Parallel, name: str, source: Tensor
@@ -600,17 +552,16 @@ class _Frame:
         groups: list[Item] = []
         outputs: list[Tensor] = []
         for i, entries in enumerate(entry.bodies["branches"], 1):
-            branch = f"branch_{i}"
-            items, output = self.inner(source, f"{name}/{branch}").body(entries)
+            group, output = self._part_group(entry, f"{name}/branch_{i}", entries, source)
+            groups += group
             outputs.append(output)
-            if items:
-                path = f"{self.path}{name}/{branch}"
-                groups.append(Group(branch, path, "branch", items, output, entry.origin))
         extra: dict[str, object] = {}
         if fields.merge == "concat":
             with self._at(entry, "axis"):
                 extra["axis"] = as_expression(resolve(fields.axis.tree, self.scope))
-        merge = self._merge(entry, name, fields.merge, tuple(outputs), **extra)
+        merge = self._own_node(
+            entry, f"{name}/{fields.merge}", fields.merge, tuple(outputs), **extra
+        )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
     def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
@@ -618,21 +569,16 @@ class _Frame:
         self.expansion.sides.append(output)
         return self._group(entry, name, items, output)
 
-    def _foreach(
-        self, entry: Entry, fields: Foreach, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
-        return self._copies(entry, name, "row", source, self._rows(entry, fields))
-
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
-        """The names of every row, each checked as it is asked for."""
+        """Yield the names of every row, each row checked as it is reached."""
         if bool(fields.rows) == bool(fields.columns):
             cause = "takes rows or columns, one of them"
-            raise SpecError(cause, origin=entry.origin, entry=entry.key)
+            raise entry.error(cause)
         table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
         for i, names in enumerate(table):
             if fields.index in names:
                 cause = f"the index '{fields.index}' is a column of the table, too"
-                raise SpecError(cause, origin=entry.fields.get("index"), entry=entry.key)
+                raise entry.error(cause, field="index")
             if fields.index:
                 names[fields.index] = Number(i)
             self._check_shadows(entry, names)
@@ -640,7 +586,12 @@ class _Frame:
 
     def _by_rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         for i, row in enumerate(fields.rows):
-            self._check_row(entry, fields, i)
+            missing = set(fields.rows[0]) ^ set(row)
+            if missing:
+                path = (*entry.path, entry.key, "rows", i)
+                names = ", ".join(sorted(missing))
+                cause = f"row {i + 1} and row 1 differ in the columns {names}"
+                raise self.document.error(path, cause, entry=entry.key)
             yield self._row(entry, row, ("rows", i))
 
     def _by_columns(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
@@ -669,26 +620,13 @@ class _Frame:
         """The body once for each set of names, each copy fed by the one before."""
         groups: list[Item] = []
         for number, names in enumerate(scopes, 1):
-            copy = f"{kind}_{number}"
             met = self.expansion.gathered.met
-            frame = self.inner(source, f"{name}/{copy}", names, copied=True)
-            items, source = frame.body(entry.bodies["layers"][0])
-            if items:
-                path = f"{self.path}{name}/{copy}"
-                groups.append(Group(copy, path, kind, items, source, entry.origin))
+            place, body = f"{name}/{kind}_{number}", entry.bodies["layers"][0]
+            group, source = self._part_group(entry, place, body, source, names)
+            groups += group
             if self.expansion.gathered.met > met:
                 break  # the copies after it have the same errors
         return self._group(entry, name, tuple(groups), source)
-
-    def _check_row(self, entry: Entry, fields: Foreach, i: int) -> None:
-        missing = set(fields.rows[0]) ^ set(fields.rows[i])
-        if missing:
-            path = (*entry.path, entry.key, "rows", i)
-            raise SpecError(
-                f"row {i + 1} and row 1 differ in the columns {', '.join(sorted(missing))}",
-                origin=self.expansion.architecture.document.origin(path),
-                entry=entry.key,
-            )
 
     def _row(self, entry: Entry, row: Mapping[str, Any], place: Path_) -> dict[str, Value]:
         """The names of a row, or of the columns, that stand at ``place``."""
@@ -701,11 +639,8 @@ class _Frame:
     def _check_shadows(self, entry: Entry, names: Mapping[str, Value]) -> None:
         for name in names:
             if name in self.scope.names:
-                raise SpecError(
-                    f"'{name}' has a meaning already; a name shadows nothing",
-                    origin=entry.fields.get("index", entry.origin),
-                    entry=entry.key,
-                )
+                cause = f"'{name}' has a meaning already; a name shadows nothing"
+                raise entry.error(cause, field="index")
 
     def _structural(self, entry: Entry, field: str, expression: Expression) -> Tree:
         """A count that decides structure: a number, or an expression of free symbols."""
@@ -717,13 +652,17 @@ class _Frame:
             return tree
 
     def _repeat(
-        self, entry: Entry, fields: RepeatFields, name: str, source: Tensor
+        self, entry: Entry, fields: Repetition, name: str, source: Tensor
     ) -> tuple[Item | None, Tensor]:
         times = self._structural(entry, "times", fields.times)
         if times == Number(0):
             return None, source
         if fields.index is None:
-            return self._loop(entry, name, source, times, times)
+            loop = self._looped(entry, name, source, times, times)
+            if loop is None:
+                return None, source
+            self._remember(entry, Tensor(loop.path))
+            return loop, Tensor(loop.path)
         if not isinstance(times, Number):
             raise SpecError(
                 "the turns have an index, so their number must be known",
@@ -731,29 +670,15 @@ class _Frame:
                 origin=entry.fields.get("times", entry.origin),
                 entry=f"{entry.key}.times",
             )
-        return self._turns(entry, fields.index, name, source, int(times.value))
-
-    def _turns(
-        self, entry: Entry, index: str, name: str, source: Tensor, times: int
-    ) -> tuple[Item | None, Tensor]:
-        self._check_shadows(entry, {index: Number(0)})
-        return self._copies(entry, name, "turn", source, self._indices(entry, index, times))
+        self._check_shadows(entry, {fields.index: times})
+        indices = self._indices(entry, fields.index, int(times.value))
+        return self._copies(entry, name, "turn", source, indices)
 
     def _indices(self, entry: Entry, index: str, times: int) -> Iterator[dict[str, Value]]:
-        """The index of every turn, each counted as it is asked for."""
+        """Yield the index of every iteration, each counted as it is reached."""
         for i in range(times):
             self.expansion.counted(entry)
             yield {index: Number(i)}
-
-    def _loop(
-        self, entry: Entry, name: str, source: Tensor, runs: Tree, copies: Tree
-    ) -> tuple[Item | None, Tensor]:
-        """A repeat; of a body without layers nothing."""
-        loop = self._looped(entry, name, source, runs, copies)
-        if loop is None:
-            return None, source
-        self._remember(entry, Tensor(loop.path))
-        return loop, Tensor(loop.path)
 
     def _looped(
         self,
@@ -796,15 +721,16 @@ class _Frame:
     ) -> tuple[Item | None, Tensor]:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
-        router = Linear.model_construct(out_features=Expression(experts), bias=flag(False))
-        path = f"{self.path}{name}/router"
-        said = self._said(router.kind)
-        node = Node("router", path, router, (source,), entry.origin, entry.fields, precision=said)
-        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(path))
+        sizes = {"out_features": Expression(experts), "bias": flag(False)}
+        node = self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)
+        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(node.path))
         if loop is None:
-            raise SpecError("an expert has no layer", origin=entry.origin, entry=entry.key)
+            raise entry.error("an expert has no layer")
         return self._group(entry, name, (node, loop), Tensor(loop.path))
 
 
-def _usual_name(entry: Entry) -> str:
-    return entry.content.kind if isinstance(entry.content, Layer) else entry.key
+def _outermost(expansion: _Expansion) -> _Frame:
+    """Return the frame of the spec's own entries, which the network's inputs enter."""
+    tensors = {name: Tensor(name) for name in expansion.architecture.header.input}
+    first, *others = tensors.values()
+    return _Frame(expansion, expansion.outer, tensors, latest=None if others else first)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import Rational, tidy
@@ -102,7 +102,17 @@ def as_named(tree: Tree) -> Expression | Condition:
     return Condition(tree) if isinstance(tree, Truth) else Expression(tree)
 
 
-def constant(value: int | str) -> Expression:
+def as_written(default: object) -> object:
+    """Return a field's default as a spec writes it: a number, a truth value or a word."""
+    match default:
+        case Expression(Number(value)) | Condition(Truth(value)):
+            return value
+        case (str(word),):
+            return word
+    return default
+
+
+def constant(value: int | Fraction | str) -> Expression:
     """A literal, as a field's default; a decimal is given as its text and is exact."""
     return Expression(Number(tidy(Fraction(value))))
 
@@ -110,6 +120,29 @@ def constant(value: int | str) -> Expression:
 def flag(value: bool) -> Condition:
     """A truth value, as a field's default."""
     return Condition(Truth(value))
+
+
+def required(description: str) -> Any:
+    """A field that must be written, with its meaning for the reference."""
+    return Field(description=description)
+
+
+def optional(value: object, description: str) -> Any:
+    """A field that need not be written.
+
+    Args:
+        value: the value where it is not written, as a spec writes it; a float stands for the
+            decimal that Python shows.
+        description: the field's meaning, for the reference.
+    """
+    match value:
+        case bool():
+            value = flag(value)
+        case int() | Fraction():
+            value = constant(value)
+        case float():
+            value = constant(str(value))
+    return Field(default=value, description=description)
 
 
 def parse_text(text: str) -> Tree:
@@ -132,10 +165,8 @@ def parse_text(text: str) -> Tree:
 
 def _as_list(text: str) -> str | None:
     """Return a hint for several numbers as Python's tuples or prose have them: (3, 3), 3x3."""
-    if (
-        re.fullmatch(r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)?|\d+(\s*[x×]\s*\d+)+", text, re.ASCII)
-        is None
-    ):
+    several = r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)?|\d+(\s*[x×]\s*\d+)+"
+    if not re.fullmatch(several, text, re.ASCII):
         return None
     numbers = re.findall(r"\d+", text)
     shown = numbers if len(numbers) > 1 else numbers * 2
@@ -211,14 +242,13 @@ def read_condition(value: Any) -> Condition:
     raise wrong(value, "truth value", "write true, false or a condition")
 
 
-def _sorted(text: str, require: Callable[[Tree], None]) -> Tree:
+def _sorted(text: str, require: Callable[[Tree], Tree]) -> Tree:
     """A field's text as an expression of the sort that is required."""
     tree = parse_text(text)
     try:
-        require(tree)
+        return require(tree)
     except ExpressionError as error:
         raise refused(f"in '{shortened(text)}': {error.cause}", error.hint) from None
-    return tree
 
 
 FRACTION = re.compile(r"-?[0-9]{1,300} ?/ ?0{0,9}[1-9][0-9]{0,290}")
@@ -256,54 +286,6 @@ def read_constant(value: Any, among: Range = NUMBER) -> Rational:
     hint = None if nearest is None else f"the nearest is {show(nearest)}"
     written = str(value) if value.denominator == 1 else str(float(value))
     raise refused(rule, hint, value=shortened(written))
-
-
-def _single(among: Range) -> Callable[[Any], Expression]:
-    """Reads one number of a range, or an expression."""
-
-    def read(value: Any) -> Expression:
-        expression = _expression(value)
-        if isinstance(expression.tree, Number):
-            read_constant(expression.tree.value, among)
-        return expression
-
-    return read
-
-
-read_number = _single(NUMBER)
-"""Reads a number, or an expression."""
-
-read_size = _single(POSITIVE_INTEGER)
-"""Reads a positive integer, or an expression."""
-
-_read_margin = _single(NATURAL)
-
-
-def _per_axis(among: Range) -> Callable[[Any], Expression | tuple[Expression, ...]]:
-    """Reads one number, or a list of them."""
-    read = _single(among)
-
-    def read_axes(value: Any) -> Expression | tuple[Expression, ...]:
-        if not isinstance(value, list):
-            return read(value)
-        if not value:
-            raise wrong([], "size per axis")
-        return read_items(value, read)
-
-    return read_axes
-
-
-def _list(among: Range, distinct: bool) -> Callable[[Any], tuple[Expression, ...]]:
-    read = _per_axis(among)
-
-    def read_list(value: Any) -> tuple[Expression, ...]:
-        found = read(value)
-        items = (found,) if isinstance(found, Expression) else found
-        if distinct and len(set(items)) < len(items):
-            raise refused("names an axis twice", value=show(value))
-        return items
-
-    return read_list
 
 
 def _mapping(value: Any) -> Mapping[str, Expression]:
@@ -358,7 +340,50 @@ def read_at(key: str | int, value: Any, read: Callable[[Any], _T]) -> _T:
         raise PydanticCustomError("wrong_type", "{cause}", context) from None
 
 
-def _optional(read: Read) -> Read:
+def one(among: Range) -> Read:
+    """One number of a range, or an expression."""
+
+    def read(value: Any) -> Expression:
+        expression = _expression(value)
+        if isinstance(expression.tree, Number):
+            read_constant(expression.tree.value, among)
+        return expression
+
+    return Read(read, form(among.name))
+
+
+def per_axis(among: Range) -> Read:
+    """One number of a range for every axis, or a list with one per axis."""
+    read: Callable[[Any], Expression] = one(among).function
+
+    def read_axes(value: Any) -> Expression | tuple[Expression, ...]:
+        if not isinstance(value, list):
+            return read(value)
+        if not value:
+            raise wrong([], "size per axis")
+        return read_items(value, read)
+
+    several = {"type": "array", "minItems": 1, "items": form(among.name)}
+    return Read(read_axes, {"anyOf": [form(among.name), several]}, lists="too")
+
+
+def listed(among: Range, *, distinct: bool = False) -> Read:
+    """A list of numbers of a range, or the name of one; one number is a list of one."""
+    either = per_axis(among)
+
+    def read_list(value: Any) -> tuple[Expression, ...]:
+        found = either.function(value)
+        items = (found,) if isinstance(found, Expression) else found
+        if distinct and len(set(items)) < len(items):
+            raise refused("names an axis twice", value=show(value))
+        return tuple(items)
+
+    single, several = either.schema["anyOf"]
+    several |= {"uniqueItems": True} if distinct else {}
+    return Read(read_list, {"anyOf": [single, several]}, lists="always")
+
+
+def or_null(read: Read) -> Read:
     """The same, or null."""
     ways = read.schema.get("anyOf", [read.schema])
     return Read(
@@ -368,25 +393,13 @@ def _optional(read: Read) -> Read:
     )
 
 
-def one(among: Range) -> Read:
-    """One number of a range."""
-    return Read(_single(among), form(among.name))
+read_number: Callable[[Any], Expression] = one(NUMBER).function
+"""Reads a number, or an expression."""
 
+read_size: Callable[[Any], Expression] = one(POSITIVE_INTEGER).function
+"""Reads a positive integer, or an expression."""
 
-def per_axis(among: Range) -> Read:
-    """One number of a range for every axis, or a list with one per axis."""
-    return Read(_per_axis(among), {"anyOf": [form(among.name), _several(among)]}, lists="too")
-
-
-def listed(among: Range, *, distinct: bool = False) -> Read:
-    """A list of numbers of a range, or the name of one; one number is a list of one."""
-    items = _several(among) | ({"uniqueItems": True} if distinct else {})
-    schema = {"anyOf": [form(among.name), items]}
-    return Read(_list(among, distinct), schema, lists="always")
-
-
-def _several(among: Range) -> dict[str, Any]:
-    return {"type": "array", "minItems": 1, "items": form(among.name)}
+_read_margin: Callable[[Any], Expression] = one(NATURAL).function
 
 
 Real = Annotated[Expression, one(NUMBER)]
@@ -395,13 +408,13 @@ Real = Annotated[Expression, one(NUMBER)]
 Integer = Annotated[Expression, one(INTEGER)]
 """One integer, as an axis is."""
 
-OptionalInteger = Annotated[Expression | None, _optional(one(INTEGER))]
+OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 """One integer, or null."""
 
 Size = Annotated[Expression, one(POSITIVE_INTEGER)]
 """One positive integer."""
 
-OptionalSize = Annotated[Expression | None, _optional(one(POSITIVE_INTEGER))]
+OptionalSize = Annotated[Expression | None, or_null(one(POSITIVE_INTEGER))]
 """One positive integer, or null."""
 
 Count = Annotated[Expression, one(NATURAL)]
@@ -428,21 +441,21 @@ SizeMap = Annotated[
 Flag = Annotated[Condition, Read(read_condition, form("condition"))]
 """A truth value."""
 
-OptionalFlag = Annotated[Condition | None, _optional(Read(read_condition, form("condition")))]
+OptionalFlag = Annotated[Condition | None, or_null(Read(read_condition, form("condition")))]
 """A truth value, or null."""
 
 PerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(POSITIVE_INTEGER)]
 """One positive integer for every axis, or a list with one per axis."""
 
 OptionalPerAxis = Annotated[
-    Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE_INTEGER))
+    Expression | tuple[Expression, ...] | None, or_null(per_axis(POSITIVE_INTEGER))
 ]
 """As `PerAxis`, or null."""
 
 CountPerAxis = Annotated[Expression | tuple[Expression, ...], per_axis(NATURAL)]
 """As `PerAxis`, of at least 0."""
 
-Factors = Annotated[Expression | tuple[Expression, ...] | None, _optional(per_axis(POSITIVE))]
+Factors = Annotated[Expression | tuple[Expression, ...] | None, or_null(per_axis(POSITIVE))]
 """As `PerAxis`, of numbers above 0, or null."""
 
 Sides = (

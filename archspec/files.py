@@ -93,18 +93,14 @@ def _draft_beside(path: str | Path) -> Path:
     mode = None
     with suppress(FileNotFoundError):
         mode = os.stat(path).st_mode  # asks, too, whether the name is too long
-        _require_replaceable(path, mode)
+        if S_ISDIR(mode):
+            raise SpecError(f"cannot write {path}: it is a folder")
+        if not S_ISREG(mode):
+            raise SpecError(f"cannot write {path}: it is no regular file")
+        if not os.access(path, os.W_OK):
+            raise SpecError(f"cannot write {path}: it may only be read")
     draft = target_of(path).with_name(f".archcost-{token_hex(6)}")
     draft.open("xb").close()
     if mode is not None:
         draft.chmod(S_IMODE(mode))
     return draft
-
-
-def _require_replaceable(path: str | Path, mode: int) -> None:
-    if S_ISDIR(mode):
-        raise SpecError(f"cannot write {path}: it is a folder")
-    if not S_ISREG(mode):
-        raise SpecError(f"cannot write {path}: it is no regular file")
-    if not os.access(path, os.W_OK):
-        raise SpecError(f"cannot write {path}: it may only be read")

@@ -79,13 +79,13 @@ class Repeat(NamedTuple):
         runs: how often the body works.
         copies: how many copies of its weights there are.
         items: the body, in order.
-        source: what enters the first turn.
-        entry: what enters each turn: the source, then the result of the turn before.
-        result: what leaves a turn.
+        source: what enters the first iteration.
+        entry: what enters each iteration: the source, then the result of the iteration before.
+        result: what leaves an iteration.
         origin: where it stands in the spec.
         fields: where its fields stand.
         chosen_by: what decides which copies work, where not all do.
-        sides: what leaves the network in every turn, from side branches of the body.
+        sides: what leaves the network in every iteration, from side branches of the body.
     """
 
     name: str
@@ -169,7 +169,7 @@ class Graph(NamedTuple):
 
 
 def nodes_of(items: tuple[Item, ...]) -> Iterator[Node]:
-    """Every layer of some items once, in order."""
+    """Yield every layer of some items once, in order."""
     for item in items:
         if isinstance(item, Node):
             yield item
@@ -192,7 +192,7 @@ def item_output(item: Item) -> Tensor:
 
 
 def read_in(items: tuple[Item, ...]) -> Iterator[Tensor]:
-    """Every tensor that some items take, those of their own included."""
+    """Yield every tensor that some items take, those that they make themselves included."""
     for item in items:
         if isinstance(item, Node):
             yield from item.inputs
@@ -205,7 +205,7 @@ def read_in(items: tuple[Item, ...]) -> Iterator[Tensor]:
 
 
 def made_in(items: tuple[Item, ...]) -> Iterator[str]:
-    """The names of all producers among some items, what enters a repeat's turns included."""
+    """Yield the names of all producers among some items, and of the inputs of repeats' bodies."""
     for item in items:
         yield item.path
         if isinstance(item, Repeat):

@@ -14,16 +14,10 @@ from pydantic import BaseModel, Field
 from archspec.architecture import check_version, refuse_spec
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, find_named
+from archspec.fields import optional
 from archspec.header import check_name
 from archspec.precision import TYPES
-from archspec.quantities import (
-    Bandwidth,
-    Capacity,
-    Energy,
-    Frequency,
-    OperationsPerSecond,
-    Power,
-)
+from archspec.quantities import Bandwidth, Capacity, Energy, Frequency, OperationsPerSecond, Power
 from archspec.validation import STRICT, Line, validate
 
 FORM = "a hardware profile is a mapping with the keys archspec, name and what the device has"
@@ -85,9 +79,7 @@ class AccessFigure(EnergyFigure):
 
     kind: Kind = Field(description="of the memory")
     bits: int = Field(gt=0, description="how many one access moves")
-    capacity: Capacity | None = Field(
-        default=None, description="of the memory, where the energy depends on it"
-    )
+    capacity: Capacity | None = optional(None, "of the memory, where the energy depends on it")
 
 
 class Level(BaseModel):
@@ -100,7 +92,7 @@ class Level(BaseModel):
 
     kind: Kind = Field(description="register, sram, hbm, dram or flash")
     capacity: CapacityFigure = Field(description="what it holds")
-    bandwidth: BandwidthFigure | None = Field(default=None, description="how fast it is read")
+    bandwidth: BandwidthFigure | None = optional(None, "how fast it is read")
 
     @property
     def writable(self) -> bool:
@@ -113,12 +105,10 @@ class EnergyTable(BaseModel):
 
     model_config = STRICT
 
-    add: dict[str, EnergyFigure] = Field(default_factory=dict, description="type → one addition")
-    multiply: dict[str, EnergyFigure] = Field(
-        default_factory=dict, description="type → one multiplication"
-    )
-    access: dict[str, AccessFigure] = Field(
-        default_factory=dict, description="name → one access; of a kind, from small to large"
+    add: dict[str, EnergyFigure] = optional({}, "type → one addition")
+    multiply: dict[str, EnergyFigure] = optional({}, "type → one multiplication")
+    access: dict[str, AccessFigure] = optional(
+        {}, "name → one access; of a kind, from small to large"
     )
 
 
@@ -129,16 +119,14 @@ class ProfileFields(BaseModel):
 
     archspec: Literal[1] = Field(description="version of the language")
     name: Line = Field(min_length=1, description="the device's name, in full")
-    doc: Line = Field(default="", description="what else is to be known of its figures")
-    operations: dict[str, RateFigure] = Field(
-        default_factory=dict, description="type → dense peak; a multiply-accumulate is 2 operations"
+    doc: Line = optional("", "what else is to be known of its figures")
+    operations: dict[str, RateFigure] = optional(
+        {}, "type → dense peak; a multiply-accumulate is 2 operations"
     )
-    memory: dict[str, Level] = Field(
-        default_factory=dict, description="name → level, from the nearest to the furthest"
-    )
-    energy: EnergyTable | None = Field(default=None, description="what each thing takes")
-    power: PowerFigure | None = Field(default=None, description="the most that it draws")
-    clock: FrequencyFigure | None = Field(default=None, description="at which the peaks hold")
+    memory: dict[str, Level] = optional({}, "name → level, from the nearest to the furthest")
+    energy: EnergyTable | None = optional(None, "what each thing takes")
+    power: PowerFigure | None = optional(None, "the most that it draws")
+    clock: FrequencyFigure | None = optional(None, "at which the peaks hold")
 
 
 class Profile(NamedTuple):
@@ -178,12 +166,14 @@ def read_profile(path: str | Path) -> Profile:
     fields = validate(ProfileFields, document.data, document, ())
     _check_types(fields, document)
     _check_memory(fields, document)
-    _check_not_empty(fields, document)
+    if not (fields.operations or fields.memory or fields.energy):
+        hint = "write operations, memory or energy"
+        raise document.error((), "a profile without figures", hint=hint)
     return Profile(Path(path).stem, fields)
 
 
 def _check_types(fields: ProfileFields, document: Document) -> None:
-    """Figures are of types that there are."""
+    """Check that every figure is of a known type of numbers."""
     energy = fields.energy or EnergyTable()
     typed: dict[Path_, dict[str, Any]] = {
         ("operations",): fields.operations,
@@ -200,7 +190,7 @@ def _check_types(fields: ProfileFields, document: Document) -> None:
 
 
 def _check_memory(fields: ProfileFields, document: Document) -> None:
-    """Levels go from the nearest to the furthest; of those that are written, each holds more.
+    """Check that each writable level of memory holds no less than the one before it.
 
     Flash stands where it likes: it holds weights, whatever the memories beside it hold.
     """
@@ -209,18 +199,6 @@ def _check_memory(fields: ProfileFields, document: Document) -> None:
     written = ((name, level) for name, level in fields.memory.items() if level.writable)
     for (near, small), (far, large) in pairwise(written):
         if small.capacity.value > large.capacity.value:
-            raise SpecError(
-                f"'{far}' holds less than '{near}', which stands before it",
-                hint="write the levels from the nearest and smallest to the furthest and largest",
-                origin=document.key_origin(("memory", far)),
-                entry="memory",
-            )
-
-
-def _check_not_empty(fields: ProfileFields, document: Document) -> None:
-    if not (fields.operations or fields.memory or fields.energy):
-        raise SpecError(
-            "a profile without figures",
-            hint="write operations, memory or energy",
-            origin=document.origin(()),
-        )
+            cause = f"'{far}' holds less than '{near}', which stands before it"
+            hint = "write the levels from the nearest and smallest to the furthest and largest"
+            raise document.key_error(("memory", far), cause, hint=hint, entry="memory")

@@ -19,6 +19,8 @@ from archspec.fields import (
     as_named,
     form,
     fraction_schema,
+    optional,
+    or_null,
     parse_text,
     read_condition,
     read_constant,
@@ -30,13 +32,10 @@ from archspec.fields import (
     refused,
     wrong,
 )
-from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, Said, of_one_type
+from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, PrecisionField, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
 from archspec.validation import STRICT, Line
-
-VERSION = 1
-"""The version of the language that this package reads."""
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -54,23 +53,11 @@ def _fraction(among: Range) -> Read:
 Name = Annotated[str, WithJsonSchema(form("name"))]
 """A name; `check_names` makes sure that it is one, and is free."""
 
-BlockName = Annotated[str, WithJsonSchema(form("block"))]
-"""A name that no kind has either."""
-
 AnEntry = Annotated[Any, WithJsonSchema(form("entry"))]
 """An entry, which is read later (see `archspec.entries`)."""
 
 Constant = Annotated[int | Fraction, _constant(NUMBER)]
 """An exact number, not an expression."""
-
-PositiveConstant = Annotated[int | Fraction, _constant(POSITIVE)]
-"""One above 0."""
-
-Quotient = Annotated[int | Fraction, _fraction(NUMBER)]
-"""An exact number, or the text of a fraction."""
-
-PositiveQuotient = Annotated[int | Fraction, _fraction(POSITIVE)]
-"""One above 0."""
 
 
 class Symbol(BaseModel):
@@ -84,15 +71,13 @@ class Symbol(BaseModel):
     default: Annotated[int | Fraction, Read(read_fraction, fraction_schema(POSITIVE))] = Field(
         description="the value where nothing else is set"
     )
-    domain: Literal["integer", "real"] = Field(
-        default="integer", description="integer or real; positive in both"
+    domain: Literal["integer", "real"] = optional("integer", "integer or real; positive in both")
+    min: Annotated[int | Fraction, _fraction(NUMBER)] | None = optional(None, "the smallest value")
+    max: Annotated[int | Fraction, _fraction(POSITIVE)] | None = optional(None, "the largest value")
+    multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = optional(
+        None, "what divides every value"
     )
-    min: Quotient | None = Field(default=None, description="the smallest value")
-    max: PositiveQuotient | None = Field(default=None, description="the largest value")
-    multiple_of: Annotated[int | None, _constant(POSITIVE_INTEGER)] = Field(
-        default=None, description="what divides every value"
-    )
-    doc: Line = Field(default="", description="what it stands for; nothing where not given")
+    doc: Line = optional("", "what it stands for; nothing where not given")
 
     @property
     def least(self) -> Rational | None:
@@ -146,10 +131,10 @@ class Rounding(BaseModel):
 
     model_config = STRICT
 
-    to: PositiveConstant = Field(description="the unit that the value is a number of, as 1e6")
-    how: Literal["floor", "nearest"] = Field(
-        default="nearest", description="down, or to the nearest"
+    to: Annotated[int | Fraction, _constant(POSITIVE)] = Field(
+        description="the unit that the value is a number of, as 1e6"
     )
+    how: Literal["floor", "nearest"] = optional("nearest", "down, or to the nearest")
 
 
 _IN_UNITS: dict[str, Any] = {
@@ -166,19 +151,15 @@ class Fact(BaseModel):
     metric: str = Field(description="what is counted, as params or macs")
     value: Constant = Field(description="the number that is published")
     source: Line = Field(description="where it is published")
-    variant: str | None = Field(
-        default=None, description="of which variant; else of the spec as it stands"
+    variant: str | None = optional(None, "of which variant; else of the spec as it stands")
+    at: dict[str, Constant] = optional({}, "symbol → its value, where it is not the default")
+    convention: str | None = optional(
+        None, "what counts: torch or pycls; lecture where it is not given"
     )
-    at: dict[str, Constant] = Field(
-        default_factory=dict, description="symbol → its value, where it is not the default"
+    rounded: Rounding | None = optional(
+        None, "how the value was rounded; exact where this is not given"
     )
-    convention: str | None = Field(
-        default=None, description="what counts: torch or pycls; lecture where it is not given"
-    )
-    rounded: Rounding | None = Field(
-        default=None, description="how the value was rounded; exact where this is not given"
-    )
-    precision: Said = Field(default=UNSAID, description="the types of numbers it holds for")
+    precision: PrecisionField = optional(UNSAID, "the types of numbers it holds for")
 
     @model_validator(mode="after")
     def _in_units(self) -> "Fact":
@@ -202,11 +183,7 @@ def read_value(value: Any) -> Any:
 NamedValue = Annotated[Any, Read(read_value, form("value"))]
 
 
-def _parameter(value: Any) -> Any:
-    return None if value is None else read_value(value)
-
-
-Parameter = Annotated[Any, Read(_parameter, {"anyOf": [form("value"), {"type": "null"}]})]
+Parameter = Annotated[Any, or_null(Read(read_value, form("value")))]
 """A parameter's default; none where it is required."""
 
 
@@ -239,8 +216,8 @@ class BlockModel(BaseModel):
 
     model_config = STRICT
 
-    parameters: dict[Name, Parameter] = Field(
-        default_factory=dict, description="name → default; one without a value is required"
+    parameters: dict[Name, Parameter] = optional(
+        {}, "name → default; one without a value is required"
     )
     layers: list[AnEntry] = Field(description="the entries it stands for")
 
@@ -250,10 +227,8 @@ class Variant(BaseModel):
 
     model_config = STRICT
 
-    symbols: Overrides = Field(default_factory=dict, description="symbols with another default")
-    let: dict[Name, NamedValue] = Field(
-        default_factory=dict, description="derived values with another definition"
-    )
+    symbols: Overrides = optional({}, "symbols with another default")
+    let: dict[Name, NamedValue] = optional({}, "derived values with another definition")
 
 
 class Header(BaseModel):
@@ -269,32 +244,24 @@ class Header(BaseModel):
 
     archspec: Literal[1] = Field(description="version of the language")
     name: Line = Field(description="the network's name")
-    source: Line | None = Field(default=None, description="where the network is published")
-    symbols: Symbols = Field(
-        default_factory=dict, description="what stays symbolic, with its default"
-    )
-    let: dict[Name, NamedValue] = Field(
-        default_factory=dict, description="derived values, in order; scalars or lists"
-    )
+    source: Line | None = optional(None, "where the network is published")
+    symbols: Symbols = optional({}, "what stays symbolic, with its default")
+    let: dict[Name, NamedValue] = optional({}, "derived values, in order; scalars or lists")
     input: Annotated[dict[str, Any], Read(_inputs, _INPUTS)] = Field(
         description="the input's shape, or a mapping of several"
     )
     precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)] = (
-        Field(
-            default=NetworkPrecision(),
-            description="the types of its numbers, as int8 or {weights: int4, activations: fp16}",
+        optional(
+            NetworkPrecision(),
+            "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
-    blocks: dict[BlockName, BlockModel] = Field(
-        default_factory=dict, description="kinds of the spec's own, with parameters"
+    blocks: dict[Annotated[str, WithJsonSchema(form("block"))], BlockModel] = optional(
+        {}, "kinds of the spec's own, with parameters"
     )
     layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
-    variants: dict[str, Variant] = Field(
-        default_factory=dict, description="named overrides of symbols and let, as SPEC@NAME"
-    )
-    expect: list[Fact] = Field(
-        default_factory=list, description="published facts that the spec must reproduce"
-    )
+    variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
+    expect: list[Fact] = optional([], "published facts that the spec must reproduce")
 
     @classmethod
     def hint_for(cls, name: str, value: object) -> str | None:
@@ -325,19 +292,16 @@ class Header(BaseModel):
             hint = did_you_mean(name, self.variants) or "this spec has no variants"
             raise SpecError(f"there is no variant '{name}'", hint=hint)
         variant = self.variants[name]
-        symbols = {
-            key: symbol if key not in variant.symbols else _overridden(symbol, variant.symbols[key])
-            for key, symbol in self.symbols.items()
-        }
+        symbols = dict(self.symbols)
+        for key in variant.symbols.keys() & symbols.keys():
+            by = variant.symbols[key]
+            update = {field: getattr(by, field) for field in by.model_fields_set}
+            symbols[key] = symbols[key].model_copy(update=update)
         return self.model_copy(update={"symbols": symbols, "let": self.let | variant.let})
 
 
-def _overridden(symbol: Symbol, by: Symbol) -> Symbol:
-    return symbol.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
-
-
 def check_names(header: Header, document: Document) -> None:
-    """Every name is a name, has one meaning, and its default keeps its symbol's rules.
+    """Check that names are well-formed and unique, and that defaults keep their symbols' rules.
 
     Raises:
         SpecError: one does not.
@@ -346,83 +310,71 @@ def check_names(header: Header, document: Document) -> None:
     with gathered.together():
         for error in _wrong_names(header, document):
             gathered.add(error)
-        with gathered.gathering():
-            _check_defaults(header, document, ("symbols",))
+        for error in _wrong_defaults(header, document, ("symbols",)):
+            gathered.add(error)
         for name, variant in header.variants.items():
-            with gathered.gathering():
-                _check_variant(name, variant, header, document)
+            for error in _wrong_overrides(name, variant, header, document):
+                gathered.add(error)
 
 
 def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
-    """The errors of all names that are none, or have a meaning already."""
+    """Yield an error for every name that is malformed, or has a meaning already."""
     taken: dict[str, Origin] = {}
     sections: list[tuple[tuple[str, ...], Iterable[str], dict[str, Origin]]] = [
         (("input",), header.input, {}),
         (("symbols",), header.symbols, taken),
         (("let",), header.let, taken),
         (("blocks",), header.blocks, {}),
-        *((("blocks", name), block.parameters, taken) for name, block in header.blocks.items()),
     ]
+    blocks = header.blocks.items()
+    sections += [(("blocks", name, "parameters"), b.parameters, taken) for name, b in blocks]
     for section, names, among in sections:
-        of_a_block = len(section) > 1
         for name in names:
-            path = (*section, "parameters", name) if of_a_block else (*section, name)
-            origin = document.key_origin(path)
+            origin = document.key_origin((*section, name))
             try:
-                check_name(name, among, origin, ".".join(section))
+                check_name(name, among, origin, ".".join(section[:2]))
             except SpecError as error:
                 yield error
-            if among is taken and not of_a_block:
+            if among is taken and section[0] != "blocks":
                 taken[name] = origin
 
 
-def _check_defaults(header: Header, document: Document, path: Path_) -> None:
-    """Every default keeps its symbol's rules.
-
-    Raises:
-        SpecError: some do not.
-    """
-    gathered = Gathered()
-    with gathered.together():
-        for name, symbol in header.symbols.items():
-            broken = symbol.broken_rule(symbol.default)
-            if broken:
-                cause, origin = (
-                    f"{name} = {symbol.default} {broken}",
-                    document.origin((*path, name)),
-                )
-                gathered.add(SpecError(cause, origin=origin, entry="symbols"))
+def _wrong_defaults(header: Header, document: Document, path: Path_) -> Iterator[SpecError]:
+    """Yield an error for every default that breaks its symbol's rules."""
+    for name, symbol in header.symbols.items():
+        broken = symbol.broken_rule(symbol.default)
+        if broken:
+            cause = f"{name} = {symbol.default} {broken}"
+            yield document.error((*path, name), cause, entry="symbols")
 
 
-def _check_variant(name: str, variant: Variant, header: Header, document: Document) -> None:
+def _wrong_overrides(
+    name: str, variant: Variant, header: Header, document: Document
+) -> Iterator[SpecError]:
+    """Yield the first override of nothing; where there is none, the errors of the defaults."""
     for section in ("symbols", "let"):
         known = getattr(header, section)
         for key in getattr(variant, section):
             if key not in known:
-                raise SpecError(
-                    f"a variant overrides what is there; {section} has no '{key}'",
-                    hint=did_you_mean(key, known),
-                    origin=document.key_origin(("variants", name, section, key)),
-                    entry=f"variants.{name}",
-                )
-    _check_defaults(header.varied(name), document, ("variants", name, "symbols"))
+                cause = f"a variant overrides what is there; {section} has no '{key}'"
+                path, entry = ("variants", name, section, key), f"variants.{name}"
+                yield document.key_error(path, cause, hint=did_you_mean(key, known), entry=entry)
+                return
+    yield from _wrong_defaults(header.varied(name), document, ("variants", name, "symbols"))
 
 
 def check_name(name: str, taken: dict[str, Origin], origin: Origin, section: str) -> None:
-    """A name is letters, digits and _, no word of the language, and not taken.
+    """Check that a name is letters, digits and _, no word of the language, and not taken.
 
     Raises:
         SpecError: it is not so.
     """
+    fault = None
     if not _NAME.fullmatch(name):
-        raise SpecError(
-            f"'{name}' is no name; letters, digits and _ make one", origin=origin, entry=section
-        )
-    if name in RESERVED | KEYWORDS | set(FUNCTIONS):
-        raise SpecError(f"'{name}' is a word of the language", origin=origin, entry=section)
-    if name in taken:
-        raise SpecError(
-            f"'{name}' has a meaning already, given on line {taken[name].line}",
-            origin=origin,
-            entry=section,
-        )
+        fault = "is no name; letters, digits and _ make one"
+    elif name in RESERVED | KEYWORDS | set(FUNCTIONS):
+        fault = "is a word of the language"
+    elif name in taken:
+        fault = f"has a meaning already, given on line {taken[name].line}"
+    if fault:
+        raise SpecError(f"'{name}' {fault}", origin=origin, entry=section)

@@ -6,10 +6,9 @@ from typing import Any
 
 from archspec.composites import COMPOSITES, Composite
 from archspec.errors import MAX_TEXT, did_you_mean
-from archspec.fields import Condition, Expression, shortened, show
+from archspec.fields import shortened, show
 from archspec.header import BlockModel
 from archspec.layers import KINDS, Layer, find_alias
-from archspec.trees import Number, Truth
 from archspec.validation import RESERVED_KEYS
 
 _CODE = re.compile(r"(?:[a-z_]\w*\.)*([A-Za-z_]\w*)(?:\W.*)?$", re.DOTALL)
@@ -124,20 +123,6 @@ def known_kind(key: str) -> type[Layer] | None:
     """
     alias = find_alias(key)
     return alias.layer if alias else KINDS.get(key)
-
-
-def show_default(kind: type[Layer], field: str) -> str:
-    """Return a field's default as a spec writes it.
-
-    Args:
-        kind: the class.
-        field: the field.
-    """
-    match kind.model_fields[field].default:
-        case Expression(Number(value)) | Condition(Truth(value)):
-            return show(value)
-        case default:
-            return show(default)
 
 
 def form_of(kind: type[Composite]) -> str:

@@ -11,17 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, model_validator
 
-from archspec.architecture import (
-    Architecture,
-    check_version,
-    load,
-    read_architecture,
-    refuse_spec,
-)
+from archspec.architecture import Architecture, check_version, load, read_architecture, refuse_spec
 from archspec.document import Document, Path_, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
-from archspec.fields import Real, constant, refused, show
+from archspec.fields import Real, constant, optional, refused, show
 from archspec.header import Symbol, Symbols, check_name, check_names
 from archspec.validation import STRICT, Line, validate
 
@@ -31,18 +25,18 @@ NETWORK_FIELDS = ("let", "input", "blocks", "layers")
 """What a network of a law has of the top level of a spec."""
 
 
-class Said(BaseModel):
+class LawScenario(BaseModel):
     """The scenario of a published formula: number types, and the training setup."""
 
     model_config = STRICT
 
-    dtype: str | None = Field(default=None, description="type of weights and activations")
-    weights: str | None = Field(default=None, description="type of weights alone")
-    activations: str | None = Field(default=None, description="type of activations alone")
-    optimizer: str | None = Field(default=None, description="what trains the networks")
-    checkpoint: str | None = Field(default=None, description="what is made again in training")
-    master: str | None = Field(default=None, description="the copy of narrow weights in training")
-    attention: str | None = Field(default=None, description="whether attention is fused or unfused")
+    dtype: str | None = optional(None, "type of weights and activations")
+    weights: str | None = optional(None, "type of weights alone")
+    activations: str | None = optional(None, "type of activations alone")
+    optimizer: str | None = optional(None, "what trains the networks")
+    checkpoint: str | None = optional(None, "what is made again in training")
+    master: str | None = optional(None, "the copy of narrow weights in training")
+    attention: str | None = optional(None, "whether attention is fused or unfused")
 
     def __str__(self) -> str:
         """``dtype fp16, optimizer adam``: what is said, or nothing."""
@@ -55,23 +49,22 @@ class LawFields(BaseModel):
 
     model_config = STRICT
 
-    doc: Line = Field(default="", description="what the law says; nothing where not given")
+    doc: Line = optional("", "what the law says; nothing where not given")
     source: Line = Field(min_length=1, description="paper, year, equation or table or section")
-    convention: str = Field(default="lecture", description="what counts")
-    scenario: Said = Field(
-        default_factory=Said, description="types of numbers, and how the networks are trained"
+    convention: str = optional("lecture", "what counts")
+    scenario: LawScenario = Field(
+        default_factory=LawScenario,
+        description="types of numbers, and how the networks are trained",
     )
-    symbols: Symbols = Field(
-        default_factory=dict, description="what the formulas and all networks are about"
-    )
+    symbols: Symbols = optional({}, "what the formulas and all networks are about")
     networks: dict[str, Any] = Field(
         min_length=1, description="let, input, blocks and layers of each; or a spec's path"
     )
     derived: str = Field(description="an expression in metrics of the networks, as macs(a)/macs(b)")
     published: Real = Field(description="the paper's formula, in the symbols")
-    assume: list[str] = Field(default_factory=list, description="what holds of the symbols")
-    residual: Real = Field(default=constant(0), description="derived less published")
-    because: Line = Field(default="", description="why there is a residual")
+    assume: list[str] = optional([], "what holds of the symbols")
+    residual: Real = optional(0, "derived less published")
+    because: Line = optional("", "why there is a residual")
 
     @model_validator(mode="after")
     def _explained(self) -> "LawFields":
@@ -159,8 +152,7 @@ def _network(name: str, body: Any, document: Document, path: Path_) -> Architect
         if key not in NETWORK_FIELDS:
             symbols = "symbols are the law's; write them beside networks"
             hint = symbols if key == "symbols" else did_you_mean(key, NETWORK_FIELDS)
-            origin = document.key_origin((*place, key))
-            raise SpecError(f"unknown field '{key}'", hint=hint, origin=origin)
+            raise document.key_error((*place, key), f"unknown field '{key}'", hint=hint)
     symbols = document.data["laws"][path[-1]].get("symbols", {})
     head = {"archspec": 1, "name": name, "symbols": symbols}
     own = document.moved(place, (), head | body)
@@ -179,9 +171,9 @@ def _shared(
             known = symbols.setdefault(name, symbol)
             free = {"default": known.default, "doc": known.doc}
             if symbol.model_copy(update=free) != known:
-                origin = document.origin((*path, "networks", network))
                 cause = f"its symbol '{name}' has other rules than the law's symbol of that name"
-                raise SpecError(cause, origin=origin, entry=f"laws.{path[-1]}.networks.{network}")
+                place = (*path, "networks", network)
+                raise document.error(place, cause, entry=".".join(map(str, place)))
     return symbols
 
 

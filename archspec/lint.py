@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from archspec.architecture import Architecture
 from archspec.composites import Composite
 from archspec.document import Path_
-from archspec.entries import Call, Entry
+from archspec.entries import BlockCall, Entry
 from archspec.errors import Origin
 from archspec.graph import Graph, Group, Item, Node, Repeat
 from archspec.layers import Layer, find_kind
@@ -45,7 +45,7 @@ def warnings_of(architecture: Architecture, graph: Graph) -> tuple[SpecWarning, 
 
 
 def names_in(value: Any) -> Iterator[str]:
-    """Every name that stands in an expression, wherever it is."""
+    """Yield every name in the expressions of a value, however deep they are."""
     if isinstance(value, Name):
         yield value.id
     elif isinstance(value, BaseModel):
@@ -59,7 +59,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def _unused_names(architecture: Architecture) -> Iterator[SpecWarning]:
-    """Symbols, ``let`` values and parameters of blocks that no expression uses."""
+    """Yield the symbols, ``let`` values and parameters of blocks that no expression uses."""
     header = architecture.written
     variants = [variant.let for variant in header.variants.values()]
     used = {*names_in((header.input, header.let, variants, architecture.entries))}
@@ -81,23 +81,18 @@ def _unused(
 
 
 def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
-    """Blocks that no entry, and no block that is used, calls."""
+    """Yield the blocks that neither an entry nor a block in use calls."""
     called: set[str] = set()
     lists = [architecture.entries]
     while lists:
-        for block in _calls(lists.pop()):
-            if block not in called:
-                called.add(block)
-                lists.append(architecture.blocks[block].entries)
+        for each in _contents(lists.pop()):
+            if isinstance(each, BlockCall) and each.block not in called:
+                called.add(each.block)
+                lists.append(architecture.blocks[each.block].entries)
     yield from _unused(architecture, ("blocks",), architecture.blocks, called)
 
 
-def _calls(entries: Iterable[Entry]) -> Iterator[str]:
-    """The blocks that are called."""
-    return (each.block for each in _contents(entries) if isinstance(each, Call))
-
-
-def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | Call]:
+def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | BlockCall]:
     """Yield the content of every entry as written, those inside bodies included."""
     for entry in entries:
         yield entry.content
@@ -106,7 +101,7 @@ def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | Call]:
 
 
 def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarning]:
-    """Types of kinds of which no entry is, in no variant, and no layer that an entry makes."""
+    """Yield the kinds that are given number types although the spec has no layer of them."""
     if not architecture.header.precision.kinds:
         return
     lists = (architecture.entries, *(block.entries for block in architecture.blocks.values()))
@@ -120,7 +115,7 @@ def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarn
 
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
-    """Layers and repeats whose output nothing takes, but the network's outputs; inputs likewise."""
+    """Yield the layers, repeats and inputs that nothing takes and the network does not return."""
     tensors = {*_taken(graph.items), graph.output, *graph.sides}
     taken = {tensor.producer for tensor in tensors}
     taken |= {node.tied for node in graph.nodes if node.tied}
@@ -136,7 +131,7 @@ def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
 
 
 def _unused_outputs(node: Node, taken: Set[Tensor]) -> Iterator[SpecWarning]:
-    """The outputs of a layer with several that nothing takes, where something takes another."""
+    """Yield the outputs that nothing takes of a layer with several, of which one is taken."""
     count = node.layer.outputs
     for number in range(count if count > 1 else 0):
         if Tensor(node.path, number) not in taken:
@@ -148,7 +143,7 @@ def _unused_outputs(node: Node, taken: Set[Tensor]) -> Iterator[SpecWarning]:
 
 
 def _leaves(items: Iterable[Item]) -> Iterator[Node | Repeat]:
-    """Every layer and every repeat, those inside of each included."""
+    """Yield every layer and every repeat, those inside of each included."""
     for item in items:
         if not isinstance(item, Group):
             yield item

@@ -3,11 +3,11 @@
 from functools import reduce
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from archspec.document import Document
 from archspec.errors import SpecError, did_you_mean
-from archspec.fields import Read, Shorthand, form, refused, show
+from archspec.fields import Read, Shorthand, form, optional, refused, show
 from archspec.layers import KINDS, find_kind
 from archspec.validation import STRICT
 
@@ -50,20 +50,19 @@ class Precision(BaseModel):
 
     model_config = STRICT
 
-    weights: Type = Field(default=None, description="of its learnable tensors; fp32 if never said")
-    activations: Type = Field(
-        default=None,
-        description="of the feature maps that it makes; if never said, what works in place or is a "
+    weights: Type = optional(None, "of its learnable tensors; fp32 if never said")
+    activations: Type = optional(
+        None,
+        "of the feature maps that it makes; if never said, what works in place or is a "
         "view has the type of its input, other layers fp32",
     )
-    accumulators: Type = Field(
-        default=None,
-        description="in which its products are summed; if never said, int32 for integers, fp32 for "
+    accumulators: Type = optional(
+        None,
+        "in which its products are summed; if never said, int32 for integers, fp32 for "
         "floating point of up to 32 bits",
     )
-    cache: Type = Field(
-        default=None,
-        description="of the keys and values that an attention keeps; as activations if never said",
+    cache: Type = optional(
+        None, "of the keys and values that an attention keeps; as activations if never said"
     )
 
     def over(self, other: "Precision") -> "Precision":
@@ -84,7 +83,7 @@ def of_one_type(value: Any) -> Any:
     return {"weights": value, "activations": value} if isinstance(value, str) else value
 
 
-Said = Annotated[Precision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)]
+PrecisionField = Annotated[Precision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)]
 """A type alone is that of weights and activations."""
 
 
@@ -95,9 +94,7 @@ Kind = Annotated[str, WithJsonSchema(form("kind"))]
 class NetworkPrecision(Precision):
     """The types of a whole network's numbers, and of those of some kinds."""
 
-    kinds: dict[Kind, Said] = Field(
-        default_factory=dict, description="kind → the types of all layers of that kind"
-    )
+    kinds: dict[Kind, PrecisionField] = optional({}, "kind → the types of all layers of that kind")
 
     def of_kind(self, kind: str) -> Precision:
         """Return the types stated for a kind."""
@@ -126,6 +123,6 @@ def known_kinds(precision: NetworkPrecision, document: Document) -> NetworkPreci
             kinds[find_kind(name).kind] = said
         except SpecError as error:
             hint = did_you_mean(name, KINDS)
-            origin = document.key_origin(("precision", "kinds", name))
-            raise SpecError(error.cause, hint=hint, origin=origin, entry="precision") from None
+            place = ("precision", "kinds", name)
+            raise document.key_error(place, error.cause, hint=hint, entry="precision") from None
     return precision.model_copy(update={"kinds": kinds})

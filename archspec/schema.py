@@ -6,6 +6,7 @@ of its own an unknown kind may be one of them; in any other it is refused.
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -16,15 +17,15 @@ from pydantic_core import core_schema
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS, KEYWORDS, MAX_LENGTH
-from archspec.fields import Condition, Expression
+from archspec.fields import as_written
 from archspec.header import BlockModel, Header
 from archspec.layers import ALIASES, KINDS, Alias, Layer
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
-from archspec.ranges import FINITE, FORM, NUMBER, RANGES, Range
+from archspec.ranges import FINITE, FORM, NUMBER, RANGES
 from archspec.reference import documentation
 from archspec.scope import RESERVED
-from archspec.trees import Number, Truth
+from archspec.validation import RESERVED_KEYS
 
 Schema = dict[str, Any]
 
@@ -48,7 +49,7 @@ def language_schema() -> Schema:
     reserved = definitions.pop(names[Reserved])["properties"]
     blocks = definitions.pop(BlockModel.__name__)
     holding = {name: definitions.pop(name) for name in map(names.__getitem__, COMPOSITES.values())}
-    shared = {**_values(), **_words(), **definitions}
+    shared = {**_numbers(), **_values(), **_words(), **definitions}
     linked = {name: _linked(schema, {}) for name, schema in shared.items()}
     for end, is_open in (("", False), (OPEN, True)):
         held = {**holding, "entry": _entry(reserved, names, holding, is_open=is_open)}
@@ -116,16 +117,10 @@ class _Generator(GenerateJsonSchema):
 
 def _plain(default: object) -> object:
     """A field's default as a spec writes it; None where it cannot be written."""
-    match default:
-        case Expression(Number(value)):
-            return int(value) if value.denominator == 1 else float(value)
-        case Condition(Truth(value)):
-            return value
-        case ("previous",):
-            return "previous"
-        case str() if default:
-            return default
-    return None
+    value = as_written(default)
+    if isinstance(value, Fraction):
+        return float(value)
+    return value if isinstance(value, bool | int) or (isinstance(value, str) and value) else None
 
 
 def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema]:
@@ -140,11 +135,10 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
 
 
 def _values() -> dict[str, Schema]:
-    """Return the shared definitions of the schema: numbers, conditions, lists of them."""
+    """Return the shared definitions of values: texts, conditions, lists of them."""
     values = {"type": "array", "items": {FORM: "value"}}
     return {
         "finite": FINITE,
-        **{among.name: _among(among) for among in RANGES},
         "text": {
             "description": "Text that may be an expression, its brackets and commas in place.",
             "type": "string",
@@ -178,10 +172,13 @@ def _values() -> dict[str, Schema]:
     }
 
 
-def _among(among: Range) -> Schema:
-    """A number of a range, or an expression."""
-    rule = among.rule.removeprefix("must ").capitalize()
-    return _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})
+def _numbers() -> dict[str, Schema]:
+    """Return the shared definitions of a number of each range, or an expression."""
+    rules = {among: among.rule.removeprefix("must ").capitalize() for among in RANGES}
+    return {
+        among.name: _either(f"{rule}; or an expression.", among.schema, {FORM: "expression"})
+        for among, rule in rules.items()
+    }
 
 
 def _words() -> dict[str, Schema]:
@@ -203,7 +200,7 @@ def _words() -> dict[str, Schema]:
         "block": {
             "description": "The name of a block: no kind of the language has it.",
             FORM: "name",
-            "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *Reserved.names()})},
+            "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS})},
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},

@@ -32,7 +32,10 @@ from archspec.trees import (
 MAX_TREE = 5_000  # nodes of one resolved expression, shared parts counted each time
 MAX_HEIGHT = 250  # levels of one resolved expression
 
-RESERVED = frozenset({"in_shape", "in_channels", "in_features", "previous", "same", "valid"})
+SIZES = {"in_shape": None, "in_channels": 1, "in_features": -1}
+"""Names of sizes of the tensor that enters → its axis; None for all of them."""
+
+RESERVED = frozenset({*SIZES, "previous", "same", "valid"})
 """Names that a spec cannot give to anything."""
 
 
@@ -83,21 +86,16 @@ class Scope(NamedTuple):
         Raises:
             ExpressionError: it has none here.
         """
-        if name.id in ("in_shape", "in_channels", "in_features"):
-            return self._measure(name)
+        if name.id in SIZES:
+            if self.tensor is None:
+                cause = "is a size; what decides structure comes before any size is known"
+                raise ExpressionError(f"'{name.id}' {cause}", name.position)
+            axis = SIZES[name.id]
+            return Whole(self.tensor) if axis is None else Measure(self.tensor, axis)
         if name.id not in self.names:
-            sizes = ["in_shape", "in_channels", "in_features"] if self.tensor else []
+            sizes = SIZES if self.tensor else ()
             raise UnknownNameError(name, [*self.names, *sizes, "true", "false"])
         return self.names[name.id]
-
-    def _measure(self, name: Name) -> Value:
-        if self.tensor is None:
-            raise ExpressionError(
-                f"'{name.id}' is a size; what decides structure comes before any size is known",
-                name.position,
-            )
-        axis = {"in_channels": 1, "in_features": -1}.get(name.id)
-        return Whole(self.tensor) if axis is None else Measure(self.tensor, axis)
 
 
 def resolve(tree: Tree, scope: Scope) -> Value:
@@ -113,29 +111,29 @@ def resolve(tree: Tree, scope: Scope) -> Value:
         case Index(items, index):
             return _index(resolve(items, scope), resolve(index, scope))
         case Unary(operator, operand):
-            return _unary(operator, _single(resolve(operand, scope)))
+            return _unary(operator, single(resolve(operand, scope)))
         case Binary("and" | "or" as operator, left, right):
-            return _connect(operator, _single(resolve(left, scope)), right, scope)
+            return _connect(operator, single(resolve(left, scope)), right, scope)
         case Binary(operator, left, right):
-            return _binary(operator, _single(resolve(left, scope)), _single(resolve(right, scope)))
+            return _binary(operator, single(resolve(left, scope)), single(resolve(right, scope)))
         case Call(function, arguments):
-            return _call(function, [_single(resolve(a, scope)) for a in arguments], scope)
+            return _call(function, [single(resolve(a, scope)) for a in arguments], scope)
     return tree
 
 
-def _single(value: Value) -> Tree:
+def single(value: Value) -> Tree:
+    """A value that is no list.
+
+    Raises:
+        ExpressionError: it is one.
+    """
     if isinstance(value, Items | Whole):
         raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
     return value
 
 
-def _quantity(value: Tree) -> Tree:
-    require_number(value)
-    return value
-
-
 def _require_truth(value: Tree) -> None:
-    """It is a condition; a name that is left is a symbol, a number."""
+    """Check that a value is a condition; a name that is left is a symbol, so a number."""
     if not is_condition(value):
         raise no_condition(value)
 
@@ -159,7 +157,7 @@ def _unary(operator: str, operand: Tree) -> Tree:
         return Truth(not operand.value) if isinstance(operand, Truth) else Unary("not", operand)
     if isinstance(operand, Number):
         return Number(-operand.value)
-    return Unary("-", _quantity(operand))
+    return Unary("-", require_number(operand))
 
 
 def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
@@ -167,7 +165,7 @@ def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
     _require_truth(left)
     if isinstance(left, Truth) and left.value == (operator == "or"):
         return left
-    other = _single(resolve(right, scope))
+    other = single(resolve(right, scope))
     _require_truth(other)
     if isinstance(other, Truth) and other.value == (operator == "or"):
         return other
@@ -177,7 +175,7 @@ def _connect(operator: str, left: Tree, right: Tree, scope: Scope) -> Tree:
 
 
 def _binary(operator: str, left: Tree, right: Tree) -> Tree:
-    left, right = _quantity(left), _quantity(right)
+    left, right = require_number(left), require_number(right)
     if isinstance(left, Number) and isinstance(right, Number):
         if operator in COMPARISONS:
             return Truth(arithmetic.RELATIONS[operator](left.value, right.value))
@@ -186,7 +184,7 @@ def _binary(operator: str, left: Tree, right: Tree) -> Tree:
 
 
 def _call(function: str, arguments: list[Tree], scope: Scope) -> Tree:
-    known = [a.value for a in map(_quantity, arguments) if isinstance(a, Number)]
+    known = [a.value for a in map(require_number, arguments) if isinstance(a, Number)]
     if len(known) == len(arguments):
         try:
             return Number(arithmetic.bounded(arithmetic.FUNCTIONS[function](*known)))
@@ -227,7 +225,7 @@ def _children(value: Value) -> tuple[Value, ...]:
 
 
 def conjuncts(value: Value) -> Iterator[Value]:
-    """The conditions that ``and`` joins."""
+    """Yield the conditions that ``and`` joins."""
     if isinstance(value, Binary) and value.operator == "and":
         yield from conjuncts(value.left)
         yield from conjuncts(value.right)

@@ -3,8 +3,13 @@
 A name, or an item of a list, may be either.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from archspec.expressions import COMPARISONS, ExpressionError
 from archspec.trees import Binary, Call, Index, Measure, Name, Number, Tree, Truth, Unary, Value
+
+V = TypeVar("V", bound=Value)
 
 _CONNECTIVES = (*COMPARISONS, "and", "or", "not")
 
@@ -19,8 +24,8 @@ def is_number(value: Value) -> bool:
     return isinstance(value, Number | Call | Unary | Binary | Measure) and not is_condition(value)
 
 
-def require_number(value: Value) -> None:
-    """It is no condition.
+def require_number(value: V) -> V:
+    """Return a value that is no condition.
 
     Raises:
         ExpressionError: it is one.
@@ -29,16 +34,18 @@ def require_number(value: Value) -> None:
         raise ExpressionError(f"{str(value.value).lower()} is no number")
     if is_condition(value):
         raise ExpressionError("a condition stands where a number must stand")
+    return value
 
 
-def require_condition(value: Value) -> None:
-    """It is no number.
+def require_condition(value: V) -> V:
+    """Return a value that is no number.
 
     Raises:
         ExpressionError: it is one.
     """
     if is_number(value):
         raise no_condition(value)
+    return value
 
 
 def no_condition(value: Value) -> ExpressionError:
@@ -48,7 +55,7 @@ def no_condition(value: Value) -> ExpressionError:
 
 
 def check_operands(tree: Tree) -> None:
-    """Every operator and function in it has operands of its sort, and none divides by a bare 0.
+    """Check that operators and functions have operands of their sort, and none divides by 0.
 
     Raises:
         ExpressionError: one has not.
@@ -69,7 +76,9 @@ def check_operands(tree: Tree) -> None:
 
 
 def _require(operator: str, *operands: Tree) -> None:
-    require = require_condition if operator in ("and", "or", "not") else require_number
+    require: Callable[[Tree], Tree] = (
+        require_condition if operator in ("and", "or", "not") else require_number
+    )
     for operand in operands:
         check_operands(operand)
         require(operand)

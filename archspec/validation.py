@@ -99,17 +99,16 @@ def _explain(
             hint = _advice(model, loc, error["input"]) or known
             if entry is not None and field in RESERVED_KEYS:
                 hint = f"write {field} beside the kind, not among its fields"
-            origin = document.key_origin(place)
-            return SpecError(f"unknown field '{field}'", hint=hint, origin=origin, entry=around)
+            return document.key_error(place, f"unknown field '{field}'", hint=hint, entry=around)
         case "missing":
-            origin = document.key_origin(place[:-1])
             cause = f"the field '{field}' is required"
             hint = _as_in(model, field) if len(loc) == 1 else None
-            return SpecError(cause, hint=hint, origin=origin, entry=around)
+            return document.key_error(place[:-1], cause, hint=hint, entry=around)
         case "wrong_type":
-            return explain_value(error["ctx"], document.origin(place), name, _named(loc))
+            inner = next((part for part in reversed(loc) if isinstance(part, str)), "")
+            return explain_value(error["ctx"], document.origin(place), name, inner)
     hint = _form_hint(error["type"], error["input"])
-    return SpecError(_cause(error), hint=hint, origin=document.origin(place), entry=name)
+    return document.error(place, _cause(error), hint=hint, entry=name)
 
 
 def _form_hint(wanted: str, given: object) -> str | None:
@@ -143,11 +142,6 @@ def _cause(error: Any) -> str:
 
 def _dotted(entry: str | None, loc: tuple[str | int, ...]) -> str | None:
     return ".".join(map(str, filter(None, [entry, *map(str, loc)]))) or None
-
-
-def _named(loc: tuple[str | int, ...]) -> str:
-    """The innermost name on the way to a value."""
-    return next((part for part in reversed(loc) if isinstance(part, str)), "")
 
 
 def explain_value(context: Any, origin: Origin, name: str | None, field: str) -> SpecError:

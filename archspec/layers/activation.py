@@ -1,10 +1,9 @@
 """Activation functions: no products; they work in place."""
 
+from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
-from archspec.fields import Expression, Integer, Real, Size, constant, one
+from archspec.fields import Expression, Integer, Real, Size, one, optional, required
 from archspec.layers.base import Layer, Torch, kind
 from archspec.ranges import NOT_NEGATIVE, NOT_ZERO
 
@@ -27,15 +26,15 @@ class ReLU6(Activation):
 class LeakyReLU(Activation):
     """``max(x, 0) + negative_slope·min(x, 0)``. Source: Maas, Hannun and Ng, ICML 2013."""
 
-    negative_slope: Real = Field(default=constant("0.01"), description="slope below 0")
+    negative_slope: Real = optional(0.01, "slope below 0")
 
 
 @kind("rrelu", torch="RReLU")
 class RReLU(Activation):
     """``leaky_relu`` with a slope that is random while training. Source: Xu et al., 2015."""
 
-    lower: Real = Field(default=constant("1/8"), description="the smallest slope")
-    upper: Real = Field(default=constant("1/3"), description="the largest slope")
+    lower: Real = optional(Fraction(1, 8), "the smallest slope")
+    upper: Real = optional(Fraction(1, 3), "the largest slope")
 
 
 @kind("prelu", torch="PReLU")
@@ -45,9 +44,7 @@ class PReLU(Layer):
     Source: He et al., ICCV 2015; ``torch.nn.PReLU``.
     """
 
-    num_parameters: Size = Field(
-        default=constant(1), description="slopes: one for all, or one per channel"
-    )
+    num_parameters: Size = optional(1, "slopes: one for all, or one per channel")
 
 
 @kind("sigmoid", torch="Sigmoid", elsewhere=("logistic",))
@@ -74,8 +71,8 @@ class Tanh(Activation):
 class HardTanh(Activation):
     """``min(max(x, min_val), max_val)``. Source: Collobert, 2004; ``torch.nn.Hardtanh``."""
 
-    min_val: Real = Field(default=constant(-1), description="the smallest value")
-    max_val: Real = Field(default=constant(1), description="the largest value")
+    min_val: Real = optional(-1, "the smallest value")
+    max_val: Real = optional(1, "the largest value")
 
 
 @kind("tanhshrink", torch="Tanhshrink")
@@ -87,16 +84,14 @@ class TanhShrink(Activation):
 class HardShrink(Activation):
     """``x`` where ``|x| > lambd``, else 0. Source: Donoho and Johnstone, 1994."""
 
-    lambd: Real = Field(default=constant("0.5"), description="the bound, λ")
+    lambd: Real = optional(0.5, "the bound, λ")
 
 
 @kind("softshrink", torch="Softshrink")
 class SoftShrink(Activation):
     """``sign(x)·max(|x| − lambd, 0)``. Source: Donoho and Johnstone, 1994."""
 
-    lambd: Annotated[Expression, one(NOT_NEGATIVE)] = Field(
-        default=constant("0.5"), description="the bound, λ"
-    )
+    lambd: Annotated[Expression, one(NOT_NEGATIVE)] = optional(0.5, "the bound, λ")
 
 
 @kind("threshold", torch="Threshold")
@@ -105,8 +100,8 @@ class Threshold(Activation):
 
     example: ClassVar[dict[str, object]] = {"threshold": 0, "value": 0}
 
-    threshold: Real = Field(description="the bound")
-    value: Real = Field(description="what stands for all that is not above it")
+    threshold: Real = required("the bound")
+    value: Real = required("what stands for all that is not above it")
 
 
 @kind("silu", "swish", torch="SiLU")
@@ -123,8 +118,8 @@ class HardSwish(Activation):
 class GELU(Activation):
     """``x·Φ(x)``, Φ the normal distribution. Source: Hendrycks and Gimpel, 2016."""
 
-    approximate: Literal["none", "tanh"] = Field(
-        default="none", description="exact, or by tanh; no cost depends on it"
+    approximate: Literal["none", "tanh"] = optional(
+        "none", "exact, or by tanh; no cost depends on it"
     )
 
 
@@ -132,16 +127,14 @@ class GELU(Activation):
 class ELU(Activation):
     """``x`` above 0, ``alpha·(e^x − 1)`` below. Source: Clevert et al., ICLR 2016."""
 
-    alpha: Real = Field(default=constant(1), description="the limit below, negated")
+    alpha: Real = optional(1, "the limit below, negated")
 
 
 @kind("celu", torch="CELU")
 class CELU(Activation):
     """``max(x, 0) + min(0, alpha·(e^(x/alpha) − 1))``. Source: Barron, 2017."""
 
-    alpha: Annotated[Expression, one(NOT_ZERO)] = Field(
-        default=constant(1), description="the limit below, negated"
-    )
+    alpha: Annotated[Expression, one(NOT_ZERO)] = optional(1, "the limit below, negated")
 
 
 @kind("selu", torch="SELU")
@@ -153,11 +146,8 @@ class SELU(Activation):
 class Softplus(Activation):
     """``ln(1 + e^(beta·x))/beta``. Source: Dugas et al., NeurIPS 2000."""
 
-    beta: Real = Field(default=constant(1), description="steepness")
-    threshold: Real = Field(
-        default=constant(20),
-        description="above which the function is linear; no cost depends on it",
-    )
+    beta: Real = optional(1, "steepness")
+    threshold: Real = optional(20, "above which the function is linear; no cost depends on it")
 
 
 @kind("softsign", torch="Softsign")
@@ -173,9 +163,7 @@ class Mish(Activation):
 class OverAxis(Layer):
     """A function of the elements along one axis, ``(…) → (…)``."""
 
-    dim: Integer = Field(
-        default=constant(-1), description="the axis; counted from the end if negative"
-    )
+    dim: Integer = optional(-1, "the axis; counted from the end if negative")
 
 
 @kind("softmax", torch=(Torch("Softmax", given=("dim",)),))

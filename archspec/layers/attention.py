@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Flag, OptionalFlag, OptionalSize, Probability, Size, constant, flag
+from archspec.fields import Flag, OptionalFlag, OptionalSize, Probability, Size, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -35,27 +33,24 @@ class Attention(Layer):
         "qkv_bias": "bias",
     }
 
-    heads: Size = Field(description="heads of the queries, H")
-    kv_heads: OptionalSize = Field(
-        default=None, description="heads of keys and values, G; divides H; H where not given"
+    heads: Size = required("heads of the queries, H")
+    kv_heads: OptionalSize = optional(
+        None, "heads of keys and values, G; divides H; H where not given"
     )
-    head_dim: OptionalSize = Field(
-        default=None, description="features of a head, d_h; d/H where not given"
+    head_dim: OptionalSize = optional(None, "features of a head, d_h; d/H where not given")
+    value_dim: OptionalSize = optional(
+        None, "features of a head's values, d_v; d_h where not given"
     )
-    value_dim: OptionalSize = Field(
-        default=None, description="features of a head's values, d_v; d_h where not given"
+    bias: Flag = optional(True, "whether the projections have a bias")
+    out_bias: OptionalFlag = optional(
+        None, "whether the last of them has one; as bias where not given"
     )
-    bias: Flag = Field(default=flag(True), description="whether the projections have a bias")
-    out_bias: OptionalFlag = Field(
-        default=None, description="whether the last of them has one; as bias where not given"
+    relative_positions: OptionalSize = optional(
+        None, "rows of a learned table that gives every head a bias of its scores"
     )
-    relative_positions: OptionalSize = Field(
-        default=None,
-        description="rows of a learned table that gives every head a bias of its scores",
-    )
-    dropout: Probability = Field(
-        default=constant(0),
-        description="probability with which a score is dropped while training; training memory "
+    dropout: Probability = optional(
+        0,
+        "probability with which a score is dropped while training; training memory "
         "alone depends on it",
     )
 
@@ -67,17 +62,15 @@ class SelfAttention(Attention):
     Projections ``d·((H + G)·d_h + G·d_v)`` and ``H·d_v·d`` per token.
     """
 
-    causal: Flag = Field(
-        default=flag(False), description="whether a token sees only those before it"
-    )
-    window: OptionalSize = Field(
-        default=None,
-        description="keys that a token sees at most: its neighbours, or those before it; with it "
+    causal: Flag = optional(False, "whether a token sees only those before it")
+    window: OptionalSize = optional(
+        None,
+        "keys that a token sees at most: its neighbours, or those before it; with it "
         "there are min(s, window) scores per query",
     )
-    kv_length: OptionalSize = Field(
-        default=None,
-        description="keys and values in all, s, those of a cache included; where not given t, and "
+    kv_length: OptionalSize = optional(
+        None,
+        "keys and values in all, s, those of a cache included; where not given t, and "
         "those of --past if it is causal",
     )
 

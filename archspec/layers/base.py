@@ -1,18 +1,19 @@
 """The class that every kind derives from, and the register of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, create_model, model_validator
 from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError
 from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, refused
-from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve
+from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
 from archspec.sorts import is_condition, require_number
-from archspec.trees import Items, Number, Truth, Value, Whole
+from archspec.trees import Items, Number, Truth, Value
 
 _ENTERING = (
     *("in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"),
@@ -68,15 +69,18 @@ class Layer(BaseModel):
             return None
         if name in cls.elsewhere:
             return f"write {cls.elsewhere[name]}"
-        return next((c.advice[name] for c in _layers_of(cls) if name in c.advice), None)
+        parents = (parent for parent in cls.__mro__ if issubclass(parent, Layer))
+        return next((each.advice[name] for each in parents if name in each.advice), None)
 
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
         """Its lists are of its rank, and one of `either` is given."""
         for name in self.model_fields_set if self.rank else ():
             given = getattr(self, name)
-            if type(given) is tuple:
-                _require_rank(name, len(given), self.rank or 0)
+            if type(given) is tuple and len(given) != self.rank:
+                cause = f"{name} has {len(given)} values for {self.rank} axes"
+                hint = f"write one number, or a list of {self.rank}"
+                raise refused(cause, hint, path=(name,))
         given = [name for name in self.either if getattr(self, name) is not None]
         if self.either and len(given) != 1:
             raise refused(f"takes {' or '.join(self.either)}, one of them")
@@ -139,17 +143,6 @@ class Layer(BaseModel):
         return resolve_field(value, scope, takes_list=lists == "too")
 
 
-def _layers_of(kind: type[Layer]) -> Iterator[type[Layer]]:
-    """The class and those that it derives from, up to `Layer`."""
-    return (parent for parent in kind.__mro__ if issubclass(parent, Layer))
-
-
-def _require_rank(name: str, count: int, rank: int) -> None:
-    if count != rank:
-        hint = f"write one number, or a list of {rank}"
-        raise refused(f"{name} has {count} values for {rank} axes", hint, path=(name,))
-
-
 def _of_rank(field: dict[str, Any], rank: int) -> dict[str, Any]:
     """The JSON Schema of a field whose lists have so many items."""
     if field.get("type") == "array":
@@ -187,12 +180,9 @@ def known_integer(field: str, value: Expression) -> int:
     Raises:
         FieldError: it is not.
     """
-    if (
-        isinstance(value.tree, Number)
-        and value.tree.value.denominator == 1
-        and value.tree.value > 0
-    ):
-        return int(value.tree.value)
+    size = value.tree.value if isinstance(value.tree, Number) else 0
+    if size > 0 and size.denominator == 1:
+        return int(size)
     raise FieldError(field, ExpressionError(f"{field} must be a known positive integer"))
 
 
@@ -202,7 +192,9 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
         return Condition(decided(resolve(value.tree, scope)))
     if isinstance(value, Expression):
         resolved = checked_size(resolve(value.tree, scope))
-        return as_list(resolved) if takes_list else as_expression(resolved)
+        if takes_list and isinstance(resolved, Items):
+            return tuple(map(as_expression, resolved.values))
+        return as_expression(resolved)
     if isinstance(value, tuple):
         return tuple(at_item(i, item, scope) for i, item in enumerate(value))
     if isinstance(value, Mapping):
@@ -236,23 +228,13 @@ def decided(value: Value) -> Truth:
     raise ExpressionError("this is no condition; write a comparison, true or false")
 
 
-def as_list(value: Value) -> Expression | tuple[Expression, ...]:
-    """A resolved value as a field holds it that takes a number or a list."""
-    if isinstance(value, Items):
-        return tuple(map(as_expression, value.values))
-    return as_expression(value)
-
-
 def as_expression(value: Value) -> Expression:
     """A resolved value as a field holds it that takes a number.
 
     Raises:
         ExpressionError: it is a list, or a truth value.
     """
-    if isinstance(value, Items | Whole):
-        raise ExpressionError("a list stands where a number must stand; index it, as in x[0]")
-    require_number(value)
-    return Expression(value)
+    return Expression(require_number(single(value)))
 
 
 class Torch(NamedTuple):
@@ -324,6 +306,31 @@ def kind(
         ELSEWHERE.update({_plainly(name): names[0] for name in elsewhere})
         layer.kind = names[0]
         return layer
+
+    return register
+
+
+def kinds_per_axes(
+    stem: str, *docs: str, elsewhere: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+) -> Callable[[type[_L]], type[_L]]:
+    """Register kinds for one, two and three spatial axes, derived from a class: conv1d, conv2d, ….
+
+    The class's name and the number of axes are the name in PyTorch, too: ``Conv2d``.
+
+    Args:
+        stem: the kinds' names before the number of axes.
+        docs: the docstring of each, without the source.
+        elsewhere: number of axes → what other libraries call the kind.
+    """
+
+    def register(base: type[_L]) -> type[_L]:
+        for rank, doc in enumerate(docs, 1):
+            name = f"{base.__name__}{rank}d"
+            text = f"{doc}\n\nSource: ``torch.nn.{name}``."
+            derived = create_model(name, __base__=base, __doc__=text, __module__=base.__module__)
+            derived.rank = rank
+            kind(f"{stem}{rank}d", torch=name, elsewhere=elsewhere.get(rank, ()))(derived)
+        return base
 
     return register
 

@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from archspec.fields import CountPerAxis, Flag, Padding, PerAxis, Size, constant, flag
-from archspec.layers.base import Layer, kind
+from archspec.fields import CountPerAxis, Flag, Padding, PerAxis, Size, optional, required
+from archspec.layers.base import Layer, kinds_per_axes
 
 
+@kinds_per_axes(
+    "conv",
+    "``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``.",
+    "``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``.\n\n"
+    "Weights ``c_o·c_i/g·k_h·k_w``.",
+    "``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.\n\n"
+    "MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_d·k_h·k_w``.",
+    elsewhere={2: ("conv", "convolution")},
+)
 class Conv(Layer):
     """Per axis ``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1``.
 
@@ -22,48 +29,32 @@ class Conv(Layer):
     example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 3}
     elsewhere: ClassVar[Mapping[str, str]] = {"filters": "out_channels"}
 
-    out_channels: Size = Field(description="channels of the output, c_o")
-    kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
-    stride: PerAxis = Field(default=constant(1), description="step of the kernel, s, in elements")
-    padding: Padding = Field(
-        default=constant(0),
-        description="elements added before and after, p; or same (output ceil(h/s), the odd "
+    out_channels: Size = required("channels of the output, c_o")
+    kernel_size: PerAxis = required("extent of the kernel, k, in elements")
+    stride: PerAxis = optional(1, "step of the kernel, s, in elements")
+    padding: Padding = optional(
+        0,
+        "elements added before and after, p; or same (output ceil(h/s), the odd "
         "element after); or valid (0)",
     )
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
-    groups: Size = Field(
-        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
-    )
-    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
-    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = Field(
-        default="zeros",
-        description="what the padding holds; no cost depends on it; reflect needs an axis longer "
+    dilation: PerAxis = optional(1, "spacing of the kernel's taps, d")
+    groups: Size = optional(1, "groups g; each sees c_i/g channels and makes c_o/g")
+    bias: Flag = optional(True, "whether a bias per output channel is added")
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = optional(
+        "zeros",
+        "what the padding holds; no cost depends on it; reflect needs an axis longer "
         "than the padding, circular one as long",
     )
 
 
-@kind("conv1d", torch="Conv1d")
-class Conv1d(Conv):
-    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i/g·k·l_o·c_o``, weights ``c_o·c_i/g·k``.
-
-    Source: ``torch.nn.Conv1d``.
-    """
-
-    rank = 1
-
-
-@kind("conv2d", torch="Conv2d", elsewhere=("conv", "convolution"))
-class Conv2d(Conv):
-    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``.
-
-    Weights ``c_o·c_i/g·k_h·k_w``.
-
-    Source: ``torch.nn.Conv2d``.
-    """
-
-    rank = 2
-
-
+@kinds_per_axes(
+    "conv_transpose",
+    "``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``.",
+    "``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``.",
+    "``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.\n\n"
+    "MACs ``n·c_i·k_d·k_h·k_w·d_i·h_i·w_i·c_o/g``.",
+    elsewhere={2: ("Conv2DTranspose", "deconv2d", "ConvTranspose")},
+)
 class ConvTranspose(Layer):
     """Per axis ``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1``.
 
@@ -77,63 +68,11 @@ class ConvTranspose(Layer):
     example: ClassVar[dict[str, object]] = {"out_channels": 4, "kernel_size": 2, "stride": 2}
     elsewhere: ClassVar[Mapping[str, str]] = {"filters": "out_channels"}
 
-    out_channels: Size = Field(description="channels of the output, c_o")
-    kernel_size: PerAxis = Field(description="extent of the kernel, k, in elements")
-    stride: PerAxis = Field(default=constant(1), description="distance of the inputs, s")
-    padding: CountPerAxis = Field(default=constant(0), description="elements cut off each side, p")
-    output_padding: CountPerAxis = Field(
-        default=constant(0), description="elements added after; less than stride or dilation"
-    )
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the kernel's taps, d")
-    groups: Size = Field(
-        default=constant(1), description="groups g; each sees c_i/g channels and makes c_o/g"
-    )
-    bias: Flag = Field(default=flag(True), description="whether a bias per output channel is added")
-
-
-@kind("conv_transpose1d", torch="ConvTranspose1d")
-class ConvTranspose1d(ConvTranspose):
-    """``(n, c_i, l_i) → (n, c_o, l_o)``: MACs ``n·c_i·k·l_i·c_o/g``.
-
-    Source: ``torch.nn.ConvTranspose1d``.
-    """
-
-    rank = 1
-
-
-@kind(
-    "conv_transpose2d",
-    torch="ConvTranspose2d",
-    elsewhere=("Conv2DTranspose", "deconv2d", "ConvTranspose"),
-)
-class ConvTranspose2d(ConvTranspose):
-    """``(n, c_i, h_i, w_i) → (n, c_o, h_o, w_o)``: MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``.
-
-    Source: ``torch.nn.ConvTranspose2d``.
-    """
-
-    rank = 2
-
-
-@kind("conv_transpose3d", torch="ConvTranspose3d")
-class ConvTranspose3d(ConvTranspose):
-    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
-
-    MACs ``n·c_i·k_d·k_h·k_w·d_i·h_i·w_i·c_o/g``.
-
-    Source: ``torch.nn.ConvTranspose3d``.
-    """
-
-    rank = 3
-
-
-@kind("conv3d", torch="Conv3d")
-class Conv3d(Conv):
-    """``(n, c_i, d_i, h_i, w_i) → (n, c_o, d_o, h_o, w_o)``.
-
-    MACs ``n·c_i/g·k_d·k_h·k_w·d_o·h_o·w_o·c_o``, weights ``c_o·c_i/g·k_d·k_h·k_w``.
-
-    Source: ``torch.nn.Conv3d``.
-    """
-
-    rank = 3
+    out_channels: Size = required("channels of the output, c_o")
+    kernel_size: PerAxis = required("extent of the kernel, k, in elements")
+    stride: PerAxis = optional(1, "distance of the inputs, s")
+    padding: CountPerAxis = optional(0, "elements cut off each side, p")
+    output_padding: CountPerAxis = optional(0, "elements added after; less than stride or dilation")
+    dilation: PerAxis = optional(1, "spacing of the kernel's taps, d")
+    groups: Size = optional(1, "groups g; each sees c_i/g channels and makes c_o/g")
+    bias: Flag = optional(True, "whether a bias per output channel is added")

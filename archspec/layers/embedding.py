@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Size, SizeList, constant
+from archspec.fields import Size, SizeList, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -22,11 +20,9 @@ class Embedding(Layer):
         "output_dim": "embedding_dim",
     }
 
-    num_embeddings: Size = Field(description="how many rows there are, V")
-    embedding_dim: Size = Field(description="numbers in a row, d")
-    weight: str | None = Field(
-        default=None, description="the layer whose weight it shares; counted once, there"
-    )
+    num_embeddings: Size = required("how many rows there are, V")
+    embedding_dim: Size = required("numbers in a row, d")
+    weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")
 
 
 @kind("positional_embedding")
@@ -38,7 +34,7 @@ class PositionalEmbedding(Layer):
 
     example: ClassVar[dict[str, object]] = {"max_length": 16}
 
-    max_length: Size = Field(description="how many positions there are; t may be no larger")
+    max_length: Size = required("how many positions there are; t may be no larger")
 
 
 @kind("positional_encoding")
@@ -64,9 +60,7 @@ class ClassToken(Layer):
     Source: Devlin et al., NAACL 2019; Dosovitskiy et al., ICLR 2021.
     """
 
-    tokens: Size = Field(
-        default=constant(1), description="how many: 2 with one for distillation; registers"
-    )
+    tokens: Size = optional(1, "how many: 2 with one for distillation; registers")
 
 
 @kind("parameter")
@@ -81,4 +75,4 @@ class Parameter(Layer):
     takes: ClassVar[tuple[int, int | None]] = (0, 0)
     example: ClassVar[dict[str, object]] = {"shape": [4]}
 
-    shape: SizeList = Field(description="its extents; in_* are those of the tensor before it")
+    shape: SizeList = required("its extents; in_* are those of the tensor before it")

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Flag, Size, flag
+from archspec.fields import Flag, Size, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -27,8 +25,6 @@ class Linear(Layer):
         "out_dim": "out_features",
     }
 
-    out_features: Size = Field(description="features of the output, c_o")
-    bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")
-    weight: str | None = Field(
-        default=None, description="the layer whose weight it shares; counted once, there"
-    )
+    out_features: Size = required("features of the output, c_o")
+    bias: Flag = optional(True, "whether a bias per output feature is added")
+    weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")

@@ -2,10 +2,8 @@
 
 from typing import ClassVar
 
-from pydantic import Field
-
 from archspec.equation import EquationText
-from archspec.fields import Flag, Size, SizeMap, flag
+from archspec.fields import Flag, Size, SizeMap, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -29,8 +27,8 @@ class Bilinear(Layer):
     takes: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[dict[str, object]] = {"out_features": 10}
 
-    out_features: Size = Field(description="features of the output, c_o")
-    bias: Flag = Field(default=flag(True), description="whether a bias per output feature is added")
+    out_features: Size = required("features of the output, c_o")
+    bias: Flag = optional(True, "whether a bias per output feature is added")
 
 
 @kind("einsum")
@@ -51,10 +49,8 @@ class Einsum(Layer):
         "sizes": {"h": 2, "d": 4},
     }
 
-    equation: EquationText = Field(
-        description="the axes of the inputs, then of the weight if there is one, and after -> "
+    equation: EquationText = required(
+        "the axes of the inputs, then of the weight if there is one, and after -> "
         "those of the output"
     )
-    sizes: SizeMap = Field(
-        default_factory=dict, description="extents of the axes that no input has"
-    )
+    sizes: SizeMap = optional({}, "extents of the axes that no input has")

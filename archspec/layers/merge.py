@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Integer, constant
+from archspec.fields import Integer, optional
 from archspec.layers.base import Layer, kind
 
 
@@ -64,7 +62,7 @@ class Concat(Merge):
     example: ClassVar[dict[str, object]] = {"axis": 1}
     aliases: ClassVar[Mapping[str, str]] = {"dim": "axis"}  # torch.cat
 
-    axis: Integer = Field(default=constant(1), description="the axis that grows")
+    axis: Integer = optional(1, "the axis that grows")
 
 
 @kind("stack")
@@ -74,4 +72,4 @@ class Stack(Merge):
     All axes must agree. Source: ``torch.stack``.
     """
 
-    dim: Integer = Field(default=constant(0), description="the place of the new axis")
+    dim: Integer = optional(0, "the place of the new axis")

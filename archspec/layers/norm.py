@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
-from archspec.fields import Flag, Real, Size, constant, flag
+from archspec.fields import Flag, Real, Size, optional, required
 from archspec.layers.base import Layer, Torch, kind
 
 
@@ -26,13 +24,9 @@ class BatchNorm(Layer):
     Source: Ioffe and Szegedy, ICML 2015; ``torch.nn.BatchNorm2d``.
     """
 
-    affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
-    eps: Real = Field(
-        default=constant("1e-5"), description="added to the variance; no cost depends on it"
-    )
-    momentum: Real = Field(
-        default=constant("0.1"), description="of the running statistics; no cost depends on it"
-    )
+    affine: Flag = optional(True, "whether scale and shift are learnable")
+    eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
+    momentum: Real = optional(0.1, "of the running statistics; no cost depends on it")
 
 
 @kind("rmsnorm", torch="RMSNorm", elsewhere=("RMSNormalization", "LlamaRMSNorm"))
@@ -42,12 +36,8 @@ class RMSNorm(Layer):
     Source: Zhang and Sennrich, NeurIPS 2019; ``torch.nn.RMSNorm``.
     """
 
-    elementwise_affine: Flag = Field(
-        default=flag(True), description="whether the scale is learnable"
-    )
-    eps: Real = Field(
-        default=constant("1e-6"), description="added to the mean square; no cost depends on it"
-    )
+    elementwise_affine: Flag = optional(True, "whether the scale is learnable")
+    eps: Real = optional(1e-6, "added to the mean square; no cost depends on it")
 
 
 @kind("layernorm", torch="LayerNorm", elsewhere=("LayerNormalization", "ln"))
@@ -63,14 +53,10 @@ class LayerNorm(Layer):
         "write axes: 2 where two axes are normalised",
     }
 
-    axes: Size = Field(default=constant(1), description="how many of the last axes are normalised")
-    elementwise_affine: Flag = Field(
-        default=flag(True), description="whether there are learnable parameters"
-    )
-    bias: Flag = Field(default=flag(True), description="whether the shift is one of them")
-    eps: Real = Field(
-        default=constant("1e-5"), description="added to the variance; no cost depends on it"
-    )
+    axes: Size = optional(1, "how many of the last axes are normalised")
+    elementwise_affine: Flag = optional(True, "whether there are learnable parameters")
+    bias: Flag = optional(True, "whether the shift is one of them")
+    eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
 
 
 @kind("groupnorm", torch="GroupNorm", elsewhere=("GroupNormalization",))
@@ -83,11 +69,9 @@ class GroupNorm(Layer):
     example: ClassVar[dict[str, object]] = {"num_groups": 2}
     elsewhere: ClassVar[Mapping[str, str]] = {"groups": "num_groups"}
 
-    num_groups: Size = Field(description="groups; divides the channels")
-    affine: Flag = Field(default=flag(True), description="whether scale and shift are learnable")
-    eps: Real = Field(
-        default=constant("1e-5"), description="added to the variance; no cost depends on it"
-    )
+    num_groups: Size = required("groups; divides the channels")
+    affine: Flag = optional(True, "whether scale and shift are learnable")
+    eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
 
 
 @kind(
@@ -105,12 +89,8 @@ class InstanceNorm(Layer):
     Source: Ulyanov, Vedaldi and Lempitsky, 2016; ``torch.nn.InstanceNorm2d``.
     """
 
-    affine: Flag = Field(
-        default=flag(False), description="whether there are 2·c learnable parameters"
-    )
-    eps: Real = Field(
-        default=constant("1e-5"), description="added to the variance; no cost depends on it"
-    )
+    affine: Flag = optional(False, "whether there are 2·c learnable parameters")
+    eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
 
 
 @kind("local_response_norm", torch="LocalResponseNorm", elsewhere=("lrn",))
@@ -122,7 +102,7 @@ class LocalResponseNorm(Layer):
 
     example: ClassVar[dict[str, object]] = {"size": 5}
 
-    size: Size = Field(description="channels that are looked at; no cost depends on it")
-    alpha: Real = Field(default=constant("1e-4"), description="factor of the squares")
-    beta: Real = Field(default=constant("0.75"), description="power of the sum")
-    k: Real = Field(default=constant(1), description="added to the sum")
+    size: Size = required("channels that are looked at; no cost depends on it")
+    alpha: Real = optional(1e-4, "factor of the squares")
+    beta: Real = optional(0.75, "power of the sum")
+    k: Real = optional(1, "added to the sum")

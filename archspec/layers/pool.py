@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
+from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, optional, required
+from archspec.layers.base import Layer, kind, kinds_per_axes
 
-from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, constant, flag
-from archspec.layers.base import Layer, kind
+_SHAPES = (
+    "``(n, c, l_i) → (n, c, l_o)``",
+    "``(n, c, h_i, w_i) → (n, c, h_o, w_o)``",
+    "``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``",
+)
+_GIVEN = ("``l_o`` given", "``h_o`` and ``w_o`` given", "the last three given")
+_OF_GIVEN_SIZE = [f"{shape} with {g}." for shape, g in zip(_SHAPES, _GIVEN, strict=True)]
 
 
 class Pool(Layer):
@@ -20,89 +26,36 @@ class Pool(Layer):
     example: ClassVar[dict[str, object]] = {"kernel_size": 2}
     elsewhere: ClassVar[Mapping[str, str]] = {"pool_size": "kernel_size"}
 
-    kernel_size: PerAxis = Field(description="extent of the window, k, in elements")
-    stride: OptionalPerAxis = Field(
-        default=None, description="step of the window, s; the kernel size where it is not given"
+    kernel_size: PerAxis = required("extent of the window, k, in elements")
+    stride: OptionalPerAxis = optional(
+        None, "step of the window, s; the kernel size where it is not given"
     )
-    padding: CountPerAxis = Field(
-        default=constant(0), description="elements added on each side, p; at most half the kernel"
-    )
-    ceil_mode: Flag = Field(default=flag(False), description="whether the division rounds up")
+    padding: CountPerAxis = optional(0, "elements added on each side, p; at most half the kernel")
+    ceil_mode: Flag = optional(False, "whether the division rounds up")
 
 
+@kinds_per_axes(
+    "maxpool",
+    *(f"{shape}, the maximum of each window." for shape in _SHAPES),
+    elsewhere={1: ("MaxPooling1D",), 2: ("MaxPooling2D", "MaxPool")},
+)
 class MaxPool(Pool):
     """A maximum per window; no arithmetic that is counted."""
 
-    dilation: PerAxis = Field(default=constant(1), description="spacing of the window's taps, d")
+    dilation: PerAxis = optional(1, "spacing of the window's taps, d")
 
 
+@kinds_per_axes(
+    "avgpool",
+    *(f"{shape}, the mean of each window." for shape in _SHAPES),
+    elsewhere={1: ("AveragePooling1D",), 2: ("AveragePooling2D", "AveragePool")},
+)
 class AvgPool(Pool):
     """A mean per window; no arithmetic that is counted."""
 
-    count_include_pad: Flag = Field(
-        default=flag(True),
-        description="whether the padding counts in the mean; no cost depends on it",
+    count_include_pad: Flag = optional(
+        True, "whether the padding counts in the mean; no cost depends on it"
     )
-
-
-@kind("maxpool1d", torch="MaxPool1d", elsewhere=("MaxPooling1D",))
-class MaxPool1d(MaxPool):
-    """``(n, c, l_i) → (n, c, l_o)``, the maximum of each window.
-
-    Source: ``torch.nn.MaxPool1d``.
-    """
-
-    rank = 1
-
-
-@kind("maxpool2d", torch="MaxPool2d", elsewhere=("MaxPooling2D", "MaxPool"))
-class MaxPool2d(MaxPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the maximum of each window.
-
-    Source: ``torch.nn.MaxPool2d``.
-    """
-
-    rank = 2
-
-
-@kind("maxpool3d", torch="MaxPool3d")
-class MaxPool3d(MaxPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the maximum of each window.
-
-    Source: ``torch.nn.MaxPool3d``.
-    """
-
-    rank = 3
-
-
-@kind("avgpool1d", torch="AvgPool1d", elsewhere=("AveragePooling1D",))
-class AvgPool1d(AvgPool):
-    """``(n, c, l_i) → (n, c, l_o)``, the mean of each window.
-
-    Source: ``torch.nn.AvgPool1d``.
-    """
-
-    rank = 1
-
-
-@kind("avgpool2d", torch="AvgPool2d", elsewhere=("AveragePooling2D", "AveragePool"))
-class AvgPool2d(AvgPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)``, the mean of each window.
-
-    Source: ``torch.nn.AvgPool2d``.
-    """
-
-    rank = 2
-
-
-@kind("avgpool3d", torch="AvgPool3d")
-class AvgPool3d(AvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)``, the mean of each window.
-
-    Source: ``torch.nn.AvgPool3d``.
-    """
-
-    rank = 3
 
 
 class AdaptivePool(Layer):
@@ -111,75 +64,17 @@ class AdaptivePool(Layer):
     rank: ClassVar[int]
     example: ClassVar[dict[str, object]] = {"output_size": 1}
 
-    output_size: PerAxis = Field(description="extent of the output per axis; 1 pools globally")
+    output_size: PerAxis = required("extent of the output per axis; 1 pools globally")
 
 
+@kinds_per_axes("adaptive_avgpool", *_OF_GIVEN_SIZE)
 class AdaptiveAvgPool(AdaptivePool):
     """A mean per window; no arithmetic that is counted."""
 
 
+@kinds_per_axes("adaptive_maxpool", *_OF_GIVEN_SIZE)
 class AdaptiveMaxPool(AdaptivePool):
     """A maximum per window; no arithmetic that is counted."""
-
-
-@kind("adaptive_avgpool1d", torch="AdaptiveAvgPool1d")
-class AdaptiveAvgPool1d(AdaptiveAvgPool):
-    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
-
-    Source: ``torch.nn.AdaptiveAvgPool1d``.
-    """
-
-    rank = 1
-
-
-@kind("adaptive_avgpool2d", torch="AdaptiveAvgPool2d")
-class AdaptiveAvgPool2d(AdaptiveAvgPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
-
-    Source: ``torch.nn.AdaptiveAvgPool2d``.
-    """
-
-    rank = 2
-
-
-@kind("adaptive_avgpool3d", torch="AdaptiveAvgPool3d")
-class AdaptiveAvgPool3d(AdaptiveAvgPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
-
-    Source: ``torch.nn.AdaptiveAvgPool3d``.
-    """
-
-    rank = 3
-
-
-@kind("adaptive_maxpool1d", torch="AdaptiveMaxPool1d")
-class AdaptiveMaxPool1d(AdaptiveMaxPool):
-    """``(n, c, l_i) → (n, c, l_o)`` with ``l_o`` given.
-
-    Source: ``torch.nn.AdaptiveMaxPool1d``.
-    """
-
-    rank = 1
-
-
-@kind("adaptive_maxpool2d", torch="AdaptiveMaxPool2d")
-class AdaptiveMaxPool2d(AdaptiveMaxPool):
-    """``(n, c, h_i, w_i) → (n, c, h_o, w_o)`` with ``h_o`` and ``w_o`` given.
-
-    Source: ``torch.nn.AdaptiveMaxPool2d``.
-    """
-
-    rank = 2
-
-
-@kind("adaptive_maxpool3d", torch="AdaptiveMaxPool3d")
-class AdaptiveMaxPool3d(AdaptiveMaxPool):
-    """``(n, c, d_i, h_i, w_i) → (n, c, d_o, h_o, w_o)`` with the last three given.
-
-    Source: ``torch.nn.AdaptiveMaxPool3d``.
-    """
-
-    rank = 3
 
 
 class GlobalPool(Layer):
@@ -207,8 +102,8 @@ class Reduction(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": [1]}
 
-    dim: Axes = Field(description="the axes")
-    keepdim: Flag = Field(default=flag(False), description="whether they stay, with extent 1")
+    dim: Axes = required("the axes")
+    keepdim: Flag = optional(False, "whether they stay, with extent 1")
 
 
 @kind("mean", elsewhere=("reduce_mean",))

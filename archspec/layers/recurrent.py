@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from archspec.fields import Flag, OptionalSize, Probability, Size, constant, flag
+from archspec.fields import Flag, OptionalSize, Probability, Size, optional, required
 from archspec.layers.base import Layer, Torch, kind
 
 
@@ -22,21 +20,14 @@ class Recurrent(Layer):
     example: ClassVar[dict[str, object]] = {"hidden_size": 4}
     elsewhere: ClassVar[Mapping[str, str]] = {"units": "hidden_size"}
 
-    hidden_size: Size = Field(description="features of the state, h")
-    num_layers: Size = Field(
-        default=constant(1), description="layers, each fed by the one before; a known integer"
+    hidden_size: Size = required("features of the state, h")
+    num_layers: Size = optional(1, "layers, each fed by the one before; a known integer")
+    bias: Flag = optional(True, "whether there are biases")
+    batch_first: Flag = optional(True, "(n, t, c) or (t, n, c); no cost depends on it")
+    dropout: Probability = optional(
+        0, "between layers while training; training memory alone depends on it"
     )
-    bias: Flag = Field(default=flag(True), description="whether there are biases")
-    batch_first: Flag = Field(
-        default=flag(True), description="(n, t, c) or (t, n, c); no cost depends on it"
-    )
-    dropout: Probability = Field(
-        default=constant(0),
-        description="between layers while training; training memory alone depends on it",
-    )
-    bidirectional: Flag = Field(
-        default=flag(False), description="whether a second direction is read, D = 2"
-    )
+    bidirectional: Flag = optional(False, "whether a second direction is read, D = 2")
 
 
 @kind("lstm", torch=(Torch("LSTM", given=("batch_first",)),))
@@ -45,9 +36,9 @@ class LSTM(Recurrent):
 
     gates = 4
 
-    proj_size: OptionalSize = Field(
-        default=None,
-        description="features that the state is projected to, less than h; what is handed on and "
+    proj_size: OptionalSize = optional(
+        None,
+        "features that the state is projected to, less than h; what is handed on and "
         "leaves has so many, the gates keep h, and there are h·proj_size more weights",
     )
 
@@ -65,6 +56,6 @@ class RNN(Recurrent):
 
     gates = 1
 
-    nonlinearity: Literal["tanh", "relu"] = Field(
-        default="tanh", description="the function of the state; no cost depends on it"
+    nonlinearity: Literal["tanh", "relu"] = optional(
+        "tanh", "the function of the state; no cost depends on it"
     )

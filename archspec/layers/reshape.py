@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from archspec.fields import (
     Axes,
     Expression,
@@ -17,8 +15,9 @@ from archspec.fields import (
     Real,
     Size,
     SizeList,
-    constant,
     listed,
+    optional,
+    required,
 )
 from archspec.layers.base import Layer, kind, known_integer
 from archspec.ranges import EXTENT
@@ -41,10 +40,7 @@ class Dropout(Layer):
 
     elsewhere: ClassVar[Mapping[str, str]] = {"rate": "p", "drop_prob": "p"}
 
-    p: Probability = Field(
-        default=constant("0.5"),
-        description="probability of a zero; training memory alone depends on it",
-    )
+    p: Probability = optional(0.5, "probability of a zero; training memory alone depends on it")
 
 
 @kind("drop_path", "stochastic_depth")
@@ -54,10 +50,7 @@ class DropPath(Layer):
     Source: Huang et al., ECCV 2016.
     """
 
-    p: Probability = Field(
-        default=constant("0.1"),
-        description="probability of a drop; training memory alone depends on it",
-    )
+    p: Probability = optional(0.1, "probability of a drop; training memory alone depends on it")
 
 
 @kind("flatten", torch="Flatten")
@@ -67,8 +60,8 @@ class Flatten(Layer):
     Source: ``torch.nn.Flatten``.
     """
 
-    start_dim: Integer = Field(default=constant(1), description="the first axis that is merged")
-    end_dim: Integer = Field(default=constant(-1), description="the last axis that is merged")
+    start_dim: Integer = optional(1, "the first axis that is merged")
+    end_dim: Integer = optional(-1, "the last axis that is merged")
 
 
 @kind("reshape", "view", elsewhere=("unflatten",))
@@ -80,8 +73,8 @@ class Reshape(Layer):
 
     example: ClassVar[dict[str, object]] = {"shape": ["in_shape[0]", -1]}
 
-    shape: Annotated[tuple[Expression, ...], listed(EXTENT)] = Field(
-        description="the new extents, all axes of them; one may be -1: what the others leave"
+    shape: Annotated[tuple[Expression, ...], listed(EXTENT)] = required(
+        "the new extents, all axes of them; one may be -1: what the others leave"
     )
 
 
@@ -94,7 +87,7 @@ class Permute(Layer):
 
     example: ClassVar[dict[str, object]] = {"dims": [0, 2, 1]}
 
-    dims: Axes = Field(description="for each axis of the output the axis of the input")
+    dims: Axes = required("for each axis of the output the axis of the input")
 
 
 @kind("transpose")
@@ -104,8 +97,8 @@ class Transpose(Layer):
     Source: ``torch.transpose``.
     """
 
-    dim0: Integer = Field(default=constant(-2), description="the one axis")
-    dim1: Integer = Field(default=constant(-1), description="the other axis")
+    dim0: Integer = optional(-2, "the one axis")
+    dim1: Integer = optional(-1, "the other axis")
 
 
 @kind("squeeze")
@@ -117,7 +110,7 @@ class Squeeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the axis; its extent must be 1")
+    dim: Integer = required("the axis; its extent must be 1")
 
 
 @kind("unsqueeze")
@@ -129,7 +122,7 @@ class Unsqueeze(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the place of the new axis")
+    dim: Integer = required("the place of the new axis")
 
 
 @kind("pad")
@@ -141,16 +134,14 @@ class Pad(Layer):
 
     example: ClassVar[dict[str, object]] = {"pad": [1, 1]}
 
-    pad: IntegerList = Field(
-        description="before and after the last axis, then before and after the one before it, "
+    pad: IntegerList = required(
+        "before and after the last axis, then before and after the one before it, "
         "and so on; a negative number cuts off"
     )
-    mode: Literal["constant", "reflect", "replicate", "circular"] = Field(
-        default="constant", description="what the padding holds; no cost depends on it"
+    mode: Literal["constant", "reflect", "replicate", "circular"] = optional(
+        "constant", "what the padding holds; no cost depends on it"
     )
-    value: Real = Field(
-        default=constant(0), description="the constant that it holds; no cost depends on it"
-    )
+    value: Real = optional(0, "the constant that it holds; no cost depends on it")
 
 
 @kind("crop")
@@ -165,9 +156,7 @@ class Crop(Layer):
     takes: ClassVar[tuple[int, int | None]] = (1, 2)
     example: ClassVar[dict[str, object]] = {"size": 2}
 
-    size: OptionalPerAxis = Field(
-        default=None, description="extent of the output per axis; else the second input's"
-    )
+    size: OptionalPerAxis = optional(None, "extent of the output per axis; else the second input's")
 
 
 @kind("slice")
@@ -179,15 +168,12 @@ class Slice(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1, "end": 1}
 
-    dim: Integer = Field(description="the axis")
-    start: Integer = Field(
-        default=constant(0), description="the first element; counted from the end if negative"
+    dim: Integer = required("the axis")
+    start: Integer = optional(0, "the first element; counted from the end if negative")
+    end: OptionalInteger = optional(
+        None, "the element after the last; counted from the end if negative; else the end"
     )
-    end: OptionalInteger = Field(
-        default=None,
-        description="the element after the last; counted from the end if negative; else the end",
-    )
-    step: Size = Field(default=constant(1), description="distance of the elements that are taken")
+    step: Size = optional(1, "distance of the elements that are taken")
 
 
 @kind("select")
@@ -199,10 +185,8 @@ class Select(Layer):
 
     example: ClassVar[dict[str, object]] = {"dim": 1}
 
-    dim: Integer = Field(description="the axis")
-    index: Integer = Field(
-        default=constant(0), description="the element; counted from the end if negative"
-    )
+    dim: Integer = required("the axis")
+    index: Integer = optional(0, "the element; counted from the end if negative")
 
 
 @kind("split")
@@ -214,8 +198,8 @@ class Split(Layer):
 
     example: ClassVar[dict[str, object]] = {"sizes": [1, "in_channels - 1"]}
 
-    sizes: SizeList = Field(description="extents of the parts; together the axis")
-    dim: Integer = Field(default=constant(1), description="the axis")
+    sizes: SizeList = required("extents of the parts; together the axis")
+    dim: Integer = optional(1, "the axis")
 
     @property
     def outputs(self) -> int:
@@ -232,8 +216,8 @@ class Chunk(Layer):
 
     example: ClassVar[dict[str, object]] = {"chunks": 2}
 
-    chunks: Size = Field(description="how many parts; known before any size is")
-    dim: Integer = Field(default=constant(1), description="the axis")
+    chunks: Size = required("how many parts; known before any size is")
+    dim: Integer = optional(1, "the axis")
 
     @property
     def outputs(self) -> int:
@@ -250,8 +234,8 @@ class Roll(Layer):
 
     example: ClassVar[dict[str, object]] = {"shifts": [1], "dims": [1]}
 
-    shifts: IntegerList = Field(description="by how many elements, per axis; no cost depends on it")
-    dims: Axes = Field(description="the axes")
+    shifts: IntegerList = required("by how many elements, per axis; no cost depends on it")
+    dims: Axes = required("the axes")
 
 
 @kind("channel_shuffle", torch="ChannelShuffle")
@@ -263,7 +247,7 @@ class ChannelShuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"groups": 2}
 
-    groups: Size = Field(description="groups g; divides the channels")
+    groups: Size = required("groups g; divides the channels")
 
 
 @kind("pixel_shuffle", torch="PixelShuffle")
@@ -275,7 +259,7 @@ class PixelShuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"upscale_factor": 2}
 
-    upscale_factor: Size = Field(description="the factor r; r² divides the channels")
+    upscale_factor: Size = required("the factor r; r² divides the channels")
 
 
 @kind("pixel_unshuffle", torch="PixelUnshuffle")
@@ -287,7 +271,7 @@ class PixelUnshuffle(Layer):
 
     example: ClassVar[dict[str, object]] = {"downscale_factor": 2}
 
-    downscale_factor: Size = Field(description="the factor r; divides height and width")
+    downscale_factor: Size = required("the factor r; divides height and width")
 
 
 @kind("upsample", "interpolate", torch="Upsample", elsewhere=("UpSampling2D", "resize"))
@@ -302,10 +286,10 @@ class Upsample(Layer):
     example: ClassVar[dict[str, object]] = {"scale_factor": 2}
     either = ("scale_factor", "size")
 
-    scale_factor: Factors = Field(
-        default=None, description="output elements per input element; a fraction makes it smaller"
+    scale_factor: Factors = optional(
+        None, "output elements per input element; a fraction makes it smaller"
     )
-    size: OptionalPerAxis = Field(default=None, description="extent of the output, instead")
-    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = Field(
-        default="nearest", description="how values between are made; no cost depends on it"
+    size: OptionalPerAxis = optional(None, "extent of the output, instead")
+    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = optional(
+        "nearest", "how values between are made; no cost depends on it"
     )
