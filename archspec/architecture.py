@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from archspec.document import Document, read_document
+from archspec.document import YamlDocument, read_document
 from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
 from archspec.errors import Gathered
 from archspec.fields import show
@@ -34,7 +34,7 @@ class Architecture(NamedTuple):
     variant: str | None
     blocks: Mapping[str, Block]
     entries: Entries
-    document: Document
+    document: YamlDocument
 
     def varied(self, variant: str | None) -> "Architecture":
         """The same spec with the overrides of another variant, or of none.
@@ -79,7 +79,7 @@ def split_variant(spec: str) -> tuple[str, str | None]:
     return (path, variant or None) if at and "/" not in variant else (spec, None)
 
 
-def read_architecture(document: Document, variant: str | None = None) -> Architecture:
+def read_architecture(document: YamlDocument, variant: str | None = None) -> Architecture:
     """Validate a document (see `load`)."""
     check_version(document)
     gathered = Gathered()
@@ -94,7 +94,7 @@ def read_architecture(document: Document, variant: str | None = None) -> Archite
     return Architecture(header, header, None, blocks, entries, document).varied(variant)
 
 
-def _read_header(document: Document, gathered: Gathered) -> Header | None:
+def _read_header(document: YamlDocument, gathered: Gathered) -> Header | None:
     """The top level; None where it is wrong, which is gathered."""
     with gathered.gathering():
         header = validate(Header, document.data, document, ())
@@ -106,7 +106,7 @@ def _read_header(document: Document, gathered: Gathered) -> Header | None:
     return None
 
 
-def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | None]:
+def _rough(document: YamlDocument, gathered: Gathered) -> dict[str, BlockModel | None]:
     """The blocks of a document whose top level is wrong; None for one that is wrong itself."""
     written = document.data.get("blocks")
     listed = written if isinstance(written, list) else []
@@ -122,7 +122,7 @@ def _rough(document: Document, gathered: Gathered) -> dict[str, BlockModel | Non
     return blocks
 
 
-def check_version(document: Document) -> None:
+def check_version(document: YamlDocument) -> None:
     """Check that a document states the version of the language that is read here, or none.
 
     Raises:
@@ -135,7 +135,7 @@ def check_version(document: Document) -> None:
         raise document.error(("archspec",), cause, entry="archspec")
 
 
-def refuse_spec(document: Document, form: str, hint: str) -> None:
+def refuse_spec(document: YamlDocument, form: str, hint: str) -> None:
     """Refuse a spec, a document with layers, where one of another form is expected.
 
     Args:

@@ -41,7 +41,7 @@ _WORDS: dict[str, bool | None] = {
 }
 
 
-class Document(NamedTuple):
+class YamlDocument(NamedTuple):
     """Plain data (dict, list, str, int, Fraction, bool, None) and where each of its values stands.
 
     Attributes:
@@ -104,20 +104,20 @@ class Document(NamedTuple):
         for key, item in items:
             self.also((*path, key), (*to, key), item)
 
-    def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "Document":
+    def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "YamlDocument":
         """``data``, whose origins are those below ``path`` here, now below ``to``."""
 
         def below(origins: dict[Path_, Origin]) -> dict[Path_, Origin]:
             depth = len(path)
             return {(*to, *p[depth:]): o for p, o in origins.items() if p[:depth] == path}
 
-        return Document(self.file, data, below(self.values), below(self.keys))
+        return YamlDocument(self.file, data, below(self.values), below(self.keys))
 
 
 SPEC = "a spec is a mapping with the keys archspec, name, input and layers"
 
 
-def read_document(path: str | Path, form: str = SPEC) -> Document:
+def read_document(path: str | Path, form: str = SPEC) -> YamlDocument:
     """Read a spec file, or another whose top level is a mapping.
 
     Args:
@@ -166,7 +166,7 @@ def _origin_after(before: str, file: str) -> Origin:
     return Origin(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Document:
+def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> YamlDocument:
     """Parse YAML text whose top level is a mapping (see `read_document`)."""
     _refuse_signs(text, file)
     try:
@@ -177,7 +177,7 @@ def parse_document(text: str, file: str = "<spec>", form: str = SPEC) -> Documen
         raise SpecError(f"the file is empty; {form}", origin=Origin(file, 1, 1))
     if not isinstance(top.value, dict):
         raise SpecError(form, origin=top.origin)
-    document = Document(file, {}, {}, {})
+    document = YamlDocument(file, {}, {}, {})
     document.data.update(_plain(top, (), document))
     return document
 
@@ -420,7 +420,7 @@ def _shown(key: object) -> str:
     return str(key).lower() if isinstance(key, bool | int | Fraction) else "that is no text"
 
 
-def _plain(node: _Marked, path: Path_, document: Document) -> Any:
+def _plain(node: _Marked, path: Path_, document: YamlDocument) -> Any:
     document.values[path] = node.origin
     if isinstance(node.value, list):
         return [_plain(item, (*path, i), document) for i, item in enumerate(node.value)]

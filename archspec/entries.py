@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from archspec.composites import COMPOSITES, Composite
-from archspec.document import Document, Path_
+from archspec.document import Path_, YamlDocument
 from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
 from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
 from archspec.header import BlockModel, check_name, read_value
@@ -92,7 +92,7 @@ class EntryReader:
     """
 
     def __init__(
-        self, document: Document, blocks: Mapping[str, BlockModel | None], gathered: Gathered
+        self, document: YamlDocument, blocks: Mapping[str, BlockModel | None], gathered: Gathered
     ) -> None:
         self.document = document
         self.blocks = blocks

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
 from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Side
-from archspec.document import Document, Path_
+from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
@@ -205,7 +205,7 @@ class _Frame:
     latest: Tensor | None = None  # what leaves the entry before; None if it may be any input
 
     @property
-    def document(self) -> Document:
+    def document(self) -> YamlDocument:
         """The text that is expanded."""
         return self.expansion.architecture.document
 

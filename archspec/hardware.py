@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from archspec.architecture import check_version, refuse_spec
-from archspec.document import Document, Path_, read_document
+from archspec.document import Path_, YamlDocument, read_document
 from archspec.errors import SpecError, find_named
 from archspec.fields import optional
 from archspec.header import check_name
@@ -172,7 +172,7 @@ def read_profile(path: str | Path) -> Profile:
     return Profile(Path(path).stem, fields)
 
 
-def _check_types(fields: ProfileFields, document: Document) -> None:
+def _check_types(fields: ProfileFields, document: YamlDocument) -> None:
     """Check that every figure is of a known type of numbers."""
     energy = fields.energy or EnergyTable()
     typed: dict[Path_, dict[str, Any]] = {
@@ -189,7 +189,7 @@ def _check_types(fields: ProfileFields, document: Document) -> None:
                 raise error.placed(origin, ".".join(map(str, path))) from None
 
 
-def _check_memory(fields: ProfileFields, document: Document) -> None:
+def _check_memory(fields: ProfileFields, document: YamlDocument) -> None:
     """Check that each writable level of memory holds no less than the one before it.
 
     Flash stands where it likes: it holds weights, whatever the memories beside it hold.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from archspec.arithmetic import Rational
-from archspec.document import Document, Path_
+from archspec.document import Path_, YamlDocument
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
 from archspec.fields import (
@@ -300,7 +300,7 @@ class Header(BaseModel):
         return self.model_copy(update={"symbols": symbols, "let": self.let | variant.let})
 
 
-def check_names(header: Header, document: Document) -> None:
+def check_names(header: Header, document: YamlDocument) -> None:
     """Check that names are well-formed and unique, and that defaults keep their symbols' rules.
 
     Raises:
@@ -317,7 +317,7 @@ def check_names(header: Header, document: Document) -> None:
                 gathered.add(error)
 
 
-def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
+def _wrong_names(header: Header, document: YamlDocument) -> Iterator[SpecError]:
     """Yield an error for every name that is malformed, or has a meaning already."""
     taken: dict[str, Origin] = {}
     sections: list[tuple[tuple[str, ...], Iterable[str], dict[str, Origin]]] = [
@@ -339,7 +339,7 @@ def _wrong_names(header: Header, document: Document) -> Iterator[SpecError]:
                 taken[name] = origin
 
 
-def _wrong_defaults(header: Header, document: Document, path: Path_) -> Iterator[SpecError]:
+def _wrong_defaults(header: Header, document: YamlDocument, path: Path_) -> Iterator[SpecError]:
     """Yield an error for every default that breaks its symbol's rules."""
     for name, symbol in header.symbols.items():
         broken = symbol.broken_rule(symbol.default)
@@ -349,7 +349,7 @@ def _wrong_defaults(header: Header, document: Document, path: Path_) -> Iterator
 
 
 def _wrong_overrides(
-    name: str, variant: Variant, header: Header, document: Document
+    name: str, variant: Variant, header: Header, document: YamlDocument
 ) -> Iterator[SpecError]:
     """Yield the first override of nothing; where there is none, the errors of the defaults."""
     for section in ("symbols", "let"):

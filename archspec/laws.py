@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, model_validator
 
 from archspec.architecture import Architecture, check_version, load, read_architecture, refuse_spec
-from archspec.document import Document, Path_, read_document
+from archspec.document import Path_, YamlDocument, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Real, constant, optional, refused, show
@@ -105,7 +105,7 @@ class Law(NamedTuple):
     fields: LawFields
     symbols: Mapping[str, Symbol]
     networks: Mapping[str, Architecture]
-    document: Document
+    document: YamlDocument
 
     def written(self, field: str) -> str:
         """A field as its author wrote it."""
@@ -129,7 +129,7 @@ def read_laws(path: str | Path) -> tuple[Law, ...]:
     return tuple(_read(name, fields, document) for name, fields in file.laws.items())
 
 
-def _read(name: str, fields: LawFields, document: Document) -> Law:
+def _read(name: str, fields: LawFields, document: YamlDocument) -> Law:
     path = ("laws", name)
     networks = {}
     for network, body in fields.networks.items():
@@ -141,7 +141,7 @@ def _read(name: str, fields: LawFields, document: Document) -> Law:
     return Law(name, fields, symbols, _knowing(symbols, networks, document, path), document)
 
 
-def _network(name: str, body: Any, document: Document, path: Path_) -> Architecture:
+def _network(name: str, body: Any, document: YamlDocument, path: Path_) -> Architecture:
     """A network that is written in the law, or lies beside its file as a spec."""
     if isinstance(body, str):
         return load(str(Path(document.file).parent / body))
@@ -162,7 +162,7 @@ def _network(name: str, body: Any, document: Document, path: Path_) -> Architect
 
 
 def _shared(
-    declared: Symbols, networks: Mapping[str, Architecture], document: Document, path: Path_
+    declared: Symbols, networks: Mapping[str, Architecture], document: YamlDocument, path: Path_
 ) -> Symbols:
     """All symbols; where a spec has a name too, its rules must be the same."""
     symbols = dict(declared)
@@ -178,7 +178,7 @@ def _shared(
 
 
 def _knowing(
-    symbols: Symbols, networks: Mapping[str, Architecture], document: Document, path: Path_
+    symbols: Symbols, networks: Mapping[str, Architecture], document: YamlDocument, path: Path_
 ) -> dict[str, Architecture]:
     """The networks, each with all symbols, whether it uses them or not."""
     found = {}
@@ -191,7 +191,7 @@ def _knowing(
 
 
 @contextmanager
-def placing(document: Document, path: Path_) -> Iterator[None]:
+def placing(document: YamlDocument, path: Path_) -> Iterator[None]:
     """Give an error the place of a field, and its entry the field's name.
 
     What has a place already, inside a network, keeps it.

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
-from archspec.document import Document
+from archspec.document import YamlDocument
 from archspec.errors import SpecError, did_you_mean
 from archspec.fields import Read, Shorthand, form, optional, refused, show
 from archspec.layers import KINDS, find_kind
@@ -111,7 +111,7 @@ def innermost(*said: Precision) -> Precision:
     return reduce(lambda near, far: near.over(far), said)
 
 
-def known_kinds(precision: NetworkPrecision, document: Document) -> NetworkPrecision:
+def known_kinds(precision: NetworkPrecision, document: YamlDocument) -> NetworkPrecision:
     """The same with every kind under its usual name.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from archspec.document import Document, Path_
+from archspec.document import Path_, YamlDocument
 from archspec.errors import MAX_GATHERED, Gathered, Origin, SpecError, did_you_mean, nearest
 from archspec.fields import shortened, show
 
@@ -19,7 +19,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def validate(
-    model: type[_M], data: object, document: Document, path: Path_, entry: str | None = None
+    model: type[_M], data: object, document: YamlDocument, path: Path_, entry: str | None = None
 ) -> _M:
     """``data``, which stands at ``path`` of the document, as an instance of ``model``.
 
@@ -40,7 +40,7 @@ def validate(
     raise LookupError("what pydantic refuses has an explanation")
 
 
-def _order(document: Document, path: Path_, error: Any) -> tuple[bool, int, int]:
+def _order(document: YamlDocument, path: Path_, error: Any) -> tuple[bool, int, int]:
     """The order of errors: what is there before what is missing; then that of the text."""
     missing = error["type"] == "missing"
     place = (*path, *error["loc"])
@@ -86,7 +86,7 @@ _WANTED = {
 
 
 def _explain(
-    error: Any, model: type[BaseModel], document: Document, path: Path_, entry: str | None
+    error: Any, model: type[BaseModel], document: YamlDocument, path: Path_, entry: str | None
 ) -> SpecError:
     loc = (*error["loc"], *error.get("ctx", {}).get("path", ()))
     place = (*path, *loc)

@@ -14,7 +14,7 @@ from archspec.document import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_VALUES,
-    Document,
+    YamlDocument,
     parse_document,
     read_document,
 )
@@ -201,7 +201,7 @@ KEYS = {
 }
 
 
-def marks(document: Document) -> tuple[dict[Any, Any], dict[Any, Any]]:
+def marks(document: YamlDocument) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Line and column of every value, and of every key."""
     values = {path: (origin.line, origin.column) for path, origin in document.values.items()}
     keys = {path: (origin.line, origin.column) for path, origin in document.keys.items()}

@@ -24,7 +24,14 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
 from costmodel.studies.inference import Inference, Plan, infer
-from costmodel.studies.ridge_batch import Choice, Roof, RoundedRoof, linear_roofs, longest, roofs
+from costmodel.studies.ridge_batch import (
+    Choice,
+    RidgeBatch,
+    RoundedRoof,
+    linear_roofs,
+    longest,
+    roofs,
+)
 from tests.conftest import ROOT, Run, examples
 
 SPECS = ROOT / "specs"
@@ -373,7 +380,7 @@ def test_the_roof_of_llama_3_by_hand() -> None:
     moved = 513 * 131_072 + 2 * (32 * block + 3 * 4096 + 1 + 128256)
     macs = multiplied + 32 * 513 * 2 * 4096
     roof = roofs(infer(LLAMA3, scenario=A100))[0]
-    assert isinstance(roof, Roof)
+    assert isinstance(roof, RidgeBatch)
     speed, rate = 2039 * 10**9, 312 * 10**12
     assert roof.shared == Fraction(weights, speed)
     assert (roof.moved, roof.computed) == (Fraction(moved, speed), Fraction(2 * macs, rate))
@@ -386,11 +393,11 @@ def test_a_roof_is_left_there_and_not_before(spec: str) -> None:
     for prompt in (1, 100, 700):
         found = infer(spec, Plan(prompt, 1), scenario=A100)
         for roof in roofs(found):
-            assert isinstance(roof, Roof)
+            assert isinstance(roof, RidgeBatch)
             _check_where_it_is_left(found, roof)
 
 
-def _check_where_it_is_left(found: Inference, roof: Roof | RoundedRoof) -> None:
+def _check_where_it_is_left(found: Inference, roof: RidgeBatch | RoundedRoof) -> None:
     if roof.batch is None:
         assert not any(_is_left(found, roof, n) for n in (1, 10, 10**4, 10**9))
     else:
@@ -398,7 +405,7 @@ def _check_where_it_is_left(found: Inference, roof: Roof | RoundedRoof) -> None:
         assert roof.batch == 1 or not _is_left(found, roof, roof.batch - 1)
 
 
-def _is_left(found: Inference, roof: Roof | RoundedRoof, n: int) -> bool:
+def _is_left(found: Inference, roof: RidgeBatch | RoundedRoof, n: int) -> bool:
     laws = dict(found.works[1].known)
     compute = laws["compute"]
     memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
@@ -469,8 +476,8 @@ def test_the_longest_past_of_a_batch(
     at, beyond = (
         roofs(infer(spec, Plan(past, 1), scenario=A100))[0] for past in (bound[-1], bound[-1] + 1)
     )
-    assert isinstance(at, Roof)
-    assert isinstance(beyond, Roof)
+    assert isinstance(at, RidgeBatch)
+    assert isinstance(beyond, RidgeBatch)
     assert at.batch is not None
     assert beyond.batch is None
 
@@ -479,7 +486,7 @@ def test_a_small_window_has_no_longest_past() -> None:
     """A window of 100 tokens is read in less time than a token is computed, however many pass."""
     found = infer(f"{SPECS}/mistral.yaml", settings={"window": 100}, scenario=A100)
     assert longest(found) is None
-    assert all(isinstance(roof, Roof) and roof.batch for roof in roofs(found))
+    assert all(isinstance(roof, RidgeBatch) and roof.batch for roof in roofs(found))
 
 
 # Experts, of which a token visits some.
@@ -528,7 +535,7 @@ def test_both_roofs_of_mixtral_by_hand() -> None:
     gain = Fraction(2 * macs, rate) - Fraction(65 * 131_072 + maps + 2 * 4096, speed)
     same, spread = roofs(infer(MIXTRAL, Plan(64, 1), scenario=H100))
     for roof, experts, batch in ((same, 2, 377), (spread, 8, 1377)):
-        assert isinstance(roof, Roof)
+        assert isinstance(roof, RidgeBatch)
         assert roof.shared == Fraction(2 * (BESIDE + experts * EXPERT), speed)
         assert roof.computed - roof.moved == gain
         assert roof.batch == ceil(roof.shared / gain) == batch
@@ -580,7 +587,7 @@ def _check_by_loop(found: Inference) -> list[int | None]:
     """Of batches up to 1,000 those are bound by their products that a roof leaves."""
     batches = []
     for roof in roofs(found):
-        assert isinstance(roof, Roof | RoundedRoof)
+        assert isinstance(roof, RidgeBatch | RoundedRoof)
         memory_bound = [n for n in range(1, 1000) if not _is_left(found, roof, n)]
         last = max(memory_bound, default=0)
         assert (roof.batch or 1000) == last + 1
@@ -647,7 +654,11 @@ def test_efficiency_takes_longer_and_leaves_the_roof() -> None:
     full, slow = infer(LLAMA3, scenario=A100), infer(LLAMA3, scenario=half)
     assert slow.figures[1].latency == 2 * (full.figures[1].latency or 0)
     pairs = zip(roofs(full), roofs(slow), strict=True)
-    assert all(a.batch == b.batch for a, b in pairs if isinstance(a, Roof) and isinstance(b, Roof))
+    assert all(
+        a.batch == b.batch
+        for a, b in pairs
+        if isinstance(a, RidgeBatch) and isinstance(b, RidgeBatch)
+    )
 
 
 @pytest.mark.parametrize(("plan", "device"), [(Plan(), "a100-80gb"), (Plan(4000, 90), "l40s")])

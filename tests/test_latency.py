@@ -25,7 +25,7 @@ from costmodel.render.roofline import draw, paint, short_names, shortened, view_
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
-from costmodel.studies.roofline import Line, Roof, Roofline
+from costmodel.studies.roofline import Roof, Roofline, RooflineEntry
 from costmodel.studies.solve import opened
 from tests.conftest import ROOT, Run, ask, thinned
 
@@ -647,9 +647,9 @@ def test_a_plot_of_nothing_is_refused(chip: str) -> None:
 
 
 def test_names_in_the_key() -> None:
-    def line(path: str) -> Line:
+    def line(path: str) -> RooflineEntry:
         (row,) = (r for r in Roofline(ALEXNET).report.rows if r.path == "conv2d_1")
-        return Line(row._replace(path=path), 1, 1, 1, 1, 1, "memory", 1)
+        return RooflineEntry(row._replace(path=path), 1, 1, 1, 1, 1, "memory", 1)
 
     names = short_names([line("a/b/conv"), line("a/c/conv"), line("d/pool")])
     assert names == {"a/b/conv": "b/conv", "a/c/conv": "c/conv", "d/pool": "pool"}

@@ -16,15 +16,15 @@ from costmodel.algebra.symbols import symbol
 from costmodel.render import memory_plot
 from costmodel.render.plots import plot
 from costmodel.scenario.scenario import scenario
-from costmodel.studies.profile import IN_OUT, Profile
+from costmodel.studies.profile import IN_OUT, MemoryProfile
 from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 
 ALEXNET = "specs/alexnet.yaml"
 
 
-def profile(spec: str, **said: str) -> Profile:
-    return Profile(analyze(ROOT / "specs" / spec, scenario=scenario(**said)))
+def profile(spec: str, **said: str) -> MemoryProfile:
+    return MemoryProfile(analyze(ROOT / "specs" / spec, scenario=scenario(**said)))
 
 
 def test_alexnet_by_hand() -> None:
@@ -87,15 +87,15 @@ def test_json_and_laws(archcost: Run) -> None:
 def test_the_best_order_says_what_moves() -> None:
     """MaxViT halves the shortcut's map before the wide branch is worked out beside it."""
     analysis = analyze(ROOT / "specs" / "maxvit.yaml")
-    best = Profile(analysis, order="best")
-    assert best.most < Profile(analysis).most
+    best = MemoryProfile(analysis, order="best")
+    assert best.most < MemoryProfile(analysis).most
     stage = "foreach_1/row_1/residual_1"
     first = best.moves[0]
     assert first.layers == (f"{stage}/shortcut/avgpool2d_1", f"{stage}/shortcut/conv2d_1")
     assert first.before == f"{stage}/mbconv_1/conv_bn_gelu_1/conv2d_1"
-    assert Profile(analyze(ROOT / "specs" / "alexnet.yaml"), order="best").moves == ()
+    assert MemoryProfile(analyze(ROOT / "specs" / "alexnet.yaml"), order="best").moves == ()
     with pytest.raises(SpecError, match="unknown order 'bst'"):
-        Profile(analysis, order="bst")
+        MemoryProfile(analysis, order="bst")
 
 
 def texts(figure: Figure) -> list[Text]:

@@ -14,7 +14,7 @@ from archspec import load
 from archspec.arithmetic import Rational
 from costmodel import SpecError, analyze
 from costmodel.algebra.operations import Array
-from costmodel.analysis.columns import Column
+from costmodel.analysis.columns import SymbolColumn
 from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.sweep.fields import fields_of
@@ -217,8 +217,8 @@ def space(vary: Sequence[str], sample: int | None = None, seed: int = 0, **fixed
     return read_space(read_varied(vary), header, fixed, sample, seed)
 
 
-def plain(values: Column | Array) -> list[Any]:
-    found: list[Any] = (values.shown() if isinstance(values, Column) else values).tolist()
+def plain(values: SymbolColumn | Array) -> list[Any]:
+    found: list[Any] = (values.shown() if isinstance(values, SymbolColumn) else values).tolist()
     return found
 
 
@@ -244,15 +244,15 @@ def test_what_is_added_does_not_change_what_is_drawn() -> None:
 def test_samples_fill_their_ranges() -> None:
     drawn = space(["h=32:35", "width=0.5:0.6", "n=1:1023:log", "c=1,3"], 60_000).drawn(0, 60_000)
     height, images = drawn["h"], drawn["n"]
-    assert isinstance(height, Column)
-    assert isinstance(images, Column)
+    assert isinstance(height, SymbolColumn)
+    assert isinstance(images, SymbolColumn)
     counts = np.bincount(height.numerators)
     assert np.flatnonzero(counts).tolist() == [32, 33, 34, 35]
     assert abs(counts[32:] / 15_000 - 1).max() < 0.05
     powers = np.bincount(np.log2(images.numerators).astype(int))
     assert abs(powers / 6_000 - 1).max() < 0.08  # 2**k to 2**(k+1) are as likely for each k
     width = drawn["width"]
-    assert isinstance(width, Column)
+    assert isinstance(width, SymbolColumn)
     assert width.denominator == 10**6
     assert 500_000 <= width.numerators.min() <= width.numerators.max() <= 600_000
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from costmodel import SpecError, analyze
-from costmodel.analysis.columns import Column
+from costmodel.analysis.columns import SymbolColumn
 from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.sweep.query import Request
@@ -144,7 +144,7 @@ def test_drawn_points_without_a_network_are_left_out(tmp_path: Path, text: str) 
             spec, {key: row[key] for key in ("b", "a", "h")}
         )
     drawn = study.cases[0].space.drawn(0, 40)
-    columns = [each.shown().tolist() for each in drawn.values() if isinstance(each, Column)]
+    columns = [each.shown().tolist() for each in drawn.values() if isinstance(each, SymbolColumn)]
     points = [dict(zip(drawn, each, strict=True)) for each in zip(*columns, strict=True)]
     assert len(found) == sum(single(spec, point) is not None for point in points)
 

@@ -64,7 +64,7 @@ class ClassToken(Layer):
 
 
 @kind("parameter")
-class Parameter(Layer):
+class LearnedTensor(Layer):
     """``() → shape``: a learned tensor that stands free; `add` or `mul` puts it to use.
 
     As a branch of ``parallel: {merge: mul, …}`` beside ``[]`` it is layer scale.

@@ -144,7 +144,7 @@ def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
     return found.start + max(periods, 0) * found.period
 
 
-class Repetition(NamedTuple):
+class Recurrence(NamedTuple):
     """The value from which on, and the period after which, it repeats whether a condition holds."""
 
     start: int
@@ -152,7 +152,7 @@ class Repetition(NamedTuple):
 
 
 @lru_cache(maxsize=10_000)
-def window(condition: Condition, u: Symbol) -> Repetition | None:
+def window(condition: Condition, u: Symbol) -> Recurrence | None:
     """Return the window of a condition on u; None where none is known, or it is too long."""
     try:
         found = _window(condition, u)
@@ -161,7 +161,7 @@ def window(condition: Condition, u: Symbol) -> Repetition | None:
     return found if found is not None and found.start + found.period <= MAX_WINDOW else None
 
 
-def _window(condition: Condition, u: Symbol) -> Repetition | None:
+def _window(condition: Condition, u: Symbol) -> Recurrence | None:
     match condition:
         case Divides(divisor, dividend) if divisor.is_Integer:
             return _window_of_remainder(dividend, int(divisor), u)
@@ -175,38 +175,38 @@ def _window(condition: Condition, u: Symbol) -> Repetition | None:
             return _window_of_sign(left - right, u)
 
 
-def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Repetition | None:
+def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Recurrence | None:
     """Return the window of ``dividend % divisor == 0``; no divisor exceeds the dividend."""
     factor, rest = divisor.as_coeff_Mul()
     base, exponent = rest.as_base_exp()
     if factor.is_Integer and base == u and exponent.is_Integer and exponent > 0:
-        return Repetition(dividend + 1, 1)
+        return Recurrence(dividend + 1, 1)
     end = _first_from(divisor, u, dividend + 1)
-    return None if end is None else Repetition(end, 1)
+    return None if end is None else Recurrence(end, 1)
 
 
-def _window_of_sign(expression: Expr, u: Symbol) -> Repetition | None:
+def _window_of_sign(expression: Expr, u: Symbol) -> Recurrence | None:
     """Return the window of a sign: a repetition, or all up to the last change of sign."""
     found = growth(expression, u)
     if found is None or found.step == 0:
-        return None if found is None else Repetition(found.start, found.period)
+        return None if found is None else Recurrence(found.start, found.period)
     end = _first_from(expression if found.step > 0 else -expression, u, 1)
-    return None if end is None else Repetition(end, 1)
+    return None if end is None else Recurrence(end, 1)
 
 
-def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Repetition | None:
+def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Recurrence | None:
     """Return the window of a remainder; of a polynomial it is as long as the divisor."""
     found = growth(dividend, u)
     if found is not None:
         periods = (Fraction(found.step) / divisor).denominator
-        return Repetition(found.start, found.period * periods)
+        return Recurrence(found.start, found.period * periods)
     terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
     powers = [(factor, rest.as_base_exp()) for factor, rest in terms]
     whole = all(
         factor.is_Integer and (base in (u, 1)) and exponent.is_Integer and exponent >= 0
         for factor, (base, exponent) in powers
     )
-    return Repetition(0, divisor) if whole else None
+    return Recurrence(0, divisor) if whole else None
 
 
 def shortest(
@@ -256,10 +256,10 @@ def _shortest(
     return min(forms, key=lambda form: sum(len(condition_text(c)) + 5 for c in form))
 
 
-def _common_window(conditions: Iterable[Condition], u: Symbol) -> Repetition:
+def _common_window(conditions: Iterable[Condition], u: Symbol) -> Recurrence:
     """Return the start and the period from which on the truths of all conditions repeat."""
     windows = [found for c in conditions if (found := window(c, u)) is not None]
-    return Repetition(max(w.start for w in windows), lcm(*(w.period for w in windows)))
+    return Recurrence(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
 
 class _Table:
@@ -277,8 +277,8 @@ class _Table:
 
     def __init__(
         self,
-        window: Repetition,
-        asked: Repetition,
+        window: Recurrence,
+        asked: Recurrence,
         first: int,
         u: Symbol,
         conditions: tuple[Condition, ...],

@@ -17,7 +17,7 @@ MAX_STEPS = 200_000
 HINT = "give some symbols a number with --set, or nest fewer repeats in each other"
 
 
-class Entry(Protocol):
+class NamedEntry(Protocol):
     """An entry of a spec, which an error can name."""
 
     def error(self, cause: str, hint: str | None = None) -> SpecError:
@@ -29,7 +29,7 @@ class _Budget:
     """The steps that are left for a question."""
 
     question: str
-    entry: Callable[[], Entry]
+    entry: Callable[[], NamedEntry]
     hint: str
     left: int = MAX_STEPS
 
@@ -38,7 +38,7 @@ _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def budget(question: str, entry: Callable[[], Entry], hint: str = HINT) -> Iterator[None]:
+def budget(question: str, entry: Callable[[], NamedEntry], hint: str = HINT) -> Iterator[None]:
     """Let the body take `MAX_STEPS` steps, those of a question inside it not counted.
 
     Args:
@@ -71,7 +71,7 @@ def afforded(steps: int) -> bool:
     return found.left >= 0
 
 
-def charge(steps: int, entry: Entry | None = None) -> None:
+def charge(steps: int, entry: NamedEntry | None = None) -> None:
     """Take steps from the budget, if there is one.
 
     Args:

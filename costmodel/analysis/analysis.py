@@ -27,7 +27,7 @@ from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
-from costmodel.algebra.work import Entry, budget
+from costmodel.algebra.work import NamedEntry, budget
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Basis
@@ -163,7 +163,7 @@ class Analysis:
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
-    def longest_asker(self) -> Entry:
+    def longest_asker(self) -> NamedEntry:
         """Return the entry that asks for the longest condition."""
         asked = self.propagation.requirements
         return max(asked, key=lambda each: len(condition_text(each.condition))).node

@@ -27,7 +27,7 @@ MAX_EXACT_FLOAT = 2**53
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class SymbolColumn:
     """Values of one symbol.
 
     Attributes:
@@ -41,8 +41,8 @@ class Column:
     def __len__(self) -> int:
         return len(self.numerators)
 
-    def __getitem__(self, rows: Any) -> "Column":
-        return Column(self.numerators[rows], self.denominator)
+    def __getitem__(self, rows: Any) -> "SymbolColumn":
+        return SymbolColumn(self.numerators[rows], self.denominator)
 
     @cached_property
     def bounds(self) -> Bounds:
@@ -116,17 +116,17 @@ def largest_of(array: Array) -> int:
     return max(map(abs, bounds_in(array)))
 
 
-def read_column(name: str, values: Any) -> Column:
+def read_column(name: str, values: Any) -> SymbolColumn:
     """Return the exact values of numbers, where a float stands for the decimal that prints it.
 
     Raises:
         SpecError: a value is no number.
     """
-    if isinstance(values, Column):
+    if isinstance(values, SymbolColumn):
         return values
     array = values if isinstance(values, np.ndarray) else None
     if array is not None and np.issubdtype(array.dtype, np.integer):
-        return Column(whole(array.astype(object if array.dtype == np.uint64 else np.int64)))
+        return SymbolColumn(whole(array.astype(object if array.dtype == np.uint64 else np.int64)))
     if array is not None and array.dtype == np.float64:
         found = _decimals(array)
         if found is not None:
@@ -135,10 +135,10 @@ def read_column(name: str, values: Any) -> Column:
     denominator = lcm(*(number.denominator for number in numbers))
     numerators = np.empty(len(numbers), object)
     numerators[:] = [n.numerator * (denominator // n.denominator) for n in numbers]
-    return Column(whole(numerators), denominator)
+    return SymbolColumn(whole(numerators), denominator)
 
 
-def _decimals(array: Array) -> Column | None:
+def _decimals(array: Array) -> SymbolColumn | None:
     """Return floats that are decimals of few digits as integers over a power of ten."""
     if not np.all(np.isfinite(array)):
         return None
@@ -147,5 +147,5 @@ def _decimals(array: Array) -> Column | None:
         if np.abs(scaled).max(initial=0) >= MAX_DIGITS:
             return None
         if np.array_equal(scaled / denominator, array):
-            return Column(scaled.astype(np.int64), denominator)
+            return SymbolColumn(scaled.astype(np.int64), denominator)
     return None

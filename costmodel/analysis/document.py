@@ -235,7 +235,7 @@ class Table(NamedTuple):
         )
 
 
-class Entry(NamedTuple):
+class LabelledValue(NamedTuple):
     """A label and what it stands for; without a label it belongs to the entry before it."""
 
     label: str
@@ -251,7 +251,7 @@ class Entries(NamedTuple):
         folded: the words that open them, in a format that can fold them away.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LabelledValue, ...]
     are_equations: bool = False
     folded: str = ""
 
@@ -268,7 +268,7 @@ Block = Table | Entries | Line
 
 def entries(notes: Iterable[Note]) -> Entries:
     """Return notes as a block."""
-    return Entries(tuple(Entry(*note) for note in notes))
+    return Entries(tuple(LabelledValue(*note) for note in notes))
 
 
 def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Table:

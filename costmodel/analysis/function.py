@@ -21,7 +21,7 @@ from costmodel.algebra.functions import Quantity
 from costmodel.algebra.once import once
 from costmodel.algebra.operations import Array
 from costmodel.analysis.closed_forms import ClosedForms
-from costmodel.analysis.columns import Column, nearest_floats, quotients, read_column
+from costmodel.analysis.columns import SymbolColumn, nearest_floats, quotients, read_column
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import find_metric
 
@@ -84,12 +84,12 @@ class Vectorised:
                 raise SpecError(f"there is no free symbol '{name}' left to give", hint=hint)
         return given | dict(named)
 
-    def _column(self, name: str, values: Array) -> Column:
+    def _column(self, name: str, values: Array) -> SymbolColumn:
         """Return an argument as exact numbers, each in the symbol's domain."""
         column = read_column(name, values.reshape(-1))
         column.check(name, self.analysis.graph.symbols[name])
         shape = values.shape or (1,)
-        return Column(column.numerators.reshape(shape), column.denominator)
+        return SymbolColumn(column.numerators.reshape(shape), column.denominator)
 
     @once
     def _program(self, *denominators: int) -> tuple[Compiled, Tape]:

@@ -34,7 +34,7 @@ def memory(
     from costmodel.render import find_renderer
     from costmodel.render.memory_plot import draw
     from costmodel.render.plots import require_plot
-    from costmodel.studies.profile import Profile
+    from costmodel.studies.profile import MemoryProfile
     from costmodel.studies.profile_document import document
 
     render = find_renderer(format)
@@ -43,7 +43,7 @@ def memory(
         require_plot(plot)
 
     def show(analysis: "Analysis") -> tuple[str, Drawing | None]:
-        profile = Profile(analysis, order=order, symbolic=symbolic, depth=depth)
+        profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
         return render(document(profile)), None if plot is None else draw(profile, plot)
 
     shown, drawing = given.worked_out(spec, show, laws=symbolic or format == "json")

@@ -10,7 +10,7 @@ from sympy import Add, Expr, S
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError
-from costmodel.algebra.work import Entry, budget
+from costmodel.algebra.work import NamedEntry, budget
 from costmodel.metrics.kept import Held, Kept, kept, over_iterations
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.products import LayerProducts, work
@@ -62,7 +62,7 @@ class TrainingStep:
         """Bound the work of one question; the layer that works the most often is to blame."""
         return budget("the turns of training", self._longest)
 
-    def _longest(self) -> Entry:
+    def _longest(self) -> NamedEntry:
         """Return the layer whose number of runs has the longest closed form."""
         counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
         return counted.layer.node

@@ -24,7 +24,7 @@ from costmodel.algebra.sums import (
 )
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
-from costmodel.algebra.work import Entry
+from costmodel.algebra.work import NamedEntry
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.rules.backward import Backward
 from costmodel.rules.base import (
@@ -230,7 +230,7 @@ class Propagation(NamedTuple):
         """Every layer with how often it counts."""
         return counted_in(self.parts)
 
-    def largest_layer(self) -> Entry:
+    def largest_layer(self) -> NamedEntry:
         """Return the layer whose shapes are the longest to write."""
         return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 

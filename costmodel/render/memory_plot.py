@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
-from costmodel.studies.profile import IN_OUT, Profile
+from costmodel.studies.profile import IN_OUT, MemoryProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,14 +66,14 @@ class Bars(NamedTuple):
         return max(map(sum, zip(self.own, self.rest, strict=True)))
 
 
-def draw(profile: Profile, path: str) -> Drawing:
+def draw(profile: MemoryProfile, path: str) -> Drawing:
     """Draw a profile into a file (see `plot`)."""
     width = max(7.0, min(14.0, 3 + len(profile.layers) / 5))
     about = f"{_name(profile)}: memory of activations, layer by layer"
     return plot(path, about, bars_of(profile, width), _paint, width=width)
 
 
-def bars_of(profile: Profile, width: float) -> Bars:
+def bars_of(profile: MemoryProfile, width: float) -> Bars:
     """What the figure of a profile shows in a width in inches."""
     size, unit = next((s, u) for s, u in UNITS.items() if profile.most >= s or s == 1)
     alive = [float(profile.number(row, profile.alive) / size) for row in profile.layers]
@@ -111,12 +111,12 @@ def _paint(bars: Bars, axes: "Axes") -> None:
     axes.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
 
 
-def _name(profile: Profile) -> str:
+def _name(profile: MemoryProfile) -> str:
     report, variant = profile.report, profile.analysis.graph.variant
     return f"{report.title}@{variant}" if variant else report.title
 
 
-def _title(profile: Profile, width: float) -> str:
+def _title(profile: MemoryProfile, width: float) -> str:
     """The network, then the types and values, broken to the width in inches."""
     types = " ".join(profile.analysis.types["activations"])
     unbroken = profile.report.setting.replace(" = ", "\u00a0=\u00a0")
@@ -124,7 +124,7 @@ def _title(profile: Profile, width: float) -> str:
     return "\n".join([f"{_name(profile)}: what is in memory while each layer works", *about])
 
 
-def _ticks(profile: Profile, width: float) -> Ticks:
+def _ticks(profile: MemoryProfile, width: float) -> Ticks:
     """Every layer by its name; where names recur or are many, the groups where they begin."""
     labels = [profile.report.label(row).strip() for row in profile.layers]
     if len(labels) <= MAX_NAMES and len(set(labels)) == len(labels):
@@ -150,7 +150,7 @@ def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[
     return [number for number, _ in kept], [name for _, name in kept]
 
 
-def _capacity(profile: Profile, size: int) -> Capacity | None:
+def _capacity(profile: MemoryProfile, size: int) -> Capacity | None:
     """The device's memory, where it is not far above all bars."""
     capacity = profile.capacity
     if capacity is None or capacity > 2 * profile.most:

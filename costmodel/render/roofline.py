@@ -10,7 +10,7 @@ from archspec.arithmetic import Rational
 from costmodel.render.plot_labels import LEADER, SMALL, Place, Words, around
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
-from costmodel.studies.roofline import Line, Roof, Roofline
+from costmodel.studies.roofline import Roof, Roofline, RooflineEntry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ WIDEST = 76
 """The most signs on a line of the title, beside the widest key."""
 
 
-class Point(NamedTuple):
+class RooflinePoint(NamedTuple):
     """A layer under the roof.
 
     Attributes:
@@ -47,7 +47,7 @@ class Point(NamedTuple):
     bound: str | None
 
 
-class Group(NamedTuple):
+class PointGroup(NamedTuple):
     """A line of the legend: its words, and the colour of its sign."""
 
     words: str
@@ -71,11 +71,11 @@ class View(NamedTuple):
     title: str
     roofs: tuple[Roof, ...]
     bandwidth: Rational
-    points: list[Point]
-    longest: list[Point]
+    points: list[RooflinePoint]
+    longest: list[RooflinePoint]
     key: list[str]
     key_title: str | None
-    groups: list[Group]
+    groups: list[PointGroup]
 
 
 def draw(roofline: Roofline, path: str) -> Drawing:
@@ -109,10 +109,10 @@ def view_of(roofline: Roofline) -> View:
     )
 
 
-def _point(line: Line) -> Point:
+def _point(line: RooflineEntry) -> RooflinePoint:
     assert line.intensity is not None
     area = max(LARGEST * float(line.share), SMALLEST)
-    return Point(float(line.intensity), float(line.performance), area, line.bound)
+    return RooflinePoint(float(line.intensity), float(line.performance), area, line.bound)
 
 
 def _pair(roofline: Roofline) -> str:
@@ -130,17 +130,17 @@ def _title(roofline: Roofline) -> str:
     return f"{fill(title, WIDEST)}\n{below}{part}"
 
 
-def _groups(roofline: Roofline, points: Sequence[Line]) -> Iterator[Group]:
+def _groups(roofline: Roofline, points: Sequence[RooflineEntry]) -> Iterator[PointGroup]:
     """How many layers each colour has, and how many have no place."""
     for bound, colour in COLOURS.items():
         if bounded := [line for line in points if line.bound == bound]:
-            yield Group(f"{_counted(bounded)} {bound}-bound", colour)
+            yield PointGroup(f"{_counted(bounded)} {bound}-bound", colour)
     drawn = {line.row.path for line in points}
     if left := [line for line in roofline.layers if line.time and line.row.path not in drawn]:
-        yield Group(f"{_counted(left)} not shown, as they make no products", "white")
+        yield PointGroup(f"{_counted(left)} not shown, as they make no products", "white")
 
 
-def _counted(lines: Sequence[Line]) -> str:
+def _counted(lines: Sequence[RooflineEntry]) -> str:
     share = 100 * float(sum(line.share for line in lines))
     return f"{len(lines)} layer{'' if len(lines) == 1 else 's'}, {share:.1f} % of the time,"
 
@@ -225,7 +225,7 @@ def _key(view: View, axes: "Axes") -> None:
     )
 
 
-def short_names(lines: Sequence[Line]) -> dict[str, str]:
+def short_names(lines: Sequence[RooflineEntry]) -> dict[str, str]:
     """A layer's path → the shortest end of it that no other layer has."""
     paths = [line.row.path.split("/") for line in lines]
     ends = Counter("/".join(path[i:]) for path in paths for i in range(len(path)))

@@ -6,7 +6,7 @@ from archspec.layers import Layer
 from archspec.layers.embedding import (
     ClassToken,
     Embedding,
-    Parameter,
+    LearnedTensor,
     PositionalEmbedding,
     PositionalEncoding,
     RotaryEmbedding,
@@ -100,14 +100,14 @@ def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
     return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), axes=axes_but(3), reads=reads)
 
 
-@shape_rule(Parameter)
-def parameter_shape(layer: Parameter, site: Site) -> Shape:
+@shape_rule(LearnedTensor)
+def parameter_shape(layer: LearnedTensor, site: Site) -> Shape:
     """The shape that is given. Source: ``torch.nn.Parameter``."""
     return tuple(site.size("shape", size) for size in layer.shape)
 
 
-@cost_rule(Parameter)
-def parameter_cost(layer: Parameter, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(LearnedTensor)
+def parameter_cost(layer: LearnedTensor, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """As many weights as it has elements; no feature map. Source: ``torch.nn.Parameter``."""
     weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape", output)
     return Cost(Output.PARAMETER, parameters=(weight,))
@@ -119,7 +119,7 @@ def embedding_backward(layer: Embedding, site: Site, output: Shape) -> Backward:
     return INPUT
 
 
-@backward_rule(PositionalEmbedding, PositionalEncoding, RotaryEmbedding, ClassToken, Parameter)
+@backward_rule(PositionalEmbedding, PositionalEncoding, RotaryEmbedding, ClassToken, LearnedTensor)
 def placed_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """Nothing: what is added or put in gets the gradient as it is, or turned back."""
     return NOTHING

@@ -24,7 +24,7 @@ from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
-from costmodel.studies.report import Report, Row
+from costmodel.studies.report import Report, ReportRow
 from costmodel.studies.revisions import Loaded, SpecSource
 
 COUNTS = ("params", "macs")
@@ -135,7 +135,7 @@ class ComparedLayer(NamedTuple):
     fields: Mapping[str, Any]
     shapes: tuple[Shape, ...]
     counts: Mapping[str, Expr]
-    row: Row
+    row: ReportRow
     layers: int = 1
 
     @property
@@ -303,7 +303,7 @@ class Diff:
         )
 
     @property
-    def _groups(self) -> Iterator[tuple[Row, Row]]:
+    def _groups(self) -> Iterator[tuple[ReportRow, ReportRow]]:
         """Every group after the change with the one before that shares most layers with it."""
         old, new = ([row for row in side.rows if row.is_group] for side in self._reports)
         shared = Counter(pair for a, b in self._pairs for pair in product(_around(a), _around(b)))
@@ -450,7 +450,7 @@ def _group_sizes(layers: Iterable[ComparedLayer]) -> Counter[str]:
 
 
 def _likeness(
-    shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: Row, old: Row
+    shared: Counter[tuple[str, str]], sizes: Sequence[Counter[str]], new: ReportRow, old: ReportRow
 ) -> tuple[Fraction, bool]:
     """Return the share of two groups' layers that are in both; ties are decided by equal paths."""
     both = shared[old.path, new.path]

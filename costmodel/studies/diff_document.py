@@ -18,7 +18,7 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Entries,
-    Entry,
+    LabelledValue,
     Line,
     Note,
     Row,
@@ -264,10 +264,10 @@ def _symbol(change: SymbolChange) -> str:
     return f"{change.name}: {', '.join(altered)}"
 
 
-def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
+def _laws(diff: Diff, *, symbolic: bool) -> Iterator[LabelledValue]:
     """Yield the closed forms that differ, where they are short or requested."""
     if not diff.has_laws:
-        yield Entry("laws", "none: the structure hangs on the values of the symbols")
+        yield LabelledValue("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:
         if change.law is None:
             continue
@@ -275,9 +275,11 @@ def _laws(diff: Diff, *, symbolic: bool) -> Iterator[Entry]:
         laws = {name: law for name, law in said.items() if law is not None}
         shown = {n: law for n, law in laws.items() if symbolic or len(text(law)) <= MAX_LAW}
         for name, law in shown.items():
-            yield Entry(f"{change.metric.name}, {name}", ClosedForm(law))
+            yield LabelledValue(f"{change.metric.name}, {name}", ClosedForm(law))
         if len(shown) < len(laws):
-            yield Entry(change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic")
+            yield LabelledValue(
+                change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic"
+            )
 
 
 def _summary(diff: Diff) -> str:

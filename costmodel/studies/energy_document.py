@@ -29,7 +29,7 @@ from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
 from costmodel.studies import report_document
 from costmodel.studies.hardware import shown, shown_bytes
 from costmodel.studies.report import Report
-from costmodel.studies.report import Row as Layer
+from costmodel.studies.report import ReportRow as Layer
 from costmodel.studies.report_document import (
     head,
     notes,

@@ -8,7 +8,7 @@ from sympy import S
 
 from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Entries, Entry, Line, entries
+from costmodel.analysis.document import Block, Document, Entries, LabelledValue, Line, entries
 from costmodel.metrics.registry import METRICS
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
@@ -196,7 +196,7 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
     def blocks() -> Iterator[Block]:
         for each in explanations:
             yield Line(f"{each.name}  {each.shapes}", "bold")
-            steps = (Entry(f"  {step.name}", _chain(step)) for step in each.steps)
+            steps = (LabelledValue(f"  {step.name}", _chain(step)) for step in each.steps)
             yield Entries(tuple(steps), are_equations=True)
         yield entries(Report(analysis).standing)
 

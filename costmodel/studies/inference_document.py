@@ -20,8 +20,8 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Entries,
-    Entry,
     Kind,
+    LabelledValue,
     Line,
     Note,
     Row,
@@ -353,7 +353,7 @@ def _law_lists(found: Inference) -> Iterator[Block]:
         yield Line(use.title, "bold")
         laws = ((_title(found, name), law) for name, law in use.laws.items())
         shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
-        yield Entries(tuple(Entry(f"  {title}", law) for title, law in shown))
+        yield Entries(tuple(LabelledValue(f"  {title}", law) for title, law in shown))
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:

@@ -10,7 +10,7 @@ from archspec.errors import find_named
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.memory_peak import given_order
 from costmodel.scenario.devices import main_memory
-from costmodel.studies.report import Report, Row
+from costmodel.studies.report import Report, ReportRow
 
 IN_OUT = "in_out_peak"
 """The largest input + output of one layer."""
@@ -31,7 +31,7 @@ class Move(NamedTuple):
     before: str | None
 
 
-class Profile:
+class MemoryProfile:
     """What a network has in memory while its layers work.
 
     Args:
@@ -56,16 +56,16 @@ class Profile:
         self.alive = find_named("order", order, ALIVE)
         self.report = Report(analysis, (IN_OUT, self.alive), symbolic, depth)
 
-    def number(self, row: Row, metric: str) -> Rational:
+    def number(self, row: ReportRow, metric: str) -> Rational:
         """The bytes of a line, the most of any of its runs."""
         return self.report.number(row.counts[metric])
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ReportRow, ...]:
         """The lines of the report without those of layers that add nothing to what is alive."""
         return tuple(self._rows())
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[ReportRow]:
         before: Rational = 0
         for row in self.report.rows:
             if row.is_group:
@@ -77,12 +77,12 @@ class Profile:
             before = alive
 
     @cached_property
-    def layers(self) -> tuple[Row, ...]:
+    def layers(self) -> tuple[ReportRow, ...]:
         """The lines that are no group, or whose group is closed."""
         shown = {row.path for row in self.rows}
         return tuple(row for row in self.report.leaves if row.path in shown)
 
-    def peak(self, metric: str) -> Row:
+    def peak(self, metric: str) -> ReportRow:
         """The layer at which there is most."""
         return max(self.layers, key=lambda row: self.number(row, metric))
 

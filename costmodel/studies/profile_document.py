@@ -18,8 +18,8 @@ from costmodel.analysis.document import (
 )
 from costmodel.rules.formula import show_bytes
 from costmodel.studies import report_document
-from costmodel.studies.profile import ALIVE, IN_OUT, Profile
-from costmodel.studies.report import Row as Layer
+from costmodel.studies.profile import ALIVE, IN_OUT, MemoryProfile
+from costmodel.studies.report import ReportRow as Layer
 from costmodel.studies.report_document import notes, row_of
 
 SIZES = (
@@ -29,20 +29,20 @@ SIZES = (
 )
 
 
-def document(profile: Profile) -> Document:
+def document(profile: MemoryProfile) -> Document:
     """Return the document of a memory profile."""
     whole = report_document.document(profile.report)
     return whole if profile.report.symbolic else replace(whole, blocks=partial(_blocks, profile))
 
 
-def _blocks(profile: Profile) -> Iterator[Block]:
+def _blocks(profile: MemoryProfile) -> Iterator[Block]:
     layers = {row.path for row in profile.layers}
     rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
     yield Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
     yield entries((*_peaks(profile), *notes(profile.report)))
 
 
-def _row(profile: Profile, row: Layer, *, has_bar: bool) -> Row:
+def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> Row:
     """Return a line with its bar, which is over where the device's memory has less."""
     own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
     cells: dict[str, Cell] = {IN_OUT: own, "alive": alive}
@@ -51,7 +51,7 @@ def _row(profile: Profile, row: Layer, *, has_bar: bool) -> Row:
     return row_of(profile.report, row, cells)._replace(bar=bar)
 
 
-def _peaks(profile: Profile) -> Iterator[Note]:
+def _peaks(profile: MemoryProfile) -> Iterator[Note]:
     size, row = profile.analysis.value(IN_OUT), profile.peak(IN_OUT)
     yield "input + output", f"{show_bytes(size)} (at {row.path})"
     if profile.capacity is not None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from costmodel.analysis.peaks import Lead, Peak
 
 
-class Row(NamedTuple):
+class ReportRow(NamedTuple):
     """One line of a report: an input of the network, a layer, or a group of lines.
 
     Attributes:
@@ -157,7 +157,7 @@ class Report:
         return {**self.analysis.graph.values, **known}
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ReportRow, ...]:
         """The inputs, then the tree of groups and layers as far as it is opened.
 
         Among laws the largest of all comes first: its sizes are those of the lines.
@@ -170,7 +170,7 @@ class Report:
         return (*self._inputs(), *opened)
 
     @property
-    def leaves(self) -> tuple[Row, ...]:
+    def leaves(self) -> tuple[ReportRow, ...]:
         """The lines that hold no other line that is shown; they add up to the network."""
         following = [*self.rows[1:], None]
         return tuple(
@@ -179,7 +179,7 @@ class Report:
             if not (row.is_group and after and after.level > row.level)
         )
 
-    def _inputs(self) -> Iterator[Row]:
+    def _inputs(self) -> Iterator[ReportRow]:
         for name, worked_out in self.analysis.propagation.inputs.items():
             shape = tuple(map(self.analysis.law, worked_out))
             counts: dict[str, Expr] = {}
@@ -188,9 +188,9 @@ class Report:
                     continue
                 beside = metric.beside(self.analysis.basis)
                 counts[metric.name] = self.analysis.law(beside.get(name, Integer(0)))
-            yield Row(name, "input", name, 0, (), (shape,), counts)
+            yield ReportRow(name, "input", name, 0, (), (shape,), counts)
 
-    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[Row]:
+    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[ReportRow]:
         """Yield the lines of some parts."""
         for part in parts:
             if isinstance(part, GroupCost):
@@ -198,7 +198,7 @@ class Report:
             else:
                 yield self._row(Counted(part, often), level)
 
-    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[Row]:
+    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[ReportRow]:
         """Yield the line of a group, then those in it; one that holds one group is one with it."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
         often = often.within(group)
@@ -209,7 +209,7 @@ class Report:
             often = often.within(group)
         inner = list(self._tree(group.parts, level + 1, often))
         direct = [row for row in inner if row.level == level + 1]
-        yield Row(
+        yield ReportRow(
             name=name,
             kind=group.kind,
             path=group.path,
@@ -224,7 +224,7 @@ class Report:
         yield from inner
 
     def _of_group(
-        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[Row]
+        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[ReportRow]
     ) -> Expr:
         """Return a group's count: that of its lines together, or of all layers in it.
 
@@ -244,7 +244,7 @@ class Report:
             expression = self.analysis.decided(expression)
         return self.analysis.law_of(metric, expression)
 
-    def _together(self, metric: Metric, rows: Iterable[Row]) -> Expr:
+    def _together(self, metric: Metric, rows: Iterable[ReportRow]) -> Expr:
         counts = [amount_of(row.counts[metric.name]) for row in rows if metric.name in row.counts]
         if metric.of_places and not counts:
             raise NoCountError("no field is in it")
@@ -253,11 +253,11 @@ class Report:
             return self._law_of(metric, Maximum(*largest)) if largest else Integer(0)
         return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
 
-    def _row(self, counted: Counted, level: int) -> Row:
+    def _row(self, counted: Counted, level: int) -> ReportRow:
         layer = counted.layer
         output = layer.cost.output
         law = self.analysis.law
-        return Row(
+        return ReportRow(
             name=layer.node.name,
             kind=layer.node.kind,
             path=layer.node.path,
@@ -278,7 +278,7 @@ class Report:
                 found[metric.name] = count(metric)
         return found
 
-    def label(self, row: Row) -> str:
+    def label(self, row: ReportRow) -> str:
         """Return a line's name, indented, with the numbers of its runs and copies."""
         times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
         times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
@@ -422,7 +422,7 @@ class Report:
             told.append(f"not compared beyond {name} = {race.leads[-1].last}")
         return ", ".join(told)
 
-    def part(self, row: Row) -> Rational:
+    def part(self, row: ReportRow) -> Rational:
         """Return the row's part of the total of `shared`."""
         part = self.number(row.counts[self.shared.name])
         return tidy(Fraction(part) / Fraction(self.analysis.value(self.shared.name))) if part else 0

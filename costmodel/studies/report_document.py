@@ -35,7 +35,7 @@ from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
 from costmodel.studies.program import program
 from costmodel.studies.report import Report
-from costmodel.studies.report import Row as Layer
+from costmodel.studies.report import ReportRow as Layer
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming

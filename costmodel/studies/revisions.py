@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.architecture import read_architecture, split_variant
-from archspec.document import MAX_BYTES, Document, decode, parse_document, read_document
+from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document, read_document
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -107,7 +107,7 @@ def load_source(source: SpecSource) -> Loaded:
     return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
 
 
-def _document(source: SpecSource) -> Document:
+def _document(source: SpecSource) -> YamlDocument:
     if source.revision is None:
         return read_document(source.path)
     if not source.path:

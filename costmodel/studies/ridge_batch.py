@@ -32,7 +32,7 @@ class Choice(StrEnum):
     SPREAD = "spread"
 
 
-class Roof(NamedTuple):
+class RidgeBatch(NamedTuple):
     """From which batch on a step of decode is bound by its products.
 
     Attributes:
@@ -74,7 +74,7 @@ class NoLine(NamedTuple):
     reason: str
 
 
-AnyRoof = Roof | RoundedRoof | NoLine
+AnyRoof = RidgeBatch | RoundedRoof | NoLine
 """What is known of the batch at which a step leaves the memory roof."""
 
 
@@ -136,7 +136,9 @@ def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
         return NoLine(past, choice, str(error))
 
 
-def _of_lines(past: int, choice: Choice | None, compute: Expr, memory: Expr, n: Symbol) -> Roof:
+def _of_lines(
+    past: int, choice: Choice | None, compute: Expr, memory: Expr, n: Symbol
+) -> RidgeBatch:
     """Return the quotient of the coefficients, on the piece where the times cross.
 
     Raises:
@@ -148,7 +150,7 @@ def _of_lines(past: int, choice: Choice | None, compute: Expr, memory: Expr, n: 
     level, gain = _numbers(piece.expression, n)
     _, computed = _numbers(compute, n)
     batch = 1 if level + gain >= 0 else ceil(-level / gain) if gain > 0 else None
-    return Roof(past, choice, tidy(-level), tidy(computed - gain), tidy(computed), batch)
+    return RidgeBatch(past, choice, tidy(-level), tidy(computed - gain), tidy(computed), batch)
 
 
 def _of_residues(excess: Expr, n: Symbol) -> int | None:

@@ -18,7 +18,7 @@ from costmodel.scenario.devices import (
     peak,
     ridge_point,
 )
-from costmodel.studies.report import Report, Row
+from costmodel.studies.report import Report, ReportRow
 
 METRICS = ("macs", "macs_least", "bytes_moved", "compute_time", "memory_time", "latency")
 """What is worked out of every layer."""
@@ -36,7 +36,7 @@ def bound_of(computation: Rational, memory: Rational) -> Bound | None:
     return "compute" if computation >= memory else "memory"
 
 
-class Line(NamedTuple):
+class RooflineEntry(NamedTuple):
     """A layer, or a group of layers, under the roofline; all of its runs together.
 
     Attributes:
@@ -50,7 +50,7 @@ class Line(NamedTuple):
         share: its part of the network's time.
     """
 
-    row: Row
+    row: ReportRow
     operations: Rational
     moved: Rational
     computation: Rational
@@ -131,7 +131,7 @@ class Roofline:
         return self.analysis.value("compute_time"), self.analysis.value("memory_time")
 
     @cached_property
-    def all_lines(self) -> tuple[Line, ...]:
+    def all_lines(self) -> tuple[RooflineEntry, ...]:
         """The lines of the whole tree, in its order."""
         rows = [row for row in self.report.rows if row.kind != "input"]
         times = [self._number(row, "latency") for row in rows]
@@ -141,17 +141,19 @@ class Roofline:
             for i, (row, time) in enumerate(zip(rows, times, strict=True))
         )
 
-    def _number(self, row: Row, metric: str) -> Rational:
+    def _number(self, row: ReportRow, metric: str) -> Rational:
         return self.report.number(amount_of(row.counts[metric]))
 
-    def _line(self, row: Row, after: Iterable[Row], time: Rational, share: Rational) -> Line:
+    def _line(
+        self, row: ReportRow, after: Iterable[ReportRow], time: Rational, share: Rational
+    ) -> RooflineEntry:
         operations = 2 * self._number(row, "macs_least")
         moved, computation, memory = (self._number(row, name) for name in METRICS[2:5])
         inside = takewhile(lambda other: other.level > row.level, after)
         held = [other for other in inside if not other.is_group] if row.is_group else [row]
         bounds = {self._bounds[each.path] for each in held} - {None}
         bound: Bound | None = next(iter(bounds), None) if len(bounds) < 2 else "mixed"
-        return Line(row, operations, moved, computation, memory, time, bound, share)
+        return RooflineEntry(row, operations, moved, computation, memory, time, bound, share)
 
     @cached_property
     def _bounds(self) -> Mapping[str, Bound | None]:
@@ -163,13 +165,13 @@ class Roofline:
         }
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[RooflineEntry, ...]:
         """The lines as far as groups are opened."""
         depth = self.depth
         return tuple(line for line in self.all_lines if depth is None or line.row.level <= depth)
 
     @property
-    def layers(self) -> tuple[Line, ...]:
+    def layers(self) -> tuple[RooflineEntry, ...]:
         """The lines of layers."""
         return tuple(line for line in self.all_lines if not line.row.is_group)
 

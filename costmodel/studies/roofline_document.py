@@ -34,7 +34,7 @@ from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.hardware import shown
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
-from costmodel.studies.roofline import Line, Roofline, bound_of
+from costmodel.studies.roofline import Roofline, RooflineEntry, bound_of
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 
@@ -100,7 +100,7 @@ def _numbers(roofline: Roofline) -> Table:
     return Table(columns, tuple(_line(roofline, line) for line in roofline.lines), Row(total))
 
 
-def _line(roofline: Roofline, line: Line) -> Row:
+def _line(roofline: Roofline, line: RooflineEntry) -> Row:
     cells: dict[str, Cell] = {
         "layer": roofline.report.label(line.row).strip(),
         "macs": line.operations // 2,
@@ -173,7 +173,7 @@ def _figures(roofline: Roofline) -> dict[str, Any]:
     }
 
 
-def _line_data(roofline: Roofline, line: Line) -> dict[str, Any]:
+def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
     row, report = line.row, roofline.report
     return {
         "name": row.name,
@@ -207,7 +207,7 @@ def _laws(roofline: Roofline) -> Report:
     return Report(roofline.analysis, shown, symbolic=True, depth=roofline.depth)
 
 
-def _crossing(roofline: Roofline, found: Crossovers, line: Line) -> Row:
+def _crossing(roofline: Roofline, found: Crossovers, line: RooflineEntry) -> Row:
     """Return a layer with what bounds it where; nothing is said of a group."""
     told = "" if line.row.is_group else found.layers[line.row.path].told(found.name)
     bound = None if told == "takes no time" else told

@@ -16,7 +16,7 @@ from costmodel.studies.report import Report
 METRICS = ("training_memory", "training_macs")
 
 
-class Line(NamedTuple):
+class TrainingLine(NamedTuple):
     """Something that is kept, in all turns together.
 
     Attributes:
@@ -32,7 +32,7 @@ class Line(NamedTuple):
     bytes: Expr
 
 
-class Sum(NamedTuple):
+class TrainingSum(NamedTuple):
     """A part of what a step takes.
 
     Attributes:
@@ -65,16 +65,16 @@ class TrainingReport:
         self.report = Report(analysis, METRICS, symbolic, depth)
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[TrainingLine, ...]:
         """What is kept, in the order of the layers; of a closed group in one line."""
         step = self.analysis.step
-        lines: dict[tuple[str, str], Line] = {}
+        lines: dict[tuple[str, str], TrainingLine] = {}
         for held in sorted(step.kept.held, key=self._place):
             path, what = self._shown(held)
-            line = lines.get((path, what), Line(path, what, Add(), Add()))
+            line = lines.get((path, what), TrainingLine(path, what, Add(), Add()))
             elements = Add(line.elements, over_iterations(held, elements_of))
             size = Add(line.bytes, step.in_all(held))
-            lines[path, what] = Line(path, what, elements, size)
+            lines[path, what] = TrainingLine(path, what, elements, size)
         return tuple(lines.values())
 
     def _shown(self, held: Held) -> tuple[str, str]:
@@ -98,13 +98,15 @@ class TrainingReport:
         """A count as a law."""
         return self.analysis.law(self.analysis.by_resolution(count))
 
-    def _of(self, metric: str, note: str = "") -> Sum:
+    def _of(self, metric: str, note: str = "") -> TrainingSum:
         found = find_metric(metric)
         parts = self.analysis.parts(found)
-        return Sum(metric, found.title, Add(*parts, self.analysis.beside_layers(found)), note)
+        return TrainingSum(
+            metric, found.title, Add(*parts, self.analysis.beside_layers(found)), note
+        )
 
     @property
-    def memory(self) -> Iterator[Sum]:
+    def memory(self) -> Iterator[TrainingSum]:
         """The parts of the memory, then all together."""
         analysis, setup = self.analysis, self.analysis.step.setup
         types = analysis.types.get("weights", ())
@@ -112,9 +114,11 @@ class TrainingReport:
         yield self._of("gradients", " ".join(types))
         yield self._of("optimizer_state", self._state_note)
         kept = Add(*analysis.step.activations.values())
-        yield Sum("activations_kept", find_metric("activations_kept").title, kept)
+        yield TrainingSum("activations_kept", find_metric("activations_kept").title, kept)
         if setup.checkpoint is not Checkpoint.NONE:
-            yield Sum("made_again", "made again", analysis.step.made_again, self._again_note)
+            yield TrainingSum(
+                "made_again", "made again", analysis.step.made_again, self._again_note
+            )
         yield self._of("training_memory")
 
     @cached_property
@@ -138,12 +142,16 @@ class TrainingReport:
         return "the most of one attention"
 
     @property
-    def products(self) -> Iterator[Sum]:
+    def products(self) -> Iterator[TrainingSum]:
         """The multiply-accumulates of the passes, then of all together."""
         done = self.analysis.step.work
-        yield Sum("forward", "forward MACs", Add(*(w.over_iterations(w.forward) for w in done)))
-        yield Sum("backward", "backward MACs", Add(*(w.over_iterations(w.backward) for w in done)))
+        yield TrainingSum(
+            "forward", "forward MACs", Add(*(w.over_iterations(w.forward) for w in done))
+        )
+        yield TrainingSum(
+            "backward", "backward MACs", Add(*(w.over_iterations(w.backward) for w in done))
+        )
         again = Add(*(w.over_iterations(w.again) for w in done))
         if again != 0 or self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
-            yield Sum("again", "MACs made again", again)
+            yield TrainingSum("again", "MACs made again", again)
         yield self._of("training_macs")

@@ -15,7 +15,7 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Entries,
-    Entry,
+    LabelledValue,
     Row,
     Table,
     entries,
@@ -24,7 +24,7 @@ from costmodel.analysis.document import (
 from costmodel.rules.formula import count_of, show_bytes, show_number
 from costmodel.studies.fit import Fit
 from costmodel.studies.report_document import head, notes, quantity
-from costmodel.studies.training import Sum, TrainingReport
+from costmodel.studies.training import TrainingReport, TrainingSum
 
 
 def document(step: TrainingReport) -> Document:
@@ -70,24 +70,26 @@ def _count(step: TrainingReport, count: Expr) -> ClosedForm | Rational:
     return step.report.number(count)
 
 
-def _sums(step: TrainingReport) -> Iterator[Entry]:
+def _sums(step: TrainingReport) -> Iterator[LabelledValue]:
     for each in step.memory:
         yield from _sum(step, each, show_bytes)
     if step.fit is not None:
-        yield Entry("capacity", _capacity(step.fit, at_values=step.report.symbolic))
+        yield LabelledValue("capacity", _capacity(step.fit, at_values=step.report.symbolic))
     for each in step.products:
         yield from _sum(step, each, show_number)
 
 
-def _sum(step: TrainingReport, each: Sum, show: Callable[[Rational], str]) -> Iterator[Entry]:
+def _sum(
+    step: TrainingReport, each: TrainingSum, show: Callable[[Rational], str]
+) -> Iterator[LabelledValue]:
     """Return a part; a note stands beside a number, and below a law."""
     shown = _count(step, each.count)
     note = f"({each.note})" if each.note else ""
     if isinstance(shown, ClosedForm):
-        yield Entry(each.title, shown)
-        yield from [Entry("", note)] if note else []
+        yield LabelledValue(each.title, shown)
+        yield from [LabelledValue("", note)] if note else []
     else:
-        yield Entry(each.title, f"{show(shown)} {note}".strip())
+        yield LabelledValue(each.title, f"{show(shown)} {note}".strip())
 
 
 def _capacity(fit: Fit, *, at_values: bool) -> str:

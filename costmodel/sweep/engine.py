@@ -26,7 +26,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
 from costmodel.algebra.program import Ratio
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.columns import Column, nearest_floats, quotients, read_column
+from costmodel.analysis.columns import SymbolColumn, nearest_floats, quotients, read_column
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.grid import ROWS, Grid, Points, RowBlock
@@ -213,7 +213,7 @@ class Engine:
             settings = {name: [axes[name][place] for place in at[name]] for name in structural}
             yield self._grouped(settings, {name: column[at[name]] for name, column in read.items()})
 
-    def points(self, columns: Mapping[str, Column | Array]) -> Iterator[Evaluated]:
+    def points(self, columns: Mapping[str, SymbolColumn | Array]) -> Iterator[Evaluated]:
         """Yield the rows of columns of one length."""
         total = len(next(iter(columns.values())))
         structural = self._structural(_column_points(columns, total))
@@ -232,7 +232,7 @@ class Engine:
             yield self._grouped(settings, {name: column[part] for name, column in read.items()})
 
     def _grouped(
-        self, settings: Mapping[str, list[Any]], columns: Mapping[str, Column]
+        self, settings: Mapping[str, list[Any]], columns: Mapping[str, SymbolColumn]
     ) -> Evaluated:
         """Return the rows of points of several structures, each structure's computed together."""
         parts: list[tuple[Array, Rows]] = []
@@ -244,7 +244,7 @@ class Engine:
         return Evaluated(count, _merged(parts))
 
     def _parts_at(
-        self, settings: Settings, columns: Mapping[str, Column], index: Array
+        self, settings: Settings, columns: Mapping[str, SymbolColumn], index: Array
     ) -> Iterator[tuple[Array, Rows]]:
         """Yield the rows of points at some settings, with their numbers."""
         first = {name: _plain(column, slice(1))[0] for name, column in columns.items()}
@@ -260,7 +260,7 @@ class Engine:
                 yield index[valid], self._rows(found, block, settings).select(valid)
 
     def _program(
-        self, settings: Settings, columns: Mapping[str, Column]
+        self, settings: Settings, columns: Mapping[str, SymbolColumn]
     ) -> tuple[Compiled, Points]:
         """Return the compiled network, kept for further points of the same kind."""
         denominators = {name: column.denominator for name, column in columns.items()}
@@ -329,9 +329,9 @@ def _merged(parts: Sequence[tuple[Array, Rows]]) -> Rows:
     return joined([rows for _, rows in some]).select(order)
 
 
-def _plain(values: Column | Sequence[Any] | Array, places: slice) -> list[Any]:
+def _plain(values: SymbolColumn | Sequence[Any] | Array, places: slice) -> list[Any]:
     """Return Python's numbers and texts at some places."""
-    if isinstance(values, Column):
+    if isinstance(values, SymbolColumn):
         return list(values[places].shown().tolist())
     return list(values[places].tolist() if isinstance(values, np.ndarray) else values[places])
 
@@ -352,7 +352,7 @@ def _grid_points(axes: Mapping[str, Sequence[Any]]) -> Iterator[Settings]:
         yield dict(zip(axes, values, strict=True))
 
 
-def _column_points(columns: Mapping[str, Column | Array], total: int) -> Iterator[Settings]:
+def _column_points(columns: Mapping[str, SymbolColumn | Array], total: int) -> Iterator[Settings]:
     """Yield the points of columns, in the same order."""
     for place in chain((0, total // 2, total - 1), range(total)):
         part = slice(place, place + 1)

@@ -14,7 +14,7 @@ import numpy as np
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.operations import Array
 from costmodel.algebra.program import IntegerProgram
-from costmodel.analysis.columns import Column
+from costmodel.analysis.columns import SymbolColumn
 from costmodel.analysis.compiled import Compiled
 from costmodel.sweep.rows import EVERY
 
@@ -38,7 +38,7 @@ class RowBlock(NamedTuple):
     """
 
     shape: tuple[int, ...]
-    symbols: Mapping[str, Column]
+    symbols: Mapping[str, SymbolColumn]
     nodes: Mapping[int, Array]
 
     @property
@@ -49,7 +49,7 @@ class RowBlock(NamedTuple):
     def symbol(self, name: str, rows: Any) -> Array:
         """Return a symbol's values at some rows."""
         column = self.symbols[name]
-        return Column(self._at(column.numerators, rows), column.denominator).shown()
+        return SymbolColumn(self._at(column.numerators, rows), column.denominator).shown()
 
     def node(self, place: int, rows: Any) -> Array:
         """Return a node's values at some rows."""
@@ -72,7 +72,7 @@ class Points:
         self.inputs = found.inputs
         self.tape = Tape(found.program, wanted)
 
-    def blocks(self, columns: Mapping[str, Column], count: int) -> Iterator[RowBlock]:
+    def blocks(self, columns: Mapping[str, SymbolColumn], count: int) -> Iterator[RowBlock]:
         """Yield the rows of columns of one length, in order."""
         bounds = {self.inputs[name]: column.bounds for name, column in columns.items()}
         for start in range(0, count, ROWS):
@@ -90,7 +90,7 @@ class GridSide(NamedTuple):
         nodes: node → its values.
     """
 
-    symbols: Mapping[str, Column]
+    symbols: Mapping[str, SymbolColumn]
     nodes: Mapping[int, Array]
 
     def cut(self, rows: Any) -> "GridSide":
@@ -111,7 +111,7 @@ class GridAxes:
     """
 
     def __init__(
-        self, columns: Mapping[str, Column], found: Compiled, nodes: Iterable[int]
+        self, columns: Mapping[str, SymbolColumn], found: Compiled, nodes: Iterable[int]
     ) -> None:
         self.columns = columns
         self.inputs = found.inputs
@@ -140,7 +140,7 @@ class Grid:
     """
 
     def __init__(
-        self, found: Compiled, columns: Mapping[str, Column], wanted: Sequence[int]
+        self, found: Compiled, columns: Mapping[str, SymbolColumn], wanted: Sequence[int]
     ) -> None:
         last = _last_axes(columns)
         sides = [columns.keys() - last, set(last)]
@@ -169,7 +169,7 @@ class Grid:
                     yield RowBlock(shape, {**column.symbols, **row.symbols}, nodes)
 
 
-def _last_axes(columns: Mapping[str, Column]) -> list[str]:
+def _last_axes(columns: Mapping[str, SymbolColumn]) -> list[str]:
     """Return the last axis, and those before it while a row stays short."""
     last: list[str] = []
     points = 1

@@ -22,7 +22,7 @@ from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from archspec.trees import Value as Resolved
 from costmodel.algebra.operations import Array
-from costmodel.analysis.columns import Column, read_column
+from costmodel.analysis.columns import SymbolColumn, read_column
 from costmodel.sweep.let_overrides import check_override
 from costmodel.sweep.rows import column_of
 from costmodel.sweep.vary import (
@@ -68,14 +68,14 @@ class SweptAxis:
             return generator.integers(0, len(self.values), count)
         return _steps(self.interval, generator, count)
 
-    def at(self, numbers: Array) -> Column | Array:
+    def at(self, numbers: Array) -> SymbolColumn | Array:
         """Return the values at places, or of numbers of steps."""
         if self.interval is None:
             return self._column[numbers]
-        return Column(numbers * self.step.numerator, self.step.denominator)
+        return SymbolColumn(numbers * self.step.numerator, self.step.denominator)
 
     @cached_property
-    def _column(self) -> Column | Array:
+    def _column(self) -> SymbolColumn | Array:
         if any(isinstance(value, str) for value in self.values):
             return column_of(self.values)
         return read_column(self.name, self.values)
@@ -137,12 +137,12 @@ class Space:
         """The values of the axes where they begin."""
         return {axis.name: axis.first for axis in self.axes}
 
-    def drawn(self, start: int, stop: int) -> dict[str, Column | Array]:
+    def drawn(self, start: int, stop: int) -> dict[str, SymbolColumn | Array]:
         """Return the values of the axes at some points of a sample."""
         blocks = range(start // BLOCK, -(-stop // BLOCK))
         first = start - blocks.start * BLOCK
         rows = slice(first, first + stop - start)
-        found: dict[str, Column | Array] = {}
+        found: dict[str, SymbolColumn | Array] = {}
         for i, axis in enumerate(self.axes):
             numbers = np.concatenate([self._block(i, block) for block in blocks])
             found[axis.name] = axis.at(numbers[rows])
