@@ -1,4 +1,4 @@
-"""How long a network takes at least on a device."""
+"""The command that shows how long a network takes at least on a device."""
 
 from typing import TYPE_CHECKING, Annotated
 

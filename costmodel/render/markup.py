@@ -25,7 +25,7 @@ Shape = tuple[Expr | Rational, ...]
 
 
 class Markup(NamedTuple):
-    """How a format writes what stands in a document.
+    """A format's functions for the cells of a document.
 
     Attributes:
         text: a text as it is, whatever signs are in it.

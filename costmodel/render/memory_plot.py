@@ -23,7 +23,7 @@ UNITS = {10**9: "GB", 10**6: "MB", 10**3: "kB", 1: "bytes"}
 
 
 class Ticks(NamedTuple):
-    """What stands below the bars: where, what, and the words below that."""
+    """The labels below the bars: their places, their texts, and the words below those."""
 
     places: list[int]
     names: list[str]
@@ -38,7 +38,7 @@ class Capacity(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """What the figure shows.
+    """The bars of a memory figure.
 
     Attributes:
         title: the network, then types and values.
@@ -74,7 +74,7 @@ def draw(profile: MemoryProfile, path: str) -> Drawing:
 
 
 def bars_of(profile: MemoryProfile, width: float) -> Bars:
-    """What the figure of a profile shows in a width in inches."""
+    """Return the bars of a profile's figure for a width in inches."""
     size, unit = next((s, u) for s, u in UNITS.items() if profile.most >= s or s == 1)
     alive = [float(profile.number(row, profile.alive) / size) for row in profile.layers]
     own = [float(profile.number(row, IN_OUT) / size) for row in profile.layers]
@@ -135,7 +135,7 @@ def _ticks(profile: MemoryProfile, width: float) -> Ticks:
 
 
 def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[str]]:
-    """Where groups begin, and their names, those left out that begin too near to another.
+    """Return the places where groups begin and their names, without those too near to another.
 
     A table of rows and a repeat are named by what is in them.
     """

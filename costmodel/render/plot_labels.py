@@ -35,7 +35,7 @@ REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
 
 
 class Place(NamedTuple):
-    """Where a word may stand.
+    """A place where a word may stand.
 
     Attributes:
         at: the point that it belongs to, in data.

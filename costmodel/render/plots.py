@@ -21,7 +21,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#777777"
 
 
 class Drawing(NamedTuple):
-    """What was drawn.
+    """A figure that was drawn.
 
     Attributes:
         about: the networks, and what is shown of them, on one line.

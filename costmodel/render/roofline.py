@@ -55,7 +55,7 @@ class PointGroup(NamedTuple):
 
 
 class View(NamedTuple):
-    """What the plot shows.
+    """The contents of a roofline plot.
 
     Attributes:
         title: the network and the device, then the time.
@@ -90,7 +90,7 @@ def draw(roofline: Roofline, path: str) -> Drawing:
 
 
 def view_of(roofline: Roofline) -> View:
-    """What the plot of a roofline shows."""
+    """Return the contents of a roofline's plot."""
     lines = [line for line in roofline.layers if line.operations and line.moved]
     longest = sorted(lines, key=lambda line: (-line.time, line.row.path))[:MOST_NUMBERS]
     names = short_names(lines)
@@ -131,7 +131,7 @@ def _title(roofline: Roofline) -> str:
 
 
 def _groups(roofline: Roofline, points: Sequence[RooflineEntry]) -> Iterator[PointGroup]:
-    """How many layers each colour has, and how many have no place."""
+    """Yield the groups of the legend: the layers of each colour, and those without a place."""
     for bound, colour in COLOURS.items():
         if bounded := [line for line in points if line.bound == bound]:
             yield PointGroup(f"{_counted(bounded)} {bound}-bound", colour)
@@ -196,7 +196,7 @@ def _points(view: View, axes: "Axes") -> None:
 
 
 def _legend(view: View, axes: "Axes") -> None:
-    """How many layers each colour has, and how many have no place."""
+    """Draw the legend: the number of layers of each colour, and of those without a place."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -208,7 +208,7 @@ def _legend(view: View, axes: "Axes") -> None:
 
 
 def _key(view: View, axes: "Axes") -> None:
-    """Which layer has which number, and its share of the time."""
+    """Draw the key of the numbered layers, each with its share of the time."""
     from matplotlib.lines import Line2D
 
     axes.figure.legend(

@@ -121,7 +121,7 @@ def _apart(values: list[float]) -> Iterator[float]:
 
 
 def _label(panel: "Axes", which: str, label: str, *, is_log: bool, width: int = 99) -> None:
-    """What is along a side; one that goes by factors says so."""
+    """Return the label of an axis; a logarithmic one says so."""
     lines = "\n".join(wrap(label, width))
     said = {"x": ", log scale", "y": "\nlog scale"}[which] if is_log else ""
     getattr(panel, f"set_{which}label")(lines + said)
@@ -168,7 +168,7 @@ def _panel(panel: Panel, place: "Axes") -> Iterator[End]:
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
-    """How one of several lines looks: thinner than those below it, which stay visible."""
+    """Return the style of one of several lines: thinner than those below it, which stay visible."""
     style = LINE_STYLES[number // len(COLOURS)]
     width = 1.2 + 2.4 * (count - 1 - number) / max(count, 1)
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": style, "linewidth": width}

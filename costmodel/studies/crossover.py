@@ -1,4 +1,4 @@
-"""Where layers turn from memory- to compute-bound as one symbol grows, exactly."""
+"""The values of one symbol at which layers turn from memory- to compute-bound, exactly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Regime(NamedTuple):
 
 
 class Crossover(NamedTuple):
-    """What bounds a layer, or the network, over the values of a symbol.
+    """The bound of a layer, or of the network, over the values of a symbol.
 
     Attributes:
         parts: from the first value on; none where nothing takes time.
@@ -109,17 +109,17 @@ class Crossovers:
 
     @cached_property
     def network(self) -> Crossover:
-        """That of the sums over all layers, as the lecture compares them."""
+        """The crossover of the sums over all layers, as the lecture compares them."""
         return self._of(self.analysis.total("compute_time"), self.analysis.total("memory_time"))
 
     @property
     def matters(self) -> bool:
-        """Whether any time depends on the symbol."""
+        """Return whether any time depends on the symbol."""
         times = (self.analysis.total(name) for name in ("compute_time", "memory_time"))
         return any(self.symbol in self.analysis.law(time).free_symbols for time in times)
 
     def _of_layer(self, counted: Counted) -> Crossover:
-        """That of one run.
+        """Return the crossover of one run of a layer.
 
         Raises:
             SpecError: the runs differ.

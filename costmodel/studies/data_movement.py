@@ -1,4 +1,4 @@
-"""How the bytes and seconds of a layer come to be, step by step."""
+"""The derivation of a layer's bytes and seconds, step by step."""
 
 from collections.abc import Iterator
 

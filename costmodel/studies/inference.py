@@ -52,7 +52,7 @@ STEPS = "generate"
 
 
 class Plan(NamedTuple):
-    """What is asked for.
+    """The sizes of an inference: prompt, steps of decode, and batch.
 
     Attributes:
         prompt: tokens of a sequence that are there at first.
@@ -83,7 +83,7 @@ class Axes(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What one run does at least, all layers together.
+    """The least work of one run, all layers together.
 
     Attributes:
         macs: multiply-accumulates, by the convention.
@@ -177,12 +177,12 @@ def _spread(part: Part) -> Part:
 
 
 def has_experts(analysis: Analysis) -> bool:
-    """Whether tokens may read more weights together than one of them does."""
+    """Return whether tokens together may read more weights than one of them does."""
     return any(map(is_choice, _groups(analysis.propagation.parts)))
 
 
 def is_choice(group: GroupCost) -> bool:
-    """Whether a group is of experts, of which each token visits some."""
+    """Return whether a group holds experts, of which each token visits some."""
     return group.flow is not None and group.flow.chosen_by is not None
 
 
@@ -221,7 +221,7 @@ class Figures(NamedTuple):
 
     @property
     def bound(self) -> str | None:
-        """What takes longer, ``compute`` or ``memory``; of several runs nothing is said.
+        """The side that takes longer, ``compute`` or ``memory``; None for several runs together.
 
         ``either`` where it hangs on which experts the tokens choose.
         """
@@ -234,7 +234,7 @@ class Figures(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What must be in memory at once, in bytes.
+    """The bytes that must be in memory at once.
 
     Attributes:
         name: when.
@@ -360,7 +360,7 @@ class Inference:
 
     @cached_property
     def memories(self) -> tuple[Memory, ...]:
-        """What must be in memory in prefill, and in the last step."""
+        """The bytes that must be in memory in prefill, and in the last step."""
         return tuple(
             Memory(name, *map(of.laws_at(self._at(of, past)), _parts_of_memory(of)))
             for name, of, past in self._moments
@@ -401,7 +401,7 @@ class Inference:
 
     @property
     def has_experts(self) -> bool:
-        """Whether tokens of a batch may read more weights than one of them does."""
+        """Return whether tokens of a batch may read more weights than one of them does."""
         return has_experts(self.decode)
 
     def sum_of_steps(self, law: Expr) -> Expr | None:

@@ -1,4 +1,4 @@
-"""What is in memory layer by layer: input and output of each, and all that is alive beside them."""
+"""The bytes in memory layer by layer: each input and output, and all that is alive beside them."""
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
@@ -32,7 +32,7 @@ class Move(NamedTuple):
 
 
 class MemoryProfile:
-    """What a network has in memory while its layers work.
+    """The bytes that a network has in memory while its layers work.
 
     Args:
         analysis: the network.
@@ -93,7 +93,7 @@ class MemoryProfile:
 
     @property
     def moves(self) -> tuple[Move, ...]:
-        """How the best order differs from the given one."""
+        """The layers that stand elsewhere in the best order than in the given one."""
         given, best = given_order(self.analysis.basis), self.analysis.best_order.layers
         changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
         return tuple(

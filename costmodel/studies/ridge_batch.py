@@ -26,7 +26,7 @@ from costmodel.studies.inference import Inference, is_choice
 
 
 class Choice(StrEnum):
-    """How the tokens of a batch choose experts; it decides whose weights are read."""
+    """The way in which the tokens of a batch choose experts, which decides whose weights are read."""
 
     SAME = "same"
     SPREAD = "spread"
@@ -67,7 +67,7 @@ class RoundedRoof(NamedTuple):
 
 
 class NoLine(NamedTuple):
-    """Why no batch is found."""
+    """The reason why no batch is found."""
 
     past: int
     experts: Choice | None

@@ -27,7 +27,7 @@ Bound = Literal["compute", "memory", "mixed"]
 
 
 def bound_of(computation: Rational, memory: Rational) -> Bound | None:
-    """What bounds a layer: operations, where its intensity is at least the ridge point.
+    """Return the bound of a layer: operations if its intensity is at least the ridge point.
 
     None where it takes no time.
     """
@@ -71,7 +71,7 @@ class RooflineEntry(NamedTuple):
 
 
 class Roof(NamedTuple):
-    """What is attained at most in some types of numbers, all with the same peak.
+    """The most operations per second that are attained in types of numbers with one peak.
 
     Attributes:
         types: they.
@@ -117,7 +117,7 @@ class Roofline:
 
     @property
     def about(self) -> Report:
-        """What says of which network, where, and what counts."""
+        """The report that says which network it is, at which values, under which convention."""
         return Report(self.analysis, ("bytes_moved",))
 
     @cached_property
@@ -207,7 +207,7 @@ class Roofline:
 
     @property
     def moves(self) -> bool:
-        """Whether any byte is moved."""
+        """Return whether any byte is moved."""
         return any(line.moved for line in self.layers)
 
     @property

@@ -1,4 +1,4 @@
-"""What is shown of a step of training: what is kept, the parts of its memory, its products."""
+"""A step of training: the tensors kept, the parts of its memory, and its products."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -66,7 +66,7 @@ class TrainingReport:
 
     @cached_property
     def lines(self) -> tuple[TrainingLine, ...]:
-        """What is kept, in the order of the layers; of a closed group in one line."""
+        """The tensors kept, in the order of the layers; those of a closed group in one line."""
         step = self.analysis.step
         lines: dict[tuple[str, str], TrainingLine] = {}
         for held in sorted(step.kept.held, key=self._place):
@@ -123,7 +123,7 @@ class TrainingReport:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """Whether the memory of a device suffices, where one is given."""
+        """The verdict whether the device's memory suffices; None without a device."""
         return None if self.analysis.scenario.device is None else fit(self.analysis)
 
     @property
