@@ -26,7 +26,7 @@ from costmodel.studies.inference import Inference, is_choice
 
 
 class Choice(StrEnum):
-    """The way in which the tokens of a batch choose experts, which decides whose weights are read."""
+    """The way in which tokens choose experts, which decides whose weights are read."""
 
     SAME = "same"
     SPREAD = "spread"
