@@ -223,10 +223,10 @@ def by_hand(net: Analysis, dtype: str) -> Fraction:
     weights = per_byte(int(stored + net.value("memory_peak")))
     for counted in net.counted:
         layer, runs = counted.layer, int(net.evaluator(counted.often.runs))
-        lies = int(net.evaluator(data_movement(layer, net.basis).weights))
+        lies = int(net.evaluator(data_movement(layer, net.context).weights))
         total += runs * (of("macs_least", layer) * OPERATION[dtype] + lies * weights)
-    for turn in at_work(net.basis):
-        works = int(net.evaluator(data_movement(turn.layer, net.basis).activations))
+    for turn in at_work(net.context):
+        works = int(net.evaluator(data_movement(turn.layer, net.context).activations))
         times = int(net.evaluator(turn.over_iterations(Integer(1))))
         total += times * works * per_byte(int(net.evaluator(turn.alive)))
     return total
@@ -400,7 +400,7 @@ def test_turns_are_as_many_as_runs(spec: str) -> None:
     """What stands for several turns stands for all of them."""
     net = analyze(ROOT / "specs" / f"{spec}.yaml")
     found: dict[str, Rational] = {}
-    for turn in at_work(net.basis):
+    for turn in at_work(net.context):
         path = turn.layer.node.path
         found[path] = found.get(path, 0) + net.evaluator(turn.over_iterations(Integer(1)))
     assert found == {c.layer.node.path: net.evaluator(c.often.works) for c in net.counted}

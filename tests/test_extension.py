@@ -113,12 +113,12 @@ METRIC = '''
 from sympy import Expr, Integer
 
 from costmodel.metrics.registry import SUM_OF_COPIES, Unit, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 
 
 @metric("gains", "#gains", Unit("gains"), SUM_OF_COPIES)
-def count_gains(layer: LayerCost, basis: Basis) -> Expr:
+def count_gains(layer: LayerCost, context: Context) -> Expr:
     """Gains that wavelets learn."""
     return sum((p.size for p in layer.cost.parameters if p.name == "gain"), Integer(0))
 '''

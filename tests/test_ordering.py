@@ -245,7 +245,7 @@ REPEATS: Mapping[str, str] = {
 def test_repeats_against_all_orders(name: str) -> None:
     """Every order of the layers in which the turns of a repeat follow each other."""
     net = read(f"symbols: {{L: 3}}\ninput: [1, 2, 3, 3]\nlayers: [{STEM}, {REPEATS[name]}]")
-    first = net.basis.derived(run)
+    first = net.context.derived(run)
     peaks = {
         max(net.evaluator(size) for _, size in memory(first._replace(events=events)))
         for events in orders(first)
@@ -263,9 +263,9 @@ def chain(layers: int) -> str:
 def test_a_chain_is_not_searched() -> None:
     """Every layer is a cut."""
     net = read(chain(2000))
-    order = best_order(net.basis.derived(run), net.evaluator)
+    order = best_order(net.context.derived(run), net.evaluator)
     assert order.states == 0
-    assert order.run.events == net.basis.derived(run).events
+    assert order.run.events == net.context.derived(run).events
     assert net.best_order.is_best
 
 
@@ -321,7 +321,7 @@ def test_real_networks(name: str) -> None:
     assert net.value("memory_peak_best") == ZOO[name] * net.value("memory_peak")
     assert net.best_order.is_best
     assert not net.best_order.unsearched
-    assert best_order(net.basis.derived(run), net.evaluator).states < 5_000
+    assert best_order(net.context.derived(run), net.evaluator).states < 5_000
     assert sorted(set(net.best_order.layers)) == sorted({x.node.path for x in net.layers})
 
 

@@ -26,7 +26,7 @@ def read(text: str, **said: str) -> Analysis:
 
 
 def types(analysis: Analysis, path: str) -> Types:
-    return analysis.basis.typed.layers[path]
+    return analysis.context.typed.layers[path]
 
 
 NET = """\

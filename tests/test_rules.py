@@ -25,7 +25,7 @@ from costmodel.algebra.printing import text
 from costmodel.algebra.reduction import reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics.registry import find_metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import Typed
 from costmodel.network.propagation import LayerCost, Propagation, propagate
 from costmodel.scenario.conventions import find_convention
@@ -160,7 +160,7 @@ def propagated(shape: Iterable[str], entries: Iterable[str], values: Iterable[st
 def metric(name: str, layer: LayerCost, convention: str) -> Expr:
     count = find_metric(name).per_layer
     assert count is not None
-    return count(layer, Basis(find_convention(convention), NOWHERE, Typed({}, {})))
+    return count(layer, Context(find_convention(convention), NOWHERE, Typed({}, {})))
 
 
 def evaluator(writer: Writer) -> Evaluator:

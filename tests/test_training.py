@@ -38,7 +38,7 @@ def read(text: str, attention: str = "unfused", **values: int) -> Analysis:
 
 
 def events_of(net: Analysis) -> list[Event]:
-    return TrainingStep(net.basis).events
+    return TrainingStep(net.context).events
 
 
 def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:

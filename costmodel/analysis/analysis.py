@@ -30,7 +30,7 @@ from costmodel.algebra.translate import translate
 from costmodel.algebra.work import NamedEntry, budget
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import typed
 from costmodel.network.propagation import (
     ONCE,
@@ -94,20 +94,22 @@ class Analysis:
         return warnings_of(self.architecture, self.graph)
 
     @cached_property
-    def basis(self) -> Basis:
+    def context(self) -> Context:
         """All that metrics need besides a layer."""
         said = (self.scenario.precision, self.graph.precision)
-        return Basis(self.convention, self.scenario, typed(self.propagation, *said), self)
+        return Context(self.convention, self.scenario, typed(self.propagation, *said), self)
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
         """The types of its weights, activations, sums of products and cache, where any are."""
-        learned = (self.basis.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied)
-        summed = (self.basis.types_of(x) for x in self.layers if x.cost.macs != 0)
-        caching = (self.basis.types_of(x) for x in self.layers if x.cost.cache)
+        learned = (
+            self.context.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied
+        )
+        summed = (self.context.types_of(x) for x in self.layers if x.cost.macs != 0)
+        caching = (self.context.types_of(x) for x in self.layers if x.cost.cache)
         found = {
             "weights": {types.weights for types in learned},
-            "activations": set(self.basis.typed.tensors.values()),
+            "activations": set(self.context.typed.tensors.values()),
             "accumulators": {types.accumulators for types in summed},
             "cache": {types.cache for types in caching},
         }
@@ -236,53 +238,53 @@ class Analysis:
         """Return a metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.of_layers is not None:
-            return found.of([Counted(layer, ONCE)], self.basis)
-        return found.per_layer(layer, self.basis)
+            return found.of([Counted(layer, ONCE)], self.context)
+        return found.per_layer(layer, self.context)
 
     def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
         """Return a metric of one layer, all of its runs together."""
-        return metric.of([counted], self.basis)
+        return metric.of([counted], self.context)
 
     @property
     def memory(self) -> Mapping[str, Expr]:
         """Every layer's path, with the most bytes in memory while it works."""
         from costmodel.metrics.memory_peak import memory
 
-        return memory(self.basis, "given")
+        return memory(self.context, "given")
 
     @property
     def best_order(self) -> "BestOrder":
         """The order of the layers with the least peak memory at the symbols' values."""
         from costmodel.metrics.memory_peak import best_order
 
-        return self.basis.derived(best_order)
+        return self.context.derived(best_order)
 
     @property
     def fields(self) -> "ReceptiveFields":
         """The places of the inputs that every layer sees."""
         from costmodel.metrics.receptive_field import fields
 
-        return self.basis.derived(fields)
+        return self.context.derived(fields)
 
     @property
     def energies(self) -> "Energies":
         """The energy that the layers take on the device."""
         from costmodel.metrics.energy import Energies
 
-        return self.basis.derived(Energies)
+        return self.context.derived(Energies)
 
     @property
     def step(self) -> "TrainingStep":
         """A step of training; an error where the scenario names no training."""
         from costmodel.metrics.step import TrainingStep
 
-        return self.basis.derived(TrainingStep)
+        return self.context.derived(TrainingStep)
 
     @once
     def none_of(self, metric: str) -> NoCountError | None:
         """Return the error that says why the network has no number of a metric, if it has none."""
         try:
-            find_metric(metric).require(self.basis)
+            find_metric(metric).require(self.context)
         except NoCountError as error:
             return error
         return None
@@ -297,11 +299,11 @@ class Analysis:
         missing = self.none_of(metric.name)
         if missing is not None:
             raise missing
-        return metric.parts(self.counted, self.basis)
+        return metric.parts(self.counted, self.context)
 
     def beside_layers(self, metric: Metric) -> Expr:
         """Return what is no layer's: the inputs' part, a sum of experts, and what is made again."""
-        return Add(*metric.beside(self.basis).values())
+        return Add(*metric.beside(self.context).values())
 
     @once
     def total(self, metric: str) -> Expr:

@@ -24,16 +24,16 @@ from sympy import Add, Expr
 
 from costmodel import analyze
 from costmodel.metrics.registry import BYTES, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
 
 
 @metric("output_bytes", "bytes of outputs", BYTES)
-def count_output_bytes(layer: LayerCost, basis: Basis) -> Expr:
+def count_output_bytes(layer: LayerCost, context: Context) -> Expr:
     """Bytes of what a layer makes."""
     made = zip(layer.made, map(elements, layer.outputs), strict=True)
-    return Add(*(basis.bytes_of(tensor, size) for tensor, size in made))
+    return Add(*(context.bytes_of(tensor, size) for tensor, size in made))
 
 
 print(analyze("specs/mlp.yaml").at(n=1).output_bytes)  # 15464

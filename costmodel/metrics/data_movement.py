@@ -13,7 +13,7 @@ from sympy import Add, Expr, S
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
 from costmodel.metrics.registry import BYTES, LARGEST, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
@@ -54,16 +54,16 @@ class DataMovement(NamedTuple):
         return self.cache_reads + self.cache_writes
 
 
-def data_movement(layer: LayerCost, basis: Basis) -> DataMovement:
+def data_movement(layer: LayerCost, context: Context) -> DataMovement:
     """Return the bytes that one run of a layer moves.
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
-    cache, read = layer.cost.cache, weights_read(layer, basis)
-    moved = DataMovement(read, _reads(layer, basis), _writes(layer, basis))
+    cache, read = layer.cost.cache, weights_read(layer, context)
+    moved = DataMovement(read, _reads(layer, context), _writes(layer, context))
     if cache is None:
         return moved
-    dtype = basis.types_of(layer).cache
+    dtype = context.types_of(layer).cache
     return moved._replace(
         cache_reads=cached_bytes(cache, cache.read, dtype),
         cache_writes=cached_bytes(cache, cache.written, dtype),
@@ -71,9 +71,9 @@ def data_movement(layer: LayerCost, basis: Basis) -> DataMovement:
 
 
 @metric("bytes_moved", "bytes moved", BYTES)
-def count_bytes_moved(layer: LayerCost, basis: Basis) -> Expr:
+def count_bytes_moved(layer: LayerCost, context: Context) -> Expr:
     """Bytes of weights, inputs and outputs that are moved at least."""
-    return data_movement(layer, basis).total
+    return data_movement(layer, context).total
 
 
 def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
@@ -82,9 +82,9 @@ def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
     return Add(*(in_bytes(size, dtype) for size in sizes))
 
 
-def weights_read(layer: LayerCost, basis: Basis) -> Expr:
+def weights_read(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of the learnable tensors that one run reads, tied ones included."""
-    dtype, roles = basis.types_of(layer).weights, basis.convention.roles
+    dtype, roles = context.types_of(layer).weights, context.convention.roles
     tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
     return Add(*(p.copies * in_bytes(_read(p), dtype) for p in tensors))
 
@@ -94,16 +94,16 @@ def _read(tensor: Parameter) -> Expr:
     return tensor.size if tensor.read is None else tensor.read
 
 
-def makes_map(layer: LayerCost, basis: Basis) -> bool:
+def makes_map(layer: LayerCost, context: Context) -> bool:
     """Return whether a layer writes a new feature map; in place it does into other bits."""
     kind = layer.cost.output
     if kind.is_feature_map or kind is Output.PARAMETER:
         return kind.is_feature_map
-    bits = TYPES[basis.types_of(layer).activations]
-    return all(TYPES[basis.type_of(tensor)] != bits for tensor in layer.reads)
+    bits = TYPES[context.types_of(layer).activations]
+    return all(TYPES[context.type_of(tensor)] != bits for tensor in layer.reads)
 
 
-def _reads(layer: LayerCost, basis: Basis) -> Expr:
+def _reads(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of all inputs; of a single one whose windows leave gaps, what they meet."""
     if layer.cost.output is Output.PARAMETER:
         return S.Zero
@@ -111,12 +111,12 @@ def _reads(layer: LayerCost, basis: Basis) -> Expr:
     if len(sizes) == 1:
         sizes = [_met(layer)]
     read = dict(zip(layer.reads, sizes, strict=True))
-    if not makes_map(layer, basis):
+    if not makes_map(layer, context):
         if layer.cost.output is Output.VIEW:
             return S.Zero
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
-    return Add(*(basis.bytes_of(tensor, size) for tensor, size in read.items()))
+    return Add(*(context.bytes_of(tensor, size) for tensor, size in read.items()))
 
 
 def _met(layer: LayerCost) -> Expr:
@@ -130,24 +130,24 @@ def _met(layer: LayerCost) -> Expr:
 
 
 @metric("in_out_peak", "input + output", BYTES, LARGEST)
-def in_out(layer: LayerCost, basis: Basis) -> Expr:
+def in_out(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of input and output of a layer that makes a new feature map.
 
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).
     """
-    if not makes_map(layer, basis):
+    if not makes_map(layer, context):
         return S.Zero
     if layer.cost.inner:
-        return Maximum(*(_of_products(nests, layer, basis) for nests in _steps(layer, basis)))
+        return Maximum(*(_of_products(nests, layer, context) for nests in _steps(layer, context)))
     read = {tensor: elements(own) for tensor, own in zip(layer.reads, layer.inputs, strict=True)}
-    reads = (basis.bytes_of(tensor, size) for tensor, size in read.items())
-    return Add(*reads, _writes(layer, basis))
+    reads = (context.bytes_of(tensor, size) for tensor, size in read.items())
+    return Add(*reads, _writes(layer, context))
 
 
-def _steps(layer: LayerCost, basis: Basis) -> Iterator[tuple[LoopNest, ...]]:
+def _steps(layer: LayerCost, context: Context) -> Iterator[tuple[LoopNest, ...]]:
     """Yield the products of a layer one by one; those that a map not in memory connects, as one."""
-    inside = {inner.name for inner in basis.inside(layer)}
+    inside = {inner.name for inner in context.inside(layer)}
     fused = [nest for nest in layer.cost.nests if any(_is_fused(o, inside) for o in nest.operands)]
     yield from ((nest,) for nest in layer.cost.nests if nest not in fused)
     if fused:
@@ -159,13 +159,13 @@ def _is_fused(operand: Operand, inside: Container[str]) -> bool:
     return operand.inner is not None and operand.inner not in inside
 
 
-def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> Expr:
+def _of_products(nests: Iterable[LoopNest], layer: LayerCost, context: Context) -> Expr:
     """Return the bytes that some products read and write; what is inside has the layer's type."""
-    own, inside = basis.types_of(layer).activations, {i.name for i in basis.inside(layer)}
+    own, inside = context.types_of(layer).activations, {i.name for i in context.inside(layer)}
     return Add(
         *(
             in_bytes(
-                nest.size(o), own if o.source is None else basis.type_of(layer.reads[o.source])
+                nest.size(o), own if o.source is None else context.type_of(layer.reads[o.source])
             )
             for nest in nests
             for o in nest.operands
@@ -174,8 +174,8 @@ def _of_products(nests: Iterable[LoopNest], layer: LayerCost, basis: Basis) -> E
     )
 
 
-def _writes(layer: LayerCost, basis: Basis) -> Expr:
-    if not makes_map(layer, basis):
+def _writes(layer: LayerCost, context: Context) -> Expr:
+    if not makes_map(layer, context):
         return S.Zero
     made = zip(layer.made, map(elements, layer.outputs), strict=True)
-    return Add(*(basis.bytes_of(tensor, size) for tensor, size in made))
+    return Add(*(context.bytes_of(tensor, size) for tensor, size in made))

@@ -26,7 +26,7 @@ from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
 from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
 from costmodel.scenario.devices import energy_table, operation_energy
@@ -85,16 +85,16 @@ class Energies:
     """The energy that the layers of a network take on its device.
 
     Args:
-        basis: what counts are made from, with a device.
+        context: what counts are made from, with a device.
 
     Raises:
         SpecError: there is no device, it states no energies or has no memory.
     """
 
-    def __init__(self, basis: Basis) -> None:
-        self.basis = basis
-        self.network = basis.network
-        self.profile: Profile = basis.device.profile
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.network = context.network
+        self.profile: Profile = context.device.profile
         self.table = energy_table(self.profile)
         self.chains: Chains = chains(self.profile)
         self.known = Bounds(self.network.least, self.network.evaluator)
@@ -110,7 +110,7 @@ class Energies:
     @once
     def _taken(self, path: str) -> LayerEnergy:
         metrics = (METRICS[f"energy_{part}"] for part in LayerEnergy._fields)
-        return LayerEnergy(*(metric.of([self._counted[path]], self.basis) for metric in metrics))
+        return LayerEnergy(*(metric.of([self._counted[path]], self.context) for metric in metrics))
 
     @cached_property
     def _counted(self) -> dict[str, Counted]:
@@ -123,10 +123,10 @@ class Energies:
 
         Source: Horowitz, ISSCC 2014, as MIT 6.5940, lecture 2, has it.
         """
-        macs = self.basis.least_macs(layer)
+        macs = self.context.least_macs(layer)
         if macs == 0:
             return S.Zero
-        types = self.basis.types_of(layer)
+        types = self.context.types_of(layer)
         try:
             multiply = operation_energy(self.profile, "multiply", types.operations)
             add = operation_energy(self.profile, "add", types.accumulators)
@@ -136,12 +136,12 @@ class Energies:
 
     def weights(self, layer: LayerCost) -> Expr:
         """``bytes·8·energy of a bit`` of the weights that one run reads."""
-        moved = data_movement(layer, self.basis).weights
+        moved = data_movement(layer, self.context).weights
         return moved * self._per_byte(self.beside, "the weights", layer) if moved != 0 else S.Zero
 
     def cache(self, layer: LayerCost) -> Expr:
         """``bytes·8·energy of a bit`` of the keys and values that one run reads and writes."""
-        moved = data_movement(layer, self.basis).cache
+        moved = data_movement(layer, self.context).cache
         return moved * self._per_byte(self.cached, "the cache", layer) if moved != 0 else S.Zero
 
     def activations(self, layer: LayerCost) -> Expr:
@@ -150,7 +150,7 @@ class Energies:
         Raises:
             SpecError: iterations of an open number grow otherwise than at an even pace.
         """
-        moved = data_movement(layer, self.basis).activations
+        moved = data_movement(layer, self.context).activations
         if moved == 0:
             return S.Zero
         runs: dict[Expr, list[Expr]] = defaultdict(list)
@@ -175,7 +175,7 @@ class Energies:
     def iterations(self) -> dict[str, list[AtWork]]:
         """Every layer's path, with its iterations that are told apart."""
         found: dict[str, list[AtWork]] = defaultdict(list)
-        for iteration in at_work(self.basis):
+        for iteration in at_work(self.context):
             found[iteration.layer.node.path].append(iteration)
         return found
 
@@ -232,7 +232,7 @@ class Energies:
             )
 
     def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
-        types = self.basis.types_of(layer)
+        types = self.context.types_of(layer)
         return {
             f"multiply {types.operations}": self.table.multiply[types.operations],
             f"add {types.accumulators}": self.table.add[types.accumulators],
@@ -241,7 +241,7 @@ class Energies:
     @cached_property
     def stored(self) -> Expr:
         """The bytes of every learnable parameter, whatever the convention: all are stored."""
-        network, every = self.network, replace(self.basis, convention=CONVENTIONS["torch"])
+        network, every = self.network, replace(self.context, convention=CONVENTIONS["torch"])
         size = METRICS["model_size"].of(network.propagation.counted, every)
         return network.assumed.shown(network.by_resolution(size))
 
@@ -249,7 +249,7 @@ class Energies:
     def keeps_cache(self) -> bool:
         """Return whether keys and values are kept from one run to the next."""
         layers = self.network.propagation.layers
-        return any(data_movement(layer, self.basis).cache != 0 for layer in layers)
+        return any(data_movement(layer, self.context).cache != 0 for layer in layers)
 
     @cached_property
     def kept(self) -> Expr:
@@ -291,30 +291,30 @@ _DEVICE = (Need.DEVICE,)
 
 
 @metric("energy", "energy", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
-def count_energy(layer: LayerCost, basis: Basis) -> Expr:
+def count_energy(layer: LayerCost, context: Context) -> Expr:
     """Joules of arithmetic and of all accesses."""
-    return basis.derived(Energies).of_layer(layer).total
+    return context.derived(Energies).of_layer(layer).total
 
 
 @metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)
-def count_energy_arithmetic(layer: LayerCost, basis: Basis) -> Expr:
+def count_energy_arithmetic(layer: LayerCost, context: Context) -> Expr:
     """Joules of the multiply-accumulates."""
-    return basis.derived(Energies).arithmetic(layer)
+    return context.derived(Energies).arithmetic(layer)
 
 
 @metric("energy_weights", "weights", JOULES, needs=_DEVICE)
-def count_energy_weights(layer: LayerCost, basis: Basis) -> Expr:
+def count_energy_weights(layer: LayerCost, context: Context) -> Expr:
     """Joules of reading weights."""
-    return basis.derived(Energies).weights(layer)
+    return context.derived(Energies).weights(layer)
 
 
 @metric("energy_cache", "cache", JOULES, needs=_DEVICE)
-def count_energy_cache(layer: LayerCost, basis: Basis) -> Expr:
+def count_energy_cache(layer: LayerCost, context: Context) -> Expr:
     """Joules of reading and writing cached keys and values."""
-    return basis.derived(Energies).cache(layer)
+    return context.derived(Energies).cache(layer)
 
 
 @metric("energy_activations", "activations", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
-def count_energy_activations(layer: LayerCost, basis: Basis) -> Expr:
+def count_energy_activations(layer: LayerCost, context: Context) -> Expr:
     """Joules of reading and writing feature maps."""
-    return basis.derived(Energies).activations(layer)
+    return context.derived(Energies).activations(layer)

@@ -4,42 +4,42 @@ from sympy import Expr, Integer, S
 
 from costmodel.metrics.data_movement import cached_bytes
 from costmodel.metrics.registry import BYTES, Need, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.cost import Cache
 
 
-def _cache_of(layer: LayerCost, basis: Basis) -> Cache | None:
+def _cache_of(layer: LayerCost, context: Context) -> Cache | None:
     """Return the cache of a layer, if it has one.
 
     Raises:
         SpecError: the network does not work token by token.
     """
-    basis.derived(_require_decodable)
+    context.derived(_require_decodable)
     return layer.cost.cache
 
 
-def _require_decodable(basis: Basis) -> None:
-    require_decodable(basis.network.propagation)
+def _require_decodable(context: Context) -> None:
+    require_decodable(context.network.propagation)
 
 
 @metric("kv_cache", "KV cache", BYTES, needs=(Need.TOKENS,))
-def count_kv_cache(layer: LayerCost, basis: Basis) -> Expr:
+def count_kv_cache(layer: LayerCost, context: Context) -> Expr:
     """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
-    cache = _cache_of(layer, basis)
+    cache = _cache_of(layer, context)
     if cache is None:
         return Integer(0)
-    return cached_bytes(cache, cache.held, basis.types_of(layer).cache)
+    return cached_bytes(cache, cache.held, context.types_of(layer).cache)
 
 
 @metric("kv_cache_per_token", "KV cache per token", BYTES, needs=(Need.TOKENS,))
-def count_kv_cache_per_token(layer: LayerCost, basis: Basis) -> Expr:
+def count_kv_cache_per_token(layer: LayerCost, context: Context) -> Expr:
     """Bytes of the keys and values that a further token of a sequence adds, till a window is full.
 
     Those of a cross attention are of its source, to which no further token adds.
     """
-    cache = _cache_of(layer, basis)
+    cache = _cache_of(layer, context)
     if cache is None or not cache.grows:
         return Integer(0)
-    return cached_bytes(cache._replace(rows=S.One), S.One, basis.types_of(layer).cache)
+    return cached_bytes(cache._replace(rows=S.One), S.One, context.types_of(layer).cache)

@@ -15,11 +15,11 @@ from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Need, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 
 
-def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
+def computation_time(operations: Expr, layer: LayerCost, context: Context) -> Expr:
     """``T_computation = operations / (peak · efficiency)``, the peak being the products' type's.
 
     Raises:
@@ -29,39 +29,39 @@ def computation_time(operations: Expr, layer: LayerCost, basis: Basis) -> Expr:
         return S.Zero
     from costmodel.scenario.devices import operations_per_second
 
-    dtype = basis.types_of(layer).operations
+    dtype = context.types_of(layer).operations
     try:
-        peak = operations_per_second(basis.device.profile, dtype)
+        peak = operations_per_second(context.device.profile, dtype)
     except SpecError as error:
         raise layer.node.error(error.cause, error.hint) from None
-    return operations * _seconds_per(peak, basis)
+    return operations * _seconds_per(peak, context)
 
 
 @metric("memory_time", "T memory", SECONDS, needs=(Need.DEVICE,))
-def memory_time(layer: LayerCost, basis: Basis) -> Expr:
+def memory_time(layer: LayerCost, context: Context) -> Expr:
     """Seconds of moving bytes: ``(weights + inputs and outputs)/(bandwidth · efficiency)``.
 
     Raises:
         SpecError: the device states no bandwidth of its main memory.
     """
-    return _transfer_time(data_movement(layer, basis).total, basis)
+    return _transfer_time(data_movement(layer, context).total, context)
 
 
-def weights_time(layer: LayerCost, basis: Basis) -> Expr:
+def weights_time(layer: LayerCost, context: Context) -> Expr:
     """``weights/(bandwidth · efficiency)``, which is a part of `memory_time`."""
-    return _transfer_time(weights_read(layer, basis), basis)
+    return _transfer_time(weights_read(layer, context), context)
 
 
-def _transfer_time(moved: Expr, basis: Basis) -> Expr:
+def _transfer_time(moved: Expr, context: Context) -> Expr:
     if moved is S.Zero:
         return S.Zero
     from costmodel.scenario.devices import bandwidth
 
-    return moved * _seconds_per(bandwidth(basis.device.profile), basis)
+    return moved * _seconds_per(bandwidth(context.device.profile), context)
 
 
-def _seconds_per(rate: Rational, basis: Basis) -> Expr:
-    return exact(1 / (Fraction(rate) * basis.device.efficiency))
+def _seconds_per(rate: Rational, context: Context) -> Expr:
+    return exact(1 / (Fraction(rate) * context.device.efficiency))
 
 
 def larger(computation: Expr, memory: Expr) -> Expr:
@@ -71,20 +71,20 @@ def larger(computation: Expr, memory: Expr) -> Expr:
 
 
 @metric("compute_time", "T computation", SECONDS, needs=(Need.DEVICE,))
-def count_compute_time(layer: LayerCost, basis: Basis) -> Expr:
+def count_compute_time(layer: LayerCost, context: Context) -> Expr:
     """Seconds of the operations that are made at least, at the device's peak: ``2·MACs/peak``."""
-    return computation_time(2 * basis.least_macs(layer), layer, basis)
+    return computation_time(2 * context.least_macs(layer), layer, context)
 
 
 @metric("latency", "latency, at least", SECONDS, needs=(Need.DEVICE,))
-def count_latency(layer: LayerCost, basis: Basis) -> Expr:
+def count_latency(layer: LayerCost, context: Context) -> Expr:
     """Seconds of operations or of moving bytes, whichever takes longer."""
-    return larger(count_compute_time(layer, basis), memory_time(layer, basis))
+    return larger(count_compute_time(layer, context), memory_time(layer, context))
 
 
-def _both_times(layers: Sequence[Counted], basis: Basis) -> list[Expr]:
+def _both_times(layers: Sequence[Counted], context: Context) -> list[Expr]:
     """Return the times of computation and of memory, each summed over all layers before."""
-    times = (METRICS[name].of(layers, basis) for name in ("compute_time", "memory_time"))
+    times = (METRICS[name].of(layers, context) for name in ("compute_time", "memory_time"))
     return [time for time in times if time != 0]
 
 
@@ -96,6 +96,6 @@ def _both_times(layers: Sequence[Counted], basis: Basis) -> list[Expr]:
     needs=(Need.DEVICE,),
     of_layers=_both_times,
 )
-def count_network_latency(layer: LayerCost, basis: Basis) -> Expr:
+def count_network_latency(layer: LayerCost, context: Context) -> Expr:
     """Seconds of all operations or of moving all bytes, whichever takes longer."""
-    return count_latency(layer, basis)
+    return count_latency(layer, context)

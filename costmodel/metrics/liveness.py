@@ -28,7 +28,7 @@ from costmodel.algebra.sums import (
 from costmodel.algebra.work import charge
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
 from costmodel.metrics.trace import Case, Cases, Event, Here, Scope, Tracer, Value
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import GroupCost, LayerCost, Part
 
 
@@ -57,7 +57,10 @@ class Run(NamedTuple):
 
 
 def unrolled(
-    parts: Iterable[Part], inputs: Mapping[Tensor, Expr], outputs: Iterable[Tensor], basis: Basis
+    parts: Iterable[Part],
+    inputs: Mapping[Tensor, Expr],
+    outputs: Iterable[Tensor],
+    context: Context,
 ) -> Run:
     """Return a network at work in the order of its graph.
 
@@ -65,9 +68,9 @@ def unrolled(
         parts: the tree of the network.
         inputs: its inputs with their elements.
         outputs: what leaves it, but for what leaves in the iterations of its repeats.
-        basis: the types of all tensors.
+        context: the types of all tensors.
     """
-    tracer = _Unrolled(basis)
+    tracer = _Unrolled(context)
     scope = tracer.entering(inputs)
     entering = tuple(map(_value, scope.values()))
     tracer.parts(parts, scope, Here())
@@ -153,8 +156,8 @@ class _Unrolled(Tracer):
         kept: what leaves the network, of the iteration that is met now or of the network.
     """
 
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.kept: dict[Value, None] = {}
 
     def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:

@@ -9,7 +9,7 @@ from archspec.trees import Tensor
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.work import budget
 from costmodel.metrics.registry import BYTES, LARGEST_OF_ALL_RUNS, Need, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 Order = Literal["given", "best"]
 
 
-def run(basis: Basis) -> "Run":
+def run(context: Context) -> "Run":
     """Return the network at work in the spec's order."""
     from costmodel.metrics.liveness import unrolled
 
-    network, graph = basis.network.propagation, basis.network.graph
+    network, graph = context.network.propagation, context.network.graph
     sizes = {Tensor(name): elements(shape) for name, shape in network.inputs.items()}
     with budget("the turns of the repeats", network.largest_layer):
-        return unrolled(network.parts, sizes, (graph.output, *graph.sides), basis)
+        return unrolled(network.parts, sizes, (graph.output, *graph.sides), context)
 
 
-def _memory_while(run: "Run", basis: Basis) -> dict[str, Expr]:
+def _memory_while(run: "Run", context: Context) -> dict[str, Expr]:
     """Return every layer's path, with the most bytes in memory while it works."""
     from costmodel.metrics import liveness
 
-    network = basis.network.propagation
+    network = context.network.propagation
     found: dict[str, list[Expr]] = {layer.node.path: [] for layer in network.layers}
     with budget("the bytes in memory", network.largest_layer):
         for layer, size in liveness.memory(run):
@@ -42,44 +42,44 @@ def _memory_while(run: "Run", basis: Basis) -> dict[str, Expr]:
     return {path: Maximum(*sizes) for path, sizes in found.items()}
 
 
-def memory(basis: Basis, order: Order) -> Mapping[str, Expr]:
+def memory(context: Context, order: Order) -> Mapping[str, Expr]:
     """Return every layer's path, with the most bytes in memory while it works in an order."""
-    return basis.derived(_given) if order == "given" else basis.derived(best_order).memory
+    return context.derived(_given) if order == "given" else context.derived(best_order).memory
 
 
-def _given(basis: Basis) -> Mapping[str, Expr]:
-    return _memory_while(basis.derived(run), basis)
+def _given(context: Context) -> Mapping[str, Expr]:
+    return _memory_while(context.derived(run), context)
 
 
-def best_order(basis: Basis) -> "BestOrder":
+def best_order(context: Context) -> "BestOrder":
     """Return the order of the layers with the least peak memory at the symbols' values.
 
     The closed forms are those of that order, and hold at all values.
     """
     from costmodel.metrics import schedule
 
-    evaluate = basis.network.evaluator
-    with budget("the orders of the layers", basis.network.propagation.largest_layer):
-        order = schedule.best_order(basis.derived(run), evaluate)
-    return order.with_memory(_memory_while(order.run, basis), evaluate)
+    evaluate = context.network.evaluator
+    with budget("the orders of the layers", context.network.propagation.largest_layer):
+        order = schedule.best_order(context.derived(run), evaluate)
+    return order.with_memory(_memory_while(order.run, context), evaluate)
 
 
-def given_order(basis: Basis) -> tuple[str, ...]:
+def given_order(context: Context) -> tuple[str, ...]:
     """Return the paths of the layers as they work; of a repeat the first iteration and a later."""
-    return basis.derived(run).layers
+    return context.derived(run).layers
 
 
-def at_work(basis: Basis) -> "Iterator[AtWork]":
+def at_work(context: Context) -> "Iterator[AtWork]":
     """Yield every layer in every iteration that is told apart, with the bytes in memory then."""
     from costmodel.metrics import liveness
 
-    return liveness.at_work(basis.derived(run))
+    return liveness.at_work(context.derived(run))
 
 
 @metric("memory_peak", "peak memory", BYTES, LARGEST_OF_ALL_RUNS, needs=(Need.SCHEDULE,))
-def count_memory(layer: LayerCost, basis: Basis) -> Expr:
+def count_memory(layer: LayerCost, context: Context) -> Expr:
     """Bytes that are in memory while a layer works: what it reads and makes, and what is kept."""
-    return memory(basis, "given")[layer.node.path]
+    return memory(context, "given")[layer.node.path]
 
 
 @metric(
@@ -89,6 +89,6 @@ def count_memory(layer: LayerCost, basis: Basis) -> Expr:
     LARGEST_OF_ALL_RUNS,
     needs=(Need.SCHEDULE, Need.SEARCH),
 )
-def count_memory_in_best_order(layer: LayerCost, basis: Basis) -> Expr:
+def count_memory_in_best_order(layer: LayerCost, context: Context) -> Expr:
     """Bytes that are in memory while a layer works, in the order with the least peak."""
-    return memory(basis, "best")[layer.node.path]
+    return memory(context, "best")[layer.node.path]

@@ -19,7 +19,7 @@ from costmodel.metrics.registry import (
     metric,
     no_count,
 )
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 from costmodel.network.receptive_field import (
     Measure,
@@ -35,9 +35,9 @@ from costmodel.network.receptive_field import (
 PLACES = Unit("elements of an axis of the input")
 
 
-def fields(basis: Basis) -> ReceptiveFields:
+def fields(context: Context) -> ReceptiveFields:
     """Return what every layer of a network sees of its inputs."""
-    network = basis.network.propagation
+    network = context.network.propagation
     with budget("the receptive fields", network.largest_layer):
         return fields_of(network)
 
@@ -45,30 +45,30 @@ def fields(basis: Basis) -> ReceptiveFields:
 def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
     """Register a measure of what a layer's output sees of an axis of the input."""
 
-    def require(basis: Basis) -> None:
+    def require(context: Context) -> None:
         """Raise the error that says why the network has none, if it has none."""
-        counted = tuple(basis.network.propagation.counted)
-        end = end_of(basis.derived(fields), counted)
+        counted = tuple(context.network.propagation.counted)
+        end = end_of(context.derived(fields), counted)
         if end is not None:
             layers = (each.layer for each in counted)
             ends = next(layer for layer in layers if layer.node.path.startswith(end.path))
             raise no_count(name, str(end), ends)
-        if not METRICS[name].parts(counted, basis):
-            raise no_count(name, no_places(basis))
+        if not METRICS[name].parts(counted, context):
+            raise no_count(name, no_places(context))
 
-    def no_places(basis: Basis) -> str:
+    def no_places(context: Context) -> str:
         """Return why no layer has one: the cause of the last."""
-        for layer in reversed(basis.network.propagation.layers):
+        for layer in reversed(context.network.propagation.layers):
             try:
-                count(layer, basis)
+                count(layer, context)
             except NoCountError as error:
                 return error.cause.partition(": ")[2]
         return "there is no layer"
 
     @metric(name, title, PLACES, LARGEST, needs=(Need.PLACES,), require=require)
-    def count(layer: LayerCost, basis: Basis) -> Expr:
+    def count(layer: LayerCost, context: Context) -> Expr:
         try:
-            found = measured(basis.derived(fields).by_layer[layer.node.path], measure)
+            found = measured(context.derived(fields).by_layer[layer.node.path], measure)
         except OpenPlacesError as error:
             cause = f"{name} is none: of {layer.node.path}, {error}"
             hint = "fix symbols with --set"

@@ -23,14 +23,14 @@ from costmodel.algebra.sums import (
     open_law,
     where_it_happens,
 )
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 
-PerLayer = Callable[[LayerCost, Basis], Expr]
+PerLayer = Callable[[LayerCost, Context], Expr]
 """The count of a layer; raises `NoCountError` where it has none."""
 
-OfLayers = Callable[[Sequence[Counted], Basis], list[Expr]]
-Beside = Callable[[Basis], Mapping[str, Expr]]
+OfLayers = Callable[[Sequence[Counted], Context], list[Expr]]
+Beside = Callable[[Context], Mapping[str, Expr]]
 
 COLUMNS = ("params", "macs", "activations")
 """The metrics that are columns where none are asked for."""
@@ -121,7 +121,7 @@ class Metric:
     needs: tuple[Need, ...] = ()
     of_layers: OfLayers | None = None
     beside: Beside = lambda _: {}
-    require: Callable[[Basis], None] = lambda _: None
+    require: Callable[[Context], None] = lambda _: None
 
     @property
     def doc(self) -> str:
@@ -158,26 +158,26 @@ class Metric:
         """Return whether its closed form is that of the values at which it is searched for."""
         return Need.SEARCH in self.needs
 
-    def parts(self, layers: Sequence[Counted], basis: Basis) -> list[Expr]:
+    def parts(self, layers: Sequence[Counted], context: Context) -> list[Expr]:
         """Return the count of each layer that has one, times how often it counts where they add up.
 
         Where it is counted of all together, these counts.
         """
         if self.of_layers is not None:
-            return self.of_layers(layers, basis)
-        return [part for counted in layers for part in self._counted(counted, basis)]
+            return self.of_layers(layers, context)
+        return [part for counted in layers for part in self._counted(counted, context)]
 
-    def _counted(self, counted: Counted, basis: Basis) -> Iterator[Expr]:
+    def _counted(self, counted: Counted, context: Context) -> Iterator[Expr]:
         """Yield the count of a layer, if it has one: the largest of layers is of those that do."""
         try:
-            yield self._part(counted, basis)
+            yield self._part(counted, context)
         except OpenFieldError:
             raise
         except NoCountError:
             return
 
-    def _part(self, counted: Counted, basis: Basis) -> Expr:
-        count = self.per_layer(counted.layer, basis)
+    def _part(self, counted: Counted, context: Context) -> Expr:
+        count = self.per_layer(counted.layer, context)
         if self.together.per == "all runs":
             return count
         runs, copies, repeats = counted.often
@@ -193,15 +193,15 @@ class Metric:
             return where_it_happens(count, counted.often.works)
         return each_by_each(copies if self.together.per == "copy" else runs, count)
 
-    def of(self, layers: Iterable[Counted], basis: Basis) -> Expr:
+    def of(self, layers: Iterable[Counted], context: Context) -> Expr:
         """Return the count of some layers together.
 
         Raises:
             NoCountError: one of them has none.
         """
         if self.of_places:
-            return Maximum(*(self._part(counted, basis) for counted in layers))
-        parts = self.parts(tuple(layers), basis) or [Integer(0)]
+            return Maximum(*(self._part(counted, context) for counted in layers))
+        parts = self.parts(tuple(layers), context) or [Integer(0)]
         return Maximum(*parts) if self.combine == "max" else Add(*parts)
 
 
@@ -236,7 +236,7 @@ def metric(
     needs: tuple[Need, ...] = (),
     of_layers: OfLayers | None = None,
     beside: Beside = lambda _: {},
-    require: Callable[[Basis], None] = lambda _: None,
+    require: Callable[[Context], None] = lambda _: None,
 ) -> Callable[[PerLayer], PerLayer]:
     """Return a decorator that registers the function that counts of a layer (see `Metric`)."""
 

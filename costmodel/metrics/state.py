@@ -9,7 +9,7 @@ from sympy import Add, Expr
 
 from archspec.precision import TYPES
 from costmodel.metrics.registry import BYTES, SUM_OF_COPIES, Need, metric
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, is_floating
 from costmodel.network.propagation import LayerCost
 
@@ -18,35 +18,35 @@ STATE = "fp32"
 
 
 @metric("gradients", "gradients", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
-def count_gradients(layer: LayerCost, basis: Basis) -> Expr:
+def count_gradients(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of the gradients: as many numbers as params, in the weights' type."""
-    dtype = _trained(layer, basis)
-    return Add(*(p.copies * in_bytes(p.size, dtype) for p in basis.params_of(layer)))
+    dtype = _trained(layer, context)
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.params_of(layer)))
 
 
 @metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
-def count_optimizer_state(layer: LayerCost, basis: Basis) -> Expr:
+def count_optimizer_state(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of what the optimizer remembers, and of a copy of narrower weights, in fp32.
 
     Wider weights have wider state.
     """
-    dtype, setup = _trained(layer, basis), basis.training
+    dtype, setup = _trained(layer, context), context.training
     state = dtype if TYPES[dtype] > TYPES[STATE] else STATE
-    counted = basis.params_of(layer)
+    counted = context.params_of(layer)
     numbers = [(each.copies, setup.optimizer.numbers(each)) for each in counted]
     if setup.keeps_master and TYPES[dtype] < TYPES[STATE]:
         numbers += [(each.copies, each.size) for each in counted]
     return Add(*(copies * in_bytes(count, state) for copies, count in numbers))
 
 
-def _trained(layer: LayerCost, basis: Basis) -> str:
+def _trained(layer: LayerCost, context: Context) -> str:
     """Return the type of a layer's weights.
 
     Raises:
         SpecError: integers, which have no gradients.
     """
-    dtype = basis.types_of(layer).weights
-    if basis.params_of(layer) and not is_floating(dtype):
+    dtype = context.types_of(layer).weights
+    if context.params_of(layer) and not is_floating(dtype):
         cause = f"weights in {dtype} are integers, which have no gradients"
         raise layer.node.error(cause, hint="train in fp32, bf16 or fp16: --weights bf16")
     return dtype

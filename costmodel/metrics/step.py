@@ -24,7 +24,7 @@ from costmodel.metrics.registry import (
     metric,
 )
 from costmodel.metrics.trace import Event, walk
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
@@ -38,17 +38,17 @@ class TrainingStep:
     """One step of training.
 
     Args:
-        basis: what counts are made from.
+        context: what counts are made from.
     """
 
-    def __init__(self, basis: Basis) -> None:
-        self.basis = basis
-        self.propagation = basis.network.propagation
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.propagation = context.network.propagation
 
     @property
     def setup(self) -> Training:
         """The way in which it is trained."""
-        return self.basis.training
+        return self.context.training
 
     @cached_property
     def events(self) -> list[Event]:
@@ -56,7 +56,7 @@ class TrainingStep:
         inputs = self.propagation.inputs.items()
         sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         with self._budget():
-            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.basis)))
+            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.context)))
 
     def _budget(self) -> AbstractContextManager[None]:
         """Bound the work of one question; the layer that works the most often is to blame."""
@@ -73,7 +73,7 @@ class TrainingStep:
         if layer is None or layer.backward is None:
             return event
         backward = layer.backward
-        backward = backward.fused if self.basis.scenario.is_fused else backward.unfused
+        backward = backward.fused if self.context.scenario.is_fused else backward.unfused
         return event._replace(layer=layer._replace(backward=backward))
 
     @cached_property
@@ -85,15 +85,15 @@ class TrainingStep:
     def work(self) -> tuple[LayerProducts, ...]:
         """The products of each layer; of the forward pass those that the convention counts."""
         done = work(self.events, self.setup.checkpoint)
-        return tuple(w._replace(forward=count_macs(w.layer, self.basis)) for w in done)
+        return tuple(w._replace(forward=count_macs(w.layer, self.context)) for w in done)
 
     def bytes_of(self, held: Held) -> Expr:
         """Return the bytes of a tensor that is kept, in one iteration."""
         if held.bits is not None:
             return whole_bytes(held.size, held.bits)
         if held.layer is None:
-            return self.basis.bytes_of(Tensor(held.path), held.size)
-        return in_bytes(held.size, self.basis.types_of(held.layer).activations)
+            return self.context.bytes_of(Tensor(held.path), held.size)
+        return in_bytes(held.size, self.context.types_of(held.layer).activations)
 
     def in_all(self, held: Held) -> Expr:
         """Return the bytes of a tensor that is kept, in all iterations."""
@@ -111,7 +111,7 @@ class TrainingStep:
         """The most bytes that are made again at a time."""
         with self._budget(), _closed("what is made again"):
             again = self.kept.most_again(self.bytes_of)
-        return self.basis.network.largest(again)
+        return self.context.network.largest(again)
 
     @cached_property
     def macs(self) -> dict[str, Expr]:
@@ -125,7 +125,7 @@ class TrainingStep:
         """The bytes of a step by the path of the layer, group or input that they are of."""
         counted = tuple(self.propagation.counted)
         paths = [each.layer.node.path for each in counted]
-        columns = [METRICS[name].parts(counted, self.basis) for name in PER_WEIGHT]
+        columns = [METRICS[name].parts(counted, self.context) for name in PER_WEIGHT]
         pairs = ((path, part) for c in columns for path, part in zip(paths, c, strict=True))
         return _added((*self.activations.items(), *pairs))
 
@@ -158,15 +158,15 @@ def _register(
 ) -> None:
     """Register a metric of a step of training, where a layer's part depends on those around."""
 
-    def beside(basis: Basis) -> dict[str, Expr]:
-        step = basis.derived(TrainingStep)
+    def beside(context: Context) -> dict[str, Expr]:
+        step = context.derived(TrainingStep)
         paths = {layer.node.path for layer in step.propagation.layers}
         found = {path: each for path, each in counts(step).items() if path not in paths}
         return found if unit is PRODUCTS else {**found, "made again": step.made_again}
 
     @metric(name, title, unit, SUM_OF_ALL_RUNS, needs=(Need.TRAINING,), beside=beside)
-    def count(layer: LayerCost, basis: Basis) -> Expr:
-        return counts(basis.derived(TrainingStep)).get(layer.node.path, S.Zero)
+    def count(layer: LayerCost, context: Context) -> Expr:
+        return counts(context.derived(TrainingStep)).get(layer.node.path, S.Zero)
 
     count.__doc__ = doc
 

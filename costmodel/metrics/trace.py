@@ -17,7 +17,7 @@ from archspec.trees import Tensor
 from costmodel.algebra.sums import Turns, each_by_each
 from costmodel.algebra.work import charge
 from costmodel.metrics.iterations import Iteration, Which, told_apart
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, LayerCost, Part
 from costmodel.rules.base import elements
@@ -188,18 +188,18 @@ class Tracer:
     """The layers met so far, in order; how repeats are traced is left to two subclasses.
 
     Attributes:
-        basis: the types of all tensors.
+        context: the types of all tensors.
         events: the layers at work.
     """
 
-    def __init__(self, basis: Basis) -> None:
-        self.basis = basis
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self.events: list[Event] = []
 
     def entering(self, inputs: Mapping[Tensor, Expr]) -> Scope:
         """Return the network's inputs, given with their elements."""
         return {
-            tensor: (Case(Value(tensor.label, "input", None, n, self.basis.bytes_of(tensor, n))),)
+            tensor: (Case(Value(tensor.label, "input", None, n, self.context.bytes_of(tensor, n))),)
             for tensor, n in inputs.items()
         }
 
@@ -232,21 +232,21 @@ class Tracer:
         free = (case for i in alike for case in reads[i] if not case.is_part)
         reuses = tuple(case.value for case in free if case.value.is_activation)
         scope.update(zip(layer.made, makes, strict=True))
-        dtype = self.basis.types_of(layer).activations
-        inside = tuple(in_bytes(inner.size, dtype) for inner in self.basis.inside(layer))
+        dtype = self.context.types_of(layer).activations
+        inside = tuple(in_bytes(inner.size, dtype) for inner in self.context.inside(layer))
         number = len(self.events)
         self.append(Event(number, layer, reads, makes, here.within, inside, reuses, here.block))
 
     def _fits(self, layer: LayerCost, number: int) -> bool:
         """Return whether an input has as many bits per element as what the layer makes."""
-        entering = self.basis.type_of(layer.reads[number])
-        return TYPES[entering] == TYPES[self.basis.types_of(layer).activations]
+        entering = self.context.type_of(layer.reads[number])
+        return TYPES[entering] == TYPES[self.context.types_of(layer).activations]
 
     def _shown(self, layer: LayerCost, cases: Cases) -> Iterable[Cases]:
         """Yield what views show: the values that enter."""
         number = len(self.events)
         for tensor, shape in zip(layer.made, layer.outputs, strict=True):
-            shown = self.basis.bytes_of(tensor, elements(shape))
+            shown = self.context.bytes_of(tensor, elements(shape))
             yield tuple(
                 Case(value, where, number, is_part or layer.cost.is_part, shown)
                 for value, where, _, is_part, _ in cases
@@ -258,21 +258,21 @@ class Tracer:
         is_stored = layer.cost.output is not Output.PARAMETER
         for i, (tensor, shape) in enumerate(zip(layer.made, layer.outputs, strict=True)):
             what, size = f"output {i}" if len(layer.outputs) > 1 else "output", elements(shape)
-            taken = self.basis.bytes_of(tensor, size) if is_stored else S.Zero
+            taken = self.context.bytes_of(tensor, size) if is_stored else S.Zero
             path, (_, within, block) = layer.node.path, here
             value = Value(path, what, layer, size, taken, number, wanted, within, block)
             yield (Case(value, maker=number),)
 
 
-def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr], basis: Basis) -> list[Event]:
+def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr], context: Context) -> list[Event]:
     """Return every layer at work in order, three iterations of every repeat.
 
     Args:
         parts: the tree of the network.
         inputs: its inputs with their elements.
-        basis: the types of all tensors.
+        context: the types of all tensors.
     """
-    tracer = _Training(basis)
+    tracer = _Training(context)
     tracer.parts(parts, tracer.entering(inputs), Here())
     return tracer.events
 
@@ -305,7 +305,7 @@ class _Training(Tracer):
     ) -> Cases:
         """Return the sum of what experts make, each times its weight: a product of two."""
         maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
-        taken = self.basis.bytes_of(Tensor(group.path), size)
+        taken = self.context.bytes_of(Tensor(group.path), size)
         _, within, block = here
         made = Value(group.path, "output", maker, size, taken, number, True, within, block)
         makes = (Case(made, maker=number),)

@@ -57,7 +57,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Basis:
+class Context:
     """Everything a metric needs besides the layer.
 
     Attributes:
@@ -79,7 +79,7 @@ class Basis:
         return self.whole
 
     @once
-    def derived(self, make: Callable[["Basis"], _T]) -> _T:
+    def derived(self, make: Callable[["Context"], _T]) -> _T:
         """Return what a function or class makes of this; it is made once and kept.
 
         Args:

@@ -117,7 +117,7 @@ def _point(line: RooflineEntry) -> RooflinePoint:
 
 def _pair(roofline: Roofline) -> str:
     """The network on the device."""
-    graph, device = roofline.analysis.graph, roofline.analysis.basis.device
+    graph, device = roofline.analysis.graph, roofline.analysis.context.device
     name = f"{graph.name} ({graph.variant})" if graph.variant else graph.name
     return f"{name} on {device.profile.fields.name}"
 
@@ -125,7 +125,7 @@ def _pair(roofline: Roofline) -> str:
 def _title(roofline: Roofline) -> str:
     title = f"{_pair(roofline)}, {' '.join(roofline.types)}"
     below = f"upper bound of performance; at least {show_quantity(roofline.time, 's')} in all"
-    efficiency = roofline.analysis.basis.device.efficiency
+    efficiency = roofline.analysis.context.device.efficiency
     part = "" if efficiency == 1 else f"; efficiency {float(efficiency):g}"
     return f"{fill(title, WIDEST)}\n{below}{part}"
 

@@ -10,7 +10,7 @@ from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_model_size
 from costmodel.metrics.registry import METRICS
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
 from costmodel.scenario.devices import bandwidth, operations_per_second
@@ -25,24 +25,24 @@ PARTS = {
 """What a layer moves → what it is called."""
 
 
-def movement(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+def movement(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
     """The bytes that it stores and moves; on a device, the least time that this takes."""
-    yield from _stored(layer, basis, evaluate)
-    moved = data_movement(layer, basis)
+    yield from _stored(layer, context, evaluate)
+    moved = data_movement(layer, context)
     yield from _moved(moved, evaluate)
-    if basis.scenario.device is not None:
-        yield from _times(layer, basis, evaluate)
+    if context.scenario.device is not None:
+        yield from _times(layer, context, evaluate)
 
 
-def _stored(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in basis.params_of(layer)]
+def _stored(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in context.params_of(layer)]
     if any(size for _, size in sizes):
-        bits = TYPES[basis.types_of(layer).weights]
+        bits = TYPES[context.types_of(layer).weights]
         # every tensor begins at a whole byte
         one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
         terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
         numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
-        total = show_number(evaluate(count_model_size(layer, basis)))
+        total = show_number(evaluate(count_model_size(layer, context)))
         yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
 
 
@@ -57,24 +57,24 @@ def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[ExplanationStep
         )
 
 
-def _times(layer: LayerCost, basis: Basis, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    macs = basis.least_macs(layer)
+def _times(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    macs = context.least_macs(layer)
     operations = 2 * macs
-    if macs != count_macs(layer, basis):
+    if macs != count_macs(layer, context):
         at_least = METRICS["macs_least"].title
         yield ExplanationStep(
             at_least, "MACs that the mask leaves", "", show_number(evaluate(macs))
         )
-    computing, moving = computation_time(operations, layer, basis), memory_time(layer, basis)
-    profile = basis.device.profile
+    computing, moving = computation_time(operations, layer, context), memory_time(layer, context)
+    profile = context.device.profile
     if computing != 0:
-        peak = operations_per_second(profile, basis.types_of(layer).operations)
+        peak = operations_per_second(profile, context.types_of(layer).operations)
         over = f"2 × {show_number(evaluate(macs))}"
-        yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', basis)})",
+        yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', context)})",
                     evaluate(computing))  # fmt: skip
     if moving != 0:
-        bytes_moved = show_number(evaluate(data_movement(layer, basis).total))
-        rate = _rate(bandwidth(profile), "B/s", basis)
+        bytes_moved = show_number(evaluate(data_movement(layer, context).total))
+        rate = _rate(bandwidth(profile), "B/s", context)
         yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
     if computing != 0 and moving != 0:
         both = f"max({_seconds(evaluate(computing))}, {_seconds(evaluate(moving))})"
@@ -90,7 +90,7 @@ def _seconds(value: Rational) -> str:
     return show_quantity(value, "s")
 
 
-def _rate(rate: Rational, unit: str, basis: Basis) -> str:
+def _rate(rate: Rational, unit: str, context: Context) -> str:
     """A peak, with the part of it that is reached."""
-    reached = basis.device.efficiency
+    reached = context.device.efficiency
     return show_quantity(rate, unit) + (f" × {reached}" if reached != 1 else "")

@@ -229,7 +229,7 @@ def _why(storage: Storage, chain: Chain, most: Rational) -> str:
 
 def _data(report: Report) -> dict[str, Any]:
     """Return every part as law and value in joules, with the memories of its bytes."""
-    energies, said = report.analysis.energies, report.analysis.basis.device
+    energies, said = report.analysis.energies, report.analysis.context.device
     origins, columns = _origins(report), [metric.name for metric in report.columns]
     return {
         **head(report),

@@ -64,7 +64,7 @@ def _totals(analysis: Analysis) -> Explanation:
     for metric in (METRICS[name] for name in ("params", "macs", "activations")):
         parts = [
             analysis.beside_layers(metric),
-            *metric.parts(analysis.counted, analysis.basis),
+            *metric.parts(analysis.counted, analysis.context),
         ]
         terms = [show_number(value) for value in map(evaluate, parts) if value]
         total = show_number(analysis.value(metric.name))
@@ -96,7 +96,7 @@ class _Explainer:
         shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
         if self.analysis.scenario != NOWHERE:
-            steps += movement(self.layer, self.analysis.basis, self.evaluate)
+            steps += movement(self.layer, self.analysis.context, self.evaluate)
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:

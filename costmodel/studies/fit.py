@@ -154,7 +154,7 @@ def memories(analysis: Analysis, order: Order = "given") -> tuple[DeviceMemory, 
     Raises:
         SpecError: there is no device, or it has no memory that can be written.
     """
-    profile = analysis.basis.device.profile
+    profile = analysis.context.device.profile
     main = main_memory(profile)
     if analysis.scenario.training is not None:
         return (_memory(profile, main, *TRAINED),)
@@ -205,7 +205,9 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
     needs = tuple(_need(analysis, memory, number) for memory in memories(analysis, order))
     if analysis.scenario.training is not None:
         return Fit(needs, (), None)
-    alive = {path: number(size) for path, size in memory_peak.memory(analysis.basis, order).items()}
+    alive = {
+        path: number(size) for path, size in memory_peak.memory(analysis.context, order).items()
+    }
     room = _room(needs[-1])
     breaks = (Break(path, size, size - room) for path, size in alive.items() if size > room)
     found = Fit(needs, tuple(breaks), order)

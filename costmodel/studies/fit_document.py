@@ -58,7 +58,7 @@ NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take t
 
 def document(report: Report, fit: Fit) -> Document:
     """Return the document of a verdict: every memory, then the layers that break."""
-    profile = report.analysis.basis.device.profile
+    profile = report.analysis.context.device.profile
 
     def blocks() -> Iterator[Block]:
         training = "" if fit.order else " in training"
@@ -82,7 +82,7 @@ def solved(problem: Problem, answer: Answer, there: Fit | None) -> Document:
         answer: the value, with its certificate.
         there: the memories at that value, where there is one.
     """
-    profile = problem.analysis.basis.device.profile
+    profile = problem.analysis.context.device.profile
 
     def blocks() -> Iterator[Block]:
         yield entries(solve_document.told(problem, answer))

@@ -138,10 +138,10 @@ def work_of(analysis: Analysis) -> Work:
     work = Work(
         total(count_macs),
         total(count_least_macs),
-        total(lambda layer, basis: data_movement(layer, basis).weights),
-        total(lambda layer, basis: data_movement(layer, basis).cache_reads),
-        total(lambda layer, basis: data_movement(layer, basis).cache_writes),
-        total(lambda layer, basis: data_movement(layer, basis).activations),
+        total(lambda layer, context: data_movement(layer, context).weights),
+        total(lambda layer, context: data_movement(layer, context).cache_reads),
+        total(lambda layer, context: data_movement(layer, context).cache_writes),
+        total(lambda layer, context: data_movement(layer, context).activations),
         analysis.total("kv_cache"),
         total(count_compute_time) if on_device else None,
         total(memory_time) if on_device else None,
@@ -150,7 +150,7 @@ def work_of(analysis: Analysis) -> Work:
 
 
 def _total(analysis: Analysis, parts: Iterable[Part], count: PerLayer) -> Expr:
-    found = Metric("", "", Unit(""), count).of(tuple(counted_in(parts)), analysis.basis)
+    found = Metric("", "", Unit(""), count).of(tuple(counted_in(parts)), analysis.context)
     return analysis.assumed.shown(found)
 
 

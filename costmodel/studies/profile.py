@@ -94,7 +94,7 @@ class MemoryProfile:
     @property
     def moves(self) -> tuple[Move, ...]:
         """The layers that stand elsewhere in the best order than in the given one."""
-        given, best = given_order(self.analysis.basis), self.analysis.best_order.layers
+        given, best = given_order(self.analysis.context), self.analysis.best_order.layers
         changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
         return tuple(
             Move(best[first:last], best[last] if last < len(best) else None)

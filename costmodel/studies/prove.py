@@ -71,7 +71,7 @@ class Count(NamedTuple):
             hint = did_you_mean(self.part.id, {name for path in paths.values() for name in path})
             cause = f"the network '{self.network}' has no layer '{self.part.id}'"
             raise ExpressionError(cause, self.part.position, hint)
-        found = find_metric(self.metric).of(inside, analysis.basis)
+        found = find_metric(self.metric).of(inside, analysis.context)
         return analysis.assumed.shown(found)
 
 

@@ -186,7 +186,7 @@ class Report:
             for metric in self.columns:
                 if metric.of_places:
                     continue
-                beside = metric.beside(self.analysis.basis)
+                beside = metric.beside(self.analysis.context)
                 counts[metric.name] = self.analysis.law(beside.get(name, Integer(0)))
             yield ReportRow(name, "input", name, 0, (), (shape,), counts)
 
@@ -236,7 +236,7 @@ class Report:
             raise NoCountError("a field ends in it")
         if metric.of_layers is None:
             return self._together(metric, rows)
-        return self._law_of(metric, metric.of(held, self.analysis.basis))
+        return self._law_of(metric, metric.of(held, self.analysis.context))
 
     def _law_of(self, metric: Metric, expression: Expr) -> Expr:
         """Return a metric's expression as it is printed; in closed forms maxima are decided."""

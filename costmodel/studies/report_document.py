@@ -227,7 +227,7 @@ def _details(report: Report, metric: Metric) -> Iterator[str]:
 
 def _peak(report: Report, order: Order) -> str:
     """Return the most bytes that are in memory, with the layer that works then."""
-    alive = memory(report.analysis.basis, order)
+    alive = memory(report.analysis.context, order)
     path = max(alive, key=lambda path: report.number(alive[path]))
     return f"{show_bytes(report.number(alive[path]))} (at {path})"
 

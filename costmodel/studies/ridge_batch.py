@@ -253,7 +253,7 @@ def _multiplying(
         if isinstance(part, GroupCost):
             yield from _multiplying(inference, part.parts, _share(inference, part, share))
         elif any(o.learnable for nest in part.cost.nests for o in nest.operands):
-            types = inference.decode.basis.types_of(part)
+            types = inference.decode.context.types_of(part)
             yield types.operations, types.weights, share
 
 
@@ -269,7 +269,7 @@ def _linear_roof(
     inference: Inference, operations: str, weights: str, share: Rational | None
 ) -> LinearRoof:
     """``P·bytes/(2·BW)``: where n products with a weight take as long as reading it."""
-    profile = inference.decode.basis.device.profile
+    profile = inference.decode.context.device.profile
     rate, speed = operations_per_second(profile, operations), bandwidth(profile)
     batch = Fraction(rate) * TYPES[weights] / (16 * Fraction(speed))
     return LinearRoof(operations, weights, rate, speed, tidy(batch), share)

@@ -178,14 +178,14 @@ class Roofline:
     @cached_property
     def types(self) -> tuple[str, ...]:
         """The types in which products are made."""
-        typed = self.analysis.basis.typed.layers
+        typed = self.analysis.context.typed.layers
         found = (typed[line.row.path].operations for line in self.layers if line.operations)
         return tuple(dict.fromkeys(found))
 
     @cached_property
     def roofs(self) -> tuple[Roof, ...]:
         """One per peak of the types in which products are made."""
-        profile, efficiency, _ = self.analysis.basis.device
+        profile, efficiency, _ = self.analysis.context.device
         peaks = {t: operations_per_second(profile, t) for t in self.types}
         found = []
         for value in dict.fromkeys(peaks.values()):
@@ -202,7 +202,7 @@ class Roofline:
     @property
     def bandwidth(self) -> Rational:
         """The bytes per second that are reached at most, efficiency included."""
-        profile, efficiency, _ = self.analysis.basis.device
+        profile, efficiency, _ = self.analysis.context.device
         return bandwidth(profile) * efficiency
 
     @property
@@ -213,7 +213,7 @@ class Roofline:
     @property
     def used(self) -> Iterator[Used]:
         """The figures of the device that count."""
-        profile = self.analysis.basis.device.profile
+        profile = self.analysis.context.device.profile
         for dtype in self.types:
             yield Used(f"peak {dtype}", f"operations.{dtype}", peak(profile, dtype))
         figure = main_memory(profile).bandwidth if self.moves else None

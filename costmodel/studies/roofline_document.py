@@ -130,7 +130,7 @@ def _notes(roofline: Roofline) -> Iterator[Note]:
     for used in roofline.used:
         value, figure = shown(used.figure, used.place), used.figure
         yield used.label, f"{value} ({figure.read}: {figure.source})"
-    efficiency = roofline.analysis.basis.device.efficiency
+    efficiency = roofline.analysis.context.device.efficiency
     part = (
         "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
     )

@@ -10,7 +10,7 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.sums import Turns, at_turn, closed_sum
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import METRICS
-from costmodel.network.context import Basis
+from costmodel.network.context import Context
 from costmodel.network.propagation import GroupCost, Part, counted_in
 
 
@@ -56,13 +56,13 @@ def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full |
         capacity: how many bytes there are.
         number: gives the numbers.
     """
-    return _Filling(analysis.basis, number, ()).first(analysis.propagation.parts, capacity, ())
+    return _Filling(analysis.context, number, ()).first(analysis.propagation.parts, capacity, ())
 
 
 class _Filling(NamedTuple):
     """The values of the symbols, and the indices of the iterations of enclosing groups."""
 
-    basis: Basis
+    context: Context
     number: Evaluator
     turns: tuple[tuple[Expr, Expr], ...]
 
@@ -74,7 +74,7 @@ class _Filling(NamedTuple):
 
     def size(self, *parts: Part) -> Expr:
         """Return the bytes of the weights of some parts."""
-        return METRICS["model_size"].of(counted_in(parts), self.basis)
+        return METRICS["model_size"].of(counted_in(parts), self.context)
 
     def first(self, parts: Iterable[Part], room: Rational, copies: tuple[Copy, ...]) -> Full | None:
         """Return the first weights of some parts that find no room."""
