@@ -1,11 +1,12 @@
 """Grids and points: the nodes of a compiled network at the values of its symbols, block by block.
 
 The axes of a grid are parted in two, the last ones and those before them. A node of one side alone
-is computed once for each of that side's points; the others are computed from these for all pairs,
-as columns and rows that broadcast.
+is computed once for each of that side's points. A sum of products of the two is one product of
+matrices; the others are computed from these for all pairs, as columns and rows that broadcast.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -13,13 +14,16 @@ import numpy as np
 
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.operations import Array
-from costmodel.algebra.program import IntegerProgram
 from costmodel.analysis.columns import Column
 from costmodel.analysis.compiled import Compiled
+from costmodel.sweep.products import Separation, multiplied
 from costmodel.sweep.rows import EVERY
 
 ROWS = 2**16
-"""Rows of a block, at most."""
+"""Rows of a block; up to twice as many where rows are long, since a thin matrix is slow."""
+
+FEW = 8
+"""One row in so many is found by its place; to find more, a column is made in full."""
 
 LONG_ROW = 256
 """Points of the last axes from which on no further axis joins them."""
@@ -49,15 +53,20 @@ class RowBlock(NamedTuple):
     def symbol(self, name: str, rows: Any) -> Array:
         """Return a symbol's values at some rows."""
         column = self.symbols[name]
-        return Column(self._at(column.numerators, rows), column.denominator).shown()
+        return Column(self.at(column.numerators, rows), column.denominator).shown()
 
     def node(self, place: int, rows: Any) -> Array:
         """Return a node's values at some rows."""
-        return self._at(self.nodes[place], rows)
+        return self.at(self.nodes[place], rows)
 
-    def _at(self, values: Array, rows: Any) -> Array:
+    def at(self, values: Array, rows: Any) -> Array:
+        """Return some of the rows of values that broadcast to the shape."""
         full = np.broadcast_to(values, self.shape)
-        return full.reshape(-1) if rows is EVERY else full[np.unravel_index(rows, self.shape)]
+        if rows is EVERY:
+            return full.reshape(-1)
+        if values.shape == self.shape or FEW * len(rows) > self.rows:
+            return full.reshape(-1)[rows]
+        return full[np.unravel_index(rows, self.shape)]
 
 
 class Points:
@@ -93,11 +102,11 @@ class GridSide(NamedTuple):
     symbols: Mapping[str, Column]
     nodes: Mapping[int, Array]
 
-    def cut(self, rows: Any) -> "GridSide":
-        """Return some of the points, as a row or a column of a block."""
+    def cut(self, rows: Any, nodes: Iterable[int]) -> "GridSide":
+        """Return some of the points and nodes, as a row or a column of a block."""
         return GridSide(
             {name: column[rows] for name, column in self.symbols.items()},
-            {p: a[rows] for p, a in self.nodes.items()},
+            {place: self.nodes[place][rows] for place in nodes},
         )
 
 
@@ -127,7 +136,8 @@ class GridAxes:
         columns = zip(self.columns.items(), places, strict=True)
         symbols = {name: column[rows] for (name, column), rows in columns}
         given = {self.inputs[name]: column.numerators for name, column in symbols.items()}
-        return GridSide(symbols, self.tape.run(given, self.given))
+        found = self.tape.run(given, self.given)
+        return GridSide(symbols, {p: np.broadcast_to(a, last - first) for p, a in found.items()})
 
 
 class Grid:
@@ -144,28 +154,41 @@ class Grid:
     ) -> None:
         last = _last_axes(columns)
         sides = [columns.keys() - last, set(last)]
-        taken = _frontier(found.program, wanted, sides)
+        given = {found.inputs[name]: column.bounds for name, column in columns.items()}
+        separation = Separation(found.program, sides, given)
+        separation.part(wanted)
+        self.sums, self.leaves = separation.sums, separation.leaves
+        factors = [
+            chain(*(s.lefts for s in self.sums.values())),
+            chain(*(s.rights for s in self.sums.values())),
+        ]
         self.left, self.right = (
-            GridAxes({n: c for n, c in columns.items() if n in names}, found, taken[i])
-            for i, names in enumerate(sides)
+            GridAxes({n: c for n, c in columns.items() if n in names}, found, (*own, *others))
+            for names, own, others in zip(sides, self.leaves, factors, strict=True)
         )
-        self.tape = Tape(found.program, wanted, {*taken[0], *taken[1]})
-        self.bounds = {**self.left.bounds, **self.right.bounds}
+        self.tape = Tape(found.program, wanted, chain(*self.leaves, self.sums))
+        sums = {place: each.bounds for place, each in self.sums.items()}
+        self.bounds = {**self.left.bounds, **self.right.bounds, **sums}
 
     def blocks(self) -> Iterator[RowBlock]:
         """Yield all rows, in grid order."""
         right = self.right.side(0, self.right.points)
+        rights = {place: each.right(right.nodes) for place, each in self.sums.items()}
         width = min(self.right.points, ROWS)
-        height = ROWS // width
+        height = max(ROWS // width, 2)
         for begin in range(0, self.left.points, MAX_SIDE):
             lines = min(MAX_SIDE, self.left.points - begin)
             left = self.left.side(begin, begin + lines)
+            lefts = {place: each.left(left.nodes) for place, each in self.sums.items()}
             for i in range(0, lines, height):
-                column = left.cut(np.s_[i : min(i + height, lines), None])
+                some = slice(i, min(i + height, lines))
+                column = left.cut((some, None), self.leaves[0])
                 for j in range(0, self.right.points, width):
-                    row = right.cut(np.s_[None, j : min(j + width, self.right.points)])
-                    shape = min(height, lines - i), min(width, self.right.points - j)
-                    nodes = self.tape.run({**column.nodes, **row.nodes}, self.bounds)
+                    places = slice(j, min(j + width, self.right.points))
+                    row = right.cut((None, places), self.leaves[1])
+                    sums = {p: multiplied(lefts[p][some], rights[p][:, places]) for p in self.sums}
+                    nodes = self.tape.run({**column.nodes, **row.nodes, **sums}, self.bounds)
+                    shape = some.stop - some.start, places.stop - places.start
                     yield RowBlock(shape, {**column.symbols, **row.symbols}, nodes)
 
 
@@ -179,23 +202,3 @@ def _last_axes(columns: Mapping[str, Column]) -> list[str]:
         last.append(name)
         points *= len(column)
     return last
-
-
-def _frontier(
-    program: IntegerProgram, wanted: Sequence[int], sides: Sequence[Set[str]]
-) -> list[list[int]]:
-    """Return, for each side, the largest nodes of its symbols alone that others are made of."""
-    found: list[list[int]] = [[] for _ in sides]
-    seen: set[int] = set()
-    stack = list(wanted)
-    while stack:
-        place = stack.pop()
-        if place in seen or program.number(place) is not None:
-            continue
-        seen.add(place)
-        side = next((i for i, names in enumerate(sides) if program.symbols[place] <= names), None)
-        if side is None:
-            stack.extend(program.nodes[place].args)
-        else:
-            found[side].append(place)
-    return found

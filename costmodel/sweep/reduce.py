@@ -324,9 +324,9 @@ def _promising(chunk: Rows, rows: Rows, count: int, by: Objective, once: Sequenc
         chunk = _different(chunk, once)
     keys, exact = _rough(by.keys(chunk))
     if rows.count == count:
-        worst, was_exact = _rough(by.keys(rows.taken(np.array([count - 1]))))
-        less = np.less if exact and was_exact else np.less_equal
-        return chunk.taken(less(keys, worst[0]).astype(bool))
+        worst, was_exact = _rough(by.keys(rows.select(np.array([count - 1]))))
+        better = np.flatnonzero(_less(not (exact and was_exact))(keys, worst[0]))
+        return chunk.taken(better) if better.size else NO_ROWS
     if chunk.count > 2 * count and keys.dtype != object:
         return chunk.taken(keys <= np.partition(keys, count - 1)[count - 1])
     return chunk
