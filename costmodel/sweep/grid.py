@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from costmodel.algebra.evaluation import Tape
-from costmodel.algebra.operations import Array
+from costmodel.algebra.operations import Array, Bounds
 from costmodel.analysis.columns import Column
 from costmodel.analysis.compiled import Compiled
 from costmodel.sweep.products import Separation, multiplied
@@ -24,6 +24,9 @@ ROWS = 2**16
 
 FEW = 8
 """One row in so many is found by its place; to find more, a column is made in full."""
+
+MANY_POINTS, MAX_TABLE = 2**14, 2**14
+"""So many points are worth tables, of at most so many values."""
 
 LONG_ROW = 256
 """Points of the last axes from which on no further axis joins them."""
@@ -69,8 +72,31 @@ class RowBlock(NamedTuple):
         return full[np.unravel_index(rows, self.shape)]
 
 
+class Table(NamedTuple):
+    """Nodes of one symbol alone, for each of its values from the least to the largest.
+
+    Attributes:
+        name: the symbol.
+        least: its least numerator.
+        nodes: node → its values.
+        bounds: node → the least and the largest value.
+    """
+
+    name: str
+    least: int
+    nodes: Mapping[int, Array]
+    bounds: Mapping[int, Bounds | None]
+
+    def at(self, column: Column) -> dict[int, Array]:
+        """Return the nodes at some values."""
+        places = column.numerators - self.least
+        return {place: values[places] for place, values in self.nodes.items()}
+
+
 class Points:
     """The nodes of a compiled network at points, of which several batches may come.
+
+    Where many points have few values of a symbol, the nodes of it alone are looked up in a table.
 
     Args:
         found: the network.
@@ -78,17 +104,43 @@ class Points:
     """
 
     def __init__(self, found: Compiled, wanted: Sequence[int]) -> None:
-        self.inputs = found.inputs
+        self.found = found
+        self.wanted = wanted
         self.tape = Tape(found.program, wanted)
 
     def blocks(self, columns: Mapping[str, Column], count: int) -> Iterator[RowBlock]:
         """Yield the rows of columns of one length, in order."""
-        bounds = {self.inputs[name]: column.bounds for name, column in columns.items()}
+        inputs = self.found.inputs
+        bounds: dict[int, Bounds | None] = {inputs[n]: c.bounds for n, c in columns.items()}
+        tables = list(self._tables(columns)) if count >= MANY_POINTS else []
+        leaves = list(chain(*(table.nodes for table in tables)))
+        tape = Tape(self.found.program, self.wanted, leaves) if leaves else self.tape
+        for table in tables:
+            bounds |= table.bounds
         for start in range(0, count, ROWS):
             stop = min(start + ROWS, count)
             symbols = {name: column[start:stop] for name, column in columns.items()}
-            given = {self.inputs[name]: column.numerators for name, column in symbols.items()}
-            yield RowBlock((stop - start,), symbols, self.tape.run(given, bounds))
+            given = {inputs[name]: column.numerators for name, column in symbols.items()}
+            for table in tables:
+                given |= table.at(symbols[table.name])
+            yield RowBlock((stop - start,), symbols, tape.run(given, bounds))
+
+    def _tables(self, columns: Mapping[str, Column]) -> Iterator[Table]:
+        """Yield the tables of symbols that have few values."""
+        few = {name: column for name, column in columns.items() if _has_few_values(column)}
+        separation = Separation(self.found.program, [{name} for name in few])
+        separation.part(self.wanted)
+        for (name, column), nodes in zip(few.items(), separation.leaves, strict=True):
+            least, largest = column.bounds
+            values = Column(least + np.arange(largest - least + 1), column.denominator)
+            axis = GridAxes({name: values}, self.found, nodes)
+            yield Table(name, least, axis.side(0, len(values)).nodes, axis.bounds)
+
+
+def _has_few_values(column: Column) -> bool:
+    least, largest = column.bounds
+    few = min(MAX_TABLE, len(column) // 4)
+    return column.numerators.dtype != object and largest - least < few
 
 
 class GridSide(NamedTuple):

@@ -60,12 +60,12 @@ def multiplied(left: Array, right: Array) -> Array:
 
 
 class Separation:
-    """What some nodes are made of, of two sides.
+    """What some nodes are made of, of two sides; of more or fewer without sums of products.
 
     Args:
         program: the nodes; factors of products are added to it.
-        sides: the symbols of the left side and of the right side.
-        given: the bounds of the inputs.
+        sides: the symbols of each side, of two the left one's first.
+        given: the bounds of the inputs; without them no sums of products are found.
 
     Attributes:
         leaves: of each side, its largest nodes that others are made of.
@@ -73,7 +73,10 @@ class Separation:
     """
 
     def __init__(
-        self, program: IntegerProgram, sides: Sequence[Set[str]], given: Mapping[int, Bounds]
+        self,
+        program: IntegerProgram,
+        sides: Sequence[Set[str]],
+        given: Mapping[int, Bounds] | None = None,
     ) -> None:
         self.program = program
         self.sides = sides
@@ -106,8 +109,8 @@ class Separation:
 
     def _sum(self, place: int) -> SumOfProducts | None:
         """Return a node as a sum of products that float64 computes exactly, if it is one."""
-        terms = self._terms_of(place)
-        if terms is None or len(terms) < LEAST_TERMS:
+        terms = None if self.given is None else self._terms_of(place)
+        if self.given is None or terms is None or len(terms) < LEAST_TERMS:
             return None
         tape = Tape(self.program, [place, *chain(*terms.items())])
         bounds = tape.bounds({p: self.given[p] for p in tape.inputs})
