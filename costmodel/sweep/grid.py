@@ -69,7 +69,8 @@ class RowBlock(NamedTuple):
             return full.reshape(-1)
         if values.shape == self.shape or FEW * len(rows) > self.rows:
             return full.reshape(-1)[rows]
-        return full[np.unravel_index(rows, self.shape)]
+        found: Array = full[np.unravel_index(rows, self.shape)]
+        return found
 
 
 class Table(NamedTuple):

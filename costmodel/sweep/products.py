@@ -54,7 +54,7 @@ class SumOfProducts(NamedTuple):
 
 def multiplied(left: Array, right: Array) -> Array:
     """Return the int64 that a product of matrices with a shift stands for."""
-    bits = np.matmul(left, right).view(np.int64)
+    bits: Array = np.matmul(left, right).view(np.int64)
     bits -= SHIFT_BITS
     return bits
 
