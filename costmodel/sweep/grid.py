@@ -16,7 +16,7 @@ from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.operations import Array, Bounds
 from costmodel.analysis.columns import Column
 from costmodel.analysis.compiled import Compiled
-from costmodel.sweep.products import Separation, multiplied
+from costmodel.sweep.products import BlockNodes, Separation
 from costmodel.sweep.rows import EVERY
 
 ROWS = 2**16
@@ -65,11 +65,8 @@ class RowBlock(NamedTuple):
     def at(self, values: Array, rows: Any) -> Array:
         """Return some of the rows of values that broadcast to the shape."""
         full = np.broadcast_to(values, self.shape)
-        if rows is EVERY:
-            return full.reshape(-1)
-        if values.shape == self.shape or FEW * len(rows) > self.rows:
-            return full.reshape(-1)[rows]
-        found: Array = full[np.unravel_index(rows, self.shape)]
+        dense = rows is EVERY or values.shape == self.shape or FEW * len(rows) > self.rows
+        found: Array = full.reshape(-1)[rows] if dense else full[np.unravel_index(rows, self.shape)]
         return found
 
 
@@ -219,7 +216,8 @@ class Grid:
             GridAxes({n: c for n, c in columns.items() if n in names}, found, (*own, *others))
             for names, own, others in zip(sides, self.leaves, factors, strict=True)
         )
-        self.tape = Tape(found.program, wanted, chain(*self.leaves, self.sums))
+        direct = [place for place in wanted if place not in self.sums]
+        self.tape = Tape(found.program, direct, chain(*self.leaves, self.sums))
         sums = {place: each.bounds for place, each in self.sums.items()}
         self.bounds = {**self.left.bounds, **self.right.bounds, **sums}
 
@@ -239,10 +237,11 @@ class Grid:
                 for j in range(0, self.right.points, width):
                     places = slice(j, min(j + width, self.right.points))
                     row = right.cut((None, places), self.leaves[1])
-                    sums = {p: multiplied(lefts[p][some], rights[p][:, places]) for p in self.sums}
-                    nodes = self.tape.run({**column.nodes, **row.nodes, **sums}, self.bounds)
+                    factors = {p: (lefts[p][some], rights[p][:, places]) for p in self.sums}
+                    known = BlockNodes({**column.nodes, **row.nodes}, factors)
+                    known.update(self.tape.run(known, self.bounds))
                     shape = some.stop - some.start, places.stop - places.start
-                    yield RowBlock(shape, {**column.symbols, **row.symbols}, nodes)
+                    yield RowBlock(shape, {**column.symbols, **row.symbols}, known)
 
 
 def _last_axes(columns: Mapping[str, Column]) -> list[str]:

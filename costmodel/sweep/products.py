@@ -59,6 +59,25 @@ def multiplied(left: Array, right: Array) -> Array:
     return bits
 
 
+class BlockNodes(dict[int, Array]):
+    """The nodes of a block; a sum of products is computed when it is first read.
+
+    Args:
+        known: node → its values.
+        factors: other node → the matrices whose product it is.
+    """
+
+    def __init__(
+        self, known: Mapping[int, Array], factors: Mapping[int, tuple[Array, Array]]
+    ) -> None:
+        super().__init__(known)
+        self._factors = factors
+
+    def __missing__(self, place: int) -> Array:
+        self[place] = multiplied(*self._factors[place])
+        return self[place]
+
+
 class Separation:
     """What some nodes are made of, of two sides; of more or fewer without sums of products.
 
@@ -78,9 +97,9 @@ class Separation:
         sides: Sequence[Set[str]],
         given: Mapping[int, Bounds] | None = None,
     ) -> None:
-        self.program = program
-        self.sides = sides
-        self.given = given
+        self._program = program
+        self._sides = sides
+        self._given = given
         self.leaves: tuple[list[int], ...] = tuple([] for _ in sides)
         self.sums: dict[int, SumOfProducts] = {}
         self._terms: dict[int, dict[int, int] | None] = {}
@@ -91,7 +110,7 @@ class Separation:
         stack = list(wanted)
         while stack:
             place = stack.pop()
-            if place in seen or self.program.number(place) is not None:
+            if place in seen or self._program.number(place) is not None:
                 continue
             seen.add(place)
             side = self._side(place)
@@ -100,20 +119,20 @@ class Separation:
             elif (found := self._sum(place)) is not None:
                 self.sums[place] = found
             else:
-                stack.extend(self.program.nodes[place].args)
+                stack.extend(self._program.nodes[place].args)
 
     def _side(self, place: int) -> int | None:
         """Return the side of whose symbols alone a node is, if it is of one."""
-        symbols = self.program.symbols[place]
-        return next((i for i, names in enumerate(self.sides) if symbols <= names), None)
+        symbols = self._program.symbols[place]
+        return next((i for i, names in enumerate(self._sides) if symbols <= names), None)
 
     def _sum(self, place: int) -> SumOfProducts | None:
         """Return a node as a sum of products that float64 computes exactly, if it is one."""
-        terms = None if self.given is None else self._terms_of(place)
-        if self.given is None or terms is None or len(terms) < LEAST_TERMS:
+        terms = None if self._given is None else self._terms_of(place)
+        if self._given is None or terms is None or len(terms) < LEAST_TERMS:
             return None
-        tape = Tape(self.program, [place, *chain(*terms.items())])
-        bounds = tape.bounds({p: self.given[p] for p in tape.inputs})
+        tape = Tape(self._program, [place, *chain(*terms.items())])
+        bounds = tape.bounds({p: self._given[p] for p in tape.inputs})
         sizes = {p: MAX_SHIFTED + 1 if b is None else max(map(abs, b)) for p, b in bounds.items()}
         largest = sum(sizes[left] * sizes[right] for right, left in terms.items())
         if max(largest, *(sizes[factor] for factor in chain(*terms.items()))) > MAX_SHIFTED:
@@ -127,7 +146,7 @@ class Separation:
         return self._terms[place]
 
     def _made(self, place: int) -> dict[int, int] | None:
-        program = self.program
+        program = self._program
         side = self._side(place)
         if side is not None:
             return {place: program.one} if side else {program.one: place}
