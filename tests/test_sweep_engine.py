@@ -24,6 +24,7 @@ from costmodel.analysis.loading import Setup
 from costmodel.scenario.scenario import scenario
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep import grid
+from costmodel.sweep.products import MAX_SHIFTED, SumOfProducts, multiplied
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import Sweep, sweep
 from tests.conftest import ROOT, crossed, examples
@@ -334,3 +335,13 @@ def test_the_benchmark_counts_the_same_by_hand() -> None:
         assert benchmark.by_flop_counter(0.35, 96) == tuple(
             getattr(analysis.at(width="0.35", h=96, w=96), name) for name in ("macs", "params")
         )
+
+
+def test_a_product_of_matrices_is_exact_up_to_its_largest_sum() -> None:
+    lefts = [np.array([2**30 - 1, 1 - 2**30, 1]), np.array([-1, 1, 2**20 + 1])]
+    rights = [np.array([2**21 - 1, 1 - 2**21, 0]), np.array([2**30, 7, 1])]
+    terms = SumOfProducts((0, 1), (2, 3), (-MAX_SHIFTED, MAX_SHIFTED))
+    nodes = dict(enumerate([*lefts, *rights]))
+    exact = np.outer(lefts[0], rights[0]) + np.outer(lefts[1], rights[1])
+    assert np.abs(exact).max() <= MAX_SHIFTED
+    assert multiplied(terms.left(nodes), terms.right(nodes)).tolist() == exact.tolist()

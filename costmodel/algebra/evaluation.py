@@ -150,6 +150,8 @@ def bounds_in(array: Array) -> Bounds:
         return 0, 0
     if array.dtype == bool:
         return 0, 1
+    if not any(array.strides):  # one value for all
+        array = array.reshape(-1)[:1]
     return int(array.min()), int(array.max())
 
 

@@ -161,7 +161,7 @@ class IntegerProgram:
     def divisor(self, node: int, *, positive: bool = False) -> int:
         """Return a node to divide by, which is 1 where the value is 0 and nothing is defined."""
         number = self.number(node)
-        if positive or number:
+        if positive or number or self.is_positive(node):
             return node
         self.defined[self.op("ne", node, self.zero)] = None
         return self.add(node, self.op("eq", node, self.zero))

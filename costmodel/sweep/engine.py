@@ -256,7 +256,7 @@ class Engine:
         elif not self._is_refused(settings):
             found, points = self._program(settings, columns)
             for block in points.blocks(columns, len(index)):
-                valid = _valid(found, block)
+                valid = block.at(_valid(found, block), EVERY)
                 yield index[valid], self._rows(found, block, settings).select(valid)
 
     def _program(
@@ -276,7 +276,7 @@ class Engine:
 
     def _evaluated(self, found: Compiled, block: RowBlock, settings: Settings) -> Evaluated:
         rows, valid = self._rows(found, block, settings), _valid(found, block)
-        return Evaluated(block.rows, rows if valid.all() else rows.select(valid))
+        return Evaluated(block.rows, rows if valid.all() else rows.select(block.at(valid, EVERY)))
 
     def _rows(self, found: Compiled, block: RowBlock, settings: Settings) -> Rows:
         """Return all rows of a block: settings, symbols, what is linked, metrics."""
@@ -303,11 +303,11 @@ def _nothing(points: int) -> Evaluated:
 
 
 def _valid(found: Compiled, block: RowBlock) -> Array:
-    """Return where a block's points make a network."""
+    """Return where a block's points make a network, as values that broadcast to its shape."""
     valid = np.ones((), bool)
     for place in found.valid:
         valid = np.logical_and(valid, block.nodes[place])
-    return np.broadcast_to(valid, block.shape).reshape(-1)
+    return valid
 
 
 def _quotients(block: RowBlock, part: Ratio, rows: Any) -> Array:

@@ -138,6 +138,8 @@ class ColumnExpression(NamedTuple):
         """Return the kind of the values, and the numbers that stand for them."""
         try:
             inputs = _inputs(rows, free_names(self.tree))
+            if isinstance(self.tree, Name) and len(inputs) == 1:
+                return Ratio, Numbers(next(iter(inputs.values())), np.array(1))
             fractions = {n for n in inputs if DENOMINATORS + n in inputs}
             bounds = {name: bounds_in(array) for name, array in inputs.items()}
             positive = {name for name, (least, _) in bounds.items() if least > 0}

@@ -30,6 +30,10 @@ PROBES, CHAMPIONS = 128, 6
 """The number of points and rows that are tried, and of points that are then compared first."""
 
 
+SPARE = 64
+"""So many times as many rows as are kept are looked at first where some may be the same."""
+
+
 class Objective(NamedTuple):
     """Something to be as small, or as large, as it can be.
 
@@ -320,16 +324,22 @@ def _different(chunk: Rows, names: Sequence[str]) -> Rows:
 
 def _promising(chunk: Rows, rows: Rows, count: int, by: Objective, once: Sequence[str]) -> Rows:
     """Return the rows that may be among the best: where rounded keys are equal, all."""
-    if rows.count < count:
-        chunk = _different(chunk, once)
     keys, exact = _rough(by.keys(chunk))
     if rows.count == count:
-        worst, was_exact = _rough(by.keys(rows.taken(np.array([count - 1]))))
-        less = np.less if exact and was_exact else np.less_equal
-        return chunk.taken(less(keys, worst[0]).astype(bool))
-    if chunk.count > 2 * count and keys.dtype != object:
-        return chunk.taken(keys <= np.partition(keys, count - 1)[count - 1])
-    return chunk
+        worst, was_exact = _rough(by.keys(rows.select(np.array([count - 1]))))
+        better = np.flatnonzero(_less(not (exact and was_exact))(keys, worst[0]))
+        return chunk.taken(better) if better.size else NO_ROWS
+    if not once:
+        return _best(chunk, keys, count)
+    different = _different(_best(chunk, keys, SPARE * count), once)
+    return different if different.count >= count else _different(chunk, once)
+
+
+def _best(chunk: Rows, keys: Array, count: int) -> Rows:
+    """Return at least so many of the rows of the least keys, with all that are equal to these."""
+    if chunk.count <= 2 * count or keys.dtype == object:
+        return chunk
+    return chunk.taken(keys <= np.partition(keys, count - 1)[count - 1])
 
 
 def ordered(chunks: Iterable[Rows], by: Sequence[Objective]) -> Iterator[Rows]:

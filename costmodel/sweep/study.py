@@ -130,6 +130,9 @@ class SweptNetwork:
         known = {name: self._fixed(name) for name in wanted if name not in self.space.names}
         nothing = [name for name in metrics if self.none_of(name)]
         metrics = [name for name in metrics if name not in nothing]
+        exact = [part + n for n in metrics for part in (NUMERATORS, DENOMINATORS) if _is_real(n)]
+        same = {**self.labels, **known, **dict.fromkeys(nothing)}
+        shown = (*self.space.names, *metrics, *exact)
         symbols = self.architecture.header.symbols
         engine = Engine(self.analysis, metrics, symbols, self.space.links)
         for points, rows in self._evaluated(engine):
@@ -138,12 +141,8 @@ class SweptNetwork:
             tally.refusal = tally.refusal or engine.refused
             if not rows.count:
                 continue
-            same = {**self.labels, **known, **dict.fromkeys(nothing)}
             makers = {name: constant(value, rows.count) for name, value in same.items()}
-            exact = [
-                part + n for n in metrics for part in (NUMERATORS, DENOMINATORS) if _is_real(n)
-            ]
-            makers |= {n: rows.maker(n) for n in (*self.space.names, *metrics, *exact)}
+            makers |= {name: rows.maker(name) for name in shown}
             yield Rows(rows.count, makers)
 
     def _fixed(self, name: str) -> Rational | None:
