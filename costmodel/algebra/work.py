@@ -31,7 +31,7 @@ class _Budget:
     question: str
     entry: Callable[[], NamedEntry]
     hint: str
-    left: int = MAX_STEPS
+    left: int
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
@@ -49,7 +49,7 @@ def budget(question: str, entry: Callable[[], NamedEntry], hint: str = HINT) -> 
     Raises:
         FinalError: the steps are used up.
     """
-    token = _budget.set(_Budget(question, entry, hint))
+    token = _budget.set(_Budget(question, entry, hint, MAX_STEPS))
     try:
         yield
     finally:
