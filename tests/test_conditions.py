@@ -34,7 +34,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
 from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
-from tests.conftest import examples
+from tests.conftest import examples, share
 from tests.test_algebra import condition_of, heights, law, least_of, points, statements
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -429,7 +429,7 @@ def test_conditions_of_the_zoo() -> None:
     What the layers ask for tells whether the network is valid where the conditions change, and at
     some values between; the network in numbers tells it at one value of each kind.
     """
-    for texts, (spec, analysis) in distinct().items():
+    for texts, (spec, analysis) in share(distinct().items(), turn=0, of=3):
         usual = {name: analysis.graph.values[name] for name in analysis.symbols}
         alone: set[tuple[str, ...]] = set()
         for name in (name for name in analysis.symbols if any(name in text for text in texts)):

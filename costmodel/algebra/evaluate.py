@@ -21,6 +21,7 @@ from costmodel.algebra.functions import (
     RoundTo,
     amount_of,
     plain,
+    symbols_in,
 )
 
 Value = int | Fraction
@@ -101,8 +102,8 @@ class Evaluator:
         turns = self(count)
         if turns > MAX_TURNS:
             raise ExpressionError(f"more than {MAX_TURNS:,} turns to compare")
-        values = (self.at_turn(index, i)(expression) for i in range(int(turns)))
-        return max(values, default=0)
+        found = _column(expression, index, Fractions(range(int(turns))), self).values
+        return max(found, default=0)
 
 
 class Fractions(NamedTuple):
@@ -145,16 +146,27 @@ def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> li
         KeyError: it has another symbol, or another function.
         ExpressionError: there is no exact value at a point.
     """
-    return _column(expression, symbol, column_of(points)).values
+    return _column(expression, symbol, column_of(points), Evaluator({})).values
 
 
-def _column(expression: Expr, symbol: Symbol, points: Fractions) -> Fractions:
-    """Return the values of an expression, worked out from those of its arguments."""
+def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evaluator) -> Fractions:
+    """Return the values of an expression, worked out from those of its arguments.
+
+    Args:
+        expression: the expression.
+        symbol: takes the points.
+        points: the values of the symbol.
+        evaluate: gives the other symbols their values.
+    """
     if expression == symbol:
         return points
-    if isinstance(expression, Rational):
-        return Fractions([int(expression.p)] * len(points.numerators), int(expression.q))
-    columns = [_column(arg, symbol, points) for arg in expression.args]
+    if symbol not in symbols_in(expression):
+        value = evaluate(expression)
+        return Fractions([value.numerator] * len(points.numerators), value.denominator)
+    if isinstance(expression, LargestTurn):
+        each = (Evaluator({**evaluate.values, symbol: value}) for value in points.values)
+        return column_of([at(expression) for at in each])
+    columns = [_column(arg, symbol, points, evaluate) for arg in expression.args]
     find = _COLUMNS.get(type(expression))
     if find is not None:
         return find(columns)
