@@ -60,7 +60,7 @@ class Points(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """What a sweep varies, as texts, and how many points it draws, if not all."""
+    """The axes of a sweep as on the command line, and the number of points drawn, if not all."""
 
     width: str
     h: str
@@ -68,7 +68,7 @@ class Swept(NamedTuple):
 
     @property
     def vary(self) -> list[str]:
-        """What varies, as texts."""
+        """Return the axes as on the command line, as ``h=32:1032``."""
         return [f"width={self.width}", f"h={self.h}", "w=h"]
 
     @property
@@ -401,7 +401,7 @@ Way = Callable[[], Iterator[Counts]]
 
 
 def drained(way: Way) -> tuple[int, float]:
-    """How many points there are, and the CPU seconds they take."""
+    """The number of points of a sweep, and the CPU seconds they take."""
     begin = time.process_time()
     total = sum(macs.size for macs, _ in way())
     return total, time.process_time() - begin

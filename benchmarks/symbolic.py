@@ -1,4 +1,4 @@
-"""How much CPU the laws of every network of the zoo take, beside bare imports in the same minute.
+"""CPU seconds of ``--symbolic`` for every network of the zoo, beside the bare imports.
 
 A machine that is shared tells little by seconds on the wall, so CPU is counted (user + system). The
 yardstick is a process that only imports what the command cannot do without:

@@ -63,7 +63,7 @@ class Evaluator:
         self.values = values
         self.known: dict[Any, Value] = dict(values)
 
-    def at_turn(self, index: Symbol, turn: int) -> "Evaluator":
+    def at_turn(self, index: Symbol, turn: Value) -> "Evaluator":
         """Return the evaluator of the same assignment in one iteration of a repeat."""
         return Evaluator({**self.values, index: turn})
 
@@ -164,8 +164,7 @@ def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evalu
         value = evaluate(expression)
         return Fractions([value.numerator] * len(points.numerators), value.denominator)
     if isinstance(expression, LargestTurn):
-        each = (Evaluator({**evaluate.values, symbol: value}) for value in points.values)
-        return column_of([at(expression) for at in each])
+        return column_of([evaluate.at_turn(symbol, i)(expression) for i in points.values])
     columns = [_column(arg, symbol, points, evaluate) for arg in expression.args]
     find = _COLUMNS.get(type(expression))
     if find is not None:

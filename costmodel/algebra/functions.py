@@ -76,7 +76,7 @@ class Operation(Expr):  # type: ignore[misc]
 
     in_python: "ClassVar[Callable[[Expr], str]]"
     in_latex: "ClassVar[Callable[[Expr], str]]"
-    """How it is printed; `printing` says so, as `costmodel.algebra` imports it."""
+    """The methods that print the function, which `printing` sets when it is imported."""
 
     def _sympystr(self, _printer: Any) -> str:
         return type(self).in_python(self)

@@ -36,7 +36,7 @@ SHORT = 3
 """The usual length of a name."""
 
 PARTS_OF_STEP = 20
-"""How many parts of a law are looked at in one step of work."""
+"""The number of parts of a closed form that one step of the work budget pays for."""
 
 AROUND = len(" = ")
 """The characters of a definition between its two sides."""

@@ -42,7 +42,7 @@ class Held(NamedTuple):
 
 
 Measure = Callable[[Held], Expr]
-"""What is counted of a tensor in one iteration: its elements, or its bytes."""
+"""A function that counts a tensor in one iteration: its elements, or its bytes."""
 
 
 def elements_of(held: Held) -> Expr:

@@ -230,7 +230,7 @@ def _totals(total: Row) -> Iterator[ListEntry]:
 
 
 MIN_INDENT = 20
-"""Where what belongs to labels begins at least."""
+"""The least column at which the text beside a label begins."""
 
 LONGEST_LABEL = 40
 """The most characters of a label that has something beside it."""

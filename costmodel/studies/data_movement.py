@@ -22,7 +22,7 @@ PARTS = {
     "cache_reads": "cache read",
     "cache_writes": "cache written",
 }
-"""What a layer moves → what it is called."""
+"""Part of the bytes a layer moves → its name for a reader."""
 
 
 def movement(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:

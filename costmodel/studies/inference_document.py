@@ -69,7 +69,7 @@ LAWS = {
     "cache": ("cache", BYTES),
     "kv_cache_per_token": ("cache per token", BYTES),
 }
-"""What a run does → its title and kind."""
+"""Name of a figure of a run's work → its title and kind of column."""
 
 LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 """The titles of what has a lower end and an upper one where there are experts."""
@@ -84,7 +84,7 @@ OF_RUNS = {
     "bound": ("bound by", FIGURE),
     "tokens_per_second": ("tokens/s, at most", RATE),
 }
-"""What is told of a run → its title and kind."""
+"""Name of a figure of a run → its title and kind of column."""
 
 BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most"}
 """A line → the one that stands below it."""

@@ -1,4 +1,4 @@
-"""What the nodes of a grid are made of: nodes of one side alone, and sums of products of these.
+"""The nodes of a grid: those of one side alone, and sums of products of the two sides.
 
 A sum of products is one product of matrices. It is computed in float64 where neither a product nor
 a partial sum can leave the integers that this holds exactly.
