@@ -10,8 +10,6 @@ alexnet.function("macs")        # a vectorised NumPy function of its symbols
 
 from typing import TYPE_CHECKING, Any
 
-import archspec
-
 if TYPE_CHECKING:
     from archspec.errors import SpecError
     from costmodel.analysis.analysis import Analysis
@@ -26,6 +24,8 @@ def require_own_language() -> None:
     Raises:
         ImportError: Python finds an unrelated package of that name.
     """
+    import archspec
+
     if getattr(archspec, "DISTRIBUTION", None) != "archcost":
         raise ImportError(
             f"the package archspec at {archspec.__file__} is an unrelated one; "

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 
 gc.disable()  # a run is short: what it imports is no garbage
 os.environ.setdefault("SYMPY_CACHE_SIZE", "100000")  # of 1,000, the laws of a network find none
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # a search of all distributions
 
 from costmodel import require_own_language  # noqa: E402
 
