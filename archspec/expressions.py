@@ -7,7 +7,7 @@
     product    := sign (('*' | '/' | '//' | '%') sign)*
     sign       := ('+' | '-') sign | power                  power := postfix ['**' sign]
     postfix    := atom ('[' expression ']')*
-    atom       := number | name | name '(' expression (',' expression)* ')' | '(' expression ')'
+    atom       := number [unit] | name | name '(' expression (',' expression)* ')' | '(' expression ')'
 
 Precedence and associativity are Python's, so that a person reads an expression as Python would.
 Nothing is ever evaluated as Python.
@@ -39,6 +39,12 @@ FUNCTIONS: Functions = {
     "log2": (1, 1),
 }
 """The functions of a spec."""
+
+Units = Mapping[str, int | Fraction]
+"""Names of units, with the number of base units that each is."""
+
+NO_UNITS: Units = {}
+"""A spec's numbers are pure ones."""
 
 KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
 
@@ -85,19 +91,22 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse(text: str, functions: Functions = FUNCTIONS) -> Tree:
+def parse(
+    text: str, functions: Functions = FUNCTIONS, units: Units = NO_UNITS
+) -> Tree:
     """Parse one expression.
 
     Args:
         text: the expression.
         functions: what may be called in it.
+        units: what may stand behind a number, and how many base units each is.
 
     Raises:
         ExpressionError: the text is no expression, or breaks a limit of length or nesting.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
-    parser = _Parser(list(_tokens(text)), functions)
+    parser = _Parser(list(_tokens(text)), functions, units)
     tree = parser.disjunction()
     parser.expect_end()
     return tree
@@ -121,9 +130,12 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent; ``depth`` and ``operators`` keep a text from exhausting the stack."""
 
-    def __init__(self, tokens: list[_Token], functions: Functions) -> None:
+    def __init__(
+        self, tokens: list[_Token], functions: Functions, units: Units
+    ) -> None:
         self.tokens = tokens
         self.functions = functions
+        self.units = units
         self.next = 0
         self.depth = 0
         self.operators = 0
@@ -244,7 +256,8 @@ class _Parser:
         token = self.token
         if token.kind == "number":
             self.next += 1
-            return Number(literal(token))
+            unit = self.take(*self.units) or ""
+            return Number(literal(token, self.units.get(unit, 1)), unit)
         if self.take("("):
             tree = self.disjunction()
             self.require(")")
@@ -266,12 +279,12 @@ class _Parser:
         return call(token, tuple(arguments), self.functions)
 
 
-def literal(token: _Token) -> int | Fraction:
-    """The exact value of a number token."""
+def literal(token: _Token, size: int | Fraction = 1) -> int | Fraction:
+    """The exact value of a number token, in units of a size."""
     if re.fullmatch(r"0\d+", token.text):
         hint = f"write {token.text.lstrip('0') or 0}"
         raise ExpressionError(f"{token.text} has a leading zero", token.position, hint)
-    value = Fraction(token.text)
+    value = Fraction(token.text) * size
     if max(abs(value.numerator), value.denominator).bit_length() > MAX_NUMBER_BITS:
         raise ExpressionError("a number with too many digits", token.position)
     return value.numerator if value.denominator == 1 else value

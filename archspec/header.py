@@ -154,7 +154,7 @@ class Fact(BaseModel):
     variant: str | None = optional(None, "of which variant; else of the spec as it stands")
     at: dict[str, Constant] = optional({}, "symbol → its value, where it is not the default")
     convention: str | None = optional(
-        None, "what counts: torch or pycls; lecture where it is not given"
+        None, "what counts; where it is not given, the spec's own convention"
     )
     rounded: Rounding | None = optional(
         None, "how the value was rounded; exact where this is not given"
@@ -249,6 +249,9 @@ class Header(BaseModel):
     let: dict[Name, NamedValue] = optional({}, "derived values, in order; scalars or lists")
     input: Annotated[dict[str, Any], Read(_inputs, _INPUTS)] = Field(
         description="the input's shape, or a mapping of several"
+    )
+    convention: str | None = optional(
+        None, "what counts where nothing else is asked for: torch, lecture or pycls; else torch"
     )
     precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)] = (
         optional(

@@ -51,7 +51,7 @@ class LawFields(BaseModel):
 
     doc: Line = optional("", "what the law says; nothing where not given")
     source: Line = Field(min_length=1, description="paper, year, equation or table or section")
-    convention: str = optional("lecture", "what counts")
+    convention: str = optional("torch", "what counts")
     scenario: LawScenario = Field(
         default_factory=LawScenario,
         description="types of numbers, and how the networks are trained",

@@ -24,9 +24,10 @@ class Tensor(NamedTuple):
 
 
 class Number(NamedTuple):
-    """An exact literal."""
+    """An exact literal; where a unit was written behind it, in base units."""
 
     value: int | Fraction
+    unit: str = ""
 
 
 class Truth(NamedTuple):

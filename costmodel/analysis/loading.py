@@ -20,7 +20,7 @@ from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import least_values, on_the_way, propagate
 from costmodel.rules.attention import extends
-from costmodel.scenario.conventions import Convention, find_convention
+from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
 
@@ -29,16 +29,22 @@ class Setup(NamedTuple):
     """The options of every network (see `analyze`).
 
     Attributes:
-        convention: what counts.
+        convention: what counts; None where the specs say it (see `convention_of`).
         settings: symbols that are set.
         assume: what holds of the symbols.
         scenario: types of numbers, and the device.
     """
 
-    convention: str = "lecture"
+    convention: str | None = None
     settings: Mapping[str, Number] = {}
     assume: tuple[str, ...] = ()
     scenario: Scenario = NOWHERE
+
+    def agreed(self, specs: Iterable[Architecture]) -> "Setup":
+        """Return the same with the one convention of some specs, where none is asked for."""
+        if self.convention is not None:
+            return self
+        return self._replace(convention=convention_of(None, *specs).name)
 
     def given_to(self, header: Header) -> dict[str, Rational]:
         """Return the symbols of a network that are set, each with its number."""
@@ -48,7 +54,7 @@ class Setup(NamedTuple):
 def analyze(
     spec: str | PathLike[str],
     *,
-    convention: str = "lecture",
+    convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
     assume: Iterable[str] = (),
     scenario: Scenario | Mapping[str, Number] = NOWHERE,
@@ -58,7 +64,8 @@ def analyze(
 
     Args:
         spec: path of a YAML spec.
-        convention: what counts: ``lecture``, ``torch`` or ``pycls``.
+        convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
+            ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.
         assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.
         scenario: types of numbers, the device and what else is said beside the spec, as
@@ -71,7 +78,8 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, counts = load(fspath(spec)), find_convention(convention)
+    architecture = load(fspath(spec))
+    counts = convention_of(convention, architecture)
     asked, said = tuple(assume), as_scenario(scenario)
     return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)
 

@@ -32,7 +32,7 @@ def in_order(
     yield from _under("assuming", " and ".join(assumed))
     yield from _under("valid when", conditions)
     yield from scenario
-    yield "convention", str(convention)
+    yield "convention", convention.name
 
 
 def _under(label: str, said: Said) -> Iterable[Note]:

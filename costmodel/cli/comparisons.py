@@ -1,6 +1,6 @@
 """Commands that hold networks against each other: two versions of a spec, several specs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,7 +21,7 @@ from costmodel.cli.options import (
     warn,
 )
 from costmodel.cli.tell import tell
-from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.settings import positive, to_rational
 
 Version = Annotated[
@@ -109,7 +109,7 @@ def compare(
     print(render(document(found)), end="")
 
 
-def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
+def analyser(given: Given, specs: Collection[Architecture]) -> Callable[[Architecture], Analysis]:
     """Return the function that analyses some specs; a symbol is set where a spec has it.
 
     Raises:
@@ -121,9 +121,11 @@ def analyser(given: Given, specs: Iterable[Architecture]) -> Callable[[Architect
         hint = did_you_mean(name, known)
         raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
 
+    convention = convention_of(given.convention, *specs)
+
     def analyse(spec: Architecture) -> Analysis:
         own = {name: value for name, value in fixed.items() if name in spec.header.symbols}
-        convention, scenario = find_convention(given.convention), given.scenario
-        return analyze_loaded(spec, convention, own, given.assumed, scenario, numbers_suffice=True)
+        said = own, given.assumed, given.scenario
+        return analyze_loaded(spec, convention, *said, numbers_suffice=True)
 
     return analyse

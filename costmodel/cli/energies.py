@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from costmodel.cli.options import (
-    ALL_STORED,
     NOTHING_GIVEN,
     Depth,
     Format,
     Given,
     Order,
     Spec,
-    Stored,
     Symbolic,
     require_depth,
 )
@@ -56,7 +54,7 @@ def fit(
     ] = None,
     order: Order = "given",
     format: Format = "table",  # noqa: A002 - the option's name
-    given: Stored = ALL_STORED,
+    given: Given = NOTHING_GIVEN,
 ) -> int:
     """Show whether a network fits a device, and where not; exit status 1 if not.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.cli.options import ALL_STORED, WHOLE, Format, Spec, Stored, Symbolic, warn
+from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Format, Given, Spec, Symbolic, warn
 
 
 def inference(
@@ -23,7 +23,7 @@ def inference(
     ] = None,
     symbolic: Symbolic = False,
     format: Format = "table",  # noqa: A002 - the option's name
-    given: Stored = ALL_STORED,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits."""
     from costmodel.render import find_renderer

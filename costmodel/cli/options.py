@@ -32,7 +32,7 @@ Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, no
 class SpecOptions(TypedDict):
     """The options beside a spec, as the analysis takes them."""
 
-    convention: str
+    convention: str | None
     settings: dict[str, str]
     assume: tuple[str, ...]
     scenario: Scenario
@@ -132,7 +132,8 @@ class Given:
         set_: Give symbols values, as h=192 width=0.5; the others keep theirs, or stay open with
             --symbolic.
         assume: What holds of the symbols, as 'h % 32 == 0' 'w == h': laws become simpler.
-        convention: What counts: lecture, torch or pycls; printed with every report.
+        convention: What counts: torch, lecture, pycls (archcost conventions), or a file (.yaml);
+            where not given, what the spec's header says, else torch.
         dtype: The type of weights and activations: fp32, tf32, bf16, fp16, fp8, int8, int4, …
         weights: The type of weights.
         activations: The type of activations.
@@ -151,7 +152,7 @@ class Given:
 
     set_: list[str] | None = None
     assume: list[str] | None = None
-    convention: str = "lecture"
+    convention: str | None = None
     dtype: str | None = None
     weights: str | None = None
     activations: str | None = None
@@ -234,18 +235,6 @@ class Given:
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
-
-
-@options
-@dataclass(frozen=True)
-class Stored(Given):
-    """The same of a network that is to be stored: all that is learned counts."""
-
-    convention: str = "torch"
-
-
-ALL_STORED = Stored()
-"""The spec's own defaults, all parameters counted."""
 
 
 def warn(analysis: Analysis) -> None:

@@ -8,14 +8,13 @@ from costmodel.cli.options import Depth, Format, Given, Spec, Symbolic, options,
 @options
 @dataclass(frozen=True)
 class Trained(Given):
-    """The same of a network that is trained: every learnable parameter counts, Adam trains."""
+    """The same of a network that is trained: Adam trains it."""
 
-    convention: str = "torch"
     optimizer: str | None = "adam"
 
 
 USUAL = Trained()
-"""Adam, no checkpoints, every learnable parameter."""
+"""Adam, no checkpoints."""
 
 
 def training(

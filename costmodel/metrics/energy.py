@@ -28,7 +28,7 @@ from costmodel.metrics.memory_peak import at_work
 from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
-from costmodel.scenario.conventions import CONVENTIONS
+from costmodel.scenario.conventions import DEFAULT, find_convention
 from costmodel.scenario.devices import energy_table, operation_energy
 from costmodel.scenario.memory_hierarchy import (
     Bounds,
@@ -241,7 +241,7 @@ class Energies:
     @cached_property
     def stored(self) -> Expr:
         """The bytes of every learnable parameter, whatever the convention: all are stored."""
-        network, every = self.network, replace(self.context, convention=CONVENTIONS["torch"])
+        network, every = self.network, replace(self.context, convention=find_convention(DEFAULT))
         size = METRICS["model_size"].of(network.propagation.counted, every)
         return network.assumed.shown(network.by_resolution(size))
 

@@ -27,7 +27,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import find_metric
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal, show_number
-from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import Scenario
 from costmodel.studies import question
 
@@ -38,12 +38,14 @@ class Finding(NamedTuple):
     Attributes:
         spec: the file, with the variant where the fact is about one.
         fact: what is published, with its source.
+        convention: what counts, by name.
         value: our number.
         shown: our number, rounded as the source rounds.
     """
 
     spec: str
     fact: Fact
+    convention: str
     value: Rational
     shown: Rational
 
@@ -113,16 +115,17 @@ def check_facts(spec: str) -> Iterator[Finding]:
             about = (fact.variant, fact.convention, *fact.at.items(), str(fact.precision))
             if about not in analyses:
                 analyses[about] = _analyzed(asked.varied(fact.variant), fact)
-            value = analyses[about].value(find_metric(fact.metric).name)
+            analysis = analyses[about]
+            value = analysis.value(find_metric(fact.metric).name)
         except SpecError as error:
             raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
-        yield Finding(name, fact, value, rounded(value, fact.rounded))
+        yield Finding(name, fact, analysis.convention.name, value, rounded(value, fact.rounded))
 
 
 def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
     """Return the analysis at the numbers that a fact is about."""
     settings = architecture.header.defaults | fact.at
-    convention = find_convention(fact.convention or "lecture")
+    convention = convention_of(fact.convention, architecture)
     scenario = Scenario(fact.precision)
     return analyze_architecture(architecture, convention, settings, (), scenario)
 
@@ -163,7 +166,7 @@ def _data(finding: Finding) -> dict[str, Any]:
     return {
         "spec": finding.spec,
         "metric": fact.metric,
-        "convention": fact.convention or "lecture",
+        "convention": finding.convention,
         "symbols": {name: plain_number(value) for name, value in fact.at.items()},
         "published": plain_number(fact.value),
         "value": plain_number(finding.value),
@@ -179,7 +182,7 @@ def _cells(finding: Finding) -> tuple[Cell, ...]:
     return (
         "PASS" if finding.passes else "FAIL",
         finding.spec,
-        f"{fact.metric} ({fact.convention or 'lecture'}{', ' * bool(setting)}{setting})",
+        f"{fact.metric} ({finding.convention}{', ' * bool(setting)}{setting})",
         *(fact.value, finding.shown, finding.difference),
         "" if fact.rounded is None else f"× {show_number(fact.rounded.to)}",
         fact.source,

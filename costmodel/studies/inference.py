@@ -42,7 +42,7 @@ from costmodel.network.propagation import (
     propagate,
 )
 from costmodel.rules.attention import extends
-from costmodel.scenario.conventions import Convention, find_convention
+from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import NOWHERE, PAST, Device, Scenario
 from costmodel.scenario.settings import Number, to_rational
@@ -432,7 +432,7 @@ def infer(
     spec: str | PathLike[str],
     plan: Plan | None = Plan(),  # noqa: B008 - a frozen value
     *,
-    convention: str = "torch",
+    convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
     assume: tuple[str, ...] = (),
     scenario: Scenario = NOWHERE,
@@ -442,7 +442,7 @@ def infer(
     Args:
         spec: path of a YAML spec.
         plan: how many tokens and sequences there are; None for laws in open symbols.
-        convention: what counts; what is stored is all that is learned.
+        convention: what counts.
         settings: symbols fixed to numbers.
         assume: what holds of the others.
         scenario: types of numbers and the device.
@@ -450,7 +450,8 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    architecture, counts = load(fspath(spec)), find_convention(convention)
+    architecture = load(fspath(spec))
+    counts = convention_of(convention, architecture)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     for cause, hint_of_cause in _excluded(architecture, plan, axes, given, assume, scenario):

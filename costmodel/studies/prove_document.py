@@ -50,7 +50,7 @@ def document(proofs: Sequence[Proof]) -> Document:
             Row(dict(_cells(proof)), style="good" if proof.holds else "bad") for proof in proofs
         )
         yield Table(columns, tuple(rows), listed=True)
-        conventions = dict.fromkeys(str(proof.convention) for proof in proofs)
+        conventions = dict.fromkeys(proof.convention.name for proof in proofs)
         yield entries(("convention", convention) for convention in conventions)
         yield Line(f"{len(proofs) - failed} proved, {failed} failed")
 

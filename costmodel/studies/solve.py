@@ -17,7 +17,7 @@ from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS
 from costmodel.network.assumptions import read_assumptions
-from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies.problem import Answer, End, Problem
@@ -30,7 +30,7 @@ def opened(
     spec: str | PathLike[str],
     symbol: str,
     *,
-    convention: str = "lecture",
+    convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
@@ -61,7 +61,7 @@ def opened(
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
     defaults = architecture.header.defaults.items()
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
-    counts = find_convention(convention)
+    counts = convention_of(convention, architecture)
     return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
 
 

@@ -37,7 +37,7 @@ from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
-from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.settings import to_rational
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import kind_of
@@ -105,12 +105,14 @@ class Tabulation:
         analyses: spec → its analysis.
         choice: what is shown.
         setup: what is said of all of them.
+        convention: what counts in all of them.
         symbolic: whether laws are shown, or numbers.
     """
 
     analyses: Mapping[str, Analysis]
     choice: TableOptions
     setup: Setup
+    convention: Convention
     symbolic: bool = False
 
     @cached_property
@@ -204,7 +206,7 @@ class Tabulation:
         """Return the same with its units in the names, and the convention in every line."""
         units = {name: f" ({unit.name})" for name, unit in self._units.items()}
         columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
-        rows = ((*self._cells(each).values(), self.setup.convention) for each in self.networks)
+        rows = ((*self._cells(each).values(), self.convention.name) for each in self.networks)
         return table_of((*columns, Column("convention", "convention")), rows)
 
     def _data(self) -> dict[str, Any]:
@@ -212,7 +214,7 @@ class Tabulation:
         return {
             "archcost": VERSION,
             "caption": self.choice.caption,
-            "convention": self.setup.convention,
+            "convention": self.convention.name,
             "networks": [
                 {name: _quantity(value, each.laws.get(name)) for name, value in each.values.items()}
                 for each in self.networks
@@ -236,19 +238,22 @@ def tabulate(
         SpecError: a spec, a setting or a choice breaks a rule.
     """
     analyses: dict[str, Analysis] = {}
-    for architecture in networks(specs):
+    found = tuple(networks(specs))
+    convention = convention_of(setup.convention, *found)
+    for architecture in found:
         file, variant = architecture.document.file, architecture.variant
         spec = f"{file}@{variant}" if variant else file
-        analyses[spec] = _analyzed(architecture, setup, spec, symbolic=symbolic)
-    return Tabulation(analyses, choice, setup, symbolic)
+        analyses[spec] = _analyzed(architecture, convention, setup, spec, symbolic=symbolic)
+    return Tabulation(analyses, choice, setup, convention, symbolic)
 
 
-def _analyzed(architecture: Architecture, setup: Setup, spec: str, *, symbolic: bool) -> Analysis:
+def _analyzed(
+    architecture: Architecture, convention: Convention, setup: Setup, spec: str, *, symbolic: bool
+) -> Analysis:
     """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
     settings = {name: to_rational(name, value) for name, value in setup.settings.items()}
     if not (symbolic or setup.assume):
         settings = architecture.header.defaults | settings
-    convention = find_convention(setup.convention)
     try:
         return analyze_architecture(
             architecture, convention, settings, setup.assume, setup.scenario
@@ -341,7 +346,7 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
         table.setup.assume,
         (*_none(table), *(_conditions(table) if table.symbolic else ())),
         scenario=_scenario(table.analyses.values()),
-        convention=find_convention(table.setup.convention),
+        convention=table.convention,
     )
 
 

@@ -16,7 +16,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import EVERY, networks
-from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated
@@ -75,7 +75,7 @@ class SweptNetwork:
         header = header.model_copy(update={"let": header.let | lets})
         numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
         architecture = self.architecture._replace(header=header)
-        counts = find_convention(self.setup.convention)
+        counts = convention_of(self.setup.convention, self.architecture)
         given = {**self.fixed, **numbers}
         return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
 
@@ -257,6 +257,7 @@ def sweep(
     """
     varied = read_varied(vary)
     found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
+    setup = setup.agreed(each for _, each in found)
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     check_names(varied, [each.header for _, each in found])
