@@ -7,7 +7,8 @@
     product    := sign (('*' | '/' | '//' | '%') sign)*
     sign       := ('+' | '-') sign | power                  power := postfix ['**' sign]
     postfix    := atom ('[' expression ']')*
-    atom       := number [unit] | name | name '(' expression (',' expression)* ')' | '(' expression ')'
+    atom       := number [unit] | name | call | '(' expression ')'
+    call       := name '(' expression (',' expression)* ')'
 
 Precedence and associativity are Python's, so that a person reads an expression as Python would.
 Nothing is ever evaluated as Python.
@@ -91,9 +92,7 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse(
-    text: str, functions: Functions = FUNCTIONS, units: Units = NO_UNITS
-) -> Tree:
+def parse(text: str, functions: Functions = FUNCTIONS, units: Units = NO_UNITS) -> Tree:
     """Parse one expression.
 
     Args:
@@ -130,9 +129,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent; ``depth`` and ``operators`` keep a text from exhausting the stack."""
 
-    def __init__(
-        self, tokens: list[_Token], functions: Functions, units: Units
-    ) -> None:
+    def __init__(self, tokens: list[_Token], functions: Functions, units: Units) -> None:
         self.tokens = tokens
         self.functions = functions
         self.units = units

@@ -6,8 +6,9 @@ bytes, a GiB 2**30.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import did_you_mean
@@ -15,6 +16,9 @@ from archspec.fields import Read, refused, shortened, show
 
 DECIMAL = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
 """Prefix → its power of 10."""
+
+_READ = {**DECIMAL, "u": DECIMAL["µ"]}
+"""The decimal prefixes with the one that keyboards have, too."""
 
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 """Prefix → its power of 2."""
@@ -25,7 +29,8 @@ LARGEST = Fraction(10**30)
 _NUMBER_AND_UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,2})?)\s*([^\s\d].*)")
 
 
-class Dimension(NamedTuple):
+@dataclass(frozen=True)
+class Dimension:
     """The dimension of a quantity: bytes, seconds, joules, ….
 
     Attributes:
@@ -35,7 +40,7 @@ class Dimension(NamedTuple):
     """
 
     name: str
-    units: dict[str, Rational]
+    units: dict[str, Rational] = field(hash=False)
     example: str
 
     def read(self, value: Any) -> Rational:
@@ -70,7 +75,7 @@ def _parts(value: Any) -> tuple[Fraction | None, str]:
 
 def _scaled(name: str, prefixes: Iterable[str], size: int = 1) -> dict[str, Rational]:
     """A unit with its decimal prefixes."""
-    return {f"{p}{name}": tidy(size * Fraction(10) ** DECIMAL[p]) for p in prefixes}
+    return {f"{p}{name}": tidy(size * Fraction(10) ** _READ[p]) for p in prefixes}
 
 
 def _bytes(end: str) -> dict[str, Rational]:
@@ -92,9 +97,27 @@ OPERATIONS_PER_SECOND = Dimension(
 )
 CAPACITY = Dimension("capacity", _bytes(""), "80 GiB")
 BANDWIDTH = Dimension("bandwidth", _bytes("/s"), "2039 GB/s")
-ENERGY = Dimension("energy", {"": 1, **_scaled("J", ("f", "p", "n", "µ", "m", ""))}, "3.7 pJ")
+COUNT = Dimension(
+    "count",
+    {
+        "": 1,
+        **{p: 10 ** DECIMAL[p] for p in ("k", "M", "G", "T")},
+        **{p: 2**n for p, n in BINARY.items()},
+    },
+    "300M",
+)
+TIME = Dimension("time", {"": 1, **_scaled("s", ("n", "µ", "u", "m", ""))}, "10 ms")
+ENERGY = Dimension("energy", {"": 1, **_scaled("J", ("f", "p", "n", "µ", "u", "m", ""))}, "3.7 pJ")
 POWER = Dimension("power", {"": 1, **_scaled("W", ("m", "", "k"))}, "400 W")
 FREQUENCY = Dimension("frequency", {"": 1, **_scaled("Hz", ("", "k", "M", "G"))}, "480 MHz")
+
+BESIDE_NUMBERS = {
+    unit: size
+    for dimension in (COUNT, CAPACITY, TIME, ENERGY)
+    for unit, size in dimension.units.items()
+    if unit.isascii() and unit
+}
+"""The units behind a number of an expression on the command line; a µ is read as u there."""
 
 _SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}
 

@@ -207,12 +207,15 @@ def checked_size(value: Value) -> Value:
             raise ExpressionError(
                 f"written out, this has over {MAX_TREE:,} terms or {MAX_HEIGHT} levels"
             )
-        stack.extend((child, height + 1) for child in _children(node))
+        stack.extend((child, height + 1) for child in children(node))
     return value
 
 
-def _children(value: Value) -> tuple[Value, ...]:
+def children(value: Value) -> tuple[Value, ...]:
+    """Return the expressions that an expression consists of."""
     match value:
+        case Index(items, index):
+            return items, index
         case Items(values):
             return values
         case Unary(_, operand):
@@ -237,4 +240,4 @@ def free_names(value: Value) -> frozenset[str]:
     """The free symbols a value depends on."""
     if isinstance(value, Name):
         return frozenset({value.id})
-    return frozenset().union(*map(free_names, _children(value)))
+    return frozenset().union(*map(free_names, children(value)))

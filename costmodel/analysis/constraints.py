@@ -8,7 +8,8 @@ from sympy import Expr
 
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, parse
-from archspec.scope import Scope, conjuncts, free_names, resolve
+from archspec.quantities import BESIDE_NUMBERS
+from archspec.scope import Scope, children, conjuncts, free_names, resolve
 from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.symbols import symbol
@@ -20,6 +21,9 @@ _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
 DIRECTIONS = {"min": False, "asc": False, "max": True, "desc": True}
 """The word behind a colon, as in ``macs:max`` → True where the largest comes first."""
+
+_MICRO = str.maketrans("µμ", "uu")
+"""The micro sign and the Greek letter, which stand for the same."""
 
 FORMS = "compare metrics and symbols, as 'macs <= 300e6' or 'macs/params >= 20'"
 
@@ -69,7 +73,7 @@ def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constrai
 def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
     try:
         for said in _parts(text):
-            for part in conjuncts(resolve(parse(said), _scope(analysis))):
+            for part in conjuncts(resolve(parse_measured(said), _scope(analysis))):
                 yield from _compared(said, part, analysis)
     except SpecError:
         raise
@@ -77,6 +81,40 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
         cause = getattr(error, "cause", str(error))
         hint = getattr(error, "hint", None) or FORMS
         raise SpecError(f"constraint '{text}': {cause}", hint=hint) from None
+
+
+def parse_measured(text: str) -> Tree:
+    """Parse an expression in which numbers may have units, as ``memory_peak <= 256 KiB``.
+
+    Raises:
+        ExpressionError: it is none, or a metric is compared with a number of another unit.
+    """
+    tree = parse(text.translate(_MICRO), units=BESIDE_NUMBERS)
+    _check_units(tree)
+    return tree
+
+
+def _check_units(tree: Value) -> None:
+    """Check that a number with a unit stands beside a metric of that dimension, if beside any."""
+    parts = children(tree)
+    if not (isinstance(tree, Binary) and _COMPARISON.fullmatch(tree.operator)):
+        for part in parts:
+            _check_units(part)
+        return
+    names = free_names(tree)
+    taken = [METRICS[name].unit.dimension for name in METRICS if name in names]
+    for unit in _units(tree) if len(taken) == len(names) else ():
+        if not any(unit in dimension.units for dimension in taken):
+            known = ", ".join(unit for unit in taken[0].units if unit)
+            raise ExpressionError(f"'{unit}' is no unit of {min(names)}", hint=f"it takes {known}")
+
+
+def _units(tree: Value) -> Iterator[str]:
+    """Yield the units in an expression."""
+    if isinstance(tree, Number) and tree.unit:
+        yield tree.unit
+    for part in children(tree):
+        yield from _units(part)
 
 
 def _parts(text: str) -> list[str]:
@@ -94,13 +132,13 @@ def _chained(text: str) -> list[str]:
     Raises:
         ExpressionError: a part is no expression.
     """
-    parse(text)
+    parse_measured(text)
     sides = _COMPARISON.split(text)
     if len(sides) <= 3 or re.search(r"\b(or|not)\b", text):
         return [text]
     pairs = ["".join(sides[i : i + 3]).strip() for i in range(0, len(sides) - 2, 2)]
     for pair in pairs:
-        parse(pair)
+        parse_measured(pair)
     return pairs
 
 

@@ -14,6 +14,7 @@ from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.extensions import Register
+from archspec.quantities import CAPACITY, COUNT, ENERGY, TIME, Dimension
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.sums import (
     OpenFormError,
@@ -57,15 +58,17 @@ class Unit(NamedTuple):
     Attributes:
         name: of several of it, as ``bytes``.
         sign: of a real quantity, as ``s`` of seconds; None of what is counted.
+        dimension: the units that a number may have that it is compared with.
     """
 
     name: str
     sign: str | None = None
+    dimension: Dimension = COUNT
 
 
-BYTES, ELEMENTS = Unit("bytes"), Unit("elements")
+BYTES, ELEMENTS = Unit("bytes", dimension=CAPACITY), Unit("elements")
 OPERATIONS, PRODUCTS = Unit("operations"), Unit("multiply-accumulates")
-SECONDS, JOULES = Unit("seconds", "s"), Unit("joules", "J")
+SECONDS, JOULES = Unit("seconds", "s", TIME), Unit("joules", "J", ENERGY)
 
 
 class Together(NamedTuple):

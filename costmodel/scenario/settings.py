@@ -7,7 +7,8 @@ from fractions import Fraction
 from archspec import trees
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions import ExpressionError, Units, parse
+from archspec.quantities import COUNT
 from archspec.scope import Scope, resolve
 
 Number = int | float | str | Rational
@@ -16,12 +17,13 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", re.ASCII)
 """Plain numbers, which need no parser: a joined file may have millions of them."""
 
 
-def to_rational(name: str, value: Number) -> Rational:
+def to_rational(name: str, value: Number, units: Units = COUNT.units) -> Rational:
     """A setting as an exact number; a float stands for the decimal that prints it.
 
     Args:
         name: the symbol, for the error.
-        value: a number, or a text that is one: ``192``, ``0.35``, ``1/3``, ``7*32``.
+        value: a number, or a text that is one: ``192``, ``0.35``, ``1/3``, ``7*32``, ``128Ki``.
+        units: what may stand behind a number.
 
     Raises:
         SpecError: it is no number.
@@ -32,11 +34,13 @@ def to_rational(name: str, value: Number) -> Rational:
     if _DECIMAL.fullmatch(text):
         return int(text) if text.isdecimal() else tidy(Fraction(text))
     try:
-        number = resolve(parse(text), Scope({}))
+        number = resolve(parse(text.replace("µ", "u"), units=units), Scope({}))
     except ExpressionError:
         number = None
     if not isinstance(number, trees.Number):
-        raise SpecError(f"{name} = {value} is no number")
+        written = re.search(r"\d\s*[A-Za-zµ]", text) is not None
+        hint = f"its units are {', '.join(filter(None, units))}" if written and units else None
+        raise SpecError(f"{name} = {value} is no number", hint=hint)
     return number.value
 
 

@@ -1,4 +1,4 @@
-"""Budgets of metrics that a change must keep: ``macs +2%``, ``params +0``, ``memory_peak +1e6``."""
+"""Budgets of metrics that a change must keep: ``macs +2%``, ``memory_peak +16 KiB``."""
 
 import re
 from fractions import Fraction
@@ -9,9 +9,12 @@ from archspec.errors import SpecError
 from costmodel.metrics.registry import Metric, find_metric
 from costmodel.scenario.settings import to_rational
 
-FORM = re.compile(r"\s*(\w+)\s*([+-])\s*([^\s%+-][^\s%]*)\s*(%?)\s*", re.ASCII)
+FORM = re.compile(r"\s*(\w+)\s*([+-])\s*([^%+-][^%]*?)\s*(%?)\s*")
 
-FORMS = "write a metric and what it may gain, as 'macs +2%' or 'params +0'; -5% asks for less"
+FORMS = (
+    "write a metric and what it may gain, as 'macs +2%', 'params +0' or 'memory_peak +16 KiB'; "
+    "-5% asks for less"
+)
 
 
 class Budget(NamedTuple):
@@ -63,6 +66,8 @@ def read_budget(text: str) -> Budget:
     if found is None:
         raise SpecError(f"budget '{text}' says no gain of a metric", hint=FORMS)
     name, sign, amount, percent = found.groups()
-    number = Fraction(to_rational(f"budget '{text}': gain", amount))
+    metric = find_metric(name)
+    units = {} if percent else metric.unit.dimension.units
+    number = Fraction(to_rational(f"budget '{text}': gain", amount, units))
     number = -number if sign == "-" else number
-    return Budget(text, find_metric(name), number / 100 if percent else number, bool(percent))
+    return Budget(text, metric, number / 100 if percent else number, bool(percent))

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions import ExpressionError
 from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Value
-from costmodel.analysis.constraints import DIRECTIONS
+from costmodel.analysis.constraints import DIRECTIONS, parse_measured
 from costmodel.metrics.registry import COLUMNS, METRICS
 from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.reduce import Objective
@@ -140,7 +140,7 @@ def _expression(
     option: str, text: str, known: Mapping[str, Value], *, is_condition: bool = False
 ) -> ColumnExpression:
     try:
-        found = ColumnExpression(text, resolve(parse(text), Scope(known, inexact=True)))
+        found = ColumnExpression(text, resolve(parse_measured(text), Scope(known, inexact=True)))
     except ExpressionError as error:
         hint = error.hint or _hint(text, known)
         raise SpecError(f"{option} {text}: {error.cause}", hint=hint) from None
