@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
+from costmodel.algebra import symbols
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -278,7 +279,7 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Add: lambda printer, x: printer.sum(x),
     Mul: lambda printer, x: printer.product(x),
     Pow: lambda printer, x: printer.power(x),
-    Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
+    **dict.fromkeys((Symbol, symbols.Symbol), lambda printer, x: (printer.symbol(x.name), ATOM)),
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
     Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),
