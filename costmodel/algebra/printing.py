@@ -71,6 +71,8 @@ class PythonText:
     """Expressions as Python. Other forms override the pieces."""
 
     times: ClassVar[str] = "*"
+    plus: ClassVar[str] = "+"
+    equals: ClassVar[str] = "="
     minus: ClassVar[str] = "-"
     names: ClassVar[dict[type, str]] = {
         RoundTo: "round_to",
@@ -164,7 +166,7 @@ class PythonText:
         loose = [term for term in ordered if not floors_in(term)]
         if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
             together = self.parenthesized(" ".join(self._signed(loose)))
-            return [*self._signed(t for t in ordered if floors_in(t)), f"+ {together}"]
+            return [*self._signed(t for t in ordered if floors_in(t)), f"{self.plus} {together}"]
         return self._signed(ordered)
 
     def _signed(self, terms: Iterable[Expr]) -> list[str]:
@@ -176,7 +178,7 @@ class PythonText:
             elif negative:
                 shown.append(f"{self.minus} {self.within(-term, PRODUCT)}")
             else:
-                shown.append(f"+ {self.show(term)[0]}")
+                shown.append(f"{self.plus} {self.show(term)[0]}")
         return shown
 
     def product(self, expression: Mul) -> Shown:
@@ -257,7 +259,7 @@ class PythonText:
             return self.bracketed("ceil", self.divided(rest, q))
         if 0 <= constant < q:
             return self.floored(x, q)
-        return f"{self.floored(x - q, q)[0]} + 1", SUM
+        return f"{self.floored(x - q, q)[0]} {self.plus} {self.number(S.One)[0]}", SUM
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``x//q``."""

@@ -102,7 +102,7 @@ class ClosedForm(NamedTuple):
         """
         show = self.names.printer(printer)
         if self.name:
-            return f"{show.symbol(self.name)} = {show.show(self.expression)[0]}"
+            return f"{show.symbol(self.name)} {show.equals} {show.show(self.expression)[0]}"
         shown = show(self.read(self.expression))
         return shown if len(shown) <= LONGEST_LAW else show(self._shortened)
 
