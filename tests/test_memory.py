@@ -16,7 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.render import memory_plot
 from costmodel.render.plots import plot
 from costmodel.scenario.scenario import scenario
-from costmodel.studies.profile import IN_OUT, MemoryProfile
+from costmodel.studies.memory import IN_OUT, MemoryProfile
 from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 

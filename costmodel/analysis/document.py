@@ -291,6 +291,8 @@ class Document:
         program: makes the functions that exported code consists of.
         holds: whether what was asked holds; where it does not, the command's exit status is 1.
         errors: what of the question could not be answered; the command's exit status is 2.
+        told: what is told beside the answer, on stderr.
+        study: what a plot of it shows, where there is one.
     """
 
     title: str
@@ -301,6 +303,8 @@ class Document:
     program: "Callable[[Language], Program] | None" = None
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
+    told: tuple[str, ...] = ()
+    study: Any = None
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
-from costmodel.studies.profile import IN_OUT, MemoryProfile
+from costmodel.studies.memory import IN_OUT, MemoryProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,19 +6,39 @@ the activations. What is trained is written as well, and lies in the main memory
 state.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
 from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import (
+    COUNT,
+    SHARE,
+    Block,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Line,
+    Note,
+    entries,
+    plain_number,
+    table_of,
+)
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
+from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
+from costmodel.studies import question, solve
+from costmodel.studies.problem import Verdict
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import head, notes
 from costmodel.studies.weight_placement import Full, full_at
 
 
@@ -237,3 +257,185 @@ def _better(analysis: Analysis, given: Fit) -> Rational | None:
         return None
     peak = _size(analysis, "memory_peak_best", analysis.evaluator)
     return peak if peak <= given.room else None
+
+
+NEEDS = (
+    Column("memory", "memory"),
+    Column("holds", "holds"),
+    Column("needed", "needed", COUNT),
+    Column("capacity", "capacity", COUNT),
+    Column("used", "used", SHARE),
+    Column("verdict", ""),
+)
+
+BREAKS = (
+    Column("path", "breaks at"),
+    Column("needed", "in memory", COUNT),
+    Column("over", "over", COUNT),
+)
+
+MAX_BREAKS = 10
+"""The most layers that are listed; JSON has all."""
+
+BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
+"""The metrics that get a line of their own; weights and the peak have theirs in every report."""
+
+ORDERS = {
+    "given": "the layers work in the given order",
+    "best": "the layers work in the best order at the values of the symbols",
+}
+
+NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
+
+
+@question(name="fit", convention="torch")
+def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> Document:
+    """Show whether a network fits a device, and where not; exit status 1 if not.
+
+    What lies there are weights and activations, the cache with ``--past``, and with
+    ``--optimizer`` all that a step of training keeps.
+
+    Args:
+        analysis: the network.
+        for_: Find the largest value of a symbol that fits.
+        order: of the layers.
+
+    Raises:
+        SpecError: no device is given, there is no such order, or nothing is to be found.
+    """
+    layers = find_order(order, analysis.scenario)
+    analysis.scenario.device_for("what fits")
+    return _largest(analysis, for_, layers) if for_ is not None else _verdict(analysis, layers)
+
+
+def _verdict(analysis: Analysis, order: Order) -> Document:
+    """Return the document of a verdict: every memory, then the layers that break."""
+    found, profile = fit(analysis, order=order), analysis.context.device.profile
+    report = Report(analysis, found.metrics)
+
+    def blocks() -> Iterator[Block]:
+        training = "" if found.order else " in training"
+        yield Line(f"{'fits' if found.fits else 'does not fit'} {profile.key}{training}")
+        yield from _tables(found)
+        yield entries((*_notes(found, profile), *notes(report)))
+
+    return Document(
+        title=report.title,
+        source=report.analysis.graph.source or "",
+        blocks=blocks,
+        data=lambda: {**head(report), "hardware": profile.key, **_data(found)},
+        holds=found.fits,
+    )
+
+
+def _largest(analysis: Analysis, name: str, order: Order) -> Document:
+    """Return the document of the largest value of a symbol at which a network fits."""
+    constraints = [memory.constraint for memory in memories(analysis, order)]
+    problem, answer = solve.solve(analysis, name, constraints, end="largest")
+    there, profile = None, analysis.context.device.profile
+    if answer.at is not None:
+        there = fit(analysis, analysis.laws_at({name: answer.at.value}), order)
+
+    def blocks() -> Iterator[Block]:
+        yield entries(solve.told(problem, answer))
+        if there is not None:
+            yield from _tables(there)
+        found = () if there is None else _notes(there, profile)
+        yield entries((*found, *solve.standing(problem)))
+
+    def data() -> dict[str, Any]:
+        memories = None if there is None else _data(there)
+        found = solve.data(problem, answer)
+        return {**found, "hardware": profile.key, "there": memories}
+
+    title = f"{analysis.graph.name}: the largest {name} that fits {profile.key}"
+    return Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
+
+
+def _tables(fit: Fit) -> Iterator[Block]:
+    """Return the memories, then the layers that break, the worst first."""
+    yield table_of(NEEDS, map(_cells, fit.needs))
+    if fit.breaks and fit.room >= 0:
+        worst = sorted(fit.breaks, key=lambda each: -each.over)
+        shown = ((Code(path), needed, over) for path, needed, over in worst[:MAX_BREAKS])
+        yield table_of(BREAKS, shown)
+        more = len(fit.breaks) - MAX_BREAKS
+        if more > 0:
+            yield Line(f"… and {more:,} more; --format json lists all", "dim")
+
+
+def _cells(need: MemoryNeed) -> tuple[Cell, ...]:
+    memory = need.memory
+    share = Fraction(need.needed) / Fraction(memory.capacity)
+    verdict = f"{count_of(need.over, 'byte')} over" if need.over else "fits"
+    return Code(memory.name), memory.holds, need.needed, memory.capacity, share, verdict
+
+
+def _notes(fit: Fit, profile: Profile) -> Iterator[Note]:
+    """Return what is to be said of the verdict, of the memories and of the device."""
+    yield from _order(fit)
+    for need in fit.needs:
+        yield from _of_memory(need, fit, profile)
+    for metric in fit.metrics:
+        if metric in BESIDE:
+            yield CONTENTS[metric], show_bytes(fit.needs[-1].sizes[metric])
+    yield "not counted", NOT_COUNTED
+    if profile.fields.doc:
+        yield "of the device", profile.fields.doc
+
+
+def _order(fit: Fit) -> Iterator[Note]:
+    """Return the order of the layers, and whether another would do."""
+    if fit.order is not None:
+        yield "order", ORDERS[fit.order]
+    if fit.best is not None:
+        yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
+
+
+def _of_memory(need: MemoryNeed, fit: Fit, profile: Profile) -> Iterator[Note]:
+    """Return where a memory is full, what it lacks, and how large it is."""
+    memory = need.memory
+    if need.passes:
+        yield f"{memory.name} is full", f"at the weights of {need.passes}"
+    if fit.room < 0 and need is fit.needs[-1]:
+        beside, works = (
+            in_words(memory.metrics[:-1]),
+            "layer works" if fit.order else "step is made",
+        )
+        lacking = f"{count_of(-fit.room, 'byte')} for the {beside} alone: no {works}"
+        yield f"{memory.name} lacks", lacking
+    source = profile.fields.memory[memory.name].capacity.source
+    yield memory.name, f"{show_bytes(memory.capacity)}: {source}"
+
+
+def _data(fit: Fit) -> dict[str, Any]:
+    return {
+        "fits": fit.fits,
+        "order": fit.order,
+        "fits_in_best_order": plain_number(fit.best),
+        "memories": list(map(_need_data, fit.needs)),
+        "room": plain_number(fit.room),
+        "breaks": [
+            {"path": path, "needed": plain_number(needed), "over": plain_number(over)}
+            for path, needed, over in fit.breaks
+        ],
+    }
+
+
+def _need_data(need: MemoryNeed) -> dict[str, Any]:
+    return {
+        "name": need.memory.name,
+        "holds": {metric: plain_number(size) for metric, size in need.sizes.items()},
+        "needed": plain_number(need.needed),
+        "capacity": plain_number(need.memory.capacity),
+        "over": plain_number(need.over),
+        "full_at": None if need.passes is None else _full(need.passes),
+    }
+
+
+def _full(full: Full) -> dict[str, Any]:
+    copies = [
+        {"group": group, "of_a": word, "number": plain_number(number), "of": plain_number(of)}
+        for group, word, number, of in full.copies
+    ]
+    return {"path": full.path, "copies": copies}

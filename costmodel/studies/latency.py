@@ -8,7 +8,9 @@ from typing import Any
 from sympy import Expr
 
 from archspec.arithmetic import Rational
+from archspec.errors import SpecError
 from costmodel.algebra.printing import text
+from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import (
     COUNT,
     SHARE,
@@ -29,7 +31,8 @@ from costmodel.analysis.document import (
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_number, show_quantity
-from costmodel.studies import report_document
+from costmodel.scenario.settings import positive
+from costmodel.studies import question, report_document
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.hardware import shown
 from costmodel.studies.report import Report
@@ -41,26 +44,50 @@ LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 INTENSITY = TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
 
 
-def document(roofline: Roofline, *, symbolic: bool) -> Document:
-    """Return the document of a roofline: a line for each layer or group.
+@question(plot="roofline")
+def latency(
+    analysis: Analysis,
+    /,
+    *,
+    for_: str | None = None,
+    step: str | None = None,
+    symbolic: bool = False,
+    depth: int | None = None,
+) -> Document:
+    """Show how long every layer takes at least, and whether operations or memory bound it.
 
     Args:
-        roofline: the network on its device.
-        symbolic: whether its lines are laws, or numbers.
+        analysis: the network.
+        for_: Show over which values of a symbol each layer is bound by what.
+        step: of the symbol.
+        symbolic: closed forms.
+        depth: of groups.
+
+    Raises:
+        SpecError: options exclude each other, no device is given, or it lacks a figure.
     """
+    analysis.scenario.device_for("latency")
+    if step is not None and for_ is None:
+        raise SpecError("--step is of a symbol", hint="name one with --for")
+    roofline = Roofline(analysis, depth)
+    if for_ is not None:
+        if symbolic:
+            raise SpecError("--for and --symbolic are two views", hint="ask one at a time")
+        size = None if step is None else positive("step", step)
+        return _crossings(roofline, Crossovers(analysis, for_, size))
     if symbolic:
         whole = report_document.document(_laws(roofline), _law_notes(roofline))
-        return replace(whole, data=partial(_data, roofline))
+        return replace(whole, data=partial(_data, roofline), study=roofline)
 
     def blocks() -> Iterator[Block]:
         yield _numbers(roofline)
         yield entries((*_notes(roofline), *notes(roofline.about)))
 
-    whole = report_document.document(replace(roofline.report, depth=roofline.depth))
-    return replace(whole, blocks=blocks, data=partial(_data, roofline))
+    whole = report_document.document(replace(roofline.report, depth=depth))
+    return replace(whole, blocks=blocks, data=partial(_data, roofline), study=roofline)
 
 
-def crossings(roofline: Roofline, found: Crossovers) -> Document:
+def _crossings(roofline: Roofline, found: Crossovers) -> Document:
     """Return the document of what bounds each layer over the values of a symbol."""
 
     def blocks() -> Iterator[Block]:
@@ -74,6 +101,7 @@ def crossings(roofline: Roofline, found: Crossovers) -> Document:
         blocks=blocks,
         data=partial(_crossing_data, roofline, found),
         rows=partial(_plain_crossings, found),
+        study=roofline,
     )
 
 

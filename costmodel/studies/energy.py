@@ -26,7 +26,7 @@ from costmodel.analysis.document import (
 from costmodel.metrics.energy import LayerEnergy, MemorySources
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
-from costmodel.studies import report_document
+from costmodel.studies import question, report_document
 from costmodel.studies.hardware import shown, shown_bytes
 from costmodel.studies.report import Report
 from costmodel.studies.report import ReportRow as Layer
@@ -44,8 +44,11 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-def document(report: Report) -> Document:
-    """Return the document of the energy of every layer, or of the laws of it."""
+@question()
+def energy(analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None) -> Document:
+    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
+    analysis.scenario.device_for("energy")
+    report = Report(analysis, metrics_of(analysis), symbolic, depth)
 
     def blocks() -> Iterator[Block]:
         yield symbolic_table(report) if report.symbolic else _numbers(report)
