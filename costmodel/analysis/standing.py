@@ -57,6 +57,11 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
         yield "attention", str(analysis.scenario.attention)
 
 
+def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
+    """Return the messages on what specs say without effect."""
+    return tuple(f"warning: {warning}" for analysis in analyses for warning in analysis.warnings)
+
+
 def scenario_fields(analysis: Analysis) -> dict[str, Any]:
     """Return the scenario as plain data."""
     fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COMMANDS = {
-    "compare": "comparisons",
-    "diff": "comparisons",
     "docs": "documents",
-    "inference": "inference",
     "schema": "documents",
     "sweep": "sweeps",
     "table": "tables",

@@ -11,8 +11,9 @@ from archspec.errors import SpecError
 from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze
+from costmodel.analysis.standing import told_of
 from costmodel.cli.misuse import is_like_a_spec
-from costmodel.cli.tell import tell
+from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 
@@ -203,7 +204,7 @@ class Given:
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""
         analysis = analyze(spec, **self.request, numbers_suffice=numbers_suffice)
-        warn(analysis)
+        tell_all(told_of([analysis]))
         return analysis
 
     def opened(self, spec: str, name: str) -> Analysis:
@@ -234,24 +235,6 @@ class Given:
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
-
-
-@options
-@dataclass(frozen=True)
-class Stored(Given):
-    """The same of a network that is to be stored: all that is learned counts."""
-
-    convention: str = "torch"
-
-
-ALL_STORED = Stored()
-"""The spec's own defaults, all parameters counted."""
-
-
-def warn(analysis: Analysis) -> None:
-    """Tell on stderr what a spec says without effect."""
-    for warning in analysis.warnings:
-        tell(f"warning: {warning}")
 
 
 def require_values(option: str, values: list[str] | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from archspec.errors import SpecError
 from costmodel.algebra.printing import text
 from costmodel.algebra.sign_chart import Order, Ranking, Stretch
 from costmodel.algebra.sums import OpenLawError
@@ -21,19 +22,66 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
+from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount
-from costmodel.analysis.standing import Said, scenario_fields, standing_notes
+from costmodel.analysis.standing import Said, scenario_fields, standing_notes, told_of
 from costmodel.metrics.registry import Metric, NoCountError
+from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
-from costmodel.studies.compare import MAX_NETWORKS, Along, Comparison, Crossing, ratios
+from costmodel.scenario.settings import positive
+from costmodel.studies import question
+from costmodel.studies.compare import (
+    MAX_NETWORKS,
+    Along,
+    ComparedNetwork,
+    Comparison,
+    Crossing,
+    labels,
+    ratios,
+)
+from costmodel.studies.revisions import analyser, load_source, read_source
 
 MAX_STRETCHES = 6
 """The most stretches that are listed; JSON has all."""
 
 
-def document(found: Comparison) -> Document:
-    """Return the document of a comparison."""
-    return Document("", partial(_blocks, found), partial(_data, found))
+@question()
+def compare(
+    specs: list[str],
+    /,
+    *,
+    metric: tuple[str, ...] = (),
+    for_: str | None = None,
+    step: str | None = None,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> Document:
+    """Show networks side by side, and from which value of a symbol on their order is another.
+
+    Args:
+        specs: Two or more: PATH, REVISION:PATH; @VARIANT, @*.
+        metric: the metrics.
+        for_: The symbol along which to look; else each.
+        step: of the symbol.
+        setup: the options beside the specs.
+
+    Raises:
+        SpecError: it is one network alone, or a spec or an option breaks a rule.
+    """
+    loaded = [
+        (side.source._replace(variant=spec.variant), spec)
+        for side in map(load_source, map(read_source, expanded(specs)))
+        for spec in side.specs
+    ]
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    size, fixed = None if step is None else positive("step", step), frozenset(setup.settings)
+    analyses = list(map(analyser(setup, [spec for _, spec in loaded]), (s for _, s in loaded)))
+    names = labels([source for source, _ in loaded])
+    networks = tuple(
+        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+    )
+    found = Comparison(networks, metric, for_, size)
+    return Document("", partial(_blocks, found), partial(_data, found), told=told_of(analyses))
 
 
 def _blocks(found: Comparison) -> Iterator[Block]:

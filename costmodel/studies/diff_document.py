@@ -26,11 +26,13 @@ from costmodel.analysis.document import (
     entries,
     plain_number,
 )
+from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
-from costmodel.analysis.standing import scenario_fields, standing_notes
+from costmodel.analysis.standing import scenario_fields, standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
-from costmodel.studies.budgets import Balance
+from costmodel.studies import question
+from costmodel.studies.budgets import Balance, read_budget
 from costmodel.studies.diff import (
     COUNTS,
     ComparedLayer,
@@ -40,9 +42,10 @@ from costmodel.studies.diff import (
     Layers,
     MetricChange,
     SymbolChange,
+    differences,
 )
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import SpecSource
+from costmodel.studies.revisions import SpecSource, analyser, load_source, read_sources
 
 COLUMNS = (
     Column("metric", "metric"),
@@ -61,15 +64,41 @@ MAX_LAW = 120
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
 
-def document(found: Differences, *, symbolic: bool) -> Document:
-    """Return the document of a change.
+@question(name="diff")
+def document(
+    old: str,
+    new: str,
+    /,
+    *,
+    metric: tuple[str, ...] = (),
+    max_: tuple[str, ...] = (),
+    symbolic: bool = False,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> Document:
+    """Show what a change of a spec does to every metric; 1 where it goes beyond a budget.
 
     Args:
-        found: two versions of a spec.
-        symbolic: whether closed forms are shown however long they are.
+        old: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
+        new: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
+        metric: the metrics.
+        max_: What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.
+        symbolic: closed forms, however long they are.
+        setup: the options beside the specs.
+
+    Raises:
+        SpecError: a spec or an option breaks a rule.
     """
+    budgets = tuple(map(read_budget, max_))
+    before, after = map(load_source, read_sources(old, new))
+    analyse = analyser(setup, (*before.specs, *after.specs))
+    found = differences(before, after, analyse, metric, budgets)
+    broken = tuple(f"{_name(diff)}: {show_balance(each)}" for diff, each in found.broken)
     return Document(
-        _title(found), partial(_blocks, found, symbolic=symbolic), partial(_data, found)
+        _title(found),
+        partial(_blocks, found, symbolic=symbolic),
+        partial(_data, found),
+        holds=not broken,
+        told=(*told_of(diff.new for diff in found.diffs), *broken),
     )
 
 

@@ -8,6 +8,7 @@ from sympy import Expr
 from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
+from archspec.errors import SpecError
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
@@ -31,12 +32,14 @@ from costmodel.analysis.document import (
     quantity_in,
     table_of,
 )
-from costmodel.analysis.standing import standing_notes
+from costmodel.analysis.loading import Setup
+from costmodel.analysis.standing import standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
+from costmodel.studies import question
 from costmodel.studies.hardware import shown_bytes
-from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Plan, Work, infer
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
@@ -90,9 +93,36 @@ BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most
 """A line → the one that stands below it."""
 
 
-def document(found: Inference) -> Document:
-    """Return the document of prefill, the first step, the last, and all; or of the laws of each."""
-    graph, symbolic = found.decode.graph, found.plan is None
+@question(convention="torch")
+def inference(
+    spec: str,
+    /,
+    *,
+    prompt: int | None = None,
+    generate: int | None = None,
+    batch: int | None = None,
+    symbolic: bool = False,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> Document:
+    """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits.
+
+    Args:
+        spec: Path of a YAML spec, or PATH@VARIANT.
+        prompt: Tokens that prefill takes; 512 where not given.
+        generate: Steps of decode after them; 128 where not given.
+        batch: Sequences that run together; 1 where not given.
+        symbolic: closed forms.
+        setup: the options beside the spec.
+
+    Raises:
+        SpecError: the network generates no tokens, or an option excludes another.
+    """
+    numbers = {"prompt": prompt, "generate": generate, "batch": batch}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    if symbolic and known:
+        raise SpecError(f"--{next(iter(known))} is a number, and --symbolic leaves it open")
+    found = infer(spec, None if symbolic else Plan(**known), **setup._asdict())
+    graph = found.decode.graph
 
     def blocks() -> Iterator[Block]:
         yield from _law_lists(found) if symbolic else _numbers(found)
@@ -104,6 +134,7 @@ def document(found: Inference) -> Document:
         blocks=blocks,
         data=partial(_data, found),
         rows=partial(_plain_laws if symbolic else _plain_runs, found),
+        told=told_of([found.decode]),
     )
 
 

@@ -5,12 +5,17 @@ Git is only read, by ``git cat-file blob`` without a shell; nothing is checked o
 
 import os
 import subprocess
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.architecture import read_architecture, split_variant
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document, read_document
+from archspec.errors import did_you_mean
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import Setup, analyze_loaded
+from costmodel.scenario.conventions import find_convention
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -90,6 +95,25 @@ class Loaded(NamedTuple):
 
     source: SpecSource
     specs: tuple[Architecture, ...]
+
+
+def analyser(setup: Setup, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
+    """Return the function that analyses some specs; a symbol is set where a spec has it.
+
+    Raises:
+        SpecError: none of them has a symbol that is set.
+    """
+    known = {name for spec in specs for name in spec.header.symbols}
+    for name in setup.settings.keys() - known:
+        hint = did_you_mean(name, known)
+        raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
+    convention = find_convention(setup.convention)
+
+    def analyse(spec: Architecture) -> Analysis:
+        own, asked = setup.given_to(spec.header), setup.scenario
+        return analyze_loaded(spec, convention, own, setup.assume, asked, numbers_suffice=True)
+
+    return analyse
 
 
 def load_source(source: SpecSource) -> Loaded:
