@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from costmodel.scenario.settings import Number
-from costmodel.studies.problem import Answer, End, Problem
+from costmodel.studies.search import Answer, End, Problem
 from costmodel.studies.solve import opened, solve
 from tests.commands import ROOT, Run, run_here, run_process
 

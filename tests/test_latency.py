@@ -25,7 +25,7 @@ from costmodel.render.roofline import draw, paint, short_names, shortened, view_
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
-from costmodel.studies.roofline import Roof, Roofline, RooflineEntry
+from costmodel.studies.latency import Roof, Roofline, RooflineEntry
 from costmodel.studies.solve import opened
 from tests.conftest import ROOT, Run, ask, thinned
 

@@ -6,17 +6,25 @@ from typing import Any, NamedTuple
 
 from sympy import S
 
+from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
+from archspec.precision import TYPES
+from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import Block, Document, Entries, LabelledValue, Line, entries
+from costmodel.metrics.data_movement import DataMovement, data_movement
+from costmodel.metrics.latency import computation_time, larger, memory_time
+from costmodel.metrics.macs import count_macs
+from costmodel.metrics.params import count_model_size
 from costmodel.metrics.registry import METRICS
+from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
-from costmodel.rules.formula import ExplanationStep, show_number
+from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
 from costmodel.rules.nests import BATCH, Body, product_formula, repeated
+from costmodel.scenario.devices import bandwidth, operations_per_second
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
-from costmodel.studies.data_movement import movement
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 
@@ -217,3 +225,84 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
 def _chain(step: ExplanationStep) -> str:
     """Return ``rule = numbers = value``, each once."""
     return " = ".join(dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
+
+
+PARTS = {
+    "weights": "weights",
+    "reads": "input",
+    "writes": "output",
+    "cache_reads": "cache read",
+    "cache_writes": "cache written",
+}
+"""Part of the bytes a layer moves → its name for a reader."""
+
+
+def movement(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    """The bytes that it stores and moves; on a device, the least time that this takes."""
+    yield from _stored(layer, context, evaluate)
+    moved = data_movement(layer, context)
+    yield from _moved(moved, evaluate)
+    if context.scenario.device is not None:
+        yield from _times(layer, context, evaluate)
+
+
+def _stored(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in context.params_of(layer)]
+    if any(size for _, size in sizes):
+        bits = TYPES[context.types_of(layer).weights]
+        # every tensor begins at a whole byte
+        one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
+        terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
+        numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
+        total = show_number(evaluate(count_model_size(layer, context)))
+        yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
+
+
+def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    parts = [(PARTS[name], evaluate(size)) for name, size in moved._asdict().items()]
+    there = [(name, size) for name, size in parts if size]
+    if there:
+        rule = " + ".join(name for name, _ in there)
+        numbers = " + ".join(show_number(size) for _, size in there)
+        yield ExplanationStep(
+            "bytes moved", rule, numbers, f"{show_number(evaluate(moved.total))} bytes"
+        )
+
+
+def _times(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
+    macs = context.least_macs(layer)
+    operations = 2 * macs
+    if macs != count_macs(layer, context):
+        at_least = METRICS["macs_least"].title
+        yield ExplanationStep(
+            at_least, "MACs that the mask leaves", "", show_number(evaluate(macs))
+        )
+    computing, moving = computation_time(operations, layer, context), memory_time(layer, context)
+    profile = context.device.profile
+    if computing != 0:
+        peak = operations_per_second(profile, context.types_of(layer).operations)
+        over = f"2 × {show_number(evaluate(macs))}"
+        yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', context)})",
+                    evaluate(computing))  # fmt: skip
+    if moving != 0:
+        bytes_moved = show_number(evaluate(data_movement(layer, context).total))
+        rate = _rate(bandwidth(profile), "B/s", context)
+        yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
+    if computing != 0 and moving != 0:
+        both = f"max({_seconds(evaluate(computing))}, {_seconds(evaluate(moving))})"
+        longer = evaluate(larger(computing, moving))
+        yield _time("latency ≥", "max(T computation, T memory)", both, longer)
+
+
+def _time(name: str, rule: str, numbers: str, value: Rational) -> ExplanationStep:
+    return ExplanationStep(name, rule, numbers, _seconds(value))
+
+
+def _seconds(value: Rational) -> str:
+    return show_quantity(value, "s")
+
+
+def _rate(rate: Rational, unit: str, context: Context) -> str:
+    """A peak, with the part of it that is reached."""
+    reached = context.device.efficiency
+    return show_quantity(rate, unit) + (f" × {reached}" if reached != 1 else "")

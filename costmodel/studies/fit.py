@@ -36,9 +36,9 @@ from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
 from costmodel.studies import question, solve
-from costmodel.studies.problem import Verdict
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
+from costmodel.studies.search import Verdict
 from costmodel.studies.weight_placement import Full, full_at
 
 

@@ -28,8 +28,7 @@ from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies import question
-from costmodel.studies.problem import Answer, End, Problem, Sample, Verdict
-from costmodel.studies.search import Search
+from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdict
 
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
