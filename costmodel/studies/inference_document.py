@@ -400,13 +400,12 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
 
 
 def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
-    known = dict(work.known)
-    return {name: _law(name, analysis, known[name]) for name in LAWS if name in known}
+    return {name: _law(name, analysis, work[name]) for name in LAWS if name in work}
 
 
 def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
-    known = {name: law for name, law in step.known if name != "cache"}
-    sums = {name: found.sum_of_steps(known[name]) for name in LAWS if name in known}
+    names = (name for name in LAWS if name in step and name != "cache")
+    sums = {name: found.sum_of_steps(step[name]) for name in names}
     return {n: None if law is None else _law(n, found.decode, law) for n, law in sums.items()}
 
 

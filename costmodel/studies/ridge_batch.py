@@ -183,10 +183,7 @@ def _last_of(found: list[Piece], index: Symbol, before: int = 0) -> int:
 def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Expr]:
     """Seconds of a step's products, and of its bytes."""
     _, step = inference.works
-    memory = step.memory_most if choice is Choice.SPREAD else step.memory
-    assert step.compute is not None
-    assert memory is not None
-    return step.compute, memory
+    return step["compute"], step["memory_most" if choice is Choice.SPREAD else "memory"]
 
 
 def _line(law: Expr, index: Symbol) -> tuple[Expr, Expr]:
