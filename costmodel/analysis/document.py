@@ -327,3 +327,12 @@ def plain_number(value: Rational | str | None) -> int | float | str | None:
         return value
     shown = show_decimal(value)
     return shown if "/" in shown else float(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: a record as a mapping, what is iterated as a list."""
+    if isinstance(value, Rational | str | None):
+        return plain_number(value)
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    return plain(value._asdict()) if hasattr(value, "_asdict") else list(map(plain, value))

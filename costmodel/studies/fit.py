@@ -26,6 +26,7 @@ from costmodel.analysis.document import (
     Line,
     Note,
     entries,
+    plain,
     plain_number,
     table_of,
 )
@@ -415,27 +416,16 @@ def _data(fit: Fit) -> dict[str, Any]:
         "fits_in_best_order": plain_number(fit.best),
         "memories": list(map(_need_data, fit.needs)),
         "room": plain_number(fit.room),
-        "breaks": [
-            {"path": path, "needed": plain_number(needed), "over": plain_number(over)}
-            for path, needed, over in fit.breaks
-        ],
+        "breaks": plain(fit.breaks),
     }
 
 
 def _need_data(need: MemoryNeed) -> dict[str, Any]:
     return {
         "name": need.memory.name,
-        "holds": {metric: plain_number(size) for metric, size in need.sizes.items()},
+        "holds": plain(need.sizes),
         "needed": plain_number(need.needed),
         "capacity": plain_number(need.memory.capacity),
         "over": plain_number(need.over),
-        "full_at": None if need.passes is None else _full(need.passes),
+        "full_at": plain(need.passes),
     }
-
-
-def _full(full: Full) -> dict[str, Any]:
-    copies = [
-        {"group": group, "of_a": word, "number": plain_number(number), "of": plain_number(of)}
-        for group, word, number, of in full.copies
-    ]
-    return {"path": full.path, "copies": copies}

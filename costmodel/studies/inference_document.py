@@ -28,6 +28,7 @@ from costmodel.analysis.document import (
     Row,
     Table,
     entries,
+    plain,
     plain_number,
     quantity_in,
     table_of,
@@ -430,7 +431,7 @@ def _data(found: Inference) -> dict[str, Any]:
         "plan": found.plan._asdict(),
         "runs": [_run(figures) for figures in found.figures],
         "kv_cache_per_token": plain_number(found.cache_per_token),
-        "memory": [_plain({**m._asdict(), "total": m.total}) for m in found.memories],
+        "memory": plain({**m._asdict(), "total": m.total} for m in found.memories),
         "experts": found.has_experts,
     }
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
@@ -473,7 +474,3 @@ def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
         name: value if value is None or isinstance(value, int | str) else float(value)
         for name, value in roof._asdict().items()
     }
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v if isinstance(v, str) else plain_number(v) for n, v in values.items()}

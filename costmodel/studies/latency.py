@@ -27,6 +27,7 @@ from costmodel.analysis.document import (
     Style,
     Table,
     entries,
+    plain,
     plain_number,
     quantity_in,
     table_of,
@@ -497,13 +498,4 @@ def _crossing_data(roofline: Roofline, found: Crossovers) -> dict[str, Any]:
 
 
 def _parts(crossover: Crossover) -> dict[str, Any]:
-    def plain(value: Rational | None) -> int | float | str | None:
-        return None if value is None else plain_number(value)
-
-    return {
-        "parts": [
-            {"bound": part.bound, "first": plain(part.first), "last": plain(part.last)}
-            for part in crossover.parts
-        ],
-        "decided": crossover.is_decided,
-    }
+    return {"parts": plain(crossover.parts), "decided": crossover.is_decided}

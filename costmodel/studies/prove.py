@@ -34,6 +34,7 @@ from costmodel.analysis.document import (
     Row,
     Table,
     entries,
+    plain,
     plain_number,
 )
 from costmodel.analysis.loading import analyze_architecture
@@ -403,7 +404,7 @@ def _data(proof: Proof) -> dict[str, Any]:
         "doc": fields.doc,
         "source": fields.source,
         "convention": proof.convention.name,
-        "symbols": {name: plain_number(value) for name, value in proof.defaults.items()},
+        "symbols": plain(proof.defaults),
         "assumptions": fields.assume,
         "conditions": list(proof.conditions),
         "derivation": fields.derived,
