@@ -7,7 +7,6 @@ from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from costmodel.analysis.loading import Setup
 from costmodel.cli.options import (
     WHOLE,
     Depth,
@@ -63,7 +62,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         answers = {name: _value(name, said[name], asked[name]) for name in said}
         draw = _drawer(question, plot)
         if has_setup:
-            answers["setup"] = Setup(**given.request)
+            answers["setup"] = given.setup
 
         def answer(*network: Any) -> "tuple[Document, str, Drawing | None]":
             document = question.ask(*network, **answers)

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
 from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze
+from costmodel.analysis.loading import Setup, analyze
 from costmodel.analysis.standing import told_of
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell_all
@@ -28,15 +28,6 @@ Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
-
-
-class SpecOptions(TypedDict):
-    """The options beside a spec, as the analysis takes them."""
-
-    convention: str
-    settings: dict[str, str]
-    assume: tuple[str, ...]
-    scenario: Scenario
 
 
 class Listing(str):
@@ -192,18 +183,13 @@ class Given:
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
-    def request(self) -> SpecOptions:
+    def setup(self) -> Setup:
         """Return the same as arguments of `analyze` and of the functions like it."""
-        return {
-            "convention": self.convention,
-            "settings": self.fixed,
-            "assume": self.assumed,
-            "scenario": self.scenario,
-        }
+        return Setup(self.convention, self.fixed, self.assumed, self.scenario)
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(spec, **self.request, numbers_suffice=numbers_suffice)
+        analysis = analyze(spec, **self.setup._asdict(), numbers_suffice=numbers_suffice)
         tell_all(told_of([analysis]))
         return analysis
 
@@ -211,7 +197,7 @@ class Given:
         """Return the analysis of a spec in which one symbol is open, the others at their values."""
         from costmodel.studies.solve import opened
 
-        return opened(spec, name, **self.request)
+        return opened(spec, name, **self.setup._asdict())
 
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
         """Return the result of some work on a spec, done in numbers where a law is open.

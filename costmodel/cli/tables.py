@@ -80,20 +80,14 @@ def print_table(
     symbolic: bool,
 ) -> None:
     """Print the table of some networks."""
-    from costmodel.analysis.loading import Setup
     from costmodel.render import find_renderer
     from costmodel.studies.tabulation import TableOptions, tabulate
 
     render = find_renderer(format)
     for name in ("columns", "unit", "sort"):
         require_values(f"--{name}", getattr(layout, name))
-    choice = TableOptions(
-        metrics,
-        tuple(layout.columns or ()),
-        tuple(layout.unit or ()),
-        layout.digits,
-        tuple(layout.sort or ()),
-        layout.caption,
+    columns, units, sort = (
+        tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
     )
-    setup = Setup(**given.request)
-    print(render(tabulate(specs, choice, setup, symbolic=symbolic).document), end="")
+    choice = TableOptions(metrics, columns, units, sort, layout.digits, layout.caption)
+    print(render(tabulate(specs, choice, given.setup, symbolic=symbolic).document), end="")

@@ -84,16 +84,16 @@ class TableOptions(NamedTuple):
         metrics: the metrics, in order; none means the usual ones.
         columns: what stands before them; none means the name, and the variant where there is one.
         units: ``metric=unit``, as ``macs=M``.
-        digits: the digits after the point of numbers with a unit.
         sort: the columns to sort by, the first first; ``macs:desc`` begins with the most.
+        digits: the digits after the point of numbers with a unit.
         caption: what stands above the table.
     """
 
     metrics: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
-    digits: int | None = None
     sort: tuple[str, ...] = ()
+    digits: int | None = None
     caption: str = ""
 
 
