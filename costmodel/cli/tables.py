@@ -67,19 +67,6 @@ def table(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants."""
-    print_table(specs, chosen(metric), layout, given, format=format, symbolic=symbolic)
-
-
-def print_table(
-    specs: list[str],
-    metrics: tuple[str, ...],
-    layout: Layout,
-    given: Given,
-    *,
-    format: str,  # noqa: A002 - the option's name
-    symbolic: bool,
-) -> None:
-    """Print the table of some networks."""
     from costmodel.render import find_renderer
     from costmodel.studies.tabulation import TableOptions, tabulate
 
@@ -89,5 +76,5 @@ def print_table(
     columns, units, sort = (
         tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
     )
-    choice = TableOptions(metrics, columns, units, sort, layout.digits, layout.caption)
+    choice = TableOptions(chosen(metric), columns, units, sort, layout.digits, layout.caption)
     print(render(tabulate(specs, choice, given.setup, symbolic=symbolic).document), end="")

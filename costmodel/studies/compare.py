@@ -475,7 +475,8 @@ def _none(found: Comparison) -> Iterator[Note]:
 
 def _at(found: Comparison) -> Said:
     """Return the values of the symbols: once where they are the same, else for every network."""
-    settings = {network.label: _setting(found, i) for i, network in enumerate(found.networks)}
+    pairs = zip(found.networks, found.reports, strict=True)
+    settings = {network.label: report.setting or "no symbols" for network, report in pairs}
     if len(set(settings.values())) == 1:
         return next(iter(settings.values()))
     return [(f"{label} at", setting) for label, setting in settings.items()]
@@ -488,10 +489,6 @@ def _conditions(found: Comparison) -> Iterator[Note]:
         if report.conditions:
             conditions.setdefault(" and ".join(report.conditions), []).append(network.label)
     yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
-
-
-def _setting(found: Comparison, i: int) -> str:
-    return found.reports[i].setting or "no symbols"
 
 
 def _data(found: Comparison) -> dict[str, Any]:

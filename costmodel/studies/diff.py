@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from itertools import product
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
 from sympy import Expr
 
 from archspec import Architecture
@@ -405,7 +404,11 @@ NO_VARIANT = "(the spec itself)"
 
 def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLayer]:
     """Return the inputs and layers of a network; after a change, in the old one's symbols."""
-    fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
+    layers = {layer.node.path: layer.node.layer for layer in analysis.layers}
+    fields = {
+        path: {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
+        for path, layer in layers.items()
+    }
     rename = change.in_old_symbols if change else lambda expression: expression
     return [
         ComparedLayer(
@@ -419,10 +422,6 @@ def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLa
         for row in Report(analysis, COUNTS).rows
         if not row.is_group
     ]
-
-
-def _fields(layer: BaseModel) -> dict[str, Any]:
-    return {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
 
 
 def _comparable(value: Any) -> Any:
@@ -505,16 +504,12 @@ def corresponds(old: ComparedLayer, new: ComparedLayer) -> bool:
     They are of one kind. Where the path is no name that an author gave, but the kind's with a
     number, they also have as many axes, and of several fields one that is the same.
     """
-    if old.kind != new.kind or not _is_numbered(new):
+    name = new.path.rpartition("/")[2]
+    if old.kind != new.kind or new.kind not in (name, name.rpartition("_")[0]):
         return old.kind == new.kind
     shared = [name for name in old.fields if old.fields[name] == new.fields.get(name)]
     ranks = [[len(shape) for shape in layer.shapes] for layer in (old, new)]
     return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
-
-
-def _is_numbered(layer: ComparedLayer) -> bool:
-    name = layer.path.rpartition("/")[2]
-    return name == layer.kind or name.rpartition("_")[0] == layer.kind
 
 
 def _by_sequence(

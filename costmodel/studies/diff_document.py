@@ -139,13 +139,10 @@ def _row(change: MetricChange) -> Row:
 
 def _title(found: Differences) -> str:
     """Return ``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
-    names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
+    sources = (found.old, found.new)
+    names = " → ".join(f"{s.name}@{s.variant}" if s.variant else s.name for s in sources)
     network = found.diffs[0].new.graph.name if found.diffs else ""
     return f"{network}: {names}" if network else names
-
-
-def _source(name: str, variant: str | None) -> str:
-    return f"{name}@{variant}" if variant else name
 
 
 def _name(diff: Diff) -> str:

@@ -206,14 +206,10 @@ def _works(report: Report) -> Iterator[Note]:
         if found := sizes[storage]:
             count = len(layers[storage])
             those = f"{count_of(count, 'layer')} that {'work' if count > 1 else 'works'}"
-            held = f"{those} with {_range(found)} bytes"
+            sizes_shown = dict.fromkeys(map(show_number, (min(found), max(found))))
+            held = f"{those} with {' to '.join(sizes_shown)} bytes"
             why = _why(storage, energies.chains.activations, max(found))
             yield "activations", f"from {storage.name}: {held}, {why}"
-
-
-def _range(sizes: list[Rational]) -> str:
-    low, high = map(show_number, (min(sizes), max(sizes)))
-    return low if low == high else f"{low} to {high}"
 
 
 def _why(storage: Storage, chain: Chain, most: Rational) -> str:

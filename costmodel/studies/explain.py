@@ -204,8 +204,12 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
     def blocks() -> Iterator[Block]:
         for each in explanations:
             yield Line(f"{each.name}  {each.shapes}", "bold")
-            steps = (LabelledValue(f"  {step.name}", _chain(step)) for step in each.steps)
-            yield Entries(tuple(steps), are_equations=True)
+            steps = (  # each part of a chain once
+                (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
+                for step in each.steps
+            )
+            shown = (LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
+            yield Entries(tuple(shown), are_equations=True)
         yield entries(Report(analysis).standing)
 
     def data() -> dict[str, Any]:
@@ -220,11 +224,6 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
         return {**head(Report(analysis)), "explanations": explained}
 
     return Document(analysis.graph.name, blocks, data)
-
-
-def _chain(step: ExplanationStep) -> str:
-    """Return ``rule = numbers = value``, each once."""
-    return " = ".join(dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
 
 
 PARTS = {

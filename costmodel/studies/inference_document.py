@@ -1,6 +1,7 @@
 """The document of a transformer at inference: a column for each run, or the laws of each."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -426,23 +427,22 @@ def _data(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
-        return {**start, "laws": {use.key: _texts(use.laws) for use in _laws(found)}}
+        laws = {
+            use.key: {n: None if law is None else text(law) for n, law in use.laws.items()}
+            for use in _laws(found)
+        }
+        return {**start, "laws": laws}
     numbers = {
         "plan": found.plan._asdict(),
-        "runs": [_run(figures) for figures in found.figures],
+        "runs": [
+            {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
+            for run in found.figures
+        ],
         "kv_cache_per_token": plain_number(found.cache_per_token),
         "memory": plain({**m._asdict(), "total": m.total} for m in found.memories),
         "experts": found.has_experts,
     }
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
-
-
-def _texts(laws: Mapping[str, Expr | None]) -> dict[str, str | None]:
-    return {name: None if law is None else text(law) for name, law in laws.items()}
-
-
-def _run(run: Figures) -> dict[str, Any]:
-    return {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
 
 
 def _plain_of(name: str, value: Rational | str | None) -> int | float | str | None:
@@ -459,18 +459,13 @@ def _device_part(found: Inference) -> dict[str, Any]:
     return {
         "capacity": plain_number(found.capacity),
         "largest_batch": found.largest_batch,
-        "linear_roofs": list(map(_linear_roof, linear_roofs(found))),
-        "roofs": [_floats(roof) for roof in roofs(found)],
+        "linear_roofs": [
+            _floats({**roof._asdict(), "spread": roof.spread}) for roof in linear_roofs(found)
+        ],
+        "roofs": [_floats(roof._asdict()) for roof in roofs(found)],
         "longest": longest(found),
     }
 
 
-def _linear_roof(roof: LinearRoof) -> dict[str, Any]:
-    return {**_floats(roof), "spread": None if roof.spread is None else float(roof.spread)}
-
-
-def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
-    return {
-        name: value if value is None or isinstance(value, int | str) else float(value)
-        for name, value in roof._asdict().items()
-    }
+def _floats(roof: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: float(v) if isinstance(v, Fraction) else v for n, v in roof.items()}

@@ -408,11 +408,10 @@ def _data(proof: Proof) -> dict[str, Any]:
         "assumptions": fields.assume,
         "conditions": list(proof.conditions),
         "derivation": fields.derived,
-        **{name: _formula_data(proof, expression) for name, expression in formulas.items()},
+        **{
+            name: {"expr": shown(formula), "value": plain_number(proof.example(formula))}
+            for name, formula in formulas.items()
+        },
         "because": fields.because,
         "proved": proof.holds,
     }
-
-
-def _formula_data(proof: Proof, expression: Any) -> dict[str, Any]:
-    return {"expr": shown(expression), "value": plain_number(proof.example(expression))}

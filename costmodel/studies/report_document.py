@@ -264,7 +264,10 @@ def data(report: Report) -> dict[str, Any]:
         "layers": [
             _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
         ],
-        "totals": {metric.name: _total_quantity(report, metric.name) for metric in report.totals},
+        "totals": {
+            metric.name: _quantity_if_any(report, report.total_if_any(metric.name))
+            for metric in report.totals
+        },
         "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
         "strides_differ": list(report.clashes) if report.has_fields else [],
         **{
@@ -323,13 +326,14 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
 
 def _counts(report: Report, row: Layer) -> dict[str, Any]:
     """Return every column's count; None where the line has none."""
-    found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
-    return {n: None if count is None else quantity(report, count) for n, count in found.items()}
+    return {
+        metric.name: _quantity_if_any(report, row.counts.get(metric.name))
+        for metric in report.columns
+    }
 
 
-def _total_quantity(report: Report, name: str) -> dict[str, Any] | None:
-    law = report.total_if_any(name)
-    return None if law is None else quantity(report, law)
+def _quantity_if_any(report: Report, expression: Expr | None) -> dict[str, Any] | None:
+    return None if expression is None else quantity(report, expression)
 
 
 def quantity(report: Report, expression: Expr) -> dict[str, Any]:

@@ -330,12 +330,9 @@ def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
         return
     law, value, is_share = effect.derivative
     shown = f"{metric.name}/{change.name}" if is_share else PythonText().real(law)
-    parts = ["∂", *([] if law.is_Rational else [shown]), _number(value)]
+    number = show_number(value) if isinstance(value, int) else show_decimal(value)
+    parts = ["∂", *([] if law.is_Rational else [shown]), number]
     yield " = ".join(parts)
-
-
-def _number(value: Rational) -> str:
-    return show_number(value) if isinstance(value, int) else show_decimal(value)
 
 
 def _order(order: Expr | Unknown) -> str:
