@@ -649,7 +649,7 @@ def test_a_plot_of_nothing_is_refused(chip: str) -> None:
 def test_names_in_the_key() -> None:
     def line(path: str) -> RooflineEntry:
         (row,) = (r for r in Roofline(ALEXNET).report.rows if r.path == "conv2d_1")
-        return RooflineEntry(row._replace(path=path), 1, 1, 1, 1, 1, "memory", 1)
+        return RooflineEntry(row._replace(path=path), 1, 1, 1, "memory", 1)
 
     names = short_names([line("a/b/conv"), line("a/c/conv"), line("d/pool")])
     assert names == {"a/b/conv": "b/conv", "a/c/conv": "c/conv", "d/pool": "pool"}

@@ -89,11 +89,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
 
 
 def _drawer(question: Question, path: str | None) -> "Callable[[Document], Drawing | None]":
-    """Return the function that draws what a document is about into a file; without one, nothing.
-
-    Raises:
-        SpecError: no plot can be made there.
-    """
+    """Return the function that draws what a document is about into a file; without one, nothing."""
     if path is None:
         return lambda _: None
     from costmodel.render.plots import require_plot
@@ -147,11 +143,7 @@ def _typed(asked: Argument) -> Argument:
 
 
 def _value(name: str, value: Any, asked: Argument) -> Any:
-    """Return the value of an option as the question takes it.
-
-    Raises:
-        SpecError: an option that takes values was given none, or `depth` is negative.
-    """
+    """Return the value of an option as the question takes it."""
     option = f"--{name.strip('_').replace('_', '-')}"
     if name == "depth":
         require_depth(value)

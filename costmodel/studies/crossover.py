@@ -119,11 +119,7 @@ class Crossovers:
         return any(self.symbol in self.analysis.law(time).free_symbols for time in times)
 
     def _of_layer(self, counted: Counted) -> Crossover:
-        """Return the crossover of one run of a layer.
-
-        Raises:
-            SpecError: the runs differ.
-        """
+        """Return the crossover of one run of a layer."""
         layer, often = counted
         if often.repeats:
             cause = f"what bounds it changes with the turns, whose number {self.name} leaves open"

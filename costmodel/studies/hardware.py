@@ -1,6 +1,6 @@
 """Hardware profiles: all at a glance, or every figure of some with its source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -58,32 +58,25 @@ def hardware(devices: list[str] | None = None, /) -> Document:
     Args:
         devices: Devices by name, or your own files (.yaml); else all built-in ones.
     """
-    if devices:
-        return figures([find_profile(device) for device in devices])
-    return overview(built_in_profiles())
-
-
-def overview(profiles: Sequence[Profile]) -> Document:
-    """Return the document of all devices: a row for each, and what has energies alone."""
+    profiles = list(map(find_profile, devices)) if devices else built_in_profiles()
 
     def blocks() -> Iterator[Block]:
-        columns = (Column("device", "device"), *(Column(name, name, FIGURE) for name in HEAD))
-        yield table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
-        energies = (p for p in profiles if not p.fields.memory)
-        names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
-        yield entries((*NOTES.items(), *names))
+        if devices:
+            for profile in profiles:
+                yield from _figures(profile)
+        else:
+            yield from _overview(profiles)
 
     return Document("", blocks, lambda: _data(profiles))
 
 
-def figures(profiles: Sequence[Profile]) -> Document:
-    """Return the document of some profiles: every figure, with the number of its source."""
-
-    def blocks() -> Iterator[Block]:
-        for profile in profiles:
-            yield from _figures(profile)
-
-    return Document("", blocks, lambda: _data(profiles))
+def _overview(profiles: Sequence[Profile]) -> Iterator[Block]:
+    """Yield a row for each device, then what has energies alone."""
+    columns = (Column("device", "device"), *(Column(name, name, FIGURE) for name in HEAD))
+    yield table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
+    energies = (p for p in profiles if not p.fields.memory)
+    names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
+    yield entries((*NOTES.items(), *names))
 
 
 FIGURES = (
@@ -149,24 +142,27 @@ def shown_bytes(value: Rational) -> str:
 
 def shown(figure: Figure, place: str) -> str:
     """Return a figure with its unit; a rate of integers is no rate of FLOPs."""
-    match figure:
-        case RateFigure():
-            unit = "OP/s" if place.split(".")[-1].startswith("int") else "FLOP/s"
-            return scaled(figure.value, unit, " kMGT")
-        case CapacityFigure():
-            return shown_bytes(figure.value)
-        case BandwidthFigure():
-            return scaled(figure.value, "B/s", " kMG")
-        case AccessFigure():
-            of = f" of {shown_bytes(figure.capacity)}" if figure.capacity else ""
-            return f"{scaled(figure.value, 'J', 'p')} per {figure.bits} bits{of}"
-        case EnergyFigure():
-            return scaled(figure.value, "J", "p")
-        case FrequencyFigure():
-            return scaled(figure.value, "Hz", " kMG")
-        case PowerFigure():
-            return scaled(figure.value, "W", "m ")
-    raise TypeError(f"a figure of unknown dimension: {figure}")
+    if isinstance(figure, CapacityFigure):
+        return shown_bytes(figure.value)
+    unit, prefixes = UNITS[type(figure)]
+    if isinstance(figure, RateFigure) and place.split(".")[-1].startswith("int"):
+        unit = "OP/s"
+    value = scaled(figure.value, unit, prefixes)
+    if isinstance(figure, AccessFigure):
+        of = f" of {shown_bytes(figure.capacity)}" if figure.capacity else ""
+        return f"{value} per {figure.bits} bits{of}"
+    return value
+
+
+UNITS: Mapping[type[Figure], tuple[str, str]] = {
+    RateFigure: ("FLOP/s", " kMGT"),
+    BandwidthFigure: ("B/s", " kMG"),
+    EnergyFigure: ("J", "p"),
+    AccessFigure: ("J", "p"),
+    FrequencyFigure: ("Hz", " kMG"),
+    PowerFigure: ("W", "m "),
+}
+"""Kind of figure → its unit, and the rising prefixes that are put before it."""
 
 
 def _data(profiles: Sequence[Profile]) -> dict[str, Any]:

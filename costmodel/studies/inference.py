@@ -492,11 +492,7 @@ def _excluded(
 
 
 def _require_one_token(architecture: Architecture, tokens: str) -> None:
-    """Make sure that the spec lets one token enter.
-
-    Raises:
-        SpecError: a rule of the symbol forbids it.
-    """
+    """Make sure that the spec lets one token enter."""
     rule = architecture.header.symbols[tokens].broken_rule(1)
     if rule is not None:
         cause = f"every step of decode takes one token at a time, but by the spec '{tokens}' {rule}"
@@ -538,11 +534,7 @@ def _numbers(
 
 
 def _axes(architecture: Architecture) -> Axes:
-    """The symbols of batch and tokens: the first two axes of the only input.
-
-    Raises:
-        SpecError: no token meets those before it, or the input is of another form.
-    """
+    """The symbols of batch and tokens: the first two axes of the only input."""
     header = architecture.header
     origin = architecture.document.origin(("input",))
     nodes = build_graph(architecture, header.defaults).nodes

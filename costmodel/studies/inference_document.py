@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sympy import Expr
 from sympy.core.symbol import Str
@@ -196,9 +196,9 @@ def _plain_laws(found: Inference) -> Table:
     """Return a row for each law; one without a closed form is left empty."""
     columns = (Column("run", "run"), Column("figure", "figure"), Column("law", "law"))
     rows = (
-        (use.key, name, None if law is None else ClosedForm(law))
-        for use in _laws(found)
-        for name, law in use.laws.items()
+        (key, name, None if law is None else ClosedForm(law))
+        for key, _, laws in _laws(found)
+        for name, law in laws.items()
     )
     return table_of(columns, rows)
 
@@ -367,24 +367,14 @@ OPEN = "no closed form in these symbols: it bends or steps"
 """What stands for a law that has none."""
 
 
-class Use(NamedTuple):
-    """The laws of prefill, of a step, or of all steps.
-
-    Attributes:
-        key: what it is called.
-        title: what its symbols mean.
-        laws: what it does → the law; None without a closed form.
-    """
-
-    key: str
-    title: str
-    laws: Mapping[str, Expr | None]
+Use = tuple[str, str, Mapping[str, Expr | None]]
+"""The name of prefill, of a step or of all steps, what its symbols mean, and its laws if closed."""
 
 
 def _law_lists(found: Inference) -> Iterator[Block]:
-    for use in _laws(found):
-        yield Line(use.title, "bold")
-        laws = ((_title(found, name), law) for name, law in use.laws.items())
+    for _, about, named in _laws(found):
+        yield Line(about, "bold")
+        laws = ((_title(found, name), law) for name, law in named.items())
         shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
         yield Entries(tuple(LabelledValue(f"  {title}", law) for title, law in shown))
 
@@ -395,9 +385,9 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
     name = "kv_cache_per_token"
     one = {name: _law(name, decode, decode.total(name))}
     return (
-        Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
-        Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
-        Use("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
+        ("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
+        ("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
+        ("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
     )
 
 
@@ -428,8 +418,8 @@ def _data(found: Inference) -> dict[str, Any]:
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
         laws = {
-            use.key: {n: None if law is None else text(law) for n, law in use.laws.items()}
-            for use in _laws(found)
+            key: {n: None if law is None else text(law) for n, law in named.items()}
+            for key, _, named in _laws(found)
         }
         return {**start, "laws": laws}
     numbers = {

@@ -72,8 +72,6 @@ class RooflineEntry(NamedTuple):
         row: its line in a report.
         operations: two for each MAC that is made at least.
         moved: the bytes that are moved at least.
-        computation: seconds of the operations alone.
-        memory: seconds of the moving alone.
         time: the seconds that it takes at least; of a group the sum of its layers'.
         bound: what bounds it; ``mixed`` where layers of a group differ, None where no time.
         share: its part of the network's time.
@@ -82,8 +80,6 @@ class RooflineEntry(NamedTuple):
     row: ReportRow
     operations: Rational
     moved: Rational
-    computation: Rational
-    memory: Rational
     time: Rational
     bound: Bound | None
     share: Rational
@@ -111,20 +107,6 @@ class Roof(NamedTuple):
     types: tuple[str, ...]
     peak: Rational
     ridge: Rational
-
-
-class Used(NamedTuple):
-    """A figure of the device that times are computed from.
-
-    Attributes:
-        label: what it is.
-        place: its place in the profile.
-        figure: its value and source.
-    """
-
-    label: str
-    place: str
-    figure: Figure
 
 
 @dataclass(frozen=True)
@@ -163,26 +145,21 @@ class Roofline:
     def all_lines(self) -> tuple[RooflineEntry, ...]:
         """The lines of the whole tree, in its order."""
         rows = [row for row in self.report.rows if row.kind != "input"]
-        times = [self._number(row, "latency") for row in rows]
-        total = self.time
-        return tuple(
-            self._line(row, rows[i + 1 :], time, ratio(time, total) if total else 0)
-            for i, (row, time) in enumerate(zip(rows, times, strict=True))
-        )
+        return tuple(self._line(row, rows[i + 1 :]) for i, row in enumerate(rows))
 
     def _number(self, row: ReportRow, metric: str) -> Rational:
         return self.report.number(amount_of(row.counts[metric]))
 
-    def _line(
-        self, row: ReportRow, after: Iterable[ReportRow], time: Rational, share: Rational
-    ) -> RooflineEntry:
-        operations = 2 * self._number(row, "macs_least")
-        moved, computation, memory = (self._number(row, name) for name in LAYER_METRICS[2:5])
+    def _line(self, row: ReportRow, after: Iterable[ReportRow]) -> RooflineEntry:
+        least, moved, time = (
+            self._number(row, name) for name in ("macs_least", "bytes_moved", "latency")
+        )
         inside = takewhile(lambda other: other.level > row.level, after)
         held = [other for other in inside if not other.is_group] if row.is_group else [row]
         bounds = {self._bounds[each.path] for each in held} - {None}
         bound: Bound | None = next(iter(bounds), None) if len(bounds) < 2 else "mixed"
-        return RooflineEntry(row, operations, moved, computation, memory, time, bound, share)
+        share = ratio(time, self.time) if self.time else 0
+        return RooflineEntry(row, 2 * least, moved, time, bound, share)
 
     @cached_property
     def _bounds(self) -> Mapping[str, Bound | None]:
@@ -235,19 +212,14 @@ class Roofline:
         return bandwidth(profile) * efficiency
 
     @property
-    def moves(self) -> bool:
-        """Return whether any byte is moved."""
-        return any(line.moved for line in self.layers)
-
-    @property
-    def used(self) -> Iterator[Used]:
-        """The figures of the device that count."""
+    def used(self) -> Iterator[tuple[str, str, Figure]]:
+        """The figures of the device that count: what each is, its place, it."""
         profile = self.analysis.context.device.profile
         for dtype in self.types:
-            yield Used(f"peak {dtype}", f"operations.{dtype}", peak(profile, dtype))
-        figure = main_memory(profile).bandwidth if self.moves else None
-        if figure is not None:
-            yield Used("bandwidth", "memory.bandwidth", figure)
+            yield f"peak {dtype}", f"operations.{dtype}", peak(profile, dtype)
+        figure = main_memory(profile).bandwidth
+        if figure is not None and any(line.moved for line in self.layers):
+            yield "bandwidth", "memory.bandwidth", figure
 
     def require_points(self) -> None:
         """Make sure that there is something to draw.
@@ -375,9 +347,8 @@ def _notes(roofline: Roofline) -> Iterator[Note]:
         types = " and ".join(roof.types)
         shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
         yield "ridge point", f"{shown_ridge}: from there on compute-bound"
-    for used in roofline.used:
-        value, figure = shown(used.figure, used.place), used.figure
-        yield used.label, f"{value} ({figure.read}: {figure.source})"
+    for label, place, figure in roofline.used:
+        yield label, f"{shown(figure, place)} ({figure.read}: {figure.source})"
     efficiency = roofline.analysis.context.device.efficiency
     part = (
         "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
@@ -411,14 +382,12 @@ def _data(roofline: Roofline) -> dict[str, Any]:
 
 
 def _figures(roofline: Roofline) -> dict[str, Any]:
-    return {
-        "figures": [
-            {"name": used.label, "value": plain_number(used.figure.value), "read": used.figure.read}
-            | {"source": used.figure.source}
-            for used in roofline.used
-        ],
-        "ridge": {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types},
-    }
+    figures = [
+        {"name": label, "value": plain_number(each.value), "read": each.read, "source": each.source}
+        for label, _, each in roofline.used
+    ]
+    ridge = {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types}
+    return {"figures": figures, "ridge": ridge}
 
 
 def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:

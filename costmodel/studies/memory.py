@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cached_property, partial
-from typing import NamedTuple
 
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
@@ -34,18 +33,6 @@ IN_OUT = "in_out_peak"
 
 ALIVE = {"given": "memory_peak", "best": "memory_peak_best"}
 """Order of the layers → the most that is alive at once."""
-
-
-class Move(NamedTuple):
-    """Layers that work at another place in the best order.
-
-    Attributes:
-        layers: their paths, in the order in which they work.
-        before: the path of the layer that follows them; None where none does.
-    """
-
-    layers: tuple[str, ...]
-    before: str | None
 
 
 class MemoryProfile:
@@ -109,12 +96,12 @@ class MemoryProfile:
         return self.analysis.value(self.alive)
 
     @property
-    def moves(self) -> tuple[Move, ...]:
-        """The layers that stand elsewhere in the best order than in the given one."""
+    def moves(self) -> tuple[tuple[tuple[str, ...], str | None], ...]:
+        """The layers that stand elsewhere in the best order, each with the one behind them."""
         given, best = given_order(self.analysis.context), self.analysis.best_order.layers
         changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
         return tuple(
-            Move(best[first:last], best[last] if last < len(best) else None)
+            (best[first:last], best[last] if last < len(best) else None)
             for change, _, _, first, last in changes
             if change in ("insert", "replace")
         )
@@ -174,6 +161,5 @@ def _peaks(profile: MemoryProfile) -> Iterator[Note]:
     if profile.alive == ALIVE["best"]:
         given = profile.analysis.value(ALIVE["given"])
         yield "in given order", show_bytes(given)
-        for move in profile.moves:
-            place = f"before {move.before}" if move.before else "last"
-            yield "best order", f"{', '.join(move.layers)} {place}"
+        for layers, before in profile.moves:
+            yield "best order", f"{', '.join(layers)} {f'before {before}' if before else 'last'}"

@@ -6,7 +6,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.code import Function, Language, Program, Writer, parameters_of
 from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.printing import text
-from costmodel.analysis.standing import in_order, scenario_notes
+from costmodel.analysis.standing import standing_notes
 from costmodel.studies.report import Report
 
 
@@ -33,13 +33,8 @@ def program(report: Report, language: Language) -> Program:
 def _title(report: Report) -> str:
     """Return the network, and what its laws stand on beside the arguments and their rule."""
     analysis = report.analysis
-    notes = in_order(
-        report.setting_without(*analysis.symbols, *analysis.assumed.derived),
-        analysis.assumed.texts,
-        "",
-        scenario=scenario_notes(analysis),
-        convention=analysis.convention,
-    )
+    at = report.setting_without(*analysis.symbols, *analysis.assumed.derived)
+    notes = standing_notes(analysis, at=at, conditions="")
     return "; ".join((report.title, *(f"{label} {said}" for label, said in notes)))
 
 

@@ -266,11 +266,7 @@ def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str,
 
 
 def _require_small(formula: Expr) -> None:
-    """Make sure that a formula can be multiplied out, and over one denominator.
-
-    Raises:
-        ExpressionError: it has too many terms then.
-    """
+    """Make sure that a formula can be multiplied out, and over one denominator."""
     if _terms(formula) > MAX_TERMS:
         raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
 

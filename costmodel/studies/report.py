@@ -226,11 +226,7 @@ class Report:
     def _of_group(
         self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[ReportRow]
     ) -> Expr:
-        """Return a group's count: that of its lines together, or of all layers in it.
-
-        Raises:
-            NoCountError: a field ends in it.
-        """
+        """Return a group's count: that of its lines together, or of all layers in it."""
         held = tuple(counted_in(group.parts, often))
         if metric.of_places and end_of(self.analysis.fields, held):
             raise NoCountError("a field ends in it")

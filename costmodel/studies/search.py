@@ -251,11 +251,7 @@ class Search:
         return left
 
     def _way(self, constraint: Constraint) -> int | None:
-        """Return the trend of a constraint's excess, None where none is proved.
-
-        Raises:
-            SpecError: none is, and real values cannot be tried one by one.
-        """
+        """Return the trend of a constraint's excess, None where none is proved."""
         problem = self.problem
         way = trend(constraint.excess, problem.symbol, problem.domain.first)
         if constraint in problem.constraints:
@@ -266,11 +262,7 @@ class Search:
         return way
 
     def _narrowed(self, left: Interval, constraint: Constraint, way: int) -> Interval:
-        """Return the values of an interval at which a constraint holds whose excess goes one way.
-
-        Raises:
-            SpecError: it holds at no value that was looked at, and is not proved to hold at none.
-        """
+        """Return the values of an interval at which a constraint holds whose excess goes one way."""
 
         def holds(value: Rational) -> bool:
             return self.problem.holds(constraint, value)
@@ -285,11 +277,7 @@ class Search:
         return left if at_first else left._replace(high=left.low)
 
     def _note_no_end(self, constraint: Constraint, *, is_kept: bool) -> None:
-        """Take note of a constraint that is kept, or broken, as far as was looked.
-
-        Raises:
-            SpecError: it is broken, and not proved to be so for good.
-        """
+        """Take note of a constraint that is kept, or broken, as far as was looked."""
         name, least = self.problem.name, self.problem.domain.first
         said = constraint if is_kept else constraint.negated
         if is_never_positive(said.excess, self.problem.symbol, least, strictly=said.strict):
@@ -301,11 +289,7 @@ class Search:
         self.notes.append(f"no {name} was found that breaks {constraint.text}")
 
     def _first_valid(self, left: Interval) -> Answer | None:
-        """Return the answer at the first cell from the end asked for at which everything holds.
-
-        Raises:
-            SpecError: there are more cells than are tried.
-        """
+        """Return the answer at the first cell from the wanted end at which everything holds."""
         problem, tried = self.problem, 0
         if left.high is None and self.untold and problem.end == "largest":
             left = self._limited(left)

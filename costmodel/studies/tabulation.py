@@ -34,6 +34,7 @@ from costmodel.analysis.document import (
     table_of,
 )
 from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.analysis.standing import in_order, scenario_notes
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
@@ -45,13 +46,7 @@ from costmodel.studies.report_document import kind_of
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""
 
-TITLES = {
-    "name": "network",
-    "variant": "variant",
-    "spec": "spec",
-    "source": "source",
-    "input": "input",
-}
+TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "source", "input")}
 """Column that describes a network, beside its symbols and metrics → the column's head."""
 
 Value = Rational | str | None
@@ -334,8 +329,6 @@ def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> 
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     """Yield the notes below the table: values, conditions, types, device, convention."""
-    from costmodel.analysis.standing import in_order
-
     return in_order(
         ", ".join(f"{name} = {value}" for name, value in table.setup.settings.items()),
         table.setup.assume,
@@ -361,8 +354,6 @@ def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
 
 def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
     """Yield types and device; where networks differ, with the number of networks of each."""
-    from costmodel.analysis.standing import scenario_notes
-
     told = Counter(note for analysis in analyses for note in scenario_notes(analysis))
     together: dict[str, set[str]] = {}
     for analysis in analyses:
