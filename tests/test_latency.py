@@ -20,7 +20,7 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
@@ -283,7 +283,7 @@ def test_what_is_never_the_larger_is_dropped() -> None:
 
 def along(name: str, symbol: str, said: Scenario, assume: tuple[str, ...] = ()) -> Crossovers:
     spec = ROOT / "specs" / name
-    return Crossovers(opened(spec, symbol, assume=assume, scenario=said), symbol)
+    return Crossovers(opened(spec, symbol, Setup(assume=assume, scenario=said)), symbol)
 
 
 def test_a_crossover_by_hand(chip: str) -> None:
@@ -358,7 +358,7 @@ def test_crossovers_against_every_value(
 
 
 def test_a_real_symbol_takes_a_step() -> None:
-    analysis = opened(ROOT / "specs" / "mobilenetv2.yaml", "width", scenario=A100)
+    analysis = opened(ROOT / "specs" / "mobilenetv2.yaml", "width", Setup(scenario=A100))
     found = Crossovers(analysis, "width")
     with pytest.raises(SpecError, match="width may be any real number"):
         assert found.network

@@ -71,7 +71,10 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         if not has_analysis:
             document, shown, drawing = answer(*words)
         elif answers.get("for_") is not None:
-            document, shown, drawing = answer(given.opened(words[0], answers["for_"]), *words[1:])
+            from costmodel.studies.solve import opened
+
+            analysis = opened(words[0], answers["for_"], given.setup)
+            document, shown, drawing = answer(analysis, *words[1:])
         else:
             wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
             laws = question.opens or bool(wants)

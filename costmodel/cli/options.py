@@ -193,12 +193,6 @@ class Given:
         tell_all(told_of([analysis]))
         return analysis
 
-    def opened(self, spec: str, name: str) -> Analysis:
-        """Return the analysis of a spec in which one symbol is open, the others at their values."""
-        from costmodel.studies.solve import opened
-
-        return opened(spec, name, **self.setup._asdict())
-
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
         """Return the result of some work on a spec, done in numbers where a law is open.
 

@@ -33,18 +33,8 @@ SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
 """The rules of a symbol's declaration that are compared."""
 
 
-class LawChange(NamedTuple):
-    """A closed form before and after.
-
-    Attributes:
-        old: before.
-        new: after.
-        gain: the new less the old, where that is a sum.
-    """
-
-    old: Expr
-    new: Expr
-    gain: Expr | None
+LawChange = Mapping[str, Expr | None]
+"""A closed form ``old`` and ``new``, and the ``gain``, where that is a sum."""
 
 
 class MetricChange(NamedTuple):
@@ -247,7 +237,7 @@ class Diff:
         if gain == 0:
             return None
         before, after = (report.total(metric.name) for report in self._reports)
-        return LawChange(before, after, None if gain.has(Maximum) else gain)
+        return {"old": before, "new": after, "gain": None if gain.has(Maximum) else gain}
 
     def in_old_symbols(self, expression: Expr) -> Expr:
         """Return an expression of the new network in the symbols of the old one."""

@@ -297,11 +297,11 @@ def _laws(diff: Diff, *, symbolic: bool) -> Iterator[LabelledValue]:
     for change in diff.changes:
         if change.law is None:
             continue
-        said = {"old": change.law.old, "new": change.law.new, "new − old": change.law.gain}
-        laws = {name: law for name, law in said.items() if law is not None}
+        laws = {name: law for name, law in change.law.items() if law is not None}
         shown = {n: law for n, law in laws.items() if symbolic or len(text(law)) <= MAX_LAW}
         for name, law in shown.items():
-            yield LabelledValue(f"{change.metric.name}, {name}", ClosedForm(law))
+            label = "new − old" if name == "gain" else name
+            yield LabelledValue(f"{change.metric.name}, {label}", ClosedForm(law))
         if len(shown) < len(laws):
             yield LabelledValue(
                 change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic"
@@ -362,7 +362,7 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     }
     fields["part"] = None if change.part is None else float(change.part)
     if change.law is not None:
-        laws = change.law._asdict().items()
+        laws = change.law.items()
         fields["law"] = {name: None if law is None else text(law) for name, law in laws}
     return fields
 

@@ -262,7 +262,7 @@ class Search:
         return way
 
     def _narrowed(self, left: Interval, constraint: Constraint, way: int) -> Interval:
-        """Return the values of an interval at which a constraint holds whose excess goes one way."""
+        """Return the values of an interval at which a constraint of one trend holds."""
 
         def holds(value: Rational) -> bool:
             return self.problem.holds(constraint, value)

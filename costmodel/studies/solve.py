@@ -5,7 +5,7 @@ the form of the law proves that it rises or falls, else value by value; over rea
 places where floors and roundings step. The answer comes with the numbers at it and beyond it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from os import PathLike, fspath
@@ -18,14 +18,14 @@ from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.document import VERSION, Block, Document, Note, entries, plain_number
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount
 from costmodel.analysis.standing import scenario_fields, standing_notes
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.network.assumptions import read_assumptions
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.conventions import find_convention
-from costmodel.scenario.scenario import NOWHERE, Scenario, with_past
+from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import Number, positive, to_rational
 from costmodel.studies import question
 from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdict
@@ -33,43 +33,32 @@ from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdi
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
 
-def opened(
-    spec: str | PathLike[str],
-    symbol: str,
-    *,
-    convention: str = "lecture",
-    settings: Mapping[str, Number] | None = None,
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-) -> Analysis:
+def opened(spec: str | PathLike[str], symbol: str, setup: Setup = Setup()) -> Analysis:  # noqa: B008
     """Return the network of a spec in which one symbol is open.
 
     Args:
         spec: path of a YAML spec.
         symbol: the symbol that is open; the others have their defaults, or what is set or assumed.
-        convention: what counts.
-        settings: values of other symbols.
-        assume: what else holds of the symbols, as ``w == h``.
-        scenario: types of numbers and the device.
+        setup: what is said beside the spec.
 
     Raises:
         SpecError: the spec or an option breaks a rule.
     """
-    given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture, assumed = with_past(load(fspath(spec)), scenario), tuple(assume)
+    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    architecture = with_past(load(fspath(spec)), setup.scenario)
     declared = architecture.header.symbols
     if symbol not in declared:
         hint = did_you_mean(symbol, declared) or f"the spec has {', '.join(declared) or 'none'}"
         raise SpecError(f"there is no symbol '{symbol}'", hint=hint)
     if symbol in given:
         raise SpecError(f"'{symbol}' is set; what is solved for is open")
-    equal = read_assumptions(assumed, declared, {}).derived
+    equal = read_assumptions(setup.assume, declared, {}).derived
     if symbol in equal:
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
     defaults = architecture.header.defaults.items()
-    fixed = {name: value for name, value in defaults if name not in (symbol, *equal)}
-    counts = find_convention(convention)
-    return analyze_architecture(architecture, counts, {**fixed, **given}, assumed, scenario)
+    fixed = {name: value for name, value in defaults if name not in (symbol, *equal)} | given
+    counts = find_convention(setup.convention)
+    return analyze_architecture(architecture, counts, fixed, setup.assume, setup.scenario)
 
 
 def solve(
