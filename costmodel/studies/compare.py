@@ -16,21 +16,8 @@ from costmodel.algebra.printing import text
 from costmodel.algebra.sign_chart import Order, Ranking, Stretch, rank
 from costmodel.algebra.sums import OpenLawError
 from costmodel.algebra.symbols import symbol
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    FIGURE,
-    NOTHING,
-    TEXT,
-    VERSION,
-    Block,
-    Column,
-    Document,
-    Note,
-    Table,
-    entries,
-    plain_number,
-    table_of,
-)
 from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount, show_amount
@@ -324,7 +311,7 @@ def compare(
     for_: str | None = None,
     step: str | None = None,
     setup: Setup = Setup(),  # noqa: B008 - a frozen value
-) -> Document:
+) -> doc.Document:
     """Show networks side by side, and from which value of a symbol on their order is another.
 
     Args:
@@ -351,17 +338,17 @@ def compare(
         ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
     )
     found = Comparison(networks, metric, for_, size)
-    return Document("", partial(_blocks, found), partial(_data, found), told=told_of(analyses))
+    return doc.Document("", partial(_blocks, found), partial(_data, found), told=told_of(analyses))
 
 
-def _blocks(found: Comparison) -> Iterator[Block]:
+def _blocks(found: Comparison) -> Iterator[doc.Block]:
     """Yield the numbers with their ratios to the first, then where the order changes."""
     yield _side_by_side(found)
     yield from _orders(found)
-    yield entries(_notes(found))
+    yield doc.entries(_notes(found))
 
 
-def _side_by_side(found: Comparison) -> Table:
+def _side_by_side(found: Comparison) -> doc.Table:
     """Return few networks as columns with metrics as rows, many as rows."""
     labels = [network.label for network in found.networks]
     columns = [["metric", *(metric.title for metric in found.metrics)]]
@@ -377,10 +364,12 @@ def _side_by_side(found: Comparison) -> Table:
     return _of_figures(heads, rows)
 
 
-def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> doc.Table:
     """Return a table of a text and figures."""
-    columns = (Column(str(i), head, FIGURE if i else TEXT) for i, head in enumerate(heads))
-    return table_of(columns, map(tuple, rows))
+    columns = (
+        doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
+    )
+    return doc.table_of(columns, map(tuple, rows))
 
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
@@ -389,7 +378,7 @@ def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
 
 
-def _by_networks(found: Comparison, labels: list[str]) -> Table:
+def _by_networks(found: Comparison, labels: list[str]) -> doc.Table:
     heads = ["network", *(head for metric in found.metrics for head in (metric.title, "×"))]
     rows = [
         [label, *(cell for metric in found.metrics for cell in _cells(found, metric, i))]
@@ -400,10 +389,10 @@ def _by_networks(found: Comparison, labels: list[str]) -> Table:
 
 def show_ratio(ratio: float | None) -> str:
     """Return a ratio with three digits."""
-    return NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
+    return doc.NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
-def _orders(found: Comparison) -> Iterator[Table]:
+def _orders(found: Comparison) -> Iterator[doc.Table]:
     """Yield, for each symbol, the orders of the networks over its values and their metrics."""
     for along in found.orders:
         orders: dict[str, list[str]] = {}
@@ -411,8 +400,11 @@ def _orders(found: Comparison) -> Iterator[Table]:
             orders.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
         if along.closed:
             orders = {f"not compared: the structure of {', '.join(along.closed)} hangs on it": []}
-        columns = Column("order", f"order as {along.name} grows"), Column("metrics", "metrics")
-        yield table_of(columns, ((told, ", ".join(names)) for told, names in orders.items()))
+        columns = (
+            doc.Column("order", f"order as {along.name} grows"),
+            doc.Column("metrics", "metrics"),
+        )
+        yield doc.table_of(columns, ((told, ", ".join(names)) for told, names in orders.items()))
 
 
 def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
@@ -453,7 +445,7 @@ def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
     return f"{low} {'<' if stretch.after else '<='} {end}" if low else end
 
 
-def _notes(found: Comparison) -> Iterator[Note]:
+def _notes(found: Comparison) -> Iterator[doc.Note]:
     """Yield the shared symbols and the others, the values, and what counts."""
     if len(found.networks) > MAX_NETWORKS and not found.orders:
         yield "order", "--for SYMBOL tells where it changes"
@@ -465,7 +457,7 @@ def _notes(found: Comparison) -> Iterator[Note]:
     yield from standing_notes(found.analyses[0], at=_at(found), conditions=_conditions(found))
 
 
-def _none(found: Comparison) -> Iterator[Note]:
+def _none(found: Comparison) -> Iterator[doc.Note]:
     """Yield, for each network that lacks a metric, why it has none."""
     for network in found.networks:
         errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
@@ -482,7 +474,7 @@ def _at(found: Comparison) -> Said:
     return [(f"{label} at", setting) for label, setting in settings.items()]
 
 
-def _conditions(found: Comparison) -> Iterator[Note]:
+def _conditions(found: Comparison) -> Iterator[doc.Note]:
     """Yield the conditions on the symbols, each with the networks that require it."""
     conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
@@ -494,7 +486,7 @@ def _conditions(found: Comparison) -> Iterator[Note]:
 def _data(found: Comparison) -> dict[str, Any]:
     """Return every closed form and every stretch."""
     return {
-        "archcost": VERSION,
+        "archcost": doc.VERSION,
         "convention": found.analyses[0].convention.name,
         "assumptions": list(found.analyses[0].assumed.texts),
         "networks": [_network(found, i) for i in range(len(found.networks))],
@@ -510,7 +502,7 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
         "label": network.label,
         "name": analysis.graph.name,
         "variant": analysis.graph.variant,
-        "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
+        "symbols": {name: doc.plain_number(v) for name, v in analysis.graph.values.items()},
         "conditions": list(report.conditions),
         **scenario_fields(analysis),
         "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
@@ -546,13 +538,13 @@ def _along(along: Along, found: Comparison) -> dict[str, Any]:
 
 def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
     return {
-        "changes_at": plain_number(ranking.changes_at),
-        "compared_to": plain_number(ranking.limit),
+        "changes_at": doc.plain_number(ranking.changes_at),
+        "compared_to": doc.plain_number(ranking.limit),
         "stretches": [
             {
                 "order": [[found.networks[i].label for i in group] for group in each.order],
-                "first": plain_number(each.first),
-                "last": plain_number(each.last),
+                "first": doc.plain_number(each.first),
+                "last": doc.plain_number(each.last),
                 "without_first": each.after,
                 "without_last": each.before,
             }

@@ -10,8 +10,8 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
 from archspec.precision import TYPES
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Entries, LabelledValue, Line, entries
 from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
@@ -189,7 +189,7 @@ class _Explainer:
 
 
 @question(name="explain")
-def document(analysis: Analysis, layer: str | None = None, /) -> Document:
+def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
@@ -201,16 +201,16 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
     """
     explanations = tuple(explain(analysis, layer))
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         for each in explanations:
-            yield Line(f"{each.name}  {each.shapes}", "bold")
+            yield doc.Line(f"{each.name}  {each.shapes}", "bold")
             steps = (  # each part of a chain once
                 (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
                 for step in each.steps
             )
-            shown = (LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
-            yield Entries(tuple(shown), are_equations=True)
-        yield entries(Report(analysis).standing)
+            shown = (doc.LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
+            yield doc.Entries(tuple(shown), are_equations=True)
+        yield doc.entries(Report(analysis).standing)
 
     def data() -> dict[str, Any]:
         explained = [
@@ -223,7 +223,7 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return Document(analysis.graph.name, blocks, data)
+    return doc.Document(analysis.graph.name, blocks, data)
 
 
 PARTS = {

@@ -14,22 +14,8 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
 from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    SHARE,
-    Block,
-    Cell,
-    Code,
-    Column,
-    Document,
-    Line,
-    Note,
-    entries,
-    plain,
-    plain_number,
-    table_of,
-)
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
@@ -261,18 +247,18 @@ def _better(analysis: Analysis, given: Fit) -> Rational | None:
 
 
 NEEDS = (
-    Column("memory", "memory"),
-    Column("holds", "holds"),
-    Column("needed", "needed", COUNT),
-    Column("capacity", "capacity", COUNT),
-    Column("used", "used", SHARE),
-    Column("verdict", ""),
+    doc.Column("memory", "memory"),
+    doc.Column("holds", "holds"),
+    doc.Column("needed", "needed", doc.COUNT),
+    doc.Column("capacity", "capacity", doc.COUNT),
+    doc.Column("used", "used", doc.SHARE),
+    doc.Column("verdict", ""),
 )
 
 BREAKS = (
-    Column("path", "breaks at"),
-    Column("needed", "in memory", COUNT),
-    Column("over", "over", COUNT),
+    doc.Column("path", "breaks at"),
+    doc.Column("needed", "in memory", doc.COUNT),
+    doc.Column("over", "over", doc.COUNT),
 )
 
 MAX_BREAKS = 10
@@ -290,7 +276,7 @@ NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take t
 
 
 @question(name="fit", convention="torch")
-def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> Document:
+def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> doc.Document:
     """Show whether a network fits a device, and where not; exit status 1 if not.
 
     What lies there are weights and activations, the cache with ``--past``, and with
@@ -309,18 +295,18 @@ def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given")
     return _largest(analysis, for_, layers) if for_ is not None else _verdict(analysis, layers)
 
 
-def _verdict(analysis: Analysis, order: Order) -> Document:
+def _verdict(analysis: Analysis, order: Order) -> doc.Document:
     """Return the document of a verdict: every memory, then the layers that break."""
     found, profile = fit(analysis, order=order), analysis.context.device.profile
     report = Report(analysis, found.metrics)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         training = "" if found.order else " in training"
-        yield Line(f"{'fits' if found.fits else 'does not fit'} {profile.key}{training}")
+        yield doc.Line(f"{'fits' if found.fits else 'does not fit'} {profile.key}{training}")
         yield from _tables(found)
-        yield entries((*_notes(found, profile), *notes(report)))
+        yield doc.entries((*_notes(found, profile), *notes(report)))
 
-    return Document(
+    return doc.Document(
         title=report.title,
         source=report.analysis.graph.source or "",
         blocks=blocks,
@@ -329,7 +315,7 @@ def _verdict(analysis: Analysis, order: Order) -> Document:
     )
 
 
-def _largest(analysis: Analysis, name: str, order: Order) -> Document:
+def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
     """Return the document of the largest value of a symbol at which a network fits."""
     constraints = [memory.constraint for memory in memories(analysis, order)]
     problem, answer = solve.solve(analysis, name, constraints, end="largest")
@@ -337,12 +323,12 @@ def _largest(analysis: Analysis, name: str, order: Order) -> Document:
     if answer.at is not None:
         there = fit(analysis, analysis.laws_at({name: answer.at.value}), order)
 
-    def blocks() -> Iterator[Block]:
-        yield entries(solve.told(problem, answer))
+    def blocks() -> Iterator[doc.Block]:
+        yield doc.entries(solve.told(problem, answer))
         if there is not None:
             yield from _tables(there)
         found = () if there is None else _notes(there, profile)
-        yield entries((*found, *solve.standing(problem)))
+        yield doc.entries((*found, *solve.standing(problem)))
 
     def data() -> dict[str, Any]:
         memories = None if there is None else _data(there)
@@ -350,29 +336,29 @@ def _largest(analysis: Analysis, name: str, order: Order) -> Document:
         return {**found, "hardware": profile.key, "there": memories}
 
     title = f"{analysis.graph.name}: the largest {name} that fits {profile.key}"
-    return Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
+    return doc.Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
 
 
-def _tables(fit: Fit) -> Iterator[Block]:
+def _tables(fit: Fit) -> Iterator[doc.Block]:
     """Return the memories, then the layers that break, the worst first."""
-    yield table_of(NEEDS, map(_cells, fit.needs))
+    yield doc.table_of(NEEDS, map(_cells, fit.needs))
     if fit.breaks and fit.room >= 0:
         worst = sorted(fit.breaks, key=lambda each: -each.over)
-        shown = ((Code(path), needed, over) for path, needed, over in worst[:MAX_BREAKS])
-        yield table_of(BREAKS, shown)
+        shown = ((doc.Code(path), needed, over) for path, needed, over in worst[:MAX_BREAKS])
+        yield doc.table_of(BREAKS, shown)
         more = len(fit.breaks) - MAX_BREAKS
         if more > 0:
-            yield Line(f"… and {more:,} more; --format json lists all", "dim")
+            yield doc.Line(f"… and {more:,} more; --format json lists all", "dim")
 
 
-def _cells(need: MemoryNeed) -> tuple[Cell, ...]:
+def _cells(need: MemoryNeed) -> tuple[doc.Cell, ...]:
     memory = need.memory
     share = Fraction(need.needed) / Fraction(memory.capacity)
     verdict = f"{count_of(need.over, 'byte')} over" if need.over else "fits"
-    return Code(memory.name), memory.holds, need.needed, memory.capacity, share, verdict
+    return doc.Code(memory.name), memory.holds, need.needed, memory.capacity, share, verdict
 
 
-def _notes(fit: Fit, profile: Profile) -> Iterator[Note]:
+def _notes(fit: Fit, profile: Profile) -> Iterator[doc.Note]:
     """Return what is to be said of the verdict, of the memories and of the device."""
     yield from _order(fit)
     for need in fit.needs:
@@ -385,7 +371,7 @@ def _notes(fit: Fit, profile: Profile) -> Iterator[Note]:
         yield "of the device", profile.fields.doc
 
 
-def _order(fit: Fit) -> Iterator[Note]:
+def _order(fit: Fit) -> Iterator[doc.Note]:
     """Return the order of the layers, and whether another would do."""
     if fit.order is not None:
         yield "order", ORDERS[fit.order]
@@ -393,7 +379,7 @@ def _order(fit: Fit) -> Iterator[Note]:
         yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
 
 
-def _of_memory(need: MemoryNeed, fit: Fit, profile: Profile) -> Iterator[Note]:
+def _of_memory(need: MemoryNeed, fit: Fit, profile: Profile) -> Iterator[doc.Note]:
     """Return where a memory is full, what it lacks, and how large it is."""
     memory = need.memory
     if need.passes:
@@ -413,19 +399,19 @@ def _data(fit: Fit) -> dict[str, Any]:
     return {
         "fits": fit.fits,
         "order": fit.order,
-        "fits_in_best_order": plain_number(fit.best),
+        "fits_in_best_order": doc.plain_number(fit.best),
         "memories": list(map(_need_data, fit.needs)),
-        "room": plain_number(fit.room),
-        "breaks": plain(fit.breaks),
+        "room": doc.plain_number(fit.room),
+        "breaks": doc.plain(fit.breaks),
     }
 
 
 def _need_data(need: MemoryNeed) -> dict[str, Any]:
     return {
         "name": need.memory.name,
-        "holds": plain(need.sizes),
-        "needed": plain_number(need.needed),
-        "capacity": plain_number(need.memory.capacity),
-        "over": plain_number(need.over),
-        "full_at": plain(need.passes),
+        "holds": doc.plain(need.sizes),
+        "needed": doc.plain_number(need.needed),
+        "capacity": doc.plain_number(need.memory.capacity),
+        "over": doc.plain_number(need.over),
+        "full_at": doc.plain(need.passes),
     }

@@ -17,19 +17,7 @@ from archspec.hardware import (
     RateFigure,
 )
 from archspec.quantities import BINARY, DECIMAL
-from costmodel.analysis.document import (
-    FIGURE,
-    VERSION,
-    Block,
-    Cell,
-    Code,
-    Column,
-    Document,
-    Line,
-    entries,
-    plain_number,
-    table_of,
-)
+from costmodel.analysis import document as doc
 from costmodel.scenario.devices import (
     built_in_profiles,
     find_profile,
@@ -52,7 +40,7 @@ NOTES = {
 
 
 @question()
-def hardware(devices: list[str] | None = None, /) -> Document:
+def hardware(devices: list[str] | None = None, /) -> doc.Document:
     """List the devices there are, or every figure of some with its source.
 
     Args:
@@ -60,54 +48,57 @@ def hardware(devices: list[str] | None = None, /) -> Document:
     """
     profiles = list(map(find_profile, devices)) if devices else built_in_profiles()
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         if devices:
             for profile in profiles:
                 yield from _figures(profile)
         else:
             yield from _overview(profiles)
 
-    return Document("", blocks, lambda: _data(profiles))
+    return doc.Document("", blocks, lambda: _data(profiles))
 
 
-def _overview(profiles: Sequence[Profile]) -> Iterator[Block]:
+def _overview(profiles: Sequence[Profile]) -> Iterator[doc.Block]:
     """Yield a row for each device, then what has energies alone."""
-    columns = (Column("device", "device"), *(Column(name, name, FIGURE) for name in HEAD))
-    yield table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
+    columns = (
+        doc.Column("device", "device"),
+        *(doc.Column(name, name, doc.FIGURE) for name in HEAD),
+    )
+    yield doc.table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
     energies = (p for p in profiles if not p.fields.memory)
     names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
-    yield entries((*NOTES.items(), *names))
+    yield doc.entries((*NOTES.items(), *names))
 
 
 FIGURES = (
-    Column("figure", "figure"),
-    Column("value", "value", FIGURE),
-    Column("source", "source", FIGURE),
+    doc.Column("figure", "figure"),
+    doc.Column("value", "value", doc.FIGURE),
+    doc.Column("source", "source", doc.FIGURE),
 )
 
 
-def _figures(profile: Profile) -> Iterator[Block]:
-    yield Line(profile.fields.name, "bold")
-    yield Line(Code(profile.key), "dim")
+def _figures(profile: Profile) -> Iterator[doc.Block]:
+    yield doc.Line(profile.fields.name, "bold")
+    yield doc.Line(doc.Code(profile.key), "dim")
     if profile.fields.doc:
-        yield Line(profile.fields.doc)
+        yield doc.Line(profile.fields.doc)
     cited = dict.fromkeys((figure.source, figure.read) for _, figure in profile.figures)
     numbers = {source: f"[{number}]" for number, source in enumerate(cited, 1)}
     rows = (
-        (Code(place), shown(figure, place), numbers[figure.source, figure.read])
+        (doc.Code(place), shown(figure, place), numbers[figure.source, figure.read])
         for place, figure in profile.figures
     )
-    yield table_of(FIGURES, rows)
-    yield entries((f"{number} {read}", source) for (source, read), number in numbers.items())
+    yield doc.table_of(FIGURES, rows)
+    yield doc.entries((f"{number} {read}", source) for (source, read), number in numbers.items())
 
 
-def _cells(profile: Profile) -> tuple[Cell, ...]:
+def _cells(profile: Profile) -> tuple[doc.Cell, ...]:
     """Return a device's row of the overview."""
     peaks, power = profile.fields.operations, profile.fields.power
     level = main_memory(profile)
     ridge = shown_ridge(profile)
     return (
-        Code(profile.key),
+        doc.Code(profile.key),
         *(_rate(peaks[dtype].value) if dtype in peaks else None for dtype in MAIN_TYPES),
         shown_bytes(level.capacity.value),
         f"{float(level.bandwidth.value) / 1e9:g}" if level.bandwidth else None,
@@ -167,7 +158,7 @@ UNITS: Mapping[type[Figure], tuple[str, str]] = {
 
 def _data(profiles: Sequence[Profile]) -> dict[str, Any]:
     """Return every figure in base units: operations and bytes per second, bytes, joules, hertz."""
-    return {"archcost": VERSION, "hardware": list(map(_profile, profiles))}
+    return {"archcost": doc.VERSION, "hardware": list(map(_profile, profiles))}
 
 
 def _profile(profile: Profile) -> dict[str, Any]:
@@ -182,7 +173,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
 def _plain(part: Any) -> Any:
     """Return classes as mappings, in the order of their fields; numbers as JSON has them."""
     if isinstance(part, Rational | str | None):
-        return plain_number(part)
+        return doc.plain_number(part)
     return {
         name: _plain(inner) for name, inner in (part.items() if isinstance(part, dict) else part)
     }

@@ -12,28 +12,8 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    FIGURE,
-    Block,
-    Cell,
-    ClosedForm,
-    Column,
-    Document,
-    Entries,
-    Kind,
-    LabelledValue,
-    Line,
-    Note,
-    Row,
-    Table,
-    entries,
-    plain,
-    plain_number,
-    quantity_in,
-    table_of,
-)
 from costmodel.analysis.loading import Setup
 from costmodel.analysis.standing import standing_notes, told_of
 from costmodel.metrics.registry import METRICS
@@ -55,9 +35,9 @@ from costmodel.studies.ridge_batch import (
     roofs,
 )
 
-COUNTS = Kind(lambda count: show_quantity(count, "").strip())
-BYTES = Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
-SECONDS = quantity_in("s")
+COUNTS = doc.Kind(lambda count: show_quantity(count, "").strip())
+BYTES = doc.Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+SECONDS = doc.quantity_in("s")
 RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
 
 LAWS = {
@@ -80,13 +60,13 @@ LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 """The titles of what has a lower end and an upper one where there are experts."""
 
 OF_RUNS = {
-    "tokens": ("tokens", COUNT),
-    "past": ("tokens before", COUNT),
+    "tokens": ("tokens", doc.COUNT),
+    "past": ("tokens before", doc.COUNT),
     **LAWS,
     "weights_per_token": ("per token", BYTES),
     "weights_per_token_most": ("per token", BYTES),
     "latency": (METRICS["latency"].title, SECONDS),
-    "bound": ("bound by", FIGURE),
+    "bound": ("bound by", doc.FIGURE),
     "tokens_per_second": ("tokens/s, at most", RATE),
 }
 """Name of a figure of a run → its title and kind of column."""
@@ -105,7 +85,7 @@ def inference(
     batch: int | None = None,
     symbolic: bool = False,
     setup: Setup = Setup(),  # noqa: B008 - a frozen value
-) -> Document:
+) -> doc.Document:
     """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits.
 
     Args:
@@ -126,11 +106,11 @@ def inference(
     found = infer(spec, None if symbolic else Plan(**known), **setup._asdict())
     graph = found.decode.graph
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         yield from _law_lists(found) if symbolic else _numbers(found)
-        yield entries(_notes(found))
+        yield doc.entries(_notes(found))
 
-    return Document(
+    return doc.Document(
         title=graph.name,
         source=graph.source or "",
         blocks=blocks,
@@ -140,11 +120,14 @@ def inference(
     )
 
 
-def _numbers(found: Inference) -> Iterator[Block]:
+def _numbers(found: Inference) -> Iterator[doc.Block]:
     runs = found.figures
-    columns = (Column("figure", ""), *(Column(run.name, run.name, FIGURE) for run in runs))
-    yield Table(columns, tuple(_row(found, name) for name in _lines(found)))
-    yield entries(_answers(found))
+    columns = (
+        doc.Column("figure", ""),
+        *(doc.Column(run.name, run.name, doc.FIGURE) for run in runs),
+    )
+    yield doc.Table(columns, tuple(_row(found, name) for name in _lines(found)))
+    yield doc.entries(_answers(found))
 
 
 def _lines(found: Inference) -> Iterator[str]:
@@ -159,14 +142,14 @@ def _lines(found: Inference) -> Iterator[str]:
             yield from (name, BELOW[name]) if name in BELOW else (name,)
 
 
-def _row(found: Inference, name: str) -> Row:
+def _row(found: Inference, name: str) -> doc.Row:
     """Return a line with a cell for each run."""
     kind = OF_RUNS[name][1]
-    cells: dict[str, Cell] = {"figure": _title(found, name)}
+    cells: dict[str, doc.Cell] = {"figure": _title(found, name)}
     for run in found.figures:
         value = _values(run)[name]
         cells[run.name] = kind.show(value) if isinstance(value, Rational) else value or ""
-    return Row(cells, int(name in BELOW.values()))
+    return doc.Row(cells, int(name in BELOW.values()))
 
 
 def _values(run: Figures) -> dict[str, Rational | str | None]:
@@ -184,23 +167,23 @@ def _values(run: Figures) -> dict[str, Rational | str | None]:
     }
 
 
-def _plain_runs(found: Inference) -> Table:
+def _plain_runs(found: Inference) -> doc.Table:
     """Return a row for each run with its exact numbers, times in seconds."""
-    rows = tuple(Row({"name": run.name, **_values(run)}) for run in found.figures)
+    rows = tuple(doc.Row({"name": run.name, **_values(run)}) for run in found.figures)
     names = (name for name in rows[0].cells if name != "name")
-    kinds = (Column(name, name, OF_RUNS[name][1]) for name in names)
-    return Table((Column("name", "name"), *kinds), rows)
+    kinds = (doc.Column(name, name, OF_RUNS[name][1]) for name in names)
+    return doc.Table((doc.Column("name", "name"), *kinds), rows)
 
 
-def _plain_laws(found: Inference) -> Table:
+def _plain_laws(found: Inference) -> doc.Table:
     """Return a row for each law; one without a closed form is left empty."""
-    columns = (Column("run", "run"), Column("figure", "figure"), Column("law", "law"))
+    columns = (doc.Column("run", "run"), doc.Column("figure", "figure"), doc.Column("law", "law"))
     rows = (
-        (key, name, None if law is None else ClosedForm(law))
+        (key, name, None if law is None else doc.ClosedForm(law))
         for key, _, laws in _laws(found)
         for name, law in laws.items()
     )
-    return table_of(columns, rows)
+    return doc.table_of(columns, rows)
 
 
 def _title(found: Inference, name: str) -> str:
@@ -208,7 +191,7 @@ def _title(found: Inference, name: str) -> str:
     return LEAST[name] if found.has_experts and name in LEAST else OF_RUNS[name][0]
 
 
-def _answers(found: Inference) -> Iterator[Note]:
+def _answers(found: Inference) -> Iterator[doc.Note]:
     """Return the sizes of the cache, the batch that fits, and where the roof is."""
     yield "cache per token", f"{show_bytes(found.cache_per_token)}, of one sequence"
     yield from _sizes(found)
@@ -217,7 +200,7 @@ def _answers(found: Inference) -> Iterator[Note]:
         yield from _roofs(found)
 
 
-def _sizes(found: Inference) -> Iterator[Note]:
+def _sizes(found: Inference) -> Iterator[doc.Note]:
     prompt, generate, batch = found.asked
     last = found.memories[-1]
     each, rest = divmod(last.cache, batch)
@@ -240,7 +223,7 @@ def _sum(memory: Memory, batch: int) -> str:
     )
 
 
-def _fit(found: Inference) -> Iterator[Note]:
+def _fit(found: Inference) -> Iterator[doc.Note]:
     assert found.capacity is not None
     assert found.device is not None
     last, batch = max(memory.total for memory in found.memories), found.largest_batch
@@ -253,7 +236,7 @@ def _fit(found: Inference) -> Iterator[Note]:
         yield "largest batch", f"{show_number(batch)} sequences fit" if batch else none
 
 
-def _roofs(found: Inference) -> Iterator[Note]:
+def _roofs(found: Inference) -> Iterator[doc.Note]:
     name = found.axes.batch
     for i, linear in enumerate(linear_roofs(found)):
         what = "linear layers" if linear.share is None else "linear layers of experts"
@@ -314,7 +297,7 @@ def _rounded(roof: RoundedRoof, name: str) -> str:
     )
 
 
-def _notes(found: Inference) -> Iterator[Note]:
+def _notes(found: Inference) -> Iterator[doc.Note]:
     """Return what the numbers stand on, and what counts."""
     if found.has_experts:
         yield "experts", EXPERTS
@@ -335,7 +318,7 @@ EXPERTS = (
 """What is known of the weights of experts."""
 
 
-def _conditions(found: Inference) -> Iterator[Note]:
+def _conditions(found: Inference) -> Iterator[doc.Note]:
     """Return the conditions of both uses, once where they are the same."""
     asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
     if len(set(asked.values())) == 1:
@@ -371,12 +354,12 @@ Use = tuple[str, str, Mapping[str, Expr | None]]
 """The name of prefill, of a step or of all steps, what its symbols mean, and its laws if closed."""
 
 
-def _law_lists(found: Inference) -> Iterator[Block]:
+def _law_lists(found: Inference) -> Iterator[doc.Block]:
     for _, about, named in _laws(found):
-        yield Line(about, "bold")
+        yield doc.Line(about, "bold")
         laws = ((_title(found, name), law) for name, law in named.items())
-        shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
-        yield Entries(tuple(LabelledValue(f"  {title}", law) for title, law in shown))
+        shown = ((title, OPEN if law is None else doc.ClosedForm(law)) for title, law in laws)
+        yield doc.Entries(tuple(doc.LabelledValue(f"  {title}", law) for title, law in shown))
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
@@ -428,8 +411,8 @@ def _data(found: Inference) -> dict[str, Any]:
             {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
             for run in found.figures
         ],
-        "kv_cache_per_token": plain_number(found.cache_per_token),
-        "memory": plain({**m._asdict(), "total": m.total} for m in found.memories),
+        "kv_cache_per_token": doc.plain_number(found.cache_per_token),
+        "memory": doc.plain({**m._asdict(), "total": m.total} for m in found.memories),
         "experts": found.has_experts,
     }
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
@@ -441,13 +424,17 @@ def _plain_of(name: str, value: Rational | str | None) -> int | float | str | No
         return value
     if OF_RUNS[name][1] in (SECONDS, RATE):
         return float(value)
-    return float(value) if name in BELOW.values() and value.denominator > 1 else plain_number(value)
+    return (
+        float(value)
+        if name in BELOW.values() and value.denominator > 1
+        else doc.plain_number(value)
+    )
 
 
 def _device_part(found: Inference) -> dict[str, Any]:
     assert found.capacity is not None
     return {
-        "capacity": plain_number(found.capacity),
+        "capacity": doc.plain_number(found.capacity),
         "largest_batch": found.largest_batch,
         "linear_roofs": [
             _floats({**roof._asdict(), "spread": roof.spread}) for roof in linear_roofs(found)

@@ -13,25 +13,8 @@ from archspec.errors import SpecError
 from archspec.hardware import Figure
 from costmodel.algebra.functions import amount_of
 from costmodel.algebra.printing import text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    SHARE,
-    TEXT,
-    Block,
-    Cell,
-    Column,
-    Document,
-    Note,
-    Row,
-    Style,
-    Table,
-    entries,
-    plain,
-    plain_number,
-    quantity_in,
-    table_of,
-)
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_number, show_quantity
@@ -233,7 +216,7 @@ class Roofline:
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 
-INTENSITY = TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
+INTENSITY = doc.TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
 
 
 @question(plot="roofline")
@@ -245,7 +228,7 @@ def latency(
     step: str | None = None,
     symbolic: bool = False,
     depth: int | None = None,
-) -> Document:
+) -> doc.Document:
     """Show how long every layer takes at least, and whether operations or memory bound it.
 
     Args:
@@ -271,23 +254,23 @@ def latency(
         whole = report_document.document(_laws(roofline), _law_notes(roofline))
         return replace(whole, data=partial(_data, roofline), study=roofline)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         yield _numbers(roofline)
-        yield entries((*_notes(roofline), *notes(roofline.about)))
+        yield doc.entries((*_notes(roofline), *notes(roofline.about)))
 
     whole = report_document.document(replace(roofline.report, depth=depth))
     return replace(whole, blocks=blocks, data=partial(_data, roofline), study=roofline)
 
 
-def _crossings(roofline: Roofline, found: Crossovers) -> Document:
+def _crossings(roofline: Roofline, found: Crossovers) -> doc.Document:
     """Return the document of what bounds each layer over the values of a symbol."""
 
-    def blocks() -> Iterator[Block]:
-        columns = (Column("layer", "layer"), Column("bound", f"over {found.name}"))
-        yield Table(columns, tuple(_crossing(roofline, found, line) for line in roofline.lines))
-        yield entries(_crossing_notes(roofline, found))
+    def blocks() -> Iterator[doc.Block]:
+        columns = (doc.Column("layer", "layer"), doc.Column("bound", f"over {found.name}"))
+        yield doc.Table(columns, tuple(_crossing(roofline, found, line) for line in roofline.lines))
+        yield doc.entries(_crossing_notes(roofline, found))
 
-    return Document(
+    return doc.Document(
         title=roofline.report.title,
         source=roofline.analysis.graph.source or "",
         blocks=blocks,
@@ -297,31 +280,33 @@ def _crossings(roofline: Roofline, found: Crossovers) -> Document:
     )
 
 
-def _numbers(roofline: Roofline) -> Table:
+def _numbers(roofline: Roofline) -> doc.Table:
     """Return the lines; the MACs are those that take the time, maybe fewer than are counted."""
     macs = METRICS["macs_least"].title if roofline.spares else "MACs"
     columns = (
-        Column("layer", "layer"),
-        Column("macs", macs, COUNT, hides_zero=True),
-        Column("bytes_moved", "bytes moved", COUNT, hides_zero=True),
-        Column("intensity", "op/byte", INTENSITY),
-        Column("bound", "bound"),
-        Column("latency", LATENCY, quantity_in("s"), hides_zero=True),
-        Column("share", "share", SHARE),
+        doc.Column("layer", "layer"),
+        doc.Column("macs", macs, doc.COUNT, hides_zero=True),
+        doc.Column("bytes_moved", "bytes moved", doc.COUNT, hides_zero=True),
+        doc.Column("intensity", "op/byte", INTENSITY),
+        doc.Column("bound", "bound"),
+        doc.Column("latency", LATENCY, doc.quantity_in("s"), hides_zero=True),
+        doc.Column("share", "share", doc.SHARE),
     )
     value = roofline.analysis.value
-    total: dict[str, Cell] = {
+    total: dict[str, doc.Cell] = {
         "layer": "total",
         "macs": value("macs_least"),
         "bytes_moved": value("bytes_moved"),
         "latency": roofline.time,
         "share": 1 if roofline.time else "",
     }
-    return Table(columns, tuple(_line(roofline, line) for line in roofline.lines), Row(total))
+    return doc.Table(
+        columns, tuple(_line(roofline, line) for line in roofline.lines), doc.Row(total)
+    )
 
 
-def _line(roofline: Roofline, line: RooflineEntry) -> Row:
-    cells: dict[str, Cell] = {
+def _line(roofline: Roofline, line: RooflineEntry) -> doc.Row:
+    cells: dict[str, doc.Cell] = {
         "layer": roofline.report.label(line.row).strip(),
         "macs": line.operations // 2,
         "bytes_moved": line.moved,
@@ -330,11 +315,11 @@ def _line(roofline: Roofline, line: RooflineEntry) -> Row:
         "latency": line.time,
         "share": line.share or "",
     }
-    style: Style = "bold" if line.row.is_group else "" if line.time else "dim"
-    return Row(cells, line.row.level, style)
+    style: doc.Style = "bold" if line.row.is_group else "" if line.time else "dim"
+    return doc.Row(cells, line.row.level, style)
 
 
-def _notes(roofline: Roofline) -> Iterator[Note]:
+def _notes(roofline: Roofline) -> Iterator[doc.Note]:
     """Return what the times are, and the figures from which they come."""
     time = show_quantity(roofline.time, "s")
     yield LATENCY, f"{time}: the sum of max(T computation, T memory) of every layer"
@@ -383,7 +368,12 @@ def _data(roofline: Roofline) -> dict[str, Any]:
 
 def _figures(roofline: Roofline) -> dict[str, Any]:
     figures = [
-        {"name": label, "value": plain_number(each.value), "read": each.read, "source": each.source}
+        {
+            "name": label,
+            "value": doc.plain_number(each.value),
+            "read": each.read,
+            "source": each.source,
+        }
         for label, _, each in roofline.used
     ]
     ridge = {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types}
@@ -396,7 +386,7 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "path": row.path,
-        "runs": plain_number(report.number(row.runs)),
+        "runs": doc.plain_number(report.number(row.runs)),
         **{name: _quantity(report, name, law) for name, law in row.counts.items()},
         "intensity": None if line.intensity is None else float(line.intensity),
         "bound": line.bound,
@@ -408,10 +398,10 @@ def _quantity(report: Report, name: str, law: Expr) -> dict[str, Any]:
     """Return a metric as law and value; a time is never an integer, not even none."""
     value = report.number(law)
     is_count = METRICS[name].quantity is None
-    return {"expr": text(law), "value": plain_number(value) if is_count else float(value)}
+    return {"expr": text(law), "value": doc.plain_number(value) if is_count else float(value)}
 
 
-def _law_notes(roofline: Roofline) -> Iterator[Note]:
+def _law_notes(roofline: Roofline) -> Iterator[doc.Note]:
     """Return the law of the network as a whole, then the numbers."""
     title = METRICS["latency_network"].short_title
     yield f"law of {title}", text(_laws(roofline).total("latency_network"))
@@ -424,23 +414,25 @@ def _laws(roofline: Roofline) -> Report:
     return Report(roofline.analysis, shown, symbolic=True, depth=roofline.depth)
 
 
-def _crossing(roofline: Roofline, found: Crossovers, line: RooflineEntry) -> Row:
+def _crossing(roofline: Roofline, found: Crossovers, line: RooflineEntry) -> doc.Row:
     """Return a layer with what bounds it where; nothing is said of a group."""
     told = "" if line.row.is_group else found.layers[line.row.path].told(found.name)
     bound = None if told == "takes no time" else told
     label = roofline.report.label(line.row).strip()
-    style: Style = "dim" if bound is None else ""
-    return Row({"layer": label, "bound": bound}, line.row.level, style)
+    style: doc.Style = "dim" if bound is None else ""
+    return doc.Row({"layer": label, "bound": bound}, line.row.level, style)
 
 
-def _plain_crossings(found: Crossovers) -> Table:
+def _plain_crossings(found: Crossovers) -> doc.Table:
     """Return a row for each part of each layer's values; the last may have no end."""
-    columns = (Column(name, name) for name in ("layer", *Regime._fields))
+    columns = (doc.Column(name, name) for name in ("layer", *Regime._fields))
     crossovers = (*found.layers.items(), ("total", found.network))
-    return table_of(columns, ((path, *part) for path, each in crossovers for part in each.parts))
+    return doc.table_of(
+        columns, ((path, *part) for path, each in crossovers for part in each.parts)
+    )
 
 
-def _crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[Note]:
+def _crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[doc.Note]:
     """Return what stands below the crossovers."""
     yield "network", f"{found.network.told(found.name)} (all layers together)"
     if not found.matters:
@@ -467,4 +459,4 @@ def _crossing_data(roofline: Roofline, found: Crossovers) -> dict[str, Any]:
 
 
 def _parts(crossover: Crossover) -> dict[str, Any]:
-    return {"parts": plain(crossover.parts), "decided": crossover.is_decided}
+    return {"parts": doc.plain(crossover.parts), "decided": crossover.is_decided}

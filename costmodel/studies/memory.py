@@ -7,19 +7,8 @@ from functools import cached_property, partial
 
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    Bar,
-    Block,
-    Cell,
-    Column,
-    Document,
-    Note,
-    Row,
-    Table,
-    entries,
-    quantity_in,
-)
 from costmodel.metrics.memory_peak import given_order
 from costmodel.rules.formula import show_bytes
 from costmodel.scenario.devices import main_memory
@@ -114,9 +103,9 @@ class MemoryProfile:
 
 
 SIZES = (
-    Column("layer", "layer"),
-    Column(IN_OUT, "in + out", quantity_in("B"), hides_zero=True),
-    Column("alive", "alive", quantity_in("B"), hides_zero=True),
+    doc.Column("layer", "layer"),
+    doc.Column(IN_OUT, "in + out", doc.quantity_in("B"), hides_zero=True),
+    doc.Column("alive", "alive", doc.quantity_in("B"), hides_zero=True),
 )
 
 
@@ -128,30 +117,30 @@ def memory(
     symbolic: bool = False,
     depth: int | None = None,
     order: str = "given",
-) -> Document:
+) -> doc.Document:
     """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
     profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
     whole = replace(report_document.document(profile.report), study=profile)
     return whole if symbolic else replace(whole, blocks=partial(_blocks, profile))
 
 
-def _blocks(profile: MemoryProfile) -> Iterator[Block]:
+def _blocks(profile: MemoryProfile) -> Iterator[doc.Block]:
     layers = {row.path for row in profile.layers}
     rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
-    yield Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
-    yield entries((*_peaks(profile), *notes(profile.report)))
+    yield doc.Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
+    yield doc.entries((*_peaks(profile), *notes(profile.report)))
 
 
-def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> Row:
+def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> doc.Row:
     """Return a line with its bar, which is over where the device's memory has less."""
     own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
-    cells: dict[str, Cell] = {IN_OUT: own, "alive": alive}
+    cells: dict[str, doc.Cell] = {IN_OUT: own, "alive": alive}
     over = profile.capacity is not None and alive > profile.capacity
-    bar = Bar(own, alive, profile.most, over) if has_bar else None
+    bar = doc.Bar(own, alive, profile.most, over) if has_bar else None
     return row_of(profile.report, row, cells)._replace(bar=bar)
 
 
-def _peaks(profile: MemoryProfile) -> Iterator[Note]:
+def _peaks(profile: MemoryProfile) -> Iterator[doc.Note]:
     size, row = profile.analysis.value(IN_OUT), profile.peak(IN_OUT)
     yield "input + output", f"{show_bytes(size)} (at {row.path})"
     if profile.capacity is not None:

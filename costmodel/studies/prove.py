@@ -22,21 +22,8 @@ from costmodel.algebra.functions import separated
 from costmodel.algebra.printing import real_text
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    VERSION,
-    Block,
-    Cell,
-    Code,
-    Column,
-    Document,
-    Line,
-    Row,
-    Table,
-    entries,
-    plain,
-    plain_number,
-)
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS, find_metric
 from costmodel.network.assumptions import Assumptions, read_assumptions
@@ -326,7 +313,7 @@ NAMES = (
 
 
 @question(name="prove")
-def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) -> Document:
+def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) -> doc.Document:
     """Derive published formulas from networks; exit status 1 where one is not as published.
 
     Args:
@@ -337,42 +324,42 @@ def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) 
     return document([prove(each) for each in select(laws, law)])
 
 
-def document(proofs: Sequence[Proof]) -> Document:
+def document(proofs: Sequence[Proof]) -> doc.Document:
     """Return the document of some proofs: a row for each, then how many hold."""
     failed = sum(not proof.holds for proof in proofs)
 
-    def blocks() -> Iterator[Block]:
-        columns = (Column("verdict", ""), *(Column(name, name) for name in NAMES))
+    def blocks() -> Iterator[doc.Block]:
+        columns = (doc.Column("verdict", ""), *(doc.Column(name, name) for name in NAMES))
         rows = (
-            Row(dict(_cells(proof)), style="good" if proof.holds else "bad") for proof in proofs
+            doc.Row(dict(_cells(proof)), style="good" if proof.holds else "bad") for proof in proofs
         )
-        yield Table(columns, tuple(rows), listed=True)
+        yield doc.Table(columns, tuple(rows), listed=True)
         conventions = dict.fromkeys(str(proof.convention) for proof in proofs)
-        yield entries(("convention", convention) for convention in conventions)
-        yield Line(f"{len(proofs) - failed} proved, {failed} failed")
+        yield doc.entries(("convention", convention) for convention in conventions)
+        yield doc.Line(f"{len(proofs) - failed} proved, {failed} failed")
 
     def data() -> dict[str, Any]:
-        return {"archcost": VERSION, "laws": list(map(_data, proofs))}
+        return {"archcost": doc.VERSION, "laws": list(map(_data, proofs))}
 
-    return Document("", blocks, data, holds=not failed)
+    return doc.Document("", blocks, data, holds=not failed)
 
 
-def _cells(proof: Proof) -> Iterator[tuple[str, Cell]]:
+def _cells(proof: Proof) -> Iterator[tuple[str, doc.Cell]]:
     fields = proof.law.fields
     yield "verdict", "PROVED" if proof.holds else "FAILED"
-    yield "name", Code(proof.law.name)
+    yield "name", doc.Code(proof.law.name)
     yield "law", fields.doc
-    yield "published", Code(proof.law.written("published"))
-    yield "derived", Code(f"{fields.derived} = {shown(proof.derived)}")
-    yield "residual", Code(shown(proof.residual))
+    yield "published", doc.Code(proof.law.written("published"))
+    yield "derived", doc.Code(f"{fields.derived} = {shown(proof.derived)}")
+    yield "residual", doc.Code(shown(proof.residual))
     yield "because", fields.because
     if not proof.holds:
-        yield "stated", Code(proof.law.written("residual"))
+        yield "stated", doc.Code(proof.law.written("residual"))
         yield "for example", _example(proof)
     if fields.assume:
-        yield "assuming", Code(" and ".join(fields.assume))
+        yield "assuming", doc.Code(" and ".join(fields.assume))
     if proof.conditions:
-        yield "valid when", Code(" and ".join(proof.conditions))
+        yield "valid when", doc.Code(" and ".join(proof.conditions))
     yield "scenario", str(fields.scenario)
     yield "convention", proof.convention.name
     yield "source", fields.source
@@ -400,12 +387,12 @@ def _data(proof: Proof) -> dict[str, Any]:
         "doc": fields.doc,
         "source": fields.source,
         "convention": proof.convention.name,
-        "symbols": plain(proof.defaults),
+        "symbols": doc.plain(proof.defaults),
         "assumptions": fields.assume,
         "conditions": list(proof.conditions),
         "derivation": fields.derived,
         **{
-            name: {"expr": shown(formula), "value": plain_number(proof.example(formula))}
+            name: {"expr": shown(formula), "value": doc.plain_number(proof.example(formula))}
             for name, formula in formulas.items()
         },
         "because": fields.because,

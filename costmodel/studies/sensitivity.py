@@ -14,20 +14,8 @@ from costmodel.algebra.asymptotics import NoOrder, leading_order
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
 from costmodel.algebra.printing import PythonText, Unicode, text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis, Point
-from costmodel.analysis.document import (
-    FIGURE,
-    NOTHING,
-    Block,
-    Column,
-    Document,
-    Note,
-    Row,
-    Style,
-    Table,
-    entries,
-    plain_number,
-)
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies import question
@@ -256,41 +244,43 @@ def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
 
 
 @question(opens=True)
-def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> Document:
+def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> doc.Document:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
     return document(Sensitivity(analysis, metric))
 
 
-def document(found: Sensitivity) -> Document:
+def document(found: Sensitivity) -> doc.Document:
     """Return the document of a sensitivity."""
     graph = found.analysis.graph
-    return Document(graph.name, partial(_blocks, found), partial(_data, found), graph.source or "")
+    return doc.Document(
+        graph.name, partial(_blocks, found), partial(_data, found), graph.source or ""
+    )
 
 
-def _blocks(found: Sensitivity) -> Iterator[Block]:
+def _blocks(found: Sensitivity) -> Iterator[doc.Block]:
     changes = [(way, metric) for metric in found.metrics for way in WAYS]
     titles = {
         f"{way} {metric.name}": way if way == WAYS[-1] else f"{metric.title} {way}"
         for way, metric in changes
     }
-    figures = (Column(name, title, FIGURE) for name, title in titles.items())
+    figures = (doc.Column(name, title, doc.FIGURE) for name, title in titles.items())
     rows = (_row(change, cells, titles) for change, cells in _rows(found))
-    yield Table((Column("symbol", "symbol"), *figures), tuple(rows))
+    yield doc.Table((doc.Column("symbol", "symbol"), *figures), tuple(rows))
     laws = tuple(row for metric in found.metrics for row in _laws(found, metric))
-    yield Table(LAWS, laws, listed=True)
-    yield entries(_notes(found))
+    yield doc.Table(LAWS, laws, listed=True)
+    yield doc.entries(_notes(found))
 
 
-LAWS = (Column("symbol", "symbol"), Column("order", "order, and derivative ∂"))
+LAWS = (doc.Column("symbol", "symbol"), doc.Column("order", "order, and derivative ∂"))
 """The columns of the orders and derivatives in each symbol."""
 
 WAYS = ("+1 %", "2 ×")
 """The two changes of a symbol that the table shows."""
 
 
-def _row(change: Perturbation, cells: list[str], names: Iterable[str]) -> Row:
-    style: Style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
-    return Row({"symbol": change.name, **dict(zip(names, cells, strict=True))}, style=style)
+def _row(change: Perturbation, cells: list[str], names: Iterable[str]) -> doc.Row:
+    style: doc.Style = "dim" if set(cells) <= {"0 %", "1 ×"} else ""
+    return doc.Row({"symbol": change.name, **dict(zip(names, cells, strict=True))}, style=style)
 
 
 def _report(found: Sensitivity) -> Report:
@@ -309,15 +299,15 @@ def _rows(found: Sensitivity) -> Iterator[tuple[Perturbation, list[str]]]:
         yield change, cells
 
 
-def _laws(found: Sensitivity, metric: Metric) -> Iterator[Row]:
+def _laws(found: Sensitivity, metric: Metric) -> Iterator[doc.Row]:
     """Yield the order of a metric, then what it is in each symbol that it depends on."""
     order = _order(found.orders[metric.name])
-    yield Row({"symbol": metric.title, "order": order}, style="bold")
+    yield doc.Row({"symbol": metric.title, "order": order}, style="bold")
     for change, effects in found.effects.items():
         effect = effects[metric.name]
         if effect.depends:
             law = ", ".join(_law(effect, metric, change))
-            yield Row({"symbol": change.name, "order": law}, level=1)
+            yield doc.Row({"symbol": change.name, "order": law}, level=1)
 
 
 def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
@@ -341,7 +331,7 @@ def _order(order: Expr | Unknown) -> str:
     return f"Θ({Unicode().real(order)})"
 
 
-def _notes(found: Sensitivity) -> Iterator[Note]:
+def _notes(found: Sensitivity) -> Iterator[doc.Note]:
     """Yield the reasons for empty cells, the meaning of a mark, and the report's notes."""
     for change, effects in found.effects.items():
         for said, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
@@ -357,14 +347,14 @@ def _notes(found: Sensitivity) -> Iterator[Note]:
 def show_percent(elasticity: Elasticity | Unknown) -> str:
     """Return ``+1 %`` where exact, ``+1.971 %`` where rounded, with ``~`` where taken as even."""
     if isinstance(elasticity, Unknown):
-        return NOTHING
+        return doc.NOTHING
     sign = "+" if elasticity.value > 0 else ""
     return f"{'~' if elasticity.even else ''}{sign}{show_rounded(elasticity.value)} %"
 
 
 def show_factor(doubled: Doubled | Unknown) -> str:
     """Return ``4 ×`` where it is just that, ``3.942 ×`` where it is rounded."""
-    return NOTHING if isinstance(doubled, Unknown) else f"{show_rounded(doubled.factor)} ×"
+    return doc.NOTHING if isinstance(doubled, Unknown) else f"{show_rounded(doubled.factor)} ×"
 
 
 def show_rounded(value: Rational) -> str:
@@ -380,7 +370,7 @@ def _data(found: Sensitivity) -> dict[str, Any]:
         "metrics": {
             metric.name: {
                 "expr": text(report.total(metric.name)),
-                "value": plain_number(analysis.value(metric.name)),
+                "value": doc.plain_number(analysis.value(metric.name)),
                 "order": _plain(found.orders[metric.name]),
             }
             for metric in found.metrics
@@ -406,11 +396,11 @@ def _plain(part: object) -> Any:
         case Unknown(reason):
             return {"unknown": reason}
         case Derivative(law, value):
-            return {"expr": PythonText().real(law), "value": plain_number(value)}
+            return {"expr": PythonText().real(law), "value": doc.plain_number(value)}
         case Elasticity(value, even):
             return {**_exact(value), "even": even}
         case Doubled(value, factor):
-            return {"metric": plain_number(value), **_exact(factor)}
+            return {"metric": doc.plain_number(value), **_exact(factor)}
     return {"expr": PythonText().real(part)}
 
 

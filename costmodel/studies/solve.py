@@ -15,9 +15,9 @@ from archspec import SpecError, load
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from costmodel.algebra.work import budget
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import read_constraints
-from costmodel.analysis.document import VERSION, Block, Document, Note, entries, plain_number
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount
 from costmodel.analysis.standing import scenario_fields, standing_notes
@@ -107,7 +107,7 @@ def ask(
     largest: bool = False,
     smallest: bool = False,
     step: str | None = None,
-) -> Document:
+) -> doc.Document:
     """Find the largest or smallest value of a symbol at which constraints hold; 1 if none does.
 
     Args:
@@ -127,10 +127,10 @@ def ask(
     problem, answer = solve(analysis, for_, where, end=end, step=step)
     held = " and ".join(dict.fromkeys(c.text for c in problem.constraints))
 
-    def blocks() -> Iterator[Block]:
-        yield entries((*told(problem, answer), *standing(problem)))
+    def blocks() -> Iterator[doc.Block]:
+        yield doc.entries((*told(problem, answer), *standing(problem)))
 
-    return Document(
+    return doc.Document(
         title=f"{problem.analysis.graph.name}: the {answer.end} {problem.name} with {held}",
         blocks=blocks,
         data=partial(data, problem, answer),
@@ -138,7 +138,7 @@ def ask(
     )
 
 
-def told(problem: Problem, answer: Answer) -> list[Note]:
+def told(problem: Problem, answer: Answer) -> list[doc.Note]:
     """Return the answer as labels and what they stand for."""
     rows = [(problem.name, _value(answer)), *_samples(problem, answer)]
     rows.append(("searched", _searched(problem, answer)))
@@ -146,7 +146,7 @@ def told(problem: Problem, answer: Answer) -> list[Note]:
     return [*rows, *notes]
 
 
-def standing(problem: Problem) -> Iterator[Note]:
+def standing(problem: Problem) -> Iterator[doc.Note]:
     """Return what the answer stands on: the values of the other symbols, what counts."""
     at = ", ".join(f"{name} = {show_decimal(value)}" for name, value in _fixed(problem).items())
     return standing_notes(problem.analysis, at=at, conditions=())
@@ -224,20 +224,20 @@ def data(problem: Problem, answer: Answer) -> dict[str, Any]:
     """Return the answer as JSON has it."""
     analysis = problem.analysis
     return {
-        "archcost": VERSION,
+        "archcost": doc.VERSION,
         "name": analysis.graph.name,
         "variant": analysis.graph.variant,
         "for": problem.name,
         "where": [constraint.text for constraint in problem.constraints],
         "end": answer.end,
         "verdict": answer.verdict.value,
-        "value": plain_number(answer.value),
+        "value": doc.plain_number(answer.value),
         "attained": answer.attained,
         "at": _plain_sample(answer.at),
         "beyond": _plain_sample(answer.beyond),
-        "step": plain_number(answer.step),
+        "step": doc.plain_number(answer.step),
         "notes": list(answer.notes),
-        "symbols": {name: plain_number(value) for name, value in _fixed(problem).items()},
+        "symbols": {name: doc.plain_number(value) for name, value in _fixed(problem).items()},
         "assumptions": list(analysis.assumed.texts),
         "convention": analysis.convention.name,
         **scenario_fields(analysis),
@@ -248,4 +248,4 @@ def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
     if sample is None:
         return None
     numbers = {name: plain_amount(METRICS[name], value) for name, value in sample.numbers.items()}
-    return {"value": plain_number(sample.value), **numbers, "broken": list(sample.broken)}
+    return {"value": doc.plain_number(sample.value), **numbers, "broken": list(sample.broken)}

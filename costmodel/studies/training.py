@@ -7,21 +7,8 @@ from typing import Any, NamedTuple
 from sympy import Add, Expr
 
 from archspec.arithmetic import Rational
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    TEXT,
-    Block,
-    ClosedForm,
-    Column,
-    Document,
-    Entries,
-    LabelledValue,
-    Row,
-    Table,
-    entries,
-    plain_number,
-)
 from costmodel.metrics.kept import Held, elements_of, over_iterations
 from costmodel.metrics.registry import find_metric
 from costmodel.rules.formula import count_of, show_bytes, show_number
@@ -178,31 +165,31 @@ class TrainingReport:
 @question(name="training", convention="torch", optimizer="adam")
 def document(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
-) -> Document:
+) -> doc.Document:
     """Show what training takes: what is kept for the backward pass, state, forward and backward."""
     step = TrainingReport(analysis, symbolic=symbolic, depth=depth)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         yield _kept(step)
-        yield Entries(tuple(_sums(step)))
-        yield entries(notes(step.report))
+        yield doc.Entries(tuple(_sums(step)))
+        yield doc.entries(notes(step.report))
 
     source = step.analysis.graph.source or ""
-    return Document(step.report.title, blocks, partial(_data, step), source)
+    return doc.Document(step.report.title, blocks, partial(_data, step), source)
 
 
-def _kept(step: TrainingReport) -> Table:
+def _kept(step: TrainingReport) -> doc.Table:
     """Return a line for each tensor that is kept."""
     symbolic = step.report.symbolic
-    counts = TEXT if symbolic else COUNT
+    counts = doc.TEXT if symbolic else doc.COUNT
     columns = (
-        Column("path", "layer"),
-        Column("what", "kept"),
-        Column("elements", "elements", counts),
-        Column("bytes", "bytes", counts),
+        doc.Column("path", "layer"),
+        doc.Column("what", "kept"),
+        doc.Column("elements", "elements", counts),
+        doc.Column("bytes", "bytes", counts),
     )
     rows = (
-        Row(
+        doc.Row(
             {
                 "path": line.path,
                 "what": line.what,
@@ -212,36 +199,36 @@ def _kept(step: TrainingReport) -> Table:
         )
         for line in step.lines
     )
-    return Table(columns, tuple(rows), listed=symbolic)
+    return doc.Table(columns, tuple(rows), listed=symbolic)
 
 
-def _count(step: TrainingReport, count: Expr) -> ClosedForm | Rational:
+def _count(step: TrainingReport, count: Expr) -> doc.ClosedForm | Rational:
     """Return a count as law or as number, whichever the report shows."""
     if step.report.symbolic:
-        return ClosedForm(step.law(count), read=step.analysis.read)
+        return doc.ClosedForm(step.law(count), read=step.analysis.read)
     return step.report.number(count)
 
 
-def _sums(step: TrainingReport) -> Iterator[LabelledValue]:
+def _sums(step: TrainingReport) -> Iterator[doc.LabelledValue]:
     for each in step.memory:
         yield from _sum(step, each, show_bytes)
     if step.fit is not None:
-        yield LabelledValue("capacity", _capacity(step.fit, at_values=step.report.symbolic))
+        yield doc.LabelledValue("capacity", _capacity(step.fit, at_values=step.report.symbolic))
     for each in step.products:
         yield from _sum(step, each, show_number)
 
 
 def _sum(
     step: TrainingReport, each: TrainingSum, show: Callable[[Rational], str]
-) -> Iterator[LabelledValue]:
+) -> Iterator[doc.LabelledValue]:
     """Return a part; a note stands beside a number, and below a law."""
     shown = _count(step, each.count)
     note = f"({each.note})" if each.note else ""
-    if isinstance(shown, ClosedForm):
-        yield LabelledValue(each.title, shown)
-        yield from [LabelledValue("", note)] if note else []
+    if isinstance(shown, doc.ClosedForm):
+        yield doc.LabelledValue(each.title, shown)
+        yield from [doc.LabelledValue("", note)] if note else []
     else:
-        yield LabelledValue(each.title, f"{show(shown)} {note}".strip())
+        yield doc.LabelledValue(each.title, f"{show(shown)} {note}".strip())
 
 
 def _capacity(fit: Fit, *, at_values: bool) -> str:
@@ -266,5 +253,5 @@ def _data(step: TrainingReport) -> dict[str, Any]:
         ],
         "memory": {each.key: count(each.count) for each in step.memory},
         "macs": {each.key: count(each.count) for each in step.products},
-        **({} if fit is None else {"fits": fit.fits, "room": plain_number(fit.room)}),
+        **({} if fit is None else {"fits": fit.fits, "room": doc.plain_number(fit.room)}),
     }
