@@ -9,7 +9,6 @@ from sympy import S
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
 from archspec.precision import TYPES
-from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.data_movement import DataMovement, data_movement
@@ -90,6 +89,16 @@ def _peak(analysis: Analysis) -> ExplanationStep:
     )
 
 
+PARTS = {
+    "weights": "weights",
+    "reads": "input",
+    "writes": "output",
+    "cache_reads": "cache read",
+    "cache_writes": "cache written",
+}
+"""Part of the bytes a layer moves → its name for a reader."""
+
+
 class _Explainer:
     def __init__(self, analysis: Analysis, counted: Counted) -> None:
         self.analysis = analysis
@@ -104,7 +113,7 @@ class _Explainer:
         shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
         if self.analysis.scenario != NOWHERE:
-            steps += movement(self.layer, self.analysis.context, self.evaluate)
+            steps += self._movement()
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:
@@ -187,6 +196,59 @@ class _Explainer:
             "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
         )
 
+    def _movement(self) -> Iterator[ExplanationStep]:
+        """Yield the bytes that it stores and moves; on a device, the least time that this takes."""
+        yield from self._stored()
+        moved = data_movement(self.layer, self.analysis.context)
+        sizes = ((PARTS[name], self.evaluate(size)) for name, size in moved._asdict().items())
+        there = {name: show_number(size) for name, size in sizes if size}
+        if there:
+            rule, numbers = " + ".join(there), " + ".join(there.values())
+            total = show_number(self.evaluate(moved.total))
+            yield ExplanationStep("bytes moved", rule, numbers, f"{total} bytes")
+        if self.analysis.scenario.device is not None:
+            yield from self._times(moved)
+
+    def _stored(self) -> Iterator[ExplanationStep]:
+        context, evaluate = self.analysis.context, self.evaluate
+        sizes = [(evaluate(p.copies), evaluate(p.size)) for p in context.params_of(self.layer)]
+        if any(size for _, size in sizes):
+            bits = TYPES[context.types_of(self.layer).weights]
+            # every tensor begins at a whole byte
+            one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
+            terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
+            numbers = " + ".join(
+                term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms
+            )
+            total = show_number(evaluate(count_model_size(self.layer, context)))
+            yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
+
+    def _times(self, moved: DataMovement) -> Iterator[ExplanationStep]:
+        layer, context, evaluate = self.layer, self.analysis.context, self.evaluate
+        macs = context.least_macs(layer)
+        if macs != count_macs(layer, context):
+            at_least, number = METRICS["macs_least"].title, show_number(evaluate(macs))
+            yield ExplanationStep(at_least, "MACs that the mask leaves", "", number)
+        computing = computation_time(2 * macs, layer, context)
+        moving = memory_time(layer, context)
+        seconds = {
+            name: show_quantity(evaluate(time), "s")
+            for name, time in (("computation", computing), ("memory", moving))
+        }
+        profile = context.device.profile
+        if computing != 0:
+            peak = operations_per_second(profile, context.types_of(layer).operations)
+            numbers = f"2 × {show_number(evaluate(macs))}/({_rate(peak, 'op/s', context)})"
+            yield ExplanationStep("T computation", "2·MACs/peak", numbers, seconds["computation"])
+        if moving != 0:
+            rate = _rate(bandwidth(profile), "B/s", context)
+            numbers = f"{show_number(evaluate(moved.total))}/({rate})"
+            yield ExplanationStep("T memory", "bytes/bandwidth", numbers, seconds["memory"])
+        if computing != 0 and moving != 0:
+            both = f"max({', '.join(seconds.values())})"
+            longer = show_quantity(evaluate(larger(computing, moving)), "s")
+            yield ExplanationStep("latency ≥", "max(T computation, T memory)", both, longer)
+
 
 @question(name="explain")
 def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
@@ -224,81 +286,6 @@ def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
         return {**head(Report(analysis)), "explanations": explained}
 
     return doc.Document(analysis.graph.name, blocks, data)
-
-
-PARTS = {
-    "weights": "weights",
-    "reads": "input",
-    "writes": "output",
-    "cache_reads": "cache read",
-    "cache_writes": "cache written",
-}
-"""Part of the bytes a layer moves → its name for a reader."""
-
-
-def movement(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    """The bytes that it stores and moves; on a device, the least time that this takes."""
-    yield from _stored(layer, context, evaluate)
-    moved = data_movement(layer, context)
-    yield from _moved(moved, evaluate)
-    if context.scenario.device is not None:
-        yield from _times(layer, context, evaluate)
-
-
-def _stored(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    sizes = [(evaluate(p.copies), evaluate(p.size)) for p in context.params_of(layer)]
-    if any(size for _, size in sizes):
-        bits = TYPES[context.types_of(layer).weights]
-        # every tensor begins at a whole byte
-        one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
-        terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
-        numbers = " + ".join(term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms)
-        total = show_number(evaluate(count_model_size(layer, context)))
-        yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
-
-
-def _moved(moved: DataMovement, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    parts = [(PARTS[name], evaluate(size)) for name, size in moved._asdict().items()]
-    there = [(name, size) for name, size in parts if size]
-    if there:
-        rule = " + ".join(name for name, _ in there)
-        numbers = " + ".join(show_number(size) for _, size in there)
-        yield ExplanationStep(
-            "bytes moved", rule, numbers, f"{show_number(evaluate(moved.total))} bytes"
-        )
-
-
-def _times(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[ExplanationStep]:
-    macs = context.least_macs(layer)
-    operations = 2 * macs
-    if macs != count_macs(layer, context):
-        at_least = METRICS["macs_least"].title
-        yield ExplanationStep(
-            at_least, "MACs that the mask leaves", "", show_number(evaluate(macs))
-        )
-    computing, moving = computation_time(operations, layer, context), memory_time(layer, context)
-    profile = context.device.profile
-    if computing != 0:
-        peak = operations_per_second(profile, context.types_of(layer).operations)
-        over = f"2 × {show_number(evaluate(macs))}"
-        yield _time("T computation", "2·MACs/peak", f"{over}/({_rate(peak, 'op/s', context)})",
-                    evaluate(computing))  # fmt: skip
-    if moving != 0:
-        bytes_moved = show_number(evaluate(data_movement(layer, context).total))
-        rate = _rate(bandwidth(profile), "B/s", context)
-        yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
-    if computing != 0 and moving != 0:
-        both = f"max({_seconds(evaluate(computing))}, {_seconds(evaluate(moving))})"
-        longer = evaluate(larger(computing, moving))
-        yield _time("latency ≥", "max(T computation, T memory)", both, longer)
-
-
-def _time(name: str, rule: str, numbers: str, value: Rational) -> ExplanationStep:
-    return ExplanationStep(name, rule, numbers, _seconds(value))
-
-
-def _seconds(value: Rational) -> str:
-    return show_quantity(value, "s")
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:
