@@ -1,10 +1,10 @@
 """The notes below every report: values, conditions, types, device, convention."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Note
+from costmodel.analysis.document import Block, Document, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
@@ -55,6 +55,17 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
         yield "training", str(analysis.scenario.training)
     if analysis.can_be_fused:
         yield "attention", str(analysis.scenario.attention)
+
+
+def document_of(
+    analysis: Analysis,
+    blocks: Callable[[], Iterator[Block]],
+    data: Callable[[], dict[str, Any]],
+    **more: Any,
+) -> Document:
+    """Return the document of a network, with its name and source (see `Document`)."""
+    graph = analysis.graph
+    return Document(graph.name, blocks, data, graph.source or "", **more)
 
 
 def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:

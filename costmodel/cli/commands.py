@@ -41,10 +41,7 @@ SHARED: dict[str, Any] = {
 
 
 def command_of(question: Question) -> "Callable[..., int | Drawing]":
-    """Return the function that the command line runs for a question.
-
-    It returns the exit status, or what is drawn.
-    """
+    """Return the function that runs a question; it returns the exit status, or what is drawn."""
     asked = dict(signature(question.ask).parameters)
     has_analysis = asked.pop("analysis", None) is not None
     has_setup = asked.pop("setup", None) is not None
@@ -57,6 +54,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         **said: Any,
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
+        from costmodel.studies.solve import opened
 
         render, given = find_renderer(format), said.pop("given", None) or (given_type or Given)()
         answers = {name: _value(name, said[name], asked[name]) for name in said}
@@ -69,26 +67,25 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return document, render(document), draw(document)
 
         if not has_analysis:
-            document, shown, drawing = answer(*words)
-        elif answers.get("for_") is not None:
-            from costmodel.studies.solve import opened
-
-            analysis = opened(words[0], answers["for_"], given.setup)
-            document, shown, drawing = answer(analysis, *words[1:])
-        else:
-            wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
-            laws = question.opens or bool(wants)
-            document, shown, drawing = given.worked_out(
-                words[0], lambda analysis: answer(analysis, *words[1:]), laws=laws
-            )
-        print(shown, end="")
-        tell_all((*document.told, *(t for error in document.errors[:-1] for t in error.messages)))
-        if document.errors:
-            raise document.errors[-1]
-        return int(not document.holds) if drawing is None else drawing
+            return _told(*answer(*words))
+        spec, *others = words
+        if answers.get("for_") is not None:
+            return _told(*answer(opened(spec, answers["for_"], given.setup), *others))
+        wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
+        laws = question.opens or bool(wants)
+        return _told(*given.worked_out(spec, lambda network: answer(network, *others), laws=laws))
 
     _declare(command, question, list(asked.values()), given_type, has_spec=has_analysis)
     return command
+
+
+def _told(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
+    """Print an answer, tell what stands beside it; return the exit status, or what is drawn."""
+    print(shown, end="")
+    tell_all((*document.told, *(t for error in document.errors[:-1] for t in error.messages)))
+    if document.errors:
+        raise document.errors[-1]
+    return int(not document.holds) if drawing is None else drawing
 
 
 def _drawer(question: Question, path: str | None) -> "Callable[[Document], Drawing | None]":

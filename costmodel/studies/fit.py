@@ -16,6 +16,7 @@ from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import document_of
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
@@ -306,13 +307,10 @@ def _verdict(analysis: Analysis, order: Order) -> doc.Document:
         yield from _tables(found)
         yield doc.entries((*_notes(found, profile), *notes(report)))
 
-    return doc.Document(
-        title=report.title,
-        source=report.analysis.graph.source or "",
-        blocks=blocks,
-        data=lambda: {**head(report), "hardware": profile.key, **_data(found)},
-        holds=found.fits,
-    )
+    def data() -> dict[str, Any]:
+        return {**head(report), "hardware": profile.key, **_data(found)}
+
+    return document_of(analysis, blocks, data, holds=found.fits)
 
 
 def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:

@@ -15,7 +15,7 @@ from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
-from costmodel.analysis.standing import standing_notes, told_of
+from costmodel.analysis.standing import document_of, standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
@@ -104,20 +104,13 @@ def inference(
     if symbolic and known:
         raise SpecError(f"--{next(iter(known))} is a number, and --symbolic leaves it open")
     found = infer(spec, None if symbolic else Plan(**known), **setup._asdict())
-    graph = found.decode.graph
 
     def blocks() -> Iterator[doc.Block]:
         yield from _law_lists(found) if symbolic else _numbers(found)
         yield doc.entries(_notes(found))
 
-    return doc.Document(
-        title=graph.name,
-        source=graph.source or "",
-        blocks=blocks,
-        data=partial(_data, found),
-        rows=partial(_plain_laws if symbolic else _plain_runs, found),
-        told=told_of([found.decode]),
-    )
+    rows, told = partial(_plain_laws if symbolic else _plain_runs, found), told_of([found.decode])
+    return document_of(found.decode, blocks, partial(_data, found), rows=rows, told=told)
 
 
 def _numbers(found: Inference) -> Iterator[doc.Block]:

@@ -15,7 +15,7 @@ from costmodel.algebra.functions import amount_of
 from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.standing import standing_notes
+from costmodel.analysis.standing import document_of, standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.scenario.devices import (
@@ -270,14 +270,8 @@ def _crossings(roofline: Roofline, found: Crossovers) -> doc.Document:
         yield doc.Table(columns, tuple(_crossing(roofline, found, line) for line in roofline.lines))
         yield doc.entries(_crossing_notes(roofline, found))
 
-    return doc.Document(
-        title=roofline.report.title,
-        source=roofline.analysis.graph.source or "",
-        blocks=blocks,
-        data=partial(_crossing_data, roofline, found),
-        rows=partial(_plain_crossings, found),
-        study=roofline,
-    )
+    crossing_data, rows = partial(_crossing_data, roofline, found), partial(_plain_crossings, found)
+    return document_of(roofline.analysis, blocks, crossing_data, rows=rows, study=roofline)
 
 
 def _numbers(roofline: Roofline) -> doc.Table:

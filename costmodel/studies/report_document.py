@@ -13,7 +13,7 @@ from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
-from costmodel.analysis.standing import scenario_fields, standing_notes
+from costmodel.analysis.standing import document_of, scenario_fields, standing_notes
 from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
@@ -39,14 +39,8 @@ def document(report: Report, facts: Iterable[doc.Note] = ()) -> doc.Document:
         yield symbolic_table(report) if report.symbolic else number_table(report)
         yield doc.entries((*facts, *notes(report)))
 
-    return doc.Document(
-        title=report.title,
-        source=report.analysis.graph.source or "",
-        blocks=blocks,
-        data=partial(data, report),
-        rows=partial(plain_table, report),
-        program=partial(program, report),
-    )
+    rows, functions = partial(plain_table, report), partial(program, report)
+    return document_of(report.analysis, blocks, partial(data, report), rows=rows, program=functions)
 
 
 def kind_of(metric: Metric) -> doc.Kind:

@@ -16,6 +16,7 @@ from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis, Point
+from costmodel.analysis.standing import document_of
 from costmodel.metrics.registry import METRICS, Metric, find_metric
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies import question
@@ -251,10 +252,7 @@ def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> doc.Docu
 
 def document(found: Sensitivity) -> doc.Document:
     """Return the document of a sensitivity."""
-    graph = found.analysis.graph
-    return doc.Document(
-        graph.name, partial(_blocks, found), partial(_data, found), graph.source or ""
-    )
+    return document_of(found.analysis, partial(_blocks, found), partial(_data, found))
 
 
 def _blocks(found: Sensitivity) -> Iterator[doc.Block]:

@@ -9,6 +9,7 @@ from sympy import Add, Expr
 from archspec.arithmetic import Rational
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import document_of
 from costmodel.metrics.kept import Held, elements_of, over_iterations
 from costmodel.metrics.registry import find_metric
 from costmodel.rules.formula import count_of, show_bytes, show_number
@@ -174,8 +175,7 @@ def document(
         yield doc.Entries(tuple(_sums(step)))
         yield doc.entries(notes(step.report))
 
-    source = step.analysis.graph.source or ""
-    return doc.Document(step.report.title, blocks, partial(_data, step), source)
+    return document_of(analysis, blocks, partial(_data, step))
 
 
 def _kept(step: TrainingReport) -> doc.Table:
