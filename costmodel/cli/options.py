@@ -205,12 +205,8 @@ class Given:
         except OpenLawError:
             if laws or self.assume or not analysis.symbols:
                 raise
-        return work(self.in_numbers(analysis).analysis(spec, numbers_suffice=True))
-
-    def in_numbers(self, analysis: Analysis) -> "Given":
-        """Return the same with every symbol set to its value."""
         values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return replace(self, set_=values or None)
+        return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))
 
 
 NOTHING_GIVEN = Given()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -325,9 +326,9 @@ def compare(
         SpecError: it is one network alone, or a spec or an option breaks a rule.
     """
     loaded = [
-        (side.source._replace(variant=spec.variant), spec)
-        for side in map(load_source, map(read_source, expanded(specs)))
-        for spec in side.specs
+        (source._replace(variant=spec.variant), spec)
+        for source in map(read_source, expanded(specs))
+        for spec in load_source(source)
     ]
     if len(loaded) < 2:
         raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
@@ -350,41 +351,27 @@ def _blocks(found: Comparison) -> Iterator[doc.Block]:
 
 def _side_by_side(found: Comparison) -> doc.Table:
     """Return few networks as columns with metrics as rows, many as rows."""
-    labels = [network.label for network in found.networks]
-    columns = [["metric", *(metric.title for metric in found.metrics)]]
-    first = labels[0]
-    for i, label in enumerate(labels):
-        numbers, times = zip(*(_cells(found, metric, i) for metric in found.metrics), strict=True)
-        columns.append([label, *numbers])
-        if i:
-            columns.append([f"× {first}" if len(labels) == 2 else "×", *times])
+    labels, metrics = [network.label for network in found.networks], found.metrics
+    cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
     if len(labels) > MAX_NETWORKS:
-        return _by_networks(found, labels)
-    heads, *rows = zip(*columns, strict=True)
-    return _of_figures(heads, rows)
-
-
-def _of_figures(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> doc.Table:
-    """Return a table of a text and figures."""
+        heads = ["network", *(head for metric in metrics for head in (metric.title, "×"))]
+        rows = [(label, *chain(*own)) for label, own in zip(labels, cells, strict=True)]
+    else:
+        first, *others = labels
+        times = f"× {first}" if len(labels) == 2 else "×"
+        heads = ["metric", first, *(head for label in others for head in (label, times))]
+        each = zip(metrics, zip(*cells, strict=True), strict=True)
+        rows = [(metric.title, of[0][0], *chain(*of[1:])) for metric, of in each]
     columns = (
         doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
     )
-    return doc.table_of(columns, map(tuple, rows))
+    return doc.table_of(columns, rows)
 
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
     """Return a network's number, and its ratio to the first network's."""
     numbers = found.values[metric.name]
     return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
-
-
-def _by_networks(found: Comparison, labels: list[str]) -> doc.Table:
-    heads = ["network", *(head for metric in found.metrics for head in (metric.title, "×"))]
-    rows = [
-        [label, *(cell for metric in found.metrics for cell in _cells(found, metric, i))]
-        for i, label in enumerate(labels)
-    ]
-    return _of_figures(heads, rows)
 
 
 def show_ratio(ratio: float | None) -> str:

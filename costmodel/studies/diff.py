@@ -1,17 +1,16 @@
 """The effect of a change of a spec: on metrics, closed forms, conditions, symbols and layers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cached_property, partial
-from itertools import product
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 from sympy import Expr
 
-from archspec import Architecture
 from archspec.arithmetic import Rational, tidy
 from archspec.header import Symbol as Declared
 from archspec.trees import Measure, Name
@@ -19,12 +18,13 @@ from costmodel.algebra.conditions import whole_under
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.normal_form import settled, unfloored
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.report import Report, ReportRow
-from costmodel.studies.revisions import Loaded, SpecSource
+from costmodel.studies.revisions import SpecSource, analyser, load_source
 
 COUNTS = ("params", "macs")
 """The metrics of a layer that are compared."""
@@ -359,14 +359,9 @@ class Differences(NamedTuple):
             yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)
 
 
-Analyse = Callable[[Architecture], Analysis]
-"""A function that returns the analysis of a loaded spec."""
-
-
 def differences(
-    before: Loaded,
-    after: Loaded,
-    analyse: Analyse,
+    sources: tuple[SpecSource, SpecSource],
+    setup: Setup,
     asked: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
 ) -> Differences:
@@ -375,13 +370,14 @@ def differences(
     Raises:
         SpecError: one of them breaks a rule.
     """
-    old, new = ({spec.variant: spec for spec in side.specs} for side in (before, after))
+    sides = [load_source(source) for source in sources]
+    analyse = analyser(setup, chain(*sides))
+    old, new = ({spec.variant: spec for spec in side} for side in sides)
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
     shared = [name for name in new if name in old]
     return Differences(
-        before.source,
-        after.source,
+        *sources,
         tuple(Diff(analyse(old[name]), analyse(new[name]), asked, budgets) for name in shared),
         tuple(name or NO_VARIANT for name in new if name not in old),
         tuple(name or NO_VARIANT for name in old if name not in new),

@@ -29,7 +29,7 @@ from costmodel.studies.diff import (
     differences,
 )
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import SpecSource, analyser, load_source, read_sources
+from costmodel.studies.revisions import SpecSource, read_sources
 
 COLUMNS = (
     doc.Column("metric", "metric"),
@@ -73,9 +73,7 @@ def document(
         SpecError: a spec or an option breaks a rule.
     """
     budgets = tuple(map(read_budget, max_))
-    before, after = map(load_source, read_sources(old, new))
-    analyse = analyser(setup, (*before.specs, *after.specs))
-    found = differences(before, after, analyse, metric, budgets)
+    found = differences(read_sources(old, new), setup, metric, budgets)
     broken = tuple(f"{_name(diff)}: {show_balance(each)}" for diff, each in found.broken)
     return doc.Document(
         _title(found),

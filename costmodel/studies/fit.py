@@ -24,6 +24,7 @@ from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
 from costmodel.studies import question, solve
+from costmodel.studies.memory import ALIVE
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.search import Verdict
@@ -54,12 +55,6 @@ class DeviceMemory(NamedTuple):
         """The condition that it is large enough, as ``archcost solve --where`` takes it."""
         return f"{' + '.join(self.metrics)} <= {self.capacity}"
 
-
-PEAKS: Mapping[str, tuple[Order, str]] = {
-    "given": ("given", "memory_peak"),
-    "best": ("best", "memory_peak_best"),
-}
-"""The orders of the layers, by name, with the metric of what is in memory in them."""
 
 TRAINED = ("model_size", "gradients", "optimizer_state", "activations_kept")
 """The metrics that make up ``training_memory``."""
@@ -166,7 +161,7 @@ def memories(analysis: Analysis, order: Order = "given") -> tuple[DeviceMemory, 
     main = main_memory(profile)
     if analysis.scenario.training is not None:
         return (_memory(profile, main, *TRAINED),)
-    _, peak = PEAKS[order]
+    peak = ALIVE[order]
     written = ("kv_cache", peak) if keeps_cache(analysis) else (peak,)
     flash = [level for level in profile.fields.memory.values() if not level.writable]
     if not flash:
@@ -186,7 +181,8 @@ def find_order(name: str, scenario: Scenario) -> Order:
     Raises:
         SpecError: there is none, or the network is trained, which keeps to the given one.
     """
-    order, _ = find_named("order", name, PEAKS)
+    orders: dict[str, Order] = {"given": "given", "best": "best"}
+    order = find_named("order", name, orders)
     if order != "given" and scenario.training is not None:
         cause = "training keeps what its backward pass needs, whatever the order of the layers"
         raise SpecError(cause, hint="leave --order out, or --optimizer")

@@ -90,13 +90,6 @@ def read_sources(old: str, new: str) -> tuple[SpecSource, SpecSource]:
     return first, second
 
 
-class Loaded(NamedTuple):
-    """A source with what stands there: one network, or all variants."""
-
-    source: SpecSource
-    specs: tuple[Architecture, ...]
-
-
 def analyser(setup: Setup, specs: Iterable[Architecture]) -> Callable[[Architecture], Analysis]:
     """Return the function that analyses some specs; a symbol is set where a spec has it.
 
@@ -116,7 +109,7 @@ def analyser(setup: Setup, specs: Iterable[Architecture]) -> Callable[[Architect
     return analyse
 
 
-def load_source(source: SpecSource) -> Loaded:
+def load_source(source: SpecSource) -> tuple[Architecture, ...]:
     """Return the network of a source, or all variants; a spec without variants is its only one.
 
     Raises:
@@ -125,10 +118,10 @@ def load_source(source: SpecSource) -> Loaded:
     spec = read_architecture(_document(source))
     if source.variant != ALL:
         try:
-            return Loaded(source, (spec.varied(source.variant),))
+            return (spec.varied(source.variant),)
         except SpecError as error:
             raise error.placed(None, source.name) from None
-    return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
+    return tuple(map(spec.varied, spec.header.variants or (None,)))
 
 
 def _document(source: SpecSource) -> YamlDocument:

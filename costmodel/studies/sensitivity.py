@@ -247,12 +247,8 @@ def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
 @question(opens=True)
 def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> doc.Document:
     """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
-    return document(Sensitivity(analysis, metric))
-
-
-def document(found: Sensitivity) -> doc.Document:
-    """Return the document of a sensitivity."""
-    return document_of(found.analysis, partial(_blocks, found), partial(_data, found))
+    found = Sensitivity(analysis, metric)
+    return document_of(analysis, partial(_blocks, found), partial(_data, found))
 
 
 def _blocks(found: Sensitivity) -> Iterator[doc.Block]:
