@@ -126,7 +126,7 @@ def _title(profile: MemoryProfile, width: float) -> str:
 
 def _ticks(profile: MemoryProfile, width: float) -> Ticks:
     """Every layer by its name; where names recur or are many, the groups where they begin."""
-    labels = [profile.report.label(row).strip() for row in profile.layers]
+    labels = [profile.report.label(row) for row in profile.layers]
     if len(labels) <= MAX_NAMES and len(set(labels)) == len(labels):
         return Ticks(list(range(1, len(labels) + 1)), labels, "")
     room = ceil(LABEL_ROOM * len(labels) / (width - 1))

@@ -301,7 +301,7 @@ def _numbers(roofline: Roofline) -> doc.Table:
 
 def _line(roofline: Roofline, line: RooflineEntry) -> doc.Row:
     cells: dict[str, doc.Cell] = {
-        "layer": roofline.report.label(line.row).strip(),
+        "layer": roofline.report.label(line.row),
         "macs": line.operations // 2,
         "bytes_moved": line.moved,
         "intensity": line.intensity,
@@ -412,7 +412,7 @@ def _crossing(roofline: Roofline, found: Crossovers, line: RooflineEntry) -> doc
     """Return a layer with what bounds it where; nothing is said of a group."""
     told = "" if line.row.is_group else found.layers[line.row.path].told(found.name)
     bound = None if told == "takes no time" else told
-    label = roofline.report.label(line.row).strip()
+    label = roofline.report.label(line.row)
     style: doc.Style = "dim" if bound is None else ""
     return doc.Row({"layer": label, "bound": bound}, line.row.level, style)
 

@@ -13,6 +13,7 @@ from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
+from costmodel.analysis.number_format import show_amount
 from costmodel.analysis.standing import document_of, scenario_fields, standing_notes
 from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
@@ -80,7 +81,7 @@ def number_table(report: Report) -> doc.Table:
 def row_of(report: Report, row: Layer, cells: dict[str, doc.Cell]) -> doc.Row:
     """Return a line with its label, in the style of its kind."""
     style: doc.Style = "dim" if row.sharing else "bold" if row.is_group else ""
-    return doc.Row({"layer": report.label(row).strip()} | cells, row.level, style, row.sharing)
+    return doc.Row({"layer": report.label(row)} | cells, row.level, style, row.sharing)
 
 
 def symbolic_table(report: Report) -> doc.Table:
@@ -184,14 +185,18 @@ def _of_totals(report: Report) -> Iterator[doc.Note]:
 
 def _details(report: Report, metric: Metric) -> Iterator[str]:
     """Yield the notes on a metric's total."""
+
+    def shown() -> str:
+        return show_amount(metric, report.analysis.value_if_any(metric.name))
+
     match metric.name:
         case "model_size":
             yield show_bytes(report.analysis.value("model_size"))
         case "flops":
-            yield f"{report.value_text(metric)} (2 per MAC)"
+            yield f"{shown()} (2 per MAC)"
         case "activations_peak":
             path = report.analysis.peak[0].node.path
-            yield f"{report.value_text(metric)} (input + output of {path})"
+            yield f"{shown()} (input + output of {path})"
         case "memory_peak":
             yield _peak(report, "given")
         case "memory_peak_best":
@@ -200,7 +205,7 @@ def _details(report: Report, metric: Metric) -> Iterator[str]:
         case "receptive_field":
             yield from report.field_notes
         case "latency":
-            yield report.value_text(metric)
+            yield shown()
 
 
 def _peak(report: Report, order: Order) -> str:
