@@ -510,9 +510,6 @@ def _require_decodable(
     """Make sure that every layer keeps the tokens apart, or what it needs of those before.
 
     See `decoding`. The tokens are a symbol here, so that all that hangs on their number is seen.
-
-    Raises:
-        SpecError: one does not, or the structure hangs on the number of tokens.
     """
     fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
     assumed = read_assumptions(assume, architecture.header.symbols, fixed)

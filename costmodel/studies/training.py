@@ -74,8 +74,14 @@ class TrainingReport:
     def lines(self) -> tuple[TrainingLine, ...]:
         """The tensors kept, in the order of the layers; those of a closed group in one line."""
         step = self.analysis.step
+        places = {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
+
+        def place(held: Held) -> int:
+            """The layer's; an input comes before all, experts' sum where their last layer is."""
+            return -1 if held.layer is None else places[held.layer.node.path]
+
         lines: dict[tuple[str, str], TrainingLine] = {}
-        for held in sorted(step.kept.held, key=self._place):
+        for held in sorted(step.kept.held, key=place):
             path, what = self._shown(held)
             line = lines.get((path, what), TrainingLine(path, what, Add(), Add()))
             elements = Add(line.elements, over_iterations(held, elements_of))
@@ -89,16 +95,6 @@ class TrainingReport:
         if self.depth is None or len(parts) <= self.depth + 1:
             return held.path, held.what
         return "/".join(parts[: self.depth + 1]), "all of it"
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
-
-    def _place(self, held: Held) -> int:
-        """The layer's number; an input comes before all, experts' sum where their last layer is."""
-        if held.layer is None:
-            return -1
-        return self._places[held.layer.node.path]
 
     def law(self, count: Expr) -> Expr:
         """A count as a law."""
@@ -189,17 +185,10 @@ def _kept(step: TrainingReport) -> doc.Table:
         doc.Column("bytes", "bytes", counts),
     )
     rows = (
-        doc.Row(
-            {
-                "path": line.path,
-                "what": line.what,
-                "elements": _count(step, line.elements),
-                "bytes": _count(step, line.bytes),
-            }
-        )
+        (line.path, line.what, _count(step, line.elements), _count(step, line.bytes))
         for line in step.lines
     )
-    return doc.Table(columns, tuple(rows), listed=symbolic)
+    return doc.table_of(columns, rows)._replace(listed=symbolic)
 
 
 def _count(step: TrainingReport, count: Expr) -> doc.ClosedForm | Rational:
