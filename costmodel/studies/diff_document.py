@@ -99,9 +99,11 @@ def _blocks(found: Differences, *, symbolic: bool) -> Iterator[doc.Block]:
 def _one(diff: Diff, at: Iterable[doc.Note], *, symbolic: bool) -> Iterator[doc.Block]:
     """Yield the metrics of one network, then its budgets, declarations, layers, closed forms."""
     yield doc.Table(COLUMNS, tuple(_row(change) for change in diff.changes))
+    counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
+    summary = f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
     parts = (
         doc.entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
-        doc.entries(_layers(diff))._replace(folded=_summary(diff)),
+        doc.entries(_layers(diff))._replace(folded=summary),
         doc.Entries(tuple(_laws(diff, symbolic=symbolic)), folded="laws"),
     )
     yield from (part for part in parts if part.entries)
@@ -288,12 +290,6 @@ def _laws(diff: Diff, *, symbolic: bool) -> Iterator[doc.LabelledValue]:
             yield doc.LabelledValue(
                 change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic"
             )
-
-
-def _summary(diff: Diff) -> str:
-    """Return ``layers: 1 removed, 2 changed``."""
-    counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
-    return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
 
 
 def _data(found: Differences) -> dict[str, Any]:

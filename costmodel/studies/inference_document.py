@@ -19,6 +19,7 @@ from costmodel.analysis.standing import document_of, standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
+from costmodel.scenario.scenario import PAST
 from costmodel.studies import question
 from costmodel.studies.hardware import shown_bytes
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Plan, Work, infer
@@ -328,15 +329,10 @@ def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
 def _setting(found: Inference) -> str:
     """Return the values of all symbols; in place of prefill's and decode's own, the plan."""
     if found.plan is None:
-        symbols = found.prefill.graph.values.items()
-        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
+        return Report(found.prefill).setting_without(PAST)
     plan = ", ".join(f"{name} = {number}" for name, number in found.plan._asdict().items())
-    others = [
-        f"{name} = {show_decimal(value)}"
-        for name, value in found.decode.graph.values.items()
-        if name not in found.own_symbols
-    ]
-    return ", ".join([plan, *others])
+    others = Report(found.decode).setting_without(*found.own_symbols)
+    return f"{plan}, {others}" if others else plan
 
 
 OPEN = "no closed form in these symbols: it bends or steps"

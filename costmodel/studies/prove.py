@@ -198,7 +198,9 @@ def prove(law: Law) -> Proof:
     stated = _formula("residual", law, assumed)
     with law.place("published"):
         _require_small(derived - published - stated)
-    return Proof(law, convention, _conditions(analyses.values()), derived, published, stated)
+    found = (condition for analysis in analyses.values() for condition in analysis.conditions)
+    conditions = tuple(dict.fromkeys(map(condition_text, found)))
+    return Proof(law, convention, conditions, derived, published, stated)
 
 
 def _symbols(law: Law) -> dict[str, Symbol]:
@@ -220,11 +222,6 @@ def _assumed(law: Law) -> Assumptions:
 def _analyzed(name: str, law: Law, convention: Convention, asked: Scenario) -> Analysis:
     with law.place("networks", name):
         return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, asked)
-
-
-def _conditions(analyses: Iterable[Analysis]) -> tuple[str, ...]:
-    found = (condition for analysis in analyses for condition in analysis.conditions)
-    return tuple(dict.fromkeys(map(condition_text, found)))
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:

@@ -137,9 +137,10 @@ def _blob(source: SpecSource) -> bytes:
     """Return the bytes of a file in git, at most one more than a spec may have."""
     command = ["git", "-C", source.folder, "cat-file", "blob", f"{source.revision}:{source.path}"]
     pipe = subprocess.PIPE
+    settings = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}  # we read its English
     try:
         git = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=_environment()
+            command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=settings
         )
     except OSError as error:
         raise SpecError(f"cannot run git to read {source.name}: {error.strerror}") from None
@@ -153,11 +154,6 @@ def _blob(source: SpecSource) -> bytes:
     if git.returncode:
         raise _refused(source, complaint.decode("utf-8", "replace"))
     return raw
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment in which git writes English, since a person reads one line of it."""
-    return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 def _refused(source: SpecSource, complaint: str) -> SpecError:
