@@ -54,7 +54,6 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         **said: Any,
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
-        from costmodel.studies.solve import opened
 
         render, given = find_renderer(format), said.pop("given", None) or (given_type or Given)()
         answers = {name: _value(name, said[name], asked[name]) for name in said}
@@ -70,6 +69,8 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return _told(*answer(*words))
         spec, *others = words
         if answers.get("for_") is not None:
+            from costmodel.studies.solve import opened
+
             return _told(*answer(opened(spec, answers["for_"], given.setup), *others))
         wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
         laws = question.opens or bool(wants)

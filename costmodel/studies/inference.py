@@ -112,8 +112,8 @@ def work_of(analysis: Analysis) -> Work:
         spread = tuple(map(_spread, parts))
         work["weights_most"] = _total(analysis, spread, weights_read)
         if is_on_device:
-            seconds = (_total(analysis, each, weights_time) for each in (spread, parts))
-            work["memory_most"] = work["memory"] + next(seconds) - next(seconds)
+            more = _total(analysis, spread, weights_time) - _total(analysis, parts, weights_time)
+            work["memory_most"] = work["memory"] + more
     return work
 
 
