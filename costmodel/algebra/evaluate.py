@@ -113,11 +113,7 @@ class Fractions(NamedTuple):
     denominator: int = 1
 
     def over(self, denominator: int) -> list[int]:
-        """Return the numerators over a multiple of the denominator.
-
-        Args:
-            denominator: the multiple.
-        """
+        """Return the numerators over a multiple of the denominator."""
         factor = denominator // self.denominator
         return [factor * x for x in self.numerators] if factor != 1 else list(self.numerators)
 
@@ -130,11 +126,7 @@ class Fractions(NamedTuple):
 
 
 def column_of(values: Sequence[Value]) -> Fractions:
-    """Return some numbers over one denominator.
-
-    Args:
-        values: integers and fractions.
-    """
+    """Return some numbers over one denominator."""
     denominator = lcm(*{value.denominator for value in values})
     return Fractions([x.numerator * (denominator // x.denominator) for x in values], denominator)
 
@@ -150,14 +142,7 @@ def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> li
 
 
 def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evaluator) -> Fractions:
-    """Return the values of an expression, worked out from those of its arguments.
-
-    Args:
-        expression: the expression.
-        symbol: takes the points.
-        points: the values of the symbol.
-        evaluate: gives the other symbols their values.
-    """
+    """Return the values of an expression, worked out from those of its arguments."""
     if expression == symbol:
         return points
     if symbol not in symbols_in(expression):

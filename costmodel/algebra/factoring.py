@@ -64,11 +64,7 @@ def _is_whole(term: Expr, whole: Whole) -> bool:
 
 
 def tight(law: Expr) -> Expr:
-    """Return the same law with what the terms of each sum in it share in front of them.
-
-    Args:
-        law: a count.
-    """
+    """Return the same law with what the terms of each sum in it share in front of them."""
     return Mul(*_tight_factors(law))
 
 

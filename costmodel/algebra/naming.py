@@ -56,11 +56,7 @@ class Naming(NamedTuple):
     is_whole: bool = True
 
     def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
-        """Return the names with what they stand for, each by those before it.
-
-        Args:
-            printer: how expressions are written.
-        """
+        """Return the names with what they stand for, each by those before it."""
         known: dict[Expr, str] = {}
         for expression, name in self.names.items():
             show = printer(known)

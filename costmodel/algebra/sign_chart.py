@@ -104,14 +104,7 @@ def always(_: Rational) -> bool:
 def sign_chart(
     expression: Expr, symbol: Symbol, domain: Domain, is_valid: IsValid = always
 ) -> Ranking:
-    """Return the sign of an expression wherever a value of its one symbol is valid.
-
-    Args:
-        expression: of this symbol alone.
-        symbol: it.
-        domain: its values.
-        is_valid: whether a value is looked at.
-    """
+    """Return the sign of an expression wherever a value of its one symbol is valid."""
     return rank((S.Zero, expression), symbol, domain, max(domain.first, 1), is_valid)
 
 

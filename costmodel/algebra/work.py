@@ -60,9 +60,6 @@ def afforded(steps: int) -> bool:
     """Take steps from the budget; return False where they are not left, or none is.
 
     For work that may be given up: what it would find is not needed for a right answer.
-
-    Args:
-        steps: how many.
     """
     found = _budget.get()
     if found is None:
@@ -73,10 +70,6 @@ def afforded(steps: int) -> bool:
 
 def charge(steps: int, entry: NamedEntry | None = None) -> None:
     """Take steps from the budget, if there is one.
-
-    Args:
-        steps: how many.
-        entry: the entry that is worked on, where it is known.
 
     Raises:
         FinalError: none are left.

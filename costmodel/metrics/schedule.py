@@ -62,12 +62,7 @@ class BestOrder(NamedTuple):
 
 
 def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
-    """Return the order with the least peak at some values; the given one where none is better.
-
-    Args:
-        run: the network at work in the given order.
-        evaluate: gives sizes their numbers.
-    """
+    """Return the order with the least peak at some values; the given one where none is better."""
     sizes, events = _Sizes(evaluate), list[Event]()
     unsearched, states = dict[str, None](), 0
     for segment in PrecedenceGraph(run).segments():

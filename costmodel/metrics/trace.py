@@ -265,13 +265,7 @@ class Tracer:
 
 
 def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr], context: Context) -> list[Event]:
-    """Return every layer at work in order, three iterations of every repeat.
-
-    Args:
-        parts: the tree of the network.
-        inputs: its inputs with their elements.
-        context: the types of all tensors.
-    """
+    """Return every layer at work in order, three iterations of every repeat."""
     tracer = _Training(context)
     tracer.parts(parts, tracer.entering(inputs), Here())
     return tracer.events
