@@ -20,15 +20,15 @@ from archspec import SpecError, load
 from archspec.arithmetic import round_to
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
-from costmodel.algebra.consequences import (
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import floor_div
+from costmodel.algebra.reduction import (
     decided_extrema,
     is_at_least_where,
     reached_branches,
+    reduced,
     with_exact_floors,
 )
-from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import floor_div
-from costmodel.algebra.reduction import reduced
 from costmodel.algebra.residues import U, about, growth, shortest
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
