@@ -241,7 +241,7 @@ MANY = range(1, 700)
 @given(source=of_h)
 def test_a_wave_grows_evenly(source: str) -> None:
     expression, h = law(source), symbol("h")
-    found = growth(expression, h)
+    found = growth(expression)
     if found is None:
         return
     values = [Evaluator({h: u})(expression) for u in range(1, 400)]
@@ -259,7 +259,7 @@ def test_the_shortest_conditions_say_the_same(
     given_ones = () if known is None else (Divides(law(str(known)), h),)
     changed = [c.mapped(lambda side: side.xreplace({h: U})) for c in conditions]
     over = tuple(c.mapped(lambda side: side.xreplace({h: U})) for c in given_ones)
-    shorter = shortest(tuple(changed), over, first, U)
+    shorter = shortest(tuple(changed), over, first)
     assert sum(len(condition_text(c)) for c in shorter) <= sum(
         len(condition_text(c)) for c in changed
     )

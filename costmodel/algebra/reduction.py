@@ -453,7 +453,7 @@ def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -
         given = tuple(fact.condition for fact in facts if fact.quantity == quantity)
         first, short = lower_bound(quantity, least), tuple(group)
         if first is not None:
-            short = shortest(short, given, ceil(first), U)
+            short = shortest(short, given, ceil(first))
         stands = {U: quantity}
         rest += [each.mapped(partial(Basic.xreplace, rule=stands)) for each in short]
     return rest

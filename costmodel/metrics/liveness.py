@@ -64,11 +64,7 @@ def unrolled(
 ) -> Run:
     """Return a network at work in the order of its graph.
 
-    Args:
-        parts: the tree of the network.
-        inputs: its inputs with their elements.
-        outputs: what leaves it, but for what leaves in the iterations of its repeats.
-        context: the types of all tensors.
+    Its outputs are those given, beside what leaves in the iterations of its repeats.
     """
     tracer = _Unrolled(context)
     scope = tracer.entering(inputs)
@@ -167,7 +163,7 @@ class _Unrolled(Tracer):
         turns = None if flow.iteration is None else Turns(flow.iteration, group.runs)
         entering, bodies = scope[flow.source], list[_Body]()
         for which in (Which.FIRST,) if group.runs is S.One else (Which.FIRST, Which.LATER):
-            iteration = Iteration(here.repeat(group), which, group.runs, turns)
+            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, turns)
             inside = here.iteration(group, iteration)
             if group.iteration is not None and bodies:
                 entering = self._handed_over(entering, group.iteration, group.iteration - 1, inside)
@@ -251,7 +247,8 @@ class _Unrolled(Tracer):
         """Add an event without a layer, and return what it makes of what it reads."""
         number, within = len(self.events), inside.within
         made = Value("", "", None, size, size, number, within=within)
-        self.append(Event(number, None, tuple(reads), (_read(made),), within), place)
+        event = Event(number, None, tuple(reads), (_read(made),), within)
+        self.events.insert(number if place is None else place, event)
         return made
 
 
@@ -270,20 +267,11 @@ def _bytes(values: Iterable[Value]) -> Expr:
 
 
 class _Body(NamedTuple):
-    """An iteration of a repeat.
+    """An iteration of a repeat, from what enters it to its result."""
 
-    Attributes:
-        begin: the number of its first event.
-        entering: what enters it.
-        result: what leaves it.
-        leaves: the values made in it that leave the network.
-        keeps_entering: whether what enters it leaves the network, and is made in the one before.
-        is_chained: whether its result enters the next one.
-    """
-
-    begin: int
+    begin: int  # the number of its first event
     entering: Cases
     result: Cases
-    leaves: tuple[Value, ...]
-    keeps_entering: bool
-    is_chained: bool
+    leaves: tuple[Value, ...]  # made in it, and leave the network
+    keeps_entering: bool  # what enters it leaves the network, and is made in the one before
+    is_chained: bool  # its result enters the next one

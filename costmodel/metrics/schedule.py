@@ -82,17 +82,11 @@ Numbers = tuple[Value, ...]
 
 
 class _Columns(NamedTuple):
-    """The sizes of a segment's values, in each of the iterations that are told apart.
-
-    Attributes:
-        sizes: of each value.
-        others: together, of what is in memory all along.
-        inside: of each event, the iterations that it is in, with what is inside it then.
-    """
+    """The sizes of a segment's values, in each of the iterations that are told apart."""
 
     sizes: Mapping[int, Numbers]
-    others: Numbers
-    inside: Mapping[int, list[tuple[int, Value]]]
+    others: Numbers  # together, of what is in memory all along
+    inside: Mapping[int, list[tuple[int, Value]]]  # event → its iterations, with what is inside
 
 
 class _Sizes:
@@ -271,19 +265,12 @@ class _Search:
 
 
 class _Step(NamedTuple):
-    """An event that comes next.
-
-    Attributes:
-        event: the event.
-        now: the events that are done then.
-        needed: what is in memory while it works, in the iteration where it is most.
-        after: what is in memory after it.
-    """
+    """An event that comes next."""
 
     event: int
-    now: int
-    needed: Value
-    after: Numbers
+    now: int  # the events that are done then
+    needed: Value  # in memory while it works, in the iteration where it is most
+    after: Numbers  # in memory after it
 
 
 def _way(came: Mapping[int, tuple[int, int]], done: int) -> list[int]:

@@ -27,7 +27,6 @@ from costmodel.metrics.kept import (
     kept,
     over_iterations,
     takes_part,
-    wants,
 )
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.registry import (
@@ -39,7 +38,7 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event, walk
+from costmodel.metrics.trace import Event, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
@@ -103,7 +102,8 @@ def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> I
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    return Integer(sum(each.source is None or wants(event, each.source) for each in read))
+    sources = (operand.source for operand in read)
+    return Integer(sum(each is None or is_learned(event.reads[each]) for each in sources))
 
 
 PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
@@ -135,13 +135,13 @@ class TrainingStep:
             return list(map(self._implemented, walk(self.propagation.parts, sizes, self.context)))
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer that works the most often is to blame."""
-        return budget("the turns of training", self._longest)
+        """Bound the work of one question; the layer of the most runs, by its law, is to blame."""
 
-    def _longest(self) -> NamedEntry:
-        """Return the layer whose number of runs has the longest closed form."""
-        counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
-        return counted.layer.node
+        def longest() -> NamedEntry:
+            counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
+            return counted.layer.node
+
+        return budget("the turns of training", longest)
 
     def _implemented(self, event: Event) -> Event:
         """Return a layer at work, with what its implementation keeps, fused or not."""

@@ -164,10 +164,6 @@ class Here(NamedTuple):
             return self
         return self._replace(block=CheckpointBlock(group.path, self.within))
 
-    def repeat(self, group: GroupCost) -> str:
-        """Return the name of a repeat here."""
-        return f"{self.tag}/{group.path}"
-
     def iteration(self, group: GroupCost, iteration: Iteration) -> "Here":
         """Return the place in an iteration of a group, which may be a block."""
         tag = f"{iteration.repeat}:{iteration.which.name}"
@@ -219,10 +215,6 @@ class Tracer:
         """Trace a repeat, or the experts of which some work."""
         raise NotImplementedError
 
-    def append(self, event: Event, place: int | None = None) -> None:
-        """Add an event at the end, or at a place before."""
-        self.events.insert(len(self.events) if place is None else place, event)
-
     def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
         charge(STEPS_OF_EVENT, layer.node)
         reads = tuple(scope[tensor] for tensor in layer.reads)
@@ -235,7 +227,8 @@ class Tracer:
         dtype = self.context.types_of(layer).activations
         inside = tuple(in_bytes(inner.size, dtype) for inner in self.context.inside(layer))
         number = len(self.events)
-        self.append(Event(number, layer, reads, makes, here.within, inside, reuses, here.block))
+        event = Event(number, layer, reads, makes, here.within, inside, reuses, here.block)
+        self.events.append(event)
 
     def _fits(self, layer: LayerCost, number: int) -> bool:
         """Return whether an input has as many bits per element as what the layer makes."""
@@ -283,7 +276,7 @@ class _Training(Tracer):
         kinds = told_apart(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
         source = entering = scope[flow.source]
         for which in kinds:
-            iteration = Iteration(here.repeat(group), which, group.runs, index)
+            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)
             inside = here.iteration(group, iteration)
             inner = {**scope, flow.entry: entering}
             self.parts(group.parts, inner, inside)
@@ -303,7 +296,7 @@ class _Training(Tracer):
         _, within, block = here
         made = Value(group.path, "output", maker, size, taken, number, True, within, block)
         makes = (Case(made, maker=number),)
-        self.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
+        self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes
 
 
