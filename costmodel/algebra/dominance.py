@@ -297,12 +297,9 @@ class Sizes:
     @once
     def ratio(self, over: Factors, under: Factors) -> Rational:
         """Return a number that the quotient of two products of sizes never falls below."""
-        exponents = dict(over)
-        for number, exponent in under:
-            exponents[number] = exponents.get(number, 0) - exponent
         ratio: Rational = 1
         along: dict[Symbol, tuple[list[tuple[Expr, int]], list[tuple[Expr, int]]]] = {}
-        for number, exponent in exponents.items():
+        for number, exponent in _times(over, tuple((number, -e) for number, e in under)):
             symbol = self._axis_of[number]
             if symbol is None:
                 ratio *= 0 if exponent < 0 else (self._lows[number] or 0) ** exponent

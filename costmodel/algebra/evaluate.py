@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from math import lcm, prod
 from typing import Any, NamedTuple
 
@@ -159,15 +160,11 @@ def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evalu
     return column_of([compute(*row) for row in rows])
 
 
-def _alike(combine: Callable[..., int]) -> Callable[[Sequence[Fractions]], Fractions]:
+def _alike(combine: Callable[..., int], columns: Sequence[Fractions]) -> Fractions:
     """Combine numerators over one denominator, as sums and extrema do."""
-
-    def find(columns: Sequence[Fractions]) -> Fractions:
-        denominator = lcm(*(column.denominator for column in columns))
-        rows = zip(*(column.over(denominator) for column in columns), strict=True)
-        return Fractions([combine(row) for row in rows], denominator)
-
-    return find
+    denominator = lcm(*(column.denominator for column in columns))
+    rows = zip(*(column.over(denominator) for column in columns), strict=True)
+    return Fractions(list(map(combine, rows)), denominator)
 
 
 def _products(columns: Sequence[Fractions]) -> Fractions:
@@ -198,9 +195,9 @@ def _roundings(columns: Sequence[Fractions]) -> Fractions:
 
 
 _COLUMNS: dict[type, Callable[[Sequence[Fractions]], Fractions]] = {
-    Add: _alike(sum),
-    Minimum: _alike(min),
-    Maximum: _alike(max),
+    Add: partial(_alike, sum),
+    Minimum: partial(_alike, min),
+    Maximum: partial(_alike, max),
     Mul: _products,
     FloorDiv: _floors,
     RoundTo: _roundings,

@@ -121,7 +121,7 @@ class Growth(NamedTuple):
 
 def growth(expression: Expr) -> Growth | None:
     """Return how an expression of `U` grows; None if unknown, or its period is too long."""
-    wave = wave_of(expression)
+    wave = wave_of(expression) if len(expression.free_symbols) < 2 else None
     if wave is None:
         return None
     start = max(ceil(wave.start), 0)
@@ -252,16 +252,7 @@ def _common_window(conditions: Iterable[Condition]) -> Recurrence:
 
 
 class _Table:
-    """The values in a window that may be, and those of them that keep all conditions.
-
-    Attributes:
-        window: of all conditions, what is given included.
-        asked: the window of what is asked alone.
-        values: all values of the window.
-        known: whether a condition holds, value by value.
-        allowed: whether what is given holds.
-        wanted: whether everything holds.
-    """
+    """The values in a window that may be, and those of them that keep all conditions."""
 
     def __init__(
         self,
@@ -270,10 +261,10 @@ class _Table:
         conditions: tuple[Condition, ...],
         given: tuple[Condition, ...],
     ) -> None:
-        self.window = window
+        self.window = window  # of all conditions, what is given included
         self.asked = _common_window(conditions)
         self.values = range(first, max(window.start, first) + window.period)
-        self.known: dict[Condition, list[bool]] = {}
+        self.known: dict[Condition, list[bool]] = {}  # whether each holds, value by value
         self.allowed = self.all_hold(given)
         self.wanted = self.all_hold((*given, *conditions))
 

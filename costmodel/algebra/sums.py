@@ -7,17 +7,19 @@ overtakes another: so a sum of millions of terms is as quick, and as exact, as a
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import combinations, pairwise
 from math import comb, factorial, floor
 from typing import NamedTuple
 
 from sympy import Add, Dummy, Expr, Integer, Mul, S, Symbol, bernoulli
+from sympy.functions.combinatorial.numbers import stirling
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from archspec.graph import Node
 from costmodel.algebra.bounds import Least, is_at_least, is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
-from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.evaluate import Evaluator, values_over
 from costmodel.algebra.functions import (
     Extremum,
     FloorDiv,
@@ -48,12 +50,7 @@ def open_law(metric: str, node: Node) -> OpenLawError:
 
 
 class Turns(NamedTuple):
-    """The turns of a repeat whose shapes depend on which turn it is.
-
-    Attributes:
-        index: counts them from 0.
-        count: how many there are.
-    """
+    """The turns of a repeat whose shapes depend on which it is: the index counts them from 0."""
 
     index: Symbol
     count: Expr
@@ -189,9 +186,12 @@ def _at_least_once(runs: Expr) -> Expr:
 
     Less than none would be negative, and within a repeat that does not run either positive again.
     """
-    if is_positive(runs):
-        return S.One
-    return Minimum(S.One, runs if is_at_least(runs, 0, {}) else Maximum(S.Zero, runs))
+    return S.One if is_positive(runs) else _step(runs, {})
+
+
+def _step(count: Expr, least: Least) -> Expr:
+    """Return 1 where a count is at least 1, else 0."""
+    return Minimum(S.One, count if is_at_least(count, 0, least) else Maximum(S.Zero, count))
 
 
 def in_all_turns(
@@ -253,25 +253,12 @@ def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]
     """Yield the differences of a polynomial at iteration 0, 0 for iterations that do not exist.
 
     ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
+    ``i**k = Σ_j S(k, j)·j!·C(i, j)``, S(k, j) being the ways to part k things into j sets.
     """
     parts = coefficients(expression, turns.index)
     for j in range(len(parts)):
-        step = Add(*(factorial(j) * _stirling(k, j) * part for k, part in enumerate(parts)))
-        yield step * (_is_reached(j, turns, least) if j else S.One)
-
-
-def _is_reached(j: int, turns: Turns, least: Least) -> Expr:
-    """Return 1 where there is an iteration j, else 0."""
-    more = turns.count - j
-    return Minimum(S.One, more if is_at_least(more, 0, least) else Maximum(S.Zero, more))
-
-
-@cache
-def _stirling(n: int, k: int) -> int:
-    """Return the number of ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
-    if n == k:
-        return 1
-    return k * _stirling(n - 1, k) + _stirling(n - 1, k - 1) if 0 < k < n else 0
+        step = Add(*(factorial(j) * stirling(k, j) * part for k, part in enumerate(parts)))
+        yield step * (_step(turns.count - j, least) if j else S.One)
 
 
 MAX_STEPS = 100_000
@@ -279,13 +266,7 @@ MAX_STEPS = 100_000
 
 
 class Piece(NamedTuple):
-    """A form without minima and maxima, from one value of the index to another.
-
-    Attributes:
-        expression: a form of it without bends.
-        first: the first value.
-        last: the last value.
-    """
+    """A form without minima and maxima, from a first value of the index to a last one."""
 
     expression: Expr
     first: int
@@ -299,18 +280,14 @@ def summed(expression: Expr, index: Symbol, first: int, count: int) -> Rational:
         OpenFormError: it has no pieces, and is too long to be added up one by one.
     """
     try:
-        found = pieces(expression, index, first, first + count - 1)
-        return tidy(sum(_sum(piece, index) for piece in found))
+        found = list(pieces(expression, index, first, first + count - 1))
+        moved = (piece.expression.xreplace({index: index + piece.first}) for piece in found)
+        turns = (Turns(index, exact(piece.last - piece.first + 1)) for piece in found)
+        return plain(Add(*map(closed_sum, moved, turns)))
     except OpenFormError:
         if count > MAX_STEPS:
             raise
-    values = (Evaluator({index: first + i})(expression) for i in range(count))
-    return tidy(sum(values))
-
-
-def _sum(piece: Piece, index: Symbol) -> Rational:
-    moved = piece.expression.xreplace({index: index + piece.first})
-    return plain(closed_sum(moved, Turns(index, exact(piece.last - piece.first + 1))))
+    return tidy(sum(values_over(expression, index, range(first, first + count))))
 
 
 def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[Piece]:
@@ -324,39 +301,25 @@ def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[P
     if bend is None:
         yield Piece(expression, first, last)
         return
-    for start, end in _between(_crossings(bend, index), first, last):
-        winner = _winner(bend, index, start, end)
-        yield from pieces(expression.xreplace({bend: winner}), index, start, end)
+    cuts = sorted(cut for cut in _crossings(bend, index) if first <= cut < last)
+    for start, end in pairwise([first - 1, *cuts, last]):
+        winner = _winner(bend, index, start + 1, end)
+        yield from pieces(expression.xreplace({bend: winner}), index, start + 1, end)
 
 
 def _crossings(bend: Expr, index: Symbol) -> set[int]:
     """Return the last whole values of the index up to where two of the terms are equal."""
     found = set()
-    for i, left in enumerate(bend.args):
-        for right in bend.args[i + 1 :]:
-            level, *rise = coefficients((left - right).expand(), index)
-            if len(rise) > 1:
-                raise OpenFormError(f"{bend} bends otherwise than between lines")
-            if rise:
-                found.add(floor(-level / rise[0]))
+    for left, right in combinations(bend.args, 2):
+        level, *rise = coefficients((left - right).expand(), index)
+        if len(rise) > 1:
+            raise OpenFormError(f"{bend} bends otherwise than between lines")
+        if rise:
+            found.add(floor(-level / rise[0]))
     return found
-
-
-def _between(cuts: set[int], first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches from ``first`` to ``last`` that end at the cuts."""
-    start = first
-    for end in sorted(cut for cut in cuts if first <= cut < last):
-        yield start, end
-        start = end + 1
-    yield start, last
 
 
 def _winner(bend: Expr, index: Symbol, start: int, end: int) -> Expr:
     """Return the term that is the extremum from ``start`` to ``end``, where no two cross."""
-
-    def lead(term: Expr) -> tuple[Rational, Rational]:
-        at = (Evaluator({index: value})(term) for value in (start, end))
-        low, high = (type(bend).sign * value for value in at)
-        return low, high
-
-    return max(bend.args, key=lead)
+    ends = [Evaluator({index: value}) for value in (start, end)]
+    return max(bend.args, key=lambda term: [type(bend).sign * at(term) for at in ends])

@@ -183,19 +183,12 @@ Powers = tuple[tuple[Expr, int], ...]
 
 
 class Reach(NamedTuple):
-    """The values of a symbol.
-
-    Attributes:
-        symbol: it.
-        first: the smallest value, or 0 where it may be any positive number.
-        last: the largest value, if there is one.
-        divisions: what divides some integer of this symbol alone, or what it divides.
-    """
+    """The values of a symbol."""
 
     symbol: Symbol
-    first: Rational = 0
+    first: Rational = 0  # 0 where it may be any positive number
     last: Rational | None = None
-    divisions: tuple[Divides, ...] = ()
+    divisions: tuple[Divides, ...] = ()  # of some integer of this symbol alone, or by it
 
 
 class StepTable:
@@ -230,7 +223,7 @@ class StepTable:
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)
-        self.steps = dict(self._steps(reach))
+        self.steps = {} if reach.symbol.is_integer else dict(self._steps(reach))
         self.places = [
             x
             for x in self._places(reach)
@@ -266,13 +259,10 @@ class StepTable:
         return Fractions(places, 2 * cuts.denominator).values
 
     def _steps(self, reach: Reach) -> Iterator[tuple[Expr, set[Fraction] | None]]:
-        """Yield each function with the places where it steps; none for an integer symbol.
+        """Yield each function of a real symbol with the places where it steps.
 
         None where that is not known, or where the table would be too large.
         """
-        if reach.symbol.is_integer:
-            yield from ((f, set()) for f in self.waves)
-            return
         first = max(Fraction(reach.first), Fraction(0))
         found = {f: Steps([f], reach.symbol) for f in self.waves}
         counts = {f: steps.count(first, self.end) for f, steps in found.items()}

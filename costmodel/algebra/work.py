@@ -74,11 +74,7 @@ def charge(steps: int, entry: NamedEntry | None = None) -> None:
     Raises:
         FinalError: none are left.
     """
-    found = _budget.get()
-    if found is None:
-        return
-    found.left -= steps
-    if found.left < 0:
+    if not afforded(steps) and (found := _budget.get()):
         cause = f"{found.question} take more than {MAX_STEPS:,} steps of algebra to work out"
         error = (entry or found.entry()).error(cause, found.hint)
         raise FinalError(error.cause, hint=error.hint, origin=error.origin, entry=error.entry)

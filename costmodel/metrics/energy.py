@@ -25,15 +25,7 @@ from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
-from costmodel.metrics.registry import (
-    JOULES,
-    METRICS,
-    SUM,
-    SUM_OF_ALL_RUNS,
-    Need,
-    Together,
-    metric,
-)
+from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, Together, metric
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import CONVENTIONS
@@ -55,14 +47,7 @@ Ladder = tuple[Rung, ...]
 
 
 class LayerEnergy(NamedTuple):
-    """The joules of all runs of a layer.
-
-    Attributes:
-        arithmetic: of its multiply-accumulates.
-        weights: of the weights that are read.
-        cache: of the cached keys and values that are read and written.
-        activations: of the feature maps that are read and written.
-    """
+    """The joules of all runs of a layer: of its products, and of what is read and written."""
 
     arithmetic: Expr
     weights: Expr
@@ -76,13 +61,7 @@ class LayerEnergy(NamedTuple):
 
 
 class MemorySources(NamedTuple):
-    """The memories that a layer's bytes come from, at numbers; none where it moves none.
-
-    Attributes:
-        weights: the memory of its weights.
-        cache: the memory of its cached keys and values.
-        activations: the memories of its feature maps, one or several of its iterations.
-    """
+    """The memories that a layer's bytes come from, at numbers; none where it moves none."""
 
     weights: tuple[Storage, ...]
     cache: tuple[Storage, ...]
@@ -296,10 +275,10 @@ def count_energy(layer: LayerCost, context: Context) -> Expr:
     return context.derived(Energies).of_layer(layer).total
 
 
-def _register(part: str, doc: str, together: Together = SUM) -> None:
+def _register(part: str, doc: str, *together: Together) -> None:
     """Register one part of the energy."""
 
-    @metric(f"energy_{part}", part, JOULES, together, needs=_DEVICE)
+    @metric(f"energy_{part}", part, JOULES, *together, needs=_DEVICE)
     def count(layer: LayerCost, context: Context) -> Expr:
         joules: Expr = getattr(context.derived(Energies), part)(layer)
         return joules

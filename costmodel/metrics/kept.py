@@ -191,14 +191,10 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
 
 
 class _Asked:
-    """The values that are asked for, and where: in all networks, or in those of some iterations.
-
-    Attributes:
-        before: what is kept anyway.
-    """
+    """The values that are asked for, and where: in all networks, or in those of some iterations."""
 
     def __init__(self, before: "_Asked | None" = None) -> None:
-        self.before = before
+        self.before = before  # what is kept anyway
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 
     def by(self, event: Event) -> None:

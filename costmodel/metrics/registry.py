@@ -52,12 +52,7 @@ def no_count(metric: str, why: str, layer: LayerCost | None = None) -> NoCountEr
 
 
 class Unit(NamedTuple):
-    """The unit of a metric.
-
-    Attributes:
-        name: of several of it, as ``bytes``.
-        sign: of a real quantity, as ``s`` of seconds; None of what is counted.
-    """
+    """The unit of a metric, as ``bytes``; of a real quantity with a sign, as ``s`` of seconds."""
 
     name: str
     sign: str | None = None
@@ -165,16 +160,15 @@ class Metric:
         """
         if self.of_layers is not None:
             return self.of_layers(layers, context)
-        return [part for counted in layers for part in self._counted(counted, context)]
-
-    def _counted(self, counted: Counted, context: Context) -> Iterator[Expr]:
-        """Yield the count of a layer, if it has one: the largest of layers is of those that do."""
-        try:
-            yield self._part(counted, context)
-        except OpenFieldError:
-            raise
-        except NoCountError:
-            return
+        found: list[Expr] = []
+        for counted in layers:
+            try:
+                found.append(self._part(counted, context))
+            except OpenFieldError:
+                raise
+            except NoCountError:
+                pass
+        return found
 
     def _part(self, counted: Counted, context: Context) -> Expr:
         count = self.per_layer(counted.layer, context)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sympy import Add, Expr
 
 from costmodel.algebra.evaluate import Evaluator, Value
+from costmodel.algebra.once import once
 from costmodel.algebra.work import afforded
 from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
@@ -93,15 +94,15 @@ class _Sizes:
     """The numbers of sizes in the iterations of repeats."""
 
     def __init__(self, evaluate: Evaluator) -> None:
-        self.evaluators: dict[tuple[Iteration, ...], list[Evaluator]] = {(): [evaluate]}
+        self.evaluate = evaluate
 
+    @once
     def _in(self, within: tuple[Iteration, ...]) -> list[Evaluator]:
         """Return what evaluates in each of some iterations; too many are cut off."""
-        if within not in self.evaluators:
-            outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
-            found = islice(chain.from_iterable(outer), MAX_ITERATIONS + 1)
-            self.evaluators[within] = list(found)
-        return self.evaluators[within]
+        if not within:
+            return [self.evaluate]
+        outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
+        return list(islice(chain.from_iterable(outer), MAX_ITERATIONS + 1))
 
     def columns(self, segment: Segment) -> _Columns | None:
         """Return the sizes of what a segment touches; None where there are too many iterations."""
@@ -146,22 +147,14 @@ def _undominated(rows: Iterable[Numbers]) -> list[Numbers]:
 
 
 class _Search:
-    """The search for an order of a segment.
-
-    Attributes:
-        segment: the events.
-        plan: what they read and make.
-        columns: the sizes of that.
-        states: how many sets of events were looked at.
-        is_over: whether it has not been given up.
-    """
+    """The search for an order of a segment."""
 
     def __init__(self, segment: Segment, columns: _Columns) -> None:
         self.segment = segment
         self.plan = segment.plan
         self.columns = columns
-        self.states = 0
-        self.is_over = True
+        self.states = 0  # sets of events that were looked at
+        self.is_over = True  # not given up
 
     def order(self) -> Sequence[int]:
         """Return the best order that is found, the given one where none is better."""

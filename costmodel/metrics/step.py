@@ -42,21 +42,12 @@ from costmodel.metrics.trace import Event, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.base import elements
 from costmodel.rules.nests import LoopNest
 from costmodel.scenario.training import Checkpoint, Training
 
 
 class LayerProducts(NamedTuple):
-    """The products of a layer in one iteration.
-
-    Attributes:
-        layer: the layer.
-        forward: of the forward pass.
-        backward: of the backward pass.
-        again: of what is made again.
-        within: the iterations that it is in.
-    """
+    """The products of a layer in one iteration: forward, backward, and of what is made again."""
 
     layer: LayerCost
     forward: Expr
@@ -129,10 +120,8 @@ class TrainingStep:
     @cached_property
     def events(self) -> list[Event]:
         """The layers at work."""
-        inputs = self.propagation.inputs.items()
-        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         with self._budget():
-            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.context)))
+            return list(map(self._implemented, walk(self.context)))
 
     def _budget(self) -> AbstractContextManager[None]:
         """Bound the work of one question; the layer of the most runs, by its law, is to blame."""

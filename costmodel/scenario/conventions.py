@@ -31,8 +31,6 @@ class Convention(NamedTuple):
         return f"{self.name} ({self.summary})"
 
 
-_ALL_ROLES = frozenset(Role)
-
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
     {
         convention.name: convention
@@ -49,14 +47,14 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
                 "torch",
                 "params: every learnable one; MACs: products of conv, linear, matmul; "
                 "activations: outputs of conv, linear, matmul",
-                roles=_ALL_ROLES,
+                roles=frozenset(Role),
                 feature_maps=frozenset({Output.CONV, Output.LINEAR, Output.MATMUL}),
             ),
             Convention(
                 "pycls",
                 "params: every learnable one; MACs: products + 1 per output element of a layer "
                 "with bias; activations: outputs of conv, pool, linear, global pooling excluded",
-                roles=_ALL_ROLES,
+                roles=frozenset(Role),
                 feature_maps=frozenset({Output.CONV, Output.LINEAR, Output.POOL}),
                 counts_bias=True,
             ),
