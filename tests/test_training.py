@@ -17,8 +17,7 @@ from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.kept import Held, Kept, kept
-from costmodel.metrics.products import work
-from costmodel.metrics.step import TrainingStep
+from costmodel.metrics.step import TrainingStep, work
 from costmodel.metrics.trace import Event
 from costmodel.rules.base import backward_rule
 from costmodel.scenario.conventions import find_convention

@@ -19,9 +19,8 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
 from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
-from costmodel.algebra.normal_form import Whole, by_resolution, settled, unfloored
+from costmodel.algebra.normal_form import Whole, by_resolution, factored, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn

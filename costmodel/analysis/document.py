@@ -120,7 +120,7 @@ class ClosedForm(NamedTuple):
 
     @property
     def _shortened(self) -> Expr:
-        from costmodel.algebra.factoring import tight
+        from costmodel.algebra.normal_form import tight
 
         law = self.read(self.expression)
         return tight(law) if len(self.names.printer()(law)) > LONGEST_LAW else law

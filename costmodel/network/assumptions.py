@@ -186,7 +186,7 @@ class _AssumptionReader:
         Raises:
             SpecError: one is.
         """
-        about = {s.name for fact in self.facts for side in fact[:2] for s in _symbols(side)}
+        about = {s.name for fact in self.facts for side in fact for s in _symbols(side)}
         for name in sorted(about & self.derived.keys()):
             cause = f"two assumptions about '{name}', of which one says what it equals"
             raise SpecError(cause, hint="say the other of what it equals")

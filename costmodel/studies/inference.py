@@ -21,9 +21,8 @@ from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Minimum, exact
-from costmodel.algebra.piecewise_sums import summed
 from costmodel.algebra.sign_chart import sign_chart
-from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
+from costmodel.algebra.sums import OpenFormError, Turns, closed_sum, summed
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of

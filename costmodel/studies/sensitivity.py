@@ -10,9 +10,8 @@ from sympy import Expr, Mul, Symbol
 from archspec.arithmetic import Rational, ratio
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
-from costmodel.algebra.asymptotics import NoOrder, leading_order
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
+from costmodel.algebra.growth import Derivatives, NoOrder, derivative, leading_order, obstacle
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis, Point
