@@ -11,11 +11,12 @@ from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from archspec.scope import free_names
 from archspec.trees import Name
+from archspec.zoo import find_spec
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
-from costmodel.network.networks import EVERY, networks
+from costmodel.network.networks import networks
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
@@ -332,7 +333,7 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
     for spec in specs:
         for architecture in networks([spec]):
             file, variant = architecture.document.file, architecture.variant
-            if spec == f"{file}{EVERY}" and not architecture.header.variants:
+            if find_spec(spec) == find_spec(f"{file}@*") and not architecture.header.variants:
                 raise SpecError(f"{file} has no variants")
             if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")
