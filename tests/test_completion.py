@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -89,15 +90,19 @@ HOME_KEY = "\x01"
 """Control and A: to the beginning of the line."""
 
 
-def completed(shell: str, home: Path, *lines: str) -> list[str]:
-    """Type the beginnings of lines and TAB into a shell; return what stands on the lines then."""
+def _environment(home: Path) -> dict[str, str]:
+    """An environment in which ``archcost`` is a program, and only our files are at home."""
     programs = home / "bin"
     programs.mkdir(exist_ok=True)
     script = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m costmodel "$@"\n'
     (programs / "archcost").write_text(script)
     (programs / "archcost").chmod(0o755)
     path = f"{programs}:{os.environ['PATH']}"
-    environment = {"HOME": str(home), "PATH": path, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return {"HOME": str(home), "PATH": path, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+
+
+def completed(shell: str, home: Path, *lines: str) -> list[str]:
+    """Type the beginnings of lines and TAB into a shell; return what stands on the lines then."""
     keys = "".join(f"{line}\t{HOME_KEY}print-{i} \n" for i, line in enumerate(lines))
     setup = "".join(f"alias print-{i}='echo {i}:'\n" for i in range(len(lines)))
     controller, terminal = pty.openpty()
@@ -106,21 +111,22 @@ def completed(shell: str, home: Path, *lines: str) -> list[str]:
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env=environment,
+        env=_environment(home),
         cwd=ROOT,
         start_new_session=True,
     )
     os.close(terminal)
+    late = Timer(SECONDS, process.kill)
+    late.start()
     os.write(controller, f"{setup}{keys}exit\n".encode())
     shown = b""
     with suppress(OSError):  # the end of the terminal
         while part := os.read(controller, 4096):
             shown += part
+    late.cancel()
     os.close(controller)
-    process.wait(SECONDS)
-    print(shown.decode())
-    found = re.findall(r"^\d: (archcost .*?)\s*$", shown.decode(), re.MULTILINE)
-    return list(found)
+    process.wait()
+    return re.findall(r"^\d: (archcost .*?)\s*$", shown.decode(), re.MULTILINE)
 
 
 def test_a_shell_completes(shell: str, tmp_path: Path, archcost: Run) -> None:
@@ -138,3 +144,12 @@ def test_a_shell_completes(shell: str, tmp_path: Path, archcost: Run) -> None:
         "archcost resnet50 --set n=2 wid": "archcost resnet50 --set n=2 width=",
     }
     assert completed(shell, tmp_path, *lines) == list(lines.values())
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+def test_fish_completes(tmp_path: Path, archcost: Run) -> None:
+    environment = _environment(tmp_path)
+    assert archcost("completion", "fish", HOME=str(tmp_path)).returncode == 0
+    words = ["fish", "-c", "complete -C 'archcost specs/resnet.yaml@wide_resnet5'"]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["specs/resnet.yaml@wide_resnet50_2"]

@@ -27,15 +27,15 @@ LEAST_WIDTH, MOST_WIDTH = 40, 400
 START = """\
 archcost: what a neural network costs, in closed form, before anyone builds it
 
-  archcost resnet50                        a network of the zoo: what each layer costs
+  archcost resnet50                        what each layer of a network costs
   archcost resnet50 --symbolic             the same as formulas in its symbols
   archcost mobilenet_v2 --set h=160 w=160  at another size
-  archcost explain alexnet                 each number: formula, numbers put in, value
+  archcost explain alexnet                 each number: formula, numbers, value
   archcost compare vgg16 resnet50          networks side by side
   archcost zoo                             all networks that come with archcost
-  archcost init                            writes a first spec of your own, net.yaml
+  archcost init                            write a first spec of your own
 
-archcost --help lists all commands, and archcost COMMAND --help what each takes.
+archcost --help lists the commands, archcost COMMAND --help what each takes;
 archcost completion installs completion with TAB for your shell.
 """
 """The screen of a command line without words."""
