@@ -10,7 +10,7 @@ from archspec.errors import SpecError
 
 _HERE = Path(__file__).parent
 
-FOLDER = next(folder for folder in (_HERE / "specs", _HERE.parent / "specs") if folder.is_dir())
+FOLDER = next(filter(Path.is_dir, [_HERE / "specs"]), _HERE.parent / "specs")
 """The folder of the specs: inside an installed package, beside it in a checkout."""
 
 FIRST = _HERE / "first.yaml"
@@ -73,9 +73,9 @@ def find_name(name: str) -> ZooName | None:
 
 
 def shown_path(path: str | Path) -> str:
-    """The family of a file of the zoo, since its folder tells nobody anything; else the path."""
+    """The name of a file of the zoo, since its folder tells nobody anything; else the path."""
     file = Path(path)
-    return file.stem if file.parent == FOLDER and file.suffix in SUFFIXES else str(path)
+    return file.name if file.parent == FOLDER else str(path)
 
 
 def networks_like(pattern: str = "") -> list[ZooName]:

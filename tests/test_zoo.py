@@ -109,7 +109,7 @@ MISSED = {
     "  hint: write resnet@resnet18",
     ("resnet@resnet51",): "did you mean 'resnet50'?",
     ("alexnet@x",): "there is no variant 'x'",
-    ("sweep", "alexnet@*", "--vary", "n=1"): "alexnet has no variants",
+    ("sweep", "alexnet@*", "--vary", "n=1"): "alexnet.yaml has no variants",
     ("zoo", "resnt"): "no network of the zoo is called like 'resnt'\n"
     "  hint: did you mean 'resnet'?",
 }

@@ -18,6 +18,7 @@ from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import networks
 from costmodel.scenario.conventions import find_convention
+from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated
@@ -331,9 +332,11 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
     """
     seen = set()
     for spec in specs:
+        path, of = find_spec(spec)
+        is_every = of == "*" and not is_pattern(path)
         for architecture in networks([spec]):
             file, variant = architecture.document.file, architecture.variant
-            if find_spec(spec) == find_spec(f"{file}@*") and not architecture.header.variants:
+            if is_every and not architecture.header.variants:
                 raise SpecError(f"{file} has no variants")
             if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")
