@@ -75,7 +75,7 @@ def test_a_file_without_a_suffix_is_a_spec(archcost: Run, tmp_path: Path) -> Non
 def test_a_spec_is_read_from_standard_input(archcost: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in (
         ("SPEC",),
-        ("SPEC", "--symbolic"),
+        ("--symbolic", "SPEC"),
         ("SPEC@lenet_300_100",),
         ("explain", "SPEC", "linear_1"),
         ("memory", "SPEC"),

@@ -54,10 +54,10 @@ def analyze(
     scenario: Scenario | Mapping[str, Number] = NOWHERE,
     numbers_suffice: bool = False,
 ) -> Analysis:
-    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+    """Analyse a spec: shapes, costs and conditions as closed forms in its symbols.
 
     Args:
-        spec: path of a YAML spec.
+        spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec; ``@VARIANT`` behind.
         convention: what counts: ``lecture``, ``torch`` or ``pycls``.
         settings: symbols fixed to numbers; the others stay symbols.
         assume: what holds of the others: ``h % 32 == 0``, ``h >= 64``, ``w == h``.

@@ -1,8 +1,7 @@
 """The application: its commands, each with the module that is imported when it is run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from itertools import pairwise
 from os.path import exists
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +91,7 @@ def run(words: list[str]) -> Any:
         print(START, end="")
         return 0
     console = _help_console() if asks_for_help(words) else None
-    words = list(_with_input(words))
+    words = list(map(_with_input, words))
     require_command(words)
     try:
         return app(words, console=console)
@@ -109,11 +108,9 @@ def asks_for_help(words: Sequence[str]) -> bool:
     return asks
 
 
-def _with_input(words: Sequence[str]) -> Iterator[str]:
-    """Yield words with a name for standard input, since ``-`` is like an option to the parser."""
-    for before, word in pairwise(("", *words)):
-        is_input = split_variant(word)[0] == "-" and not before.startswith("-")
-        yield word.replace("-", STDIN, 1) if is_input else word
+def _with_input(word: str) -> str:
+    """Return a word, with a name for standard input, since ``-`` is an option to the parser."""
+    return word.replace("-", STDIN, 1) if split_variant(word)[0] == "-" else word
 
 
 def require_command(words: Sequence[str]) -> None:
