@@ -63,7 +63,7 @@ def zoo(pattern: str = "", /) -> Document:
             ),
         )
         usual = "of one input at each network's own size; archcost NAME says which"
-        yield entries((("numbers", usual), ("convention", str(find_convention(CONVENTION)))))
+        yield entries((("numbers", usual), ("convention", CONVENTION)))
 
     def data() -> dict[str, Any]:
         rows = [_data(each, analysis) for each, analysis in networks]
