@@ -12,6 +12,7 @@ from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
 from archspec.precision import known_kinds
 from archspec.validation import validate
+from archspec.zoo import find_spec
 
 VERSION = 1
 """The version of the language that this package reads."""
@@ -64,19 +65,13 @@ class Architecture(NamedTuple):
 
 
 def load(spec: str) -> Architecture:
-    """Read and validate a spec file, ``PATH`` or ``PATH@VARIANT``.
+    """Read and validate a spec: a name of the zoo, ``PATH`` or ``PATH@VARIANT``.
 
     Raises:
         SpecError: it breaks a rule of YAML or of the language.
     """
-    path, variant = split_variant(spec)
+    path, variant = find_spec(spec)
     return read_architecture(read_document(path), variant)
-
-
-def split_variant(spec: str) -> tuple[str, str | None]:
-    """``PATH@VARIANT`` as its two parts."""
-    path, at, variant = spec.rpartition("@")
-    return (path, variant or None) if at and "/" not in variant else (spec, None)
 
 
 def read_architecture(document: YamlDocument, variant: str | None = None) -> Architecture:

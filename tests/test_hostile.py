@@ -26,7 +26,7 @@ from cyclopts import CycloptsError
 from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError, visible
-from costmodel.cli import run
+from costmodel.cli.app import run
 from costmodel.cli.documents import run_marker
 from costmodel.docs.pages import refreshed, write
 from costmodel.docs.styles import LATEX

@@ -16,7 +16,7 @@ import pytest
 
 from costmodel import SpecError
 from costmodel.analysis.loading import Setup
-from costmodel.cli import app
+from costmodel.cli.app import app
 from costmodel.render import sweep_files
 from costmodel.render.sweep_files import find_format, shown, write_file, write_text
 from costmodel.sweep.fields import Field, fields_of

@@ -60,10 +60,10 @@ def analyze(
     scenario: Scenario | Mapping[str, Number] = NOWHERE,
     numbers_suffice: bool = False,
 ) -> Analysis:
-    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+    """Analyse a spec: shapes, costs and conditions as closed forms in its symbols.
 
     Args:
-        spec: path of a YAML spec.
+        spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec; ``@VARIANT`` behind.
         convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
             ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.

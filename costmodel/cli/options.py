@@ -23,9 +23,10 @@ OF_THE_SPEC = ("set_", "assume", "convention")
 """The fields of `Given` that no scenario has."""
 
 
-Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
+Spec = Annotated[str, Parameter(help="A name of the zoo, a path, or - for stdin; NAME@VARIANT.")]
 Specs = Annotated[
-    list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
+    list[str],
+    Parameter(help="Names of the zoo, paths, patterns as 'specs/*.yaml'; NAME@VARIANT or NAME@*."),
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 

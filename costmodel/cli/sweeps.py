@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 Specs = Annotated[
-    list[str], Parameter(help="Paths of specs, PATH@VARIANT, or PATH@* for all variants.")
+    list[str],
+    Parameter(help="Names of the zoo or paths; NAME@VARIANT, NAME@* for all variants."),
 ]
 Vary = Annotated[
     list[str] | None,

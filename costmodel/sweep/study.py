@@ -11,12 +11,14 @@ from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from archspec.scope import free_names
 from archspec.trees import Name
+from archspec.zoo import find_spec
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
-from costmodel.network.networks import EVERY, networks
+from costmodel.network.networks import networks
 from costmodel.scenario.conventions import convention_of
+from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated
@@ -331,9 +333,11 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
     """
     seen = set()
     for spec in specs:
+        path, of = find_spec(spec)
+        is_every = of == "*" and not is_pattern(path)
         for architecture in networks([spec]):
             file, variant = architecture.document.file, architecture.variant
-            if spec == f"{file}{EVERY}" and not architecture.header.variants:
+            if is_every and not architecture.header.variants:
                 raise SpecError(f"{file} has no variants")
             if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")
