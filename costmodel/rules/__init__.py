@@ -1,13 +1,5 @@
 """Shape, cost and backward rules: those of ``archspec/layers/conv.py`` are in ``conv.py``."""
 
-from costmodel.rules.base import (
-    Requirement,
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-)
+from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
 
-__all__ = ["Requirement", "Shape", "Site", "backward_rule", "cost_rule", "elements", "shape_rule"]
+__all__ = ["Shape", "Site", "backward_rule", "cost_rule", "elements", "keeps", "shape_rule"]

@@ -10,16 +10,9 @@ from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.places import Reads
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import (
     Cache,
     Cost,

@@ -174,10 +174,23 @@ class Site:
         self, name: str, given: Expression | tuple[Expression, ...], rank: int, least: int = 1
     ) -> tuple[Expr, ...]:
         """One size per axis, from one for all or a list."""
+        return tuple(self.size(name, item, least) for item in self.each_axis(name, given, rank))
+
+    def each_axis(
+        self, name: str, given: Expression | tuple[Expression, ...], rank: int
+    ) -> tuple[Expression, ...]:
+        """One expression per axis, from one for all or a list.
+
+        Raises:
+            SpecError: the list is of another length.
+        """
         if isinstance(given, Expression):
-            return (self.size(name, given, least),) * rank
-        self.require_count(name, len(given), rank)
-        return tuple(self.size(name, item, least) for item in given)
+            return (given,) * rank
+        if len(given) != rank:
+            cause = f"{name} has {len(given)} values for {rank} axes"
+            hint = f"write one number, or a list of {rank}"
+            raise self.node.error(cause, hint, name)
+        return given
 
     def read_others(self, layer: Layer) -> None:
         """Give every field that no rule has read a value, or its error.
@@ -188,19 +201,6 @@ class Site:
         others = [each for each in expressions_of(layer) if each[0] not in self._read]
         for name, given in others:
             self.value(name, given)
-
-    def require_count(self, name: str, count: int, rank: int) -> None:
-        """Make sure that a field's list has a value per axis.
-
-        Raises:
-            SpecError: it does not.
-        """
-        if count != rank:
-            raise self.node.error(
-                f"{name} has {count} values for {rank} axes",
-                hint=f"write one number, or a list of {rank}",
-                field=name,
-            )
 
     def require(
         self,
@@ -365,6 +365,16 @@ cost_rule = Rules[Callable[[Any, Site, Shape], Cost]]("cost")
 
 backward_rule = Rules[Callable[[Any, Site, Shape], Backward]]("backward")
 """The functions that give what a layer keeps for its backward pass."""
+
+
+def keeps(backward: Backward, *layers: type[Layer]) -> None:
+    """Let the layers of some classes keep the same for their backward pass, whatever their sizes.
+
+    Args:
+        backward: what they keep.
+        layers: the classes.
+    """
+    backward_rule(*layers)(lambda layer, site, output: backward)  # noqa: ARG005
 
 
 def rule_module(layer: type[Layer]) -> str | None:

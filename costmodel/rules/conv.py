@@ -8,8 +8,8 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
-from costmodel.rules.backward import INPUT, Backward
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules import Shape, Site, cost_rule, elements, keeps, shape_rule
+from costmodel.rules.backward import INPUT
 from costmodel.rules.cost import Cost, Output, weight_and_bias
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
@@ -192,7 +192,5 @@ def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
     return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))
 
 
-@backward_rule(Conv, ConvTranspose)
-def convolution_backward(layer: Conv | ConvTranspose, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input, for the gradient of the weight. Source: LeCun et al., 1989."""
-    return INPUT
+# The input, for the gradient of the weight. Source: LeCun et al., 1989.
+keeps(INPUT, Conv, ConvTranspose)

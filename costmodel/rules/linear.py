@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from archspec.layers.linear import Linear
-from costmodel.rules.backward import INPUT, Backward
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, shape_rule
+from costmodel.rules import Shape, Site, cost_rule, keeps, shape_rule
+from costmodel.rules.backward import INPUT
 from costmodel.rules.cost import Cost, Output, axes_but, weight_and_bias
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
@@ -60,7 +60,5 @@ def row_loops(output: Shape) -> list[Loop]:
     return [Loop(name, size) for name, size in zip(names, output[:-1], strict=False)]
 
 
-@backward_rule(Linear)
-def linear_backward(layer: Linear, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986."""
-    return INPUT
+# The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986.
+keeps(INPUT, Linear)

@@ -7,16 +7,9 @@ from sympy import Expr
 from archspec.equation import Axes, Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
 from costmodel.rules.merge import broadcast, require_equal, require_same_rank

@@ -3,25 +3,11 @@
 from sympy import Expr, Mul, S
 
 from archspec.layers import Layer
-from archspec.layers.pool import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AdaptivePool,
-    Amax,
-    AvgPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GlobalPool,
-    MaxPool,
-    Mean,
-    Pool,
-    Reduction,
-    Sum,
-)
+from archspec.layers import pool as kinds
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
 from costmodel.rules.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.cost import Cost, Output
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
@@ -29,8 +15,8 @@ from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
 
-@shape_rule(Pool)
-def pooling_shape(layer: Pool, site: Site) -> Shape:
+@shape_rule(kinds.Pool)
+def pooling_shape(layer: kinds.Pool, site: Site) -> Shape:
     """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` per axis; rounded up with ``ceil_mode``.
 
     Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel
@@ -47,13 +33,13 @@ def pooling_shape(layer: Pool, site: Site) -> Shape:
     return (*site.input[:2], *require_output(site, windows))
 
 
-def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
+def _windows(layer: kinds.Pool, site: Site) -> tuple[Window, ...]:
     rank = layer.rank
     sizes = spatial_input(site, rank)
     kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
     strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
     dilations = (S.One,) * rank
-    if isinstance(layer, MaxPool):
+    if isinstance(layer, kinds.MaxPool):
         dilations = site.per_axis("dilation", layer.dilation, rank)
     paddings = site.per_axis("padding", layer.padding, rank, least=0)
     return tuple(
@@ -64,14 +50,14 @@ def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
     )
 
 
-@cost_rule(Pool)
-def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Pool)
+def pooling_cost(layer: kinds.Pool, site: Site, output: Shape) -> Cost:
     """No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
 
     Source: MIT 6.5940, lecture 2.
     """
     windows = _windows(layer, site)
-    body = Body.MEAN if isinstance(layer, AvgPool) else Body.MAXIMUM
+    body = Body.MEAN if isinstance(layer, kinds.AvgPool) else Body.MAXIMUM
     outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
@@ -83,15 +69,15 @@ def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
     return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
 
 
-@shape_rule(AdaptivePool)
-def adaptive_shape(layer: AdaptivePool, site: Site) -> Shape:
+@shape_rule(kinds.AdaptivePool)
+def adaptive_shape(layer: kinds.AdaptivePool, site: Site) -> Shape:
     """``h_o`` as given. Source: ``torch.nn.AdaptiveAvgPool2d``."""
     spatial_input(site, layer.rank)
     return (*site.input[:2], *site.per_axis("output_size", layer.output_size, layer.rank))
 
 
-@cost_rule(AdaptivePool)
-def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(kinds.AdaptivePool)
+def adaptive_cost(layer: kinds.AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. To a single element it is global pooling.
 
     Whatever its size, a convention counts it as that: a law is the same for all sizes.
@@ -105,8 +91,8 @@ def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # no
     return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
 
 
-@shape_rule(GlobalPool, Reduction)
-def reduced_shape(layer: GlobalPool | Reduction, site: Site) -> Shape:
+@shape_rule(kinds.GlobalPool, kinds.Reduction)
+def reduced_shape(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Shape:
     """``(n, c, 1, …)``, or the axes but for those that are reduced.
 
     Source: ONNX ``GlobalAveragePool``; ``torch.mean``.
@@ -115,30 +101,28 @@ def reduced_shape(layer: GlobalPool | Reduction, site: Site) -> Shape:
     return tuple(S.One if axis is None else site.input[axis] for axis in axes)
 
 
-@cost_rule(GlobalPool, Reduction)
-def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(kinds.GlobalPool, kinds.Reduction)
+def reduced_cost(layer: kinds.GlobalPool | kinds.Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014; ``torch.mean``."""
     return Cost(Output.GLOBAL_POOL, axes=_reduced(layer, site))
 
 
-def _reduced(layer: GlobalPool | Reduction, site: Site) -> tuple[int | None, ...]:
+def _reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> tuple[int | None, ...]:
     """Return the axis of the input that each of the output is; None of one that is reduced."""
     every = range(len(site.input))
-    if isinstance(layer, GlobalPool):
+    if isinstance(layer, kinds.GlobalPool):
         return (0, 1, *(None for _ in every[site.axis(2) :]))
     gone = site.axes_of("dim", layer.dim)
     axes = (None if axis in gone else axis for axis in every)
     return tuple(axis for axis in axes if layer.keepdim.holds or axis is not None)
 
 
-@backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)
-def mean_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: each element of a window gets its share of the gradient."""
-    return NOTHING
+# Each element of a window gets its share of the gradient.
+keeps(NOTHING, kinds.AvgPool, kinds.AdaptiveAvgPool, kinds.GlobalAvgPool, kinds.Mean, kinds.Sum)
 
 
-@backward_rule(MaxPool)
-def maxpool_backward(layer: MaxPool, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.MaxPool)
+def maxpool_backward(layer: kinds.MaxPool, site: Site, output: Shape) -> Backward:
     """Bytes per output that tell the elements of its window apart: which was the largest.
 
     PyTorch keeps the input, and an index of 8 bytes per output.
@@ -154,7 +138,7 @@ def _bytes_of_place(count: Expr) -> Expr:
     return 1 + second + 2 * others
 
 
-@backward_rule(AdaptiveMaxPool, GlobalMaxPool, Amax)
+@backward_rule(kinds.AdaptiveMaxPool, kinds.GlobalMaxPool, kinds.Amax)
 def largest_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """An index of 4 bytes per output: where in the feature map its largest element was."""
     return mask("places", elements(output), INDEX)

@@ -8,16 +8,9 @@ from sympy import Expr, Integer, S
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.nests import BATCH, Loop, LoopNest

@@ -6,45 +6,14 @@ from sympy import Add, Expr, Integer, Mul, S
 
 from archspec.fields import Expression
 from archspec.layers import Layer
-from archspec.layers.reshape import (
-    ChannelShuffle,
-    Chunk,
-    Crop,
-    Dropout,
-    DropPath,
-    Flatten,
-    Identity,
-    Pad,
-    Permute,
-    PixelShuffle,
-    PixelUnshuffle,
-    Reshape,
-    Roll,
-    Select,
-    Slice,
-    Split,
-    Squeeze,
-    Transpose,
-    Unsqueeze,
-    Upsample,
-)
+from archspec.layers import reshape as kinds
 from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_whole
 from costmodel.algebra.places import Reads
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
 from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
-from costmodel.rules.base import (
-    Several,
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    replaced,
-    shape_rule,
-    show_shape,
-    text_of,
-)
+from costmodel.rules.base import Several, replaced, show_shape, text_of
 from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.merge import require_same_rank
@@ -52,27 +21,27 @@ from costmodel.rules.sliding import require_mode, require_probability, spatial_i
 from costmodel.rules.windows import AXES
 
 
-@shape_rule(Identity)
-def unchanged_shape(layer: Identity, site: Site) -> Shape:  # noqa: ARG001
+@shape_rule(kinds.Identity)
+def unchanged_shape(layer: kinds.Identity, site: Site) -> Shape:  # noqa: ARG001
     """The input's shape."""
     return site.input
 
 
-@shape_rule(Dropout, DropPath)
-def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
+@shape_rule(kinds.Dropout, kinds.DropPath)
+def dropout_shape(layer: kinds.Dropout | kinds.DropPath, site: Site) -> Shape:
     """The input's shape; the probability is one. Source: ``torch.nn.Dropout``."""
     require_probability(site, "p", layer.p)
     return site.input
 
 
-@cost_rule(Reshape)
-def reshape_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(kinds.Reshape)
+def reshape_cost(layer: kinds.Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements, in the same order, under other indices."""
     return Cost(Output.VIEW)
 
 
-@cost_rule(Crop)
-def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(kinds.Crop)
+def crop_cost(layer: kinds.Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the elements in the middle; of an odd rest the larger half is cut off behind.
 
     Of a second input the extents alone are met.
@@ -83,17 +52,17 @@ def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     return Cost(Output.VIEW, axes=axes_but(rank), reads=(reads,), sees=1, is_part=True)
 
 
-@cost_rule(Roll)
-def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Roll)
+def roll_cost(layer: kinds.Roll, site: Site, output: Shape) -> Cost:
     """Nothing: the same elements; on the axes that are rolled the last come before the first."""
     rolled = site.axes_of("dims", layer.dims)
     return Cost(Output.VIEW, axes=axes_but(len(output)), reads=(dict.fromkeys(rolled),))
 
 
-@cost_rule(PixelShuffle, PixelUnshuffle)
-def pixel_cost(layer: PixelShuffle | PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+@cost_rule(kinds.PixelShuffle, kinds.PixelUnshuffle)
+def pixel_cost(layer: kinds.PixelShuffle | kinds.PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: the same elements; r rows are made of one, or one of r."""
-    if isinstance(layer, PixelShuffle):
+    if isinstance(layer, kinds.PixelShuffle):
         factor = site.size("upscale_factor", layer.upscale_factor)
         reads = Reads(S.One, S.Zero, S.Zero, factor)
     else:
@@ -102,20 +71,15 @@ def pixel_cost(layer: PixelShuffle | PixelUnshuffle, site: Site, output: Shape) 
     return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
 
 
-@cost_rule(Identity)
-def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing; the elements stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output)))
+@cost_rule(kinds.Identity, kinds.ChannelShuffle)
+def unmoved_cost(layer: Layer, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing; the elements stay where they are, but for the channels that are shuffled."""
+    meets = (1,) if isinstance(layer, kinds.ChannelShuffle) else ()
+    return Cost(Output.VIEW, axes=axes_but(len(output)), meets=meets)
 
 
-@cost_rule(ChannelShuffle)
-def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing; on all axes but that of the channels the elements stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output)), meets=(1,))
-
-
-@cost_rule(Slice)
-def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Slice)
+def slice_cost(layer: kinds.Slice, site: Site, output: Shape) -> Cost:
     """Nothing: some of the same elements, ``step·y + start`` on one axis."""
     axis, start, end = _range(layer, site)
     size = site.input[axis]
@@ -126,12 +90,12 @@ def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
     )
 
 
-@cost_rule(Split, Chunk)
-def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Split, kinds.Chunk)
+def parts_cost(layer: kinds.Split | kinds.Chunk, site: Site, output: Shape) -> Cost:
     """Nothing: some of the same elements; on one axis each output begins where another ends."""
     axis = site.axis_of("dim", layer.dim)
     sizes: Sequence[Expr]
-    if isinstance(layer, Split):
+    if isinstance(layer, kinds.Split):
         sizes = [site.size("sizes", size) for size in layer.sizes]
     else:
         sizes = [output[axis]] * layer.outputs
@@ -140,60 +104,58 @@ def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis, is_part=True)
 
 
-@cost_rule(Permute, Transpose)
-def ordered_cost(layer: Permute | Transpose, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements, the axes in another order."""
-    return Cost(Output.VIEW, axes=_order(layer, site))
+Laid = kinds.Permute | kinds.Transpose | kinds.Squeeze | kinds.Unsqueeze | kinds.Select
+"""The kinds that only lay out other axes: in another order, one less, one more."""
 
 
-def _order(layer: Permute | Transpose, site: Site) -> tuple[int, ...]:
-    """Return the axis of the input that each axis of the output is."""
-    if isinstance(layer, Permute):
-        return site.axes_of("dims", layer.dims)
-    one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
-    moved = {one: other, other: one}
-    return tuple(moved.get(axis, axis) for axis in range(len(site.input)))
+@cost_rule(kinds.Permute, kinds.Transpose, kinds.Squeeze, kinds.Unsqueeze)
+def laid_cost(layer: Laid, site: Site, output: Shape) -> Cost:  # noqa: ARG001
+    """Nothing: the same elements, under other axes."""
+    return Cost(Output.VIEW, axes=_axes(layer, site))
 
 
-@cost_rule(Squeeze)
-def squeeze_cost(layer: Squeeze, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, with an axis less."""
-    return Cost(Output.VIEW, axes=_all_but(site.axis_of("dim", layer.dim), output))
-
-
-@cost_rule(Select)
-def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Select)
+def select_cost(layer: kinds.Select, site: Site, output: Shape) -> Cost:  # noqa: ARG001
     """Nothing: some of the same elements, with an axis less."""
     gone = site.axis_of("dim", layer.dim)
     size = site.input[gone]
     is_last = size - _from_start(site.whole("index", layer.index), size) == 1
     last = gone if is_last else None
-    return Cost(Output.VIEW, axes=_all_but(gone, output), last=last, is_part=True)
+    return Cost(Output.VIEW, axes=_axes(layer, site), last=last, is_part=True)
 
 
-def _all_but(gone: int, output: Shape) -> tuple[int, ...]:
-    """The axes of an input that has one more than the output."""
-    return tuple(axis for axis in range(len(output) + 1) if axis != gone)
+def _axes(layer: Laid, site: Site) -> tuple[int | None, ...]:
+    """Return the axis of the input that each axis of the output is; None of a new one."""
+    every = axes_but(len(site.input))
+    match layer:
+        case kinds.Permute():
+            return site.axes_of("dims", layer.dims)
+        case kinds.Transpose():
+            one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
+            moved = {one: other, other: one}
+            return tuple(moved.get(axis, axis) for axis in range(len(every)))
+        case kinds.Unsqueeze():
+            place = site.new_axis_of("dim", layer.dim)
+            return (*every[:place], None, *every[place:])
+    gone = site.axis_of("dim", layer.dim)
+    return (*every[:gone], *every[gone + 1 :])
 
 
-@cost_rule(Unsqueeze)
-def unsqueeze_cost(layer: Unsqueeze, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, with an axis more."""
-    place = site.new_axis_of("dim", layer.dim)
-    axes = list(axes_but(len(output) - 1))
-    return Cost(Output.VIEW, axes=(*axes[:place], None, *axes[place:]))
+def _laid(layer: Laid, site: Site) -> Shape:
+    """The extents of the axes that a layer keeps, in its order; of a new one 1."""
+    return tuple(S.One if axis is None else site.input[axis] for axis in _axes(layer, site))
 
 
-@cost_rule(Dropout, DropPath)
-def dropout_cost(layer: Dropout | DropPath, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Dropout, kinds.DropPath)
+def dropout_cost(layer: kinds.Dropout | kinds.DropPath, site: Site, output: Shape) -> Cost:
     """Nothing that is counted; it works in place, and passes its input on where p is 0."""
     if site.value("p", layer.p) == 0:
         return Cost(Output.VIEW, axes=axes_but(len(output)))
     return Cost(Output.IN_PLACE)
 
 
-@shape_rule(Flatten)
-def flatten_shape(layer: Flatten, site: Site) -> Shape:
+@shape_rule(kinds.Flatten)
+def flatten_shape(layer: kinds.Flatten, site: Site) -> Shape:
     """``(n, c, h, w) → (n, c·h·w)``. Source: ``torch.nn.Flatten``."""
     first = site.axis_of("start_dim", layer.start_dim)
     last = site.axis_of("end_dim", layer.end_dim)
@@ -205,8 +167,8 @@ def flatten_shape(layer: Flatten, site: Site) -> Shape:
     return (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
 
 
-@cost_rule(Flatten)
-def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Flatten)
+def flatten_cost(layer: kinds.Flatten, site: Site, output: Shape) -> Cost:
     """Nothing: the same elements seen in another shape."""
     first = site.axis_of("start_dim", layer.start_dim)
     merged = site.input[first : first + 1 + len(site.input) - len(output)]
@@ -219,8 +181,8 @@ def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
     return Cost(Output.VIEW, sizes=(features,))
 
 
-@shape_rule(Reshape)
-def reshape_shape(layer: Reshape, site: Site) -> Shape:
+@shape_rule(kinds.Reshape)
+def reshape_shape(layer: kinds.Reshape, site: Site) -> Shape:
     """The shape given, of as many elements; -1 is what the others leave.
 
     Source: ``torch.reshape``.
@@ -257,35 +219,31 @@ def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]
     return over, under
 
 
-@shape_rule(Permute, Transpose)
-def ordered_shape(layer: Permute | Transpose, site: Site) -> Shape:
-    """Every axis once, in another order. Source: ``torch.permute``, ``torch.transpose``."""
-    axes = _order(layer, site)
-    if len(axes) != len(site.input):
-        shown = show_shape(site.input)
-        raise site.node.error(f"dims has {len(axes)} of the axes of {shown}", field="dims")
-    return tuple(site.input[axis] for axis in axes)
+@shape_rule(kinds.Permute, kinds.Transpose, kinds.Unsqueeze)
+def ordered_shape(layer: Laid, site: Site) -> Shape:
+    """Every axis once, in another order, or a new one of extent 1.
+
+    Source: ``torch.permute``, ``torch.transpose``, ``torch.unsqueeze``.
+    """
+    shape = _laid(layer, site)
+    if len(shape) < len(site.input):
+        cause = f"dims has {len(shape)} of the axes of {show_shape(site.input)}"
+        raise site.node.error(cause, field="dims")
+    return shape
 
 
-@shape_rule(Squeeze)
-def squeeze_shape(layer: Squeeze, site: Site) -> Shape:
+@shape_rule(kinds.Squeeze)
+def squeeze_shape(layer: kinds.Squeeze, site: Site) -> Shape:
     """An axis of extent 1 goes. Source: ``torch.squeeze``."""
     axis = site.axis_of("dim", layer.dim)
     extent = site.input[axis]
     rule = f"axis {axis} ({{extent}}) must be of extent 1 to be squeezed"
     site.require(Equal(extent, S.One), rule, {"extent": extent}, "dim")
-    return (*site.input[:axis], *site.input[axis + 1 :])
+    return _laid(layer, site)
 
 
-@shape_rule(Unsqueeze)
-def unsqueeze_shape(layer: Unsqueeze, site: Site) -> Shape:
-    """A new axis of extent 1. Source: ``torch.unsqueeze``."""
-    place = site.new_axis_of("dim", layer.dim)
-    return (*site.input[:place], S.One, *site.input[place:])
-
-
-@shape_rule(Pad)
-def pad_shape(layer: Pad, site: Site) -> Shape:
+@shape_rule(kinds.Pad)
+def pad_shape(layer: kinds.Pad, site: Site) -> Shape:
     """``h_i + before + after``, the last axis first. Source: ``torch.nn.functional.pad``."""
     sides = [site.whole("pad", side) for side in layer.pad]
     if len(sides) % 2 or len(sides) > 2 * len(site.input):
@@ -306,7 +264,7 @@ def pad_shape(layer: Pad, site: Site) -> Shape:
     return shape
 
 
-def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Expr:
+def _padded(layer: kinds.Pad, site: Site, axis: int, before: Expr, after: Expr) -> Expr:
     size = site.input[axis]
     for side in (before, after):
         require_mode(site, layer.mode, size, side, "pad")
@@ -319,8 +277,8 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
     return padded
 
 
-@cost_rule(Pad)
-def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Pad)
+def pad_cost(layer: kinds.Pad, site: Site, output: Shape) -> Cost:
     """No products; a new feature map, ``y − before`` on each axis that is padded.
 
     Source: ``torch.nn.functional.pad``.
@@ -332,8 +290,8 @@ def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
     return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
 
 
-@shape_rule(Crop)
-def crop_shape(layer: Crop, site: Site) -> Shape:
+@shape_rule(kinds.Crop)
+def crop_shape(layer: kinds.Crop, site: Site) -> Shape:
     """The spatial extents of ``size``, or of the second input. Source: Ronneberger et al., 2015."""
     require_same_rank(site)
     if (layer.size is None) == (len(site.inputs) == 1):
@@ -348,8 +306,8 @@ def crop_shape(layer: Crop, site: Site) -> Shape:
     return (*site.input[:2], *wanted)
 
 
-@shape_rule(Slice)
-def slice_shape(layer: Slice, site: Site) -> Shape:
+@shape_rule(kinds.Slice)
+def slice_shape(layer: kinds.Slice, site: Site) -> Shape:
     """``ceil((end − start)/step)`` on one axis. Source: Python's slices."""
     axis, start, end = _range(layer, site)
     size, step = site.input[axis], site.size("step", layer.step)
@@ -361,7 +319,7 @@ def slice_shape(layer: Slice, site: Site) -> Shape:
     return replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
 
 
-def _range(layer: Slice, site: Site) -> tuple[int, Expr, Expr]:
+def _range(layer: kinds.Slice, site: Site) -> tuple[int, Expr, Expr]:
     """Return the axis of a slice, its first place and the place behind its last."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
@@ -374,8 +332,8 @@ def _from_start(place: Expr, size: Expr) -> Expr:
     return size + place if is_positive(-place) else place
 
 
-@shape_rule(Select)
-def select_shape(layer: Select, site: Site) -> Shape:
+@shape_rule(kinds.Select)
+def select_shape(layer: kinds.Select, site: Site) -> Shape:
     """One axis goes. Source: ``torch.select``."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
@@ -383,7 +341,7 @@ def select_shape(layer: Select, site: Site) -> Shape:
     rule = "index ({index}) must lie in an axis of {size}"
     for inside in (AtLeast(index, 0), AtLeast(size - index, 1)):
         site.require(inside, rule, {"index": index, "size": size}, "index")
-    return (*site.input[:axis], *site.input[axis + 1 :])
+    return _laid(layer, site)
 
 
 def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Shape | Several:
@@ -391,8 +349,8 @@ def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Shape | Several:
     return Several(parts) if len(parts) > 1 else parts[0]
 
 
-@shape_rule(Split)
-def split_shape(layer: Split, site: Site) -> Shape | Several:
+@shape_rule(kinds.Split)
+def split_shape(layer: kinds.Split, site: Site) -> Shape | Several:
     """The sizes on one axis, which they make up. Source: ``torch.split``."""
     axis = site.axis_of("dim", layer.dim)
     sizes = [site.size("sizes", size) for size in layer.sizes]
@@ -402,8 +360,8 @@ def split_shape(layer: Split, site: Site) -> Shape | Several:
     return _parts(site.input, axis, sizes)
 
 
-@shape_rule(Chunk)
-def chunk_shape(layer: Chunk, site: Site) -> Shape | Several:
+@shape_rule(kinds.Chunk)
+def chunk_shape(layer: kinds.Chunk, site: Site) -> Shape | Several:
     """``ceil(l/chunks)`` for all but the last, which is the rest. Source: ``torch.chunk``."""
     axis = site.axis_of("dim", layer.dim)
     size, count = site.input[axis], layer.outputs
@@ -414,8 +372,8 @@ def chunk_shape(layer: Chunk, site: Site) -> Shape | Several:
     return _parts(site.input, axis, [part] * (count - 1) + [last])
 
 
-@shape_rule(Roll)
-def roll_shape(layer: Roll, site: Site) -> Shape:
+@shape_rule(kinds.Roll)
+def roll_shape(layer: kinds.Roll, site: Site) -> Shape:
     """The input's shape. Source: ``torch.roll``."""
     axes = site.axes_of("dims", layer.dims)
     shifts = [site.whole("shifts", shift) for shift in layer.shifts]
@@ -424,8 +382,8 @@ def roll_shape(layer: Roll, site: Site) -> Shape:
     return site.input
 
 
-@shape_rule(ChannelShuffle)
-def channel_shuffle_shape(layer: ChannelShuffle, site: Site) -> Shape:
+@shape_rule(kinds.ChannelShuffle)
+def channel_shuffle_shape(layer: kinds.ChannelShuffle, site: Site) -> Shape:
     """The input's shape, whose channels fall into groups. Source: ``torch.nn.ChannelShuffle``."""
     site.axis(2)
     channels, groups = site.input[1], site.size("groups", layer.groups)
@@ -440,16 +398,16 @@ def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
     return floor_div(size, factor)
 
 
-@shape_rule(PixelShuffle)
-def pixel_shuffle_shape(layer: PixelShuffle, site: Site) -> Shape:
+@shape_rule(kinds.PixelShuffle)
+def pixel_shuffle_shape(layer: kinds.PixelShuffle, site: Site) -> Shape:
     """``(n, c·r², h, w) → (n, c, h·r, w·r)``. Source: ``torch.nn.PixelShuffle``."""
     (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
     r = site.size("upscale_factor", layer.upscale_factor)
     return n, _part(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
 
 
-@shape_rule(PixelUnshuffle)
-def pixel_unshuffle_shape(layer: PixelUnshuffle, site: Site) -> Shape:
+@shape_rule(kinds.PixelUnshuffle)
+def pixel_unshuffle_shape(layer: kinds.PixelUnshuffle, site: Site) -> Shape:
     """``(n, c, h·r, w·r) → (n, c·r², h, w)``. Source: ``torch.nn.PixelUnshuffle``."""
     (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
     r = site.size("downscale_factor", layer.downscale_factor)
@@ -468,8 +426,8 @@ INTERPOLATED = {
 """Mode of `Upsample` → how many spatial axes it is for."""
 
 
-@shape_rule(Upsample)
-def upsample_shape(layer: Upsample, site: Site) -> Shape:
+@shape_rule(kinds.Upsample)
+def upsample_shape(layer: kinds.Upsample, site: Site) -> Shape:
     """``floor(h_i·scale_factor)``, or the size that is given. Source: ``torch.nn.Upsample``."""
     if (layer.size is None) == (layer.scale_factor is None):
         raise site.node.error("takes scale_factor or size, one of them")
@@ -487,8 +445,7 @@ def upsample_shape(layer: Upsample, site: Site) -> Shape:
 
 def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Expr]:
     spatial = site.input[2:]
-    given = (scales,) * len(spatial) if isinstance(scales, Expression) else scales
-    site.require_count("scale_factor", len(given), len(spatial))
+    given = site.each_axis("scale_factor", scales, len(spatial))
     outputs = []
     for size, scale in zip(spatial, given, strict=True):
         factor = site.value("scale_factor", scale)
@@ -499,15 +456,14 @@ def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Exp
     return outputs
 
 
-@cost_rule(Upsample)
-def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:
+@cost_rule(kinds.Upsample)
+def upsample_cost(layer: kinds.Upsample, site: Site, output: Shape) -> Cost:
     """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
     pairs = enumerate(zip(site.input, output, strict=True))
     scales = {axis: own / size for axis, (own, size) in pairs if axis > 1}
     if layer.scale_factor is not None and layer.mode != "area":
-        given = layer.scale_factor
-        every = (given,) * len(scales) if isinstance(given, Expression) else given
-        values = (site.value("scale_factor", each) for each in every)
+        given = site.each_axis("scale_factor", layer.scale_factor, len(scales))
+        values = (site.value("scale_factor", each) for each in given)
         scales = {axis: 1 / value for axis, value in enumerate(values, 2)}
     reads = {axis: _resampled(layer.mode, scale) for axis, scale in scales.items()}
     return Cost(Output.RESAMPLE, axes=axes_but(len(output)), reads=(reads,))
@@ -533,21 +489,22 @@ def _resampled(mode: str, scale: Expr) -> Reads | None:
     return Reads(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
 
 
-@backward_rule(
-    *(Identity, ChannelShuffle, Flatten, Reshape, Permute, Transpose, Squeeze, Unsqueeze),
-    *(Pad, Crop, Slice, Select, Split, Chunk, Roll, PixelShuffle, PixelUnshuffle, Upsample),
+# A gradient goes back to where its element came from, or is spread over several.
+keeps(
+    NOTHING,
+    *(kinds.Identity, kinds.ChannelShuffle, kinds.Flatten, kinds.Reshape, kinds.Permute),
+    *(kinds.Transpose, kinds.Squeeze, kinds.Unsqueeze, kinds.Pad, kinds.Crop, kinds.Slice),
+    *(kinds.Select, kinds.Split, kinds.Chunk, kinds.Roll),
+    *(kinds.PixelShuffle, kinds.PixelUnshuffle, kinds.Upsample),
 )
-def moved_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: a gradient goes back to where its element came from, or is spread over several."""
-    return NOTHING
 
 
-@backward_rule(Dropout, DropPath)
-def dropout_backward(layer: Dropout | DropPath, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.Dropout, kinds.DropPath)
+def dropout_backward(layer: kinds.Dropout | kinds.DropPath, site: Site, output: Shape) -> Backward:
     """A byte per element, or per sample whose branch may be dropped: whether it was.
 
     Source: Korthikanti et al., 2022, section 4.1.
     """
     if site.value("p", layer.p) == 0:
         return NOTHING
-    return mask("mask", elements(output) if isinstance(layer, Dropout) else output[0], BYTE)
+    return mask("mask", elements(output) if isinstance(layer, kinds.Dropout) else output[0], BYTE)
