@@ -13,7 +13,8 @@ from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mea
 from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
 from archspec.header import BlockModel, check_name, read_value
 from archspec.hints import Hints, form_of
-from archspec.layers import ALIASES, KINDS, Alias, Layer, Torch, find_alias, find_kind, kind_hint
+from archspec.layers import ALIASES, KINDS, Layer, Torch, find_kind
+from archspec.layers.base import Alias, find_alias, kind_hint
 from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
 from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate

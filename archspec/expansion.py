@@ -16,8 +16,8 @@ from archspec.expressions import ExpressionError
 from archspec.fields import Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
-from archspec.layers import FieldError, Layer, find_kind
-from archspec.layers.base import as_expression, decided
+from archspec.layers import Layer, find_kind
+from archspec.layers.base import FieldError, as_expression, decided
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from archspec import Architecture
-from archspec.architecture import read_architecture
+from archspec.architecture import read_architecture, split_variant
 from archspec.document import read_document
 from costmodel.scenario.patterns import is_pattern, matches
 
@@ -15,7 +15,7 @@ def names_several(specs: Iterable[str]) -> bool:
     """Return whether the given words may stand for more than one network."""
     texts = list(specs)
     return len(texts) > 1 or any(
-        text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts
+        text.endswith(EVERY) or is_pattern(split_variant(text)[0]) for text in texts
     )
 
 
@@ -30,7 +30,7 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
         SpecError: nothing has such a path, or a spec breaks a rule.
     """
     for text in expanded(specs):
-        path, variant = _parted(text)
+        path, variant = split_variant(text)
         yield from _variants(read_architecture(read_document(path)), variant)
 
 
@@ -41,19 +41,13 @@ def expanded(specs: Iterable[str]) -> Iterator[str]:
         SpecError: nothing matches a pattern.
     """
     for text in specs:
-        path, variant = _parted(text)
+        path, variant = split_variant(text)
         yield from (f"{file}@{variant}" if variant else file for file in matches(path, "spec"))
 
 
-def _variants(architecture: Architecture, variant: str) -> Iterator[Architecture]:
+def _variants(architecture: Architecture, variant: str | None) -> Iterator[Architecture]:
     if variant == "*":
         for name in architecture.header.variants or (None,):
             yield architecture.varied(name)
     else:
-        yield architecture.varied(variant or None)
-
-
-def _parted(text: str) -> tuple[str, str]:
-    """The path, and the variant or nothing."""
-    path, at, variant = text.rpartition("@")
-    return (path, variant) if at and "/" not in variant else (text, "")
+        yield architecture.varied(variant)

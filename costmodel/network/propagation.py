@@ -783,12 +783,7 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     """The same error with the shapes that led there, if there are any."""
     if not shapes:
         return error
-    hint = f"{error.hint}; {shapes}" if error.hint else shapes
-    told = SpecError(
-        error.cause, hint=hint, origin=error.origin, entry=error.entry, subject=error.subject
-    )
-    told.others = error.others
-    return told
+    return error.told(hint=f"{error.hint}; {shapes}" if error.hint else shapes)
 
 
 MAX_STEPS = 6
