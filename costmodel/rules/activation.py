@@ -5,16 +5,16 @@ from sympy import S
 from archspec.layers import activation as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
-from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule, shape_rule
 from costmodel.rules.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
 from costmodel.rules.base import replaced
 from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but
 
 
-@shape_rule(kinds.Activation)
-def activation_shape(layer: kinds.Activation, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape."""
-    return site.input
+@rule(kinds.Activation)
+def activation(layer: kinds.Activation, site: Site) -> Both:  # noqa: ARG001
+    """The input's shape; no products and no parameters, in place. Source: MIT 6.5940, lecture 2."""
+    return site.input, Cost(Output.IN_PLACE)
 
 
 @shape_rule(kinds.RReLU, kinds.HardTanh)
@@ -47,38 +47,29 @@ def celu_shape(layer: kinds.CELU, site: Site) -> Shape:
     return site.input
 
 
-@cost_rule(kinds.Activation)
-def activation_cost(layer: kinds.Activation, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters; it works in place. Source: MIT 6.5940, lecture 2."""
-    return Cost(Output.IN_PLACE)
+@rule(kinds.OverAxis)
+def over_axis(layer: kinds.OverAxis, site: Site) -> Both:
+    """The input's shape, which has the axis; in place, the elements of one axis together."""
+    return site.input, Cost(Output.IN_PLACE, meets=(site.axis_of("dim", layer.dim),))
 
 
-@cost_rule(kinds.OverAxis)
-def over_axis_cost(layer: kinds.OverAxis, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters; in place, the elements of one axis together."""
-    return Cost(Output.IN_PLACE, meets=(site.axis_of("dim", layer.dim),))
-
-
-@shape_rule(kinds.OverAxis)
-def over_axis_shape(layer: kinds.OverAxis, site: Site) -> Shape:
-    """The input's shape, which has the axis."""
-    site.axis_of("dim", layer.dim)
-    return site.input
-
-
-@shape_rule(kinds.GLU)
-def glu_shape(layer: kinds.GLU, site: Site) -> Shape:
-    """``(…, 2·c, …) → (…, c, …)``. Source: ``torch.nn.GLU``."""
+@rule(kinds.GLU)
+def gated(layer: kinds.GLU, site: Site) -> Both:
+    """``(…, 2·c, …) → (…, c, …)``, in place. Source: Dauphin et al., ICML 2017."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
     rule = "axis {axis} ({size}) must be even to be cut in halves"
     site.require(Divides(S(2), size), rule, {"axis": S(axis), "size": size}, "dim")
-    return replaced(site.input, axis, floor_div(size, S(2)))
+    output = replaced(site.input, axis, floor_div(size, S(2)))
+    return output, Cost(Output.IN_PLACE, axes=axes_but(len(output), axis))
 
 
-@shape_rule(kinds.PReLU)
-def prelu_shape(layer: kinds.PReLU, site: Site) -> Shape:
-    """The input's shape; there is one slope, or one per channel. Source: ``torch.nn.PReLU``."""
+@rule(kinds.PReLU)
+def sloped(layer: kinds.PReLU, site: Site) -> Both:
+    """The input's shape, in place; there is one slope, or one per channel.
+
+    Source: He et al., ICCV 2015; ``torch.nn.PReLU``.
+    """
     slopes = site.size("num_parameters", layer.num_parameters)
     if slopes is not S.One:
         channels = site.input[site.axis(1)]
@@ -88,22 +79,9 @@ def prelu_shape(layer: kinds.PReLU, site: Site) -> Shape:
             {"slopes": slopes, "channels": channels},
             "num_parameters",
         )
-    return site.input
-
-
-@cost_rule(kinds.GLU)
-def glu_cost(layer: kinds.GLU, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; in place. Source: Dauphin et al., ICML 2017."""
-    return Cost(Output.IN_PLACE, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
-
-
-@cost_rule(kinds.PReLU)
-def prelu_cost(layer: kinds.PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
-    slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
     own = () if slopes is S.One else (1,)
-    return Cost(Output.IN_PLACE, parameters=(slope,), meets=own)
+    return site.input, Cost(Output.IN_PLACE, parameters=(slope,), meets=own)
 
 
 # The input: the derivative is a function of it. Source: ``torch.nn.GELU`` and others.

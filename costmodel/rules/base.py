@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -76,6 +77,7 @@ class Site:
         least: the smallest value of each symbol.
         past: how many tokens came before those that enter, where a cache is kept.
         requirements: the conditions that it has asked for so far.
+        both: the shape and the cost of the layer, where one rule gives both (see `rule`).
     """
 
     node: Node | Input | Repeat
@@ -84,6 +86,7 @@ class Site:
     least: Least
     past: Expr | None = None
     requirements: list[Requirement] = field(default_factory=list)
+    both: "Both | None" = None
     _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
 
@@ -365,6 +368,30 @@ cost_rule = Rules[Callable[[Any, Site, Shape], Cost]]("cost")
 
 backward_rule = Rules[Callable[[Any, Site, Shape], Backward]]("backward")
 """The functions that give what a layer keeps for its backward pass."""
+
+
+Both = tuple[Shape | Several, Cost]
+_Of = TypeVar("_Of", bound=Callable[[Any, Site], Both])
+
+
+def rule(*layers: type[Layer]) -> Callable[[_Of], _Of]:
+    """Return a decorator that registers a function for the shape and the cost of some classes.
+
+    Of each layer it is called once. Where classes share one of the two alone, there are
+    `shape_rule` and `cost_rule`.
+    """
+
+    def register(function: _Of) -> _Of:
+        def both(layer: Layer, site: Site) -> Both:
+            if site.both is None:
+                site.both = function(layer, site)
+            return site.both
+
+        shape_rule(*layers)(wraps(function)(lambda layer, site: both(layer, site)[0]))
+        cost_rule(*layers)(wraps(function)(lambda layer, site, output: both(layer, site)[1]))  # noqa: ARG005
+        return function
+
+    return register
 
 
 def keeps(backward: Backward, *layers: type[Layer]) -> None:

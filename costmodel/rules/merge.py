@@ -8,16 +8,21 @@ from sympy import Add, Expr, Integer, S
 from archspec.layers import merge as kinds
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
-from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BIT, NOTHING, Backward, Entered, factors, mask
 from costmodel.rules.base import replaced, show_shape
 from costmodel.rules.cost import Cost, Output, axes_but
 
 
-@shape_rule(kinds.Elementwise)
-def merged_shape(layer: kinds.Elementwise, site: Site) -> Shape:  # noqa: ARG001
-    """The common shape of all inputs. Source: ``torch.broadcast_tensors``."""
-    return broadcast(site, site.inputs)
+@rule(kinds.Elementwise)
+def merged(layer: kinds.Elementwise, site: Site) -> Both:  # noqa: ARG001
+    """The common shape of all inputs; in place in an input that is as large as the output.
+
+    Source: ``torch.broadcast_tensors``.
+    """
+    output = broadcast(site, site.inputs)
+    reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
+    return output, Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
 
 
 def broadcast(site: Site, shapes: Sequence[Shape]) -> Shape:
@@ -77,39 +82,26 @@ def _require_equal_axes(site: Site, but: int | None = None) -> Shape:
     return tuple(map(simplest, zip(*site.inputs, strict=True)))
 
 
-@shape_rule(kinds.Concat)
-def concatenated_shape(layer: kinds.Concat, site: Site) -> Shape:
-    """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. Source: ``torch.cat``."""
+@rule(kinds.Concat)
+def concatenated(layer: kinds.Concat, site: Site) -> Both:
+    """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. A new feature map.
+
+    Source: ``torch.cat``; MIT 6.5940, lecture 2.
+    """
     joined = site.axis_of("axis", layer.axis)
     common = _require_equal_axes(site, joined)
     total = Add(*(shape[joined] for shape in site.inputs))
-    return replaced(common, joined, total)
+    cost = Cost(Output.CONCAT, axes=axes_but(len(common)), joint=joined)
+    return replaced(common, joined, total), cost
 
 
-@shape_rule(kinds.Stack)
-def stacked_shape(layer: kinds.Stack, site: Site) -> Shape:
-    """A new axis, as long as there are inputs. Source: ``torch.stack``."""
+@rule(kinds.Stack)
+def stacked(layer: kinds.Stack, site: Site) -> Both:
+    """A new axis, as long as there are inputs; a new feature map. Source: ``torch.stack``."""
     common = _require_equal_axes(site)
-    place = site.new_axis_of("dim", layer.dim)
-    return (*common[:place], Integer(len(site.inputs)), *common[place:])
-
-
-@cost_rule(kinds.Merge)
-def joined_cost(layer: kinds.Merge, site: Site, output: Shape) -> Cost:
-    """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
-    if isinstance(layer, kinds.Concat):
-        joined = site.axis_of("axis", layer.axis)
-        return Cost(Output.CONCAT, axes=axes_but(len(output)), joint=joined)
-    assert isinstance(layer, kinds.Stack)
-    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
-    return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
-
-
-@cost_rule(kinds.Elementwise)
-def merge_cost(layer: kinds.Elementwise, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products of weights; in place in an input that is as large as the output."""
-    reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
-    return Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
+    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(common))
+    output = (*common[:place], Integer(len(site.inputs)), *common[place:])
+    return output, Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
 
 
 def agree(one: Shape, other: Shape) -> bool:

@@ -6,21 +6,23 @@ from archspec.layers import Layer
 from archspec.layers import pool as kinds
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
-from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, keeps, shape_rule
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.rules.cost import Cost, Output
+from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
 
-@shape_rule(kinds.Pool)
-def pooling_shape(layer: kinds.Pool, site: Site) -> Shape:
+@rule(kinds.Pool)
+def pooling(layer: kinds.Pool, site: Site) -> Both:
     """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` per axis; rounded up with ``ceil_mode``.
 
-    Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel
-    there.
+    No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
+
+    Source: MIT 6.5940, lecture 2; ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at
+    most half the kernel there.
     """
     windows = _windows(layer, site)
     for window in windows:
@@ -30,7 +32,18 @@ def pooling_shape(layer: kinds.Pool, site: Site) -> Shape:
             {"padding": window.before, "kernel": window.kernel},
             "padding",
         )
-    return (*site.input[:2], *require_output(site, windows))
+    outputs = require_output(site, windows)
+    body = Body.MEAN if isinstance(layer, kinds.AvgPool) else Body.MAXIMUM
+    outer = [Loop(BATCH, site.input[0]), Loop("c", site.input[1])]
+    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, outputs, strict=True)]
+    kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
+    written = [*outer, *spatial]
+    operands = (
+        Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input), source=0),
+        Operand("output", tuple(loop.name for loop in written)),
+    )
+    cost = Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
+    return (*site.input[:2], *outputs), cost
 
 
 def _windows(layer: kinds.Pool, site: Site) -> tuple[Window, ...]:
@@ -50,71 +63,41 @@ def _windows(layer: kinds.Pool, site: Site) -> tuple[Window, ...]:
     )
 
 
-@cost_rule(kinds.Pool)
-def pooling_cost(layer: kinds.Pool, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
-
-    Source: MIT 6.5940, lecture 2.
-    """
-    windows = _windows(layer, site)
-    body = Body.MEAN if isinstance(layer, kinds.AvgPool) else Body.MAXIMUM
-    outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
-    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
-    kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
-    written = [*outer, *spatial]
-    operands = (
-        Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input), source=0),
-        Operand("output", tuple(loop.name for loop in written)),
-    )
-    return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
-
-
-@shape_rule(kinds.AdaptivePool)
-def adaptive_shape(layer: kinds.AdaptivePool, site: Site) -> Shape:
-    """``h_o`` as given. Source: ``torch.nn.AdaptiveAvgPool2d``."""
-    spatial_input(site, layer.rank)
-    return (*site.input[:2], *site.per_axis("output_size", layer.output_size, layer.rank))
-
-
-@cost_rule(kinds.AdaptivePool)
-def adaptive_cost(layer: kinds.AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. To a single element it is global pooling.
+@rule(kinds.AdaptivePool)
+def adaptive(layer: kinds.AdaptivePool, site: Site) -> Both:
+    """``h_o`` as given, without products and parameters. To a single element it is global pooling.
 
     Whatever its size, a convention counts it as that: a law is the same for all sizes.
+
+    Source: ``torch.nn.AdaptiveAvgPool2d``.
     """
-    sizes = tuple(
+    spatial_input(site, layer.rank)
+    sizes = site.per_axis("output_size", layer.output_size, layer.rank)
+    formulas = tuple(
         Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
-        for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
+        for axis, size in zip(AXES[layer.rank], sizes, strict=True)
     )
-    rank = len(output)
-    axes = tuple(None if size is S.One else axis for axis, size in enumerate(output))
-    return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
+    axes = (0, 1, *(None if size is S.One else axis for axis, size in enumerate(sizes, 2)))
+    ends = tuple(range(2, len(axes)))
+    cost = Cost(Output.GLOBAL_POOL, sizes=formulas, axes=axes, ends=ends)
+    return (*site.input[:2], *sizes), cost
 
 
-@shape_rule(kinds.GlobalPool, kinds.Reduction)
-def reduced_shape(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Shape:
-    """``(n, c, 1, …)``, or the axes but for those that are reduced.
+@rule(kinds.GlobalPool, kinds.Reduction)
+def reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Both:
+    """``(n, c, 1, …)``, or the axes but for those that are reduced; no products, no parameters.
 
-    Source: ONNX ``GlobalAveragePool``; ``torch.mean``.
+    Source: Lin, Chen and Yan, ICLR 2014; ONNX ``GlobalAveragePool``; ``torch.mean``.
     """
-    axes = _reduced(layer, site)
-    return tuple(S.One if axis is None else site.input[axis] for axis in axes)
-
-
-@cost_rule(kinds.GlobalPool, kinds.Reduction)
-def reduced_cost(layer: kinds.GlobalPool | kinds.Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014; ``torch.mean``."""
-    return Cost(Output.GLOBAL_POOL, axes=_reduced(layer, site))
-
-
-def _reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> tuple[int | None, ...]:
-    """Return the axis of the input that each of the output is; None of one that is reduced."""
-    every = range(len(site.input))
+    axes = axes_but(len(site.input))
     if isinstance(layer, kinds.GlobalPool):
-        return (0, 1, *(None for _ in every[site.axis(2) :]))
-    gone = site.axes_of("dim", layer.dim)
-    axes = (None if axis in gone else axis for axis in every)
-    return tuple(axis for axis in axes if layer.keepdim.holds or axis is not None)
+        axes = (0, 1, *(None for _ in axes[site.axis(2) :]))
+    else:
+        gone = site.axes_of("dim", layer.dim)
+        axes = tuple(None if axis in gone else axis for axis in axes)
+        axes = axes if layer.keepdim.holds else tuple(axis for axis in axes if axis is not None)
+    shape = tuple(S.One if axis is None else site.input[axis] for axis in axes)
+    return shape, Cost(Output.GLOBAL_POOL, axes=axes)
 
 
 # Each element of a window gets its share of the gradient.

@@ -8,7 +8,7 @@ from sympy import Expr, Integer, S
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
-from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
@@ -17,20 +17,35 @@ from costmodel.rules.nests import BATCH, Loop, LoopNest
 from costmodel.rules.sliding import require_probability
 
 
-@shape_rule(Recurrent)
-def recurrent_shape(layer: Recurrent, site: Site) -> Shape:
-    """``(n, t, c) → (n, t, D·h)``. Source: ``torch.nn.LSTM``."""
+@rule(Recurrent)
+def recurrent(layer: Recurrent, site: Site) -> Both:
+    """``(n, t, c) → (n, t, D·h)``, per layer and direction ``n·t·G·h·(c + h)`` MACs.
+
+    As many weights per step, two biases. Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``; Sak et
+    al., 2014 (projection).
+    """
     require_probability(site, "dropout", layer.dropout)
     if len(site.input) != 3:
         raise site.node.error(f"the input {show_shape(site.input)} is not (n, t, c)")
     n, t, _ = site.input
     state = _state(layer, site)
+    hidden = site.size("hidden_size", layer.hidden_size)
     if _projection(layer):
-        hidden = site.size("hidden_size", layer.hidden_size)
         rule = "proj_size ({state}) must be smaller than hidden_size ({hidden})"
         shown = {"state": state, "hidden": hidden}
         site.require(AtLeast(hidden - state, 1), rule, shown, "proj_size")
-    return n, t, _directions(layer) * state
+    output = n, t, _directions(layer) * state
+    layers = site.integer("num_layers", layer.num_layers)
+    if layers < 1:
+        raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
+    cells = list(_cells(layer, site, layers, output))
+    nests = [nest for cell in cells for nest in _products(layer, site, cell)]
+    biases = [bias for cell in cells for bias in _biases(layer, site, cell)]
+    gates = layers * _directions(layer) * 2 * layer.gates * hidden
+    rows = n * t
+    inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
+    learned, axes = (*map(weight_of, nests), *biases), axes_but(3, 2)
+    return output, Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
 
 
 def _directions(layer: Recurrent) -> int:
@@ -47,28 +62,6 @@ def _state(layer: Recurrent, site: Site) -> Expr:
 
 def _projection(layer: Recurrent) -> Expression | None:
     return layer.proj_size if isinstance(layer, LSTM) else None
-
-
-@cost_rule(Recurrent)
-def recurrent_cost(layer: Recurrent, site: Site, output: Shape) -> Cost:
-    """Per layer and direction: ``n·t·G·h·(c + h)`` MACs, as many weights per step, two biases.
-
-    Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``; Sak et al., 2014 (projection).
-    """
-    layers = site.integer("num_layers", layer.num_layers)
-    if layers < 1:
-        raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
-    cells = list(_cells(layer, site, layers, output))
-    nests = [nest for cell in cells for nest in _products(layer, site, cell)]
-    biases = [bias for cell in cells for bias in _biases(layer, site, cell)]
-    hidden = site.size("hidden_size", layer.hidden_size)
-    gates = layers * _directions(layer) * 2 * layer.gates * hidden
-    rows = output[0] * output[1]
-    inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
-    parameters = (*map(weight_of, nests), *biases)
-    return Cost(
-        Output.LINEAR, tuple(nests), parameters, inner=inner, axes=axes_but(3, 2), ends=(1,)
-    )
 
 
 class Cell(NamedTuple):
