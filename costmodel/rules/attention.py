@@ -69,9 +69,9 @@ class Sources(NamedTuple):
 def self_attention(layer: SelfAttention, site: Site) -> Both:
     """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
 
-    The shape is the input's. s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it. Of the
-    pairs of a query and a key a causal mask leaves ``Σ min(past + i, window)`` for i from 1 to t;
-    with a window a token sees itself and the ``window − 1`` before it.
+    The shape is the input's. s is ``t + past`` of a causal attention, else t, where ``kv_length``
+    does not say it. Of the pairs of a query and a key a causal mask leaves ``Σ min(past + i,
+    window)`` for i from 1 to t; with a window a token sees itself and the ``window − 1`` before it.
 
     Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
     """
