@@ -14,7 +14,7 @@ Nothing is ever evaluated as Python.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -171,16 +171,18 @@ class _Parser:
 
     def disjunction(self) -> Tree:
         self.enter()
-        tree = self.conjunction()
-        while self.take("or"):
-            tree = self.combine("or", tree, self.conjunction())
+        tree = self.joined(self.conjunction, "or")
         self.depth -= 1
         return tree
 
     def conjunction(self) -> Tree:
-        tree = self.negation()
-        while self.take("and"):
-            tree = self.combine("and", tree, self.negation())
+        return self.joined(self.negation, "and")
+
+    def joined(self, operand: Callable[[], Tree], *operators: str) -> Tree:
+        """Operands with operators of one precedence between them, from the left."""
+        tree = operand()
+        while operator := self.take(*operators):
+            tree = self.combine(operator, tree, operand())
         return tree
 
     def negation(self) -> Tree:
@@ -203,16 +205,10 @@ class _Parser:
         return left if chain is None else chain
 
     def sum(self) -> Tree:
-        tree = self.product()
-        while operator := self.take("+", "-"):
-            tree = self.combine(operator, tree, self.product())
-        return tree
+        return self.joined(self.product, "+", "-")
 
     def product(self) -> Tree:
-        tree = self.sign()
-        while operator := self.take("*", "/", "//", "%"):
-            tree = self.combine(operator, tree, self.sign())
-        return tree
+        return self.joined(self.sign, "*", "/", "//", "%")
 
     def sign(self) -> Tree:
         operator = self.take("-", "+")

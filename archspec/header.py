@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -308,13 +309,12 @@ def check_names(header: Header, document: YamlDocument) -> None:
     """
     gathered = Gathered()
     with gathered.together():
-        for error in _wrong_names(header, document):
+        for error in chain(
+            _wrong_names(header, document),
+            _wrong_defaults(header, document, ("symbols",)),
+            *(_wrong_overrides(*each, header, document) for each in header.variants.items()),
+        ):
             gathered.add(error)
-        for error in _wrong_defaults(header, document, ("symbols",)):
-            gathered.add(error)
-        for name, variant in header.variants.items():
-            for error in _wrong_overrides(name, variant, header, document):
-                gathered.add(error)
 
 
 def _wrong_names(header: Header, document: YamlDocument) -> Iterator[SpecError]:

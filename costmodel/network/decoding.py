@@ -116,17 +116,13 @@ def _token_axes(propagation: Propagation) -> Mapping[str, int]:
 class Tokens(NamedTuple):
     """The place of the tokens in a tensor.
 
-    Attributes:
-        axis: their axis.
-        before: how many other places come before them on it.
-        after: how many come after them.
-        met_last: whether each has met the last one: the last itself is what a step makes of it,
-            those before it are others at every step.
+    Where each has met the last one, the last itself is what a step makes of it; those before it are
+    others at every step.
     """
 
     axis: int
-    before: Expr = S.Zero
-    after: Expr = S.Zero
+    before: Expr = S.Zero  # how many other places come before them on their axis
+    after: Expr = S.Zero  # how many come after them
     met_last: bool = False
 
 

@@ -30,39 +30,23 @@ from costmodel.rules.sliding import require_probability
 
 
 class Heads(NamedTuple):
-    """The sizes of an attention.
+    """The sizes of an attention."""
 
-    Attributes:
-        queries: heads of the queries, H.
-        keys: heads of keys and values, G.
-        size: features of a head of queries and keys, d_h.
-        value: features of a head of values, d_v.
-    """
-
-    queries: Expr
-    keys: Expr
-    size: Expr
-    value: Expr
+    queries: Expr  # heads of the queries, H
+    keys: Expr  # heads of keys and values, G
+    size: Expr  # features of a head of queries and keys, d_h
+    value: Expr  # features of a head of values, d_v
 
 
 class Sources(NamedTuple):
-    """The tensors that queries, keys and values are projected from, each ``(…, tokens, features)``.
-
-    Attributes:
-        queries: of the queries.
-        keys: of the keys.
-        values: of the values.
-        length: keys that a query meets.
-        met: keys that all queries meet together.
-        pairs: the pairs of a query and a key that a mask leaves; None where it leaves all.
-    """
+    """What queries, keys and values are projected from, each ``(…, tokens, features)``."""
 
     queries: Shape
     keys: Shape
     values: Shape
-    length: Expr
-    met: Expr
-    pairs: Expr | None = None
+    length: Expr  # keys that a query meets
+    met: Expr  # keys that all queries meet together
+    pairs: Expr | None = None  # of a query and a key that a mask leaves; None where it leaves all
 
 
 @rule(SelfAttention)
@@ -224,7 +208,7 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
         nest._replace(biased=(last if name == "out" else layer.bias).holds)
         for name, nest in projections.items()
     )
-    made = (q, k, v, *_products(sources, heads))
+    scores, summed = _products(sources, heads)
     biases = (
         Parameter(f"{nest.name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
         for nest in (q, k, v, out)
@@ -233,11 +217,12 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     parameters = (*map(weight_of, (q, k, v, out)), *biases)
     return Cost(
         Output.LINEAR,
-        (*made, out),
+        (q, k, v, scores, summed, out),
         (*parameters, *_relative(layer, site, heads)),
-        inner=tuple(
-            Inner(nest.name, nest.writes, _kind(nest), is_fusible=nest.name == SCORES)
-            for nest in made
+        inner=(
+            *(Inner(nest.name, nest.writes) for nest in (q, k, v)),
+            Inner(SCORES, scores.writes, Output.MATMUL, is_fusible=True),
+            Inner(summed.name, summed.writes, Output.MATMUL),
         ),
         axes=axes_but(rank, rank - 1),
         ends=(rank - 2,),
@@ -248,11 +233,6 @@ def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | No
     """A linear layer over every token of the input of a number, or of what is made inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
-
-
-def _kind(nest: LoopNest) -> Output:
-    """Scores and weighted sum are products of two feature maps, the others of a weight."""
-    return Output.LINEAR if any(o.learnable for o in nest.operands) else Output.MATMUL
 
 
 def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ...]:

@@ -106,21 +106,17 @@ class Site:
         Raises:
             SpecError: it has more, or fewer.
         """
-        torch = self.node.torch if isinstance(self.node, Node) else None
+        assert isinstance(self.node, Node)
+        torch, kind = self.node.torch, type(self.node.layer)
         if torch is None or torch.fits(len(self.input)):
             return
         least, most = torch.axes or (0, 0)
         wanted = str(least) if least == most else f"{least} or {most}"
         cause = f"{torch.name} takes {wanted} axes; the input {show_shape(self.input)} has "
-        others = (alias.torch for alias in ALIASES.values() if alias.layer is self._kind)
+        others = (alias.torch for alias in ALIASES.values() if alias.layer is kind)
         fitting = next((other.name for other in others if other.fits(len(self.input))), None)
-        hint = f"write {fitting} here, or {self._kind.kind} for any" if fitting else None
+        hint = f"write {fitting} here, or {kind.kind} for any" if fitting else None
         raise self.node.error(f"{cause}{len(self.input)}", hint)
-
-    @property
-    def _kind(self) -> type[Layer]:
-        assert isinstance(self.node, Node)
-        return type(self.node.layer)
 
     def value(self, name: str, expression: Expression) -> Expr:
         """Return the value of a field's expression, given with the field's name.

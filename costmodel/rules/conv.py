@@ -27,7 +27,9 @@ def convolution(layer: Conv, site: Site) -> Both:
     channels = site.size("out_channels", layer.out_channels)
     windows = _windows(layer, site)
     outputs = require_output(site, windows)
-    _require_mode(layer, site, windows)
+    if layer.padding_mode in ("reflect", "circular"):
+        for size, side in ((window.size, side) for window in windows for side in window.sides):
+            require_mode(site, layer.padding_mode, size, side, "padding")
     groups = _groups(site, layer.groups, channels)
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, outputs, strict=True)]
@@ -42,13 +44,6 @@ def convolution(layer: Conv, site: Site) -> Both:
     nest = LoopNest(loops, operands, biased=layer.bias.holds)
     output = (site.input[0], channels, *outputs)
     return output, Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
-
-
-def _require_mode(layer: Conv, site: Site, windows: tuple[Window, ...]) -> None:
-    if layer.padding_mode in ("reflect", "circular"):
-        for window in windows:
-            for side in window.sides:
-                require_mode(site, layer.padding_mode, window.size, side, "padding")
 
 
 def _groups(site: Site, given: Expression, channels: Expr) -> tuple[str, Expr] | None:

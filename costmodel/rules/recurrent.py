@@ -65,19 +65,12 @@ def _projection(layer: Recurrent) -> Expression | None:
 
 
 class Cell(NamedTuple):
-    """One layer in one direction, or all layers after the first, which are equal.
+    """One layer in one direction, or all layers after the first, which are equal."""
 
-    Attributes:
-        name: PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last.
-        features: what a step takes beside the state.
-        source: the number of the layer's input that it reads; None where it reads a layer before.
-        copies: how many layers it stands for.
-    """
-
-    name: str
-    features: Expr
-    source: int | None
-    copies: Expr
+    name: str  # PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last
+    features: Expr  # what a step takes beside the state
+    source: int | None  # the number of the layer's input that it reads; None of a layer before
+    copies: Expr  # how many layers it stands for
 
 
 def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[Cell]:
