@@ -5,21 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, WithJsonSchema
 
-from archspec import trees
-from archspec.fields import (
-    Count,
-    Expression,
-    Integer,
-    Read,
-    Size,
-    form,
-    optional,
-    read_items,
-    read_mapping,
-    refused,
-    required,
-    wrong,
-)
+from archspec import fields, trees
+from archspec.fields import Count, Expression, Integer, Read, Size, form, optional, required
 from archspec.header import read_value
 from archspec.validation import STRICT
 
@@ -27,41 +14,41 @@ from archspec.validation import STRICT
 def _entries(value: Any) -> Any:
     if isinstance(value, list):
         return value
-    raise wrong(value, "list of entries", "write - before each entry")
+    raise fields.wrong(value, "list of entries", "write - before each entry")
 
 
 def _branches(value: Any) -> Any:
     if isinstance(value, list) and value:
         return [_entries(branch) for branch in value]
-    raise wrong(value, "list of branches", "each branch is a list")
+    raise fields.wrong(value, "list of branches", "each branch is a list")
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return [*read_items(value, partial(read_mapping, read=read_value))]
-    raise wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
+        return [*fields.read_items(value, partial(fields.read_mapping, read=read_value))]
+    raise fields.wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
 
 
 def _columns(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value:
-        return read_mapping(value, _column)
-    raise wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
+        return fields.read_mapping(value, _column)
+    raise fields.wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
 
 
 def _column(value: Any) -> Any:
     column = read_value(value)
     if column == []:
-        raise refused("a column has a value for every row")
+        raise fields.refused("a column has a value for every row")
     named = isinstance(column, Expression) and isinstance(column.tree, trees.Name | trees.Index)
     if not named and not isinstance(column, list):
-        raise refused("a column is a list", "write one, as [1, 6], or the name of one")
+        raise fields.refused("a column is a list", "write one, as [1, 6], or the name of one")
     return column
 
 
 def _body(value: Any) -> Any:
     if value != []:
         return _entries(value)
-    raise refused("[] is empty", "write at least one entry")
+    raise fields.refused("[] is empty", "write at least one entry")
 
 
 _LIST = {"type": "array", "items": form("entry")}

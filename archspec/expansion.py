@@ -12,7 +12,7 @@ from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Si
 from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, inside
 from archspec.fields import Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
@@ -129,15 +129,9 @@ def _outer_scope(
 def resolved_value(value: Any, scope: Scope) -> Value:
     """Resolve a value in a scope to an expression, a condition, or a list of these."""
     if isinstance(value, list):
-        return Items(tuple(_resolved_item(i, item, scope) for i, item in enumerate(value)))
+        items = enumerate(value)
+        return Items(tuple(inside(i, resolved_value, item, scope) for i, item in items))
     return checked_size(resolve(value.tree, scope))
-
-
-def _resolved_item(i: int, value: Any, scope: Scope) -> Value:
-    try:
-        return resolved_value(value, scope)
-    except ExpressionError as error:
-        raise error.at((i,)) from None
 
 
 def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Iterator[Input]:

@@ -16,10 +16,12 @@ Nothing is ever evaluated as Python.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from archspec.errors import did_you_mean
 from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
+
+T = TypeVar("T")
 
 MAX_LENGTH = 1_000
 MAX_NESTING = 40
@@ -63,6 +65,14 @@ class ExpressionError(ValueError):
         """The same error, inside the item that ``path`` leads to."""
         self.path = (*path, *self.path)
         return self
+
+
+def inside(key: int | str, function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function gives of an item of a list or a mapping; an error says which item."""
+    try:
+        return function(*arguments)
+    except ExpressionError as error:
+        raise error.at((key,)) from None
 
 
 class TooLargeError(ExpressionError):

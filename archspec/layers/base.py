@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, create_model, 
 from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, nearest
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, inside
 from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
@@ -198,18 +198,10 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
             return tuple(map(as_expression, resolved.values))
         return as_expression(resolved)
     if isinstance(value, tuple):
-        return tuple(at_item(i, item, scope) for i, item in enumerate(value))
+        return tuple(inside(i, resolve_field, item, scope) for i, item in enumerate(value))
     if isinstance(value, Mapping):
-        return {name: at_item(name, item, scope) for name, item in value.items()}
+        return {name: inside(name, resolve_field, item, scope) for name, item in value.items()}
     return value
-
-
-def at_item(i: int | str, value: object, scope: Scope) -> object:
-    """An item of a list or a mapping, resolved; an error says which."""
-    try:
-        return resolve_field(value, scope)
-    except ExpressionError as error:
-        raise error.at((i,)) from None
 
 
 def decided(value: Value) -> Truth:

@@ -181,11 +181,7 @@ class _AssumptionReader:
         self.derived[name] = other
 
     def check(self) -> None:
-        """A symbol that equals another is said nothing else of.
-
-        Raises:
-            SpecError: one is.
-        """
+        """Refuse a symbol that equals another and is said something else of."""
         about = {s.name for fact in self.facts for side in fact[:2] for s in _symbols(side)}
         for name in sorted(about & self.derived.keys()):
             cause = f"two assumptions about '{name}', of which one says what it equals"

@@ -332,11 +332,7 @@ class _ShapeWalk:
             self.past = None if past is None else exact(past)
 
     def lookup(self, leaf: Name | Measure) -> Expr:
-        """The symbol of a name, or the extent of an axis of a tensor.
-
-        Raises:
-            ValueError: the tensor has no such axis.
-        """
+        """The symbol of a name, or the extent of an axis of a tensor, if it has such an axis."""
         if isinstance(leaf, Name):
             return self.symbols[leaf.id]
         shape = self.shapes[leaf.tensor]
@@ -496,14 +492,13 @@ class _ShapeWalk:
         """
         site = Site(item, (), self.translate, self.least)
         if item.chosen_by is None:
-            runs = site.size("times", Expression(item.runs), least=0)
-            self.requirements += site.requirements
-            return runs, runs
-        runs = site.size("top_k", Expression(item.runs))
-        copies = site.size("experts", Expression(item.copies))
-        rule = "top_k ({runs}) must be at most experts ({copies})"
-        shown = {"runs": runs, "copies": copies}
-        site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
+            runs = copies = site.size("times", Expression(item.runs), least=0)
+        else:
+            runs = site.size("top_k", Expression(item.runs))
+            copies = site.size("experts", Expression(item.copies))
+            rule = "top_k ({runs}) must be at most experts ({copies})"
+            shown = {"runs": runs, "copies": copies}
+            site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
         self.requirements += site.requirements
         return runs, copies
 
@@ -533,9 +528,7 @@ class _ShapeWalk:
         asked = len(self.requirements)
         try:
             parts, left = self._iteration(item, _grown(before, steps, index))
-        except (
-            SpecError
-        ):  # what an iteration of unknown number cannot do, an iteration after others can
+        except SpecError:  # one of unknown number cannot do what one after others can
             return None
         found = self.requirements[asked:]
         del self.requirements[asked:]
@@ -568,14 +561,8 @@ class _ShapeWalk:
     ) -> tuple[Shape, tuple[Part, ...]]:
         """Return the iterations that change the shape, one by one, then the rest at once.
 
-        Args:
-            item: the repeat.
-            parts: its body in the first iteration.
-            shapes: what enters and leaves that.
-            runs: how many iterations there are; of an open number the first alone may change it.
-
-        Raises:
-            SpecError: of an open number the second changes the shape, too.
+        The first has the parts given, and the shapes are what enters and leaves it. Of an open
+        number of iterations it alone may change the shape.
         """
         before, shape = shapes
         iterations: list[Part] = [_iteration_group(item, "turn_1", parts, shape, S.One)]

@@ -13,16 +13,7 @@ from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
-from costmodel.rules.cost import (
-    Cache,
-    Cost,
-    Inner,
-    Output,
-    Parameter,
-    Role,
-    axes_but,
-    weight_of,
-)
+from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.merge import require_equal, require_same_rank
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
