@@ -43,7 +43,7 @@ Constant = Annotated[int | Fraction, _constant(NUMBER)]
 """An exact number, not an expression."""
 
 
-_POSITIVE = fraction_schema(POSITIVE)
+_POSITIVE, _POSITIVE_INTEGER = map(fraction_schema, (POSITIVE, POSITIVE_INTEGER))
 
 
 class Symbol(BaseModel):
@@ -93,20 +93,15 @@ def _expand_symbol(value: Any) -> Any:
 
 _UNLESS_REAL = {
     "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
-    "then": {"properties": {"default": fraction_schema(POSITIVE_INTEGER)}},
+    "then": {"properties": {"default": _POSITIVE_INTEGER}},
 }
 
 Overrides = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(_POSITIVE)]]
 """What a variant says of symbols; their domain is said where they are declared."""
 
-Symbols = dict[
-    Name,
-    Annotated[
-        Symbol,
-        BeforeValidator(_expand_symbol),
-        Shorthand(fraction_schema(POSITIVE_INTEGER), _UNLESS_REAL),
-    ],
-]
+_OrDefault = Shorthand(_POSITIVE_INTEGER, _UNLESS_REAL)
+
+Symbols = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), _OrDefault]]
 """Symbols by name; a number alone is a default; `check_names` looks at the domain."""
 
 

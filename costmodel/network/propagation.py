@@ -402,7 +402,8 @@ class _ShapeWalk:
             self._bound(node, outputs)
             cost = cost_rule.find(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
-            backward = _backward(node, site, outputs[0])
+            keep = backward_rule.get(kind)
+            backward = keep(node.layer, site, outputs[0]) if keep else None
             site.read_others(node.layer)
         except SpecError as error:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
@@ -613,15 +614,6 @@ class _ShapeWalk:
             before = self.sources.get(tensor, ())
             tensor = before[0] if before else None
         return tuple(reversed(steps))
-
-
-def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
-    """Return the tensors that a layer keeps for its backward pass; None if its kind has no rule."""
-    try:
-        rule = backward_rule.find(type(node.layer))
-    except LookupError:
-        return None
-    return rule(node.layer, site, output)
 
 
 def _in_all_iterations(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:

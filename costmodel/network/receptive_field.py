@@ -66,15 +66,10 @@ class FieldEnd(NamedTuple):
 
 
 class Scattered(NamedTuple):
-    """A field of which the next element's is not a constant distance away.
+    """A field of which the next element's is not a constant distance away."""
 
-    Attributes:
-        path: the layer that gives places another order, as flattening height and width into tokens.
-        span: the field before it.
-    """
-
-    path: str
-    span: Span
+    path: str  # the layer that gives places another order, as flattening a map into tokens
+    span: Span  # the field before it
 
 
 Seen = Span | Scattered | FieldEnd
@@ -98,15 +93,10 @@ ReceptiveField = Mapping[InputAxis, SeenAxis]
 
 
 class Clash(NamedTuple):
-    """A merge whose paths have other strides, so that their places drift apart.
-
-    Attributes:
-        path: the layer.
-        strides: the effective strides of its inputs on the axis.
-    """
+    """A merge whose paths have other strides, so that their places drift apart."""
 
     path: str
-    strides: tuple[Expr, ...]
+    strides: tuple[Expr, ...]  # the effective strides of its inputs on the axis
 
 
 class ReceptiveFields(NamedTuple):

@@ -339,19 +339,22 @@ class Rules(Generic[_Rule]):
 
         return register
 
+    def get(self, layer: type[Layer]) -> _Rule | None:
+        """Return the rule of a class, or None; those of our own kinds are imported when needed."""
+        module = rule_module(layer)
+        if module and find_spec(module):
+            import_module(module)
+        return next((self._rules[each] for each in layer.__mro__ if each in self._rules), None)
+
     def find(self, layer: type[Layer]) -> _Rule:
-        """Return the rule of a class; those of our own kinds are imported when first needed.
+        """Return the rule of a class.
 
         Raises:
             LookupError: there is none; the message names the file where it belongs.
         """
-        module = rule_module(layer)
-        if module and find_spec(module):
-            import_module(module)
-        for ancestor in layer.__mro__:
-            if ancestor in self._rules:
-                rule: _Rule = self._rules[ancestor]
-                return rule
+        rule, module = self.get(layer), rule_module(layer)
+        if rule is not None:
+            return rule
         place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
         raise LookupError(f"kind '{layer.kind}' has no {self._sort} rule; it belongs {place}")
 

@@ -61,11 +61,11 @@ def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
     strides = site.per_axis("stride", layer.stride, rank)
     dilations = site.per_axis("dilation", layer.dilation, rank)
     sides = _padding(layer, site)
+    rows = zip(AXES[rank], sizes, kernels, strides, dilations, sides, strict=True)
+    same = layer.padding == "same"
     return tuple(
-        Window(axis, size, kernel, stride, dilation, before, after, layer.padding == "same")
-        for axis, size, kernel, stride, dilation, (before, after) in zip(
-            AXES[rank], sizes, kernels, strides, dilations, sides, strict=True
-        )
+        Window(axis, size, k, s, d, before, after, same)
+        for axis, size, k, s, d, (before, after) in rows
     )
 
 

@@ -1,6 +1,6 @@
 """Pooling: windows without products."""
 
-from sympy import Expr, Mul, S
+from sympy import Mul, S
 
 from archspec.layers import Layer
 from archspec.layers import pool as kinds
@@ -55,11 +55,10 @@ def _windows(layer: kinds.Pool, site: Site) -> tuple[Window, ...]:
     if isinstance(layer, kinds.MaxPool):
         dilations = site.per_axis("dilation", layer.dilation, rank)
     paddings = site.per_axis("padding", layer.padding, rank, least=0)
+    rows = zip(AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True)
+    ceil_mode = layer.ceil_mode.holds
     return tuple(
-        Window(axis, size, k, s, d, p, p, ceil_mode=layer.ceil_mode.holds)
-        for axis, size, k, s, d, p in zip(
-            AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True
-        )
+        Window(axis, size, k, s, d, p, p, ceil_mode=ceil_mode) for axis, size, k, s, d, p in rows
     )
 
 
@@ -108,17 +107,12 @@ keeps(NOTHING, kinds.AvgPool, kinds.AdaptiveAvgPool, kinds.GlobalAvgPool, kinds.
 def maxpool_backward(layer: kinds.MaxPool, site: Site, output: Shape) -> Backward:
     """Bytes per output that tell the elements of its window apart: which was the largest.
 
+    1, 2 or 4 bytes: ``1 + min(1, count//257) + 2·min(1, count//65537)`` for so many elements.
     PyTorch keeps the input, and an index of 8 bytes per output.
     """
     count = Mul(*(window.kernel for window in _windows(layer, site)))
-    return mask("places", elements(output), BYTE * _bytes_of_place(count))
-
-
-def _bytes_of_place(count: Expr) -> Expr:
-    """1, 2 or 4 bytes: ``1 + min(1, count//257) + 2·min(1, count//65537)``."""
-    beyond = (Minimum(S.One, floor_div(count, 2**bits + 1)) for bits in (BYTE, 2 * BYTE))
-    second, others = beyond
-    return 1 + second + 2 * others
+    second, others = (Minimum(S.One, floor_div(count, 2**bits + 1)) for bits in (BYTE, 2 * BYTE))
+    return mask("places", elements(output), BYTE * (1 + second + 2 * others))
 
 
 @backward_rule(kinds.AdaptiveMaxPool, kinds.GlobalMaxPool, kinds.Amax)

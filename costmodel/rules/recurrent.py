@@ -132,13 +132,8 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     cells = layers * _directions(layer) * hidden
     inside = [Inside(name, rows * count * cells) for name, count in made.items()]
     if layers > 1:
-        inside += _between(layer, site, (layers - 1) * rows * output[2])
+        between = (layers - 1) * rows * output[2]
+        inside.append(Inside("states between", between))
+        if site.value("dropout", layer.dropout) != 0:
+            inside += [Inside("mask", between, BYTE), Inside("dropped states", between)]
     return Backward((Entered(0),), output=True, inside=tuple(inside))
-
-
-def _between(layer: Recurrent, site: Site, size: Expr) -> Iterator[Inside]:
-    """The states that one layer hands to the next, dropped out where that is asked for."""
-    yield Inside("states between", size)
-    if site.value("dropout", layer.dropout) != 0:
-        yield Inside("mask", size, BYTE)
-        yield Inside("dropped states", size)
