@@ -306,11 +306,7 @@ class _ShapeWalk:
     """The shapes known so far."""
 
     def __init__(
-        self,
-        graph: Graph,
-        assumed: Assumptions,
-        past: Rational | str | None,
-        gathered: Gathered,
+        self, graph: Graph, assumed: Assumptions, past: Rational | str | None, gathered: Gathered
     ) -> None:
         self.gathered = gathered
         gathered.excuse(_UNKNOWN)

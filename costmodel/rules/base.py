@@ -386,8 +386,14 @@ def rule(*layers: type[Layer]) -> Callable[[_Of], _Of]:
                 site.both = function(layer, site)
             return site.both
 
+        def cost(layer: Layer, site: Site, output: Shape) -> Cost:
+            shape, found = both(layer, site)
+            if output != (shape.shapes[0] if isinstance(shape, Several) else shape):
+                raise LookupError(f"kind '{layer.kind}' has its own shape rule, but no cost rule")
+            return found
+
         shape_rule(*layers)(wraps(function)(lambda layer, site: both(layer, site)[0]))
-        cost_rule(*layers)(wraps(function)(lambda layer, site, output: both(layer, site)[1]))  # noqa: ARG005
+        cost_rule(*layers)(wraps(function)(cost))
         return function
 
     return register
