@@ -32,7 +32,9 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     """
     for text in expanded(specs):
         path, variant = find_spec(text)
-        yield from _variants(read_architecture(read_document(path)), variant)
+        architecture = read_architecture(read_document(path))
+        every = architecture.header.variants or (None,) if variant == "*" else (variant,)
+        yield from map(architecture.varied, every)
 
 
 def expanded(specs: Iterable[str]) -> Iterator[str]:
@@ -44,11 +46,3 @@ def expanded(specs: Iterable[str]) -> Iterator[str]:
     for text in specs:
         path, variant = find_spec(text)
         yield from (f"{file}@{variant}" if variant else file for file in matches(path, "spec"))
-
-
-def _variants(architecture: Architecture, variant: str | None) -> Iterator[Architecture]:
-    if variant == "*":
-        for name in architecture.header.variants or (None,):
-            yield architecture.varied(name)
-    else:
-        yield architecture.varied(variant)
