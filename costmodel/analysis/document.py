@@ -17,6 +17,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr, sympify
@@ -136,11 +137,13 @@ class Kind(NamedTuple):
         show: a number for a reader, grouped and with its unit.
         plain: a number for CSV.
         is_right: whether the cells stand at the right.
+        is_real: whether it is of real numbers, which are doubles to other libraries.
     """
 
     show: Callable[[Rational], str]
     plain: Callable[[Rational], str] = str
     is_right: bool = True
+    is_real: bool = False
 
 
 TEXT = Kind(show_decimal, is_right=False)
@@ -151,12 +154,12 @@ FIGURE = TEXT._replace(is_right=True)
 
 COUNT = Kind(show_number)
 
-SHARE = Kind(lambda part: f"{float(100 * part):.1f} %")
+SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 
 def quantity_in(unit: str) -> Kind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0))
+    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True)
 
 
 class Column(NamedTuple):
@@ -282,9 +285,11 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell) -> Rational | str | None:
+def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
+        case int() | Fraction() if kind.is_real:
+            return float(cell)
         case ClosedForm():
             return cell.text()
         case Shapes(shapes):
@@ -295,7 +300,7 @@ def _exact(cell: Cell) -> Rational | str | None:
             return cell
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
 
@@ -323,6 +328,9 @@ class Document(Tabular):
     told: tuple[str, ...] = ()
     study: Any = None
 
+    def __repr__(self) -> str:
+        return f"<document {self.title!r}>" if self.title else "<document>"
+
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.
 
@@ -340,7 +348,7 @@ class Document(Tabular):
         """Return its table as an Arrow table, without the total (see `Tabular`)."""
         table = self.table()
         return arrow_table(
-            (column.name, [_exact(row.cells.get(column.name)) for row in table.rows])
+            (column.name, [_exact(row.cells.get(column.name), column.kind) for row in table.rows])
             for column in table.columns
         )
 

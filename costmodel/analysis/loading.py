@@ -1,10 +1,10 @@
 """From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
 
 from collections.abc import Iterable, Mapping
-from os import PathLike, fspath
 from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
+from archspec.architecture import Source
 from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
@@ -52,7 +52,7 @@ class Setup(NamedTuple):
 
 
 def analyze(
-    spec: str | PathLike[str],
+    spec: Source,
     *,
     convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
@@ -63,7 +63,8 @@ def analyze(
     """Analyse a spec: shapes, costs and conditions as closed forms in its symbols.
 
     Args:
-        spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec; ``@VARIANT`` behind.
+        spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec, ``@VARIANT`` behind;
+            the text of a spec, or what it says as a mapping.
         convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
             ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.
@@ -78,7 +79,7 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture = load(fspath(spec))
+    architecture = load(spec)
     counts = convention_of(convention, architecture)
     asked, said = tuple(assume), as_scenario(scenario)
     return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)

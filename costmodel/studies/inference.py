@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from os import PathLike, fspath
 from typing import NamedTuple
 
 from sympy import Expr, Mul, Symbol
 
 from archspec import Architecture, SpecError, build_graph, load
+from archspec.architecture import Source
 from archspec.arithmetic import Rational, tidy
 from archspec.scope import free_names
 from archspec.trees import Name
@@ -402,7 +402,7 @@ def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
 
 
 def infer(
-    spec: str | PathLike[str],
+    spec: Source,
     plan: Plan | None = Plan(),  # noqa: B008 - a frozen value
     *,
     convention: str | None = None,
@@ -423,7 +423,7 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    architecture = load(fspath(spec))
+    architecture = load(spec)
     counts = convention_of(convention, architecture)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
