@@ -154,10 +154,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
     shown = ""
     with _progress(study.size, shows=output is not None or form == "table") as watch:
         chunks = figure.passing(study.rows(watch)) if figure else study.rows(watch)
-
-        def notes() -> list[tuple[str, str]]:
-            return list(notes_of(study))
-
+        notes = notes_of(study)
         if output is not None:
             write_file(output, fields, chunks, form, notes)
         elif form == "table":

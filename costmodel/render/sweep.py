@@ -2,18 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import (
+    FIGURE,
+    TEXT,
+    Block,
+    Column,
+    Document,
+    Line,
+    entries,
+    table_of,
+)
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.sweep_files import Notes, shown
-from costmodel.render.terminal import drawn, entries, print_whole, styled
+from costmodel.render.terminal import render
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
@@ -29,38 +34,26 @@ def render_table(
 ) -> str:
     """Return the first rows as a table, and how many more there are."""
     most = max(MOST_ROWS, sweep.query.top or 0)
-    rows: list[list[str]] = []
+    rows: list[tuple[str, ...]] = []
     count = 0
     for chunk in chunks:
-        wanted = max(most - count, 0)
-        if wanted:
-            first = chunk.first(wanted)
-            columns = [[shown(f, v) for v in f.values(first).tolist()] for f in fields]
-            rows += map(list, zip(*columns, strict=True))
+        if count < most:  # a space where there is nothing: a column without any text is left out
+            first = chunk.first(most - count)
+            columns = [[shown(f, v) or " " for v in f.values(first).tolist()] for f in fields]
+            rows += zip(*columns, strict=True)
         count += chunk.count
-    return drawn(lambda console: _draw(sweep, fields, rows, count, notes, console))
 
+    def blocks() -> Iterator[Block]:
+        kinds = (TEXT if field.kind == "text" else FIGURE for field in fields)
+        yield table_of(
+            (Column(f.name, f.title, kind) for f, kind in zip(fields, kinds, strict=True)), rows
+        )
+        if count > len(rows):
+            yield from (Line(f" … {count - len(rows):,} more", "dim"), Line(""))
+        yield entries(notes)
 
-def _draw(
-    sweep: Sweep,
-    fields: Sequence[Field],
-    rows: Sequence[Sequence[str]],
-    count: int,
-    notes: Notes,
-    console: Console,
-) -> None:
     names = dict.fromkeys(case.architecture.header.name for case in sweep.cases)
-    console.print(styled(", ".join(names), "bold"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for field in fields:
-        justify = "left" if field.kind == "text" else "right"
-        table.add_column(field.title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*row)
-    print_whole(table, console)
-    if count > len(rows):
-        console.print(Text(f" … {count - len(rows):,} more\n", style="dim"))
-    entries(notes(), console)
+    return render(Document(", ".join(names), blocks, data=dict))
 
 
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:

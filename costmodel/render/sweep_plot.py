@@ -9,7 +9,6 @@ from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
-    Cloud,
     Map,
     Panel,
     PlotSide,
@@ -189,23 +188,25 @@ def _bars(shown: tuple[Title, list[str], Sequence[Scaled]], axes: "Axes") -> Non
     _entitle(title, sheet)
 
 
-def _maps(shown: tuple[Title, list[Map | Cloud]], axes: "Axes") -> None:
+def _maps(shown: tuple[Title, list[Map]], axes: "Axes") -> None:
     """A panel for each column: its values as colours, and lines of equal values."""
     title, found = shown
     sheet, places = _split(axes, 1, len(found))
     for place, each in zip(places, found, strict=True):
         for which, side in zip("xy", each.sides, strict=True):
             getattr(place, f"set_{which}scale")("log" if side.is_log else "linear")
-        norm = "log" if each.is_wide else "linear"
+        norm = "log" if each.column.is_wide else "linear"
         style: dict[str, Any] = {"cmap": "viridis", "norm": norm, "rasterized": True}
-        if isinstance(each, Map):
-            colours: Any = place.pcolormesh(*each.edges, each.table, **style)
+        if each.is_grid:
+            edges = (side.edges for side in each.sides)
+            colours: Any = place.pcolormesh(*edges, each.table, **style)
             _levels(each, place)
         else:
-            colours = place.scatter(each.x, each.y, 6, each.numbers, **style)
+            colours = place.scatter(each.x, each.y, 6, each.column.numbers, **style)
         for which, side in zip("xy", each.sides, strict=True):
             _scale(place, which, side)
-        _label(sheet.colorbar(colours, ax=place).ax, "y", each.label, is_log=each.is_wide)
+        bar = sheet.colorbar(colours, ax=place)
+        _label(bar.ax, "y", each.column.label, is_log=each.column.is_wide)
     _entitle(title, sheet)
 
 

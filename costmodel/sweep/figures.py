@@ -29,10 +29,15 @@ WIDE = 10**1.5
 NARROW = 2
 """By what factor at most they differ that are drawn by steps even then: few powers lie between."""
 
-SCALES = {10**12: "trillions", 10**9: "billions", 10**6: "millions", 10**3: "thousands"}
+SCALES: dict[float, str] = {
+    10**12: "trillions",
+    10**9: "billions",
+    10**6: "millions",
+    10**3: "thousands",
+}
 """By how much counts are divided, the largest first, and how that is said."""
 
-BYTES = {10**12: "TB", 10**9: "GB", 10**6: "MB", 10**3: "kB"}
+BYTES: dict[float, str] = {10**12: "TB", 10**9: "GB", 10**6: "MB", 10**3: "kB", 1: "bytes"}
 """The same of bytes."""
 
 PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
@@ -81,6 +86,17 @@ class PlotSide(NamedTuple):
     values: Array
     is_log: bool
 
+    @property
+    def edges(self) -> Array:
+        """The ends of cells around the values: half-way in steps, or in factors."""
+        values = np.log2(self.values) if self.is_log else self.values
+        if len(values) == 1:
+            return np.array([0.9 * self.values[0], 1.1 * self.values[0]])
+        middles = (values[1:] + values[:-1]) / 2
+        ends = [2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]
+        edges: Array = np.concatenate(ends)
+        return np.exp2(edges) if self.is_log else edges
+
 
 class Curve(NamedTuple):
     """A line: its name, and its points in order."""
@@ -102,40 +118,33 @@ class Map(NamedTuple):
     """A column over two symbols.
 
     Attributes:
-        label: what it is.
-        sides: the symbols, the horizontal one first.
-        table: its numbers, a line for each value of the second; masked where there is none.
-        edges: the ends of the cells along the sides.
-        levels: the values of which lines are drawn.
-        is_wide: whether colours go by factors.
-    """
-
-    label: str
-    sides: tuple[PlotSide, PlotSide]
-    table: Any
-    edges: tuple[Array, Array]
-    levels: list[float]
-    is_wide: bool
-
-
-class Cloud(NamedTuple):
-    """A column at points by chance.
-
-    Attributes:
-        label: what it is.
+        column: it.
         sides: the symbols, the horizontal one first.
         x: where the points are.
         y: likewise.
-        numbers: the column's.
-        is_wide: whether colours go by factors.
+        is_grid: whether the points are the cells of a grid, some of which may be missing.
     """
 
-    label: str
+    column: Scaled
     sides: tuple[PlotSide, PlotSide]
     x: Array
     y: Array
-    numbers: Array
-    is_wide: bool
+    is_grid: bool
+
+    @property
+    def table(self) -> Any:
+        """The numbers, a line for each value of the second symbol; masked where there is none."""
+        across, up = (side.values for side in self.sides)
+        table = np.full((len(up), len(across)), np.nan)
+        table[np.searchsorted(up, self.y), np.searchsorted(across, self.x)] = self.column.numbers
+        return np.ma.masked_invalid(table)
+
+    @property
+    def levels(self) -> list[float]:
+        """The values of which lines are drawn."""
+        if min(len(side.values) for side in self.sides) == 1:
+            return []
+        return nice_levels(self.column.least, float(self.column.numbers.max()))
 
 
 class FrontAxis(NamedTuple):
@@ -317,15 +326,13 @@ def scaled(field: Field, rows: Rows) -> Scaled:
     """Return a column in the unit that leaves few digits."""
     numbers = _floats(field, rows)
     largest = float(np.abs(numbers).max())
+    units = BYTES if field.counted == "bytes" else SCALES
     if field.unit is not None:
-        size = next((s for s in PARTS if largest >= s), 1)
-        return Scaled(numbers / size, size, f"{field.title} ({PARTS[size]}{field.unit})")
-    if field.counted == "bytes":
-        size = next((s for s in BYTES if largest >= s), 1)
-        return Scaled(numbers / size, size, f"{field.title} ({BYTES.get(int(size), 'bytes')})")
-    size = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
-    unit = f" ({SCALES[int(size)]})" if size > 1 else ""
-    return Scaled(numbers / size, size, f"{field.title}{unit}")
+        units = {size: f"{part}{field.unit}" for size, part in PARTS.items()}
+    is_short = units is SCALES and largest < 10_000
+    size = 1 if is_short else next((size for size in units if largest >= size), 1)
+    unit = units.get(size)
+    return Scaled(numbers / size, size, f"{field.title} ({unit})" if unit else field.title)
 
 
 def span(numbers: Array) -> float:
@@ -379,41 +386,13 @@ def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Cu
     return Curve(name, x[order], y[order])
 
 
-def maps(figure: SweepFigure, rows: Rows) -> list[Map | Cloud]:
+def maps(figure: SweepFigure, rows: Rows) -> list[Map]:
     """Return a map for each column, blank where points were left out; of a sample, its points."""
-    is_sampled = figure.sweep.seed is not None
-    first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
+    is_grid = figure.sweep.seed is None
+    first, second = (figure.side(symbol, rows, whole=is_grid) for symbol in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
-    if is_sampled:
-        columns = (scaled(field, rows) for field in figure.measures)
-        at = ((first, second), x, y)
-        return [Cloud(each.label, *at, each.numbers, each.is_wide) for each in columns]
-    return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
-
-
-def _map(column: Scaled, sides: tuple[PlotSide, PlotSide], x: Array, y: Array) -> Map:
-    table = np.full((len(sides[1].values), len(sides[0].values)), np.nan)
-    table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
-    levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
-    shown = levels if min(table.shape) > 1 else []
-    edges = (_edges(sides[0]), _edges(sides[1]))
-    return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
-
-
-def _edges(side: PlotSide) -> Array:
-    """Return the ends of cells around a side's values: half-way in steps, or in factors."""
-    values = side.values
-    if len(values) == 1:
-        return np.array([0.9 * values[0], 1.1 * values[0]])
-    if side.is_log:
-        powers: Array = np.exp2(_halfway(np.log2(values)))
-        return powers
-    return _halfway(values)
-
-
-def _halfway(values: Array) -> Array:
-    middles = (values[1:] + values[:-1]) / 2
-    return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
+    columns = (scaled(field, rows) for field in figure.measures)
+    return [Map(column, (first, second), x, y, is_grid) for column in columns]
 
 
 def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
