@@ -236,9 +236,9 @@ def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
         axes.plot(found.x, found.y, marker="o", label=label, **style)
     else:
         dots = axes.scatter(found.x, found.y, 16, found.colours, cmap="viridis", label=label)
-        _sheet(axes).colorbar(dots, label=found.axes[2].label)
-    for which, axis in zip("xy", found.axes, strict=False):
-        _label(axes, which, axis.label, is_log=axis.is_log)
+        _sheet(axes).colorbar(dots, label=found.axes[2])
+    for which, label, is_log in zip("xy", found.axes[:2], found.logs, strict=True):
+        _label(axes, which, label, is_log=is_log)
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")

@@ -9,7 +9,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.reduce import Objective, Thinned
+from costmodel.sweep.reduce import Thinned
 from costmodel.sweep.rows import Rows, joined
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
@@ -29,15 +29,10 @@ WIDE = 10**1.5
 NARROW = 2
 """By what factor at most they differ that are drawn by steps even then: few powers lie between."""
 
-SCALES: dict[float, str] = {
-    10**12: "trillions",
-    10**9: "billions",
-    10**6: "millions",
-    10**3: "thousands",
-}
+SCALES: dict[float, str] = {1e12: "trillions", 1e9: "billions", 1e6: "millions", 1e3: "thousands"}
 """By how much counts are divided, the largest first, and how that is said."""
 
-BYTES: dict[float, str] = {10**12: "TB", 10**9: "GB", 10**6: "MB", 10**3: "kB", 1: "bytes"}
+BYTES: dict[float, str] = {1e12: "TB", 1e9: "GB", 1e6: "MB", 1e3: "kB", 1: "bytes"}
 """The same of bytes."""
 
 PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
@@ -45,13 +40,7 @@ PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
 
 
 class Scaled(NamedTuple):
-    """A column as it is drawn.
-
-    Attributes:
-        numbers: its values in its unit.
-        size: by what they are divided.
-        label: what it is, with its unit.
-    """
+    """A column as it is drawn: its numbers, divided by a size, and a label that says the unit."""
 
     numbers: Array
     size: float
@@ -74,13 +63,7 @@ class Scaled(NamedTuple):
 
 
 class PlotSide(NamedTuple):
-    """A symbol along a side of a figure.
-
-    Attributes:
-        label: the symbol, and what it stands for.
-        values: the different ones, in order.
-        is_log: whether it goes by factors.
-    """
+    """A symbol along a side: what it is, its values in order, and whether it goes by factors."""
 
     label: str
     values: Array
@@ -115,15 +98,7 @@ class Panel(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A column over two symbols.
-
-    Attributes:
-        column: it.
-        sides: the symbols, the horizontal one first.
-        x: where the points are.
-        y: likewise.
-        is_grid: whether the points are the cells of a grid, some of which may be missing.
-    """
+    """A column over two symbols, the horizontal one first, at points that may be all of a grid."""
 
     column: Scaled
     sides: tuple[PlotSide, PlotSide]
@@ -147,18 +122,12 @@ class Map(NamedTuple):
         return nice_levels(self.column.least, float(self.column.numbers.max()))
 
 
-class FrontAxis(NamedTuple):
-    """An objective along a side of a front: what it is, and whether it goes by factors."""
-
-    label: str
-    is_log: bool
-
-
 class Among(NamedTuple):
     """A front among its points.
 
     Attributes:
-        axes: what the sides are, then the colour where there are three objectives.
+        axes: the sides' labels, then the colour's where there are three objectives.
+        logs: which of them go by factors.
         behind: where the other points are.
         x: of the front, in order.
         y: of the front.
@@ -166,7 +135,8 @@ class Among(NamedTuple):
         names: what each of its points is.
     """
 
-    axes: tuple[FrontAxis, ...]
+    axes: list[str]
+    logs: tuple[bool, ...]
     behind: tuple[Array, Array]
     x: Array
     y: Array
@@ -420,9 +390,13 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
     columns = [scaled(figure.fields[goal.expression.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
-    logs = (*by_factors(x, y), False)[: len(columns)]
+    axes = [
+        f"{column.label}: {'more' if goal.largest else 'less'} is better"
+        for column, goal in zip(columns, goals, strict=True)
+    ]
     return Among(
-        tuple(map(_axis, columns, goals, logs)),
+        axes,
+        by_factors(x, y),
         (x[:count], y[:count]),
         x[order],
         y[order],
@@ -431,23 +405,15 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
     )
 
 
-def _axis(column: Scaled, goal: Objective, is_log: bool) -> FrontAxis:
-    better = "more" if goal.largest else "less"
-    return FrontAxis(f"{column.label}: {better} is better", is_log)
-
-
 def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
     """Return a name for each point: its labels and the values that vary."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
+    points = (zip(names, values, strict=True) for values in zip(*columns, strict=True))
     return [
-        ", ".join(_named(name, value) for name, value in zip(names, values, strict=True) if value)
-        for values in zip(*columns, strict=True)
+        ", ".join(v if isinstance(v, str) else f"{n}={show_value(v)}" for n, v in point if v)
+        for point in points
     ]
-
-
-def _named(name: str, value: Any) -> str:
-    return value if isinstance(value, str) else f"{name}={show_value(value)}"
 
 
 def spread(count: int) -> Iterator[int]:
