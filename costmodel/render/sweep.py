@@ -65,11 +65,12 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     for one in sweep.varied:
         if one.link is not None:
             yield "linked", one.text
+    at = ", ".join(f"{name} = {show_value(value)}" for name, value in sweep.fixed.items())
     if (analysis := typical(sweep.cases[0])) is not None:
-        yield from standing_notes(
-            analysis, at=_fixed(sweep), conditions=_conditions(sweep, analysis)
-        )
-    elif at := _fixed(sweep):
+        conditions = analysis.conditions if len(sweep.cases) == 1 else ()
+        texts = " and ".join(map(condition_text, conditions))
+        yield from standing_notes(analysis, at=at, conditions=texts)
+    elif at:
         yield "at", at
 
 
@@ -79,20 +80,6 @@ def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
         of = " ".join(case.labels.values())
         for error in filter(None, map(case.none_of, sweep.query.metrics)):
             yield "none", f"{error.cause}{f' ({of})' if of else ''}"
-
-
-def _fixed(sweep: Sweep) -> str:
-    """Return the values of the symbols that are not varied, where all networks have the same."""
-    fixed = [each.fixed for each in sweep.cases]
-    if any(each != fixed[0] for each in fixed):
-        return ""
-    return ", ".join(f"{name} = {show_value(value)}" for name, value in fixed[0].items())
-
-
-def _conditions(sweep: Sweep, analysis: Analysis) -> str:
-    """Return what must hold of the symbols, where there is one network."""
-    conditions = analysis.conditions if len(sweep.cases) == 1 else ()
-    return " and ".join(map(condition_text, conditions))
 
 
 def points_note(sweep: Sweep) -> str:
@@ -107,10 +94,8 @@ def points_note(sweep: Sweep) -> str:
         conditions = " and ".join(condition.text for condition in sweep.query.conditions)
         parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {conditions}")
     if sweep.query.pareto:
-        objectives = (
-            f"{'largest' if o.largest else 'least'} {o.expression.text}" for o in sweep.query.pareto
-        )
-        parts.append(f"the front of {', '.join(objectives)} has {tally.front:,}")
+        objectives = ", ".join(map(_best, sweep.query.pareto))
+        parts.append(f"the front of {objectives} has {tally.front:,}")
     if sweep.query.top and sweep.query.by:
         best = f"with the {_best(sweep.query.by)}"
         parts.append(f"the {_so_many(tally.kept, f'{best} is', f'{best} are')} kept")

@@ -15,7 +15,7 @@ nearest to it, and two further columns hold it exactly (see `rows.NUMERATORS`).
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from itertools import chain, product
 from math import prod
 from typing import Any
@@ -175,7 +175,7 @@ class Engine:
         else:
             columns = {name: read_column(name, values) for name, values in others.items()}
             found, _ = self._program_for(settings, columns)
-            for block in Grid(found, columns, wanted(found)).blocks():
+            for block in Grid(found, columns).blocks():
                 yield self._evaluated(found, block, settings)
 
     def _is_refused(self, settings: Settings) -> bool:
@@ -258,7 +258,7 @@ class Engine:
         free = {name: link for name, link in self._links.items() if name not in decided}
         links = link_expressions(free, analysis)
         found = compiled(analysis, self._metrics, dict(denominators), links)
-        return found, Points(found, wanted(found))
+        return found, Points(found)
 
     def _evaluated(self, found: Compiled, block: RowBlock, settings: Settings) -> Evaluated:
         rows, valid = self._rows(found, block, settings), _valid(found, block)
@@ -278,17 +278,10 @@ class Engine:
         return Rows(block.rows, makers)
 
 
-def wanted(found: Compiled) -> tuple[int, ...]:
-    """Return the nodes that rows are made of."""
-    return (*chain(*found.metrics.values(), *found.links.values()), *found.valid)
-
-
 def _valid(found: Compiled, block: RowBlock) -> Array:
     """Return where a block's points make a network, as values that broadcast to its shape."""
-    valid = np.ones((), bool)
-    for place in found.valid:
-        valid = np.logical_and(valid, block.nodes[place])
-    return valid
+    nodes = (block.nodes[place] for place in found.valid)
+    return reduce(np.logical_and, nodes, np.ones((), bool))
 
 
 def _shown(block: RowBlock, part: Ratio, show: Callable[[Array, Array], Array], rows: Any) -> Array:

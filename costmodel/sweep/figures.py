@@ -247,8 +247,8 @@ class SweepFigure:
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
         links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
-        fixed = cases[0].fixed if all(case.fixed == cases[0].fixed for case in cases) else {}
-        values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
+        fixed = self.sweep.fixed.items()
+        values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed)
         return names, "; ".join(filter(None, (links, values)))
 
     @property

@@ -5,7 +5,7 @@ is computed once for each of that side's points. A sum of products of the two is
 matrices; the others are computed from these for all pairs, as columns and rows that broadcast.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple
@@ -75,13 +75,11 @@ class Points:
 
     Args:
         found: the network.
-        wanted: the nodes that rows are made of.
     """
 
-    def __init__(self, found: Compiled, wanted: Sequence[int]) -> None:
+    def __init__(self, found: Compiled) -> None:
         self.found = found
-        self.wanted = wanted
-        self.tape = Tape(found.program, wanted)
+        self.tape = Tape(found.program, found.outputs)
 
     def blocks(self, columns: Mapping[str, SymbolColumn], count: int) -> Iterator[RowBlock]:
         """Yield the rows of columns of one length, in order.
@@ -92,7 +90,7 @@ class Points:
         bounds: dict[int, Bounds | None] = {inputs[n]: c.bounds for n, c in columns.items()}
         tables = self._tables(columns) if count >= MANY_POINTS else {}
         leaves = list(chain(*(nodes for nodes, _ in tables.values())))
-        tape = Tape(self.found.program, self.wanted, leaves) if leaves else self.tape
+        tape = Tape(self.found.program, self.found.outputs, leaves) if leaves else self.tape
         for _, known in tables.values():
             bounds |= known
         for start in range(0, count, ROWS):
@@ -109,7 +107,7 @@ class Points:
     ) -> dict[str, tuple[dict[int, Array], dict[int, Bounds | None]]]:
         """Return symbol of few values → the nodes of it alone from its least value on, bounds."""
         few = {name: column for name, column in columns.items() if _has_few_values(column)}
-        separation = Separation(self.found.program, [{name} for name in few], self.wanted)
+        separation = Separation(self.found.program, [{name} for name in few], self.found.outputs)
         found = {}
         for (name, column), nodes in zip(few.items(), separation.leaves, strict=True):
             least, largest = column.bounds
@@ -160,16 +158,13 @@ class Grid:
     Args:
         found: the network.
         columns: the axes, the last fastest.
-        wanted: the nodes that rows are made of.
     """
 
-    def __init__(
-        self, found: Compiled, columns: Mapping[str, SymbolColumn], wanted: Sequence[int]
-    ) -> None:
+    def __init__(self, found: Compiled, columns: Mapping[str, SymbolColumn]) -> None:
         last = _last_axes(columns)
         names = [columns.keys() - last, set(last)]
         given = {found.inputs[name]: column.bounds for name, column in columns.items()}
-        separation = Separation(found.program, names, wanted, given)
+        separation = Separation(found.program, names, found.outputs, given)
         self.sums, self.leaves = separation.sums, separation.leaves
         self.left, self.right = (
             GridSide(
@@ -179,7 +174,7 @@ class Grid:
             )
             for i in range(2)
         )
-        direct = [place for place in wanted if place not in self.sums]
+        direct = [place for place in found.outputs if place not in self.sums]
         self.tape = Tape(found.program, direct, chain(*self.leaves, self.sums))
         sums = {place: each.bounds for place, each in self.sums.items()}
         self.bounds = {**self.left.bounds, **self.right.bounds, **sums}

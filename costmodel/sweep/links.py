@@ -27,17 +27,13 @@ def settled(settings: Mapping[str, Any], links: Links) -> dict[str, Any]:
     for name, link in links.items():
         names = free_names(link)
         if names <= found.keys():
-            found[name] = _value(name, link, {each: found[each] for each in names})
+            numbers = {each: Number(to_rational(each, found[each])) for each in names}
+            try:
+                value = resolve(link, Scope(numbers))
+            except ExpressionError as error:
+                raise SpecError(f"link of '{name}': {error.cause}") from None
+            found[name] = value.value if isinstance(value, Number) else value
     return found
-
-
-def _value(name: str, link: Tree, values: Mapping[str, Any]) -> Any:
-    numbers = {each: Number(to_rational(each, value)) for each, value in values.items()}
-    try:
-        found = resolve(link, Scope(numbers))
-    except ExpressionError as error:
-        raise SpecError(f"link of '{name}': {error.cause}") from None
-    return found.value if isinstance(found, Number) else found
 
 
 def link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
@@ -46,25 +42,20 @@ def link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
     Raises:
         SpecError: a link is no expression that arrays can compute.
     """
-    found: dict[str, Expr] = {}
     symbols = analysis.symbols
-    for name, link in links.items():
-        known = {symbols[each]: expression for each, expression in found.items()}
-        found[name] = _expression(name, link, analysis).xreplace(known)
-    return found
+    scope = Scope(
+        {n: Name(n) if n in symbols else Number(v) for n, v in analysis.graph.values.items()}
+    )
+    found: dict[str, Expr] = {}
 
-
-def _expression(name: str, link: Tree, analysis: Analysis) -> Expr:
     def lookup(leaf: Name | Measure) -> Expr:
         assert isinstance(leaf, Name)
-        return analysis.symbols[leaf.id]
+        return found.get(leaf.id, symbols[leaf.id])
 
-    scope = {
-        each: Name(each) if each in analysis.symbols else Number(value)
-        for each, value in analysis.graph.values.items()
-    }
-    try:
-        return translate(resolve(link, Scope(scope)), lookup)  # type: ignore[arg-type]
-    except (ExpressionError, ValueError) as error:
-        cause = getattr(error, "cause", str(error))
-        raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
+    for name, link in links.items():
+        try:
+            found[name] = translate(resolve(link, scope), lookup)  # type: ignore[arg-type]
+        except (ExpressionError, ValueError) as error:
+            cause = getattr(error, "cause", str(error))
+            raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
+    return found

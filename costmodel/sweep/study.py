@@ -191,6 +191,12 @@ class Sweep:
         return next((space.seed for space in spaces if space.sample is not None), None)
 
     @property
+    def fixed(self) -> Mapping[str, Rational]:
+        """The values of what does not vary, where all networks have the same."""
+        first, *others = (case.fixed for case in self.cases)
+        return first if all(each == first for each in others) else {}
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
         return tuple(self.cases[0].labels)
