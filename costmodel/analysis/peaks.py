@@ -16,12 +16,7 @@ METRIC = "activations_peak"
 
 
 class Peak(NamedTuple):
-    """One term of the maximum.
-
-    Attributes:
-        term: the law of input and output together.
-        layers: the layers whose it is.
-    """
+    """One term of the maximum, input and output together, with the layers whose it is."""
 
     term: Expr
     layers: tuple[str, ...]

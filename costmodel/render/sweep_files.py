@@ -154,12 +154,8 @@ def shown(field: Field, value: Any) -> str:
         return show_quantity(value, field.unit)
     if field.kind == "float":
         return f"{value:,.6g}"
-    return show_number(value) if field.counted or abs_large(value) else show_value(value)
-
-
-def abs_large(value: Any) -> bool:
-    """Return whether an integer is long enough to be grouped: symbols of four digits are not."""
-    return isinstance(value, int) and abs(value) >= 10_000
+    is_long = isinstance(value, int) and abs(value) >= 10_000  # symbols of four digits are not
+    return show_number(value) if field.counted or is_long else show_value(value)
 
 
 def _csv_head(fields: Sequence[Field]) -> str:

@@ -211,19 +211,15 @@ def _maps(shown: tuple[Title, list[Map]], axes: "Axes") -> None:
 
 
 def _levels(each: Map, place: "Axes") -> None:
-    """Lines of equal values."""
+    """Lines of equal values, with the values to be read on any colour."""
+    from matplotlib.patheffects import withStroke
+
     if each.levels:
         across, up = (side.values for side in each.sides)
         style: dict[str, Any] = {"colors": "white", "linewidths": 0.8}
-        _name_levels(place, place.contour(across, up, each.table, each.levels, **style))
-
-
-def _name_levels(place: "Axes", lines: Any) -> None:
-    """The values of lines of equal values, to be read on any colour."""
-    from matplotlib.patheffects import withStroke
-
-    for text in place.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=7):
-        text.set_path_effects([withStroke(linewidth=1.5, foreground="#444444")])
+        lines = place.contour(across, up, each.table, each.levels, **style)
+        for text in place.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=7):
+            text.set_path_effects([withStroke(linewidth=1.5, foreground="#444444")])
 
 
 def _front(shown: tuple[Title, Among], axes: "Axes") -> None:

@@ -21,16 +21,21 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from sympy import Expr
 
 from archspec.errors import SpecError
+from archspec.expressions import ExpressionError
+from archspec.scope import Scope, free_names, resolve
+from archspec.trees import Measure, Name, Number, Tree
 from costmodel.algebra.operations import Array
 from costmodel.algebra.program import Ratio
+from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.columns import SymbolColumn, nearest_floats, quotients, read_column
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import METRICS
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.grid import ROWS, Grid, Points, RowBlock
-from costmodel.sweep.links import Links, link_expressions, settled
 from costmodel.sweep.rows import DENOMINATORS, EVERY, NO_ROWS, NUMERATORS, Rows, constant, joined
 
 Settings = Mapping[str, Any]
@@ -41,6 +46,9 @@ Factory = Callable[[Settings], Analysis]
 
 It raises a SpecError where it cannot do without one that is not given.
 """
+
+Links = Mapping[str, Tree]
+"""Symbol → the expression that decides it, those first that others hang on."""
 
 MAX_KEPT = 256
 """The number of structures whose analyses are kept."""
@@ -256,7 +264,7 @@ class Engine:
         analysis = self._at(known)
         decided = settled(known, self._links).keys() & analysis.graph.fixed
         free = {name: link for name, link in self._links.items() if name not in decided}
-        links = link_expressions(free, analysis)
+        links = _link_expressions(free, analysis)
         found = compiled(analysis, self._metrics, dict(denominators), links)
         return found, Points(found)
 
@@ -326,3 +334,47 @@ def _column_points(columns: Mapping[str, SymbolColumn | Array], total: int) -> I
     for place in chain((0, total // 2, total - 1), range(total)):
         part = slice(place, place + 1)
         yield {name: _plain(values, part)[0] for name, values in columns.items()}
+
+
+def settled(settings: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Return settings, and the values of the symbols that are linked to these alone.
+
+    Raises:
+        SpecError: such a link has no value there.
+    """
+    found = dict(settings)
+    for name, link in links.items():
+        names = free_names(link)
+        if names <= found.keys():
+            numbers = {each: Number(to_rational(each, found[each])) for each in names}
+            try:
+                value = resolve(link, Scope(numbers))
+            except ExpressionError as error:
+                raise SpecError(f"link of '{name}': {error.cause}") from None
+            found[name] = value.value if isinstance(value, Number) else value
+    return found
+
+
+def _link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
+    """Return what symbols are linked to, as expressions of what varies alone.
+
+    Raises:
+        SpecError: a link is no expression that arrays can compute.
+    """
+    symbols = analysis.symbols
+    scope = Scope(
+        {n: Name(n) if n in symbols else Number(v) for n, v in analysis.graph.values.items()}
+    )
+    found: dict[str, Expr] = {}
+
+    def lookup(leaf: Name | Measure) -> Expr:
+        assert isinstance(leaf, Name)
+        return found.get(leaf.id, symbols[leaf.id])
+
+    for name, link in links.items():
+        try:
+            found[name] = translate(resolve(link, scope), lookup)  # type: ignore[arg-type]
+        except (ExpressionError, ValueError) as error:
+            cause = getattr(error, "cause", str(error))
+            raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
+    return found

@@ -63,12 +63,7 @@ class Term(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Exact numbers, one for each row.
-
-    Attributes:
-        numerators: integers.
-        denominators: positive integers, one for all rows or one for each.
-    """
+    """Exact numbers, one for each row: integers over positive ones, which may be one for all."""
 
     numerators: Array
     denominators: Array
@@ -77,10 +72,6 @@ class Numbers(NamedTuple):
     def is_whole(self) -> bool:
         """Return True where every denominator is 1, so that all are integers."""
         return bounds_in(self.denominators) == (1, 1)
-
-    def negative(self) -> "Numbers":
-        """Return them with the other sign."""
-        return self._replace(numerators=-self.numerators)
 
     def exact(self) -> Array:
         """Return them as int64 where all are integers, else as Python's integers and fractions."""
@@ -154,11 +145,7 @@ class ColumnExpression(NamedTuple):
 
 
 def _inputs(rows: Rows, names: Iterable[str]) -> dict[str, Array]:
-    """Return the numerators of columns by name, and the denominators of those with fractions.
-
-    Raises:
-        ExpressionError: a column is text, or is of no number.
-    """
+    """Return the numerators of columns by name, and the denominators of those with fractions."""
     found: dict[str, Array] = {}
     for name in sorted(names):
         if NUMERATORS + name in rows:

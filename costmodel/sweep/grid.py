@@ -106,7 +106,12 @@ class Points:
         self, columns: Mapping[str, SymbolColumn]
     ) -> dict[str, tuple[dict[int, Array], dict[int, Bounds | None]]]:
         """Return symbol of few values → the nodes of it alone from its least value on, bounds."""
-        few = {name: column for name, column in columns.items() if _has_few_values(column)}
+        few = {
+            name: column
+            for name, column in columns.items()
+            if column.numerators.dtype != object
+            and column.bounds[1] - column.bounds[0] < min(MAX_TABLE, len(column) // 4)
+        }
         separation = Separation(self.found.program, [{name} for name in few], self.found.outputs)
         found = {}
         for (name, column), nodes in zip(few.items(), separation.leaves, strict=True):
@@ -115,12 +120,6 @@ class Points:
             side = GridSide({name: values}, self.found, nodes)
             found[name] = side.at(0, len(values))[1], side.bounds
         return found
-
-
-def _has_few_values(column: SymbolColumn) -> bool:
-    least, largest = column.bounds
-    few = min(MAX_TABLE, len(column) // 4)
-    return column.numerators.dtype != object and largest - least < few
 
 
 class GridSide:

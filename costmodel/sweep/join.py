@@ -11,6 +11,7 @@ import numpy as np
 from archspec.errors import SpecError
 from archspec.files import cause_of
 from costmodel.algebra.operations import Array
+from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import count_of
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.reduce import Tally
@@ -74,7 +75,7 @@ def read_join(file: str, known: Collection[str], texts: Collection[str]) -> Join
         texts: those of them whose values are texts.
 
     Raises:
-        SpecError: it cannot be read, has no such column, or a line is bad or there twice.
+        SpecError: it cannot be read, has no such column or one that is a metric, or a line is bad or there twice.
     """
     head, numbers, lines = _lines(file)
     keys = tuple(name for name in head if name in known)
@@ -84,6 +85,10 @@ def read_join(file: str, known: Collection[str], texts: Collection[str]) -> Join
         raise SpecError(f"{file} has no column to join by, only {', '.join(head)}", hint=hint)
     if not values:
         raise SpecError(f"{file} has nothing to join, only {', '.join(keys)}")
+    for name in filter(METRICS.__contains__, values):
+        raise SpecError(
+            f"{file}: '{name}' is a metric of ours", hint="give the column another name"
+        )
     table = {name: list(cells) for name, cells in zip(head, zip(*lines, strict=True), strict=True)}
     places = [f"{file}:{number}" for number in numbers]
     keyed = [table[n] if n in texts else _keys(n, table[n], places) for n in keys]
@@ -114,11 +119,7 @@ def _read(file: str) -> list[tuple[int, list[str]]]:
 
 
 def _bounded(stream: IO[str], file: str) -> Iterator[str]:
-    """Yield the lines of a file.
-
-    Raises:
-        SpecError: one is too long, or they are too many.
-    """
+    """Yield the lines of a file, until one is too long or they are too many."""
     rest = MAX_CHARACTERS
     for number in range(1, MAX_LINES + 2):
         line = stream.readline(MAX_LINE + 1)

@@ -118,12 +118,8 @@ class Space:
     @cached_property
     def size(self) -> int:
         """The number of points."""
-        return prod(self.lengths) if self.sample is None else self.sample
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The number of values of each axis of a grid."""
-        return tuple(len(axis.values) for axis in self.axes)
+        lengths = (len(axis.values) for axis in self.axes)
+        return prod(lengths) if self.sample is None else self.sample
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A sweep as a whole: networks, what varies of each, and the query of all points."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,9 @@ from costmodel.network.networks import EVERY, networks
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
-from costmodel.sweep.engine import Engine, Evaluated
+from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import override_of
-from costmodel.sweep.links import settled
 from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
@@ -268,7 +267,7 @@ def sweep(
     check_names(varied, [each.header for _, each in found])
     symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
     labels = _labels(found)
-    read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
+    read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)
     query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
@@ -316,16 +315,6 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
-
-
-def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
-    """Return the columns of a file (see `read_join`), none of which is a metric of ours."""
-    join = read_join(file, taken, labels)
-    for name in join.columns:
-        if name in METRICS:
-            cause = f"{join.file}: '{name}' is a metric of ours"
-            raise SpecError(cause, hint="give the column another name")
-    return join
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:

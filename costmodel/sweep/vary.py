@@ -33,13 +33,7 @@ FORMS = "as in --vary h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2 w=h"
 
 
 class SampledRange(NamedTuple):
-    """All numbers from ``first`` to ``last``, of which samples are drawn.
-
-    Attributes:
-        first: the least.
-        last: the largest.
-        logarithmic: whether every ratio is as likely, rather than every difference.
-    """
+    """All numbers from the first to the last, drawn alike, or each ratio where logarithmic."""
 
     first: Rational
     last: Rational
