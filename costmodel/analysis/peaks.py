@@ -32,7 +32,7 @@ class Lead(NamedTuple):
     """Values of a symbol over which one term is the largest.
 
     Attributes:
-        term: it.
+        term: the largest term.
         first: the first value.
         last: the last value, or None where it is proved to be the largest from the first on.
     """

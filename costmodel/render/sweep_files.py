@@ -235,11 +235,7 @@ TEXT_FORMATS = {
 
 
 def _parquet() -> Callable[[Path, Sequence[Field], Iterable[Rows]], None]:
-    """Return the function that writes Parquet.
-
-    Raises:
-        SpecError: pyarrow is missing.
-    """
+    """Return the function that writes Parquet, if pyarrow is there."""
     try:
         from costmodel.render.sweep_parquet import write_parquet
     except ImportError:

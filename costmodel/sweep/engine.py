@@ -356,11 +356,7 @@ def settled(settings: Mapping[str, Any], links: Links) -> dict[str, Any]:
 
 
 def _link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
-    """Return what symbols are linked to, as expressions of what varies alone.
-
-    Raises:
-        SpecError: a link is no expression that arrays can compute.
-    """
+    """Return what symbols are linked to, as expressions of what varies alone."""
     symbols = analysis.symbols
     scope = Scope(
         {n: Name(n) if n in symbols else Number(v) for n, v in analysis.graph.values.items()}

@@ -159,7 +159,7 @@ def _inputs(rows: Rows, names: Iterable[str]) -> dict[str, Array]:
 
 
 def _parts(column: Array) -> tuple[Array, Array]:
-    """Return the numerators and the denominators of a column."""
+    """Return the numerators and the denominators of a column of numbers."""
     if column.dtype != object:
         return column, np.array(1)
     if any(isinstance(value, str) for value in column):
@@ -206,11 +206,7 @@ class _Program(NamedTuple):
     required: Mapping[int, str]
 
     def run(self, inputs: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Numbers:
-        """Return the result.
-
-        Raises:
-            ExpressionError: it does not exist in every row.
-        """
+        """Return the result, if it exists in every row."""
         given = {place: inputs[name] for place, name in self.names.items()}
         known = {place: bounds[name] for place, name in self.names.items()}
         found = self.tape.run(given, known)
@@ -384,11 +380,7 @@ class _Compiler:
 
 
 def _exact(term: Term) -> Ratio:
-    """Return a term that is a fraction.
-
-    Raises:
-        ExpressionError: it is a root or a logarithm.
-    """
+    """Return a term that is a fraction, if it is neither a root nor a logarithm."""
     if term.kind == "fraction":
         return term.part
     raise ExpressionError(

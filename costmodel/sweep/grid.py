@@ -71,11 +71,7 @@ class RowBlock(NamedTuple):
 
 
 class Points:
-    """The nodes of a compiled network at points, of which several batches may come.
-
-    Args:
-        found: the network.
-    """
+    """The nodes of a compiled network at points, of which several batches may come."""
 
     def __init__(self, found: Compiled) -> None:
         self.found = found
@@ -123,13 +119,7 @@ class Points:
 
 
 class GridSide:
-    """Some axes of a grid, and the nodes of these axes alone.
-
-    Args:
-        columns: the axes.
-        found: the network.
-        nodes: the nodes that are wanted.
-    """
+    """Some axes of a grid of a network, and of its nodes some that are of these axes alone."""
 
     def __init__(
         self, columns: Mapping[str, SymbolColumn], found: Compiled, nodes: Iterable[int]
@@ -152,12 +142,7 @@ class GridSide:
 
 
 class Grid:
-    """The nodes of a compiled network on a grid.
-
-    Args:
-        found: the network.
-        columns: the axes, the last fastest.
-    """
+    """The nodes of a compiled network on the grid of some columns, the last fastest."""
 
     def __init__(self, found: Compiled, columns: Mapping[str, SymbolColumn]) -> None:
         last = _last_axes(columns)

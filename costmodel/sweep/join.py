@@ -75,7 +75,8 @@ def read_join(file: str, known: Collection[str], texts: Collection[str]) -> Join
         texts: those of them whose values are texts.
 
     Raises:
-        SpecError: it cannot be read, has no such column or has a metric, a line is bad or twice there.
+        SpecError: it cannot be read, has no such column or one of a metric, or a line is bad or
+            there twice.
     """
     head, numbers, lines = _lines(file)
     keys = tuple(name for name in head if name in known)

@@ -59,12 +59,7 @@ def multiplied(left: Array, right: Array) -> Array:
 
 
 class BlockNodes(dict[int, Array]):
-    """The nodes of a block; a sum of products is computed when it is first read.
-
-    Args:
-        known: node → its values.
-        factors: other node → the matrices whose product it is.
-    """
+    """The nodes of a block: known ones, and products of two matrices, computed when first read."""
 
     def __init__(
         self, known: Mapping[int, Array], factors: Mapping[int, tuple[Array, Array]]

@@ -258,11 +258,7 @@ def _interval_axis(
 
 
 def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator[tuple[str, Tree]]:
-    """Yield what each linked symbol is in the axes, those first that others hang on.
-
-    Raises:
-        SpecError: a name is unknown, or links go in a circle.
-    """
+    """Yield what each linked symbol is in the axes, those first that others hang on."""
     scope = Scope({n: v for n, v in known.items() if n not in trees})
     waiting = dict(trees)
     while waiting:

@@ -296,11 +296,7 @@ def _case(
 
 
 def _require_numbers(query: Query, case: SweptNetwork) -> None:
-    """Make sure that a network has the metrics that are more than shown.
-
-    Raises:
-        NoCountError: it is compared, ordered or computed with.
-    """
+    """Make sure that a network has the metrics that are compared, ordered or computed with."""
     computed = (column for column in query.columns if not isinstance(column.tree, Name))
     for expression in (*computed, *query.compared):
         for name in METRICS.keys() & free_names(expression.tree):
@@ -318,11 +314,7 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
 
 
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
-    """Yield every network that some texts name, with its file (see `networks`).
-
-    Raises:
-        SpecError: a spec is bad, has no variants, or is there twice.
-    """
+    """Yield every network that some texts name, with its file (see `networks`)."""
     seen = set()
     for spec in specs:
         for architecture in networks([spec]):
