@@ -172,9 +172,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
 
 def _warn(study: "Sweep") -> None:
     """Tell on stderr what the specs say without effect."""
-    from costmodel.render.sweep import typical
-
-    analyses = filter(None, map(typical, study.cases))
+    analyses = filter(None, (case.typical for case in study.cases))
     for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
         tell(f"warning: {text}")
 

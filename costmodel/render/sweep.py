@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
-from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import (
     FIGURE,
     TEXT,
@@ -22,7 +20,7 @@ from costmodel.render.terminal import render
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.study import Sweep, SweptNetwork
+from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
 MOST_ROWS = 50
@@ -66,7 +64,7 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         if one.link is not None:
             yield "linked", one.text
     at = ", ".join(f"{name} = {show_value(value)}" for name, value in sweep.fixed.items())
-    if (analysis := typical(sweep.cases[0])) is not None:
+    if (analysis := sweep.cases[0].typical) is not None:
         conditions = analysis.conditions if len(sweep.cases) == 1 else ()
         texts = " and ".join(map(condition_text, conditions))
         yield from standing_notes(analysis, at=at, conditions=texts)
@@ -121,11 +119,3 @@ def _invalid(tally: Tally) -> str:
 def _so_many(count: int, one: str, many: str) -> str:
     """Return a count before the words that fit it."""
     return f"{count:,} {one if count == 1 else many}"
-
-
-def typical(case: SweptNetwork) -> Analysis | None:
-    """Return an analysis that says what holds of all points, if there is one."""
-    try:
-        return case.typical
-    except SpecError:
-        return None

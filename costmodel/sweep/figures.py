@@ -166,7 +166,6 @@ class SweepFigure:
             sweep.behind = Thinned(MAX_BEHIND)
         else:
             self._check()
-            self._require_numbers()
 
     @property
     def axes(self) -> tuple[Field, ...]:
@@ -193,6 +192,7 @@ class SweepFigure:
         return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
 
     def _check(self) -> None:
+        """Make sure that what varies can be drawn, and that every network has all its numbers."""
         names = ", ".join(axis.name for axis in self.axes)
         for name in (axis.name for axis in self.axes):
             if not all(name in case.space.names for case in self.sweep.cases):
@@ -207,9 +207,6 @@ class SweepFigure:
             )
         if len(self.measures) > MAX_PANELS:
             raise SpecError(f"{len(self.measures)} columns; at most {MAX_PANELS} are drawn")
-
-    def _require_numbers(self) -> None:
-        """Make sure that every network has a number of every metric that is drawn."""
         for name in (field.name for field in self.measures if field.name in METRICS):
             for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
                 raise error

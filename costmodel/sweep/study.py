@@ -1,6 +1,7 @@
 """A sweep as a whole: networks, what varies of each, and the query of all points."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -79,35 +80,28 @@ class SweptNetwork:
         return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
 
     @cached_property
-    def typical(self) -> Analysis:
-        """The analysis at all points, or at the first where there is none at all.
-
-        Raises:
-            SpecError: the first point makes no network.
-        """
-        try:
+    def typical(self) -> Analysis | None:
+        """The analysis at all points, or else at the first; None where that makes no network."""
+        with suppress(SpecError):
             return self.analysis({})
-        except SpecError:
+        with suppress(SpecError):
             return self.analysis(settled(self.space.first, self.space.links))
+        return None
 
     def none_of(self, name: str) -> NoCountError | None:
         """Return the error that says why it has no number of a metric, if it has none."""
-        if not METRICS[name].of_places:
+        if not METRICS[name].of_places or self.typical is None:
             return None
-        try:
-            return self.typical.none_of(name)
-        except SpecError:  # the first point makes no network, which its rows say
-            return None
+        return self.typical.none_of(name)
 
     def counts(self, name: str) -> bool:
         """Return whether a metric is an integer wherever it has a number."""
         metric = METRICS[name]
         if not metric.of_places:
             return metric.quantity is None
-        try:
-            return self.none_of(name) is not None or is_whole(self.typical.total(name))
-        except SpecError:  # the first point makes no network
+        if self.typical is None or self.none_of(name) is not None:
             return True
+        return is_whole(self.typical.total(name))
 
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """Yield all points, evaluated chunk by chunk."""
