@@ -20,7 +20,6 @@ from costmodel.analysis.document import (
     Document,
     Entries,
     Line,
-    Note,
     Row,
     Table,
 )
@@ -40,7 +39,7 @@ STYLES = {"good": "bold green", "bad": "bold red"}
 
 def render(document: Document) -> str:
     """Return the document as it looks on this terminal."""
-    shown = drawn(lambda console: _draw(document, console))
+    shown = _drawn(lambda console: _draw(document, console))
     return re.sub(r"\n{3,}", "\n\n", shown).lstrip("\n")
 
 
@@ -73,7 +72,7 @@ def _draw_block(block: Block, console: Console) -> None:
         case Table() if block.listed:
             _draw_entries(list(_listed(block)), console)
         case Table():
-            print_whole(_grid(block, _room(block, console) if block.bars else 0), console)
+            _print_whole(_grid(block, _room(block, console) if block.bars else 0), console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -81,15 +80,17 @@ def _draw_block(block: Block, console: Console) -> None:
             )
             _draw_entries(shown, console, 0 if block.are_equations else MIN_INDENT)
         case Line(text, style):
-            console.print(styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal)
+            console.print(
+                _styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal
+            )
 
 
 def _heading(document: Document, console: Console) -> None:
     """Draw the title and the source."""
     if document.title:
-        console.print(styled(document.title, "bold"), soft_wrap=True)
+        console.print(_styled(document.title, "bold"), soft_wrap=True)
     if document.source:
-        console.print(styled(document.source, "dim"))
+        console.print(_styled(document.source, "dim"))
 
 
 class _Console(Console):
@@ -100,12 +101,12 @@ class _Console(Console):
         return super().render_str(visible(text), **options)
 
 
-def styled(text: str, style: str = "") -> Text:
+def _styled(text: str, style: str = "") -> Text:
     """Return a text in a style, with what a terminal would obey spelled out (see `visible`)."""
     return Text(visible(text), style=style)
 
 
-def drawn(draw: Callable[[Console], None]) -> str:
+def _drawn(draw: Callable[[Console], None]) -> str:
     """Return what is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
     terminal = Console()
@@ -164,7 +165,7 @@ def _bar(bar: Bar, width: int) -> Text:
     return Text.assemble((full, own), (beside, other))
 
 
-def print_whole(grid: Grid, console: Console) -> None:
+def _print_whole(grid: Grid, console: Console) -> None:
     """Draw a table of which no cell is cut: where the terminal is too narrow, it breaks lines.
 
     One that just does not fit has less room between its columns.
@@ -234,11 +235,6 @@ MIN_INDENT = 20
 
 LONGEST_LABEL = 40
 """The most characters of a label that has something beside it."""
-
-
-def entries(notes: Iterable[Note], console: Console) -> None:
-    """Draw labels and what they stand for, one below the other."""
-    _draw_entries((ListEntry(*note) for note in notes), console)
 
 
 def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MIN_INDENT) -> None:
