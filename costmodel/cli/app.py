@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from os.path import exists
+from textwrap import dedent, indent
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from archspec.errors import SpecError, nearest
 from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant, zoo
-from costmodel.cli import COMMANDS
+from costmodel.cli import COMMANDS, GROUPS
 from costmodel.cli.commands import command_of
 from costmodel.cli.misuse import is_like_a_spec, misuse
 from costmodel.cli.networks import report
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LEAST_WIDTH, MOST_WIDTH = 40, 400
 """The fewest and the most columns that the help is laid out for, whatever the terminal says."""
 
+
+LAST = 100
+"""The place in help behind all groups of commands."""
 
 START = """\
 archcost: what a neural network costs, in closed form, before anyone builds it
@@ -57,10 +61,16 @@ app = App(
     print_error=False,
     result_action="return_value",
     default_parameter=Parameter(negative=(), consume_multiple=True),
+    group_commands=Group("Help", sort_key=LAST),
+    group_arguments=Group("Arguments", sort_key=LAST + 1),
+    group_parameters=Group("Parameters", sort_key=LAST + 2),
 )
 app.default(report)
-for name, module in COMMANDS.items():
-    app.command(f"{__package__}.{module}:{name}", name=name)
+_GROUPS = {name: Group(name, sort_key=i) for i, name in enumerate(GROUPS)}
+"""The groups of commands; those that have no place behind these."""
+
+for name, (module, group) in COMMANDS.items():
+    app.command(f"{__package__}.{module}:{name}", name=name, group=_GROUPS[group])
 
 
 def find_command(name: str) -> bool:
@@ -69,7 +79,9 @@ def find_command(name: str) -> bool:
         return True
     question = QUESTIONS.get(name)
     if question is not None:
-        app.command(command_of(question), name=name)
+        own = Group(question.group, sort_key=len(_GROUPS))
+        group = _GROUPS.setdefault(question.group, own)
+        app.command(command_of(question), name=name, group=group)
     return question is not None
 
 
@@ -104,8 +116,19 @@ def asks_for_help(words: Sequence[str]) -> bool:
     asks = not set(words).isdisjoint(app.help_flags)
     if asks:
         known_commands()
-        app.resolved_commands()  # the list says of each what the docstring of its function does
+        for command in app.resolved_commands().values():
+            _part_examples(command)
     return asks
+
+
+def _part_examples(command: App) -> None:
+    """Let the examples of a command, a section of its function's docstring, end its help."""
+    function = command.default_command
+    about, heading, examples = (getattr(function, "__doc__", None) or "").partition("Examples:\n")
+    if heading:
+        lines, _, rest = examples.partition("\n\n")
+        function.__doc__ = about + rest
+        command.help_epilogue = "Examples:\n" + indent(dedent(lines).strip(), "  ")
 
 
 def _with_input(word: str) -> str:

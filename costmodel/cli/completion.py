@@ -60,6 +60,10 @@ def completion(shell: str | None = None, /) -> None:
     Args:
         shell: bash, zsh or fish; else the one in use.
 
+    Examples:
+        archcost completion
+        archcost completion zsh
+
     Raises:
         SpecError: the shell is none of these, or its files cannot be written.
     """

@@ -28,7 +28,12 @@ Root = Annotated[
 
 
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
-    """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
+    """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->.
+
+    Examples:
+        archcost docs README.md
+        archcost docs --check 'docs/*.md'
+    """
     from costmodel.docs.pages import refreshed, write
 
     if root is not None and not isdir(root):
@@ -87,7 +92,12 @@ def _placed(arguments: dict[str, Any], place: "Place") -> dict[str, Any]:
 
 
 def schema() -> None:
-    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it."""
+    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it.
+
+    Examples:
+        archcost schema
+        archcost schema > archspec.schema.json
+    """
     print(schema_text(), end="")
 
 

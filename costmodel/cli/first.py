@@ -27,6 +27,10 @@ TRY = """\
 def init(file: Annotated[str, Parameter(help="The file to make.")] = "net.yaml", /) -> None:
     """Write a first spec, explained by comments; it runs as it is, and is yours to change.
 
+    Examples:
+        archcost init
+        archcost init mine.yaml
+
     Raises:
         SpecError: there is such a file already, or it cannot be made.
     """

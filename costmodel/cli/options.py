@@ -1,7 +1,7 @@
 """The options that commands share, each said once, and the analysis that these ask for."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, TypeVar
 
@@ -188,6 +188,18 @@ class Given:
     def setup(self) -> Setup:
         """Return the same as arguments of `analyze` and of the functions like it."""
         return Setup(self.convention, self.fixed, self.assumed, self.scenario)
+
+    def require_none(self, names: Iterable[str], command: str) -> None:
+        """Make sure that options that change nothing in a command's answer are not given.
+
+        Raises:
+            SpecError: one is given.
+        """
+        for name in names:
+            if getattr(self, name) is not None:
+                raise SpecError(
+                    f"--{name} changes nothing in archcost {command}", hint="leave it out"
+                )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""

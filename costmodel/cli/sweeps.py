@@ -97,7 +97,12 @@ def sweep(
     plot: PlotFile = None,
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
-    """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
+
+    Examples:
+        archcost sweep mobilenet_v2 --vary h=96,128,160 w=h width=0.5,1
+        archcost sweep resnet50 --vary n=1:64 h=128,224 --top 3 --by memory_peak:max
+    """
     from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
 

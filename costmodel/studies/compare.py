@@ -304,7 +304,7 @@ MAX_STRETCHES = 6
 """The most stretches that are listed; JSON has all."""
 
 
-@question()
+@question(group="Compare")
 def compare(
     specs: list[str],
     /,
@@ -322,6 +322,10 @@ def compare(
         for_: The symbol along which to look; else each.
         step: of the symbol.
         setup: the options beside the specs.
+
+    Examples:
+        archcost compare resnet50 vgg16
+        archcost compare mobilenet_v2 mobilenet_v3_large --for h --metric macs
 
     Raises:
         SpecError: it is one network alone, or a spec or an option breaks a rule.

@@ -33,11 +33,16 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-@question()
+@question(group="Look at a network", without=("efficiency", "optimizer", "checkpoint", "master"))
 def energy(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:
-    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
+    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie.
+
+    Examples:
+        archcost energy mcunet --hardware horowitz-45nm --dtype int8
+        archcost energy resnet50 --hardware raspberry-pi-4 --energy horowitz-45nm --depth 1
+    """
     analysis.scenario.device_for("energy")
     report = Report(analysis, metrics_of(analysis), symbolic, depth)
 

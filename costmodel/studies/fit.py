@@ -272,7 +272,7 @@ ORDERS = {
 NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
 
 
-@question(name="fit")
+@question(name="fit", group="Ask", without=("energy", "efficiency"))
 def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> doc.Document:
     """Show whether a network fits a device, and where not; exit status 1 if not.
 
@@ -283,6 +283,10 @@ def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given")
         analysis: the network.
         for_: Find the largest value of a symbol that fits.
         order: of the layers.
+
+    Examples:
+        archcost fit mcunet --hardware stm32f746 --dtype int8
+        archcost fit mobilenet_v2 --hardware stm32h743 --dtype int8 --for h
 
     Raises:
         SpecError: no device is given, there is no such order, or nothing is to be found.

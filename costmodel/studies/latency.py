@@ -237,7 +237,11 @@ LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 INTENSITY = doc.TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
 
 
-@question(plot="roofline")
+@question(
+    plot="roofline",
+    group="Look at a network",
+    without=("energy", "optimizer", "checkpoint", "master"),
+)
 def latency(
     analysis: Analysis,
     /,
@@ -255,6 +259,10 @@ def latency(
         step: of the symbol.
         symbolic: closed forms.
         depth: of groups.
+
+    Examples:
+        archcost latency resnet50 --hardware a100-80gb --dtype fp16
+        archcost latency resnet50 --hardware t4 --for n
 
     Raises:
         SpecError: options exclude each other, no device is given, or it lacks a figure.

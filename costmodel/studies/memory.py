@@ -109,7 +109,11 @@ SIZES = (
 )
 
 
-@question(plot="memory_plot")
+@question(
+    plot="memory_plot",
+    group="Look at a network",
+    without=("energy", "efficiency", "optimizer", "checkpoint", "master"),
+)
 def memory(
     analysis: Analysis,
     /,
@@ -118,7 +122,12 @@ def memory(
     depth: int | None = None,
     order: str = "given",
 ) -> doc.Document:
-    """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
+    """Show what is in memory while each layer works, as bars; with --plot, as a figure.
+
+    Examples:
+        archcost memory mobilenet_v2 --dtype int8
+        archcost memory resnet50 --order best
+    """
     profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
     whole = replace(report_document.document(profile.report), study=profile)
     return whole if symbolic else replace(whole, blocks=partial(_blocks, profile))

@@ -243,9 +243,14 @@ def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
     return found
 
 
-@question(opens=True)
+@question(opens=True, group="Ask")
 def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> doc.Document:
-    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
+    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value.
+
+    Examples:
+        archcost sensitivity resnet50 --metric macs
+        archcost sensitivity gpt2
+    """
     found = Sensitivity(analysis, metric)
     return document_of(analysis, partial(_blocks, found), partial(_data, found))
 

@@ -97,7 +97,7 @@ def solve(
         return problem, Search(problem).answer()
 
 
-@question(name="solve")
+@question(name="solve", group="Ask")
 def ask(
     analysis: Analysis,
     /,
@@ -117,6 +117,10 @@ def ask(
         largest: Ask for the largest value.
         smallest: Ask for the smallest value.
         step: of the symbol.
+
+    Examples:
+        archcost solve resnet50 --for h --where "macs <= 2G"
+        archcost solve mcunet --for h --where "memory_peak <= 320 KiB" --dtype int8
 
     Raises:
         SpecError: a constraint or an option breaks a rule.

@@ -159,11 +159,16 @@ class TrainingReport:
         yield self._of("training_macs")
 
 
-@question(name="training", optimizer="adam")
+@question(name="training", optimizer="adam", group="Look at a network", without=("energy", "past"))
 def document(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:
-    """Show what training takes: what is kept for the backward pass, state, forward and backward."""
+    """Show what training takes: what is kept for the backward pass, state, forward and backward.
+
+    Examples:
+        archcost training resnet50 --depth 1
+        archcost training gpt2 --optimizer adamw --checkpoint blocks --set n=8
+    """
     step = TrainingReport(analysis, symbolic=symbolic, depth=depth)
 
     def blocks() -> Iterator[doc.Block]:

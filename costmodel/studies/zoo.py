@@ -38,12 +38,16 @@ COLUMNS = (
 )
 
 
-@question()
+@question(group="Look at a network")
 def zoo(pattern: str = "", /) -> Document:
     """List the networks that come with archcost; each name is a SPEC of every command.
 
     Args:
         pattern: A part of the names or families that are listed, as resnet.
+
+    Examples:
+        archcost zoo
+        archcost zoo resnet
 
     Raises:
         SpecError: no network has such a name.
