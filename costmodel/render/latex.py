@@ -23,7 +23,7 @@ def render(document: Document) -> str:
     """Return the document as a ``table`` environment; it needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering"]
     lines += [rf"\caption{{{escaped(document.title)}}}"] if document.title else []
-    for block in document.blocks():
+    for block in document.shown():
         match block:
             case Table():
                 lines += _table(block)

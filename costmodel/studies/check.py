@@ -138,7 +138,7 @@ def rounded(value: Rational, rounding: Rounding | None) -> Rational:
 COLUMNS = (
     *(Column("verdict", ""), Column("spec", "spec"), Column("fact", "fact")),
     *(Column(name, name, COUNT) for name in ("published", "ours", "difference")),
-    *(Column("rounded", ""), Column("source", "source")),
+    *(Column("rounded", "", keep=-1), Column("source", "source", keep=-1)),
 )
 
 

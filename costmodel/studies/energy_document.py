@@ -82,15 +82,16 @@ def _numbers(report: Report) -> Table:
     columns = [Column("layer", "layer")]
     for metric in (*parts, whole):
         title = metric.name.removeprefix("energy_")
-        columns.append(Column(metric.name, title, quantity_in("J"), hides_zero=True))
+        columns.append(Column(metric.name, title, quantity_in("J"), True, int(metric == whole)))
         if title in origins:
             columns.append(Column(f"{title}_from", "from"))
     total: dict[str, Cell] = {m.name: report.analysis.value_if_any(m.name) for m in report.columns}
     total |= {"layer": "total", "share": 1 if total["energy"] else ""}
     return Table(
-        (*columns, Column("share", "share", SHARE)),
+        (*columns, Column("share", "share", SHARE, keep=2)),
         tuple(row_of(report, row, _cells(report, row, origins)) for row in _lines(report)),
         Row(total),
+        folds=report.depth is None,
     )
 
 

@@ -31,9 +31,9 @@ NEEDS = (
     Column("memory", "memory"),
     Column("holds", "holds"),
     Column("needed", "needed", COUNT),
-    Column("capacity", "capacity", COUNT),
+    Column("capacity", "capacity", COUNT, keep=-1),
     Column("used", "used", SHARE),
-    Column("verdict", ""),
+    Column("verdict", "", keep=1),
 )
 
 BREAKS = (

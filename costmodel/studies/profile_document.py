@@ -36,18 +36,18 @@ def document(profile: MemoryProfile) -> Document:
 
 
 def _blocks(profile: MemoryProfile) -> Iterator[Block]:
-    layers = {row.path for row in profile.layers}
-    rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
-    yield Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
+    rows = tuple(_row(profile, row) for row in profile.rows)
+    folds = profile.report.depth is None
+    yield Table(SIZES, rows, bars="█ in + out  ░ beside", folds=folds)
     yield entries((*_peaks(profile), *notes(profile.report)))
 
 
-def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> Row:
+def _row(profile: MemoryProfile, row: Layer) -> Row:
     """Return a line with its bar, which is over where the device's memory has less."""
     own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
     cells: dict[str, Cell] = {IN_OUT: own, "alive": alive}
     over = profile.capacity is not None and alive > profile.capacity
-    bar = Bar(own, alive, profile.most, over) if has_bar else None
+    bar = Bar(own, alive, profile.most, over)
     return row_of(profile.report, row, cells)._replace(bar=bar)
 
 

@@ -76,7 +76,7 @@ def columns_of(report: Report) -> list[Column]:
     return [Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
 
 
-BEGINNING = (Column("layer", "layer"), Column("shape", "output shape"))
+BEGINNING = (Column("layer", "layer"), Column("shape", "output shape", keep=-1))
 
 
 def number_table(report: Report) -> Table:
@@ -85,7 +85,7 @@ def number_table(report: Report) -> Table:
     total: dict[str, Cell] = {"layer": "total"}
     total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
-        columns.append(Column("share", f"% {report.shared.short_title}", SHARE))
+        columns.append(Column("share", f"% {report.shared.short_title}", SHARE, keep=1))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
 
     def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
@@ -97,7 +97,7 @@ def number_table(report: Report) -> Table:
             yield "share", report.part(row) or ""
 
     rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
-    return Table((*BEGINNING, *columns), tuple(rows), Row(total))
+    return Table((*BEGINNING, *columns), tuple(rows), Row(total), folds=report.depth is None)
 
 
 def row_of(report: Report, row: Layer, cells: dict[str, Cell]) -> Row:
@@ -123,7 +123,8 @@ def symbolic_table(report: Report) -> Table:
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
     totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
     total = Row({"layer": "total", **totals})
-    return Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
+    where, folds = tuple(_where(naming)), report.depth is None
+    return Table(columns, rows, total, listed=True, where=where, folds=folds)
 
 
 def _total(report: Report, metric: Metric, names: Names) -> ClosedForm | None:

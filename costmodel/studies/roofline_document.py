@@ -65,7 +65,8 @@ def crossings(roofline: Roofline, found: Crossovers) -> Document:
 
     def blocks() -> Iterator[Block]:
         columns = (Column("layer", "layer"), Column("bound", f"over {found.name}"))
-        yield Table(columns, tuple(_crossing(roofline, found, line) for line in roofline.lines))
+        rows = tuple(_crossing(roofline, found, line) for line in roofline.lines)
+        yield Table(columns, rows, folds=roofline.depth is None)
         yield entries(_crossing_notes(roofline, found))
 
     return Document(
@@ -82,12 +83,12 @@ def _numbers(roofline: Roofline) -> Table:
     macs = METRICS["macs_least"].title if roofline.spares else "MACs"
     columns = (
         Column("layer", "layer"),
-        Column("macs", macs, COUNT, hides_zero=True),
-        Column("bytes_moved", "bytes moved", COUNT, hides_zero=True),
-        Column("intensity", "op/byte", INTENSITY),
+        Column("macs", macs, COUNT, hides_zero=True, keep=-1),
+        Column("bytes_moved", "bytes moved", COUNT, hides_zero=True, keep=-1),
+        Column("intensity", "op/byte", INTENSITY, keep=-2),
         Column("bound", "bound"),
         Column("latency", LATENCY, quantity_in("s"), hides_zero=True),
-        Column("share", "share", SHARE),
+        Column("share", "share", SHARE, keep=1),
     )
     value = roofline.analysis.value
     total: dict[str, Cell] = {
@@ -97,7 +98,8 @@ def _numbers(roofline: Roofline) -> Table:
         "latency": roofline.time,
         "share": 1 if roofline.time else "",
     }
-    return Table(columns, tuple(_line(roofline, line) for line in roofline.lines), Row(total))
+    rows = tuple(_line(roofline, line) for line in roofline.lines)
+    return Table(columns, rows, Row(total), folds=roofline.depth is None)
 
 
 def _line(roofline: Roofline, line: RooflineEntry) -> Row:
