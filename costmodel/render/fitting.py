@@ -4,7 +4,9 @@ What gives way, in this order: room between columns, long heads (over two lines)
 sentences, and at last whole columns, in the order of ``Column.keep``.
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -15,8 +17,8 @@ from costmodel.render.wrapping import wrapped
 USUAL_GAP, NARROW_GAP = 3, 2
 """The spaces between two columns, and those where there is little room."""
 
-SHORTEST = 18
-"""The places that a column of texts keeps."""
+SHORTEST, SHORTEST_PATH = 18, 26
+"""The places that a column of texts keeps, and one of paths."""
 
 
 class Fit(NamedTuple):
@@ -71,7 +73,8 @@ def fitted(table: Table, lines: Sequence[Sequence[str]], room: int) -> Fit:
     least = list(most)
     for i, column in enumerate(columns):
         if _is_text(table, column):
-            least[i] = max(min(most[i], SHORTEST), heads[i])
+            has_paths = 2 * sum("/" in line[i] for line in lines) > len(lines)
+            least[i] = max(min(most[i], SHORTEST_PATH if has_paths else SHORTEST), heads[i])
     kept = list(range(len(columns)))
     while len(kept) > 1 and _width([least[i] for i in kept], NARROW_GAP) > room:
         kept.remove(min(kept[1:], key=lambda i: (columns[i].keep, -i)))
@@ -90,19 +93,40 @@ def _is_text(table: Table, column: Column) -> bool:
     return not column.kind.is_right and all(isinstance(cell, str | None) for cell in cells)
 
 
-def shortened(text: str, width: int) -> str:
-    """Return a text in few places: a sentence over several lines, a name without its beginning.
+def shortened(texts: Sequence[str], width: int) -> list[str]:
+    """Return the cells of a column in few places: sentences over lines, names cut from the left.
 
-    A name loses whole parts where one of those that are left is long enough: ``…layer4.2.conv3``.
+    A name keeps the end that no other one has, if need be without its middle: ``…layer4.2.conv3``,
+    ``…row_3/…/conv2d_1``.
     """
-    if cell_len(text) <= width:
-        return text
+    ends = Counter(end for text in {*texts} for end in _ends(text.strip()))
+    return [_shortened(text, width, ends) for text in texts]
+
+
+def _ends(name: str) -> list[str]:
+    """Return a path and what is left of it without its first parts, the shortest last."""
+    return [name[each.end() :] for each in re.finditer(r"^|(?<=\w)[/.](?=\w)", name)]
+
+
+def _shortened(text: str, width: int, ends: Mapping[str, int]) -> str:
     words = text.split()
-    if len(words) > 2 and max(map(cell_len, words)) <= width:
+    if cell_len(text) > width >= max(map(cell_len, words)) and len(words) > 2:
         return "\n".join(wrapped(text, width))
     name = text.lstrip()
     indent = " " * min(len(text) - len(name), width // 2)
-    room = width - len(indent) - 1
-    ends = [i for i in range(1, len(name)) if cell_len(name[i:]) <= room]
-    parts = [i for i in ends if name[i - 1] in "/." and cell_len(name[i:]) >= room // 2]
-    return f"{indent}…{name[min(parts or ends, default=len(name)) :]}"
+    room = width - len(indent)
+    forms = (form for form in _forms(name, ends) if cell_len(form) <= room)
+    return indent + next(forms, f"…{name[-room + 1 :]}" if room > 1 else "…")
+
+
+def _forms(name: str, ends: Mapping[str, int]) -> Iterator[str]:
+    """Yield a name, then shorter ones that tell it from others, then those without its middle."""
+    yield name
+    whole, *after = _ends(name)
+    own = [end for end in after if ends[end] == 1]
+    yield from (f"…{end}" for end in own)
+    parts = (own[-1] if own else whole).split("/")
+    cut = "…" * bool(own)
+    for kept in range(len(parts) - 1, 1, -1):
+        first, last = parts[: kept // 2], parts[len(parts) - (kept + 1) // 2 :]
+        yield cut + "/".join([*first, "…", *last])

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from io import StringIO
-from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -114,6 +113,10 @@ def styled(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
+_END = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
+"""The spaces at the end of a line, and the colours among them."""
+
+
 def drawn(draw: Callable[[Console], None]) -> str:
     """Return what is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
@@ -129,7 +132,7 @@ def drawn(draw: Callable[[Console], None]) -> str:
         emoji=False,
     )
     draw(console)
-    return re.sub(r" +((\x1b\[[0-9;]*m)*)$", r"\1", buffer.getvalue(), flags=re.MULTILINE)
+    return _END.sub(lambda end: end[0].replace(" ", ""), buffer.getvalue())
 
 
 def draw_table(table: Table, console: Console) -> None:
@@ -162,17 +165,17 @@ def _grid(table: Table, lines: list[list[str]], fit: Fit, bars: list[Text]) -> G
     """Return what fits of a table as the terminal draws it, with its bars and their head."""
     padding = (0, fit.gap - 1, 0, 0)
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), padding=padding)
-    places = list(zip(fit.columns, fit.widths, strict=True))
-    heads = [Text("\n".join(wrapped(lines[0][i], width))) for i, width in places]
-    shown = [[Text(shortened(line[i], width)) for i, width in places] for line in lines[1:]]
-    totals = shown.pop() if table.total else [Text() for _ in places]
-    for (i, _), head, total in zip(places, heads, totals, strict=True):
+    shown = []
+    for i, width in zip(fit.columns, fit.widths, strict=True):
+        head, *cells = (line[i] for line in lines)
+        shown.append([*map(Text, shortened(cells, width))])
         side: Literal["left", "right"] = "right" if table.shown[i].kind.is_right else "left"
-        grid.add_column(head, total, justify=side, no_wrap=True)
+        total = shown[-1].pop() if table.total else ""
+        grid.add_column(Text("\n".join(wrapped(head, width))), total, justify=side, no_wrap=True)
     if bars:
         grid.add_column(bars[0], no_wrap=True)
-    for row, cells, bar in zip_longest(table.rows, shown, bars[1:]):
-        grid.add_row(*cells, *([bar] if bars else []), style=STYLES.get(row.style, row.style))
+    for row, *cells in zip(table.rows, *shown, *([bars[1:]] if bars else []), strict=True):
+        grid.add_row(*cells, style=STYLES.get(row.style, row.style))
     return grid
 
 
@@ -306,7 +309,7 @@ def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
         console.file.write(f"{begin}{shown}\n")
         return
     if len(label) >= indent or not shown:
-        console.print(Text(shortened(label, console.width), style), soft_wrap=True)
+        console.print(Text(*shortened([label], console.width), style), soft_wrap=True)
         label = ""
     if shown:
         grid = Grid.grid()

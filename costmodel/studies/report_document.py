@@ -34,7 +34,7 @@ from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
 from costmodel.studies.program import program
-from costmodel.studies.report import Report
+from costmodel.studies.report import OTHERS, Report
 from costmodel.studies.report import ReportRow as Layer
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ def kind_of(metric: Metric) -> Kind:
 
 def columns_of(report: Report) -> list[Column]:
     """Return the columns of the metrics."""
-    return [Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
+    return [
+        Column(m.name, m.title, kind_of(m), not m.of_places, keep=int(m.name == report.by))
+        for m in report.columns
+    ]
 
 
 BEGINNING = (Column("layer", "layer"), Column("shape", "output shape", keep=-1))
@@ -81,11 +84,11 @@ BEGINNING = (Column("layer", "layer"), Column("shape", "output shape", keep=-1))
 
 def number_table(report: Report) -> Table:
     """Return a table of numbers, with each line's part of the whole where counts add up."""
-    columns, shares = columns_of(report), any(m.combine == "sum" for m in report.columns)
+    columns, shares = columns_of(report), report.has_shares
     total: dict[str, Cell] = {"layer": "total"}
     total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
-        columns.append(Column("share", f"% {report.shared.short_title}", SHARE, keep=1))
+        columns.append(Column("share", f"% {report.shared.short_title}", SHARE, keep=2))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
 
     def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
@@ -263,8 +266,11 @@ def data(report: Report) -> dict[str, Any]:
         ],
         "groups": [_group(report, row) for row in report.rows if row.is_group],
         "layers": [
-            _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
+            _layer(report, row)
+            for row in report.rows
+            if not (row.is_group or row.kind in ("input", OTHERS))
         ],
+        **_others(report),
         "totals": {metric.name: _total_quantity(report, metric.name) for metric in report.totals},
         "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
         "strides_differ": list(report.clashes) if report.has_fields else [],
@@ -277,6 +283,12 @@ def data(report: Report) -> dict[str, Any]:
         },
         **_order(report),
     }
+
+
+def _others(report: Report) -> dict[str, Any]:
+    """Return the counts of all layers but the largest, where these alone are shown."""
+    last = report.rows[-1]
+    return {OTHERS: _counts(report, last)} if last.kind == OTHERS else {}
 
 
 def _order(report: Report) -> dict[str, Any]:
