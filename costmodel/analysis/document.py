@@ -313,15 +313,20 @@ class Document:
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
 
-    def shown(self) -> Iterator[Block]:
-        """Yield what a reader sees: a long table of groups is folded, as is said below it."""
+    def shown(self, *, lists: bool = True) -> Iterator[Block]:
+        """Yield what a reader sees: a long table of groups is folded, as is said below it.
+
+        Args:
+            lists: whether the rows of a listed table are shown where it has a total.
+        """
         note = ""
         for block in self.blocks():
             if isinstance(block, Entries) and note:
                 block = block._replace(entries=(LabelledValue("depth", note), *block.entries))
                 note = ""
             if isinstance(block, Table):
-                block, inside = block.folded()
+                is_short = block.listed and block.total and not lists
+                block, inside = (block._replace(rows=()) if is_short else block).folded()
                 note = f"1, with {inside:,} layers inside; --depth all shows them" * bool(inside)
             yield block
         if note:
