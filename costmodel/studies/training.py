@@ -64,6 +64,10 @@ class TrainingReport:
         self.depth = depth
         self.report = Report(analysis, METRICS, symbolic, depth)
 
+    def to_depth(self, depth: int) -> "TrainingReport":
+        """Return the same step with some groups opened."""
+        return TrainingReport(self.analysis, symbolic=self.report.symbolic, depth=depth)
+
     @cached_property
     def lines(self) -> tuple[TrainingLine, ...]:
         """The tensors kept, in the order of the layers; those of a closed group in one line."""

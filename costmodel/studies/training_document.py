@@ -9,6 +9,7 @@ from sympy import Expr
 from archspec.arithmetic import Rational
 from costmodel.analysis.document import (
     COUNT,
+    MOST_ROWS,
     TEXT,
     Block,
     ClosedForm,
@@ -31,8 +32,11 @@ def document(step: TrainingReport) -> Document:
     """Return the document of a step of training."""
 
     def blocks() -> Iterator[Block]:
-        yield _kept(step)
-        yield Entries(tuple(_sums(step)))
+        many = len(step.lines)
+        folds = step.depth is None and many > MOST_ROWS
+        yield _kept(step.to_depth(1) if folds else step)
+        note = LabelledValue("depth", f"1, of {many:,} tensors; --depth all shows them")
+        yield Entries((*([note] if folds else []), *_sums(step)))
         yield entries(notes(step.report))
 
     source = step.analysis.graph.source or ""
