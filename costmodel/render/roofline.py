@@ -179,9 +179,9 @@ def _counted(lines: Sequence[RooflineEntry]) -> str:
 def paint(view: View, axes: "Axes") -> None:
     """The roof, the layers, the numbers of those that take longest, and their times beside it."""
     figure = axes.figure
-    left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2))  # type: ignore[union-attr]
-    axes.set_subplotspec(left)
-    _bars(view, figure.add_subplot(right))  # type: ignore[union-attr]
+    panels = figure.add_gridspec(1, 2, width_ratios=(3, 2))
+    axes.set_subplotspec(panels[0])
+    _bars(view, figure.add_subplot(panels[1]))
     _scales(view, axes)
     _roofs(view, axes)
     _points(view, axes)

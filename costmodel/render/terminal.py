@@ -309,7 +309,7 @@ def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
         console.file.write(f"{begin}{shown}\n")
         return
     if len(label) >= indent or not shown:
-        console.print(Text(*shortened([label], console.width), style), soft_wrap=True)
+        console.print(Text(shortened([label], console.width)[0], style), soft_wrap=True)
         label = ""
     if shown:
         grid = Grid.grid()
