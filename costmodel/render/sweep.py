@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import FIGURE, TEXT, Column, table_of
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.sweep_files import Notes, shown
-from costmodel.render.terminal import drawn, entries, print_whole, styled
+from costmodel.render.terminal import draw_table, drawn, entries, styled
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
@@ -51,13 +50,8 @@ def _draw(
 ) -> None:
     names = dict.fromkeys(case.architecture.header.name for case in sweep.cases)
     console.print(styled(", ".join(names), "bold"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for field in fields:
-        justify = "left" if field.kind == "text" else "right"
-        table.add_column(field.title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*row)
-    print_whole(table, console)
+    columns = (Column(f.name, f.title, TEXT if f.kind == "text" else FIGURE) for f in fields)
+    draw_table(table_of(columns, map(tuple, rows)), console)
     if count > len(rows):
         console.print(Text(f" … {count - len(rows):,} more\n", style="dim"))
     entries(notes(), console)
