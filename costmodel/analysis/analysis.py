@@ -42,7 +42,7 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.rules.base import Requirement, Shape
+from costmodel.rules.base import Shape
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
 from costmodel.scenario.settings import Number, to_rational
@@ -53,13 +53,6 @@ if TYPE_CHECKING:
     from costmodel.metrics.schedule import BestOrder
     from costmodel.metrics.step import TrainingStep
     from costmodel.network.receptive_field import ReceptiveFields
-
-
-def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
-    try:
-        return requirement.condition.holds(evaluate)
-    except ExpressionError as error:
-        raise requirement.node.error(error.cause, field=requirement.field) from None
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,7 +220,11 @@ class Analysis(MetricLaws):
             SpecError: the first layer whose rule they break, with the shapes that led there.
         """
         for requirement in self.propagation.requirements:
-            if not _holds(requirement, evaluate):
+            try:
+                holds = requirement.condition.holds(evaluate)
+            except ExpressionError as error:
+                raise requirement.node.error(error.cause, field=requirement.field) from None
+            if not holds:
 
                 def show(shape: Shape) -> str:
                     return f"[{', '.join(str(evaluate(size)) for size in shape)}]"

@@ -104,25 +104,19 @@ def analyze_loaded(
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
-            raise _with_conditions(error, architecture, counts, scenario, fixed) from None
+            try:
+                free = unchecked(architecture, counts, {}, (), scenario)
+            except SpecError:
+                raise error from None
+            raise _with_conditions(error, free, fixed) from None
         if numbers_suffice:
             return numeric
         raise
 
 
-def _with_conditions(
-    error: SpecError,
-    architecture: Architecture,
-    convention: Convention,
-    scenario: Scenario,
-    fixed: Mapping[str, Rational],
-) -> SpecError:
+def _with_conditions(error: SpecError, free: Analysis, fixed: Mapping[str, Rational]) -> SpecError:
     """Return an error with the conditions under which the network is valid, if they are known."""
     if error.origin is None:  # it is not about the network, but about what is set
-        return error
-    try:
-        free = unchecked(architecture, convention, {}, (), scenario)
-    except SpecError:
         return error
     if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
         return error

@@ -21,7 +21,6 @@ from costmodel.analysis.document import (
     Document,
     Entries,
     Line,
-    Note,
     Row,
     Shapes,
     Table,
@@ -41,7 +40,7 @@ STYLES = {"good": "bold green", "bad": "bold red"}
 
 def render(document: Document) -> str:
     """Return the document as it looks on this terminal."""
-    shown = drawn(lambda console: _draw(document, console))
+    shown = _drawn(lambda console: _draw(document, console))
     return re.sub(r"\n{3,}", "\n\n", shown).lstrip("\n")
 
 
@@ -74,7 +73,7 @@ def _draw_block(block: Block, console: Console) -> None:
         case Table() if block.listed:
             _draw_entries(list(_listed(block)), console)
         case Table():
-            draw_table(block, console)
+            _draw_table(block, console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -82,15 +81,15 @@ def _draw_block(block: Block, console: Console) -> None:
             )
             _draw_entries(shown, console, 0 if block.are_equations else MIN_INDENT)
         case Line(text, style):
-            _print(styled(text, STYLES.get(style, style)), console)
+            _print(_styled(text, STYLES.get(style, style)), console)
 
 
 def _heading(document: Document, console: Console) -> None:
     """Draw the title and the source."""
     if document.title:
-        _print(styled(document.title, "bold"), console)
+        _print(_styled(document.title, "bold"), console)
     if document.source:
-        _print(styled(document.source, "dim"), console)
+        _print(_styled(document.source, "dim"), console)
 
 
 def _print(text: Text, console: Console) -> None:
@@ -108,7 +107,7 @@ class _Console(Console):
         return super().render_str(visible(text), **options)
 
 
-def styled(text: str, style: str = "") -> Text:
+def _styled(text: str, style: str = "") -> Text:
     """Return a text in a style, with what a terminal would obey spelled out (see `visible`)."""
     return Text(visible(text), style=style)
 
@@ -117,7 +116,7 @@ _END = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
 """The spaces at the end of a line, and the colours among them."""
 
 
-def drawn(draw: Callable[[Console], None]) -> str:
+def _drawn(draw: Callable[[Console], None]) -> str:
     """Return what is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
     terminal = Console()
@@ -135,7 +134,7 @@ def drawn(draw: Callable[[Console], None]) -> str:
     return _END.sub(lambda end: end[0].replace(" ", ""), buffer.getvalue())
 
 
-def draw_table(table: Table, console: Console) -> None:
+def _draw_table(table: Table, console: Console) -> None:
     """Draw a table; on a terminal as much of it as fits, with the names of what is left out."""
     lines, width = _cells(table), console.width
     room = width - bool(table.bars) * (PIPED_BAR + NARROW_GAP)
@@ -147,7 +146,7 @@ def draw_table(table: Table, console: Console) -> None:
     if left_out := [c for i, c in enumerate(table.shown) if i not in fit.columns]:
         names = "; ".join(column.title or column.name for column in left_out)
         told = f"left out: {names} ({fit.needed} columns have room for all, as has | less -S)"
-        _print(styled(told, "dim"), console)
+        _print(_styled(told, "dim"), console)
         console.print()
 
 
@@ -282,11 +281,6 @@ MIN_INDENT = 20
 
 LONGEST_LABEL = 40
 """The most characters of a label that has something beside it."""
-
-
-def entries(notes: Iterable[Note], console: Console) -> None:
-    """Draw labels and what they stand for, one below the other."""
-    _draw_entries((ListEntry(*note) for note in notes), console)
 
 
 def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MIN_INDENT) -> None:
