@@ -210,21 +210,6 @@ class PythonText:
         """Return the text after a division sign."""
         return self.within(expression, POWER)
 
-    def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """Return the text before the terms of a sum or a maximum, the terms, and the text after."""
-        expression = _with_ceilings(expression)
-        largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
-        if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
-            outside = expression / largest[0]
-            before = "" if outside is S.One else self.factors(outside) + self.times
-            *others, last = map(self, largest[0].args)
-            return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
-        sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
-        if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
-            return "", self.terms(expression), ""
-        before = self.factors(expression / sums[0])
-        return f"{before}{self.times}(", self.terms(sums[0]), ")"
-
     def quotient(self, over: str, under: str) -> str:
         """Return the text of a division: exact where integers are meant, else true."""
         return f"{over}{'//' if self.whole else '/'}{under}"

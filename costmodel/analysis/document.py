@@ -43,6 +43,9 @@ NOTHING = "–"
 LONGEST_LAW = 600
 """The most characters of a closed form that are read at a glance: a screen has no more."""
 
+MOST_ROWS = 50
+"""The most rows that are shown of a table of groups where no depth is asked for."""
+
 Note = tuple[str, str]
 """A label and what it stands for."""
 
@@ -105,26 +108,14 @@ class ClosedForm(NamedTuple):
         Args:
             printer: how expressions are written, else as Python.
         """
+        from costmodel.algebra.normal_form import tight
+
         show = self.names.printer(printer)
         if self.name:
             return f"{show.symbol(self.name)} {show.equals} {show.show(self.expression)[0]}"
-        shown = show(self.read(self.expression))
-        return shown if len(shown) <= LONGEST_LAW else show(self._shortened)
-
-    def terms(self) -> tuple[str, ...]:
-        """Return the lines that the text has where a terminal is too narrow for one."""
-        before, terms, after = self.names.printer().factored_terms(self._shortened)
-        first, *others = terms
-        lines = [before + first, *(" " * len(before) + term for term in others)]
-        lines[-1] += after
-        return tuple(lines)
-
-    @property
-    def _shortened(self) -> Expr:
-        from costmodel.algebra.normal_form import tight
-
         law = self.read(self.expression)
-        return tight(law) if len(self.names.printer()(law)) > LONGEST_LAW else law
+        is_short = len(self.names.printer()(law)) <= LONGEST_LAW
+        return show(law if is_short else tight(law))
 
 
 Cell = str | Rational | Shapes | ClosedForm | None
@@ -170,12 +161,15 @@ class Column(NamedTuple):
         title: the head for a reader.
         kind: how its numbers are shown.
         hides_zero: whether nothing is shown as a dash.
+        keep: how much it is worth where a terminal is too narrow for all columns: that of the least
+            is left out first, of equals the last; the first column of a table never is.
     """
 
     name: str
     title: str
     kind: Kind = TEXT
     hides_zero: bool = False
+    keep: int = 0
 
 
 class Bar(NamedTuple):
@@ -191,7 +185,7 @@ class Bar(NamedTuple):
     own: Rational
     alive: Rational
     most: Rational
-    over: bool
+    over: bool = False
 
 
 class Row(NamedTuple):
@@ -202,7 +196,7 @@ class Row(NamedTuple):
         level: how far the first cell is indented.
         style: bold for a group, dim for what counts no more.
         note: what a list says of the row in place of its second cell.
-        bar: what is drawn beside it, where the table has bars.
+        bar: what is drawn beside it while no line is shown inside it, where the table has bars.
     """
 
     cells: Mapping[str, Cell]
@@ -222,6 +216,7 @@ class Table(NamedTuple):
         listed: whether a terminal lists each row: its first two cells, the others indented below.
         where: the names in its closed forms, each with what it stands for.
         bars: the head of the bars, which a terminal alone draws, in the room that is left.
+        folds: whether no more than the two outermost levels are shown of more than `MOST_ROWS`.
     """
 
     columns: tuple[Column, ...]
@@ -230,6 +225,7 @@ class Table(NamedTuple):
     listed: bool = False
     where: tuple[ClosedForm, ...] = ()
     bars: str = ""
+    folds: bool = False
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -240,6 +236,21 @@ class Table(NamedTuple):
             for i, column in enumerate(self.columns)
             if not (i and rows) or any(row.cells.get(column.name, "") != "" for row in rows)
         )
+
+    @property
+    def are_leaves(self) -> tuple[bool, ...]:
+        """Return of each row whether no row is inside it."""
+        following = (*self.rows[1:], None)
+        pairs = zip(self.rows, following, strict=False)
+        return tuple(after is None or after.level <= row.level for row, after in pairs)
+
+    def folded(self) -> "tuple[Table, int]":
+        """Return the table as it is shown, and how many leaves are left out of it."""
+        if not self.folds or len(self.rows) <= MOST_ROWS:
+            return self, 0
+        pairs = zip(self.rows, self.are_leaves, strict=True)
+        inside = sum(is_leaf and row.level > 1 for row, is_leaf in pairs)
+        return self._replace(rows=tuple(row for row in self.rows if row.level <= 1)), inside
 
 
 class LabelledValue(NamedTuple):
@@ -351,6 +362,25 @@ class Document(Tabular):
             (column.name, [_exact(row.cells.get(column.name), column.kind) for row in table.rows])
             for column in table.columns
         )
+
+    def shown(self, *, lists: bool = True) -> Iterator[Block]:
+        """Yield what a reader sees: a long table of groups is folded, as is said below it.
+
+        Args:
+            lists: whether the rows of a listed table are shown where it has a total.
+        """
+        note = ""
+        for block in self.blocks():
+            if isinstance(block, Entries) and note:
+                block = block._replace(entries=(LabelledValue("depth", note), *block.entries))
+                note = ""
+            if isinstance(block, Table):
+                is_short = block.listed and block.total and not lists
+                block, inside = (block._replace(rows=()) if is_short else block).folded()
+                note = f"1, with {inside:,} layers inside; --depth all shows them" * bool(inside)
+            yield block
+        if note:
+            yield entries([("depth", note)])
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -87,10 +87,22 @@ def whole(_: object, tokens: Sequence[Token]) -> int:
 WHOLE = Parameter(converter=whole)
 """The parameter of options that take an integer."""
 
+EVERY_LEVEL = 1_000
+"""More groups within each other than a spec can have."""
+
+
+def _levels(annotation: object, tokens: Sequence[Token]) -> int:
+    """Return the number of ``--depth``, of which ``all`` is more than there can be."""
+    return EVERY_LEVEL if tokens[0].value == "all" else whole(annotation, tokens)
+
+
 Depth = Annotated[
     int | None,
-    WHOLE,
-    Parameter(help="How many groups to open within each other; 0 shows the outermost."),
+    Parameter(
+        converter=_levels,
+        help="How many groups to open within each other: 0 shows the outermost, all every layer. "
+        "Without it a table of more than 50 lines shows 1; JSON and CSV have all.",
+    ),
 ]
 Format = Annotated[str, _listing("How to show it", format_names)]
 

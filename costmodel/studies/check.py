@@ -135,7 +135,7 @@ def rounded(value: Rational, rounding: Rounding | None) -> Rational:
 COLUMNS = (
     *(doc.Column("verdict", ""), doc.Column("spec", "spec"), doc.Column("fact", "fact")),
     *(doc.Column(name, name, doc.COUNT) for name in ("published", "ours", "difference")),
-    *(doc.Column("rounded", ""), doc.Column("source", "source")),
+    *(doc.Column("rounded", "", keep=-1), doc.Column("source", "source", keep=-1)),
 )
 
 

@@ -81,7 +81,9 @@ def _numbers(report: Report) -> doc.Table:
     columns = [doc.Column("layer", "layer")]
     for metric in (*parts, whole):
         title = metric.name.removeprefix("energy_")
-        columns.append(doc.Column(metric.name, title, doc.quantity_in("J"), hides_zero=True))
+        columns.append(
+            doc.Column(metric.name, title, doc.quantity_in("J"), True, int(metric == whole))
+        )
         if title in origins:
             columns.append(doc.Column(f"{title}_from", "from"))
     total: dict[str, doc.Cell] = {
@@ -89,9 +91,10 @@ def _numbers(report: Report) -> doc.Table:
     }
     total |= {"layer": "total", "share": 1 if total["energy"] else ""}
     return doc.Table(
-        (*columns, doc.Column("share", "share", doc.SHARE)),
+        (*columns, doc.Column("share", "share", doc.SHARE, keep=2)),
         tuple(row_of(report, row, _cells(report, row, origins)) for row in _lines(report)),
         doc.Row(total),
+        folds=report.depth is None,
     )
 
 

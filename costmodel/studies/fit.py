@@ -247,9 +247,9 @@ NEEDS = (
     doc.Column("memory", "memory"),
     doc.Column("holds", "holds"),
     doc.Column("needed", "needed", doc.COUNT),
-    doc.Column("capacity", "capacity", doc.COUNT),
+    doc.Column("capacity", "capacity", doc.COUNT, keep=-1),
     doc.Column("used", "used", doc.SHARE),
-    doc.Column("verdict", ""),
+    doc.Column("verdict", "", keep=1),
 )
 
 BREAKS = (

@@ -134,18 +134,18 @@ def memory(
 
 
 def _blocks(profile: MemoryProfile) -> Iterator[doc.Block]:
-    layers = {row.path for row in profile.layers}
-    rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
-    yield doc.Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
+    rows = tuple(_row(profile, row) for row in profile.rows)
+    folds = profile.report.depth is None
+    yield doc.Table(SIZES, rows, bars="█ in + out  ░ beside", folds=folds)
     yield doc.entries((*_peaks(profile), *notes(profile.report)))
 
 
-def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> doc.Row:
+def _row(profile: MemoryProfile, row: Layer) -> doc.Row:
     """Return a line with its bar, which is over where the device's memory has less."""
     own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
     cells: dict[str, doc.Cell] = {IN_OUT: own, "alive": alive}
     over = profile.capacity is not None and alive > profile.capacity
-    bar = doc.Bar(own, alive, profile.most, over) if has_bar else None
+    bar = doc.Bar(own, alive, profile.most, over)
     return row_of(profile.report, row, cells)._replace(bar=bar)
 
 
