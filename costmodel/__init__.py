@@ -12,6 +12,7 @@ Every command of the command line is a function here, which returns a `Document`
 shows as a table, ``data()`` as plain data, and `to_pandas`, `to_polars`, `to_arrow` as columns.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from costmodel.analysis.analysis import Analysis
     from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
+    from costmodel.cli.functions import sweep_points
 
     check: Callable[..., Document]
     compare: Callable[..., Document]
@@ -45,7 +47,7 @@ QUESTIONS = (
 )
 """The questions that are functions here, each of which its command's help describes."""
 
-__all__ = ["Analysis", "Document", "SpecError", "analyze", *QUESTIONS]
+__all__ = ["Analysis", "Document", "SpecError", "analyze", "sweep_points", *QUESTIONS]
 
 
 def require_own_language() -> None:
@@ -75,10 +77,16 @@ def __getattr__(name: str) -> Any:
     from costmodel.analysis.analysis import Analysis
     from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
-    from costmodel.cli.functions import function_of, install
 
-    install()
-    if name in QUESTIONS:
-        return function_of(name)
+    if name in QUESTIONS or "IPython" in sys.modules:
+        from costmodel.cli.functions import function_of, install
+
+        install()
+        if name in QUESTIONS:
+            return function_of(name)
+    if name == "sweep_points":
+        from costmodel.cli.functions import sweep_points
+
+        return sweep_points
     own = {"Analysis": Analysis, "Document": Document, "SpecError": SpecError, "analyze": analyze}
     return own[name]

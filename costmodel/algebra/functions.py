@@ -52,6 +52,10 @@ def _is_whole_product(product: Expr) -> bool:
     return bool(coefficient.is_Integer) and all(map(is_whole, factors))
 
 
+CALL = 1000
+"""sympy's precedence of what never needs parentheses."""
+
+
 class Operation(Expr):  # type: ignore[misc]
     """The base of the functions here: they commute, and print as archcost's own text."""
 
@@ -165,6 +169,7 @@ class RoundTo(Operation):
 
     is_integer = True
     is_positive = True
+    precedence = CALL
 
     def __new__(cls, x: Expr, divisor: Expr) -> Expr:
         """Round a number; a number where both are numbers."""
@@ -181,6 +186,8 @@ class RoundTo(Operation):
 class Log2(Operation):
     """``log2(x)`` for positive ``x``; a number where ``x`` is a power of two."""
 
+    precedence = CALL
+
     def __new__(cls, x: Expr) -> Expr:
         """Make a logarithm; a number of a power of two."""
         if x.is_Rational:
@@ -192,6 +199,7 @@ class Extremum(Operation):
     """A minimum or maximum that compares only what differs by a number: cheap and exact."""
 
     sign = 1
+    precedence = CALL
 
     def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop arguments that a known difference decides, order."""

@@ -146,8 +146,9 @@ def _count(sample: str | None) -> int | None:
 
 def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
     """Evaluate, reduce and write a sweep; return the figure, where one is drawn."""
-    from costmodel.render.sweep import notes_of, render_table
+    from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
+    from costmodel.render.terminal import render
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.figures import SweepFigure
 
@@ -163,7 +164,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
         if output is not None:
             write_file(output, fields, chunks, form, notes)
         elif form == "table":
-            shown = render_table(study, fields, chunks, notes)
+            shown = render(first_rows(study, fields, chunks, notes))
         else:
             write_text(fields, chunks, form, sys.stdout, notes)
     print(shown, end="")

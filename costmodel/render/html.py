@@ -73,7 +73,7 @@ def _list(notes: Iterator[tuple[str, str]]) -> Iterator[str]:
     """Yield a list of descriptions; what has no label belongs to the one before it."""
     yield '<dl style="display:grid;grid-template-columns:max-content auto;gap:0 1em">'
     for label, note in notes:
-        head = f"<dt>{escaped(label)}</dt>" if label else ""
+        head = f'<dt style="white-space:nowrap">{escaped(label)}</dt>' if label else ""
         yield f'{head}<dd style="grid-column:2;margin:0">{note}</dd>'
     yield "</dl>"
 

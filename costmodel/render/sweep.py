@@ -16,7 +16,6 @@ from costmodel.analysis.document import (
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.sweep_files import Notes, shown
-from costmodel.render.terminal import render
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
@@ -27,10 +26,10 @@ MOST_ROWS = 50
 """How many rows a table shows where no other number is asked for."""
 
 
-def render_table(
+def first_rows(
     sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Rows], notes: Notes
-) -> str:
-    """Return the first rows as a table, and how many more there are."""
+) -> Document:
+    """Return the document of the first rows as a table, and how many more there are."""
     most = max(MOST_ROWS, sweep.query.top or 0)
     rows: list[tuple[str, ...]] = []
     count = 0
@@ -51,7 +50,7 @@ def render_table(
         yield entries(notes)
 
     names = dict.fromkeys(case.architecture.header.name for case in sweep.cases)
-    return render(Document(", ".join(names), blocks, data=dict))
+    return Document(", ".join(names), blocks, data=dict)
 
 
 def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,141 @@
+"""The functions of Python: the commands' answers, for every kind of source, shown in notebooks."""
+
+import json
+import subprocess
+import sys
+from inspect import signature
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import costmodel
+from archspec import SpecError
+from costmodel import analyze, compare, fit, latency, solve, sweep_points, training, zoo
+from costmodel.cli.functions import install
+from costmodel.studies import QUESTIONS
+from tests.commands import ROOT, run_here
+
+SPEC: dict[str, Any] = {
+    "archspec": 1,
+    "name": "net",
+    "symbols": {"h": 8, "width": {"default": 1, "domain": "real"}},
+    "input": [1, 3, "h", 8],
+    "layers": [
+        {"conv2d": {"out_channels": "round_to(8*width, 8)", "kernel_size": 3}, "name": "first"},
+        "relu",
+    ],
+}
+
+
+def test_every_question_is_a_function_with_help() -> None:
+    assert {*costmodel.QUESTIONS} == {name.replace("-", "_") for name in QUESTIONS}
+    for name in costmodel.QUESTIONS:
+        function = getattr(costmodel, name)
+        assert function.__doc__
+        assert function.__name__ == name
+        assert "self" not in signature(function).parameters
+
+
+@pytest.mark.parametrize("source", [SPEC, json.dumps(SPEC, indent=1)])
+def test_a_mapping_and_a_text_are_specs(source: Any) -> None:
+    analysis = analyze(source)
+    assert str(analysis.params) == "28*round_to(8*width, 8)"
+    assert analysis.at(width=2).params == 28 * 16
+
+
+def test_a_name_a_path_and_an_analysis_are_one_network() -> None:
+    path = ROOT / "specs" / "resnet.yaml"
+    found = [analyze("resnet50"), analyze(f"{path}@resnet50"), analyze("resnet@resnet50")]
+    assert {each.value("params") for each in found} == {25_557_032}
+    by_name, by_analysis = solve("alexnet", for_="h", where="macs <= 1G"), analyze("alexnet")
+    most = by_name.data()["value"]
+    assert by_analysis.at(h=most).macs <= 10**9 < by_analysis.at(h=most + 1).macs
+    with pytest.raises(SpecError, match="'h' alone must be open"):
+        solve(analyze("alexnet", settings={"h": 224}), for_="h", where="macs <= 1G")
+    assert costmodel.explain(by_analysis).data() == costmodel.explain("alexnet").data()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"archspec": 1, "name": "x"}, "<mapping>:1:1: the field 'input' is required"),
+        ({**SPEC, "layers": ["rleu"]}, "kind 'rleu'"),
+        ({**SPEC, "layers": [object()]}, "the mapping has what is no plain value"),
+        ("archspec: 1\nname: x\n", "<text>:1:1:"),
+    ],
+)
+def test_what_is_no_spec(source: Any, message: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        analyze(source)
+    assert message in "\n".join(refused.value.messages)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (
+            lambda: latency("resnet50", scenario={"hardware": "t4", "dtype": "fp16"}),
+            ("latency", "resnet50", "--hardware", "t4", "--dtype", "fp16"),
+        ),
+        (lambda: training("gpt2", settings={"n": 2}), ("training", "gpt2", "--set", "n=2")),
+        (
+            lambda: compare(["resnet18", "vgg11"], metric="macs", convention="lecture"),
+            ("compare", "resnet18", "vgg11", "--metric", "macs", "--convention", "lecture"),
+        ),
+        (lambda: zoo("vgg1"), ("zoo", "vgg1")),
+        (
+            lambda: fit("mcunet", scenario={"hardware": "stm32f746", "dtype": "int8"}),
+            ("fit", "mcunet", "--hardware", "stm32f746", "--dtype", "int8"),
+        ),
+    ],
+)
+def test_a_function_answers_as_its_command(document: Any, words: tuple[str, ...]) -> None:
+    done = run_here(*words, "--format", "json")
+    assert done.returncode in (0, 1), done.stderr
+    shown = json.loads(done.stdout)
+    assert _values(json.loads(json.dumps(document().data(), default=float))) == _values(shown)
+
+
+def _values(data: Any) -> Any:
+    """Return data without closed forms, which a command works out in open symbols."""
+    if isinstance(data, dict):
+        return {key: _values(value) for key, value in data.items() if key != "expr"}
+    return [_values(each) for each in data] if isinstance(data, list) else data
+
+
+def test_a_sweep_is_columns_of_exact_numbers() -> None:
+    points = sweep_points(
+        "mobilenet_v2", ["h=96:224:32", "w=h"], metric="macs", where="macs <= 200M"
+    )
+    assert repr(points) == "<sweep of 5 points>"
+    pytest.importorskip("pyarrow")
+    rows = points.to_arrow().to_pylist()
+    net = analyze("mobilenet_v2")
+    expected = [{"h": h, "w": h, "macs": net.at(h=h, w=h).macs} for h in range(96, 225, 32)]
+    assert rows == [row for row in expected if row["macs"] <= 200_000_000]
+
+
+def test_notebooks_show_networks_and_answers() -> None:
+    install()
+    for shown in (
+        analyze("alexnet"),
+        solve("alexnet", for_="h", where="macs <= 1G"),
+        sweep_points("alexnet", "h=128,224"),
+    ):
+        page = shown._repr_html_()  # type: ignore[union-attr]
+        tree = ElementTree.fromstring(f"<div>{page.replace('&emsp;', ' ')}</div>")
+        assert tree.find(".//dl") is not None
+    formulas = ElementTree.fromstring(
+        f"<div>{analyze('alexnet')._repr_html_().replace('&emsp;', ' ')}</div>"  # type: ignore[attr-defined]
+    )
+    assert len(formulas.findall(".//dl//math")) >= 3
+
+
+def test_only_notebooks_need_what_they_show() -> None:
+    """Analysing a network imports neither numpy nor what renders it."""
+    code = (
+        "import sys; from costmodel import analyze; analyze('alexnet').macs; "
+        "assert not {'numpy', 'costmodel.render.html', 'pandas'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
