@@ -67,7 +67,8 @@ def site(session: nox.Session) -> None:
     """Build the site into build/site; ``-- serve`` shows it in a browser while you write."""
     prepare(session, "site")
     words = session.posargs or ("build", "--strict")
-    session.run("mkdocs", *words, "-f", ".ci/mkdocs.yml")
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run("mkdocs", *words, "-f", ".ci/mkdocs.yml", env=quiet)
 
 
 @nox.session

@@ -26,7 +26,14 @@ from costmodel.scenario.devices import built_in_files
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
-SHAPES = ("[n, 8, 16, 16]", "[n, 16, 8]", "[n, 8, 16]", "[n, 8, 4, 16, 16]", "[n, 16]", "[n, 1, 16]")
+SHAPES = (
+    "[n, 8, 16, 16]",
+    "[n, 16, 8]",
+    "[n, 8, 16]",
+    "[n, 8, 4, 16, 16]",
+    "[n, 16]",
+    "[n, 1, 16]",
+)
 """Shapes of inputs, of which an example takes the first that suits its kind."""
 
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -85,7 +92,9 @@ def shown(name: str) -> str:
         for line in COMMAND.findall(page.read_text(encoding="utf-8")):
             if line.split()[1] == name:
                 lines.setdefault(line, page.name)
-    return section("Examples", listed(f"[{page[:-3]}](../{page}): `{line}`" for line, page in lines.items()))
+    return section(
+        "Examples", listed(f"[{page[:-3]}](../{page}): `{line}`" for line, page in lines.items())
+    )
 
 
 def escaped(text: str) -> str:
