@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
+
 import costmodel
 from archspec.errors import SpecError
 from archspec.layers import KINDS
@@ -35,6 +37,12 @@ SHAPES = (
     "[n, 1, 16]",
 )
 """Shapes of inputs, of which an example takes the first that suits its kind."""
+
+STYLE = """.md-grid { max-width: 88rem; }
+.md-typeset table:not([class]) td, .md-typeset pre > code { font-size: .62rem; }
+.md-typeset table:not([class]) code { white-space: nowrap; }
+"""
+"""Room for wide tables and for what a terminal shows."""
 
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<![\[`])`(archcost (\w+)[^`]*|[\w-]+)`(?![\]`])")
@@ -98,8 +106,10 @@ def shown(name: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as a cell of a table has it."""
-    return text.replace("|", r"\|").replace("<", "&lt;")
+    """Return a text as a cell of a table has it, its code left as it is."""
+    parts = re.split(r"(`+[^`]*`+)", text.replace("|", r"\|"))
+    parts[::2] = [re.sub(r"([*_\[])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
+    return "".join(parts)
 
 
 # A page for each kind
@@ -190,6 +200,7 @@ def devices() -> Iterator[tuple[str, str]]:
 
 def zoo() -> Iterator[tuple[str, str]]:
     """Yield a page for each family: its variants, its laws, what is published of it, its spec."""
+    families = []
     for spec in SPECS:
         path, told = f"specs/{spec.name}", ("--format", "markdown")
         laws = printed(path, "--symbolic", "--depth", "0", "--metric", "params", "macs", *told)
@@ -201,10 +212,15 @@ def zoo() -> Iterator[tuple[str, str]]:
             section("Published, and here", printed("check", path, *told)),
             section("Spec", code(text_of(spec), "yaml")),
         )
+        families.append(f"[{title.strip('* ')}]({spec.stem}.md): {escaped(source_of(spec))}")
         yield f"zoo/{spec.stem}.md", f"# {title.strip('* ')}\n\n`{path}`\n{''.join(parts)}"
-    families = listed(f"[{spec.stem}]({spec.stem}.md)" for spec in SPECS)
     head = "# Families\n\n[The zoo](../zoo.md) has all of them in one table.\n\n"
-    yield "zoo/index.md", head + families
+    yield "zoo/index.md", head + listed(families)
+
+
+def source_of(spec: Path) -> str:
+    """Return the source that a spec names."""
+    return str(yaml.safe_load(text_of(spec)).get("source", ""))
 
 
 def api() -> Iterator[tuple[str, str]]:
@@ -279,7 +295,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages."""
     from mkdocs.structure.files import File
 
-    for path, text in generated().items():
+    for path, text in {**generated(), "site.css": STYLE}.items():
         files.append(File.generated(config, path, content=text))
     return files
 
