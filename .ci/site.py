@@ -20,10 +20,11 @@ import yaml
 import costmodel
 from archspec.errors import SpecError
 from archspec.layers import KINDS
+from archspec.precision import TYPES
 from archspec.reference import language_reference
 from costmodel.cli.app import known_commands, run
 from costmodel.rules.base import cost_rule, shape_rule
-from costmodel.scenario.devices import built_in_files
+from costmodel.scenario.devices import built_in_files, find_profile
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -198,6 +199,20 @@ def devices() -> Iterator[tuple[str, str]]:
     yield "devices/index.md", head + table
 
 
+def types() -> Iterator[tuple[str, str]]:
+    """Yield the page of the types of numbers: bits, and the devices that state a peak."""
+    rows = []
+    for name, bits in TYPES.items():
+        fast = [each for each in sorted(built_in_files()) if name in find_profile(each).operations]
+        links = ", ".join(f"[{each}](devices/{each}.md)" for each in fast)
+        rows.append(f"| `{name}` | {bits} | {links} |\n")
+    head = "# Types of numbers\n\n[How types are said and joined](precision.md).\n\n"
+    yield (
+        "types.md",
+        f"{head}| type | bits | devices with a peak |\n| --- | ---: | --- |\n{''.join(rows)}",
+    )
+
+
 def zoo() -> Iterator[tuple[str, str]]:
     """Yield a page for each family: its variants, its laws, what is published of it, its spec."""
     families = []
@@ -259,7 +274,7 @@ def documented(name: str, value: Any) -> str:
 def generated() -> dict[str, str]:
     """Return all generated pages: path below docs → Markdown."""
     os.environ["COLUMNS"] = "100"
-    pages = dict(page for make in (commands, kinds, devices, zoo, api) for page in make())
+    pages = dict(page for make in (commands, kinds, devices, types, zoo, api) for page in make())
     return {"index.md": home(), **pages}
 
 
