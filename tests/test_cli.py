@@ -167,7 +167,7 @@ def test_a_setting_is_an_exact_decimal(archcost: Run, tmp_path: Path) -> None:
     )
     loaded = json.loads(archcost(str(spec), "--format", "json", "--set", "width=0.35").stdout)
     assert loaded["symbols"] == {"width": 0.35}
-    assert loaded["totals"]["params"]["value"] == 3 * floor(100 * Fraction("0.35") + Fraction(1, 2))
+    assert loaded["totals"]["params"]["value"] == 4 * floor(100 * Fraction("0.35") + Fraction(1, 2))
 
 
 def test_help_and_version(archcost: Run) -> None:

@@ -35,7 +35,11 @@ NEW = OLD.replace("out_channels: 8", "out_channels: 16")
 def analysis(folder: Path, text: str, name: str = "net.yaml") -> Analysis:
     file = folder / name
     file.write_text(text, encoding="utf-8")
-    return analyze(file)
+    return analyze(file, convention="lecture")
+
+
+WEIGHTS = ("--convention", "lecture")
+"""Weights alone count, as one multiplies them out by hand."""
 
 
 def diff(folder: Path, old: str, new: str, *budgets: str) -> Diff:
@@ -77,7 +81,7 @@ def inside(repository: Path) -> Callable[..., Done]:
 
 
 def test_twice_the_channels_by_hand(tmp_path: Path) -> None:
-    """Params 3·8·9 + 8·16²·10 = 20,696; MACs 216·256 + 20,480 = 75,776; all of it twice."""
+    """Weights 3·8·9 + 8·16²·10 = 20,696; MACs 216·256 + 20,480 = 75,776; all of it twice."""
     changes = {change.metric.name: change for change in diff(tmp_path, OLD, NEW).changes}
     assert (changes["params"].old, changes["params"].new) == (20_696, 41_392)
     assert (changes["macs"].old, changes["macs"].gain) == (75_776, 75_776)
@@ -300,7 +304,9 @@ def test_equal_revisions_say_so(inside: Run) -> None:
 
 
 def test_a_broken_budget_ends_with_1(inside: Run) -> None:
-    done = inside("HEAD~1:", "specs/net.yaml", "--max", "macs +2%", "params +20696", "params +1")
+    done = inside(
+        "HEAD~1:", "specs/net.yaml", "--max", "macs +2%", "params +20696", "params +1", *WEIGHTS
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "archcost: net: macs +2%: broken, 151,552 is more than 77,291.52, by 74,260.48",
@@ -378,7 +384,7 @@ def test_a_setting_of_one_side_only(archcost: Run) -> None:
     """Only ResNet has a width; at 2 its 7×7 convolution has 3·128·49 weights."""
     done = archcost(
         *("diff", "specs/vgg.yaml@vgg16", "specs/resnet.yaml@resnet18"),
-        *("--set", "width=2", "--metric", "params", "--format", "json"),
+        *("--set", "width=2", "--metric", "params", "--format", "json", *WEIGHTS),
     )
     (network,) = json.loads(done.stdout)["networks"]
     added = {layer["path"]: layer for layer in network["layers"]["added"]}

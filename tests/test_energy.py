@@ -472,7 +472,8 @@ def test_llama_comes_from_dram_token_by_token() -> None:
     They come from DRAM at 20 pJ a bit: 32·(4·4096² + 3·4096·11008) + 32000·4096 + 4096 of 2 bytes.
     """
     given = scenario(hardware="horowitz-45nm", dtype="fp16")
-    net = analyze(ROOT / "specs" / "llama.yaml", scenario=given, settings={"t": 1})
+    path, weights_alone = ROOT / "specs" / "llama.yaml", "lecture"
+    net = analyze(path, convention=weights_alone, scenario=given, settings={"t": 1})
     weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096 + 4096
     assert net.value("energy_weights") / PICO == weights * 16 * 20
 
@@ -543,6 +544,7 @@ def test_the_table_of_the_docs(tmp_path: Path, archcost: Run) -> None:
     page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
     table = profile(tmp_path, page.split("```yaml\n")[1].split("```")[0])
     given = ("--hardware", "a100-80gb", "--energy", table, "--dtype", "fp16", "--set", "t=1")
+    given += ("--convention", "lecture")
     shown = archcost("energy", "specs/llama.yaml", *given, "--format", "json")
     assert shown.returncode == 0, shown.stderr
     weights = json.loads(shown.stdout)["totals"]["energy_weights"]["value"]
@@ -574,6 +576,7 @@ def test_no_line_is_broken(archcost: Run) -> None:
 
 def test_energy_is_a_metric(archcost: Run) -> None:
     options = ("--hardware", "horowitz-45nm", "--dtype", "int8", "--metric", "energy")
+    options += ("--convention", "lecture")
     assert "202.4 µJ" in archcost("specs/mcunet.yaml", *options).stdout
     assert "energy" not in archcost("specs/mcunet.yaml", *options[:4]).stdout
     solved = archcost(

@@ -176,7 +176,9 @@ def test_the_certificate_is_the_numbers_there_and_beyond() -> None:
 
 
 def test_values_are_the_multiples_that_the_network_asks_for() -> None:
-    answer = asked("unet.yaml", "h", "activations_peak >= 1e8", assume=["w == h"])
+    answer = asked(
+        "unet.yaml", "h", "activations_peak >= 1e8", assume=["w == h"], convention="lecture"
+    )
     assert (answer.end, answer.value, answer.step) == ("smallest", 640, 16)
     answer = asked("gpt2.yaml", "d", "params <= 1e9", convention="torch")
     assert (answer.value, answer.step) == (2460, 12)

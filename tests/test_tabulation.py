@@ -27,6 +27,7 @@ STYLED = (
     *("--columns", "name", "variant", "h"),
     *("--unit", "params=M", "macs=G", "memory_peak=MiB"),
     *("--digits", "1", "--sort", "macs:desc", "--caption", "The lecture's networks_"),
+    *("--convention", "lecture"),
 )
 
 
@@ -51,7 +52,7 @@ def rows(archcost: Run, *arguments: str) -> list[dict[str, str]]:
 
 def test_several_specs_have_a_row_each(archcost: Run) -> None:
     """The lecture's params and MACs of AlexNet; VGG-16's: Simonyan and Zisserman, 138 M."""
-    found = rows(archcost, *LECTURE[:2], "--metric", "params", "macs")
+    found = rows(archcost, *LECTURE[:2], "--metric", "params", "macs", "--convention", "lecture")
     assert [row["name"] for row in found] == ["AlexNet", "VGG"]
     assert [row["params"] for row in found] == ["60954656", "138344128"]
     assert found[0]["macs"] == "724406816"
