@@ -203,7 +203,11 @@ def types() -> Iterator[tuple[str, str]]:
     """Yield the page of the types of numbers: bits, and the devices that state a peak."""
     rows = []
     for name, bits in TYPES.items():
-        fast = [each for each in sorted(built_in_files()) if name in find_profile(each).fields.operations]
+        fast = [
+            each
+            for each in sorted(built_in_files())
+            if name in find_profile(each).fields.operations
+        ]
         links = ", ".join(f"[{each}](devices/{each}.md)" for each in fast)
         rows.append(f"| `{name}` | {bits} | {links} |\n")
     head = "# Types of numbers\n\n[How types are said and joined](precision.md).\n\n"
