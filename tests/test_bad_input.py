@@ -721,11 +721,11 @@ MISUSE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "set twice apart": ((ALEXNET, "--set", "h=3", "--set", "h=4"), ("h", "twice", "3", "4")),
     "set that divides no channels": (
         (ALEXNET, "--set", "g=5"),
-        ("alexnet.yaml:11:69: conv2d_2: in_channels (96) must be divisible by groups (5)",),
+        ("alexnet.yaml:12:69: conv2d_2: in_channels (96) must be divisible by groups (5)",),
     ),
     "set that leaves nothing": (
         (ALEXNET, "--set", "h=62"),
-        ("alexnet.yaml:20:", "maxpool2d_3", "window (3)", "height (2)", "conv2d_5 [1, 256, 2, 13]"),
+        ("alexnet.yaml:21:", "maxpool2d_3", "window (3)", "height (2)", "conv2d_5 [1, 256, 2, 13]"),
     ),
     "depth of several": ((ALEXNET, "specs/vgg.yaml", "--depth", "1"), ("--depth", "several")),
     "a unit of one": ((ALEXNET, "--unit", "macs=M"), ("--unit", "archcost table")),

@@ -31,7 +31,9 @@ PAGE = ROOT / "docs" / "hardware.md"
 
 NAMED = """a100-40gb a100-80gb h100-sxm h100-pcie h200 b200 v100 t4 l40s rtx-3090 rtx-4090 mi300x
 tpu-v3 tpu-v4 tpu-v5e tpu-v5p jetson-nano jetson-orin-nano jetson-agx-orin raspberry-pi-4 apple-m1
-xeon-8280 stm32f412 stm32f746 stm32h743 horowitz-45nm"""
+xeon-8280 stm32f412 stm32f746 stm32h743 horowitz-45nm esp32-s3 rp2040 coral-edge-tpu
+snapdragon-8-gen-3 apple-a14 apple-a15 apple-a16 apple-a17-pro raspberry-pi-5 rtx-5090 gb200 mi325x
+tpu-v6e"""
 
 
 def test_every_device_is_there() -> None:
@@ -119,6 +121,41 @@ PUBLISHED = {
     "jetson-agx-orin": Published("NVIDIA: 275 sparse TOPS", {"int8": 275 / 2}, 64, 204.8, 60),
     "raspberry-pi-4": Published("4 × 1.5 GHz × 8; LPDDR4-3200", {"fp32": 0.048}, 4, 12.8),
     "apple-m1": Published("Apple", {"fp32": 2.6}, 16, 68.25),
+    # AI TOPS of NVIDIA's page: fp4 with sparsity; its fp16 with sums in fp16 and sparsity: 838
+    "rtx-5090": Published(
+        "NVIDIA, GeForce RTX 50 series; Linux Format, 2025-05",
+        {"fp32": 104.8, "fp16": 838 / 4, "fp8": 838 / 2, "int8": 3352 / 4, "fp4": 3352 / 2},
+        32,
+        1792,
+        575,
+    ),
+    # of two GPUs with sparsity NVIDIA states 40 PFLOPS of fp4, 20 of fp8, 10 of fp16
+    "gb200": Published(
+        "NVIDIA, GB200 superchip, halved twice",
+        {"fp4": 40_000 / 4, "fp8": 20_000 / 4, "fp16": 10_000 / 4, "fp32": 180 / 2},
+        372 / 2,
+        16_000 / 2,
+        1200,
+    ),
+    "mi325x": Published(
+        "Vultr, inference cookbook, after AMD's page; AMD ROCm documentation",
+        {"fp16": 1307, "bf16": 1307, "fp8": 2615},
+        256,
+        6000,
+        1000,
+    ),
+    "tpu-v6e": Published("Google", {"bf16": 918, "int8": 1836}, 32, 1640),
+    "raspberry-pi-5": Published(
+        "4 × 2.4 GHz × 16, 32, 64; LPDDR4X-4267 of 32 bits",
+        {"fp32": 0.1536, "fp16": 0.3072, "int8": 0.6144},
+        8,
+        4.267 * 32 / 8,
+    ),
+    "apple-a14": Published("topcpu.net", {"fp32": 0.6543}, 4, 34.1),
+    "apple-a15": Published("5 × 128 × 2 × 1338 MHz", {"fp32": 1.7126}, 6, 2.133 * 16),
+    "apple-a16": Published("topcpu.net", {"fp32": 1.7894}, 6, 51.2),
+    "apple-a17-pro": Published("hmc-tech.com", {"fp32": 2.15}, 8, 3.2 * 16),
+    "snapdragon-8-gen-3": Published("runlocalai.co", {"int8": 45}, 12, 76.8),
     "xeon-8280": Published("28 × 2.7 GHz × 64; DDR4-2933", {"fp32": 4.8}, None, 140.8),
 }
 
@@ -161,6 +198,25 @@ def test_a_microcontroller_has_the_published_figures(name: str) -> None:
     assert profile.fields.clock.value == clock * 10**6
     # SMLAD: two multiply-accumulates, and so four operations, per cycle
     assert devices.operations_per_second(profile, "int8") == 4 * clock * 10**6
+
+
+SMALL = {  # KiB of SRAM, KiB of flash, operations of int8 per second: cores × MACs × clock × 2
+    "esp32-s3": (512, 8192, 2 * 16 * 240 * 10**6 * 2),
+    "rp2040": (264, 2048, 2 * 133 * 10**6),  # a MAC takes two instructions
+    "coral-edge-tpu": (8192, None, 4 * 10**12),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_device_has_the_published_figures_and_no_bandwidth(name: str) -> None:
+    profile = PROFILES[name]
+    sram, flash, operations = SMALL[name]
+    assert devices.main_memory(profile).capacity.value == sram * 1024
+    if flash:
+        assert devices.memory(profile, "flash").capacity.value == flash * 1024
+    assert devices.operations_per_second(profile, "int8") == operations
+    assert devices.no_bandwidth(profile) == f"{name} states no bandwidth of its main memory"
+    assert devices.shown_ridge(profile) is None
 
 
 HOROWITZ = {  # pJ; Horowitz, ISSCC 2014

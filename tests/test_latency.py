@@ -435,7 +435,15 @@ def test_turns_that_each_differ(tmp_path: Path, archcost: Run) -> None:
             ("--hardware", "v100", "--dtype", "int8"),
             "conv2d_1: v100 has no peak for int8\n  hint: it has fp64, fp32, fp16; none stands in",
         ),
-        (("--hardware", "stm32f746"), "stm32f746 states no bandwidth of its main memory"),
+        (
+            ("--hardware", "stm32f746", "--for", "n"),
+            "stm32f746 states no bandwidth of its main memory\n  hint: write bandwidth beside",
+        ),
+        (
+            ("--hardware", "stm32f746", "--plot", "x.svg"),
+            "stm32f746 states no bandwidth of its main memory\n  hint: write bandwidth beside",
+        ),
+        (("--hardware", "stm32f746", "--dtype", "fp16"), "stm32f746 has no peak for fp16"),
         (
             ("--hardware", "horowitz-45nm"),
             "horowitz-45nm has no peak for fp32\n  hint: it has none",
@@ -473,9 +481,101 @@ def test_functions_of_integers_refuse_seconds(language: str, archcost: Run) -> N
 
 
 def test_a_plain_report_says_what_a_device_lacks(archcost: Run) -> None:
-    shown = archcost("specs/alexnet.yaml", "--hardware", "stm32f746").stdout
-    assert "no latency          stm32f746 states no bandwidth of its main memory" in shown
-    assert "at least" in archcost("specs/alexnet.yaml", "--hardware", "v100").stdout
+    shown = archcost("specs/alexnet.yaml", "--hardware", "stm32f746", "--dtype", "fp16").stdout
+    assert "no latency          conv2d_1: stm32f746 has no peak for fp16" in shown
+    assert "compute alone" not in shown
+    shown = archcost("specs/alexnet.yaml", "--hardware", "v100").stdout
+    assert "at least" in shown
+    assert "compute alone" not in shown
+
+
+# A device without a bandwidth
+
+MCU = scenario(dtype="int8", hardware="stm32f746")
+ALONE = "stm32f746 states no bandwidth of its main memory, so what moves is not bounded"
+
+
+def test_without_a_bandwidth_operations_alone_bound_a_layer() -> None:
+    """Two MACs a cycle at 216 MHz: 2·223,948,800 operations at 864e6 per second; pooling none."""
+    net = zoo("alexnet.yaml", MCU)
+    assert of_layer(net, "latency", "conv2d_2") == Fraction(223_948_800, 2 * 216 * 10**6)
+    assert of_layer(net, "latency", "maxpool2d_1") == 0
+    with pytest.raises(SpecError, match="stm32f746 states no bandwidth of its main memory"):
+        net.value("memory_time")
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_without_a_bandwidth_the_network_s_bounds_are_the_same(batch: int) -> None:
+    """The slides' MACs of all layers: without memory no layer hides behind another's bytes."""
+    expected = Fraction(batch * sum(macs for macs, _, _ in LAYERS.values()), 432 * 10**6)
+    point = zoo("alexnet.yaml", MCU).at(n=batch)
+    assert point.latency == point.latency_network == point.compute_time == expected
+
+
+def test_a_bandwidth_only_adds_to_the_bound(tmp_path: Path) -> None:
+    """The same chip with and without one: what is known without is still no more than the time."""
+    alone, whole = tmp_path / "alone.yaml", tmp_path / "whole.yaml"
+    whole.write_text(CHIP, encoding="utf-8")
+    alone.write_text(CHIP[: CHIP.index("    bandwidth")], encoding="utf-8")
+    text = "input: [1, 8]\nlayers: [{linear: {out_features: 8}}]"
+    less, more = (read(text, scenario(hardware=str(file))) for file in (alone, whole))
+    # 2·64 operations and 4·(64 + 8 + 8) bytes, each at 1e9 per second
+    assert (less.value("latency"), more.value("latency")) == (
+        Fraction(128, 10**9),
+        Fraction(320, 10**9),
+    )
+
+
+def test_a_roofline_without_a_bandwidth_bounds_nothing_by_memory() -> None:
+    roofline = Roofline(zoo("alexnet.yaml", MCU))
+    assert {line.bound for line in roofline.all_lines} == {None}
+    assert {line.memory for line in roofline.all_lines} == {None}
+    assert [used.label for used in roofline.used] == ["peak int8"]
+    assert sum(line.share for line in roofline.layers) == 1
+    with pytest.raises(SpecError, match="states no bandwidth"):
+        assert roofline.roofs
+
+
+REPORTS = {
+    "latency": ("latency", "specs/alexnet.yaml"),
+    "laws": ("latency", "specs/alexnet.yaml", "--symbolic"),
+    "report": ("specs/alexnet.yaml",),
+    "metric": ("specs/alexnet.yaml", "--metric", "latency_network"),
+    "explain": ("explain", "specs/alexnet.yaml", "conv2d_2"),
+    "solve": ("solve", "specs/alexnet.yaml", "--for", "n", "--where", "latency <= 9"),
+    "sweep": ("sweep", "specs/alexnet.yaml", "--vary", "n=1,2", "--metric", "latency"),
+    "compare": ("compare", "specs/alexnet.yaml", "specs/mlp.yaml", "--metric", "latency"),
+}
+DEVICE = ("--hardware", "stm32f746", "--dtype", "int8")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_report_says_that_its_bound_is_of_operations_alone(name: str, archcost: Run) -> None:
+    done = archcost(*REPORTS[name], *DEVICE, columns=200)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("compute alone")]
+    assert [line.removeprefix("compute alone").strip() for line in lines] == [ALONE]
+
+
+@pytest.mark.parametrize("name", ["latency", "report", "metric", "solve"])
+def test_json_says_that_its_bound_is_of_operations_alone(name: str, archcost: Run) -> None:
+    shown = json.loads(archcost(*REPORTS[name], *DEVICE, "--format", "json").stdout)
+    assert shown["compute_alone"] == ALONE
+
+
+def test_json_of_a_latency_without_a_bandwidth_has_nothing_of_memory(archcost: Run) -> None:
+    shown = json.loads(archcost(*REPORTS["latency"], *DEVICE, "--format", "json").stdout)
+    assert shown["totals"]["memory_time"] is shown["bound"] is None
+    assert shown["ridge"] == {}
+    assert {layer["bound"] for layer in shown["layers"]} == {None}
+    assert {layer["memory_time"] for layer in shown["layers"]} == {None}
+    assert shown["totals"]["latency"]["value"] == 724_406_816 / (432 * 10**6)
+
+
+def test_a_report_without_a_bound_of_time_says_nothing_of_it(archcost: Run) -> None:
+    for command in ((), ("fit",)):
+        shown = archcost(*command, "specs/alexnet.yaml", *DEVICE, "--metric", "macs")
+        assert "compute alone" not in shown.stdout
 
 
 def test_a_symbol_that_decides_structure(tmp_path: Path, archcost: Run) -> None:
@@ -520,13 +620,16 @@ VIEWS = {
     "latency-for.txt": ("--for", "n"),
     "latency-for.md": ("--for", "n", "--format", "markdown"),
     "latency-for.json": ("--for", "n", "--format", "json"),
+    "latency-alone.txt": ("--hardware", "stm32f746", "--dtype", "int8"),
+    "latency-alone.json": ("--hardware", "stm32f746", "--dtype", "int8", "--format", "json"),
 }
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_golden(name: str, archcost: Run, golden: Callable[[str, str], None]) -> None:
-    given = ("specs/alexnet.yaml", "--hardware", "a100-80gb", "--dtype", "fp16")
-    done = archcost("latency", *given, *VIEWS[name], columns=200 if "200" in name else 80)
+    device = () if "alone" in name else ("--hardware", "a100-80gb", "--dtype", "fp16")
+    given = ("specs/alexnet.yaml", *device, *VIEWS[name])
+    done = archcost("latency", *given, columns=200 if "200" in name else 80)
     assert (done.returncode, done.stderr) == (0, "")
     golden(name, done.stdout)
 

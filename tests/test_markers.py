@@ -34,14 +34,13 @@ FILLED = """\
 
 | network | #params |
 | ------- | ------: |
-| MLP     | 668,672 |
+| MLP     | 669,706 |
 
 - types: weights fp32, activations fp32, accumulators fp32
-- convention: lecture (params: weights, no bias or normalisation; MACs: products of conv, linear, \
-matmul; activations: input + every feature map that is not in place)
+- convention: torch
 
 """
-"""LeNet-300's wider kin: 784·512 + 512·512 + 512·10 = 668,672 weights."""
+"""LeNet-300's wider kin: 785·512 + 513·512 + 513·10 = 669,706 parameters."""
 
 
 @pytest.fixture
@@ -149,23 +148,23 @@ def test_a_page_without_markers_stays_as_it_is(text: str, folder: Path) -> None:
 # Styles
 
 STYLES = {
-    "page.md": (BEGIN, END, "| MLP     | 668,672 |"),
-    "myst.md": (f"% archcost: {TABLE}", "% /archcost", "| MLP     | 668,672 |"),
+    "page.md": (BEGIN, END, "| MLP     | 669,706 |"),
+    "myst.md": (f"% archcost: {TABLE}", "% /archcost", "| MLP     | 669,706 |"),
     "page.tex": (
         "  % archcost: table mlp.yaml --metric params --format latex",
         "% /archcost",
-        r"MLP & 668,672 \\",
+        r"MLP & 669,706 \\",
     ),
     "page.rst": (
         ".. archcost: table mlp.yaml --metric params --format rst",
         ".. /archcost",
-        "| MLP     | 668,672 |",
+        "| MLP     | 669,706 |",
     ),
     "page.html": (BEGIN, END, '<pre><code class="language-markdown">| network'),
     "notes.txt": (
         ".. archcost: table mlp.yaml --format rst",
         ".. /archcost",
-        "| MLP     | 668,672",
+        "| MLP     | 669,706",
     ),
     "notes": (f"% archcost: {TABLE}", "% /archcost", "\\begin{verbatim}\n| network"),
 }
@@ -684,7 +683,7 @@ def test_a_figure_is_drawn_again_only_where_it_has_to_be(
     drawn = figure.read_bytes()
     monkeypatch.setattr(memory_plot, "BLUE", "#123456")
     assert stale(path) == []
-    path.write_text(path.read_text().replace("668,672", "668,673"))
+    path.write_text(path.read_text().replace("669,706", "669,707"))
     assert stale(path) == ["page.md"]
     refresh(path)
     assert figure.read_bytes() == drawn
@@ -738,11 +737,11 @@ def test_data_is_stale_where_its_rows_are(end: str, folder: Path) -> None:
 
 
 def test_how_lines_end_does_not_make_data_stale(folder: Path, archcost: Run) -> None:
-    """Three rows below a head: d·(784 + d + 10) weights."""
+    """Three rows below a head: 785·d + (d + 1)·d + (d + 1)·10 parameters."""
     path = page(folder, marked(f"{ROWS}.csv"))
     refresh(path)
     data = folder / "docs" / "rows.csv"
-    rows = [f"{d},{d * (784 + d + 10)}" for d in (1, 2, 3)]
+    rows = [f"{d},{d * (785 + d + 11) + 10}" for d in (1, 2, 3)]
     assert data.read_text().splitlines() == ["d,params", *rows]
     data.write_bytes(data.read_bytes().replace(b"\n", b"\r\n"))
     assert stale(path) == []
@@ -919,7 +918,7 @@ def test_check_changes_nothing_and_shows_the_difference(folder: Path, archcost: 
     assert done.returncode == 1
     assert done.stdout.startswith(f"--- {path}\n+++ {path} (generated)\n@@ -1,5 +1,")
     assert "\n-old\n" in done.stdout
-    assert "\n+| MLP     | 668,672 |\n" in done.stdout
+    assert "\n+| MLP     | 669,706 |\n" in done.stdout
     assert "\\ No newline at end of file\n" in done.stdout
     assert f"{folder}/docs/memory.svg is missing" in done.stdout
     assert f"{path}: 2 of 2 markers stale" in done.stderr
@@ -933,10 +932,10 @@ def test_check_changes_nothing_and_shows_the_difference(folder: Path, archcost: 
 
 def test_an_edit_by_hand_is_found(folder: Path, archcost: Run) -> None:
     path = page(folder, MARKED)
-    path.write_text(refresh(path).replace("668,672", "668,673"))
+    path.write_text(refresh(path).replace("669,706", "669,707"))
     done = archcost("docs", "--check", str(path))
     assert done.returncode == 1
-    assert "-| MLP     | 668,673 |\n+| MLP     | 668,672 |\n" in done.stdout
+    assert "-| MLP     | 669,707 |\n+| MLP     | 669,706 |\n" in done.stdout
 
 
 def test_a_broken_marker_is_bad_input(folder: Path, archcost: Run) -> None:

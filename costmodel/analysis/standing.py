@@ -12,9 +12,18 @@ Said = str | Iterable[Note]
 """A text under the usual label, nothing where it is empty; or notes with their own labels."""
 
 
-def standing_notes(analysis: Analysis, *, at: Said, conditions: Said) -> Iterator[Note]:
-    """Yield the notes of a network: all that its numbers depend on (see `in_order`)."""
-    scenario = scenario_notes(analysis)
+def standing_notes(
+    analysis: Analysis, *, at: Said, conditions: Said, metrics: Iterable[str] = ()
+) -> Iterator[Note]:
+    """Yield the notes of a network: all that its numbers depend on (see `in_order`).
+
+    Args:
+        analysis: the network.
+        at: the values of its symbols.
+        conditions: those that must hold of them.
+        metrics: the metrics that are shown of it.
+    """
+    scenario = scenario_notes(analysis, metrics)
     assumed, convention = analysis.assumed.texts, analysis.convention
     return in_order(at, assumed, conditions, scenario=scenario, convention=convention)
 
@@ -41,7 +50,7 @@ def _under(label: str, said: Said) -> Iterable[Note]:
     return said
 
 
-def scenario_notes(analysis: Analysis) -> Iterator[Note]:
+def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[Note]:
     """Yield the notes on the types of numbers, the device, training and attention."""
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
@@ -51,19 +60,41 @@ def scenario_notes(analysis: Analysis) -> Iterator[Note]:
         part = "" if reached == 1 else f", {show_decimal(reached)} of its peaks reached"
         taken = f", with the energies of {device.energies}" if device.energies else ""
         yield "device", f"{device.profile.key}: {device.profile.fields.name}{part}{taken}"
+    if (alone := compute_alone(analysis, metrics)) is not None:
+        yield "compute alone", alone
     if analysis.scenario.training is not None:
         yield "training", str(analysis.scenario.training)
     if analysis.can_be_fused:
         yield "attention", str(analysis.scenario.attention)
 
 
-def scenario_fields(analysis: Analysis) -> dict[str, Any]:
+def compute_alone(analysis: Analysis, metrics: Iterable[str]) -> str | None:
+    """Return the reason why bounds of time are those of the operations alone; None where not.
+
+    Args:
+        analysis: the network.
+        metrics: the metrics that are shown of it; only among bounds of time there are such.
+    """
+    if analysis.scenario.device is None:
+        return None
+    from costmodel.metrics.latency import BOUNDS
+    from costmodel.scenario.devices import no_bandwidth
+
+    cause = no_bandwidth(analysis.scenario.device.profile)
+    if cause is None or not any(name in BOUNDS for name in metrics):
+        return None
+    return f"{cause}, so what moves is not bounded"
+
+
+def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:
     """Return the scenario as plain data."""
     fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}
     device = analysis.scenario.device
     if device is not None:
         fields["device"] = device.profile.key
         fields["efficiency"] = float(device.efficiency)
+    if (alone := compute_alone(analysis, metrics)) is not None:
+        fields["compute_alone"] = alone
     if analysis.scenario.training is not None:
         fields["training"] = analysis.scenario.training.fields
     if analysis.can_be_fused:

@@ -2,7 +2,8 @@
 
 Source: MIT 6.5940, lecture 2; the roofline of Williams, Waterman and Patterson, 2009. It is a lower
 bound: every operation runs at the device's peak, every byte is moved once at the full bandwidth of
-the main memory, and the two go on at the same time.
+the main memory, and the two go on at the same time. Where a device states no bandwidth,
+``T_computation`` alone is the bound: what is known of it still is no more than the time it takes.
 """
 
 from collections.abc import Sequence
@@ -64,6 +65,16 @@ def _seconds_per(rate: Rational, context: Context) -> Expr:
     return exact(1 / (Fraction(rate) * context.device.efficiency))
 
 
+BOUNDS = ("latency", "latency_network")
+"""The metrics that are ``T_computation`` alone on a device that states no bandwidth."""
+
+
+def _moves_in_known_time(context: Context) -> bool:
+    from costmodel.scenario.devices import no_bandwidth
+
+    return no_bandwidth(context.device.profile) is None
+
+
 def larger(computation: Expr, memory: Expr) -> Expr:
     """The larger of two times, neither of which is negative."""
     times = [time for time in (computation, memory) if time is not S.Zero]
@@ -79,12 +90,14 @@ def count_compute_time(layer: LayerCost, context: Context) -> Expr:
 @metric("latency", "latency, at least", SECONDS, needs=(Need.DEVICE,))
 def count_latency(layer: LayerCost, context: Context) -> Expr:
     """Seconds of operations or of moving bytes, whichever takes longer."""
-    return larger(count_compute_time(layer, context), memory_time(layer, context))
+    moving = memory_time(layer, context) if _moves_in_known_time(context) else S.Zero
+    return larger(count_compute_time(layer, context), moving)
 
 
 def _both_times(layers: Sequence[Counted], context: Context) -> list[Expr]:
     """Return the times of computation and of memory, each summed over all layers before."""
-    times = (METRICS[name].of(layers, context) for name in ("compute_time", "memory_time"))
+    names = ("compute_time", "memory_time") if _moves_in_known_time(context) else ("compute_time",)
+    times = (METRICS[name].of(layers, context) for name in names)
     return [time for time in times if time != 0]
 
 

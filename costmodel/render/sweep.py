@@ -74,7 +74,10 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
             yield "linked", one.text
     if (analysis := typical(sweep.cases[0])) is not None:
         yield from standing_notes(
-            analysis, at=_fixed(sweep), conditions=_conditions(sweep, analysis)
+            analysis,
+            at=_fixed(sweep),
+            conditions=_conditions(sweep, analysis),
+            metrics=sweep.query.metrics,
         )
     elif at := _fixed(sweep):
         yield "at", at

@@ -124,8 +124,18 @@ def bandwidth(profile: Profile) -> Rational:
     figure = main_memory(profile).bandwidth
     if figure is None:
         hint = "write bandwidth beside its capacity, in a profile of your own"
-        raise SpecError(f"{profile.key} states no bandwidth of its main memory", hint=hint)
+        raise SpecError(_lacking(profile), hint=hint)
     return figure.value
+
+
+def no_bandwidth(profile: Profile) -> str | None:
+    """Return the reason why moving bytes takes no known time; None where there is a bandwidth."""
+    level = _main(profile)
+    return _lacking(profile) if level is None or level.bandwidth is None else None
+
+
+def _lacking(profile: Profile) -> str:
+    return f"{profile.key} states no bandwidth of its main memory"
 
 
 def ridge_point(profile: Profile, dtype: str) -> Rational:

@@ -144,7 +144,13 @@ def _notes(found: Comparison) -> Iterator[Note]:
         yield "shared", f"{', '.join(found.shared)}: by name"
     for name, has in found.own.items():
         yield "not shared", f"{name}, of {', '.join(has)}"
-    yield from standing_notes(found.analyses[0], at=_at(found), conditions=_conditions(found))
+    yield from standing_notes(
+        found.analyses[0], at=_at(found), conditions=_conditions(found), metrics=_metrics(found)
+    )
+
+
+def _metrics(found: Comparison) -> Iterator[str]:
+    yield from (metric.name for metric in found.metrics)
 
 
 def _none(found: Comparison) -> Iterator[Note]:
@@ -197,7 +203,7 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
         "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in analysis.graph.values.items()},
         "conditions": list(report.conditions),
-        **scenario_fields(analysis),
+        **scenario_fields(analysis, _metrics(found)),
         "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
     }
 

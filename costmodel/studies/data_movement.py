@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from sympy import S
+
 from archspec.arithmetic import Rational
 from archspec.precision import TYPES
 from costmodel.algebra.evaluate import Evaluator
@@ -13,7 +15,7 @@ from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
-from costmodel.scenario.devices import bandwidth, operations_per_second
+from costmodel.scenario.devices import bandwidth, no_bandwidth, operations_per_second
 
 PARTS = {
     "weights": "weights",
@@ -65,8 +67,10 @@ def _times(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[
         yield ExplanationStep(
             at_least, "MACs that the mask leaves", "", show_number(evaluate(macs))
         )
-    computing, moving = computation_time(operations, layer, context), memory_time(layer, context)
     profile = context.device.profile
+    is_alone = no_bandwidth(profile) is not None
+    computing = computation_time(operations, layer, context)
+    moving = S.Zero if is_alone else memory_time(layer, context)
     if computing != 0:
         peak = operations_per_second(profile, context.types_of(layer).operations)
         over = f"2 × {show_number(evaluate(macs))}"
@@ -76,6 +80,8 @@ def _times(layer: LayerCost, context: Context, evaluate: Evaluator) -> Iterator[
         bytes_moved = show_number(evaluate(data_movement(layer, context).total))
         rate = _rate(bandwidth(profile), "B/s", context)
         yield _time("T memory", "bytes/bandwidth", f"{bytes_moved}/({rate})", evaluate(moving))
+    if computing != 0 and is_alone:
+        yield _time("latency ≥", "T computation alone", "", evaluate(computing))
     if computing != 0 and moving != 0:
         both = f"max({_seconds(evaluate(computing))}, {_seconds(evaluate(moving))})"
         longer = evaluate(larger(computing, moving))

@@ -143,7 +143,12 @@ def _closing(found: Differences) -> Iterator[Note]:
             yield f"variants {label}", ", ".join(names)
     if found.diffs:
         at = _settings(found.diffs[0]) if len(found.diffs) == 1 else ()
-        yield from standing_notes(found.diffs[0].new, at=at, conditions=())
+        first = found.diffs[0]
+        yield from standing_notes(first.new, at=at, conditions=(), metrics=_metrics(first))
+
+
+def _metrics(diff: Diff) -> Iterator[str]:
+    yield from (metric.name for metric in diff.metrics)
 
 
 def _settings(diff: Diff) -> Iterator[Note]:
@@ -313,8 +318,8 @@ def _document(diff: Diff) -> dict[str, Any]:
         "equal": diff.is_empty,
         "convention": diff.new.convention.name,
         "assumptions": list(diff.new.assumed.texts),
-        "old": _side(diff.old),
-        "new": _side(diff.new),
+        "old": _side(diff.old, diff),
+        "new": _side(diff.new, diff),
         "metrics": {change.metric.name: _metric_fields(change) for change in diff.changes},
         "budgets": [_budget_fields(balance) for balance in diff.balances],
         "conditions": {"added": list(added), "dropped": list(dropped)},
@@ -325,9 +330,9 @@ def _document(diff: Diff) -> dict[str, Any]:
     }
 
 
-def _side(analysis: Analysis) -> dict[str, Any]:
+def _side(analysis: Analysis, diff: Diff) -> dict[str, Any]:
     values = {name: plain_number(value) for name, value in analysis.graph.values.items()}
-    return {"symbols": values, **scenario_fields(analysis)}
+    return {"symbols": values, **scenario_fields(analysis, _metrics(diff))}
 
 
 def _metric_fields(change: MetricChange) -> dict[str, Any]:

@@ -147,7 +147,14 @@ class Report:
     def standing(self) -> Iterator[Note]:
         """Return the notes on what the numbers stand on."""
         conditions = " and ".join(self.conditions)
-        return standing_notes(self.analysis, at=self.setting, conditions=conditions)
+        return standing_notes(
+            self.analysis, at=self.setting, conditions=conditions, metrics=self.shown
+        )
+
+    @property
+    def shown(self) -> Iterator[str]:
+        """The metrics that are shown; which of the usual ones there are is asked for last."""
+        yield from (name for name in self.metrics or USUAL if name not in self.missing)
 
     @property
     def values(self) -> dict[str, Rational]:

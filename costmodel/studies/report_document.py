@@ -241,7 +241,7 @@ def head(report: Report) -> dict[str, Any]:
         "variant": analysis.graph.variant,
         "symbols": {name: plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,
-        **scenario_fields(analysis),
+        **scenario_fields(analysis, report.shown),
         **({"missing": report.missing} if report.missing else {}),
         "conditions": list(report.conditions),
         "assumptions": list(report.analysis.assumed.texts),

@@ -14,6 +14,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.scenario.devices import (
     bandwidth,
     main_memory,
+    no_bandwidth,
     operations_per_second,
     peak,
     ridge_point,
@@ -23,15 +24,18 @@ from costmodel.studies.report import Report, ReportRow
 METRICS = ("macs", "macs_least", "bytes_moved", "compute_time", "memory_time", "latency")
 """What is worked out of every layer."""
 
+MOVING = "memory_time"
+"""The one of them that takes a bandwidth."""
+
 Bound = Literal["compute", "memory", "mixed"]
 
 
-def bound_of(computation: Rational, memory: Rational) -> Bound | None:
+def bound_of(computation: Rational, memory: Rational | None) -> Bound | None:
     """Return the bound of a layer: operations if its intensity is at least the ridge point.
 
-    None where it takes no time.
+    None where it takes no time, and where no time of moving is known.
     """
-    if not (computation or memory):
+    if memory is None or not (computation or memory):
         return None
     return "compute" if computation >= memory else "memory"
 
@@ -44,9 +48,10 @@ class RooflineEntry(NamedTuple):
         operations: two for each MAC that is made at least.
         moved: the bytes that are moved at least.
         computation: seconds of the operations alone.
-        memory: seconds of the moving alone.
+        memory: seconds of the moving alone; None where the device states no bandwidth.
         time: the seconds that it takes at least; of a group the sum of its layers'.
-        bound: what bounds it; ``mixed`` where layers of a group differ, None where no time.
+        bound: what bounds it; ``mixed`` where layers of a group differ, None where it takes no time
+            or the device states no bandwidth.
         share: its part of the network's time.
     """
 
@@ -54,7 +59,7 @@ class RooflineEntry(NamedTuple):
     operations: Rational
     moved: Rational
     computation: Rational
-    memory: Rational
+    memory: Rational | None
     time: Rational
     bound: Bound | None
     share: Rational
@@ -113,7 +118,13 @@ class Roofline:
     @cached_property
     def report(self) -> Report:
         """The network's tree, all opened."""
-        return Report(self.analysis, METRICS)
+        names = (name for name in METRICS if name != MOVING or self.compares)
+        return Report(self.analysis, tuple(names))
+
+    @property
+    def compares(self) -> bool:
+        """Return whether the device states a bandwidth, so that moving has a time to compare."""
+        return no_bandwidth(self.analysis.context.device.profile) is None
 
     @property
     def about(self) -> Report:
@@ -126,9 +137,10 @@ class Roofline:
         return self.analysis.value("latency")
 
     @cached_property
-    def sides(self) -> tuple[Rational, Rational]:
-        """T computation and T memory of the whole network."""
-        return self.analysis.value("compute_time"), self.analysis.value("memory_time")
+    def sides(self) -> tuple[Rational, Rational | None]:
+        """T computation and T memory of the whole network, the second None without a bandwidth."""
+        moving = self.analysis.value(MOVING) if self.compares else None
+        return self.analysis.value("compute_time"), moving
 
     @cached_property
     def all_lines(self) -> tuple[RooflineEntry, ...]:
@@ -144,23 +156,27 @@ class Roofline:
     def _number(self, row: ReportRow, metric: str) -> Rational:
         return self.report.number(amount_of(row.counts[metric]))
 
+    def _moving(self, row: ReportRow) -> Rational | None:
+        return self._number(row, MOVING) if self.compares else None
+
     def _line(
         self, row: ReportRow, after: Iterable[ReportRow], time: Rational, share: Rational
     ) -> RooflineEntry:
         operations = 2 * self._number(row, "macs_least")
-        moved, computation, memory = (self._number(row, name) for name in METRICS[2:5])
+        moved, computation = (self._number(row, name) for name in ("bytes_moved", "compute_time"))
         inside = takewhile(lambda other: other.level > row.level, after)
         held = [other for other in inside if not other.is_group] if row.is_group else [row]
         bounds = {self._bounds[each.path] for each in held} - {None}
         bound: Bound | None = next(iter(bounds), None) if len(bounds) < 2 else "mixed"
-        return RooflineEntry(row, operations, moved, computation, memory, time, bound, share)
+        moving = self._moving(row)
+        return RooflineEntry(row, operations, moved, computation, moving, time, bound, share)
 
     @cached_property
     def _bounds(self) -> Mapping[str, Bound | None]:
         """A layer's path → what bounds it."""
         leaves = (row for row in self.report.rows if not row.is_group)
         return {
-            row.path: bound_of(self._number(row, "compute_time"), self._number(row, "memory_time"))
+            row.path: bound_of(self._number(row, "compute_time"), self._moving(row))
             for row in leaves
         }
 
@@ -184,7 +200,11 @@ class Roofline:
 
     @cached_property
     def roofs(self) -> tuple[Roof, ...]:
-        """One per peak of the types in which products are made."""
+        """One per peak of the types in which products are made.
+
+        Raises:
+            SpecError: the device states no bandwidth.
+        """
         profile, efficiency, _ = self.analysis.context.device
         peaks = {t: operations_per_second(profile, t) for t in self.types}
         found = []
@@ -216,7 +236,7 @@ class Roofline:
         profile = self.analysis.context.device.profile
         for dtype in self.types:
             yield Used(f"peak {dtype}", f"operations.{dtype}", peak(profile, dtype))
-        figure = main_memory(profile).bandwidth if self.moves else None
+        figure = main_memory(profile).bandwidth if self.moves and self.compares else None
         if figure is not None:
             yield Used("bandwidth", "memory.bandwidth", figure)
 
@@ -224,7 +244,8 @@ class Roofline:
         """Make sure that there is something to draw.
 
         Raises:
-            SpecError: no layer makes products.
+            SpecError: no layer makes products, or the device states no bandwidth.
         """
         if not any(line.operations and line.moved for line in self.layers):
             raise SpecError("no layer makes products, so none has a place under a roofline")
+        bandwidth(self.analysis.context.device.profile)

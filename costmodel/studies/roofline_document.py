@@ -26,7 +26,7 @@ from costmodel.analysis.document import (
     quantity_in,
     table_of,
 )
-from costmodel.analysis.standing import standing_notes
+from costmodel.analysis.standing import compute_alone, standing_notes
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.studies import report_document
@@ -34,7 +34,7 @@ from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.hardware import shown
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
-from costmodel.studies.roofline import Roofline, RooflineEntry, bound_of
+from costmodel.studies.roofline import MOVING, Roofline, RooflineEntry, bound_of
 
 LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 
@@ -54,7 +54,7 @@ def document(roofline: Roofline, *, symbolic: bool) -> Document:
 
     def blocks() -> Iterator[Block]:
         yield _numbers(roofline)
-        yield entries((*_notes(roofline), *notes(roofline.about)))
+        yield entries((*_notes(roofline), *_alone(roofline), *notes(roofline.about)))
 
     whole = report_document.document(replace(roofline.report, depth=roofline.depth))
     return replace(whole, blocks=blocks, data=partial(_data, roofline))
@@ -117,13 +117,14 @@ def _line(roofline: Roofline, line: RooflineEntry) -> Row:
 def _notes(roofline: Roofline) -> Iterator[Note]:
     """Return what the times are, and the figures from which they come."""
     time = show_quantity(roofline.time, "s")
-    yield LATENCY, f"{time}: the sum of max(T computation, T memory) of every layer"
+    bound = "max(T computation, T memory)" if roofline.compares else "T computation"
+    yield LATENCY, f"{time}: the sum of {bound} of every layer"
     yield WHOLE, _network_note(roofline)
     if roofline.spares:
         counted = show_number(roofline.analysis.value("macs"))
         told = f"{counted}, of which those that a causal mask hides need not be made"
         yield "MACs counted", told
-    for roof in roofline.roofs:
+    for roof in roofline.roofs if roofline.compares else ():
         types = " and ".join(roof.types)
         shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
         yield "ridge point", f"{shown_ridge}: from there on compute-bound"
@@ -131,15 +132,24 @@ def _notes(roofline: Roofline) -> Iterator[Note]:
         value, figure = shown(used.figure, used.place), used.figure
         yield used.label, f"{value} ({figure.read}: {figure.source})"
     efficiency = roofline.analysis.context.device.efficiency
-    part = (
-        "1: peaks and bandwidth as they are stated" if efficiency == 1 else f"{float(efficiency):g}"
+    figures = "peaks and bandwidth" if roofline.compares else "peaks"
+    yield (
+        "efficiency",
+        f"1: {figures} as they are stated" if efficiency == 1 else f"{float(efficiency):g}",
     )
-    yield "efficiency", part
+
+
+def _alone(roofline: Roofline) -> Iterator[Note]:
+    """Return the reason why the times are those of the operations alone, where they are."""
+    if (alone := compute_alone(roofline.analysis, ("latency",))) is not None:
+        yield "compute alone", alone
 
 
 def _network_note(roofline: Roofline) -> str:
     """Return the lecture's maximum over the whole network, with both sides."""
     computation, memory = roofline.sides
+    if memory is None:
+        return f"{show_quantity(computation, 's')}: T computation of all layers together"
     least = show_quantity(max(computation, memory), "s")
     bound = bound_of(computation, memory)
     sides = (f"{show_quantity(side, 's')}" for side in (computation, memory))
@@ -149,7 +159,6 @@ def _network_note(roofline: Roofline) -> str:
 
 def _data(roofline: Roofline) -> dict[str, Any]:
     """Return counts, bytes and seconds as laws and values."""
-    report = roofline.report
     counts = ("macs", "macs_least", "bytes_moved")
     names = (*counts, "latency", "latency_network", "compute_time", "memory_time")
     return {
@@ -157,20 +166,35 @@ def _data(roofline: Roofline) -> dict[str, Any]:
         **_figures(roofline),
         "groups": [_line_data(roofline, line) for line in roofline.lines if line.row.is_group],
         "layers": [_line_data(roofline, line) for line in roofline.lines if not line.row.is_group],
-        "totals": {name: _quantity(report, name, report.total(name)) for name in names},
+        "totals": {name: _total(roofline, name) for name in names},
         "bound": bound_of(*roofline.sides),
     }
 
 
 def _figures(roofline: Roofline) -> dict[str, Any]:
+    alone = compute_alone(roofline.analysis, ("latency",))
     return {
         "figures": [
             {"name": used.label, "value": plain_number(used.figure.value), "read": used.figure.read}
             | {"source": used.figure.source}
             for used in roofline.used
         ],
-        "ridge": {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types},
+        "ridge": _ridges(roofline),
+        **({} if alone is None else {"compute_alone": alone}),
     }
+
+
+def _ridges(roofline: Roofline) -> dict[str, float]:
+    """Return type → its ridge point; none where the device states no bandwidth."""
+    roofs = roofline.roofs if roofline.compares else ()
+    return {dtype: float(roof.ridge) for roof in roofs for dtype in roof.types}
+
+
+def _total(roofline: Roofline, name: str) -> dict[str, Any] | None:
+    """Return a metric of the network; None for the time of moving where there is no bandwidth."""
+    if name == MOVING and not roofline.compares:
+        return None
+    return _quantity(roofline.report, name, roofline.report.total(name))
 
 
 def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
@@ -181,6 +205,7 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
         "path": row.path,
         "runs": plain_number(report.number(row.runs)),
         **{name: _quantity(report, name, law) for name, law in row.counts.items()},
+        **({} if roofline.compares else {MOVING: None}),
         "intensity": None if line.intensity is None else float(line.intensity),
         "bound": line.bound,
         "share": float(line.share),

@@ -38,7 +38,12 @@ def told(problem: Problem, answer: Answer) -> list[Note]:
 def standing(problem: Problem) -> Iterator[Note]:
     """Return what the answer stands on: the values of the other symbols, what counts."""
     at = ", ".join(f"{name} = {show_decimal(value)}" for name, value in _fixed(problem).items())
-    return standing_notes(problem.analysis, at=at, conditions=())
+    return standing_notes(problem.analysis, at=at, conditions=(), metrics=_metrics(problem))
+
+
+def _metrics(problem: Problem) -> Iterator[str]:
+    """Yield the metrics that the constraints speak of."""
+    yield from (name for constraint in problem.constraints for name in constraint.metrics)
 
 
 def _fixed(problem: Problem) -> dict[str, Rational]:
@@ -129,7 +134,7 @@ def data(problem: Problem, answer: Answer) -> dict[str, Any]:
         "symbols": {name: plain_number(value) for name, value in _fixed(problem).items()},
         "assumptions": list(analysis.assumed.texts),
         "convention": analysis.convention.name,
-        **scenario_fields(analysis),
+        **scenario_fields(analysis, _metrics(problem)),
     }
 
 

@@ -345,7 +345,7 @@ def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
         ", ".join(f"{name} = {value}" for name, value in table.setup.settings.items()),
         table.setup.assume,
         (*_none(table), *(_conditions(table) if table.symbolic else ())),
-        scenario=_scenario(table.analyses.values()),
+        scenario=_scenario(table.analyses.values(), [column.name for column in table.columns]),
         convention=table.convention,
     )
 
@@ -364,11 +364,13 @@ def _conditions(table: Tabulation) -> Iterator[tuple[str, str]]:
             yield "valid when", f"{' and '.join(found)} ({spec})"
 
 
-def _scenario(analyses: Collection[Analysis]) -> Iterator[tuple[str, str]]:
+def _scenario(
+    analyses: Collection[Analysis], metrics: Collection[str]
+) -> Iterator[tuple[str, str]]:
     """Yield types and device; where networks differ, with the number of networks of each."""
     from costmodel.analysis.standing import scenario_notes
 
-    told = Counter(note for analysis in analyses for note in scenario_notes(analysis))
+    told = Counter(note for analysis in analyses for note in scenario_notes(analysis, metrics))
     together: dict[str, set[str]] = {}
     for analysis in analyses:
         for of, names in analysis.types.items():
