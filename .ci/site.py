@@ -41,7 +41,6 @@ SHAPES = (
 
 STYLE = """.md-grid { max-width: 88rem; }
 .md-typeset table:not([class]) td, .md-typeset pre > code { font-size: .62rem; }
-.md-typeset table:not([class]) code { white-space: nowrap; }
 """
 """Room for wide tables and for what a terminal shows."""
 

@@ -544,8 +544,8 @@ def test_the_table_of_the_docs(tmp_path: Path, archcost: Run) -> None:
     page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
     table = profile(tmp_path, page.split("```yaml\n")[1].split("```")[0])
     given = ("--hardware", "a100-80gb", "--energy", table, "--dtype", "fp16", "--set", "t=1")
-    given += ("--convention", "lecture")
-    shown = archcost("energy", "specs/llama.yaml", *given, "--format", "json")
+    weights_alone = ("--convention", "lecture")
+    shown = archcost("energy", "specs/llama.yaml", *given, *weights_alone, "--format", "json")
     assert shown.returncode == 0, shown.stderr
     weights = json.loads(shown.stdout)["totals"]["energy_weights"]["value"]
     assert weights == pytest.approx((6_607_077_376 + 4096) * 16 * 3.9e-12)
@@ -576,8 +576,8 @@ def test_no_line_is_broken(archcost: Run) -> None:
 
 def test_energy_is_a_metric(archcost: Run) -> None:
     options = ("--hardware", "horowitz-45nm", "--dtype", "int8", "--metric", "energy")
-    options += ("--convention", "lecture")
-    assert "202.4 µJ" in archcost("specs/mcunet.yaml", *options).stdout
+    weights_alone = ("--convention", "lecture")
+    assert "202.4 µJ" in archcost("specs/mcunet.yaml", *options, *weights_alone).stdout
     assert "energy" not in archcost("specs/mcunet.yaml", *options[:4]).stdout
     solved = archcost(
         "solve", "specs/mcunet.yaml", "--for", "h", "--where", "energy <= 1e-4", *options[:4]

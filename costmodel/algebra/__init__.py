@@ -3,6 +3,6 @@
 sympy holds the expressions; what it does not know of floors, conditions and maxima stands here.
 """
 
-from costmodel.algebra import floors, printing
+from costmodel.algebra import floors, printing, sympy_code
 
-__all__ = ["floors", "printing"]
+__all__ = ["floors", "printing", "sympy_code"]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
 
+from costmodel.algebra import symbols
 from costmodel.algebra.functions import (
     FloorDiv,
     LargestTurn,
@@ -70,6 +71,8 @@ class PythonText:
     """Expressions as Python. Other forms override the pieces."""
 
     times: ClassVar[str] = "*"
+    plus: ClassVar[str] = "+"
+    equals: ClassVar[str] = "="
     minus: ClassVar[str] = "-"
     names: ClassVar[dict[type, str]] = {
         RoundTo: "round_to",
@@ -163,7 +166,7 @@ class PythonText:
         loose = [term for term in ordered if not floors_in(term)]
         if len(ordered) > LONGEST_SUM and 1 < len(loose) < len(ordered):
             together = self.parenthesized(" ".join(self._signed(loose)))
-            return [*self._signed(t for t in ordered if floors_in(t)), f"+ {together}"]
+            return [*self._signed(t for t in ordered if floors_in(t)), f"{self.plus} {together}"]
         return self._signed(ordered)
 
     def _signed(self, terms: Iterable[Expr]) -> list[str]:
@@ -175,7 +178,7 @@ class PythonText:
             elif negative:
                 shown.append(f"{self.minus} {self.within(-term, PRODUCT)}")
             else:
-                shown.append(f"+ {self.show(term)[0]}")
+                shown.append(f"{self.plus} {self.show(term)[0]}")
         return shown
 
     def product(self, expression: Mul) -> Shown:
@@ -256,7 +259,7 @@ class PythonText:
             return self.bracketed("ceil", self.divided(rest, q))
         if 0 <= constant < q:
             return self.floored(x, q)
-        return f"{self.floored(x - q, q)[0]} + 1", SUM
+        return f"{self.floored(x - q, q)[0]} {self.plus} {self.number(S.One)[0]}", SUM
 
     def floored(self, x: Expr, q: Expr) -> Shown:
         """``x//q``."""
@@ -278,7 +281,7 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Add: lambda printer, x: printer.sum(x),
     Mul: lambda printer, x: printer.product(x),
     Pow: lambda printer, x: printer.power(x),
-    Symbol: lambda printer, x: (printer.symbol(x.name), ATOM),
+    **dict.fromkeys((Symbol, symbols.Symbol), lambda printer, x: (printer.symbol(x.name), ATOM)),
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
     Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),

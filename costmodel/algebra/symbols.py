@@ -1,8 +1,23 @@
 """The one factory of symbols."""
 
 from functools import cache
+from typing import Any
 
-from sympy import Symbol
+import sympy
+
+
+class Symbol(sympy.Symbol):  # type: ignore[misc]
+    """A symbol that also answers to its bare name: ``macs.subs({"h": 48})``.
+
+    sympy makes ``Symbol("h")`` of that text, of which nothing is known, so that it would be another
+    symbol than the positive integer ``h``, and nothing would be replaced.
+    """
+
+    __slots__ = ()
+
+    def _eval_subs(self, old: Any, new: Any) -> Any:
+        bare = isinstance(old, sympy.Symbol) and old == sympy.Symbol(self.name)
+        return new if bare else super()._eval_subs(old, new)
 
 
 @cache

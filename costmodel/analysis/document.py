@@ -19,13 +19,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from sympy import Expr
+from sympy import Expr, sympify
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
+from costmodel.analysis.frames import Tabular, arrow_table
+from costmodel.rules.base import show_shape
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from costmodel.algebra.code import Language, Program
     from costmodel.algebra.printing import PythonText
 
@@ -102,7 +106,7 @@ class ClosedForm(NamedTuple):
         """
         show = self.names.printer(printer)
         if self.name:
-            return f"{show.symbol(self.name)} = {show.show(self.expression)[0]}"
+            return f"{show.symbol(self.name)} {show.equals} {show.show(self.expression)[0]}"
         shown = show(self.read(self.expression))
         return shown if len(shown) <= LONGEST_LAW else show(self._shortened)
 
@@ -278,8 +282,21 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
+def _exact(cell: Cell) -> Rational | str | None:
+    """Return a number as it is, and what else stands in a cell as text."""
+    match cell:
+        case ClosedForm():
+            return cell.text()
+        case Shapes(shapes):
+            return ", ".join(show_shape(sympify(shape)) for shape in shapes)
+        case "":
+            return None
+        case _:
+            return cell
+
+
 @dataclass(frozen=True)
-class Document:
+class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
 
     Attributes:
@@ -301,6 +318,27 @@ class Document:
     program: "Callable[[Language], Program] | None" = None
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
+
+    def table(self) -> Table:
+        """Return the table that stands for the document where that can only be one.
+
+        Raises:
+            SpecError: it has none.
+        """
+        if self.rows is not None:
+            return self.rows()
+        for block in self.blocks():
+            if isinstance(block, Table):
+                return block
+        raise SpecError("there is no table in this answer", hint="--format markdown shows it")
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Return its table as an Arrow table, without the total (see `Tabular`)."""
+        table = self.table()
+        return arrow_table(
+            (column.name, [_exact(row.cells.get(column.name)) for row in table.rows])
+            for column in table.columns
+        )
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -9,12 +9,12 @@ from sympy import Expr
 from archspec.errors import visible
 from costmodel.algebra.printing import text
 from costmodel.analysis.document import Cell, ClosedForm, Column, Document, Shapes
-from costmodel.render.markup import Shape, rows_of
+from costmodel.render.markup import Shape
 
 
 def render(document: Document) -> str:
     """Return the document's table as CSV."""
-    table = rows_of(document)
+    table = document.table()
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([column.name for column in table.columns])

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sympy import Expr
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError
 from costmodel.analysis.document import (
     NOTHING,
     TEXT,
@@ -14,7 +13,6 @@ from costmodel.analysis.document import (
     ClosedForm,
     Code,
     Column,
-    Document,
     Row,
     Shapes,
     Table,
@@ -78,17 +76,3 @@ def in_plain(shape: Shape) -> str:
 def labelled(table: Table) -> Iterator[tuple[str, ClosedForm]]:
     """Return the names in a table's closed forms behind the label ``where``."""
     return ((("" if i else "where"), each) for i, each in enumerate(table.where))
-
-
-def rows_of(document: Document) -> Table:
-    """Return the table that stands for a document where that can only be one.
-
-    Raises:
-        SpecError: it has none.
-    """
-    if document.rows is not None:
-        return document.rows()
-    for block in document.blocks():
-        if isinstance(block, Table):
-            return block
-    raise SpecError("there is no table in this answer", hint="--format markdown shows it")
