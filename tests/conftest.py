@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
+from costmodel.analysis.loading import Setup
 from costmodel.scenario.settings import Number
-from costmodel.studies.problem import Answer, End, Problem
+from costmodel.studies.search import Answer, End, Problem
 from costmodel.studies.solve import opened, solve
 from tests.commands import ROOT, Run, run_here, run_process
 
@@ -77,7 +78,7 @@ def ask(
     **said: Any,
 ) -> tuple[Problem, Answer]:
     """Return the value of a symbol of a spec at which constraints hold (see `opened`)."""
-    return solve(opened(spec, symbol, **said), symbol, constraints, end=end, step=step)
+    return solve(opened(spec, symbol, Setup(**said)), symbol, constraints, end=end, step=step)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -88,7 +88,7 @@ def test_twice_the_channels_by_hand(tmp_path: Path) -> None:
     assert changes["macs"].part == 1
     law = changes["macs"].law
     assert law is not None
-    assert [str(law.old), str(law.new), str(law.gain)] == ["296*h**2*n", "592*h**2*n", "296*h**2*n"]
+    assert list(map(str, law.values())) == ["296*h**2*n", "592*h**2*n", "296*h**2*n"]
     assert changes["receptive_field"].is_none
 
 

@@ -281,10 +281,10 @@ def test_all_steps_are_the_steps_one_by_one(spec: str) -> None:
     found = infer(spec, Plan(4090, 10, 3), scenario=A100)
     (*_, steps), step = found.figures, found.works[1]
     at = [found.decode.laws_at({"n": 3, "past": 4090 + i}) for i in range(10)]
-    for name, law in step.known:
+    for name, law in step.items():
         if name != "cache":
             assert steps.work[name] == sum(evaluate(law) for evaluate in at)
-    assert steps.latency == sum(max(e(step.compute), e(step.memory)) for e in at)
+    assert steps.latency == sum(max(e(step["compute"]), e(step["memory"])) for e in at)
 
 
 def test_where_compute_and_memory_change_places() -> None:
@@ -302,7 +302,7 @@ def test_the_sum_in_symbols_is_the_sum_in_numbers(written: Callable[[str], str])
         numbers = infer(path, Plan(prompt, generate, batch)).figures[-1]
         values = laws.prefill.laws_at({"n": batch, "t": prompt}).known
         evaluate = Evaluator({**values, Symbol("generate", integer=True, positive=True): generate})
-        for name, law in laws.works[1].known:
+        for name, law in laws.works[1].items():
             if name != "cache":
                 total = laws.sum_of_steps(law)
                 assert total is not None
@@ -321,7 +321,7 @@ def test_laws_are_numbers_at_points(written: Callable[[str], str]) -> None:
         ):
             at = {"n": batch} | ({"past": figures.past} if figures.past else {"t": prompt})
             evaluate = of.laws_at(at)
-            assert {name: evaluate(law) for name, law in work.known} == figures.work
+            assert {name: evaluate(law) for name, law in work.items()} == figures.work
 
 
 # Published figures, and what follows from them.
@@ -406,7 +406,7 @@ def _check_where_it_is_left(found: Inference, roof: RidgeBatch | RoundedRoof) ->
 
 
 def _is_left(found: Inference, roof: RidgeBatch | RoundedRoof, n: int) -> bool:
-    laws = dict(found.works[1].known)
+    laws = found.works[1]
     compute = laws["compute"]
     memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
     evaluate = found.decode.laws_at({"n": n, "past": roof.past})

@@ -20,12 +20,12 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
-from costmodel.studies.roofline import Roof, Roofline, RooflineEntry
+from costmodel.studies.latency import Roof, Roofline, RooflineEntry
 from costmodel.studies.solve import opened
 from tests.conftest import ROOT, Run, ask, thinned
 
@@ -283,7 +283,7 @@ def test_what_is_never_the_larger_is_dropped() -> None:
 
 def along(name: str, symbol: str, said: Scenario, assume: tuple[str, ...] = ()) -> Crossovers:
     spec = ROOT / "specs" / name
-    return Crossovers(opened(spec, symbol, assume=assume, scenario=said), symbol)
+    return Crossovers(opened(spec, symbol, Setup(assume=assume, scenario=said)), symbol)
 
 
 def test_a_crossover_by_hand(chip: str) -> None:
@@ -358,7 +358,7 @@ def test_crossovers_against_every_value(
 
 
 def test_a_real_symbol_takes_a_step() -> None:
-    analysis = opened(ROOT / "specs" / "mobilenetv2.yaml", "width", scenario=A100)
+    analysis = opened(ROOT / "specs" / "mobilenetv2.yaml", "width", Setup(scenario=A100))
     found = Crossovers(analysis, "width")
     with pytest.raises(SpecError, match="width may be any real number"):
         assert found.network
@@ -529,11 +529,12 @@ def test_a_bandwidth_only_adds_to_the_bound(tmp_path: Path) -> None:
 def test_a_roofline_without_a_bandwidth_bounds_nothing_by_memory() -> None:
     roofline = Roofline(zoo("alexnet.yaml", MCU))
     assert {line.bound for line in roofline.all_lines} == {None}
-    assert {line.memory for line in roofline.all_lines} == {None}
-    assert [used.label for used in roofline.used] == ["peak int8"]
+    assert roofline.sides[1] is None
+    assert [label for label, _, _ in roofline.used] == ["peak int8"]
+    assert roofline.roofs == ()
     assert sum(line.share for line in roofline.layers) == 1
     with pytest.raises(SpecError, match="states no bandwidth"):
-        assert roofline.roofs
+        roofline.require_points()
 
 
 REPORTS = {
@@ -752,7 +753,7 @@ def test_a_plot_of_nothing_is_refused(chip: str) -> None:
 def test_names_in_the_key() -> None:
     def line(path: str) -> RooflineEntry:
         (row,) = (r for r in Roofline(ALEXNET).report.rows if r.path == "conv2d_1")
-        return RooflineEntry(row._replace(path=path), 1, 1, 1, 1, 1, "memory", 1)
+        return RooflineEntry(row._replace(path=path), 1, 1, 1, "memory", 1)
 
     names = short_names([line("a/b/conv"), line("a/c/conv"), line("d/pool")])
     assert names == {"a/b/conv": "b/conv", "a/c/conv": "c/conv", "d/pool": "pool"}

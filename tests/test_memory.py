@@ -16,7 +16,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.render import memory_plot
 from costmodel.render.plots import plot
 from costmodel.scenario.scenario import scenario
-from costmodel.studies.profile import IN_OUT, MemoryProfile
+from costmodel.studies.memory import IN_OUT, MemoryProfile
 from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run
 
@@ -90,9 +90,9 @@ def test_the_best_order_says_what_moves() -> None:
     best = MemoryProfile(analysis, order="best")
     assert best.most < MemoryProfile(analysis).most
     stage = "foreach_1/row_1/residual_1"
-    first = best.moves[0]
-    assert first.layers == (f"{stage}/shortcut/avgpool2d_1", f"{stage}/shortcut/conv2d_1")
-    assert first.before == f"{stage}/mbconv_1/conv_bn_gelu_1/conv2d_1"
+    layers, before = best.moves[0]
+    assert layers == (f"{stage}/shortcut/avgpool2d_1", f"{stage}/shortcut/conv2d_1")
+    assert before == f"{stage}/mbconv_1/conv_bn_gelu_1/conv2d_1"
     assert MemoryProfile(analyze(ROOT / "specs" / "alexnet.yaml"), order="best").moves == ()
     with pytest.raises(SpecError, match="unknown order 'bst'"):
         MemoryProfile(analysis, order="bst")

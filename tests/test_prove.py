@@ -24,8 +24,7 @@ from costmodel.analysis.loading import analyze_architecture
 from costmodel.render.markdown import render
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
-from costmodel.studies.prove import built_in_files, prove, read_derivation, shown
-from costmodel.studies.prove_document import document
+from costmodel.studies.prove import built_in_files, document, prove, read_derivation, shown
 from tests.conftest import ROOT, Run
 
 LAWS = {law.name: law for file in built_in_files() for law in read_laws(file)}

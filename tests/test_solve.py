@@ -18,7 +18,7 @@ from costmodel.algebra.functions import Maximum, Minimum, RoundTo, floor_div
 from costmodel.algebra.monotonicity import Steps, trend
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
-from costmodel.studies.problem import Answer, Verdict
+from costmodel.studies.search import Answer, Verdict
 from tests.commands import Done, run_here
 from tests.conftest import ask, examples
 

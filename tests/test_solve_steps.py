@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from archspec import SpecError
-from costmodel.studies.problem import Answer, End, Verdict
+from costmodel.studies.search import Answer, End, Verdict
 from tests.conftest import ask, examples
 
 GRID = 12 * 18

@@ -165,8 +165,9 @@ def test_a_table_loads_nothing_that_only_others_need() -> None:
         "except SystemExit: pass\n"
         "print(sorted({'numpy', 'matplotlib', 'torch', 'costmodel.analysis.function',"
         " 'costmodel.metrics.energy', 'costmodel.metrics.state', 'costmodel.metrics.step',"
-        " 'costmodel.render.csv', 'costmodel.render.latex', 'costmodel.cli.comparisons',"
-        " 'costmodel.cli.sweeps', 'costmodel.cli.training'} & set(sys.modules)), file=sys.stderr)"
+        " 'costmodel.render.csv', 'costmodel.render.latex', 'costmodel.studies.compare',"
+        " 'costmodel.cli.sweeps', 'costmodel.studies.training'}"
+        " & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

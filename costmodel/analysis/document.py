@@ -308,6 +308,8 @@ class Document(Tabular):
         program: makes the functions that exported code consists of.
         holds: whether what was asked holds; where it does not, the command's exit status is 1.
         errors: what of the question could not be answered; the command's exit status is 2.
+        told: what is told beside the answer, on stderr.
+        study: what a plot of it shows, where there is one.
     """
 
     title: str
@@ -318,6 +320,8 @@ class Document(Tabular):
     program: "Callable[[Language], Program] | None" = None
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
+    told: tuple[str, ...] = ()
+    study: Any = None
 
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.
@@ -361,3 +365,12 @@ def plain_number(value: Rational | str | None) -> int | float | str | None:
         return value
     shown = show_decimal(value)
     return shown if "/" in shown else float(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: a record as a mapping, what is iterated as a list."""
+    if isinstance(value, Rational | str | None):
+        return plain_number(value)
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    return plain(value._asdict()) if hasattr(value, "_asdict") else list(map(plain, value))

@@ -1,10 +1,10 @@
 """The notes below every report: values, conditions, types, device, convention."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Note
+from costmodel.analysis.document import Block, Document, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
@@ -84,6 +84,22 @@ def compute_alone(analysis: Analysis, metrics: Iterable[str]) -> str | None:
     if cause is None or not any(name in BOUNDS for name in metrics):
         return None
     return f"{cause}, so what moves is not bounded"
+
+
+def document_of(
+    analysis: Analysis,
+    blocks: Callable[[], Iterator[Block]],
+    data: Callable[[], dict[str, Any]],
+    **more: Any,
+) -> Document:
+    """Return the document of a network, with its name and source (see `Document`)."""
+    graph = analysis.graph
+    return Document(graph.name, blocks, data, graph.source or "", **more)
+
+
+def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
+    """Return the messages on what specs say without effect."""
+    return tuple(f"warning: {warning}" for analysis in analyses for warning in analysis.warnings)
 
 
 def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:

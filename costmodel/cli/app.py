@@ -18,19 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COMMANDS = {
-    "compare": "comparisons",
-    "diff": "comparisons",
     "docs": "documents",
-    "energy": "energies",
-    "fit": "energies",
-    "inference": "inference",
-    "latency": "latency",
-    "memory": "memory",
     "schema": "documents",
-    "solve": "questions",
     "sweep": "sweeps",
     "table": "tables",
-    "training": "training",
 }
 """Command that is no question → the module of this package with the function of that name."""
 

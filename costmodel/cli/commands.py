@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import field, make_dataclass
+from importlib import import_module
 from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
@@ -12,7 +13,10 @@ from costmodel.cli.options import (
     Format,
     Given,
     Metrics,
+    Order,
+    PlotFile,
     Spec,
+    Step,
     Symbolic,
     options,
     require_depth,
@@ -24,53 +28,95 @@ from costmodel.studies import Question
 
 if TYPE_CHECKING:
     from costmodel.analysis.document import Document
+    from costmodel.render.plots import Drawing
 
-SHARED: dict[str, Any] = {"symbolic": Symbolic, "metric": Metrics, "depth": Depth}
+SHARED: dict[str, Any] = {
+    "symbolic": Symbolic,
+    "metric": Metrics,
+    "depth": Depth,
+    "step": Step,
+    "order": Order,
+}
 """The names of parameters of questions that are options which several commands share."""
 
 
-def command_of(question: Question) -> Callable[..., int]:
-    """Return the function that the command line runs for a question; it returns the exit status."""
+def command_of(question: Question) -> "Callable[..., int | Drawing]":
+    """Return the function that runs a question; it returns the exit status, or what is drawn."""
     asked = dict(signature(question.ask).parameters)
-    given_type = _given(question) if asked.pop("analysis", None) else None
+    has_analysis = asked.pop("analysis", None) is not None
+    has_setup = asked.pop("setup", None) is not None
+    given_type = _given(question) if has_analysis or has_setup else None
 
-    def command(*words: Any, format: str = "table", **said: Any) -> int:  # noqa: A002
+    def command(
+        *words: Any,
+        format: str = "table",  # noqa: A002 - the option's name
+        plot: str | None = None,
+        **said: Any,
+    ) -> "int | Drawing":
         from costmodel.render import find_renderer
 
-        render, given = find_renderer(format), said.pop("given", None)
+        render, given = find_renderer(format), said.pop("given", None) or (given_type or Given)()
         answers = {name: _value(name, said[name], asked[name]) for name in said}
+        draw = _drawer(question, plot)
+        if has_setup:
+            answers["setup"] = given.setup
 
-        def answer(*network: Any) -> "tuple[Document, str]":
+        def answer(*network: Any) -> "tuple[Document, str, Drawing | None]":
             document = question.ask(*network, **answers)
-            return document, render(document)
+            return document, render(document), draw(document)
 
-        if given_type is None:
-            document, shown = answer(*words)
-        else:
-            wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
-            laws = question.opens or bool(wants)
-            document, shown = (given or given_type()).worked_out(
-                words[0], lambda analysis: answer(analysis, *words[1:]), laws=laws
-            )
-        print(shown, end="")
-        tell_all(text for error in document.errors[:-1] for text in error.messages)
-        if document.errors:
-            raise document.errors[-1]
-        return int(not document.holds)
+        if not has_analysis:
+            return _told(*answer(*words))
+        spec, *others = words
+        if answers.get("for_") is not None:
+            from costmodel.studies.solve import opened
 
-    _declare(command, question, list(asked.values()), given_type)
+            return _told(*answer(opened(spec, answers["for_"], given.setup), *others))
+        wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
+        laws = question.opens or bool(wants)
+        return _told(*given.worked_out(spec, lambda network: answer(network, *others), laws=laws))
+
+    _declare(command, question, list(asked.values()), given_type, has_spec=has_analysis)
     return command
 
 
+def _told(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
+    """Print an answer, tell what stands beside it; return the exit status, or what is drawn."""
+    print(shown, end="")
+    tell_all((*document.told, *(t for error in document.errors[:-1] for t in error.messages)))
+    if document.errors:
+        raise document.errors[-1]
+    return int(not document.holds) if drawing is None else drawing
+
+
+def _drawer(question: Question, path: str | None) -> "Callable[[Document], Drawing | None]":
+    """Return the function that draws what a document is about into a file; without one, nothing."""
+    if path is None:
+        return lambda _: None
+    from costmodel.render.plots import require_plot
+
+    require_plot(path)
+    draw: Callable[[Any, str], Drawing] = import_module(f"costmodel.render.{question.plot}").draw
+    return lambda document: draw(document.study, path)
+
+
 def _declare(
-    command: Any, question: Question, asked: list[Argument], given: type[Given] | None
+    command: Any,
+    question: Question,
+    asked: list[Argument],
+    given: type[Given] | None,
+    *,
+    has_spec: bool,
 ) -> None:
     """Give a function the parameters and the help of a question's command."""
     words = [_typed(each) for each in asked if each.kind is Argument.POSITIONAL_ONLY]
     others = [_typed(each) for each in asked if each.kind is not Argument.POSITIONAL_ONLY]
+    if question.plot:
+        others.append(_option("plot", PlotFile, None))
     others.append(_option("format", Format, "table"))
-    if given is not None:
+    if has_spec:
         words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
+    if given is not None:
         others.append(_option("given", given, given()))
     command.__signature__ = Signature([*words, *others])
     command.__annotations__ = {each.name: each.annotation for each in (*words, *others)}
@@ -90,17 +136,15 @@ def _typed(asked: Argument) -> Argument:
     annotation = asked.annotation
     if int in (annotation, *get_args(annotation)):
         annotation = Annotated[annotation, WHOLE]
-    if get_origin(annotation) is tuple and asked.default is not Argument.empty:
+    if get_origin(annotation) is tuple and asked.default is Argument.empty:
+        annotation = list[str]
+    elif get_origin(annotation) is tuple:
         asked, annotation = asked.replace(default=None), list[str] | None
     return asked.replace(annotation=SHARED.get(asked.name, annotation))
 
 
 def _value(name: str, value: Any, asked: Argument) -> Any:
-    """Return the value of an option as the question takes it.
-
-    Raises:
-        SpecError: an option that takes values was given none, or `depth` is negative.
-    """
+    """Return the value of an option as the question takes it."""
     option = f"--{name.strip('_').replace('_', '-')}"
     if name == "depth":
         require_depth(value)

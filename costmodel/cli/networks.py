@@ -14,7 +14,7 @@ from costmodel.cli.options import (
     chosen,
     require_depth,
 )
-from costmodel.cli.tables import PLAIN, Layout, print_table, require_one
+from costmodel.cli.tables import PLAIN, Layout, require_one, table
 
 
 def report(
@@ -30,36 +30,21 @@ def report(
 ) -> None:
     """Show what every layer and the whole network cost; of several networks, a row for each."""
     from costmodel.network.networks import names_several
-
-    require_files(spec)
-    if not names_several(spec):
-        require_one(layout)
-        _print_report(spec[0], chosen(metric), depth, given, format=format, symbolic=symbolic)
-    elif depth is not None:
-        raise SpecError("--depth is of one network, and these are several")
-    else:
-        print_table(spec, chosen(metric), layout, given, format=format, symbolic=symbolic)
-
-
-def _print_report(
-    spec: str,
-    metrics: tuple[str, ...],
-    depth: int | None,
-    given: Given,
-    *,
-    format: str,  # noqa: A002 - the option's name
-    symbolic: bool,
-) -> None:
-    """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.studies.report import Report
     from costmodel.studies.report_document import document
 
-    render = find_renderer(format)
+    require_files(spec)
+    if names_several(spec):
+        if depth is not None:
+            raise SpecError("--depth is of one network, and these are several")
+        table(spec, symbolic=symbolic, metric=metric, format=format, layout=layout, given=given)
+        return
+    require_one(layout)
+    metrics, render = chosen(metric), find_renderer(format)
     require_depth(depth)
-    laws = symbolic or format == "json"
 
     def show(analysis: Analysis) -> str:
         return render(document(Report(analysis, metrics, symbolic, depth)))
 
-    print(given.worked_out(spec, show, laws=laws), end="")
+    print(given.worked_out(spec[0], show, laws=symbolic or format == "json"), end="")

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
 from costmodel.algebra.sums import OpenLawError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze
+from costmodel.analysis.loading import Setup, analyze
+from costmodel.analysis.standing import told_of
 from costmodel.cli.misuse import is_like_a_spec
-from costmodel.cli.tell import tell
+from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 
@@ -27,15 +28,6 @@ Specs = Annotated[
     list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
-
-
-class SpecOptions(TypedDict):
-    """The options beside a spec, as the analysis takes them."""
-
-    convention: str | None
-    settings: dict[str, str]
-    assume: tuple[str, ...]
-    scenario: Scenario
 
 
 class Listing(str):
@@ -192,26 +184,15 @@ class Given:
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
-    def request(self) -> SpecOptions:
+    def setup(self) -> Setup:
         """Return the same as arguments of `analyze` and of the functions like it."""
-        return {
-            "convention": self.convention,
-            "settings": self.fixed,
-            "assume": self.assumed,
-            "scenario": self.scenario,
-        }
+        return Setup(self.convention, self.fixed, self.assumed, self.scenario)
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(spec, **self.request, numbers_suffice=numbers_suffice)
-        warn(analysis)
+        analysis = analyze(spec, **self.setup._asdict(), numbers_suffice=numbers_suffice)
+        tell_all(told_of([analysis]))
         return analysis
-
-    def opened(self, spec: str, name: str) -> Analysis:
-        """Return the analysis of a spec in which one symbol is open, the others at their values."""
-        from costmodel.studies.solve import opened
-
-        return opened(spec, name, **self.request)
 
     def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
         """Return the result of some work on a spec, done in numbers where a law is open.
@@ -225,22 +206,12 @@ class Given:
         except OpenLawError:
             if laws or self.assume or not analysis.symbols:
                 raise
-        return work(self.in_numbers(analysis).analysis(spec, numbers_suffice=True))
-
-    def in_numbers(self, analysis: Analysis) -> "Given":
-        """Return the same with every symbol set to its value."""
         values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return replace(self, set_=values or None)
+        return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))
 
 
 NOTHING_GIVEN = Given()
 """The spec's own defaults."""
-
-
-def warn(analysis: Analysis) -> None:
-    """Tell on stderr what a spec says without effect."""
-    for warning in analysis.warnings:
-        tell(f"warning: {warning}")
 
 
 def require_values(option: str, values: list[str] | None) -> None:

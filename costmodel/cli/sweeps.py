@@ -100,7 +100,6 @@ def sweep(
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
-    from costmodel.analysis.loading import Setup
     from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
 
@@ -110,7 +109,7 @@ def sweep(
         specs,
         vary or (),
         request.texts,
-        setup=Setup(**given.request),
+        setup=given.setup,
         join=join,
         sample=_count(sample),
         seed=_seed(seed, sample),

@@ -67,33 +67,14 @@ def table(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants."""
-    print_table(specs, chosen(metric), layout, given, format=format, symbolic=symbolic)
-
-
-def print_table(
-    specs: list[str],
-    metrics: tuple[str, ...],
-    layout: Layout,
-    given: Given,
-    *,
-    format: str,  # noqa: A002 - the option's name
-    symbolic: bool,
-) -> None:
-    """Print the table of some networks."""
-    from costmodel.analysis.loading import Setup
     from costmodel.render import find_renderer
     from costmodel.studies.tabulation import TableOptions, tabulate
 
     render = find_renderer(format)
     for name in ("columns", "unit", "sort"):
         require_values(f"--{name}", getattr(layout, name))
-    choice = TableOptions(
-        metrics,
-        tuple(layout.columns or ()),
-        tuple(layout.unit or ()),
-        layout.digits,
-        tuple(layout.sort or ()),
-        layout.caption,
+    columns, units, sort = (
+        tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
     )
-    setup = Setup(**given.request)
-    print(render(tabulate(specs, choice, setup, symbolic=symbolic).document), end="")
+    choice = TableOptions(chosen(metric), columns, units, sort, layout.digits, layout.caption)
+    print(render(tabulate(specs, choice, given.setup, symbolic=symbolic).document), end="")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
-from costmodel.studies.profile import IN_OUT, MemoryProfile
+from costmodel.studies.memory import IN_OUT, MemoryProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +126,7 @@ def _title(profile: MemoryProfile, width: float) -> str:
 
 def _ticks(profile: MemoryProfile, width: float) -> Ticks:
     """Every layer by its name; where names recur or are many, the groups where they begin."""
-    labels = [profile.report.label(row).strip() for row in profile.layers]
+    labels = [profile.report.label(row) for row in profile.layers]
     if len(labels) <= MAX_NAMES and len(set(labels)) == len(labels):
         return Ticks(list(range(1, len(labels) + 1)), labels, "")
     room = ceil(LABEL_ROOM * len(labels) / (width - 1))

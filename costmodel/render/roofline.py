@@ -10,7 +10,7 @@ from archspec.arithmetic import Rational
 from costmodel.render.plot_labels import LEADER, SMALL, Place, Words, around
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
-from costmodel.studies.roofline import Roof, Roofline, RooflineEntry
+from costmodel.studies.latency import Roof, Roofline, RooflineEntry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,18 +11,8 @@ from typing import Any, NamedTuple
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational, tidy
 from archspec.header import Fact, Rounding
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    VERSION,
-    Block,
-    Cell,
-    Column,
-    Document,
-    Line,
-    plain_number,
-    table_of,
-)
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import find_metric
 from costmodel.network.networks import expanded
@@ -61,7 +51,7 @@ class Finding(NamedTuple):
 
 
 @question()
-def check(specs: list[str], /) -> Document:
+def check(specs: list[str], /) -> doc.Document:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad.
 
     Args:
@@ -139,26 +129,26 @@ def rounded(value: Rational, rounding: Rounding | None) -> Rational:
 
 
 COLUMNS = (
-    *(Column("verdict", ""), Column("spec", "spec"), Column("fact", "fact")),
-    *(Column(name, name, COUNT) for name in ("published", "ours", "difference")),
-    *(Column("rounded", ""), Column("source", "source")),
+    *(doc.Column("verdict", ""), doc.Column("spec", "spec"), doc.Column("fact", "fact")),
+    *(doc.Column(name, name, doc.COUNT) for name in ("published", "ours", "difference")),
+    *(doc.Column("rounded", ""), doc.Column("source", "source")),
 )
 
 
-def document(findings: Sequence[Finding]) -> Document:
+def document(findings: Sequence[Finding]) -> doc.Document:
     """Return the document of some findings: a line for each, then how many passed."""
     failed = sum(not finding.passes for finding in findings)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         if not findings:
             return
-        yield table_of(COLUMNS, map(_cells, findings))
-        yield Line(f"{len(findings) - failed} passed, {failed} failed")
+        yield doc.table_of(COLUMNS, map(_cells, findings))
+        yield doc.Line(f"{len(findings) - failed} passed, {failed} failed")
 
     def data() -> dict[str, Any]:
-        return {"archcost": VERSION, "facts": list(map(_data, findings))}
+        return {"archcost": doc.VERSION, "facts": list(map(_data, findings))}
 
-    return Document("", blocks, data, holds=not failed)
+    return doc.Document("", blocks, data, holds=not failed)
 
 
 def _data(finding: Finding) -> dict[str, Any]:
@@ -167,16 +157,16 @@ def _data(finding: Finding) -> dict[str, Any]:
         "spec": finding.spec,
         "metric": fact.metric,
         "convention": finding.convention,
-        "symbols": {name: plain_number(value) for name, value in fact.at.items()},
-        "published": plain_number(fact.value),
-        "value": plain_number(finding.value),
-        "shown": plain_number(finding.shown),
+        "symbols": {name: doc.plain_number(value) for name, value in fact.at.items()},
+        "published": doc.plain_number(fact.value),
+        "value": doc.plain_number(finding.value),
+        "shown": doc.plain_number(finding.shown),
         "passes": finding.passes,
         "source": fact.source,
     }
 
 
-def _cells(finding: Finding) -> tuple[Cell, ...]:
+def _cells(finding: Finding) -> tuple[doc.Cell, ...]:
     fact = finding.fact
     setting = ", ".join(f"{name}={show_decimal(value)}" for name, value in fact.at.items())
     return (

@@ -2,26 +2,34 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sympy import Expr, Symbol
 
-from archspec import SpecError
 from archspec.arithmetic import Rational, common_multiple
-from archspec.errors import did_you_mean
+from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.functions import exact
-from costmodel.algebra.sign_chart import Ranking, rank
+from costmodel.algebra.printing import text
+from costmodel.algebra.sign_chart import Order, Ranking, Stretch, rank
 from costmodel.algebra.sums import OpenLawError
 from costmodel.algebra.symbols import symbol
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.analysis.number_format import plain_amount, show_amount
+from costmodel.analysis.standing import Said, scenario_fields, standing_notes, told_of
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
+from costmodel.network.networks import expanded
+from costmodel.rules.formula import show_decimal
+from costmodel.scenario.settings import positive
+from costmodel.studies import question
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import SpecSource
+from costmodel.studies.revisions import SpecSource, analyser, load_source, read_source
 
 MAX_NETWORKS = 4
 """The most networks that are ordered along every symbol, where none is requested."""
@@ -289,3 +297,247 @@ def ratios(numbers: Sequence[Rational | None]) -> Iterator[float | None]:
     first, *_ = numbers
     for number in numbers:
         yield None if not first or number is None else float(number / first)
+
+
+MAX_STRETCHES = 6
+"""The most stretches that are listed; JSON has all."""
+
+
+@question()
+def compare(
+    specs: list[str],
+    /,
+    *,
+    metric: tuple[str, ...] = (),
+    for_: str | None = None,
+    step: str | None = None,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> doc.Document:
+    """Show networks side by side, and from which value of a symbol on their order is another.
+
+    Args:
+        specs: Two or more: PATH, REVISION:PATH; @VARIANT, @*.
+        metric: the metrics.
+        for_: The symbol along which to look; else each.
+        step: of the symbol.
+        setup: the options beside the specs.
+
+    Raises:
+        SpecError: it is one network alone, or a spec or an option breaks a rule.
+    """
+    loaded = [
+        (source._replace(variant=spec.variant), spec)
+        for source in map(read_source, expanded(specs))
+        for spec in load_source(source)
+    ]
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    size, fixed = None if step is None else positive("step", step), frozenset(setup.settings)
+    analyses = list(map(analyser(setup, [spec for _, spec in loaded]), (s for _, s in loaded)))
+    names = labels([source for source, _ in loaded])
+    networks = tuple(
+        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+    )
+    found = Comparison(networks, metric, for_, size)
+    return doc.Document("", partial(_blocks, found), partial(_data, found), told=told_of(analyses))
+
+
+def _blocks(found: Comparison) -> Iterator[doc.Block]:
+    """Yield the numbers with their ratios to the first, then where the order changes."""
+    yield _side_by_side(found)
+    yield from _orders(found)
+    yield doc.entries(_notes(found))
+
+
+def _side_by_side(found: Comparison) -> doc.Table:
+    """Return few networks as columns with metrics as rows, many as rows."""
+    labels, metrics = [network.label for network in found.networks], found.metrics
+    cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
+    if len(labels) > MAX_NETWORKS:
+        heads = ["network", *(head for metric in metrics for head in (metric.title, "×"))]
+        rows = [(label, *chain(*own)) for label, own in zip(labels, cells, strict=True)]
+    else:
+        first, *others = labels
+        times = f"× {first}" if len(labels) == 2 else "×"
+        heads = ["metric", first, *(head for label in others for head in (label, times))]
+        each = zip(metrics, zip(*cells, strict=True), strict=True)
+        rows = [(metric.title, of[0][0], *chain(*of[1:])) for metric, of in each]
+    columns = (
+        doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
+    )
+    return doc.table_of(columns, rows)
+
+
+def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
+    """Return a network's number, and its ratio to the first network's."""
+    numbers = found.values[metric.name]
+    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
+
+
+def show_ratio(ratio: float | None) -> str:
+    """Return a ratio with three digits."""
+    return doc.NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
+
+
+def _orders(found: Comparison) -> Iterator[doc.Table]:
+    """Yield, for each symbol, the orders of the networks over its values and their metrics."""
+    for along in found.orders:
+        orders: dict[str, list[str]] = {}
+        for crossing in along.crossings:
+            orders.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
+        if along.closed:
+            orders = {f"not compared: the structure of {', '.join(along.closed)} hangs on it": []}
+        columns = (
+            doc.Column("order", f"order as {along.name} grows"),
+            doc.Column("metrics", "metrics"),
+        )
+        yield doc.table_of(columns, ((told, ", ".join(names)) for told, names in orders.items()))
+
+
+def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
+    """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
+    ranking, name = crossing.ranking, along.name
+    if crossing.lawless:
+        return f"not compared: no law in {name} of {', '.join(crossing.lawless)}"
+    if ranking is None:
+        return f"the same for every {name}"
+    if not ranking.stretches:
+        return f"not compared: no value of {name} was found at which it could be"
+    shown = ranking.stretches[:MAX_STRETCHES]
+    told = [f"{show_order(s.order, found)} for {values(name, s, ranking)}" for s in shown]
+    if len(shown) < len(ranking.stretches):
+        told.append(f"… {len(ranking.stretches) - len(shown)} more changes")
+    if ranking.limit is not None:
+        told.append(f"not compared beyond {name} = {show_decimal(ranking.limit)}")
+    return ", ".join(told)
+
+
+def show_order(order: Order, found: Comparison) -> str:
+    """Return an order of the networks as text: ``a < b = c``."""
+    labels = [network.label for network in found.networks]
+    return " < ".join(" = ".join(labels[i] for i in group) for group in order)
+
+
+def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
+    """Return a stretch as text: ``h <= 191``, ``192 <= h < 200``, ``every h >= 63``."""
+    first, last = show_decimal(stretch.first), stretch.last
+    low = "" if stretch is ranking.stretches[0] and stretch.first <= 1 else first
+    if last is None:
+        sign = ">" if stretch.after else ">="
+        every = "every " if stretch is ranking.stretches[0] else ""
+        return f"{every}{name} {sign} {low}" if low else f"every {name}"
+    if last == stretch.first:
+        return f"{name} = {first}"
+    end = f"{name} {'<' if stretch.before else '<='} {show_decimal(last)}"
+    return f"{low} {'<' if stretch.after else '<='} {end}" if low else end
+
+
+def _notes(found: Comparison) -> Iterator[doc.Note]:
+    """Yield the shared symbols and the others, the values, and what counts."""
+    if len(found.networks) > MAX_NETWORKS and not found.orders:
+        yield "order", "--for SYMBOL tells where it changes"
+    yield from _none(found)
+    if found.shared:
+        yield "shared", f"{', '.join(found.shared)}: by name"
+    for name, has in found.own.items():
+        yield "not shared", f"{name}, of {', '.join(has)}"
+    metrics = [metric.name for metric in found.metrics]
+    yield from standing_notes(
+        found.analyses[0], at=_at(found), conditions=_conditions(found), metrics=metrics
+    )
+
+
+def _none(found: Comparison) -> Iterator[doc.Note]:
+    """Yield, for each network that lacks a metric, why it has none."""
+    for network in found.networks:
+        errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
+        for error in list(errors)[:1]:
+            yield f"{network.label}", error.cause
+
+
+def _at(found: Comparison) -> Said:
+    """Return the values of the symbols: once where they are the same, else for every network."""
+    pairs = zip(found.networks, found.reports, strict=True)
+    settings = {network.label: report.setting or "no symbols" for network, report in pairs}
+    if len(set(settings.values())) == 1:
+        return next(iter(settings.values()))
+    return [(f"{label} at", setting) for label, setting in settings.items()]
+
+
+def _conditions(found: Comparison) -> Iterator[doc.Note]:
+    """Yield the conditions on the symbols, each with the networks that require it."""
+    conditions: dict[str, list[str]] = {}
+    for network, report in zip(found.networks, found.reports, strict=True):
+        if report.conditions:
+            conditions.setdefault(" and ".join(report.conditions), []).append(network.label)
+    yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
+
+
+def _data(found: Comparison) -> dict[str, Any]:
+    """Return every closed form and every stretch."""
+    return {
+        "archcost": doc.VERSION,
+        "convention": found.analyses[0].convention.name,
+        "assumptions": list(found.analyses[0].assumed.texts),
+        "networks": [_network(found, i) for i in range(len(found.networks))],
+        "shared": list(found.shared),
+        "orders": [_along(along, found) for along in found.orders],
+    }
+
+
+def _network(found: Comparison, i: int) -> dict[str, Any]:
+    network, report = found.networks[i], found.reports[i]
+    analysis = network.analysis
+    return {
+        "label": network.label,
+        "name": analysis.graph.name,
+        "variant": analysis.graph.variant,
+        "symbols": {name: doc.plain_number(v) for name, v in analysis.graph.values.items()},
+        "conditions": list(report.conditions),
+        **scenario_fields(analysis, [metric.name for metric in found.metrics]),
+        "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
+    }
+
+
+def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
+    numbers = found.values[metric.name]
+    value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
+    return {"expr": _law(found, metric, i), "value": value, "ratio": ratio}
+
+
+def _law(found: Comparison, metric: Metric, i: int) -> str | None:
+    """Return the closed form of a metric as text; None where a network has none."""
+    try:
+        return text(found.reports[i].total(metric.name))
+    except (OpenLawError, NoCountError):
+        return None
+
+
+def _along(along: Along, found: Comparison) -> dict[str, Any]:
+    return {
+        "symbol": along.name,
+        "closed": list(along.closed),
+        "lawless": {c.metric.name: list(c.lawless) for c in along.crossings if c.lawless},
+        "metrics": {
+            crossing.metric.name: _ranking(crossing.ranking, found)
+            for crossing in along.crossings
+            if crossing.ranking is not None
+        },
+    }
+
+
+def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
+    return {
+        "changes_at": doc.plain_number(ranking.changes_at),
+        "compared_to": doc.plain_number(ranking.limit),
+        "stretches": [
+            {
+                "order": [[found.networks[i].label for i in group] for group in each.order],
+                "first": doc.plain_number(each.first),
+                "last": doc.plain_number(each.last),
+                "without_first": each.after,
+                "without_last": each.before,
+            }
+            for each in ranking.stretches
+        ],
+    }

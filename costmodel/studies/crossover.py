@@ -119,11 +119,7 @@ class Crossovers:
         return any(self.symbol in self.analysis.law(time).free_symbols for time in times)
 
     def _of_layer(self, counted: Counted) -> Crossover:
-        """Return the crossover of one run of a layer.
-
-        Raises:
-            SpecError: the runs differ.
-        """
+        """Return the crossover of one run of a layer."""
         layer, often = counted
         if often.repeats:
             cause = f"what bounds it changes with the turns, whose number {self.name} leaves open"
@@ -143,16 +139,12 @@ class Crossovers:
         excess = self.analysis.assumed.shown(computation) - self.analysis.assumed.shown(memory)
         chart = sign_chart(excess, self.symbol, self.domain, self._is_valid)
         regimes = []
-        for bound, group in groupby(chart.stretches, key=lambda stretch: _bound(stretch.sign)):
+        for is_memory, group in groupby(chart.stretches, key=lambda stretch: stretch.sign < 0):
             first, *others = group
+            bound = "memory" if is_memory else "compute"  # of equals the first
             regimes.append(Regime(bound, first.first, others[-1].last if others else first.last))
         return Crossover(tuple(regimes), chart.is_decided)
 
     @cached_property
     def _is_valid(self) -> Callable[[Rational], bool]:
         return cache(lambda value: self.analysis.is_valid_at({self.name: value}))
-
-
-def _bound(sign: int) -> str:
-    """Return the side that takes longer by the sign of ``T_c - T_m``; of equals the first."""
-    return "memory" if sign < 0 else "compute"

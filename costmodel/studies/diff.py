@@ -1,18 +1,16 @@
 """The effect of a change of a spec: on metrics, closed forms, conditions, symbols and layers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cached_property, partial
-from itertools import product
+from itertools import chain, product
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
 from sympy import Expr
 
-from archspec import Architecture
 from archspec.arithmetic import Rational, tidy
 from archspec.header import Symbol as Declared
 from archspec.trees import Measure, Name
@@ -20,12 +18,13 @@ from costmodel.algebra.conditions import whole_under
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.normal_form import settled, unfloored
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.report import Report, ReportRow
-from costmodel.studies.revisions import Loaded, SpecSource
+from costmodel.studies.revisions import SpecSource, analyser, load_source
 
 COUNTS = ("params", "macs")
 """The metrics of a layer that are compared."""
@@ -34,18 +33,8 @@ SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
 """The rules of a symbol's declaration that are compared."""
 
 
-class LawChange(NamedTuple):
-    """A closed form before and after.
-
-    Attributes:
-        old: before.
-        new: after.
-        gain: the new less the old, where that is a sum.
-    """
-
-    old: Expr
-    new: Expr
-    gain: Expr | None
+LawChange = Mapping[str, Expr | None]
+"""A closed form ``old`` and ``new``, and the ``gain``, where that is a sum."""
 
 
 class MetricChange(NamedTuple):
@@ -248,7 +237,7 @@ class Diff:
         if gain == 0:
             return None
         before, after = (report.total(metric.name) for report in self._reports)
-        return LawChange(before, after, None if gain.has(Maximum) else gain)
+        return {"old": before, "new": after, "gain": None if gain.has(Maximum) else gain}
 
     def in_old_symbols(self, expression: Expr) -> Expr:
         """Return an expression of the new network in the symbols of the old one."""
@@ -370,14 +359,9 @@ class Differences(NamedTuple):
             yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)
 
 
-Analyse = Callable[[Architecture], Analysis]
-"""A function that returns the analysis of a loaded spec."""
-
-
 def differences(
-    before: Loaded,
-    after: Loaded,
-    analyse: Analyse,
+    sources: tuple[SpecSource, SpecSource],
+    setup: Setup,
     asked: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
 ) -> Differences:
@@ -386,13 +370,14 @@ def differences(
     Raises:
         SpecError: one of them breaks a rule.
     """
-    old, new = ({spec.variant: spec for spec in side.specs} for side in (before, after))
+    sides = [load_source(source) for source in sources]
+    analyse = analyser(setup, [*chain(*sides)])
+    old, new = ({spec.variant: spec for spec in side} for side in sides)
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
     shared = [name for name in new if name in old]
     return Differences(
-        before.source,
-        after.source,
+        *sources,
         tuple(Diff(analyse(old[name]), analyse(new[name]), asked, budgets) for name in shared),
         tuple(name or NO_VARIANT for name in new if name not in old),
         tuple(name or NO_VARIANT for name in old if name not in new),
@@ -405,7 +390,11 @@ NO_VARIANT = "(the spec itself)"
 
 def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLayer]:
     """Return the inputs and layers of a network; after a change, in the old one's symbols."""
-    fields = {layer.node.path: _fields(layer.node.layer) for layer in analysis.layers}
+    layers = {layer.node.path: layer.node.layer for layer in analysis.layers}
+    fields = {
+        path: {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
+        for path, layer in layers.items()
+    }
     rename = change.in_old_symbols if change else lambda expression: expression
     return [
         ComparedLayer(
@@ -419,10 +408,6 @@ def layers_of(analysis: Analysis, change: Diff | None = None) -> list[ComparedLa
         for row in Report(analysis, COUNTS).rows
         if not row.is_group
     ]
-
-
-def _fields(layer: BaseModel) -> dict[str, Any]:
-    return {name: _comparable(getattr(layer, name)) for name in type(layer).model_fields}
 
 
 def _comparable(value: Any) -> Any:
@@ -505,16 +490,12 @@ def corresponds(old: ComparedLayer, new: ComparedLayer) -> bool:
     They are of one kind. Where the path is no name that an author gave, but the kind's with a
     number, they also have as many axes, and of several fields one that is the same.
     """
-    if old.kind != new.kind or not _is_numbered(new):
+    name = new.path.rpartition("/")[2]
+    if old.kind != new.kind or new.kind not in (name, name.rpartition("_")[0]):
         return old.kind == new.kind
     shared = [name for name in old.fields if old.fields[name] == new.fields.get(name)]
     ranks = [[len(shape) for shape in layer.shapes] for layer in (old, new)]
     return ranks[0] == ranks[1] and (bool(shared) or len(old.fields) < 2)
-
-
-def _is_numbered(layer: ComparedLayer) -> bool:
-    name = layer.path.rpartition("/")[2]
-    return name == layer.kind or name.rpartition("_")[0] == layer.kind
 
 
 def _by_sequence(

@@ -8,29 +8,15 @@ from typing import Any
 from archspec.fields import Condition, Expression
 from archspec.trees import Name, Number, Truth
 from costmodel.algebra.printing import text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    FIGURE,
-    NOTHING,
-    VERSION,
-    Block,
-    ClosedForm,
-    Column,
-    Document,
-    Entries,
-    LabelledValue,
-    Line,
-    Note,
-    Row,
-    Table,
-    entries,
-    plain_number,
-)
+from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
-from costmodel.analysis.standing import scenario_fields, standing_notes
+from costmodel.analysis.standing import scenario_fields, standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
-from costmodel.studies.budgets import Balance
+from costmodel.studies import question
+from costmodel.studies.budgets import Balance, read_budget
 from costmodel.studies.diff import (
     COUNTS,
     ComparedLayer,
@@ -40,13 +26,14 @@ from costmodel.studies.diff import (
     Layers,
     MetricChange,
     SymbolChange,
+    differences,
 )
 from costmodel.studies.report import Report
-from costmodel.studies.revisions import SpecSource
+from costmodel.studies.revisions import SpecSource, read_sources
 
 COLUMNS = (
-    Column("metric", "metric"),
-    *(Column(n, n, FIGURE) for n in ("old", "new", "difference", "%")),
+    doc.Column("metric", "metric"),
+    *(doc.Column(n, n, doc.FIGURE) for n in ("old", "new", "difference", "%")),
 )
 
 MAX_LAYERS = 30
@@ -61,69 +48,92 @@ MAX_LAW = 120
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
 
-def document(found: Differences, *, symbolic: bool) -> Document:
-    """Return the document of a change.
+@question(name="diff")
+def document(
+    old: str,
+    new: str,
+    /,
+    *,
+    metric: tuple[str, ...] = (),
+    max_: tuple[str, ...] = (),
+    symbolic: bool = False,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> doc.Document:
+    """Show what a change of a spec does to every metric; 1 where it goes beyond a budget.
 
     Args:
-        found: two versions of a spec.
-        symbolic: whether closed forms are shown however long they are.
+        old: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
+        new: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
+        metric: the metrics.
+        max_: What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.
+        symbolic: closed forms, however long they are.
+        setup: the options beside the specs.
+
+    Raises:
+        SpecError: a spec or an option breaks a rule.
     """
-    return Document(
-        _title(found), partial(_blocks, found, symbolic=symbolic), partial(_data, found)
+    budgets = tuple(map(read_budget, max_))
+    found = differences(read_sources(old, new), setup, metric, budgets)
+    broken = tuple(f"{_name(diff)}: {show_balance(each)}" for diff, each in found.broken)
+    return doc.Document(
+        _title(found),
+        partial(_blocks, found, symbolic=symbolic),
+        partial(_data, found),
+        holds=not broken,
+        told=(*told_of(diff.new for diff in found.diffs), *broken),
     )
 
 
-def _blocks(found: Differences, *, symbolic: bool) -> Iterator[Block]:
+def _blocks(found: Differences, *, symbolic: bool) -> Iterator[doc.Block]:
     several = len(found.diffs) > 1
     for diff in found.diffs:
         if several and not (diff.is_empty and not diff.budgets):
-            yield Line(_name(diff), "bold")
+            yield doc.Line(_name(diff), "bold")
         if not several or not diff.is_empty:
             yield from _one(diff, _settings(diff) if several else (), symbolic=symbolic)
         elif diff.budgets:
-            yield entries(_budgets(diff))
-    yield entries(_closing(found))
+            yield doc.entries(_budgets(diff))
+    yield doc.entries(_closing(found))
 
 
-def _one(diff: Diff, at: Iterable[Note], *, symbolic: bool) -> Iterator[Block]:
+def _one(diff: Diff, at: Iterable[doc.Note], *, symbolic: bool) -> Iterator[doc.Block]:
     """Yield the metrics of one network, then its budgets, declarations, layers, closed forms."""
-    yield Table(COLUMNS, tuple(_row(change) for change in diff.changes))
+    yield doc.Table(COLUMNS, tuple(_row(change) for change in diff.changes))
+    counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
+    summary = f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
     parts = (
-        entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
-        entries(_layers(diff))._replace(folded=_summary(diff)),
-        Entries(tuple(_laws(diff, symbolic=symbolic)), folded="laws"),
+        doc.entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
+        doc.entries(_layers(diff))._replace(folded=summary),
+        doc.Entries(tuple(_laws(diff, symbolic=symbolic)), folded="laws"),
     )
     yield from (part for part in parts if part.entries)
 
 
-def _row(change: MetricChange) -> Row:
+def _row(change: MetricChange) -> doc.Row:
     metric = change.metric
     cells = (
         metric.title,
         *(show_amount(metric, number) for number in (change.old, change.new)),
         show_gain(metric, change.gain),
-        NOTHING if change.gain is None else show_part(change.part, change.gain),
+        doc.NOTHING if change.gain is None else show_part(change.part, change.gain),
     )
     names = (column.name for column in COLUMNS)
-    return Row(dict(zip(names, cells, strict=True)), style="dim" if change.is_none else "")
+    return doc.Row(dict(zip(names, cells, strict=True)), style="dim" if change.is_none else "")
 
 
 def _title(found: Differences) -> str:
     """Return ``ResNet: main:specs/resnet.yaml → specs/resnet.yaml``."""
-    names = " → ".join(_source(source.name, source.variant) for source in (found.old, found.new))
+    sources = (found.old, found.new)
+    names = " → ".join(f"{s.name}@{s.variant}" if s.variant else s.name for s in sources)
     network = found.diffs[0].new.graph.name if found.diffs else ""
     return f"{network}: {names}" if network else names
-
-
-def _source(name: str, variant: str | None) -> str:
-    return f"{name}@{variant}" if variant else name
 
 
 def _name(diff: Diff) -> str:
     return diff.new.graph.variant or diff.new.graph.name
 
 
-def _none(diff: Diff) -> Iterator[Note]:
+def _none(diff: Diff) -> Iterator[doc.Note]:
     """Yield the reason why one side has no number of a metric that the other has."""
     one_sided = [c.metric.name for c in diff.changes if (c.old is None) != (c.new is None)]
     for which, side in (("old", diff.old), ("new", diff.new)):
@@ -131,7 +141,7 @@ def _none(diff: Diff) -> Iterator[Note]:
             yield which, error.cause
 
 
-def _closing(found: Differences) -> Iterator[Note]:
+def _closing(found: Differences) -> Iterator[doc.Note]:
     """Yield the variants without a difference, those of one side, and the notes on all numbers."""
     equal = [_name(diff) for diff in found.diffs if diff.is_empty]
     if found.is_empty:
@@ -151,7 +161,7 @@ def _metrics(diff: Diff) -> Iterator[str]:
     yield from (metric.name for metric in diff.metrics)
 
 
-def _settings(diff: Diff) -> Iterator[Note]:
+def _settings(diff: Diff) -> Iterator[doc.Note]:
     """Yield the values of the symbols on both sides."""
     old, new = (Report(side).setting for side in (diff.old, diff.new))
     if old != new:
@@ -160,7 +170,7 @@ def _settings(diff: Diff) -> Iterator[Note]:
         yield "at" if old == new else "new at", new or "no symbols"
 
 
-def _budgets(diff: Diff) -> Iterator[Note]:
+def _budgets(diff: Diff) -> Iterator[doc.Note]:
     """Yield every budget, with the number that it is compared to."""
     for balance in diff.balances:
         yield "budget", show_balance(balance)
@@ -176,7 +186,7 @@ def show_balance(balance: Balance) -> str:
     return f"{balance.budget.text}: broken, {new} is more than {limit}, by {over}"
 
 
-def _layers(diff: Diff) -> Iterator[Note]:
+def _layers(diff: Diff) -> Iterator[doc.Note]:
     """Yield the layers that are removed, added or changed, then those that are renamed."""
     lines = list(_layer_lines(diff))
     yield from lines[:MAX_LAYERS]
@@ -193,7 +203,7 @@ def _renamed(renamed: Sequence[LayerChange]) -> str:
     return f"{shown}{more}, the same but for the name"
 
 
-def _layer_lines(diff: Diff) -> Iterator[Note]:
+def _layer_lines(diff: Diff) -> Iterator[doc.Note]:
     for layer in diff.layers.removed:
         yield "− layer", _whole(layer, diff.old)
     for layer in diff.layers.added:
@@ -249,7 +259,7 @@ def show_field(value: Any) -> str | None:
     return None
 
 
-def _declarations(diff: Diff) -> Iterator[Note]:
+def _declarations(diff: Diff) -> Iterator[doc.Note]:
     """Yield the changes of symbols, conditions and types."""
     for change in diff.symbols:
         yield "symbol", _symbol(change)
@@ -269,34 +279,28 @@ def _symbol(change: SymbolChange) -> str:
     return f"{change.name}: {', '.join(altered)}"
 
 
-def _laws(diff: Diff, *, symbolic: bool) -> Iterator[LabelledValue]:
+def _laws(diff: Diff, *, symbolic: bool) -> Iterator[doc.LabelledValue]:
     """Yield the closed forms that differ, where they are short or requested."""
     if not diff.has_laws:
-        yield LabelledValue("laws", "none: the structure hangs on the values of the symbols")
+        yield doc.LabelledValue("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:
         if change.law is None:
             continue
-        said = {"old": change.law.old, "new": change.law.new, "new − old": change.law.gain}
-        laws = {name: law for name, law in said.items() if law is not None}
+        laws = {name: law for name, law in change.law.items() if law is not None}
         shown = {n: law for n, law in laws.items() if symbolic or len(text(law)) <= MAX_LAW}
         for name, law in shown.items():
-            yield LabelledValue(f"{change.metric.name}, {name}", ClosedForm(law))
+            label = "new − old" if name == "gain" else name
+            yield doc.LabelledValue(f"{change.metric.name}, {label}", doc.ClosedForm(law))
         if len(shown) < len(laws):
-            yield LabelledValue(
+            yield doc.LabelledValue(
                 change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic"
             )
-
-
-def _summary(diff: Diff) -> str:
-    """Return ``layers: 1 removed, 2 changed``."""
-    counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
-    return f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
 
 
 def _data(found: Differences) -> dict[str, Any]:
     """Return every closed form and every layer."""
     return {
-        "archcost": VERSION,
+        "archcost": doc.VERSION,
         "old": _source_fields(found.old),
         "new": _source_fields(found.new),
         "equal": found.is_empty,
@@ -331,7 +335,7 @@ def _document(diff: Diff) -> dict[str, Any]:
 
 
 def _side(analysis: Analysis, diff: Diff) -> dict[str, Any]:
-    values = {name: plain_number(value) for name, value in analysis.graph.values.items()}
+    values = {name: doc.plain_number(value) for name, value in analysis.graph.values.items()}
     return {"symbols": values, **scenario_fields(analysis, _metrics(diff))}
 
 
@@ -341,7 +345,7 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     }
     fields["part"] = None if change.part is None else float(change.part)
     if change.law is not None:
-        laws = change.law._asdict().items()
+        laws = change.law.items()
         fields["law"] = {name: None if law is None else text(law) for name, law in laws}
     return fields
 
@@ -380,8 +384,10 @@ def _layer_fields(diff: Diff) -> dict[str, Any]:
 
 
 def _one_layer(layer: ComparedLayer, analysis: Analysis) -> dict[str, Any]:
-    shapes = [[plain_number(analysis.evaluator(s)) for s in shape] for shape in layer.row.shapes]
-    counts = {n: plain_number(analysis.evaluator(layer.row.counts[n])) for n in COUNTS}
+    shapes = [
+        [doc.plain_number(analysis.evaluator(s)) for s in shape] for shape in layer.row.shapes
+    ]
+    counts = {n: doc.plain_number(analysis.evaluator(layer.row.counts[n])) for n in COUNTS}
     return {
         "path": layer.path,
         "kind": layer.kind,

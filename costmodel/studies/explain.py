@@ -6,17 +6,24 @@ from typing import Any, NamedTuple
 
 from sympy import S
 
+from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
+from archspec.precision import TYPES
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Entries, LabelledValue, Line, entries
+from costmodel.metrics.data_movement import DataMovement, data_movement
+from costmodel.metrics.latency import computation_time, larger, memory_time
+from costmodel.metrics.macs import count_macs
+from costmodel.metrics.params import count_model_size
 from costmodel.metrics.registry import METRICS
+from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
-from costmodel.rules.formula import ExplanationStep, show_number
+from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
 from costmodel.rules.nests import BATCH, Body, product_formula, repeated
+from costmodel.scenario.devices import bandwidth, no_bandwidth, operations_per_second
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
-from costmodel.studies.data_movement import movement
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 
@@ -82,6 +89,16 @@ def _peak(analysis: Analysis) -> ExplanationStep:
     )
 
 
+PARTS = {
+    "weights": "weights",
+    "reads": "input",
+    "writes": "output",
+    "cache_reads": "cache read",
+    "cache_writes": "cache written",
+}
+"""Part of the bytes a layer moves → its name for a reader."""
+
+
 class _Explainer:
     def __init__(self, analysis: Analysis, counted: Counted) -> None:
         self.analysis = analysis
@@ -96,7 +113,7 @@ class _Explainer:
         shapes = f"{inputs} → {outputs}"
         steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
         if self.analysis.scenario != NOWHERE:
-            steps += movement(self.layer, self.analysis.context, self.evaluate)
+            steps += self._movement()
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
 
     def _which(self) -> str:
@@ -179,9 +196,66 @@ class _Explainer:
             "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
         )
 
+    def _movement(self) -> Iterator[ExplanationStep]:
+        """Yield the bytes that it stores and moves; on a device, the least time that this takes."""
+        yield from self._stored()
+        moved = data_movement(self.layer, self.analysis.context)
+        sizes = ((PARTS[name], self.evaluate(size)) for name, size in moved._asdict().items())
+        there = {name: show_number(size) for name, size in sizes if size}
+        if there:
+            rule, numbers = " + ".join(there), " + ".join(there.values())
+            total = show_number(self.evaluate(moved.total))
+            yield ExplanationStep("bytes moved", rule, numbers, f"{total} bytes")
+        if self.analysis.scenario.device is not None:
+            yield from self._times(moved)
+
+    def _stored(self) -> Iterator[ExplanationStep]:
+        context, evaluate = self.analysis.context, self.evaluate
+        sizes = [(evaluate(p.copies), evaluate(p.size)) for p in context.params_of(self.layer)]
+        if any(size for _, size in sizes):
+            bits = TYPES[context.types_of(self.layer).weights]
+            # every tensor begins at a whole byte
+            one = "⌈{}·{}/8⌉" if bits % 8 else "{}·{}/8"
+            terms = ((copies, one.format(show_number(size), bits)) for copies, size in sizes)
+            numbers = " + ".join(
+                term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms
+            )
+            total = show_number(evaluate(count_model_size(self.layer, context)))
+            yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
+
+    def _times(self, moved: DataMovement) -> Iterator[ExplanationStep]:
+        layer, context, evaluate = self.layer, self.analysis.context, self.evaluate
+        macs = context.least_macs(layer)
+        if macs != count_macs(layer, context):
+            at_least, number = METRICS["macs_least"].title, show_number(evaluate(macs))
+            yield ExplanationStep(at_least, "MACs that the mask leaves", "", number)
+        computing = computation_time(2 * macs, layer, context)
+        profile = context.device.profile
+        is_alone = no_bandwidth(profile) is not None
+        moving = S.Zero if is_alone else memory_time(layer, context)
+        seconds = {
+            name: show_quantity(evaluate(time), "s")
+            for name, time in (("computation", computing), ("memory", moving))
+        }
+        if computing != 0:
+            peak = operations_per_second(profile, context.types_of(layer).operations)
+            numbers = f"2 × {show_number(evaluate(macs))}/({_rate(peak, 'op/s', context)})"
+            yield ExplanationStep("T computation", "2·MACs/peak", numbers, seconds["computation"])
+        if moving != 0:
+            rate = _rate(bandwidth(profile), "B/s", context)
+            numbers = f"{show_number(evaluate(moved.total))}/({rate})"
+            yield ExplanationStep("T memory", "bytes/bandwidth", numbers, seconds["memory"])
+        if computing != 0 and is_alone:
+            alone = seconds["computation"]
+            yield ExplanationStep("latency ≥", "T computation alone", "", alone)
+        if computing != 0 and moving != 0:
+            both = f"max({', '.join(seconds.values())})"
+            longer = show_quantity(evaluate(larger(computing, moving)), "s")
+            yield ExplanationStep("latency ≥", "max(T computation, T memory)", both, longer)
+
 
 @question(name="explain")
-def document(analysis: Analysis, layer: str | None = None, /) -> Document:
+def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
@@ -193,12 +267,16 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
     """
     explanations = tuple(explain(analysis, layer))
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         for each in explanations:
-            yield Line(f"{each.name}  {each.shapes}", "bold")
-            steps = (LabelledValue(f"  {step.name}", _chain(step)) for step in each.steps)
-            yield Entries(tuple(steps), are_equations=True)
-        yield entries(Report(analysis).standing)
+            yield doc.Line(f"{each.name}  {each.shapes}", "bold")
+            steps = (  # each part of a chain once
+                (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
+                for step in each.steps
+            )
+            shown = (doc.LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
+            yield doc.Entries(tuple(shown), are_equations=True)
+        yield doc.entries(Report(analysis).standing)
 
     def data() -> dict[str, Any]:
         explained = [
@@ -211,9 +289,10 @@ def document(analysis: Analysis, layer: str | None = None, /) -> Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return Document(analysis.graph.name, blocks, data)
+    return doc.Document(analysis.graph.name, blocks, data)
 
 
-def _chain(step: ExplanationStep) -> str:
-    """Return ``rule = numbers = value``, each once."""
-    return " = ".join(dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
+def _rate(rate: Rational, unit: str, context: Context) -> str:
+    """A peak, with the part of it that is reached."""
+    reached = context.device.efficiency
+    return show_quantity(rate, unit) + (f" × {reached}" if reached != 1 else "")

@@ -6,19 +6,28 @@ the activations. What is trained is written as well, and lies in the main memory
 state.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
 from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import document_of
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
+from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
+from costmodel.studies import question, solve
+from costmodel.studies.memory import ALIVE
+from costmodel.studies.report import Report
+from costmodel.studies.report_document import head, notes
+from costmodel.studies.search import Verdict
 from costmodel.studies.weight_placement import Full, full_at
 
 
@@ -46,12 +55,6 @@ class DeviceMemory(NamedTuple):
         """The condition that it is large enough, as ``archcost solve --where`` takes it."""
         return f"{' + '.join(self.metrics)} <= {self.capacity}"
 
-
-PEAKS: Mapping[str, tuple[Order, str]] = {
-    "given": ("given", "memory_peak"),
-    "best": ("best", "memory_peak_best"),
-}
-"""The orders of the layers, by name, with the metric of what is in memory in them."""
 
 TRAINED = ("model_size", "gradients", "optimizer_state", "activations_kept")
 """The metrics that make up ``training_memory``."""
@@ -158,7 +161,7 @@ def memories(analysis: Analysis, order: Order = "given") -> tuple[DeviceMemory, 
     main = main_memory(profile)
     if analysis.scenario.training is not None:
         return (_memory(profile, main, *TRAINED),)
-    _, peak = PEAKS[order]
+    peak = ALIVE[order]
     written = ("kv_cache", peak) if keeps_cache(analysis) else (peak,)
     flash = [level for level in profile.fields.memory.values() if not level.writable]
     if not flash:
@@ -178,7 +181,8 @@ def find_order(name: str, scenario: Scenario) -> Order:
     Raises:
         SpecError: there is none, or the network is trained, which keeps to the given one.
     """
-    order, _ = find_named("order", name, PEAKS)
+    orders: dict[str, Order] = {"given": "given", "best": "best"}
+    order = find_named("order", name, orders)
     if order != "given" and scenario.training is not None:
         cause = "training keeps what its backward pass needs, whatever the order of the layers"
         raise SpecError(cause, hint="leave --order out, or --optimizer")
@@ -237,3 +241,171 @@ def _better(analysis: Analysis, given: Fit) -> Rational | None:
         return None
     peak = _size(analysis, "memory_peak_best", analysis.evaluator)
     return peak if peak <= given.room else None
+
+
+NEEDS = (
+    doc.Column("memory", "memory"),
+    doc.Column("holds", "holds"),
+    doc.Column("needed", "needed", doc.COUNT),
+    doc.Column("capacity", "capacity", doc.COUNT),
+    doc.Column("used", "used", doc.SHARE),
+    doc.Column("verdict", ""),
+)
+
+BREAKS = (
+    doc.Column("path", "breaks at"),
+    doc.Column("needed", "in memory", doc.COUNT),
+    doc.Column("over", "over", doc.COUNT),
+)
+
+MAX_BREAKS = 10
+"""The most layers that are listed; JSON has all."""
+
+BESIDE = ("kv_cache", "gradients", "optimizer_state", "activations_kept")
+"""The metrics that get a line of their own; weights and the peak have theirs in every report."""
+
+ORDERS = {
+    "given": "the layers work in the given order",
+    "best": "the layers work in the best order at the values of the symbols",
+}
+
+NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
+
+
+@question(name="fit")
+def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> doc.Document:
+    """Show whether a network fits a device, and where not; exit status 1 if not.
+
+    What lies there are weights and activations, the cache with ``--past``, and with
+    ``--optimizer`` all that a step of training keeps.
+
+    Args:
+        analysis: the network.
+        for_: Find the largest value of a symbol that fits.
+        order: of the layers.
+
+    Raises:
+        SpecError: no device is given, there is no such order, or nothing is to be found.
+    """
+    layers = find_order(order, analysis.scenario)
+    analysis.scenario.device_for("what fits")
+    return _largest(analysis, for_, layers) if for_ is not None else _verdict(analysis, layers)
+
+
+def _verdict(analysis: Analysis, order: Order) -> doc.Document:
+    """Return the document of a verdict: every memory, then the layers that break."""
+    found, profile = fit(analysis, order=order), analysis.context.device.profile
+    report = Report(analysis, found.metrics)
+
+    def blocks() -> Iterator[doc.Block]:
+        training = "" if found.order else " in training"
+        yield doc.Line(f"{'fits' if found.fits else 'does not fit'} {profile.key}{training}")
+        yield from _tables(found)
+        yield doc.entries((*_notes(found, profile), *notes(report)))
+
+    def data() -> dict[str, Any]:
+        return {**head(report), "hardware": profile.key, **_data(found)}
+
+    return document_of(analysis, blocks, data, holds=found.fits)
+
+
+def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
+    """Return the document of the largest value of a symbol at which a network fits."""
+    constraints = [memory.constraint for memory in memories(analysis, order)]
+    problem, answer = solve.solve(analysis, name, constraints, end="largest")
+    there, profile = None, analysis.context.device.profile
+    if answer.at is not None:
+        there = fit(analysis, analysis.laws_at({name: answer.at.value}), order)
+
+    def blocks() -> Iterator[doc.Block]:
+        yield doc.entries(solve.told(problem, answer))
+        if there is not None:
+            yield from _tables(there)
+        found = () if there is None else _notes(there, profile)
+        yield doc.entries((*found, *solve.standing(problem)))
+
+    def data() -> dict[str, Any]:
+        memories = None if there is None else _data(there)
+        found = solve.data(problem, answer)
+        return {**found, "hardware": profile.key, "there": memories}
+
+    title = f"{analysis.graph.name}: the largest {name} that fits {profile.key}"
+    return doc.Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
+
+
+def _tables(fit: Fit) -> Iterator[doc.Block]:
+    """Return the memories, then the layers that break, the worst first."""
+    yield doc.table_of(NEEDS, map(_cells, fit.needs))
+    if fit.breaks and fit.room >= 0:
+        worst = sorted(fit.breaks, key=lambda each: -each.over)
+        shown = ((doc.Code(path), needed, over) for path, needed, over in worst[:MAX_BREAKS])
+        yield doc.table_of(BREAKS, shown)
+        more = len(fit.breaks) - MAX_BREAKS
+        if more > 0:
+            yield doc.Line(f"… and {more:,} more; --format json lists all", "dim")
+
+
+def _cells(need: MemoryNeed) -> tuple[doc.Cell, ...]:
+    memory = need.memory
+    share = Fraction(need.needed) / Fraction(memory.capacity)
+    verdict = f"{count_of(need.over, 'byte')} over" if need.over else "fits"
+    return doc.Code(memory.name), memory.holds, need.needed, memory.capacity, share, verdict
+
+
+def _notes(fit: Fit, profile: Profile) -> Iterator[doc.Note]:
+    """Return what is to be said of the verdict, of the memories and of the device."""
+    yield from _order(fit)
+    for need in fit.needs:
+        yield from _of_memory(need, fit, profile)
+    for metric in fit.metrics:
+        if metric in BESIDE:
+            yield CONTENTS[metric], show_bytes(fit.needs[-1].sizes[metric])
+    yield "not counted", NOT_COUNTED
+    if profile.fields.doc:
+        yield "of the device", profile.fields.doc
+
+
+def _order(fit: Fit) -> Iterator[doc.Note]:
+    """Return the order of the layers, and whether another would do."""
+    if fit.order is not None:
+        yield "order", ORDERS[fit.order]
+    if fit.best is not None:
+        yield "hint", f"in another order it fits, with {show_bytes(fit.best)}: --order best"
+
+
+def _of_memory(need: MemoryNeed, fit: Fit, profile: Profile) -> Iterator[doc.Note]:
+    """Return where a memory is full, what it lacks, and how large it is."""
+    memory = need.memory
+    if need.passes:
+        yield f"{memory.name} is full", f"at the weights of {need.passes}"
+    if fit.room < 0 and need is fit.needs[-1]:
+        beside, works = (
+            in_words(memory.metrics[:-1]),
+            "layer works" if fit.order else "step is made",
+        )
+        lacking = f"{count_of(-fit.room, 'byte')} for the {beside} alone: no {works}"
+        yield f"{memory.name} lacks", lacking
+    source = profile.fields.memory[memory.name].capacity.source
+    yield memory.name, f"{show_bytes(memory.capacity)}: {source}"
+
+
+def _data(fit: Fit) -> dict[str, Any]:
+    return {
+        "fits": fit.fits,
+        "order": fit.order,
+        "fits_in_best_order": doc.plain_number(fit.best),
+        "memories": list(map(_need_data, fit.needs)),
+        "room": doc.plain_number(fit.room),
+        "breaks": doc.plain(fit.breaks),
+    }
+
+
+def _need_data(need: MemoryNeed) -> dict[str, Any]:
+    return {
+        "name": need.memory.name,
+        "holds": doc.plain(need.sizes),
+        "needed": doc.plain_number(need.needed),
+        "capacity": doc.plain_number(need.memory.capacity),
+        "over": doc.plain_number(need.over),
+        "full_at": doc.plain(need.passes),
+    }

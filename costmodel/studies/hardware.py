@@ -1,6 +1,6 @@
 """Hardware profiles: all at a glance, or every figure of some with its source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,19 +17,7 @@ from archspec.hardware import (
     RateFigure,
 )
 from archspec.quantities import BINARY, DECIMAL
-from costmodel.analysis.document import (
-    FIGURE,
-    VERSION,
-    Block,
-    Cell,
-    Code,
-    Column,
-    Document,
-    Line,
-    entries,
-    plain_number,
-    table_of,
-)
+from costmodel.analysis import document as doc
 from costmodel.scenario.devices import (
     built_in_profiles,
     find_profile,
@@ -52,69 +40,65 @@ NOTES = {
 
 
 @question()
-def hardware(devices: list[str] | None = None, /) -> Document:
+def hardware(devices: list[str] | None = None, /) -> doc.Document:
     """List the devices there are, or every figure of some with its source.
 
     Args:
         devices: Devices by name, or your own files (.yaml); else all built-in ones.
     """
-    if devices:
-        return figures([find_profile(device) for device in devices])
-    return overview(built_in_profiles())
+    profiles = list(map(find_profile, devices)) if devices else built_in_profiles()
+
+    def blocks() -> Iterator[doc.Block]:
+        if devices:
+            for profile in profiles:
+                yield from _figures(profile)
+        else:
+            yield from _overview(profiles)
+
+    return doc.Document("", blocks, lambda: _data(profiles))
 
 
-def overview(profiles: Sequence[Profile]) -> Document:
-    """Return the document of all devices: a row for each, and what has energies alone."""
-
-    def blocks() -> Iterator[Block]:
-        columns = (Column("device", "device"), *(Column(name, name, FIGURE) for name in HEAD))
-        yield table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
-        energies = (p for p in profiles if not p.fields.memory)
-        names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
-        yield entries((*NOTES.items(), *names))
-
-    return Document("", blocks, lambda: _data(profiles))
-
-
-def figures(profiles: Sequence[Profile]) -> Document:
-    """Return the document of some profiles: every figure, with the number of its source."""
-
-    def blocks() -> Iterator[Block]:
-        for profile in profiles:
-            yield from _figures(profile)
-
-    return Document("", blocks, lambda: _data(profiles))
+def _overview(profiles: Sequence[Profile]) -> Iterator[doc.Block]:
+    """Yield a row for each device, then what has energies alone."""
+    columns = (
+        doc.Column("device", "device"),
+        *(doc.Column(name, name, doc.FIGURE) for name in HEAD),
+    )
+    yield doc.table_of(columns, (_cells(each) for each in profiles if each.fields.memory))
+    energies = (p for p in profiles if not p.fields.memory)
+    names = (("energy", f"{each.key}: {each.fields.name}") for each in energies)
+    yield doc.entries((*NOTES.items(), *names))
 
 
 FIGURES = (
-    Column("figure", "figure"),
-    Column("value", "value", FIGURE),
-    Column("source", "source", FIGURE),
+    doc.Column("figure", "figure"),
+    doc.Column("value", "value", doc.FIGURE),
+    doc.Column("source", "source", doc.FIGURE),
 )
 
 
-def _figures(profile: Profile) -> Iterator[Block]:
-    yield Line(profile.fields.name, "bold")
-    yield Line(Code(profile.key), "dim")
+def _figures(profile: Profile) -> Iterator[doc.Block]:
+    yield doc.Line(profile.fields.name, "bold")
+    yield doc.Line(doc.Code(profile.key), "dim")
     if profile.fields.doc:
-        yield Line(profile.fields.doc)
+        yield doc.Line(profile.fields.doc)
     cited = dict.fromkeys((figure.source, figure.read) for _, figure in profile.figures)
     numbers = {source: f"[{number}]" for number, source in enumerate(cited, 1)}
     rows = (
-        (Code(place), shown(figure, place), numbers[figure.source, figure.read])
+        (doc.Code(place), shown(figure, place), numbers[figure.source, figure.read])
         for place, figure in profile.figures
     )
-    yield table_of(FIGURES, rows)
-    yield entries((f"{number} {read}", source) for (source, read), number in numbers.items())
+    yield doc.table_of(FIGURES, rows)
+    yield doc.entries((f"{number} {read}", source) for (source, read), number in numbers.items())
 
 
-def _cells(profile: Profile) -> tuple[Cell, ...]:
+def _cells(profile: Profile) -> tuple[doc.Cell, ...]:
     """Return a device's row of the overview."""
     peaks, power = profile.fields.operations, profile.fields.power
     level = main_memory(profile)
     ridge = shown_ridge(profile)
     return (
-        Code(profile.key),
+        doc.Code(profile.key),
         *(_rate(peaks[dtype].value) if dtype in peaks else None for dtype in MAIN_TYPES),
         shown_bytes(level.capacity.value),
         f"{float(level.bandwidth.value) / 1e9:g}" if level.bandwidth else None,
@@ -149,29 +133,32 @@ def shown_bytes(value: Rational) -> str:
 
 def shown(figure: Figure, place: str) -> str:
     """Return a figure with its unit; a rate of integers is no rate of FLOPs."""
-    match figure:
-        case RateFigure():
-            unit = "OP/s" if place.split(".")[-1].startswith("int") else "FLOP/s"
-            return scaled(figure.value, unit, " kMGT")
-        case CapacityFigure():
-            return shown_bytes(figure.value)
-        case BandwidthFigure():
-            return scaled(figure.value, "B/s", " kMG")
-        case AccessFigure():
-            of = f" of {shown_bytes(figure.capacity)}" if figure.capacity else ""
-            return f"{scaled(figure.value, 'J', 'p')} per {figure.bits} bits{of}"
-        case EnergyFigure():
-            return scaled(figure.value, "J", "p")
-        case FrequencyFigure():
-            return scaled(figure.value, "Hz", " kMG")
-        case PowerFigure():
-            return scaled(figure.value, "W", "m ")
-    raise TypeError(f"a figure of unknown dimension: {figure}")
+    if isinstance(figure, CapacityFigure):
+        return shown_bytes(figure.value)
+    unit, prefixes = UNITS[type(figure)]
+    if isinstance(figure, RateFigure) and place.split(".")[-1].startswith("int"):
+        unit = "OP/s"
+    value = scaled(figure.value, unit, prefixes)
+    if isinstance(figure, AccessFigure):
+        of = f" of {shown_bytes(figure.capacity)}" if figure.capacity else ""
+        return f"{value} per {figure.bits} bits{of}"
+    return value
+
+
+UNITS: Mapping[type[Figure], tuple[str, str]] = {
+    RateFigure: ("FLOP/s", " kMGT"),
+    BandwidthFigure: ("B/s", " kMG"),
+    EnergyFigure: ("J", "p"),
+    AccessFigure: ("J", "p"),
+    FrequencyFigure: ("Hz", " kMG"),
+    PowerFigure: ("W", "m "),
+}
+"""Kind of figure → its unit, and the rising prefixes that are put before it."""
 
 
 def _data(profiles: Sequence[Profile]) -> dict[str, Any]:
     """Return every figure in base units: operations and bytes per second, bytes, joules, hertz."""
-    return {"archcost": VERSION, "hardware": list(map(_profile, profiles))}
+    return {"archcost": doc.VERSION, "hardware": list(map(_profile, profiles))}
 
 
 def _profile(profile: Profile) -> dict[str, Any]:
@@ -186,7 +173,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
 def _plain(part: Any) -> Any:
     """Return classes as mappings, in the order of their fields; numbers as JSON has them."""
     if isinstance(part, Rational | str | None):
-        return plain_number(part)
+        return doc.plain_number(part)
     return {
         name: _plain(inner) for name, inner in (part.items() if isinstance(part, dict) else part)
     }

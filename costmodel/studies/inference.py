@@ -5,7 +5,7 @@ one token per sequence and meets all that came before. Times are lower bounds: a
 device's peak, all bytes at its full bandwidth, the longer of the two.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,9 +33,11 @@ from costmodel.metrics.latency import count_compute_time, memory_time, weights_t
 from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
+from costmodel.network.context import Context
 from costmodel.network.decoding import require_decodable
 from costmodel.network.propagation import (
     GroupCost,
+    LayerCost,
     Part,
     counted_in,
     on_the_way,
@@ -82,88 +84,60 @@ class Axes(NamedTuple):
     tokens: str
 
 
-class Work(NamedTuple):
-    """The least work of one run, all layers together.
+Work = Mapping[str, Expr]
+"""The least work of one run, all layers together, by name.
 
-    Attributes:
-        macs: multiply-accumulates, by the convention.
-        macs_least: those that any implementation makes.
-        weights: bytes of weights, read.
-        cache_reads: bytes of cached keys and values, read.
-        cache_writes: bytes of keys and values, written into the cache.
-        activations: bytes of feature maps, read and written.
-        cache: bytes of the cache after it.
-        compute: seconds of its products at the device's peak; None without a device.
-        memory: seconds of its bytes at the device's bandwidth; None without a device.
-        weights_most: where there are experts, the bytes of weights if tokens choose as many as
-            there are; ``weights`` are those if all tokens choose the same.
-        memory_most: seconds of its bytes then.
-    """
+``macs`` are those by the convention, ``macs_least`` those that any implementation makes. Weights,
+cached keys and values, and activations are bytes that are read or written; ``cache`` is what the
+cache takes after the run. On a device ``compute`` and ``memory`` are the seconds of its products
+at the peak, and of its bytes at the bandwidth. Where there are experts, ``weights_most`` and
+``memory_most`` are those if tokens choose as many as there are, the others if all choose the same.
+"""
 
-    macs: Expr
-    macs_least: Expr
-    weights: Expr
-    cache_reads: Expr
-    cache_writes: Expr
-    activations: Expr
-    cache: Expr
-    compute: Expr | None
-    memory: Expr | None
-    weights_most: Expr | None = None
-    memory_most: Expr | None = None
-
-    @property
-    def latency(self) -> Expr | None:
-        """``max(T_c, T_m)``: seconds that the run takes at least; None without a device.
-
-        Source: MIT 6.5940, lecture 2.
-        """
-        if self.compute is None or self.memory is None:
-            return None
-        return Maximum(self.compute, self.memory)
-
-    @property
-    def known(self) -> Iterator[tuple[str, Expr]]:
-        """Everything by name, but what takes a device where there is none."""
-        return ((name, law) for name, law in self._asdict().items() if law is not None)
+MOVED = ("weights", "cache_reads", "cache_writes", "activations")
+"""The parts of what is moved (see `DataMovement`)."""
 
 
 def work_of(analysis: Analysis) -> Work:
-    """The laws of one run of a network."""
+    """Return the laws of one run of a network."""
+    parts, is_on_device = analysis.propagation.parts, analysis.scenario.device is not None
+    counts = {"macs": count_macs, "macs_least": count_least_macs}
+    counts |= {part: _moved(part) for part in MOVED}
+    work = {name: _total(analysis, parts, count) for name, count in counts.items()}
+    work["cache"] = analysis.total("kv_cache")
+    if is_on_device:
+        work["compute"] = _total(analysis, parts, count_compute_time)
+        work["memory"] = _total(analysis, parts, memory_time)
+    if has_experts(analysis):
+        spread = tuple(map(_spread, parts))
+        work["weights_most"] = _total(analysis, spread, weights_read)
+        if is_on_device:
+            more = _total(analysis, spread, weights_time) - _total(analysis, parts, weights_time)
+            work["memory_most"] = work["memory"] + more
+    return work
 
-    def total(count: PerLayer) -> Expr:
-        return _total(analysis, analysis.propagation.parts, count)
 
-    on_device = analysis.scenario.device is not None
-    work = Work(
-        total(count_macs),
-        total(count_least_macs),
-        total(lambda layer, context: data_movement(layer, context).weights),
-        total(lambda layer, context: data_movement(layer, context).cache_reads),
-        total(lambda layer, context: data_movement(layer, context).cache_writes),
-        total(lambda layer, context: data_movement(layer, context).activations),
-        analysis.total("kv_cache"),
-        total(count_compute_time) if on_device else None,
-        total(memory_time) if on_device else None,
-    )
-    return _with_experts(work, analysis) if has_experts(analysis) else work
+def _moved(part: str) -> PerLayer:
+    """Return the count of a part of the bytes that a layer moves."""
+
+    def count(layer: LayerCost, context: Context) -> Expr:
+        moved: Expr = getattr(data_movement(layer, context), part)
+        return moved
+
+    return count
+
+
+def latency_of(work: Work) -> Expr | None:
+    """Return ``max(T_c, T_m)``: seconds that a run takes at least; None without a device.
+
+    Source: MIT 6.5940, lecture 2.
+    """
+    return Maximum(work["compute"], work["memory"]) if "compute" in work else None
 
 
 def _total(analysis: Analysis, parts: Iterable[Part], count: PerLayer) -> Expr:
     found = Metric("", "", Unit(""), count).of(tuple(counted_in(parts)), analysis.context)
     return analysis.assumed.shown(found)
-
-
-def _with_experts(work: Work, analysis: Analysis) -> Work:
-    """The work with the most weights that tokens may read."""
-    spread = tuple(map(_spread, analysis.propagation.parts))
-    most = _total(analysis, spread, weights_read)
-    if work.memory is None:
-        return work._replace(weights_most=most)
-    seconds = _total(analysis, spread, weights_time) - _total(
-        analysis, analysis.propagation.parts, weights_time
-    )
-    return work._replace(weights_most=most, memory_most=work.memory + seconds)
 
 
 def _spread(part: Part) -> Part:
@@ -231,6 +205,14 @@ class Figures(NamedTuple):
             return "memory"
         most = self.work.get("memory_most", self.work["memory"])
         return "compute" if self.work["compute"] >= most else "either"
+
+
+def figures_of(
+    name: str, tokens: int, past: int | None, work: Work, evaluate: Callable[[Expr], Rational]
+) -> Figures:
+    """Return the numbers of some work."""
+    values, latency = {name: evaluate(law) for name, law in work.items()}, latency_of(work)
+    return Figures(name, tokens, past, values, None if latency is None else evaluate(latency))
 
 
 class Memory(NamedTuple):
@@ -306,20 +288,17 @@ class Inference:
         """Prefill, the first and the last step, and all steps."""
         prompt, generate, batch = self.asked
         prefill, step = self.works
-        first = self._figures("first step", self.decode, step, batch, prompt)
-        last = self._figures("last step", self.decode, step, batch, self.asked.last)
-        return (
-            self._figures("prefill", self.prefill, prefill, batch * prompt, 0),
-            first,
-            last,
-            self._all_steps(step, batch * generate),
+        runs = (
+            ("prefill", self.prefill, prefill, batch * prompt, 0),
+            ("first step", self.decode, step, batch, prompt),
+            ("last step", self.decode, step, batch, self.asked.last),
         )
-
-    def _figures(self, name: str, of: Analysis, work: Work, tokens: int, past: int) -> Figures:
-        evaluate = of.laws_at(self._at(of, past))
-        values = {name: evaluate(law) for name, law in work.known}
-        latency = None if work.latency is None else evaluate(work.latency)
-        return Figures(name, tokens, past, values, latency)
+        single = (
+            figures_of(name, tokens, past, work, of.laws_at(self._at(of, past)))
+            for name, of, work, tokens, past in runs
+        )
+        steps = {name: law for name, law in step.items() if name != "cache"}
+        return *single, figures_of("all steps", batch * generate, None, steps, self._over_steps)
 
     def _at(self, analysis: Analysis, past: int) -> dict[str, Rational]:
         """The numbers of a run; it must be one of a valid network."""
@@ -333,11 +312,6 @@ class Inference:
             use = "decode" if analysis is self.decode else "prefill"
             raise on_the_way(error, f"{use} is valid when {valid}" if valid else "") from None
         return values
-
-    def _all_steps(self, step: Work, tokens: int) -> Figures:
-        values = {name: self._over_steps(law) for name, law in step.known if name != "cache"}
-        latency = None if step.latency is None else self._over_steps(step.latency)
-        return Figures("all steps", tokens, None, values, latency)
 
     def _over_steps(self, law: Expr) -> Rational:
         """``Σ law`` over all steps of decode."""
@@ -519,11 +493,7 @@ def _excluded(
 
 
 def _require_one_token(architecture: Architecture, tokens: str) -> None:
-    """Make sure that the spec lets one token enter.
-
-    Raises:
-        SpecError: a rule of the symbol forbids it.
-    """
+    """Make sure that the spec lets one token enter."""
     rule = architecture.header.symbols[tokens].broken_rule(1)
     if rule is not None:
         cause = f"every step of decode takes one token at a time, but by the spec '{tokens}' {rule}"
@@ -541,9 +511,6 @@ def _require_decodable(
     """Make sure that every layer keeps the tokens apart, or what it needs of those before.
 
     See `decoding`. The tokens are a symbol here, so that all that hangs on their number is seen.
-
-    Raises:
-        SpecError: one does not, or the structure hangs on the number of tokens.
     """
     fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
     assumed = read_assumptions(assume, architecture.header.symbols, fixed)
@@ -565,11 +532,7 @@ def _numbers(
 
 
 def _axes(architecture: Architecture) -> Axes:
-    """The symbols of batch and tokens: the first two axes of the only input.
-
-    Raises:
-        SpecError: no token meets those before it, or the input is of another form.
-    """
+    """The symbols of batch and tokens: the first two axes of the only input."""
     header = architecture.header
     origin = architecture.document.origin(("input",))
     nodes = build_graph(architecture, header.defaults).nodes

@@ -1,42 +1,28 @@
 """The document of a transformer at inference: a column for each run, or the laws of each."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sympy import Expr
 from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
+from archspec.errors import SpecError
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    COUNT,
-    FIGURE,
-    Block,
-    Cell,
-    ClosedForm,
-    Column,
-    Document,
-    Entries,
-    Kind,
-    LabelledValue,
-    Line,
-    Note,
-    Row,
-    Table,
-    entries,
-    plain_number,
-    quantity_in,
-    table_of,
-)
-from costmodel.analysis.standing import standing_notes
+from costmodel.analysis.loading import Setup
+from costmodel.analysis.standing import document_of, standing_notes, told_of
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
+from costmodel.scenario.scenario import PAST
+from costmodel.studies import question
 from costmodel.studies.hardware import shown_bytes
-from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Work
+from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Plan, Work, infer
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
@@ -50,9 +36,9 @@ from costmodel.studies.ridge_batch import (
     roofs,
 )
 
-COUNTS = Kind(lambda count: show_quantity(count, "").strip())
-BYTES = Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
-SECONDS = quantity_in("s")
+COUNTS = doc.Kind(lambda count: show_quantity(count, "").strip())
+BYTES = doc.Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+SECONDS = doc.quantity_in("s")
 RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
 
 LAWS = {
@@ -75,13 +61,13 @@ LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 """The titles of what has a lower end and an upper one where there are experts."""
 
 OF_RUNS = {
-    "tokens": ("tokens", COUNT),
-    "past": ("tokens before", COUNT),
+    "tokens": ("tokens", doc.COUNT),
+    "past": ("tokens before", doc.COUNT),
     **LAWS,
     "weights_per_token": ("per token", BYTES),
     "weights_per_token_most": ("per token", BYTES),
     "latency": (METRICS["latency"].title, SECONDS),
-    "bound": ("bound by", FIGURE),
+    "bound": ("bound by", doc.FIGURE),
     "tokens_per_second": ("tokens/s, at most", RATE),
 }
 """Name of a figure of a run → its title and kind of column."""
@@ -90,28 +76,52 @@ BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most
 """A line → the one that stands below it."""
 
 
-def document(found: Inference) -> Document:
-    """Return the document of prefill, the first step, the last, and all; or of the laws of each."""
-    graph, symbolic = found.decode.graph, found.plan is None
+@question()
+def inference(
+    spec: str,
+    /,
+    *,
+    prompt: int | None = None,
+    generate: int | None = None,
+    batch: int | None = None,
+    symbolic: bool = False,
+    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+) -> doc.Document:
+    """Show what prefill and decode cost: cache, bytes, times at least, the batch that fits.
 
-    def blocks() -> Iterator[Block]:
+    Args:
+        spec: Path of a YAML spec, or PATH@VARIANT.
+        prompt: Tokens that prefill takes; 512 where not given.
+        generate: Steps of decode after them; 128 where not given.
+        batch: Sequences that run together; 1 where not given.
+        symbolic: closed forms.
+        setup: the options beside the spec.
+
+    Raises:
+        SpecError: the network generates no tokens, or an option excludes another.
+    """
+    numbers = {"prompt": prompt, "generate": generate, "batch": batch}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    if symbolic and known:
+        raise SpecError(f"--{next(iter(known))} is a number, and --symbolic leaves it open")
+    found = infer(spec, None if symbolic else Plan(**known), **setup._asdict())
+
+    def blocks() -> Iterator[doc.Block]:
         yield from _law_lists(found) if symbolic else _numbers(found)
-        yield entries(_notes(found))
+        yield doc.entries(_notes(found))
 
-    return Document(
-        title=graph.name,
-        source=graph.source or "",
-        blocks=blocks,
-        data=partial(_data, found),
-        rows=partial(_plain_laws if symbolic else _plain_runs, found),
-    )
+    rows, told = partial(_plain_laws if symbolic else _plain_runs, found), told_of([found.decode])
+    return document_of(found.decode, blocks, partial(_data, found), rows=rows, told=told)
 
 
-def _numbers(found: Inference) -> Iterator[Block]:
+def _numbers(found: Inference) -> Iterator[doc.Block]:
     runs = found.figures
-    columns = (Column("figure", ""), *(Column(run.name, run.name, FIGURE) for run in runs))
-    yield Table(columns, tuple(_row(found, name) for name in _lines(found)))
-    yield entries(_answers(found))
+    columns = (
+        doc.Column("figure", ""),
+        *(doc.Column(run.name, run.name, doc.FIGURE) for run in runs),
+    )
+    yield doc.Table(columns, tuple(_row(found, name) for name in _lines(found)))
+    yield doc.entries(_answers(found))
 
 
 def _lines(found: Inference) -> Iterator[str]:
@@ -126,14 +136,14 @@ def _lines(found: Inference) -> Iterator[str]:
             yield from (name, BELOW[name]) if name in BELOW else (name,)
 
 
-def _row(found: Inference, name: str) -> Row:
+def _row(found: Inference, name: str) -> doc.Row:
     """Return a line with a cell for each run."""
     kind = OF_RUNS[name][1]
-    cells: dict[str, Cell] = {"figure": _title(found, name)}
+    cells: dict[str, doc.Cell] = {"figure": _title(found, name)}
     for run in found.figures:
         value = _values(run)[name]
         cells[run.name] = kind.show(value) if isinstance(value, Rational) else value or ""
-    return Row(cells, int(name in BELOW.values()))
+    return doc.Row(cells, int(name in BELOW.values()))
 
 
 def _values(run: Figures) -> dict[str, Rational | str | None]:
@@ -151,23 +161,23 @@ def _values(run: Figures) -> dict[str, Rational | str | None]:
     }
 
 
-def _plain_runs(found: Inference) -> Table:
+def _plain_runs(found: Inference) -> doc.Table:
     """Return a row for each run with its exact numbers, times in seconds."""
-    rows = tuple(Row({"name": run.name, **_values(run)}) for run in found.figures)
+    rows = tuple(doc.Row({"name": run.name, **_values(run)}) for run in found.figures)
     names = (name for name in rows[0].cells if name != "name")
-    kinds = (Column(name, name, OF_RUNS[name][1]) for name in names)
-    return Table((Column("name", "name"), *kinds), rows)
+    kinds = (doc.Column(name, name, OF_RUNS[name][1]) for name in names)
+    return doc.Table((doc.Column("name", "name"), *kinds), rows)
 
 
-def _plain_laws(found: Inference) -> Table:
+def _plain_laws(found: Inference) -> doc.Table:
     """Return a row for each law; one without a closed form is left empty."""
-    columns = (Column("run", "run"), Column("figure", "figure"), Column("law", "law"))
+    columns = (doc.Column("run", "run"), doc.Column("figure", "figure"), doc.Column("law", "law"))
     rows = (
-        (use.key, name, None if law is None else ClosedForm(law))
-        for use in _laws(found)
-        for name, law in use.laws.items()
+        (key, name, None if law is None else doc.ClosedForm(law))
+        for key, _, laws in _laws(found)
+        for name, law in laws.items()
     )
-    return table_of(columns, rows)
+    return doc.table_of(columns, rows)
 
 
 def _title(found: Inference, name: str) -> str:
@@ -175,7 +185,7 @@ def _title(found: Inference, name: str) -> str:
     return LEAST[name] if found.has_experts and name in LEAST else OF_RUNS[name][0]
 
 
-def _answers(found: Inference) -> Iterator[Note]:
+def _answers(found: Inference) -> Iterator[doc.Note]:
     """Return the sizes of the cache, the batch that fits, and where the roof is."""
     yield "cache per token", f"{show_bytes(found.cache_per_token)}, of one sequence"
     yield from _sizes(found)
@@ -184,7 +194,7 @@ def _answers(found: Inference) -> Iterator[Note]:
         yield from _roofs(found)
 
 
-def _sizes(found: Inference) -> Iterator[Note]:
+def _sizes(found: Inference) -> Iterator[doc.Note]:
     prompt, generate, batch = found.asked
     last = found.memories[-1]
     each, rest = divmod(last.cache, batch)
@@ -207,7 +217,7 @@ def _sum(memory: Memory, batch: int) -> str:
     )
 
 
-def _fit(found: Inference) -> Iterator[Note]:
+def _fit(found: Inference) -> Iterator[doc.Note]:
     assert found.capacity is not None
     assert found.device is not None
     last, batch = max(memory.total for memory in found.memories), found.largest_batch
@@ -220,7 +230,7 @@ def _fit(found: Inference) -> Iterator[Note]:
         yield "largest batch", f"{show_number(batch)} sequences fit" if batch else none
 
 
-def _roofs(found: Inference) -> Iterator[Note]:
+def _roofs(found: Inference) -> Iterator[doc.Note]:
     name = found.axes.batch
     for i, linear in enumerate(linear_roofs(found)):
         what = "linear layers" if linear.share is None else "linear layers of experts"
@@ -281,7 +291,7 @@ def _rounded(roof: RoundedRoof, name: str) -> str:
     )
 
 
-def _notes(found: Inference) -> Iterator[Note]:
+def _notes(found: Inference) -> Iterator[doc.Note]:
     """Return what the numbers stand on, and what counts."""
     if found.has_experts:
         yield "experts", EXPERTS
@@ -302,7 +312,7 @@ EXPERTS = (
 """What is known of the weights of experts."""
 
 
-def _conditions(found: Inference) -> Iterator[Note]:
+def _conditions(found: Inference) -> Iterator[doc.Note]:
     """Return the conditions of both uses, once where they are the same."""
     asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
     if len(set(asked.values())) == 1:
@@ -319,41 +329,26 @@ def _uses(found: Inference) -> tuple[tuple[str, Analysis], ...]:
 def _setting(found: Inference) -> str:
     """Return the values of all symbols; in place of prefill's and decode's own, the plan."""
     if found.plan is None:
-        symbols = found.prefill.graph.values.items()
-        return ", ".join(f"{name} = {show_decimal(value)}" for name, value in symbols)
+        return Report(found.prefill).setting_without(PAST)
     plan = ", ".join(f"{name} = {number}" for name, number in found.plan._asdict().items())
-    others = [
-        f"{name} = {show_decimal(value)}"
-        for name, value in found.decode.graph.values.items()
-        if name not in found.own_symbols
-    ]
-    return ", ".join([plan, *others])
+    others = Report(found.decode).setting_without(*found.own_symbols)
+    return f"{plan}, {others}" if others else plan
 
 
 OPEN = "no closed form in these symbols: it bends or steps"
 """What stands for a law that has none."""
 
 
-class Use(NamedTuple):
-    """The laws of prefill, of a step, or of all steps.
-
-    Attributes:
-        key: what it is called.
-        title: what its symbols mean.
-        laws: what it does → the law; None without a closed form.
-    """
-
-    key: str
-    title: str
-    laws: Mapping[str, Expr | None]
+Use = tuple[str, str, Mapping[str, Expr | None]]
+"""The name of prefill, of a step or of all steps, what its symbols mean, and its laws if closed."""
 
 
-def _law_lists(found: Inference) -> Iterator[Block]:
-    for use in _laws(found):
-        yield Line(use.title, "bold")
-        laws = ((_title(found, name), law) for name, law in use.laws.items())
-        shown = ((title, OPEN if law is None else ClosedForm(law)) for title, law in laws)
-        yield Entries(tuple(LabelledValue(f"  {title}", law) for title, law in shown))
+def _law_lists(found: Inference) -> Iterator[doc.Block]:
+    for _, about, named in _laws(found):
+        yield doc.Line(about, "bold")
+        laws = ((_title(found, name), law) for name, law in named.items())
+        shown = ((title, OPEN if law is None else doc.ClosedForm(law)) for title, law in laws)
+        yield doc.Entries(tuple(doc.LabelledValue(f"  {title}", law) for title, law in shown))
 
 
 def _laws(found: Inference) -> tuple[Use, Use, Use]:
@@ -362,20 +357,19 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
     name = "kv_cache_per_token"
     one = {name: _law(name, decode, decode.total(name))}
     return (
-        Use("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
-        Use("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
-        Use("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
+        ("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
+        ("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
+        ("steps", f"{STEPS} steps, {tokens} tokens before the first", _sums(found, step)),
     )
 
 
 def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
-    known = dict(work.known)
-    return {name: _law(name, analysis, known[name]) for name in LAWS if name in known}
+    return {name: _law(name, analysis, work[name]) for name in LAWS if name in work}
 
 
 def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
-    known = {name: law for name, law in step.known if name != "cache"}
-    sums = {name: found.sum_of_steps(known[name]) for name in LAWS if name in known}
+    names = (name for name in LAWS if name in step and name != "cache")
+    sums = {name: found.sum_of_steps(step[name]) for name in names}
     return {n: None if law is None else _law(n, found.decode, law) for n, law in sums.items()}
 
 
@@ -395,23 +389,22 @@ def _data(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": found.axes._asdict()}
     if found.plan is None:
-        return {**start, "laws": {use.key: _texts(use.laws) for use in _laws(found)}}
+        laws = {
+            key: {n: None if law is None else text(law) for n, law in named.items()}
+            for key, _, named in _laws(found)
+        }
+        return {**start, "laws": laws}
     numbers = {
         "plan": found.plan._asdict(),
-        "runs": [_run(figures) for figures in found.figures],
-        "kv_cache_per_token": plain_number(found.cache_per_token),
-        "memory": [_plain({**m._asdict(), "total": m.total}) for m in found.memories],
+        "runs": [
+            {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
+            for run in found.figures
+        ],
+        "kv_cache_per_token": doc.plain_number(found.cache_per_token),
+        "memory": doc.plain({**m._asdict(), "total": m.total} for m in found.memories),
         "experts": found.has_experts,
     }
     return {**start, **numbers, **(_device_part(found) if found.device else {})}
-
-
-def _texts(laws: Mapping[str, Expr | None]) -> dict[str, str | None]:
-    return {name: None if law is None else text(law) for name, law in laws.items()}
-
-
-def _run(run: Figures) -> dict[str, Any]:
-    return {"name": run.name, **{n: _plain_of(n, value) for n, value in _values(run).items()}}
 
 
 def _plain_of(name: str, value: Rational | str | None) -> int | float | str | None:
@@ -420,30 +413,25 @@ def _plain_of(name: str, value: Rational | str | None) -> int | float | str | No
         return value
     if OF_RUNS[name][1] in (SECONDS, RATE):
         return float(value)
-    return float(value) if name in BELOW.values() and value.denominator > 1 else plain_number(value)
+    return (
+        float(value)
+        if name in BELOW.values() and value.denominator > 1
+        else doc.plain_number(value)
+    )
 
 
 def _device_part(found: Inference) -> dict[str, Any]:
     assert found.capacity is not None
     return {
-        "capacity": plain_number(found.capacity),
+        "capacity": doc.plain_number(found.capacity),
         "largest_batch": found.largest_batch,
-        "linear_roofs": list(map(_linear_roof, linear_roofs(found))),
-        "roofs": [_floats(roof) for roof in roofs(found)],
+        "linear_roofs": [
+            _floats({**roof._asdict(), "spread": roof.spread}) for roof in linear_roofs(found)
+        ],
+        "roofs": [_floats(roof._asdict()) for roof in roofs(found)],
         "longest": longest(found),
     }
 
 
-def _linear_roof(roof: LinearRoof) -> dict[str, Any]:
-    return {**_floats(roof), "spread": None if roof.spread is None else float(roof.spread)}
-
-
-def _floats(roof: AnyRoof | LinearRoof) -> dict[str, Any]:
-    return {
-        name: value if value is None or isinstance(value, int | str) else float(value)
-        for name, value in roof._asdict().items()
-    }
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v if isinstance(v, str) else plain_number(v) for n, v in values.items()}
+def _floats(roof: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: float(v) if isinstance(v, Fraction) else v for n, v in roof.items()}

@@ -1,18 +1,18 @@
 """Published laws, derived: a paper's formula less what the networks' laws give, as an identity."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb, prod
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sympy import Expr, Mul, Symbol, cancel, expand, factor, nan, zoo
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, ExpressionError, parse
-from archspec.laws import Law
+from archspec.laws import Law, read_laws
 from archspec.layers.base import as_expression
 from archspec.scope import Scope, resolve
 from archspec.trees import Binary, Call, Measure, Name, Tree, Unary
@@ -22,12 +22,15 @@ from costmodel.algebra.functions import separated
 from costmodel.algebra.printing import real_text
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS, find_metric
 from costmodel.network.assumptions import Assumptions, read_assumptions
+from costmodel.rules.formula import show_number
 from costmodel.scenario.conventions import Convention, find_convention
 from costmodel.scenario.scenario import Scenario, scenario
+from costmodel.studies import question
 
 PUBLISHED = Path(__file__).parent / "published"
 """The folder of the laws that come with the package."""
@@ -195,7 +198,9 @@ def prove(law: Law) -> Proof:
     stated = _formula("residual", law, assumed)
     with law.place("published"):
         _require_small(derived - published - stated)
-    return Proof(law, convention, _conditions(analyses.values()), derived, published, stated)
+    found = (condition for analysis in analyses.values() for condition in analysis.conditions)
+    conditions = tuple(dict.fromkeys(map(condition_text, found)))
+    return Proof(law, convention, conditions, derived, published, stated)
 
 
 def _symbols(law: Law) -> dict[str, Symbol]:
@@ -217,11 +222,6 @@ def _assumed(law: Law) -> Assumptions:
 def _analyzed(name: str, law: Law, convention: Convention, asked: Scenario) -> Analysis:
     with law.place("networks", name):
         return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, asked)
-
-
-def _conditions(analyses: Iterable[Analysis]) -> tuple[str, ...]:
-    found = (condition for analysis in analyses for condition in analysis.conditions)
-    return tuple(dict.fromkeys(map(condition_text, found)))
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:
@@ -250,11 +250,7 @@ def _expression(tree: Tree, law: Law, assumed: Assumptions, counts: Mapping[str,
 
 
 def _require_small(formula: Expr) -> None:
-    """Make sure that a formula can be multiplied out, and over one denominator.
-
-    Raises:
-        ExpressionError: it has too many terms then.
-    """
+    """Make sure that a formula can be multiplied out, and over one denominator."""
     if _terms(formula) > MAX_TERMS:
         raise ExpressionError(f"multiplied out, this has over {MAX_TERMS:,} terms")
 
@@ -304,3 +300,98 @@ def select(laws: Iterable[Law], names: Iterable[str]) -> tuple[Law, ...]:
             hint = did_you_mean(name, (law.name for law in known))
             raise SpecError(f"there is no law '{name}'", hint=hint)
     return tuple(law for law in known if not wanted or law.name in wanted)
+
+
+NAMES = (
+    *("name", "law", "published", "derived", "residual", "because", "stated", "for example"),
+    *("assuming", "valid when", "scenario", "convention", "source"),
+)
+"""The columns behind the verdict."""
+
+
+@question(name="prove")
+def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) -> doc.Document:
+    """Derive published formulas from networks; exit status 1 where one is not as published.
+
+    Args:
+        files: Files of laws; else the built-in.
+        law: Laws by name; all where not given.
+    """
+    laws = [each for file in files or built_in_files() for each in read_laws(file)]
+    return document([prove(each) for each in select(laws, law)])
+
+
+def document(proofs: Sequence[Proof]) -> doc.Document:
+    """Return the document of some proofs: a row for each, then how many hold."""
+    failed = sum(not proof.holds for proof in proofs)
+
+    def blocks() -> Iterator[doc.Block]:
+        columns = (doc.Column("verdict", ""), *(doc.Column(name, name) for name in NAMES))
+        rows = (
+            doc.Row(dict(_cells(proof)), style="good" if proof.holds else "bad") for proof in proofs
+        )
+        yield doc.Table(columns, tuple(rows), listed=True)
+        conventions = dict.fromkeys(proof.convention.name for proof in proofs)
+        yield doc.entries(("convention", convention) for convention in conventions)
+        yield doc.Line(f"{len(proofs) - failed} proved, {failed} failed")
+
+    def data() -> dict[str, Any]:
+        return {"archcost": doc.VERSION, "laws": list(map(_data, proofs))}
+
+    return doc.Document("", blocks, data, holds=not failed)
+
+
+def _cells(proof: Proof) -> Iterator[tuple[str, doc.Cell]]:
+    fields = proof.law.fields
+    yield "verdict", "PROVED" if proof.holds else "FAILED"
+    yield "name", doc.Code(proof.law.name)
+    yield "law", fields.doc
+    yield "published", doc.Code(proof.law.written("published"))
+    yield "derived", doc.Code(f"{fields.derived} = {shown(proof.derived)}")
+    yield "residual", doc.Code(shown(proof.residual))
+    yield "because", fields.because
+    if not proof.holds:
+        yield "stated", doc.Code(proof.law.written("residual"))
+        yield "for example", _example(proof)
+    if fields.assume:
+        yield "assuming", doc.Code(" and ".join(fields.assume))
+    if proof.conditions:
+        yield "valid when", doc.Code(" and ".join(proof.conditions))
+    yield "scenario", str(fields.scenario)
+    yield "convention", proof.convention.name
+    yield "source", fields.source
+
+
+def _example(proof: Proof) -> str:
+    """Return two numbers that differ, which show a person that two formulas do."""
+    values = proof.counterexample
+    shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
+    published, derived = (proof.example(e, values) for e in (proof.published, proof.derived))
+    numbers = f"{show_number(derived)} derived, {show_number(published)} published"
+    return f"{numbers}, at {shown_values}"
+
+
+def _data(proof: Proof) -> dict[str, Any]:
+    fields = proof.law.fields
+    formulas = {
+        "published": proof.published,
+        "derived": proof.derived,
+        "residual": proof.residual,
+        "stated": proof.stated,
+    }
+    return {
+        "name": proof.law.name,
+        "doc": fields.doc,
+        "source": fields.source,
+        "convention": proof.convention.name,
+        "symbols": doc.plain(proof.defaults),
+        "assumptions": fields.assume,
+        "conditions": list(proof.conditions),
+        "derivation": fields.derived,
+        **{
+            name: {"expr": shown(formula), "value": doc.plain_number(proof.example(formula))}
+            for name, formula in formulas.items()
+        },
+        "because": fields.because,
+        "proved": proof.holds,
+    }

@@ -12,17 +12,17 @@ from sympy import Add, Expr, Integer, S
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from costmodel.algebra.conditions import condition_text
-from costmodel.algebra.functions import Maximum, Quantity, amount_of
+from costmodel.algebra.functions import Maximum, amount_of
 from costmodel.algebra.once import once
 from costmodel.algebra.work import budget
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import NOTHING, ClosedForm, Note
+from costmodel.analysis.document import ClosedForm, Note
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
 from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
 from costmodel.network.receptive_field import FieldEnd, end_of, ends_of
 from costmodel.rules.base import Shape
-from costmodel.rules.formula import show_decimal, show_number, show_quantity
+from costmodel.rules.formula import show_decimal, show_number
 from costmodel.scenario.scenario import PAST
 
 if TYPE_CHECKING:
@@ -233,11 +233,7 @@ class Report:
     def _of_group(
         self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[ReportRow]
     ) -> Expr:
-        """Return a group's count: that of its lines together, or of all layers in it.
-
-        Raises:
-            NoCountError: a field ends in it.
-        """
+        """Return a group's count: that of its lines together, or of all layers in it."""
         held = tuple(counted_in(group.parts, often))
         if metric.of_places and end_of(self.analysis.fields, held):
             raise NoCountError("a field ends in it")
@@ -286,10 +282,10 @@ class Report:
         return found
 
     def label(self, row: ReportRow) -> str:
-        """Return a line's name, indented, with the numbers of its runs and copies."""
+        """Return a line's name with the numbers of its runs and copies."""
         times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
         times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
-        return f"{'  ' * row.level}{row.name}{times}"
+        return f"{row.name}{times}"
 
     def number(self, expression: Expr) -> Rational:
         """Return the value of an expression at the symbols' values."""
@@ -299,12 +295,6 @@ class Report:
         """Return an expression as law or as number, whichever the report shows."""
         if self.symbolic:
             return ClosedForm(expression, read=self.analysis.read).text()
-        return self.show_value(expression)
-
-    def show_value(self, expression: Expr) -> str:
-        """Return the value of a count, or of a quantity with its unit."""
-        if isinstance(expression, Quantity):
-            return show_quantity(self.number(expression), str(expression.args[1]))
         return show_number(self.number(expression))
 
     @once
@@ -320,13 +310,6 @@ class Report:
     def total_if_any(self, name: str) -> Expr | None:
         """Return a metric of the whole network, as it is printed; None where it has none."""
         return None if self.analysis.none_of(name) else self.total(name)
-
-    def value_text(self, metric: Metric) -> str:
-        """Return a metric of the network as a number; a dash where it has none."""
-        if self.analysis.none_of(metric.name):
-            return NOTHING
-        value = self.analysis.value(metric.name)
-        return show_quantity(value, metric.quantity) if metric.quantity else show_number(value)
 
     @property
     def order_note(self) -> str:

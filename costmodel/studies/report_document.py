@@ -1,4 +1,4 @@
-"""The document of a report: a table of numbers or of closed forms, with notes."""
+"""The document of a report: a table of numbers or of closed forms, with notes; its functions."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -7,33 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sympy import Expr
 
+from archspec.errors import SpecError
+from costmodel.algebra.code import Function, Language, Program, Writer, parameters_of
+from costmodel.algebra.conditions import AtLeast, Condition, condition_text
 from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
-from costmodel.analysis.document import (
-    COUNT,
-    SHARE,
-    VERSION,
-    Block,
-    Cell,
-    ClosedForm,
-    Column,
-    Document,
-    Kind,
-    Names,
-    Note,
-    Row,
-    Shapes,
-    Style,
-    Table,
-    entries,
-    plain_number,
-    quantity_in,
-)
-from costmodel.analysis.standing import scenario_fields
+from costmodel.analysis import document as doc
+from costmodel.analysis.number_format import show_amount
+from costmodel.analysis.standing import document_of, scenario_fields, standing_notes
 from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
-from costmodel.studies.program import program
 from costmodel.studies.report import Report
 from costmodel.studies.report import ReportRow as Layer
 
@@ -44,7 +28,7 @@ PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
 
 
-def document(report: Report, facts: Iterable[Note] = ()) -> Document:
+def document(report: Report, facts: Iterable[doc.Note] = ()) -> doc.Document:
     """Return the document of a report.
 
     Args:
@@ -52,44 +36,38 @@ def document(report: Report, facts: Iterable[Note] = ()) -> Document:
         facts: what is to be said before its notes.
     """
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         yield symbolic_table(report) if report.symbolic else number_table(report)
-        yield entries((*facts, *notes(report)))
+        yield doc.entries((*facts, *notes(report)))
 
-    return Document(
-        title=report.title,
-        source=report.analysis.graph.source or "",
-        blocks=blocks,
-        data=partial(data, report),
-        rows=partial(plain_table, report),
-        program=partial(program, report),
-    )
+    rows, functions = partial(plain_table, report), partial(program, report)
+    return document_of(report.analysis, blocks, partial(data, report), rows=rows, program=functions)
 
 
-def kind_of(metric: Metric) -> Kind:
+def kind_of(metric: Metric) -> doc.Kind:
     """Return the kind of column that a metric has."""
-    return quantity_in(metric.quantity) if metric.quantity else COUNT
+    return doc.quantity_in(metric.quantity) if metric.quantity else doc.COUNT
 
 
-def columns_of(report: Report) -> list[Column]:
+def columns_of(report: Report) -> list[doc.Column]:
     """Return the columns of the metrics."""
-    return [Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
+    return [doc.Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
 
 
-BEGINNING = (Column("layer", "layer"), Column("shape", "output shape"))
+BEGINNING = (doc.Column("layer", "layer"), doc.Column("shape", "output shape"))
 
 
-def number_table(report: Report) -> Table:
+def number_table(report: Report) -> doc.Table:
     """Return a table of numbers, with each line's part of the whole where counts add up."""
     columns, shares = columns_of(report), any(m.combine == "sum" for m in report.columns)
-    total: dict[str, Cell] = {"layer": "total"}
+    total: dict[str, doc.Cell] = {"layer": "total"}
     total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
-        columns.append(Column("share", f"% {report.shared.short_title}", SHARE))
+        columns.append(doc.Column("share", f"% {report.shared.short_title}", doc.SHARE))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
 
-    def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
-        yield "shape", Shapes(tuple(tuple(map(report.number, shape)) for shape in row.shapes))
+    def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
+        yield "shape", doc.Shapes(tuple(tuple(map(report.number, shape)) for shape in row.shapes))
         for metric in report.columns:
             count = row.counts.get(metric.name)
             yield metric.name, None if count is None else report.number(count)
@@ -97,36 +75,36 @@ def number_table(report: Report) -> Table:
             yield "share", report.part(row) or ""
 
     rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
-    return Table((*BEGINNING, *columns), tuple(rows), Row(total))
+    return doc.Table((*BEGINNING, *columns), tuple(rows), doc.Row(total))
 
 
-def row_of(report: Report, row: Layer, cells: dict[str, Cell]) -> Row:
+def row_of(report: Report, row: Layer, cells: dict[str, doc.Cell]) -> doc.Row:
     """Return a line with its label, in the style of its kind."""
-    style: Style = "dim" if row.sharing else "bold" if row.is_group else ""
-    return Row({"layer": report.label(row).strip()} | cells, row.level, style, row.sharing)
+    style: doc.Style = "dim" if row.sharing else "bold" if row.is_group else ""
+    return doc.Row({"layer": report.label(row)} | cells, row.level, style, row.sharing)
 
 
-def symbolic_table(report: Report) -> Table:
+def symbolic_table(report: Report) -> doc.Table:
     """Return the lines with their counts as closed forms, which share names, and all totals."""
     naming = report.naming(report.totals)
-    shared, own = Names(naming.names), Names(naming.own)
+    shared, own = doc.Names(naming.names), doc.Names(naming.own)
 
-    def cells(row: Layer) -> Iterator[tuple[str, Cell]]:
-        yield "shape", Shapes(row.shapes)
+    def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
+        yield "shape", doc.Shapes(row.shapes)
         names = shared if row.is_group else own
         for metric in report.columns:
             count = row.counts.get(metric.name)
-            law = None if count is None else ClosedForm(count, names, report.analysis.read)
+            law = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
             yield metric.name, law
 
-    columns = (*BEGINNING, *(Column(metric.name, metric.title) for metric in report.columns))
+    columns = (*BEGINNING, *(doc.Column(metric.name, metric.title) for metric in report.columns))
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
     totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
-    total = Row({"layer": "total", **totals})
-    return Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
+    total = doc.Row({"layer": "total", **totals})
+    return doc.Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
 
 
-def _total(report: Report, metric: Metric, names: Names) -> ClosedForm | None:
+def _total(report: Report, metric: Metric, names: doc.Names) -> doc.ClosedForm | None:
     """Return a metric of the network, a peak with its layers."""
     total = report.total_if_any(metric.name)
     if total is None:
@@ -134,58 +112,59 @@ def _total(report: Report, metric: Metric, names: Names) -> ClosedForm | None:
     analysis = report.analysis
     peaks = report.peaks(metric.name) if metric.name in PEAKS else ()
     parts = (
-        (each.owner, ClosedForm(analysis.law(each.term), names, analysis.read)) for each in peaks
+        (each.owner, doc.ClosedForm(analysis.law(each.term), names, analysis.read))
+        for each in peaks
     )
-    return ClosedForm(total, names, analysis.read, parts=tuple(parts))
+    return doc.ClosedForm(total, names, analysis.read, parts=tuple(parts))
 
 
-def _where(naming: "Naming") -> Iterator[ClosedForm]:
+def _where(naming: "Naming") -> Iterator[doc.ClosedForm]:
     """Return the definitions of names, each by those before it."""
     known: dict[Expr, str] = {}
     for expression, name in naming.names.items():
-        yield ClosedForm(expression, Names(known), name=name)
+        yield doc.ClosedForm(expression, doc.Names(known), name=name)
         known[expression] = name
 
 
-def plain_table(report: Report) -> Table:
+def plain_table(report: Report) -> doc.Table:
     """Return one line per layer, then the total; each names the convention that it follows."""
 
-    def cell(expression: Expr | None) -> Cell:
+    def cell(expression: Expr | None) -> doc.Cell:
         if expression is None:
             return ""
-        return ClosedForm(expression) if report.symbolic else report.number(expression)
+        return doc.ClosedForm(expression) if report.symbolic else report.number(expression)
 
-    def sizes(row: Layer) -> Shapes:
+    def sizes(row: Layer) -> doc.Shapes:
         show = (lambda size: size) if report.symbolic else report.number
-        return Shapes(tuple(tuple(map(show, shape)) for shape in row.shapes))
+        return doc.Shapes(tuple(tuple(map(show, shape)) for shape in row.shapes))
 
-    convention: dict[str, Cell] = {"convention": report.analysis.convention.name}
+    convention: dict[str, doc.Cell] = {"convention": report.analysis.convention.name}
 
-    def line(row: Layer) -> dict[str, Cell]:
+    def line(row: Layer) -> dict[str, doc.Cell]:
         counts = {metric.name: cell(row.counts.get(metric.name)) for metric in report.columns}
         return {"layer": row.path, "kind": row.kind, "output_shape": sizes(row), **counts}
 
     totals = {m.name: cell(report.total_if_any(m.name)) for m in report.columns}
     names = ("layer", "kind", "output_shape")
-    return Table(
+    return doc.Table(
         (
-            *(Column(name, name) for name in names),
+            *(doc.Column(name, name) for name in names),
             *columns_of(report),
-            Column("convention", "convention"),
+            doc.Column("convention", "convention"),
         ),
-        tuple(Row(line(row) | convention) for row in report.leaves),
-        Row({"layer": "total"} | totals | convention),
+        tuple(doc.Row(line(row) | convention) for row in report.leaves),
+        doc.Row({"layer": "total"} | totals | convention),
     )
 
 
-def notes(report: Report) -> list[Note]:
+def notes(report: Report) -> list[doc.Note]:
     """Return what stands below a report: totals that are no columns, then what it stands on."""
     facts = _of_laws(report) if report.symbolic else _of_totals(report)
     missing = ((f"no {name}", why) for name, why in report.missing.items())
     return [*facts, *missing, *report.standing]
 
 
-def _of_laws(report: Report) -> Iterator[Note]:
+def _of_laws(report: Report) -> Iterator[doc.Note]:
     """Return what is said below closed forms: of names, of fields and of peaks."""
     if not report.naming(report.totals).is_whole:
         yield "names", "what these laws share has none: they are too long to look for it"
@@ -198,7 +177,7 @@ def _of_laws(report: Report) -> Iterator[Note]:
             yield metric.title, told
 
 
-def _of_totals(report: Report) -> Iterator[Note]:
+def _of_totals(report: Report) -> Iterator[doc.Note]:
     """Return what is said below a table of the totals that have more to say than a number."""
     for metric in report.totals:
         yield from zip(chain([metric.title], repeat("")), _details(report, metric), strict=False)
@@ -206,14 +185,18 @@ def _of_totals(report: Report) -> Iterator[Note]:
 
 def _details(report: Report, metric: Metric) -> Iterator[str]:
     """Yield the notes on a metric's total."""
+
+    def shown() -> str:
+        return show_amount(metric, report.analysis.value_if_any(metric.name))
+
     match metric.name:
         case "model_size":
             yield show_bytes(report.analysis.value("model_size"))
         case "flops":
-            yield f"{report.value_text(metric)} (2 per MAC)"
+            yield f"{shown()} (2 per MAC)"
         case "activations_peak":
             path = report.analysis.peak[0].node.path
-            yield f"{report.value_text(metric)} (input + output of {path})"
+            yield f"{shown()} (input + output of {path})"
         case "memory_peak":
             yield _peak(report, "given")
         case "memory_peak_best":
@@ -222,7 +205,7 @@ def _details(report: Report, metric: Metric) -> Iterator[str]:
         case "receptive_field":
             yield from report.field_notes
         case "latency":
-            yield report.value_text(metric)
+            yield shown()
 
 
 def _peak(report: Report, order: Order) -> str:
@@ -236,10 +219,10 @@ def head(report: Report) -> dict[str, Any]:
     """Return which network it is, where, and what counts, as JSON has it."""
     analysis = report.analysis
     return {
-        "archcost": VERSION,
+        "archcost": doc.VERSION,
         "name": report.title,
         "variant": analysis.graph.variant,
-        "symbols": {name: plain_number(v) for name, v in report.values.items()},
+        "symbols": {name: doc.plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,
         **scenario_fields(analysis, report.shown),
         **({"missing": report.missing} if report.missing else {}),
@@ -264,7 +247,10 @@ def data(report: Report) -> dict[str, Any]:
         "layers": [
             _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
         ],
-        "totals": {metric.name: _total_quantity(report, metric.name) for metric in report.totals},
+        "totals": {
+            metric.name: _quantity_if_any(report, report.total_if_any(metric.name))
+            for metric in report.totals
+        },
         "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
         "strides_differ": list(report.clashes) if report.has_fields else [],
         **{
@@ -315,7 +301,7 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
     return [
         {
             "expr": [text(size) for size in shape],
-            "value": [plain_number(report.number(size)) for size in shape],
+            "value": [doc.plain_number(report.number(size)) for size in shape],
         }
         for shape in row.shapes
     ]
@@ -323,17 +309,74 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
 
 def _counts(report: Report, row: Layer) -> dict[str, Any]:
     """Return every column's count; None where the line has none."""
-    found = {metric.name: row.counts.get(metric.name) for metric in report.columns}
-    return {n: None if count is None else quantity(report, count) for n, count in found.items()}
+    return {
+        metric.name: _quantity_if_any(report, row.counts.get(metric.name))
+        for metric in report.columns
+    }
 
 
-def _total_quantity(report: Report, name: str) -> dict[str, Any] | None:
-    law = report.total_if_any(name)
-    return None if law is None else quantity(report, law)
+def _quantity_if_any(report: Report, expression: Expr | None) -> dict[str, Any] | None:
+    return None if expression is None else quantity(report, expression)
 
 
 def quantity(report: Report, expression: Expr) -> dict[str, Any]:
     """Return an expression and its value."""
     number = report.number(expression)
-    value = float(number) if isinstance(expression, Quantity) else plain_number(number)
+    value = float(number) if isinstance(expression, Quantity) else doc.plain_number(number)
     return {"expr": text(expression), "value": value}
+
+
+def program(report: Report, language: Language) -> Program:
+    """Return the closed forms of a report's totals in a language.
+
+    Raises:
+        SpecError: a law has no exact form in integers.
+    """
+    symbols = report.analysis.symbols
+    parameters = parameters_of(symbols.values(), language)
+    writer = Writer(language, parameters.integers)
+    conditions = [*_domains(report), *report.analysis.demands]
+    positive = (f"{name} >= {language.number(1)}" for name in parameters.names)
+    return Program(
+        title=_title(report),
+        parameters=parameters,
+        checks=(*positive, *map(writer.condition, conditions)),
+        rule=" and ".join(["every argument is positive", *map(condition_text, conditions)]),
+        functions=tuple(_functions(report, writer)),
+    )
+
+
+def _title(report: Report) -> str:
+    """Return the network, and what its laws stand on beside the arguments and their rule."""
+    analysis = report.analysis
+    at = report.setting_without(*analysis.symbols, *analysis.assumed.derived)
+    notes = standing_notes(analysis, at=at, conditions="")
+    return "; ".join((report.title, *(f"{label} {said}" for label, said in notes)))
+
+
+def _functions(report: Report, writer: Writer) -> Iterator[Function]:
+    for metric in report.totals:
+        if metric.quantity is not None:
+            if metric.name in report.metrics:
+                cause = (
+                    f"{metric.name} is in {metric.unit.name}, and these functions are of integers"
+                )
+                raise SpecError(cause, hint="--format json has its law")
+            continue
+        if metric.name not in report.metrics and report.analysis.none_of(metric.name):
+            continue
+        law = report.total(metric.name)
+        if law.is_Rational and not law.is_Integer:
+            cause = f"{metric.name} is {law}, and these functions are of integers"
+            raise SpecError(cause, hint="--format json has its law")
+        about = (f"{metric.title} in {metric.unit.name}:", text(law))
+        yield Function(metric.name, about, writer.law(law))
+
+
+def _domains(report: Report) -> Iterator[Condition]:
+    """Return the smallest values that the spec gives its symbols."""
+    for name, symbol in report.analysis.symbols.items():
+        least = report.analysis.graph.symbols[name].min
+        is_trivial = symbol.is_integer and least == 1
+        if least is not None and not is_trivial:
+            yield AtLeast(symbol, least)

@@ -5,12 +5,17 @@ Git is only read, by ``git cat-file blob`` without a shell; nothing is checked o
 
 import os
 import subprocess
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.architecture import read_architecture, split_variant
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document, read_document
+from archspec.errors import did_you_mean
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import Setup, analyze_loaded
+from costmodel.scenario.conventions import convention_of
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -85,14 +90,26 @@ def read_sources(old: str, new: str) -> tuple[SpecSource, SpecSource]:
     return first, second
 
 
-class Loaded(NamedTuple):
-    """A source with what stands there: one network, or all variants."""
+def analyser(setup: Setup, specs: Collection[Architecture]) -> Callable[[Architecture], Analysis]:
+    """Return the function that analyses some specs; a symbol is set where a spec has it.
 
-    source: SpecSource
-    specs: tuple[Architecture, ...]
+    Raises:
+        SpecError: none of them has a symbol that is set.
+    """
+    known = {name for spec in specs for name in spec.header.symbols}
+    for name in setup.settings.keys() - known:
+        hint = did_you_mean(name, known)
+        raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
+    convention = convention_of(setup.convention, *specs)
+
+    def analyse(spec: Architecture) -> Analysis:
+        own, asked = setup.given_to(spec.header), setup.scenario
+        return analyze_loaded(spec, convention, own, setup.assume, asked, numbers_suffice=True)
+
+    return analyse
 
 
-def load_source(source: SpecSource) -> Loaded:
+def load_source(source: SpecSource) -> tuple[Architecture, ...]:
     """Return the network of a source, or all variants; a spec without variants is its only one.
 
     Raises:
@@ -101,10 +118,10 @@ def load_source(source: SpecSource) -> Loaded:
     spec = read_architecture(_document(source))
     if source.variant != ALL:
         try:
-            return Loaded(source, (spec.varied(source.variant),))
+            return (spec.varied(source.variant),)
         except SpecError as error:
             raise error.placed(None, source.name) from None
-    return Loaded(source, tuple(map(spec.varied, spec.header.variants or (None,))))
+    return tuple(map(spec.varied, spec.header.variants or (None,)))
 
 
 def _document(source: SpecSource) -> YamlDocument:
@@ -120,9 +137,10 @@ def _blob(source: SpecSource) -> bytes:
     """Return the bytes of a file in git, at most one more than a spec may have."""
     command = ["git", "-C", source.folder, "cat-file", "blob", f"{source.revision}:{source.path}"]
     pipe = subprocess.PIPE
+    settings = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}  # we read its English
     try:
         git = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=_environment()
+            command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=settings
         )
     except OSError as error:
         raise SpecError(f"cannot run git to read {source.name}: {error.strerror}") from None
@@ -136,11 +154,6 @@ def _blob(source: SpecSource) -> bytes:
     if git.returncode:
         raise _refused(source, complaint.decode("utf-8", "replace"))
     return raw
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment in which git writes English, since a person reads one line of it."""
-    return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 def _refused(source: SpecSource, complaint: str) -> SpecError:

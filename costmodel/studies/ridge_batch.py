@@ -139,11 +139,7 @@ def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
 def _of_lines(
     past: int, choice: Choice | None, compute: Expr, memory: Expr, n: Symbol
 ) -> RidgeBatch:
-    """Return the quotient of the coefficients, on the piece where the times cross.
-
-    Raises:
-        OpenFormError: the times are no lines.
-    """
+    """Return the quotient of the coefficients, on the piece where the times cross."""
     found = list(pieces((compute - memory).expand(), n, 1, HORIZON))
     last = _last_of(found, n)
     piece = next(each for each in found if last < each.last or each is found[-1])
@@ -154,11 +150,7 @@ def _of_lines(
 
 
 def _of_residues(excess: Expr, n: Symbol) -> int | None:
-    """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each.
-
-    Raises:
-        OpenFormError: it is no line of one of them.
-    """
+    """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each."""
     lasts = []
     for rest in range(1, PERIOD + 1):
         turn = Symbol("turn", integer=True, nonnegative=True)
@@ -171,11 +163,7 @@ def _of_residues(excess: Expr, n: Symbol) -> int | None:
 
 
 def _last_of(found: list[Piece], index: Symbol, before: int = 0) -> int:
-    """The last value of the index at which pieces are negative, or the one before all.
-
-    Raises:
-        OpenFormError: a piece is no line.
-    """
+    """The last value of the index at which pieces are negative, or the one before all."""
     ends = (_last_negative(piece, index) for piece in reversed(found))
     return next((end for end in ends if end is not None), before)
 
@@ -183,18 +171,11 @@ def _last_of(found: list[Piece], index: Symbol, before: int = 0) -> int:
 def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Expr]:
     """Seconds of a step's products, and of its bytes."""
     _, step = inference.works
-    memory = step.memory_most if choice is Choice.SPREAD else step.memory
-    assert step.compute is not None
-    assert memory is not None
-    return step.compute, memory
+    return step["compute"], step["memory_most" if choice is Choice.SPREAD else "memory"]
 
 
 def _line(law: Expr, index: Symbol) -> tuple[Expr, Expr]:
-    """Return level and rise of an expression that is a line.
-
-    Raises:
-        OpenFormError: it is none.
-    """
+    """Return level and rise of an expression that is a line."""
     parts = [*coefficients(law, index), exact(0)]
     if len(parts) > 3:
         raise OpenFormError(f"a term is of order {len(parts) - 2} in {index}")
@@ -202,11 +183,7 @@ def _line(law: Expr, index: Symbol) -> tuple[Expr, Expr]:
 
 
 def _numbers(law: Expr, index: Symbol) -> tuple[Fraction, Fraction]:
-    """Return level and rise of an expression that is a line in numbers.
-
-    Raises:
-        OpenFormError: it is none.
-    """
+    """Return level and rise of an expression that is a line in numbers."""
     level, rise = _line(law, index)
     return Fraction(plain(level)), Fraction(plain(rise))
 
@@ -227,11 +204,7 @@ def longest(inference: Inference) -> int | None:
 
 
 def _last_negative(piece: Piece, index: Symbol) -> int | None:
-    """The last value of the index at which a line is negative.
-
-    Raises:
-        OpenFormError: the piece is no line.
-    """
+    """The last value of the index at which a line is negative."""
     level, slope = _numbers(piece.expression, index)
     if level + slope * piece.last < 0:
         return piece.last

@@ -5,22 +5,196 @@ value, or from some value on, is bisected; an end that is not found is not claim
 "infeasible" are said where the forms of the laws prove it, or where all values were tried.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
+from typing import Literal, NamedTuple
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from archspec import SpecError
 from archspec.arithmetic import Rational, tidy
-from archspec.expressions import TooLargeError
-from costmodel.algebra.conditions import Condition, Divides
-from costmodel.algebra.functions import floor_div
+from archspec.expressions import ExpressionError, TooLargeError
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
+from costmodel.algebra.domains import Domain, symbols_of
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import exact, floor_div
 from costmodel.algebra.monotonicity import Steps, is_never_positive, linear, trend
 from costmodel.algebra.values import Cut, Interval, ValueCell, Values
 from costmodel.algebra.work import charge
+from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import Constraint
-from costmodel.studies.problem import Answer, Problem, Sample, Verdict
+from costmodel.analysis.domains import domain_of
+
+End = Literal["largest", "smallest"]
+
+REQUIREMENTS_OF_STEP = 20
+"""The number of conditions at numbers that count as one step of work."""
+
+
+class Verdict(Enum):
+    """The kinds of answers: open is one that larger values may better, which were not tried."""
+
+    FOUND = "found"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    OPEN = "open"
+
+
+class Sample(NamedTuple):
+    """The numbers at one value.
+
+    Attributes:
+        value: the symbol's.
+        numbers: metric → its number.
+        broken: what does not hold there; the constraints, or why the network is not valid.
+        is_valid: whether the network is valid there.
+    """
+
+    value: Rational
+    numbers: Mapping[str, Rational]
+    broken: tuple[str, ...]
+    is_valid: bool = True
+
+
+class Answer(NamedTuple):
+    """The answer to a problem, with its certificate.
+
+    Attributes:
+        verdict: whether there is one.
+        end: which was asked for.
+        value: it, or what it comes as near to as one likes.
+        attained: whether the constraints hold at the value itself.
+        at: the numbers there, or on the last step before it; of an infeasible problem the
+            numbers where it comes nearest.
+        beyond: the numbers at the next value; None where the symbol goes no further, or where no
+            valid value beyond was found.
+        step: whose multiples were looked at, or None where all real numbers were.
+        notes: what was proved of the laws, and what was tried.
+    """
+
+    verdict: Verdict
+    end: End
+    value: Rational | None
+    attained: bool
+    at: Sample | None
+    beyond: Sample | None
+    step: Rational | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A symbol, and what is to hold while all others are fixed.
+
+    Attributes:
+        analysis: the network in this symbol alone.
+        name: the symbol's name.
+        constraints: what is to hold.
+        end: which of the values that it leaves is wanted.
+        step: the user's own step, if one was given.
+    """
+
+    analysis: Analysis
+    name: str
+    constraints: tuple[Constraint, ...]
+    end: End
+    step: Rational | None = None
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol as the laws have it."""
+        return self.analysis.symbols[self.name]
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The values that the symbol may have."""
+        return domain_of(self.analysis, self.name, self.step)
+
+    @cached_property
+    def bounds(self) -> tuple[Constraint, ...]:
+        """The conditions that compare, as constraints; what the domain's ends say is left out."""
+        conditions = (c for c in self.analysis.demands if symbols_of(c) == {self.symbol})
+        return tuple(bound for c in conditions for bound in _as_constraints(c, self.symbol))
+
+    @property
+    def holes(self) -> tuple[Condition, ...]:
+        """The conditions of other kinds: they may hold and break at many values."""
+        kinds = (AtLeast, Equal)
+        return tuple(
+            c
+            for c in self.analysis.demands
+            if symbols_of(c) and not (symbols_of(c) == {self.symbol} and isinstance(c, kinds))
+        )
+
+    @property
+    def falls(self) -> bool:
+        """Return True where the constraints hold from some value on, rather than up to one."""
+        return {trend(c.excess, self.symbol, self.domain.first) for c in self.constraints} - {
+            0
+        } == {-1}
+
+    def _charge(self) -> None:
+        """Count one value as a step of work, and more where the network asks for much."""
+        charge(1 + len(self.analysis.propagation.requirements) // REQUIREMENTS_OF_STEP)
+
+    def holds(self, constraint: Constraint, value: Rational) -> bool:
+        """Return whether a constraint holds at a value, valid or not; not where a law has no value.
+
+        Raises:
+            TooLargeError: its numbers have more bits than are computed.
+        """
+        self._charge()
+        try:
+            if constraint in self.bounds:
+                return constraint.holds(Evaluator({self.symbol: value}))
+            return constraint.holds(self.analysis.laws_at({self.name: value}))
+        except TooLargeError:
+            raise
+        except ExpressionError:  # a division by zero
+            return False
+
+    def is_valid(self, value: Rational) -> bool:
+        """Return True where the network is valid at a value."""
+        try:
+            return self.analysis.is_valid_at({self.name: value})
+        except TooLargeError:
+            raise
+        except ExpressionError:  # a division by zero
+            return False
+
+    def sample(self, value: Rational) -> Sample:
+        """Return the numbers at a value, and the constraints that are broken there."""
+        self._charge()
+        try:
+            point = self.analysis.at(**{self.name: value})
+        except (SpecError, ExpressionError) as error:
+            cause = f"the network is not valid: {error.cause}"
+            return Sample(value, {}, (cause,), is_valid=False)
+        metrics = {name: None for c in self.constraints for name in c.metrics}
+        numbers = {name: point.evaluate(self.analysis.total(name)) for name in metrics}
+        broken = dict.fromkeys(c.text for c in self.constraints if not c.holds(point.evaluate))
+        return Sample(value, numbers, tuple(broken))
+
+
+def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
+    """Yield a condition that compares as one or two constraints.
+
+    ``x >= p/q`` is ``floor(q*x) >= p``, which steps where x goes on between its steps.
+    """
+    text = condition_text(condition)
+    match condition:
+        case AtLeast(expression, bound) if linear(expression, symbol) is None:
+            least, unit = bound.as_integer_ratio()
+            steps = floor_div((unit * expression).expand(), 1)
+            yield Constraint(text, exact(least), steps, strict=False, metrics=())
+        case Equal(left, right):
+            yield Constraint(text, left, right, strict=False, metrics=())
+            yield Constraint(text, right, left, strict=False, metrics=())
+
 
 MAX_TRIES = 20_000
 """The most values that are tried one by one."""
@@ -77,11 +251,7 @@ class Search:
         return left
 
     def _way(self, constraint: Constraint) -> int | None:
-        """Return the trend of a constraint's excess, None where none is proved.
-
-        Raises:
-            SpecError: none is, and real values cannot be tried one by one.
-        """
+        """Return the trend of a constraint's excess, None where none is proved."""
         problem = self.problem
         way = trend(constraint.excess, problem.symbol, problem.domain.first)
         if constraint in problem.constraints:
@@ -92,11 +262,7 @@ class Search:
         return way
 
     def _narrowed(self, left: Interval, constraint: Constraint, way: int) -> Interval:
-        """Return the values of an interval at which a constraint holds whose excess goes one way.
-
-        Raises:
-            SpecError: it holds at no value that was looked at, and is not proved to hold at none.
-        """
+        """Return the values of an interval at which a constraint of one trend holds."""
 
         def holds(value: Rational) -> bool:
             return self.problem.holds(constraint, value)
@@ -111,11 +277,7 @@ class Search:
         return left if at_first else left._replace(high=left.low)
 
     def _note_no_end(self, constraint: Constraint, *, is_kept: bool) -> None:
-        """Take note of a constraint that is kept, or broken, as far as was looked.
-
-        Raises:
-            SpecError: it is broken, and not proved to be so for good.
-        """
+        """Take note of a constraint that is kept, or broken, as far as was looked."""
         name, least = self.problem.name, self.problem.domain.first
         said = constraint if is_kept else constraint.negated
         if is_never_positive(said.excess, self.problem.symbol, least, strictly=said.strict):
@@ -127,11 +289,7 @@ class Search:
         self.notes.append(f"no {name} was found that breaks {constraint.text}")
 
     def _first_valid(self, left: Interval) -> Answer | None:
-        """Return the answer at the first cell from the end asked for at which everything holds.
-
-        Raises:
-            SpecError: there are more cells than are tried.
-        """
+        """Return the answer at the first cell from the wanted end at which everything holds."""
         problem, tried = self.problem, 0
         if left.high is None and self.untold and problem.end == "largest":
             left = self._limited(left)

@@ -15,25 +15,11 @@ from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean, find_named
 from archspec.quantities import BINARY, DECIMAL
 from costmodel.algebra.printing import text
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
-from costmodel.analysis.document import (
-    FIGURE,
-    TEXT,
-    VERSION,
-    Block,
-    Cell,
-    ClosedForm,
-    Column,
-    Document,
-    Kind,
-    Row,
-    Table,
-    entries,
-    plain_number,
-    table_of,
-)
 from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.analysis.standing import in_order, scenario_notes
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
@@ -45,13 +31,7 @@ from costmodel.studies.report_document import kind_of
 DIGITS = 2
 """The digits after the point where a unit is chosen and no digits are."""
 
-TITLES = {
-    "name": "network",
-    "variant": "variant",
-    "spec": "spec",
-    "source": "source",
-    "input": "input",
-}
+TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "source", "input")}
 """Column that describes a network, beside its symbols and metrics → the column's head."""
 
 Value = Rational | str | None
@@ -84,16 +64,16 @@ class TableOptions(NamedTuple):
         metrics: the metrics, in order; none means the usual ones.
         columns: what stands before them; none means the name, and the variant where there is one.
         units: ``metric=unit``, as ``macs=M``.
-        digits: the digits after the point of numbers with a unit.
         sort: the columns to sort by, the first first; ``macs:desc`` begins with the most.
+        digits: the digits after the point of numbers with a unit.
         caption: what stands above the table.
     """
 
     metrics: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
-    digits: int | None = None
     sort: tuple[str, ...] = ()
+    digits: int | None = None
     caption: str = ""
 
 
@@ -116,7 +96,7 @@ class Tabulation:
     symbolic: bool = False
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[doc.Column, ...]:
         """Return the columns, what a network is called by first."""
         units = self._units
         digits = _checked_digits(self.choice.digits, units, self._metrics)
@@ -132,11 +112,11 @@ class Tabulation:
     def _units(self) -> dict[str, ShownUnit]:
         return dict(_unit(text) for text in self.choice.units)
 
-    def _column(self, metric: Metric, unit: ShownUnit | None, digits: int) -> Column:
+    def _column(self, metric: Metric, unit: ShownUnit | None, digits: int) -> doc.Column:
         """Return the column of a metric, whose closed forms stand at the left."""
         title = f"{metric.title} ({unit.name})" if unit else metric.title
         kind = _kind(metric, unit, digits)
-        return Column(metric.name, title, kind._replace(is_right=not self.symbolic))
+        return doc.Column(metric.name, title, kind._replace(is_right=not self.symbolic))
 
     @property
     def _metrics(self) -> tuple[Metric, ...]:
@@ -147,13 +127,13 @@ class Tabulation:
         varied = any(analysis.architecture.variant for analysis in self.analyses.values())
         return ("name", "variant") if varied else ("name",)
 
-    def _described(self, name: str) -> Column:
+    def _described(self, name: str) -> doc.Column:
         symbols = {s for analysis in self.analyses.values() for s in analysis.graph.values}
         if name not in TITLES and name not in symbols:
             hint = "ask for it with --metric" if name in METRICS else None
             hint = hint or did_you_mean(name, [*TITLES, *symbols])
             raise SpecError(f"unknown column '{name}'", hint=hint)
-        return Column(name, TITLES.get(name, name), TEXT if name in TITLES else FIGURE)
+        return doc.Column(name, TITLES.get(name, name), doc.TEXT if name in TITLES else doc.FIGURE)
 
     @cached_property
     def networks(self) -> tuple[TableRow, ...]:
@@ -185,34 +165,36 @@ class Tabulation:
         return TableRow(values, {name: law for name, law in laws.items() if law is not None})
 
     @property
-    def document(self) -> Document:
+    def document(self) -> doc.Document:
         """Return the table as a document, with its caption as the title."""
-        return Document(self.choice.caption, self._blocks, self._data, rows=self._plain)
+        return doc.Document(self.choice.caption, self._blocks, self._data, rows=self._plain)
 
-    def _blocks(self) -> Iterator[Block]:
-        yield Table(self.columns, tuple(Row(self._cells(network)) for network in self.networks))
-        yield entries(notes(self))
+    def _blocks(self) -> Iterator[doc.Block]:
+        yield doc.Table(
+            self.columns, tuple(doc.Row(self._cells(network)) for network in self.networks)
+        )
+        yield doc.entries(notes(self))
 
-    def _cells(self, network: TableRow) -> dict[str, Cell]:
+    def _cells(self, network: TableRow) -> dict[str, doc.Cell]:
         """Return what a line shows; a symbol that a network has not is left empty."""
         metrics = {metric.name for metric in self._metrics}
-        cells: dict[str, Cell] = {
+        cells: dict[str, doc.Cell] = {
             name: "" if value is None and name not in metrics else value
             for name, value in network.values.items()
         }
-        return cells | {name: ClosedForm(law) for name, law in network.laws.items()}
+        return cells | {name: doc.ClosedForm(law) for name, law in network.laws.items()}
 
-    def _plain(self) -> Table:
+    def _plain(self) -> doc.Table:
         """Return the same with its units in the names, and the convention in every line."""
         units = {name: f" ({unit.name})" for name, unit in self._units.items()}
         columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
         rows = ((*self._cells(each).values(), self.convention.name) for each in self.networks)
-        return table_of((*columns, Column("convention", "convention")), rows)
+        return doc.table_of((*columns, doc.Column("convention", "convention")), rows)
 
     def _data(self) -> dict[str, Any]:
         """Return exact numbers in base units, whatever unit a table would show."""
         return {
-            "archcost": VERSION,
+            "archcost": doc.VERSION,
             "caption": self.choice.caption,
             "convention": self.convention.name,
             "networks": [
@@ -225,7 +207,7 @@ class Tabulation:
 
 def _quantity(value: Value, law: Expr | None) -> Any:
     """Return a value as plain data, beside its closed form if there is one."""
-    number = plain_number(value)
+    number = doc.plain_number(value)
     return number if law is None else {"expr": text(law), "value": number}
 
 
@@ -321,12 +303,12 @@ def _checked_digits(
     return digits
 
 
-def _kind(metric: Metric, unit: ShownUnit | None, digits: int) -> Kind:
+def _kind(metric: Metric, unit: ShownUnit | None, digits: int) -> doc.Kind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
         return kind_of(metric)
     show = partial(in_unit, unit=unit, digits=digits)
-    return Kind(partial(show, grouped=True), partial(show, grouped=False))
+    return doc.Kind(partial(show, grouped=True), partial(show, grouped=False))
 
 
 def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> str:
@@ -339,8 +321,6 @@ def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> 
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:
     """Yield the notes below the table: values, conditions, types, device, convention."""
-    from costmodel.analysis.standing import in_order
-
     return in_order(
         ", ".join(f"{name} = {value}" for name, value in table.setup.settings.items()),
         table.setup.assume,
@@ -368,8 +348,6 @@ def _scenario(
     analyses: Collection[Analysis], metrics: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield types and device; where networks differ, with the number of networks of each."""
-    from costmodel.analysis.standing import scenario_notes
-
     told = Counter(note for analysis in analyses for note in scenario_notes(analysis, metrics))
     together: dict[str, set[str]] = {}
     for analysis in analyses:

@@ -1,17 +1,23 @@
-"""A step of training: the tensors kept, the parts of its memory, and its products."""
+"""A step of training: what is kept, the parts of its memory, its products."""
 
-from collections.abc import Iterator
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 from sympy import Add, Expr
 
+from archspec.arithmetic import Rational
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import document_of
 from costmodel.metrics.kept import Held, elements_of, over_iterations
 from costmodel.metrics.registry import find_metric
+from costmodel.rules.formula import count_of, show_bytes, show_number
 from costmodel.scenario.training import Checkpoint
+from costmodel.studies import question
 from costmodel.studies.fit import Fit, fit
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import head, notes, quantity
 
 METRICS = ("training_memory", "training_macs")
 
@@ -68,8 +74,14 @@ class TrainingReport:
     def lines(self) -> tuple[TrainingLine, ...]:
         """The tensors kept, in the order of the layers; those of a closed group in one line."""
         step = self.analysis.step
+        places = {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
+
+        def place(held: Held) -> int:
+            """The layer's; an input comes before all, experts' sum where their last layer is."""
+            return -1 if held.layer is None else places[held.layer.node.path]
+
         lines: dict[tuple[str, str], TrainingLine] = {}
-        for held in sorted(step.kept.held, key=self._place):
+        for held in sorted(step.kept.held, key=place):
             path, what = self._shown(held)
             line = lines.get((path, what), TrainingLine(path, what, Add(), Add()))
             elements = Add(line.elements, over_iterations(held, elements_of))
@@ -83,16 +95,6 @@ class TrainingReport:
         if self.depth is None or len(parts) <= self.depth + 1:
             return held.path, held.what
         return "/".join(parts[: self.depth + 1]), "all of it"
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
-
-    def _place(self, held: Held) -> int:
-        """The layer's number; an input comes before all, experts' sum where their last layer is."""
-        if held.layer is None:
-            return -1
-        return self._places[held.layer.node.path]
 
     def law(self, count: Expr) -> Expr:
         """A count as a law."""
@@ -155,3 +157,90 @@ class TrainingReport:
         if again != 0 or self.analysis.step.setup.checkpoint is not Checkpoint.NONE:
             yield TrainingSum("again", "MACs made again", again)
         yield self._of("training_macs")
+
+
+@question(name="training", optimizer="adam")
+def document(
+    analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
+) -> doc.Document:
+    """Show what training takes: what is kept for the backward pass, state, forward and backward."""
+    step = TrainingReport(analysis, symbolic=symbolic, depth=depth)
+
+    def blocks() -> Iterator[doc.Block]:
+        yield _kept(step)
+        yield doc.Entries(tuple(_sums(step)))
+        yield doc.entries(notes(step.report))
+
+    return document_of(analysis, blocks, partial(_data, step))
+
+
+def _kept(step: TrainingReport) -> doc.Table:
+    """Return a line for each tensor that is kept."""
+    symbolic = step.report.symbolic
+    counts = doc.TEXT if symbolic else doc.COUNT
+    columns = (
+        doc.Column("path", "layer"),
+        doc.Column("what", "kept"),
+        doc.Column("elements", "elements", counts),
+        doc.Column("bytes", "bytes", counts),
+    )
+    rows = (
+        (line.path, line.what, _count(step, line.elements), _count(step, line.bytes))
+        for line in step.lines
+    )
+    return doc.table_of(columns, rows)._replace(listed=symbolic)
+
+
+def _count(step: TrainingReport, count: Expr) -> doc.ClosedForm | Rational:
+    """Return a count as law or as number, whichever the report shows."""
+    if step.report.symbolic:
+        return doc.ClosedForm(step.law(count), read=step.analysis.read)
+    return step.report.number(count)
+
+
+def _sums(step: TrainingReport) -> Iterator[doc.LabelledValue]:
+    for each in step.memory:
+        yield from _sum(step, each, show_bytes)
+    if step.fit is not None:
+        yield doc.LabelledValue("capacity", _capacity(step.fit, at_values=step.report.symbolic))
+    for each in step.products:
+        yield from _sum(step, each, show_number)
+
+
+def _sum(
+    step: TrainingReport, each: TrainingSum, show: Callable[[Rational], str]
+) -> Iterator[doc.LabelledValue]:
+    """Return a part; a note stands beside a number, and below a law."""
+    shown = _count(step, each.count)
+    note = f"({each.note})" if each.note else ""
+    if isinstance(shown, doc.ClosedForm):
+        yield doc.LabelledValue(each.title, shown)
+        yield from [doc.LabelledValue("", note)] if note else []
+    else:
+        yield doc.LabelledValue(each.title, f"{show(shown)} {note}".strip())
+
+
+def _capacity(fit: Fit, *, at_values: bool) -> str:
+    """Return the bytes that the main memory holds, and whether a step fits."""
+    (need,) = fit.needs
+    over = count_of(need.over, "byte")
+    verdict = f"it does not fit, {over} over" if need.over else "it fits"
+    where = ", at these values" if at_values else ""
+    return f"{show_bytes(need.memory.capacity)} of {need.memory.name}; {verdict}{where}"
+
+
+def _data(step: TrainingReport) -> dict[str, Any]:
+    def count(expression: Expr) -> dict[str, Any]:
+        return quantity(step.report, step.law(expression))
+
+    fit = step.fit
+    return {
+        **head(step.report),
+        "kept": [
+            {"path": path, "what": what, "elements": count(elements), "bytes": count(size)}
+            for path, what, elements, size in step.lines
+        ],
+        "memory": {each.key: count(each.count) for each in step.memory},
+        "macs": {each.key: count(each.count) for each in step.products},
+        **({} if fit is None else {"fits": fit.fits, "room": doc.plain_number(fit.room)}),
+    }

@@ -19,18 +19,18 @@ class Copy(NamedTuple):
 
     Attributes:
         group: its path.
-        word: what a copy is of: a turn, or an expert.
+        of_a: what a copy is of: a turn, or an expert.
         number: which of them, from 1 on.
         of: how many there are.
     """
 
     group: str
-    word: str
+    of_a: str
     number: Rational
     of: Rational
 
     def __str__(self) -> str:
-        return f"{self.word} {self.number:,} of {self.of:,}"
+        return f"{self.of_a} {self.number:,} of {self.of:,}"
 
 
 class Full(NamedTuple):

@@ -10,23 +10,12 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.hardware import AccessFigure, EnergyFigure
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import (
-    SHARE,
-    Block,
-    Cell,
-    Column,
-    Document,
-    Note,
-    Row,
-    Table,
-    entries,
-    quantity_in,
-)
 from costmodel.metrics.energy import LayerEnergy, MemorySources
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
-from costmodel.studies import report_document
+from costmodel.studies import question, report_document
 from costmodel.studies.hardware import shown, shown_bytes
 from costmodel.studies.report import Report
 from costmodel.studies.report import ReportRow as Layer
@@ -44,12 +33,17 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-def document(report: Report) -> Document:
-    """Return the document of the energy of every layer, or of the laws of it."""
+@question()
+def energy(
+    analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
+) -> doc.Document:
+    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
+    analysis.scenario.device_for("energy")
+    report = Report(analysis, metrics_of(analysis), symbolic, depth)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[doc.Block]:
         yield symbolic_table(report) if report.symbolic else _numbers(report)
-        yield entries(_notes(report))
+        yield doc.entries(_notes(report))
 
     whole = report_document.document(report)
     return replace(whole, blocks=blocks, data=partial(_data, report))
@@ -76,25 +70,27 @@ def _origins(report: Report) -> Origins:
     return {of: {path: list(names) for path, names in x.items()} for of, x in found.items()}
 
 
-def _numbers(report: Report) -> Table:
+def _numbers(report: Report) -> doc.Table:
     """Return a line for each layer, every part with the memories from which its bytes come."""
     origins, (whole, *parts) = _origins(report), report.columns
-    columns = [Column("layer", "layer")]
+    columns = [doc.Column("layer", "layer")]
     for metric in (*parts, whole):
         title = metric.name.removeprefix("energy_")
-        columns.append(Column(metric.name, title, quantity_in("J"), hides_zero=True))
+        columns.append(doc.Column(metric.name, title, doc.quantity_in("J"), hides_zero=True))
         if title in origins:
-            columns.append(Column(f"{title}_from", "from"))
-    total: dict[str, Cell] = {m.name: report.analysis.value_if_any(m.name) for m in report.columns}
+            columns.append(doc.Column(f"{title}_from", "from"))
+    total: dict[str, doc.Cell] = {
+        m.name: report.analysis.value_if_any(m.name) for m in report.columns
+    }
     total |= {"layer": "total", "share": 1 if total["energy"] else ""}
-    return Table(
-        (*columns, Column("share", "share", SHARE)),
+    return doc.Table(
+        (*columns, doc.Column("share", "share", doc.SHARE)),
         tuple(row_of(report, row, _cells(report, row, origins)) for row in _lines(report)),
-        Row(total),
+        doc.Row(total),
     )
 
 
-def _cells(report: Report, row: Layer, origins: Origins) -> dict[str, Cell]:
+def _cells(report: Report, row: Layer, origins: Origins) -> dict[str, doc.Cell]:
     numbers = {name: report.number(count) for name, count in row.counts.items()}
     memories = {f"{of}_from": " ".join(found.get(row.path, ())) for of, found in origins.items()}
     return {**numbers, **memories, "share": report.part(row) or ""}
@@ -105,7 +101,7 @@ def _lines(report: Report) -> Iterator[Layer]:
     return (row for row in report.rows if row.kind != "input")
 
 
-def _notes(report: Report) -> Iterator[Note]:
+def _notes(report: Report) -> Iterator[doc.Note]:
     """Return the places of bytes and why, the figures, then what stands below every report."""
     yield from _places(report) if report.symbolic else _places_at(report)
     figures = _counted_with(report)
@@ -147,7 +143,7 @@ def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
     return f"{told}; 32 bits as much as {ratio:,.4g} times {name}"
 
 
-def _places(report: Report) -> Iterator[Note]:
+def _places(report: Report) -> Iterator[doc.Note]:
     """Return the rule by which memories are chosen."""
     activations, weights = report.analysis.energies.chains
     alive = "all that is in memory while the layer works"
@@ -167,7 +163,7 @@ def _chain(chain: Chain, held: str) -> str:
     return f"the first of {names} that holds {held}, else from {last.name}"
 
 
-def _places_at(report: Report) -> Iterator[Note]:
+def _places_at(report: Report) -> Iterator[doc.Note]:
     """Return the memories that hold something at the values, and why."""
     yield from _works(report)
     analysis, energies = report.analysis, report.analysis.energies
@@ -190,7 +186,7 @@ def _resident(report: Report) -> tuple[str, Callable[[Storage, Chain], str]]:
     return kept, partial(_why, most=stored + cache + peak)
 
 
-def _works(report: Report) -> Iterator[Note]:
+def _works(report: Report) -> Iterator[doc.Note]:
     """Return the layers that work with each memory, and their bytes."""
     energies = report.analysis.energies
     sizes: dict[Storage, list[Rational]] = defaultdict(list)
@@ -203,14 +199,10 @@ def _works(report: Report) -> Iterator[Note]:
         if found := sizes[storage]:
             count = len(layers[storage])
             those = f"{count_of(count, 'layer')} that {'work' if count > 1 else 'works'}"
-            held = f"{those} with {_range(found)} bytes"
+            sizes_shown = dict.fromkeys(map(show_number, (min(found), max(found))))
+            held = f"{those} with {' to '.join(sizes_shown)} bytes"
             why = _why(storage, energies.chains.activations, max(found))
             yield "activations", f"from {storage.name}: {held}, {why}"
-
-
-def _range(sizes: list[Rational]) -> str:
-    low, high = map(show_number, (min(sizes), max(sizes)))
-    return low if low == high else f"{low} to {high}"
 
 
 def _why(storage: Storage, chain: Chain, most: Rational) -> str:

@@ -1,34 +1,27 @@
 """The bytes in memory layer by layer: each input and output, and all that is alive beside them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
 
 from archspec.arithmetic import Rational
 from archspec.errors import find_named
+from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.memory_peak import given_order
+from costmodel.rules.formula import show_bytes
 from costmodel.scenario.devices import main_memory
+from costmodel.studies import question, report_document
 from costmodel.studies.report import Report, ReportRow
+from costmodel.studies.report import ReportRow as Layer
+from costmodel.studies.report_document import notes, row_of
 
 IN_OUT = "in_out_peak"
 """The largest input + output of one layer."""
 
 ALIVE = {"given": "memory_peak", "best": "memory_peak_best"}
 """Order of the layers → the most that is alive at once."""
-
-
-class Move(NamedTuple):
-    """Layers that work at another place in the best order.
-
-    Attributes:
-        layers: their paths, in the order in which they work.
-        before: the path of the layer that follows them; None where none does.
-    """
-
-    layers: tuple[str, ...]
-    before: str | None
 
 
 class MemoryProfile:
@@ -92,12 +85,12 @@ class MemoryProfile:
         return self.analysis.value(self.alive)
 
     @property
-    def moves(self) -> tuple[Move, ...]:
-        """The layers that stand elsewhere in the best order than in the given one."""
+    def moves(self) -> tuple[tuple[tuple[str, ...], str | None], ...]:
+        """The layers that stand elsewhere in the best order, each with the one behind them."""
         given, best = given_order(self.analysis.context), self.analysis.best_order.layers
         changes = SequenceMatcher(None, given, best, autojunk=False).get_opcodes()
         return tuple(
-            Move(best[first:last], best[last] if last < len(best) else None)
+            (best[first:last], best[last] if last < len(best) else None)
             for change, _, _, first, last in changes
             if change in ("insert", "replace")
         )
@@ -107,3 +100,55 @@ class MemoryProfile:
         """The bytes of the memory in which activations lie, where a device is given."""
         device = self.analysis.scenario.device
         return None if device is None else main_memory(device.profile).capacity.value
+
+
+SIZES = (
+    doc.Column("layer", "layer"),
+    doc.Column(IN_OUT, "in + out", doc.quantity_in("B"), hides_zero=True),
+    doc.Column("alive", "alive", doc.quantity_in("B"), hides_zero=True),
+)
+
+
+@question(plot="memory_plot")
+def memory(
+    analysis: Analysis,
+    /,
+    *,
+    symbolic: bool = False,
+    depth: int | None = None,
+    order: str = "given",
+) -> doc.Document:
+    """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
+    profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
+    whole = replace(report_document.document(profile.report), study=profile)
+    return whole if symbolic else replace(whole, blocks=partial(_blocks, profile))
+
+
+def _blocks(profile: MemoryProfile) -> Iterator[doc.Block]:
+    layers = {row.path for row in profile.layers}
+    rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
+    yield doc.Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
+    yield doc.entries((*_peaks(profile), *notes(profile.report)))
+
+
+def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> doc.Row:
+    """Return a line with its bar, which is over where the device's memory has less."""
+    own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
+    cells: dict[str, doc.Cell] = {IN_OUT: own, "alive": alive}
+    over = profile.capacity is not None and alive > profile.capacity
+    bar = doc.Bar(own, alive, profile.most, over) if has_bar else None
+    return row_of(profile.report, row, cells)._replace(bar=bar)
+
+
+def _peaks(profile: MemoryProfile) -> Iterator[doc.Note]:
+    size, row = profile.analysis.value(IN_OUT), profile.peak(IN_OUT)
+    yield "input + output", f"{show_bytes(size)} (at {row.path})"
+    if profile.capacity is not None:
+        over = sum(profile.number(row, profile.alive) > profile.capacity for row in profile.layers)
+        of = f"{over} of {len(profile.layers)} layers over it" if over else "all layers within it"
+        yield "capacity", f"{show_bytes(profile.capacity)}; {of}"
+    if profile.alive == ALIVE["best"]:
+        given = profile.analysis.value(ALIVE["given"])
+        yield "in given order", show_bytes(given)
+        for layers, before in profile.moves:
+            yield "best order", f"{', '.join(layers)} {f'before {before}' if before else 'last'}"
