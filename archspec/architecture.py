@@ -1,17 +1,23 @@
 """A spec whose every field is typed and whose every place is known."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from os import PathLike, fspath
+from typing import Any, NamedTuple
 
+import yaml
 from pydantic import ValidationError
 
-from archspec.document import YamlDocument, read_document
+from archspec.document import YamlDocument, parse_document, read_document
 from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
-from archspec.errors import Gathered
+from archspec.errors import Gathered, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
 from archspec.precision import known_kinds
 from archspec.validation import validate
+from archspec.zoo import find_spec
+
+Source = str | PathLike[str] | Mapping[str, Any]
+"""What is read as a spec (see `load`)."""
 
 VERSION = 1
 """The version of the language that this package reads."""
@@ -63,20 +69,36 @@ class Architecture(NamedTuple):
         return frozenset(found)
 
 
-def load(spec: str) -> Architecture:
-    """Read and validate a spec file, ``PATH`` or ``PATH@VARIANT``.
+def load(spec: Source) -> Architecture:
+    """Read and validate a spec.
+
+    Args:
+        spec: a name of the zoo, ``PATH`` or ``PATH@VARIANT``; the text of a spec, which has several
+            lines; or what that text says, as a mapping.
 
     Raises:
         SpecError: it breaks a rule of YAML or of the language.
     """
-    path, variant = split_variant(spec)
+    if isinstance(spec, Mapping):
+        return read_architecture(parse_document(_in_yaml(spec), "<mapping>"))
+    text = fspath(spec)
+    if "\n" in text:
+        return read_architecture(parse_document(text, "<text>"))
+    path, variant = find_spec(text)
     return read_architecture(read_document(path), variant)
 
 
-def split_variant(spec: str) -> tuple[str, str | None]:
-    """``PATH@VARIANT`` as its two parts."""
-    path, at, variant = spec.rpartition("@")
-    return (path, variant or None) if at and "/" not in variant else (spec, None)
+def _in_yaml(spec: Mapping[str, Any]) -> str:
+    """Return a mapping as the text that says it.
+
+    Raises:
+        SpecError: something in it is no plain value.
+    """
+    try:
+        return str(yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True))
+    except yaml.YAMLError as error:
+        cause = f"the mapping has what is no plain value: {error.args[-1]!r}"
+        raise SpecError(cause, hint="texts, numbers, truth values, lists and mappings") from None
 
 
 def read_architecture(document: YamlDocument, variant: str | None = None) -> Architecture:

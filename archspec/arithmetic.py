@@ -7,6 +7,7 @@ cannot disagree.
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil, floor, gcd, isqrt, lcm
+from operator import eq, ge, gt, le, lt, ne
 
 from archspec.expressions import MAX_NUMBER_BITS, ExpressionError, TooLargeError
 
@@ -97,14 +98,9 @@ OPERATORS: dict[str, Callable[[Rational, Rational], Rational]] = {
     "**": power,
 }
 
-RELATIONS: dict[str, Callable[[Rational, Rational], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
+RELATIONS: dict[str, Callable[[Rational, Rational], bool]] = dict(
+    zip(("==", "!=", "<", "<=", ">", ">="), (eq, ne, lt, le, gt, ge), strict=True)
+)
 
 FUNCTIONS: dict[str, Callable[..., Rational]] = {
     "min": lambda *values: min(values),

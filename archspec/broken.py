@@ -9,35 +9,21 @@ _INDENT = "the keys of one mapping begin in one column, and so do the dashes of 
 
 
 class Fault(NamedTuple):
-    """A mistake in a text, with what to write instead.
-
-    Attributes:
-        cause: what is wrong.
-        hint: what to write, or None.
-    """
+    """A mistake in a text, with what to write instead."""
 
     cause: str
     hint: str | None = None
 
 
 class _Complaint(NamedTuple):
-    """The complaint of a parser, of either of PyYAML's parsers.
+    """The complaint of a parser, of either of PyYAML's parsers."""
 
-    Attributes:
-        context: what it was reading.
-        problem: what it could not read.
-        opened: line and column where what it was reading begins, counted from 1.
-        before: what stands on the line before the problem.
-        after: what stands there and behind it.
-        line: the line of the problem, counted from 1.
-    """
-
-    context: str
-    problem: str
-    opened: tuple[int, int]
-    before: str
-    after: str
-    line: int
+    context: str  # what it was reading
+    problem: str  # what it could not read
+    opened: tuple[int, int]  # line and column where what it was reading begins, from 1
+    before: str  # what stands on the line before the problem
+    after: str  # what stands there and behind it
+    line: int  # the line of the problem, counted from 1
 
 
 def fault_of(error: Any, text: str) -> Fault:

@@ -5,21 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, WithJsonSchema
 
-from archspec import trees
-from archspec.fields import (
-    Count,
-    Expression,
-    Integer,
-    Read,
-    Size,
-    form,
-    optional,
-    read_items,
-    read_mapping,
-    refused,
-    required,
-    wrong,
-)
+from archspec import fields, trees
+from archspec.fields import Count, Expression, Integer, Read, Size, form, optional, required
 from archspec.header import read_value
 from archspec.validation import STRICT
 
@@ -27,41 +14,41 @@ from archspec.validation import STRICT
 def _entries(value: Any) -> Any:
     if isinstance(value, list):
         return value
-    raise wrong(value, "list of entries", "write - before each entry")
+    raise fields.wrong(value, "list of entries", "write - before each entry")
 
 
 def _branches(value: Any) -> Any:
     if isinstance(value, list) and value:
         return [_entries(branch) for branch in value]
-    raise wrong(value, "list of branches", "each branch is a list")
+    raise fields.wrong(value, "list of branches", "each branch is a list")
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return [*read_items(value, partial(read_mapping, read=read_value))]
-    raise wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
+        return [*fields.read_items(value, partial(fields.read_mapping, read=read_value))]
+    raise fields.wrong(value, "list of rows", "write rows: [{t: 1, c: 16}, …]")
 
 
 def _columns(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value:
-        return read_mapping(value, _column)
-    raise wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
+        return fields.read_mapping(value, _column)
+    raise fields.wrong(value, "table", "write columns: {t: [1, 6], c: widths}")
 
 
 def _column(value: Any) -> Any:
     column = read_value(value)
     if column == []:
-        raise refused("a column has a value for every row")
+        raise fields.refused("a column has a value for every row")
     named = isinstance(column, Expression) and isinstance(column.tree, trees.Name | trees.Index)
     if not named and not isinstance(column, list):
-        raise refused("a column is a list", "write one, as [1, 6], or the name of one")
+        raise fields.refused("a column is a list", "write one, as [1, 6], or the name of one")
     return column
 
 
 def _body(value: Any) -> Any:
     if value != []:
         return _entries(value)
-    raise refused("[] is empty", "write at least one entry")
+    raise fields.refused("[] is empty", "write at least one entry")
 
 
 _LIST = {"type": "array", "items": form("entry")}
@@ -85,7 +72,6 @@ class Composite(BaseModel):
         bodies: the fields that are lists of entries.
         shorthand: the field that a bare list stands for, where there is one.
         either: fields of which exactly one must stand there.
-        example: an entry in YAML, for the reference.
     """
 
     model_config = STRICT
@@ -93,7 +79,6 @@ class Composite(BaseModel):
     bodies: ClassVar[tuple[str, ...]] = ("layers",)
     shorthand: ClassVar[str | None] = None
     either: ClassVar[tuple[str, ...]] = ()
-    example: ClassVar[str] = ""
 
 
 class Residual(Composite):
@@ -104,16 +89,6 @@ class Residual(Composite):
 
     bodies = ("layers", "shortcut")
     shorthand = "layers"
-    example = """\
-- residual:
-    layers:
-      - conv2d: {out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
-      - batchnorm
-    shortcut:
-      - conv2d: {out_channels: 8, kernel_size: 1, stride: 2}
-- residual: [relu, {conv2d: {out_channels: in_channels, kernel_size: 3, padding: 1}}]
-"""
-
     layers: Body = required("the body")
     shortcut: Entries = optional([], "the shortcut's entries")
 
@@ -125,16 +100,6 @@ class Parallel(Composite):
     """
 
     bodies = ("branches",)
-    example = """\
-- parallel:
-    branches:
-      - - conv2d: {out_channels: 8, kernel_size: 1}
-      - - conv2d: {out_channels: 4, kernel_size: 1}
-        - conv2d: {out_channels: 8, kernel_size: 3, padding: 1}
-      - []
-    merge: concat
-"""
-
     branches: Branches = required("a list of lists of entries; [] is the identity")
     merge: Literal["concat", "add", "mul"] = optional("concat", "how their outputs become one")
     axis: Integer = optional(1, "the axis that concat joins")
@@ -142,14 +107,6 @@ class Parallel(Composite):
 
 class Repetition(Composite):
     """The same entries ``times`` over, each turn with weights of its own."""
-
-    example = """\
-- repeat:
-    times: 3
-    layers:
-      - linear: {out_features: 16}
-      - relu
-"""
 
     times: Count = required("how many turns; may be a symbol; 0 leaves them out")
     index: Index = optional(None, "a name for the turn, from 0")
@@ -160,23 +117,6 @@ class Foreach(Composite):
     """The entries once for every row of a table, whose columns are names in them."""
 
     either = ("rows", "columns")
-    example = """\
-- foreach:
-    rows:
-      - {c: 16, s: 1}
-      - {c: 32, s: 2}
-    layers:
-      - conv2d: {out_channels: c, kernel_size: 3, stride: s, padding: 1}
-      - relu
-- foreach:
-    columns: {c: [32, 64], s: [1, 2]}
-    index: i
-    layers:
-      - conv2d: {out_channels: c, kernel_size: 1, stride: s}
-      - relu:
-        when: i > 0
-"""
-
     rows: Rows = optional([], "the table: a list of mappings with the same keys")
     columns: Columns = optional(
         {}, "the table by columns, instead: name → list, or a name that stands for one"
@@ -193,16 +133,6 @@ class Moe(Composite):
     Source: Shazeer et al., ICLR 2017; Fedus, Zoph and Shazeer, JMLR 2022.
     """
 
-    example = """\
-- moe:
-    experts: 8
-    top_k: 2
-    layers:
-      - linear: {out_features: 32}
-      - gelu
-      - linear: {out_features: 8}
-"""
-
     experts: Size = required("how many copies there are, E")
     top_k: Size = required("how many of them a token visits, k")
     layers: Body = required("the entries of one expert")
@@ -215,13 +145,6 @@ class Side(Composite):
     """
 
     shorthand = "layers"
-    example = """\
-- side:
-    - global_avgpool
-    - flatten
-    - linear: {out_features: 10}
-"""
-
     layers: Body = required("the branch")
 
 

@@ -6,17 +6,20 @@ at them.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import yaml
 
 from archspec.broken import fault_of
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
+from archspec.zoo import STDIN, SUFFIXES, shown_path, zoo
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -121,13 +124,21 @@ def read_document(path: str | Path, form: str = SPEC) -> YamlDocument:
     """Read a spec file, or another whose top level is a mapping.
 
     Args:
-        path: the file.
+        path: the file, or `STDIN`.
         form: what its top level must be.
 
     Raises:
         SpecError: the file is missing, too large, not UTF-8, not YAML, empty, or breaks a limit.
     """
-    return parse_document(_read_text(Path(path)), str(path), form)
+    if str(path) == STDIN:
+        return parse_document(decode(_standard_input(sys.stdin), STDIN), STDIN, form)
+    return parse_document(_read_text(Path(path)), shown_path(path), form)
+
+
+@lru_cache(maxsize=1)
+def _standard_input(stream: TextIO) -> bytes:
+    """Return the bytes on standard input, which commands may look at more than once."""
+    return stream.buffer.read(MAX_BYTES + 1)
 
 
 def _read_text(path: Path) -> str:
@@ -135,8 +146,10 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        beside = (other.name for other in path.parent.glob("[!.]*.y*ml"))
-        hint = did_you_mean(path.name, beside)
+        known = [other.name for other in path.parent.glob("[!.]*.y*ml")]
+        if path.suffix not in SUFFIXES and path.name == str(path):
+            known += [each.name for each in zoo().values()]
+        hint = did_you_mean(path.name, known)
         raise SpecError(f"no such file: {path}", hint=hint) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         cause = getattr(error, "strerror", None) or error

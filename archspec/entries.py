@@ -1,7 +1,7 @@
 """Entries: a kind with its fields, a composite with its bodies, or a call of a block."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field
@@ -13,7 +13,8 @@ from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mea
 from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
 from archspec.header import BlockModel, check_name, read_value
 from archspec.hints import Hints, form_of
-from archspec.layers import ALIASES, KINDS, Alias, Layer, Torch, find_alias, find_kind, kind_hint
+from archspec.layers import ALIASES, KINDS, Layer, Torch, find_kind
+from archspec.layers.base import Alias, find_alias, kind_hint
 from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
 from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate
@@ -109,11 +110,7 @@ class EntryReader:
         return tuple(found)
 
     def _entry(self, value: Any, path: Path_) -> Entry:
-        """One entry.
-
-        Raises:
-            SpecError: it is none.
-        """
+        """One entry, or the error that it is none."""
         self.count += 1
         if self.count > MAX_ENTRIES:
             cause, origin = f"more than {MAX_ENTRIES:,} entries", self.document.origin(path)
@@ -237,13 +234,12 @@ class EntryReader:
         index = getattr(composite, "index", None)
         if index is not None:
             check_name(index, {}, self.document.origin((*path, "index")), f"{key}.index")
-        for i, row in enumerate(getattr(composite, "rows", ())):
-            for name in row:
-                origin = self.document.key_origin((*path, "rows", i, name))
-                check_name(name, {}, origin, f"{key}.rows")
-        for name in getattr(composite, "columns", ()):
-            origin = self.document.key_origin((*path, "columns", name))
-            check_name(name, {}, origin, f"{key}.columns")
+        rows = enumerate(getattr(composite, "rows", ()))
+        tables: dict[Path_, Iterable[str]] = {("rows", i): row for i, row in rows}
+        tables[("columns",)] = getattr(composite, "columns", ())
+        for place, name in ((place, name) for place, names in tables.items() for name in names):
+            origin = self.document.key_origin((*path, *place, name))
+            check_name(name, {}, origin, f"{key}.{place[0]}")
 
     def _bodies(self, key: str, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
         """The entries in a composite, as far as they stand in lists; its class refuses others."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
 
 
@@ -67,15 +67,18 @@ class SpecError(ValueError):
 
     def placed(self, origin: Origin | None, entry: str | None = None) -> "SpecError":
         """The same error with what it does not know yet filled in."""
-        placed = SpecError(
-            self.cause,
-            hint=self.hint,
-            origin=self.origin or origin,
-            entry=self.entry or entry,
-            subject=self.subject,
-        )
-        placed.others = self.others
-        return placed
+        return self.told(origin=self.origin or origin, entry=self.entry or entry)
+
+    def told(self, **otherwise: Any) -> "SpecError":
+        """The same error with another hint, origin or entry.
+
+        Args:
+            otherwise: what is another, by its name.
+        """
+        same = {name: getattr(self, name) for name in ("hint", "origin", "entry", "subject")}
+        error = SpecError(self.cause, **(same | otherwise))
+        error.others = self.others
+        return error
 
     @property
     def messages(self) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Si
 from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, inside
 from archspec.fields import Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
-from archspec.layers import FieldError, Layer, find_kind
-from archspec.layers.base import as_expression, decided
+from archspec.layers import Layer, find_kind
+from archspec.layers.base import FieldError, as_expression, decided
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
@@ -75,11 +75,7 @@ def build_graph(
 def _values(
     header: Header, settings: Mapping[str, Rational], derived: Mapping[str, Tree]
 ) -> dict[str, Rational]:
-    """Return every symbol's value.
-
-    Raises:
-        SpecError: one breaks its symbol's rules, or there is no such symbol.
-    """
+    """Return every symbol's value, or the errors of those that break a rule."""
     values = header.defaults | dict(settings)
     gathered = Gathered()
     with gathered.together():
@@ -133,15 +129,9 @@ def _outer_scope(
 def resolved_value(value: Any, scope: Scope) -> Value:
     """Resolve a value in a scope to an expression, a condition, or a list of these."""
     if isinstance(value, list):
-        return Items(tuple(_resolved_item(i, item, scope) for i, item in enumerate(value)))
+        items = enumerate(value)
+        return Items(tuple(inside(i, resolved_value, item, scope) for i, item in items))
     return checked_size(resolve(value.tree, scope))
-
-
-def _resolved_item(i: int, value: Any, scope: Scope) -> Value:
-    try:
-        return resolved_value(value, scope)
-    except ExpressionError as error:
-        raise error.at((i,)) from None
 
 
 def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Iterator[Input]:
@@ -155,6 +145,13 @@ def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Ite
             with gathered.gathering(), architecture.document.placing(place, entry):
                 sizes.append(as_expression(checked_size(resolve(size.tree, scope))))
         yield Input(name, tuple(sizes), tuple(map(architecture.document.origin, places)))
+
+
+Names = Mapping[str, Value]
+"""The meanings of the names of a body's own."""
+
+Made = tuple[tuple[Item, ...], Tensor]
+"""The item that an entry makes, if it makes one, and what leaves it."""
 
 
 class Named(NamedTuple):
@@ -234,7 +231,7 @@ class _Frame:
         self,
         tensor: Tensor,
         name: str,
-        names: Mapping[str, Value] | None = None,
+        names: Names | None = None,
         *,
         copied: bool = False,
         reserved: Iterable[str] = (),
@@ -258,23 +255,21 @@ class _Frame:
         for entry in entries:
             with self.expansion.gathered.gathering():
                 if self._is_in(entry):
-                    item = self._expanded(entry)
-                    if item is not None:
-                        yield item
+                    yield from self._expanded(entry)
                 continue
             self._stand_in(entry)
 
-    def _expanded(self, entry: Entry) -> Item | None:
+    def _expanded(self, entry: Entry) -> tuple[Item, ...]:
         """Return the item of an entry, if it makes one, and let its output be known by its name."""
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
         frame = replace(self, precision=entry.precision.over(self.precision))
-        item, output = frame._item(entry, name, inputs)
+        items, output = frame._item(entry, name, inputs)
         self.tensors[name] = output
         if not isinstance(entry.content, Side):
             self.latest = output
-        return item
+        return items
 
     def _stand_in(self, entry: Entry) -> None:
         """Let a tensor stand for what would leave an entry that is wrong, and excuse what follows.
@@ -376,9 +371,7 @@ class _Frame:
         name = f"{kind}_{self.counts[kind]}"
         return self._numbered(kind) if name in self.tensors else name
 
-    def _item(
-        self, entry: Entry, name: str, inputs: tuple[Tensor, ...]
-    ) -> tuple[Item | None, Tensor]:
+    def _item(self, entry: Entry, name: str, inputs: tuple[Tensor, ...]) -> Made:
         content = entry.content
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
@@ -401,9 +394,7 @@ class _Frame:
                 return self._experts(entry, content, name, inputs[0])
         raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
 
-    def _node(
-        self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]
-    ) -> tuple[Node, Tensor]:
+    def _node(self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]) -> Made:
         least, most = layer.takes
         if not least <= len(inputs) <= (len(inputs) if most is None else most):
             raise self._wrong_count(entry, len(inputs))
@@ -426,7 +417,7 @@ class _Frame:
             torch=entry.torch,
         )
         self._remember(entry, Tensor(path))
-        return node, Tensor(path)
+        return (node,), Tensor(path)
 
     def _placed(self, entry: Entry, error: SpecError) -> SpecError:
         """The error of a field of an entry, at the place of the field."""
@@ -464,29 +455,22 @@ class _Frame:
             mine = Named(tensor, self.copy)
             named[entry.name] = None if entry.name in named else mine
 
-    def _group(
-        self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor
-    ) -> tuple[Group | None, Tensor]:
+    def _group(self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor) -> Made:
         """A group of items, if there are any; and what leaves it."""
         self._remember(entry, output)
-        return next(self._grouped(entry, name, entry.key, items, output), None), output
+        return self._grouped(entry, name, entry.key, items, output), output
 
     def _grouped(
         self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
-    ) -> Iterator[Group]:
-        """Yield the group of the items at a place below this frame, if there are any."""
-        if items:
-            name = place.rpartition("/")[2]
-            yield Group(name, self.path + place, kind, items, output, entry.origin)
+    ) -> tuple[Group, ...]:
+        """The group of the items at a place below this frame, if there are any."""
+        name = place.rpartition("/")[2]
+        group = Group(name, self.path + place, kind, items, output, entry.origin)
+        return (group,) if items else ()
 
     def _part_group(
-        self,
-        entry: Entry,
-        place: str,
-        entries: Entries,
-        source: Tensor,
-        names: Mapping[str, Value] | None = None,
-    ) -> tuple[tuple[Group, ...], Tensor]:
+        self, entry: Entry, place: str, entries: Entries, source: Tensor, names: Names | None = None
+    ) -> Made:
         """A part of a composite, as ``branch_1``: its group, if it has items; what leaves it.
 
         With names of its own it is one of several copies of a body.
@@ -494,11 +478,9 @@ class _Frame:
         frame = self.inner(source, place, names, copied=names is not None)
         items, output = frame.body(entries)
         kind = place.rpartition("/")[2].split("_")[0]
-        return tuple(self._grouped(entry, place, kind, items, output)), output
+        return self._grouped(entry, place, kind, items, output), output
 
-    def _block(
-        self, entry: Entry, call: BlockCall, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
+    def _block(self, entry: Entry, call: BlockCall, name: str, source: Tensor) -> Made:
         if call.block in self.blocks:
             way = " → ".join((*self.blocks, call.block))
             raise entry.error(f"block '{call.block}' calls itself: {way}")
@@ -528,7 +510,7 @@ class _Frame:
     def _top(self) -> "_Frame":
         return self if self.parent is None else self.parent._top()
 
-    def _residual(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
+    def _residual(self, entry: Entry, name: str, source: Tensor) -> Made:
         inside = self.inner(source, name, reserved=("add", "shortcut"))
         items, body = inside.body(entry.bodies["layers"][0])
         short, shortcut = self._part_group(
@@ -546,9 +528,7 @@ class _Frame:
         stated = self._stated(kind)
         return Node(name, path, layer, inputs, entry.origin, entry.fields, precision=stated)
 
-    def _parallel(
-        self, entry: Entry, fields: Parallel, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
+    def _parallel(self, entry: Entry, fields: Parallel, name: str, source: Tensor) -> Made:
         groups: list[Item] = []
         outputs: list[Tensor] = []
         for i, entries in enumerate(entry.bodies["branches"], 1):
@@ -564,7 +544,7 @@ class _Frame:
         )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
-    def _side(self, entry: Entry, name: str, source: Tensor) -> tuple[Item | None, Tensor]:
+    def _side(self, entry: Entry, name: str, source: Tensor) -> Made:
         items, output = self.inner(source, name).body(entry.bodies["layers"][0])
         self.expansion.sides.append(output)
         return self._group(entry, name, items, output)
@@ -572,8 +552,7 @@ class _Frame:
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         """Yield the names of every row, each row checked as it is reached."""
         if bool(fields.rows) == bool(fields.columns):
-            cause = "takes rows or columns, one of them"
-            raise entry.error(cause)
+            raise entry.error("takes rows or columns, one of them")
         table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
         for i, names in enumerate(table):
             if fields.index in names:
@@ -610,13 +589,8 @@ class _Frame:
             yield dict(zip(columns, values, strict=True))
 
     def _copies(
-        self,
-        entry: Entry,
-        name: str,
-        kind: str,
-        source: Tensor,
-        scopes: Iterable[Mapping[str, Value]],
-    ) -> tuple[Item | None, Tensor]:
+        self, entry: Entry, name: str, kind: str, source: Tensor, scopes: Iterable[Names]
+    ) -> Made:
         """The body once for each set of names, each copy fed by the one before."""
         groups: list[Item] = []
         for number, names in enumerate(scopes, 1):
@@ -651,18 +625,16 @@ class _Frame:
                 raise ExpressionError(f"{tree.value} is no number of turns")
             return tree
 
-    def _repeat(
-        self, entry: Entry, fields: Repetition, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
+    def _repeat(self, entry: Entry, fields: Repetition, name: str, source: Tensor) -> Made:
         times = self._structural(entry, "times", fields.times)
         if times == Number(0):
-            return None, source
+            return (), source
         if fields.index is None:
             loop = self._looped(entry, name, source, times, times)
             if loop is None:
-                return None, source
+                return (), source
             self._remember(entry, Tensor(loop.path))
-            return loop, Tensor(loop.path)
+            return (loop,), Tensor(loop.path)
         if not isinstance(times, Number):
             raise SpecError(
                 "the turns have an index, so their number must be known",
@@ -700,25 +672,11 @@ class _Frame:
         if not items:
             self.expansion.sides += (source if side == inside else side for side in sides)
             return None
-        return Repeat(
-            place.rpartition("/")[2],
-            path,
-            entry.key,
-            runs,
-            copies,
-            items,
-            source,
-            inside,
-            result,
-            entry.origin,
-            entry.fields,
-            chosen_by,
-            tuple(sides),
-        )
+        work = place.rpartition("/")[2], path, entry.key, runs, copies
+        flow = items, source, inside, result
+        return Repeat(*work, *flow, entry.origin, entry.fields, chosen_by, tuple(sides))
 
-    def _experts(
-        self, entry: Entry, fields: Moe, name: str, source: Tensor
-    ) -> tuple[Item | None, Tensor]:
+    def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> Made:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
         sizes = {"out_features": Expression(experts), "bias": flag(False)}

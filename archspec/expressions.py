@@ -15,12 +15,14 @@ Nothing is ever evaluated as Python.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from archspec.errors import did_you_mean
 from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
+
+T = TypeVar("T")
 
 MAX_LENGTH = 1_000
 MAX_NESTING = 40
@@ -70,6 +72,14 @@ class ExpressionError(ValueError):
         """The same error, inside the item that ``path`` leads to."""
         self.path = (*path, *self.path)
         return self
+
+
+def inside(key: int | str, function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function gives of an item of a list or a mapping; an error says which item."""
+    try:
+        return function(*arguments)
+    except ExpressionError as error:
+        raise error.at((key,)) from None
 
 
 class TooLargeError(ExpressionError):
@@ -180,16 +190,18 @@ class _Parser:
 
     def disjunction(self) -> Tree:
         self.enter()
-        tree = self.conjunction()
-        while self.take("or"):
-            tree = self.combine("or", tree, self.conjunction())
+        tree = self.joined(self.conjunction, "or")
         self.depth -= 1
         return tree
 
     def conjunction(self) -> Tree:
-        tree = self.negation()
-        while self.take("and"):
-            tree = self.combine("and", tree, self.negation())
+        return self.joined(self.negation, "and")
+
+    def joined(self, operand: Callable[[], Tree], *operators: str) -> Tree:
+        """Operands with operators of one precedence between them, from the left."""
+        tree = operand()
+        while operator := self.take(*operators):
+            tree = self.combine(operator, tree, operand())
         return tree
 
     def negation(self) -> Tree:
@@ -212,16 +224,10 @@ class _Parser:
         return left if chain is None else chain
 
     def sum(self) -> Tree:
-        tree = self.product()
-        while operator := self.take("+", "-"):
-            tree = self.combine(operator, tree, self.product())
-        return tree
+        return self.joined(self.product, "+", "-")
 
     def product(self) -> Tree:
-        tree = self.sign()
-        while operator := self.take("*", "/", "//", "%"):
-            tree = self.combine(operator, tree, self.sign())
-        return tree
+        return self.joined(self.sign, "*", "/", "//", "%")
 
     def sign(self) -> Tree:
         operator = self.take("-", "+")

@@ -1,6 +1,6 @@
 """A network whose structure is decided: a tree of nodes, groups and repeats."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -168,22 +168,22 @@ class Graph(NamedTuple):
         return nodes_of(self.items)
 
 
-def nodes_of(items: tuple[Item, ...]) -> Iterator[Node]:
-    """Yield every layer of some items once, in order."""
+def items_in(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield some items, and after each group and repeat all that is in it."""
     for item in items:
-        if isinstance(item, Node):
-            yield item
-        else:
-            yield from nodes_of(item.items)
+        yield item
+        if not isinstance(item, Node):
+            yield from items_in(item.items)
 
 
-def has_sides(items: tuple[Item, ...]) -> bool:
+def nodes_of(items: Iterable[Item]) -> Iterator[Node]:
+    """Yield every layer of some items once, in order."""
+    return (item for item in items_in(items) if isinstance(item, Node))
+
+
+def has_sides(items: Iterable[Item]) -> bool:
     """Return whether a repeat in some items, at any depth, has side branches in its body."""
-    return any(
-        (isinstance(item, Repeat) and bool(item.sides)) or has_sides(item.items)
-        for item in items
-        if not isinstance(item, Node)
-    )
+    return any(isinstance(item, Repeat) and item.sides for item in items_in(items))
 
 
 def item_output(item: Item) -> Tensor:
@@ -191,24 +191,20 @@ def item_output(item: Item) -> Tensor:
     return item.output if isinstance(item, Group) else Tensor(item.path)
 
 
-def read_in(items: tuple[Item, ...]) -> Iterator[Tensor]:
+def read_in(items: Iterable[Item]) -> Iterator[Tensor]:
     """Yield every tensor that some items take, those that they make themselves included."""
-    for item in items:
+    for item in items_in(items):
         if isinstance(item, Node):
             yield from item.inputs
-            continue
-        if isinstance(item, Repeat):
+        elif isinstance(item, Repeat):
             yield item.source
             if item.chosen_by is not None:
                 yield item.chosen_by
-        yield from read_in(item.items)
 
 
-def made_in(items: tuple[Item, ...]) -> Iterator[str]:
+def made_in(items: Iterable[Item]) -> Iterator[str]:
     """Yield the names of all producers among some items, and of the inputs of repeats' bodies."""
-    for item in items:
+    for item in items_in(items):
         yield item.path
         if isinstance(item, Repeat):
             yield item.entry.producer
-        if not isinstance(item, Node):
-            yield from made_in(item.items)

@@ -4,34 +4,17 @@ import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from archspec import fields
 from archspec.arithmetic import Rational
 from archspec.document import Path_, YamlDocument
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
-from archspec.fields import (
-    Expression,
-    Read,
-    Shorthand,
-    as_named,
-    form,
-    fraction_schema,
-    optional,
-    or_null,
-    parse_text,
-    read_condition,
-    read_constant,
-    read_fraction,
-    read_items,
-    read_mapping,
-    read_number,
-    read_size,
-    refused,
-    wrong,
-)
+from archspec.fields import Expression, Read, Shorthand, form, fraction_schema, optional, or_null
 from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, PrecisionField, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
@@ -42,12 +25,12 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 def _constant(among: Range) -> Read:
     """An exact number of a range, not an expression."""
-    return Read(partial(read_constant, among=among), among.schema)
+    return Read(partial(fields.read_constant, among=among), among.schema)
 
 
 def _fraction(among: Range) -> Read:
     """The same, or the text of a fraction, as 1/3."""
-    return Read(partial(read_fraction, among=among), fraction_schema(among))
+    return Read(partial(fields.read_fraction, among=among), fraction_schema(among))
 
 
 Name = Annotated[str, WithJsonSchema(form("name"))]
@@ -60,6 +43,9 @@ Constant = Annotated[int | Fraction, _constant(NUMBER)]
 """An exact number, not an expression."""
 
 
+_POSITIVE, _POSITIVE_INTEGER = map(fraction_schema, (POSITIVE, POSITIVE_INTEGER))
+
+
 class Symbol(BaseModel):
     """A symbol of a spec: its default value and the values it may take.
 
@@ -68,7 +54,7 @@ class Symbol(BaseModel):
 
     model_config = STRICT
 
-    default: Annotated[int | Fraction, Read(read_fraction, fraction_schema(POSITIVE))] = Field(
+    default: Annotated[int | Fraction, Read(fields.read_fraction, _POSITIVE)] = Field(
         description="the value where nothing else is set"
     )
     domain: Literal["integer", "real"] = optional("integer", "integer or real; positive in both")
@@ -107,22 +93,15 @@ def _expand_symbol(value: Any) -> Any:
 
 _UNLESS_REAL = {
     "if": {"not": {"properties": {"domain": {"const": "real"}}, "required": ["domain"]}},
-    "then": {"properties": {"default": fraction_schema(POSITIVE_INTEGER)}},
+    "then": {"properties": {"default": _POSITIVE_INTEGER}},
 }
 
-Overrides = dict[
-    Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(fraction_schema(POSITIVE))]
-]
+Overrides = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), Shorthand(_POSITIVE)]]
 """What a variant says of symbols; their domain is said where they are declared."""
 
-Symbols = dict[
-    Name,
-    Annotated[
-        Symbol,
-        BeforeValidator(_expand_symbol),
-        Shorthand(fraction_schema(POSITIVE_INTEGER), _UNLESS_REAL),
-    ],
-]
+_OrDefault = Shorthand(_POSITIVE_INTEGER, _UNLESS_REAL)
+
+Symbols = dict[Name, Annotated[Symbol, BeforeValidator(_expand_symbol), _OrDefault]]
 """Symbols by name; a number alone is a default; `check_names` looks at the domain."""
 
 
@@ -165,19 +144,19 @@ class Fact(BaseModel):
     def _in_units(self) -> "Fact":
         """A rounded value is a number of units."""
         if self.rounded and self.value.denominator != 1:
-            raise refused(f"value {self.value} is no number of units", path=("value",))
+            raise fields.refused(f"value {self.value} is no number of units", path=("value",))
         return self
 
 
 def read_value(value: Any) -> Any:
     """An expression, a truth value, or a list of such: what a name may stand for."""
     if isinstance(value, list):
-        return list(read_items(value, read_value))
+        return list(fields.read_items(value, read_value))
     if isinstance(value, bool):
-        return read_condition(value)
+        return fields.read_condition(value)
     if not isinstance(value, str):
-        return read_number(value)
-    return as_named(parse_text(value))
+        return fields.read_number(value)
+    return fields.as_named(fields.parse_text(value))
 
 
 NamedValue = Annotated[Any, Read(read_value, form("value"))]
@@ -189,16 +168,16 @@ Parameter = Annotated[Any, or_null(Read(read_value, form("value")))]
 
 def _sizes(value: Any) -> tuple[Expression, ...]:
     if not isinstance(value, list) or not value:
-        raise wrong(value, "shape", "write a list, as [n, c, h, w]")
-    return read_items(value, read_size)
+        raise fields.wrong(value, "shape", "write a list, as [n, c, h, w]")
+    return fields.read_items(value, fields.read_size)
 
 
 def _inputs(value: Any) -> dict[str, tuple[Expression, ...]]:
     if not isinstance(value, dict):
         return {"input": _sizes(value)}
     if not value:
-        raise refused("no input", "as in input: {x: [n, c]}")
-    return read_mapping(value, _sizes)
+        raise fields.refused("no input", "as in input: {x: [n, c]}")
+    return fields.read_mapping(value, _sizes)
 
 
 _SHAPE = {"type": "array", "minItems": 1, "items": form(POSITIVE_INTEGER.name)}
@@ -255,7 +234,7 @@ class Header(BaseModel):
     )
     precision: Annotated[NetworkPrecision, BeforeValidator(of_one_type), Shorthand(ONE_TYPE)] = (
         optional(
-            NetworkPrecision(),
+            NetworkPrecision.model_construct(),
             "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
@@ -311,13 +290,12 @@ def check_names(header: Header, document: YamlDocument) -> None:
     """
     gathered = Gathered()
     with gathered.together():
-        for error in _wrong_names(header, document):
+        for error in chain(
+            _wrong_names(header, document),
+            _wrong_defaults(header, document, ("symbols",)),
+            *(_wrong_overrides(*each, header, document) for each in header.variants.items()),
+        ):
             gathered.add(error)
-        for error in _wrong_defaults(header, document, ("symbols",)):
-            gathered.add(error)
-        for name, variant in header.variants.items():
-            for error in _wrong_overrides(name, variant, header, document):
-                gathered.add(error)
 
 
 def _wrong_names(header: Header, document: YamlDocument) -> Iterator[SpecError]:

@@ -8,7 +8,8 @@ from archspec.composites import COMPOSITES, Composite
 from archspec.errors import MAX_TEXT, did_you_mean
 from archspec.fields import shortened, show
 from archspec.header import BlockModel
-from archspec.layers import KINDS, Layer, find_alias
+from archspec.layers import KINDS, Layer
+from archspec.layers.base import find_alias
 from archspec.validation import RESERVED_KEYS
 
 _CODE = re.compile(r"(?:[a-z_]\w*\.)*([A-Za-z_]\w*)(?:\W.*)?$", re.DOTALL)

@@ -11,7 +11,7 @@ from archspec.composites import Composite
 from archspec.document import Path_
 from archspec.entries import BlockCall, Entry
 from archspec.errors import Origin
-from archspec.graph import Graph, Group, Item, Node, Repeat
+from archspec.graph import Graph, Group, Node, Repeat, items_in
 from archspec.layers import Layer, find_kind
 from archspec.trees import Name, Tensor
 
@@ -116,10 +116,12 @@ def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarn
 
 def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
     """Yield the layers, repeats and inputs that nothing takes and the network does not return."""
-    tensors = {*_taken(graph.items), graph.output, *graph.sides}
+    tensors = _taken(graph)
     taken = {tensor.producer for tensor in tensors}
     taken |= {node.tied for node in graph.nodes if node.tied}
-    for item in _leaves(graph.items):
+    for item in items_in(graph.items):
+        if isinstance(item, Group):
+            continue
         if item.path not in taken:
             cause = "nothing takes its output; it counts all the same"
             yield SpecWarning(cause, item.origin, item.path)
@@ -142,26 +144,17 @@ def _unused_outputs(node: Node, taken: Set[Tensor]) -> Iterator[SpecWarning]:
             yield SpecWarning(cause, node.origin, node.path)
 
 
-def _leaves(items: Iterable[Item]) -> Iterator[Node | Repeat]:
-    """Yield every layer and every repeat, those inside of each included."""
-    for item in items:
-        if not isinstance(item, Group):
-            yield item
-        if not isinstance(item, Node):
-            yield from _leaves(item.items)
+def _taken(graph: Graph) -> set[Tensor]:
+    """The tensors that layers read; a repeat also reads its own result, and leaves the network's.
 
-
-def _taken(items: Iterable[Item]) -> Iterator[Tensor]:
-    """Yield the tensors that layers read; a repeat also reads its own result."""
-    for item in items:
+    What enters a repeat is read where something in it reads its entry.
+    """
+    found = {graph.output, *graph.sides}
+    for item in reversed([*items_in(graph.items)]):  # what is in a repeat comes before it
         if isinstance(item, Node):
-            yield from item.inputs
-            continue
-        inner = [*_taken(item.items), *(item.sides if isinstance(item, Repeat) else ())]
-        yield from inner
-        if isinstance(item, Repeat):
-            yield item.result
-            if item.entry in (*inner, item.result):
-                yield item.source
-            if item.chosen_by:
-                yield item.chosen_by
+            found.update(item.inputs)
+        elif isinstance(item, Repeat):
+            found |= {item.result, *item.sides}
+            found |= {item.source} if item.entry in found else set()
+            found |= {item.chosen_by} if item.chosen_by else set()
+    return found

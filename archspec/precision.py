@@ -74,7 +74,7 @@ class Precision(BaseModel):
         return other.model_copy(update=update)
 
 
-UNSAID = Precision()
+UNSAID = Precision.model_construct()  # builds no validator
 """Nothing is said."""
 
 

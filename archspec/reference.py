@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from yaml import safe_dump
+from yaml import safe_dump, safe_load
 
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
@@ -20,6 +20,9 @@ from archspec.precision import UNSAID, NetworkPrecision, Precision
 
 INTRODUCTION = Path(__file__).with_name("language.md")
 """The text before the generated part; ``{functions}`` in it stands for the functions' names."""
+
+EXAMPLES = Path(__file__).with_name("composites.yaml")
+"""An example of each composite, as YAML."""
 
 MODELS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("The top level", "", Header),
@@ -50,9 +53,10 @@ def language_reference() -> str:
             "",
         ]
     parts.append("## Entries that hold entries\n")
+    examples = safe_load(EXAMPLES.read_text(encoding="utf-8"))
     for name, composite in COMPOSITES.items():
         parts += [f"### `{name}`\n", f"{documentation(composite)}\n"]
-        parts += [_block(composite.example), *_fields(composite.model_fields), ""]
+        parts += [_block(examples[name]), *_fields(composite.model_fields), ""]
     parts.append("## Kinds\n")
     names: dict[type[Layer], list[str]] = {}
     for name, layer in KINDS.items():

@@ -19,7 +19,8 @@ from archspec.entries import Reserved
 from archspec.expressions import FUNCTIONS, KEYWORDS, MAX_LENGTH
 from archspec.fields import as_written
 from archspec.header import BlockModel, Header
-from archspec.layers import ALIASES, KINDS, Alias, Layer
+from archspec.layers import ALIASES, KINDS, Layer
+from archspec.layers.base import Alias
 from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
 from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES

@@ -37,7 +37,7 @@ from benchmarks.machine import machine
 from costmodel import Analysis, analyze
 from costmodel.analysis.columns import read_column
 from costmodel.analysis.loading import Setup
-from costmodel.cli import app
+from costmodel.cli.app import app
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import Sweep, sweep
 

@@ -1,21 +1,51 @@
 """Shapes, costs and conditions of neural networks as closed forms in their symbols.
 
-from costmodel import analyze
+from costmodel import analyze, solve
 
-alexnet = analyze("specs/alexnet.yaml")
+alexnet = analyze("alexnet")    # a name of the zoo, a path, a mapping, or the text of a spec
 alexnet.macs                    # a sympy expression in n, c, h, w, g
 alexnet.at(h=192, w=192).macs   # a number
 alexnet.function("macs")        # a vectorised NumPy function of its symbols
+solve("resnet50", for_="h", where="macs <= 2G").to_pandas()
+
+Every command of the command line is a function here, which returns a `Document`: what a notebook
+shows as a table, ``data()`` as plain data, and `to_pandas`, `to_polars`, `to_arrow` as columns.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archspec.errors import SpecError
     from costmodel.analysis.analysis import Analysis
+    from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
 
-__all__ = ["Analysis", "SpecError", "analyze"]
+    check: Callable[..., Document]
+    compare: Callable[..., Document]
+    conventions: Callable[..., Document]
+    diff: Callable[..., Document]
+    energy: Callable[..., Document]
+    explain: Callable[..., Document]
+    fit: Callable[..., Document]
+    hardware: Callable[..., Document]
+    inference: Callable[..., Document]
+    latency: Callable[..., Document]
+    memory: Callable[..., Document]
+    prove: Callable[..., Document]
+    sensitivity: Callable[..., Document]
+    solve: Callable[..., Document]
+    training: Callable[..., Document]
+    zoo: Callable[..., Document]
+
+QUESTIONS = (
+    *("check", "compare", "conventions", "diff", "energy", "explain", "fit", "hardware"),
+    *("inference", "latency", "memory", "prove", "sensitivity", "solve", "training", "zoo"),
+)
+"""The questions that are functions here, each of which its command's help describes."""
+
+__all__ = ["Analysis", "Document", "SpecError", "analyze", *QUESTIONS]
 
 
 def require_own_language() -> None:
@@ -33,12 +63,22 @@ def require_own_language() -> None:
         )
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"costmodel has no '{name}'")
     require_own_language()
     from archspec.errors import SpecError
     from costmodel.analysis.analysis import Analysis
+    from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
+    from costmodel.cli.functions import function_of, install
 
-    return {"Analysis": Analysis, "SpecError": SpecError, "analyze": analyze}[name]
+    install()
+    if name in QUESTIONS:
+        return function_of(name)
+    own = {"Analysis": Analysis, "Document": Document, "SpecError": SpecError, "analyze": analyze}
+    return own[name]

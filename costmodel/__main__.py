@@ -79,9 +79,14 @@ def run_words(arguments: list[str]) -> int:
     except ImportError as error:
         print(f"archcost: {error}", file=sys.stderr)
         return 2
+    if arguments[:1] == ["__complete"]:
+        from costmodel.cli.completion import candidates
+
+        print("".join(f"{each}\n" for each in candidates(" ".join(arguments[1:]))), end="")
+        return 0
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
-    from costmodel.cli import run
+    from costmodel.cli.app import run
 
     try:
         status = run(arguments)

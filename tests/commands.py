@@ -1,9 +1,11 @@
 """The command line as tests run it: within this process, or in a process of its own."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
@@ -64,6 +66,37 @@ def run_process(
         timeout=SECONDS,
         check=False,
     )
+
+
+def run_in_terminal(*words: str | Path, columns: int, rows: int = 40, **settings: str) -> str:
+    """Return what a command line prints in a pseudo-terminal, with its colours.
+
+    It runs in a fork of this process, which has imported all that it needs.
+    """
+    process, screen = pty.fork()
+    if not process:
+        termios.tcsetwinsize(1, (rows, columns))
+        for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+            os.environ.pop(name, None)
+        os.environ.update({"TERM": "xterm-256color", **settings})
+        os.chdir(ROOT)
+        with open(1, "w", encoding="utf-8") as out, open(2, "w", encoding="utf-8") as err:
+            sys.stdout, sys.stderr = out, err
+            status = run_words([str(word) for word in words])
+            out.flush()
+            os._exit(status)
+    shown = b"".join(iter(lambda: _read(screen), b""))
+    os.close(screen)
+    os.waitpid(process, 0)
+    return shown.decode("utf-8").replace("\r\n", "\n")
+
+
+def _read(screen: int) -> bytes:
+    """Return what a terminal shows next; nothing where it is closed, which Linux calls an error."""
+    try:
+        return os.read(screen, 1 << 16)
+    except OSError:
+        return b""
 
 
 @contextmanager

@@ -20,15 +20,15 @@ from archspec import SpecError, load
 from archspec.arithmetic import round_to
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
-from costmodel.algebra.consequences import (
+from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.functions import floor_div
+from costmodel.algebra.reduction import (
     decided_extrema,
     is_at_least_where,
     reached_branches,
+    reduced,
     with_exact_floors,
 )
-from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import floor_div
-from costmodel.algebra.reduction import reduced
 from costmodel.algebra.residues import U, about, growth, shortest
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import unchecked
@@ -241,7 +241,7 @@ MANY = range(1, 700)
 @given(source=of_h)
 def test_a_wave_grows_evenly(source: str) -> None:
     expression, h = law(source), symbol("h")
-    found = growth(expression, h)
+    found = growth(expression)
     if found is None:
         return
     values = [Evaluator({h: u})(expression) for u in range(1, 400)]
@@ -259,7 +259,7 @@ def test_the_shortest_conditions_say_the_same(
     given_ones = () if known is None else (Divides(law(str(known)), h),)
     changed = [c.mapped(lambda side: side.xreplace({h: U})) for c in conditions]
     over = tuple(c.mapped(lambda side: side.xreplace({h: U})) for c in given_ones)
-    shorter = shortest(tuple(changed), over, first, U)
+    shorter = shortest(tuple(changed), over, first)
     assert sum(len(condition_text(c)) for c in shorter) <= sum(
         len(condition_text(c)) for c in changed
     )

@@ -13,7 +13,6 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.dominance import Counts, Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.factoring import factored, tight
 from costmodel.algebra.functions import (
     Maximum,
     Minimum,
@@ -22,6 +21,7 @@ from costmodel.algebra.functions import (
     floor_div,
     terms_of,
 )
+from costmodel.algebra.normal_form import factored, tight
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.waves import Reach, StepTable, wave_of
 from tests.conftest import examples

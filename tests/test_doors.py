@@ -18,7 +18,7 @@ from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.files import read_bytes, require_writable, written
 from costmodel import analyze
-from costmodel.cli import run
+from costmodel.cli.app import run
 from tests.conftest import ROOT
 
 ALEXNET = str(ROOT / "specs" / "alexnet.yaml")
@@ -281,7 +281,7 @@ UNREADABLE = {
     ZERO: "is larger than|a line of more than 100,000 characters",
     "/proc/self/mem": "cannot read /proc/self/mem: Input/output error",
     "/dev/null": "the file is empty|has no lines below its head",
-    LONG: "File name too long|is no command, and no such file is here",
+    LONG: "File name too long|is no command, no network of the zoo and no file here",
     "nul\0x": "cannot read|no comma-separated values|embedded null",
     "folder.csv": "Is a directory|no spec",
     "file/x": "Not a directory|no such file|No such file",

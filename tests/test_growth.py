@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from sympy import Expr
 
 from archspec.expressions import ExpressionError
-from costmodel.algebra.asymptotics import NoOrder, leading_order
-from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
+from costmodel.algebra.growth import Derivatives, NoOrder, derivative, leading_order, obstacle
 from costmodel.algebra.normal_form import unfloored
 from costmodel.algebra.printing import PythonText
 from tests.test_algebra import Number, at, law, numbers, quick, run, symbol_of, texts, thorough

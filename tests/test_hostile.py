@@ -26,7 +26,7 @@ from cyclopts import CycloptsError
 from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError, visible
-from costmodel.cli import run
+from costmodel.cli.app import run
 from costmodel.cli.documents import run_marker
 from costmodel.docs.pages import refreshed, write
 from costmodel.docs.styles import LATEX
@@ -278,7 +278,8 @@ def test_no_cell_of_csv_is_a_formula(text: str, both: Both) -> None:
 COMMANDS_OF_LATEX = (
     "begin end centering caption toprule midrule bottomrule hspace par times cdot left right mu "
     "textbackslash textasciitilde textasciicircum textless textgreater lfloor rfloor frac max min "
-    "operatorname"
+    "operatorname raggedright footnotesize small smallskip setlength tabcolsep linewidth "
+    "allowbreak tabularnewline mathrm"
 )
 
 

@@ -19,7 +19,7 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum
-from costmodel.algebra.piecewise_sums import summed
+from costmodel.algebra.sums import summed
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario

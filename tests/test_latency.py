@@ -21,11 +21,12 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.functions import Maximum
 from costmodel.analysis.loading import Setup, analyze_architecture
-from costmodel.render.roofline import draw, paint, short_names, shortened, view_of
+from costmodel.render.fitting import shortened
+from costmodel.render.roofline import draw, paint, view_of
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
-from costmodel.studies.latency import Roof, Roofline, RooflineEntry
+from costmodel.studies.latency import Roof, Roofline
 from costmodel.studies.solve import opened
 from tests.conftest import ROOT, Run, ask, thinned
 
@@ -673,7 +674,7 @@ def test_no_word_lies_on_another_or_outside(
     name: str, settings: dict[str, int], said: Scenario
 ) -> None:
     axes = painted(zoo(name, said, **settings))
-    legend, key = axes.get_legend(), axes.figure.legends[0]
+    legend = axes.get_legend()
     assert legend is not None
     boxes = [Text.get_window_extent(word) for word in axes.texts]
     assert len(boxes) >= 4
@@ -681,11 +682,19 @@ def test_no_word_lies_on_another_or_outside(
     for box in boxes:
         assert inside.x0 <= box.x0 <= box.x1 <= inside.x1
         assert inside.y0 <= box.y0 <= box.y1 <= inside.y1
-    boxes += [legend.get_window_extent(), key.get_window_extent(), axes.title.get_window_extent()]
+    times = axes.figure.axes[1]
+    drawn = [*times.texts, axes.title, times.title, *times.patches]
+    boxes += [legend.get_window_extent(), *(each.get_window_extent() for each in drawn)]
     for one, other in combinations(boxes, 2):
         assert not one.overlaps(other)
-    assert key.get_window_extent().x1 <= page.x1
-    assert key.get_window_extent().x0 >= inside.x1
+    assert all(inside.x1 <= word.get_window_extent().x0 for word in times.texts)
+    assert all(word.get_window_extent().x1 <= page.x1 for word in times.texts)
+
+
+@pytest.mark.parametrize(("name", "settings", "said"), thinned(PLOTS))
+def test_bars_add_up_to_the_time(name: str, settings: dict[str, int], said: Scenario) -> None:
+    shares = [bar.share for bar in view_of(Roofline(zoo(name, said, **settings))).times]
+    assert sum(shares) == pytest.approx(100)
 
 
 def test_the_axes_say_what_they_are() -> None:
@@ -699,8 +708,8 @@ def test_the_axes_say_what_they_are() -> None:
     words = [word.get_text() for word in axes.texts]
     assert {"312 Top/s fp16", "ridge 153", "2.039 TB/s"} <= set(words)
     assert [str(i) for i in range(1, 9)] == sorted(set(words) - {w for w in words if " " in w})
-    named = [text.get_text() for text in axes.figure.legends[0].get_texts()]
-    assert named[0] == "1  linear_1  59.2 %"
+    told = [text.get_text() for text in axes.figure.axes[1].texts]
+    assert told[:2] == ["1  linear_1", "59.2 %  37.04 µs"]
 
 
 def test_points_are_on_the_roof() -> None:
@@ -750,17 +759,13 @@ def test_a_plot_of_nothing_is_refused(chip: str) -> None:
         draw(Roofline(net), "x.svg")
 
 
-def test_names_in_the_key() -> None:
-    def line(path: str) -> RooflineEntry:
-        (row,) = (r for r in Roofline(ALEXNET).report.rows if r.path == "conv2d_1")
-        return RooflineEntry(row._replace(path=path), 1, 1, 1, "memory", 1)
-
-    names = short_names([line("a/b/conv"), line("a/c/conv"), line("d/pool")])
-    assert names == {"a/b/conv": "b/conv", "a/c/conv": "c/conv", "d/pool": "pool"}
-    assert shortened("conv") == "conv"
+def test_names_keep_the_end_that_no_other_has() -> None:
+    assert shortened(["a/b/conv", "a/c/conv", "d/pool"], 7) == ["…b/conv", "…c/conv", "d/pool"]
     long = "row_4/repeat_1/residual_1/inverted_bottleneck_1/conv_bn_1/conv2d_1"
-    assert shortened(long) == "row_4/repeat_1/…/conv_bn_1/conv2d_1"
-    assert shortened("x" * 50) == "x" * 39 + "…"
+    other = long.replace("row_4", "row_3")
+    assert shortened([long, other], 40)[0] == "row_4/repeat_1/…/conv_bn_1/conv2d_1"
+    assert shortened(["layer4.2.conv3", "layer4.1.conv3"], 9) == ["…2.conv3", "…1.conv3"]
+    assert shortened(["x" * 50], 40) == ["…" + "x" * 39]
 
 
 def test_sums_of_maxima_have_trends() -> None:

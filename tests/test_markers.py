@@ -16,8 +16,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from archspec.errors import SpecError
-from costmodel.cli import app
-from costmodel.cli.app import find_command, known_commands
+from costmodel.cli.app import app, find_command, known_commands
 from costmodel.cli.documents import run_marker
 from costmodel.docs.commands import WRITTEN
 from costmodel.docs.markers import find_markers, lines_of

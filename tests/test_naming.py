@@ -91,7 +91,7 @@ def test_layers_keep_the_own_names_of_the_spec(tmp_path: Path) -> None:
         ("markdown", "- where: `c1 = round_to(32*width, 8)`\n"),
         (
             "latex",
-            r"where $c_{1} = \operatorname{round\_to}\left(32 \cdot \mathrm{width}, 8\right)$",
+            r"\raggedright $c_{1} = {\mathrm{round\_to}(32\,\mathrm{width}, 8)}$",
         ),
     ],
 )

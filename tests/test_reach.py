@@ -205,6 +205,7 @@ def test_laws_in_symbols() -> None:
 def test_a_field_that_others_never_exceed_stands_alone() -> None:
     """Every stage of EfficientNet sees more than the one before, whatever its depths are."""
     analysis = analyze(ROOT / "specs" / "efficientnet.yaml")
+    assert analysis.receptive_field is not None
     assert not analysis.receptive_field.has(Maximum)
     depth = {f"k{i}": ceil_div(i * symbol("depth", "real"), 1) for i in (1, 2, 3, 4)}
     k1, k2, k3, k4 = depth.values()

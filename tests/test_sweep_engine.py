@@ -340,7 +340,7 @@ def test_the_benchmark_counts_the_same_by_hand() -> None:
 def test_a_product_of_matrices_is_exact_up_to_its_largest_sum() -> None:
     lefts = [np.array([2**30 - 1, 1 - 2**30, 1]), np.array([-1, 1, 2**20 + 1])]
     rights = [np.array([2**21 - 1, 1 - 2**21, 0]), np.array([2**30, 7, 1])]
-    terms = SumOfProducts((0, 1), (2, 3), (-MAX_SHIFTED, MAX_SHIFTED))
+    terms = SumOfProducts(((0, 1), (2, 3)), (-MAX_SHIFTED, MAX_SHIFTED))
     nodes = dict(enumerate([*lefts, *rights]))
     exact = np.outer(lefts[0], rights[0]) + np.outer(lefts[1], rights[1])
     assert np.abs(exact).max() <= MAX_SHIFTED

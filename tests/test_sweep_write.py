@@ -16,7 +16,7 @@ import pytest
 
 from costmodel import SpecError
 from costmodel.analysis.loading import Setup
-from costmodel.cli import app
+from costmodel.cli.app import app
 from costmodel.render import sweep_files
 from costmodel.render.sweep_files import find_format, shown, write_file, write_text
 from costmodel.sweep.fields import Field, fields_of
@@ -159,11 +159,11 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     file.write_text("old")
     broken = study("h=96,97", metrics=("macs/(h - 97)",))
     with pytest.raises(SpecError, match="a division by zero"):
-        write_file(str(file), fields_of(broken), broken.rows(), "csv", notes)
+        write_file(str(file), fields_of(broken), broken.rows(), "csv", notes())
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
     assert file.read_text() == "old"
     whole = study("h=96,97", metrics=("macs",))
-    write_file(str(file), fields_of(whole), whole.rows(), "csv", notes)
+    write_file(str(file), fields_of(whole), whole.rows(), "csv", notes())
     assert file.read_text().startswith("h,macs\n96,")
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
 
@@ -175,7 +175,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
 
     fields = fields_of(study("h=96"))
     with pytest.raises(KeyboardInterrupt):
-        write_file(str(tmp_path / "x.csv"), fields, stopped(), "csv", notes)
+        write_file(str(tmp_path / "x.csv"), fields, stopped(), "csv", notes())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -213,12 +213,12 @@ def big_chunks() -> list[Rows]:
 
 def test_big_counts_and_odd_texts_are_written_exactly() -> None:
     stream = StringIO()
-    write_text(BIG, big_chunks(), "csv", stream, notes)
+    write_text(BIG, big_chunks(), "csv", stream, notes())
     lines = list(csv.reader(StringIO(stream.getvalue())))
     assert lines[1:] == [["1", "1/3", 'a,"b'], ["2", "2", "c"], [str(2**70), "1", ""],
                          [str(-(2**70)), "1", "d"]]  # fmt: skip
     stream = StringIO()
-    write_text(BIG, big_chunks(), "jsonl", stream, notes)
+    write_text(BIG, big_chunks(), "jsonl", stream, notes())
     objects = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [each["n"] for each in objects] == [1, 2, 2**70, -(2**70)]
     assert [each["x"] for each in objects] == ["1/3", 2, 1, 1]
@@ -229,7 +229,7 @@ def test_parquet_keeps_every_number(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "sweep.parquet"
     swept = study("width=0.35:1.4:0.35", "h=96,224", "w=h", metrics=("macs", "macs/params"))
-    write_file(str(file), fields_of(swept), swept.rows(), "parquet", notes)
+    write_file(str(file), fields_of(swept), swept.rows(), "parquet", notes())
     table = parquet.read_table(file)
     types = {field.name: str(field.type) for field in table.schema}
     assert types == {"width": "decimal128(38, 2)", "h": "int64", "w": "int64", "macs": "int64",
@@ -264,7 +264,7 @@ def test_what_a_network_has_not_is_empty(tmp_path: Path, archcost: Run) -> None:
 def test_a_parquet_column_becomes_text_where_a_count_leaves_64_bits(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "big.parquet"
-    write_file(str(file), BIG, big_chunks(), "parquet", notes)
+    write_file(str(file), BIG, big_chunks(), "parquet", notes())
     table = parquet.read_table(file)
     assert table["n"].to_pylist() == ["1", "2", str(2**70), str(-(2**70))]
     assert table["x"].to_pylist() == ["1/3", "2", "1", "1"]
@@ -281,14 +281,15 @@ def test_where_a_wider_column_cannot_be_written_nothing_is_left(
 
     monkeypatch.setattr(parquet, "ParquetFile", stopped)
     with pytest.raises(KeyboardInterrupt):
-        write_file(str(tmp_path / "big.parquet"), BIG, big_chunks(), "parquet", notes)
+        write_file(str(tmp_path / "big.parquet"), BIG, big_chunks(), "parquet", notes())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delitem(sys.modules, "costmodel.render.sweep_parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(SpecError, match="Parquet needs pyarrow"):
-        write_file(str(tmp_path / "x.parquet"), BIG, big_chunks(), "parquet", notes)
+        write_file(str(tmp_path / "x.parquet"), BIG, big_chunks(), "parquet", notes())
 
 
 def test_the_format_is_the_path_s_end() -> None:

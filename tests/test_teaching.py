@@ -582,7 +582,8 @@ LINES: dict[str, tuple[tuple[str, ...], str]] = {
     "a metric for a spec": (("specs/alexnet.yaml", "macs"), "write --metric macs to show"),
     "a misspelt command": (
         ("compar", "specs/alexnet.yaml"),
-        "'compar' is no command, and no such file is here\n  hint: did you mean 'compare'?",
+        "'compar' is no command, no network of the zoo and no file here\n"
+        "  hint: did you mean 'compare'?",
     ),
     "a misspelt option": (("specs/alexnet.yaml", "--symbolc"), "did you mean --symbolic?"),
     "one dash": (("-set", "h=3", "specs/alexnet.yaml"), "did you mean --set?"),

@@ -3,33 +3,9 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from archspec.layers.base import (
-    ALIASES,
-    KINDS,
-    Alias,
-    FieldError,
-    Layer,
-    Torch,
-    find_alias,
-    find_kind,
-    kind,
-    kind_hint,
-    load_kinds,
-)
+from archspec.layers.base import ALIASES, KINDS, Layer, Torch, find_kind, kind, load_kinds
 
-__all__ = [
-    "ALIASES",
-    "KINDS",
-    "Alias",
-    "FieldError",
-    "Layer",
-    "Torch",
-    "find_alias",
-    "find_kind",
-    "kind",
-    "kind_hint",
-    "load_kinds",
-]
+__all__ = ["ALIASES", "KINDS", "Layer", "Torch", "find_kind", "kind", "load_kinds"]
 
 for module in iter_modules(__path__):
     import_module(f"{__name__}.{module.name}")

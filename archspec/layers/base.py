@@ -1,6 +1,8 @@
 """The class that every kind derives from, and the register of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
@@ -8,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, create_model, 
 from pydantic_core import CoreSchema
 
 from archspec.errors import SpecError, nearest
-from archspec.expressions import ExpressionError
+from archspec.expressions import ExpressionError, inside
 from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
@@ -196,18 +198,10 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
             return tuple(map(as_expression, resolved.values))
         return as_expression(resolved)
     if isinstance(value, tuple):
-        return tuple(at_item(i, item, scope) for i, item in enumerate(value))
+        return tuple(inside(i, resolve_field, item, scope) for i, item in enumerate(value))
     if isinstance(value, Mapping):
-        return {name: at_item(name, item, scope) for name, item in value.items()}
+        return {name: inside(name, resolve_field, item, scope) for name, item in value.items()}
     return value
-
-
-def at_item(i: int | str, value: object, scope: Scope) -> object:
-    """An item of a list or a mapping, resolved; an error says which."""
-    try:
-        return resolve_field(value, scope)
-    except ExpressionError as error:
-        raise error.at((i,)) from None
 
 
 def decided(value: Value) -> Truth:
@@ -368,29 +362,16 @@ def kind_hint(name: str, known: Iterable[str]) -> str | None:
     if plain in ELSEWHERE:
         return f"'{name}' is another library's name; here it is '{ELSEWHERE[plain]}'"
     near = nearest(name, known)
-    return _NO_KINDS.get(plain) or (f"did you mean '{near}'?" if near else None)
+    return _no_kinds().get(plain) or (f"did you mean '{near}'?" if near else None)
 
 
-_NO_KINDS = {
-    "sequential": "write its layers one after the other, or make a block of them under blocks:",
-    "modulelist": "write its layers one after the other, or a repeat of them",
-    "activation": "write the function itself as the kind, as relu or gelu",
-    "zeropad2d": "write pad: {pad: [left, right, top, bottom]}",
-    "zeropadding2d": "write pad: {pad: [left, right, top, bottom]}",
-    "reflectionpad2d": "write pad: {pad: [left, right, top, bottom], mode: reflect}",
-    "depthwiseconv2d": "write conv2d with groups: in_channels and out_channels: in_channels",
-    "separableconv2d": "write conv2d with groups: in_channels, then conv2d with kernel_size: 1",
-    "transformerencoderlayer": "make a block of layernorm, self_attention and linear layers",
-    "transformerdecoderlayer": "make a block of layernorm, attention and linear layers",
-    "dropout2d": "write dropout; its mask has one element per element, Dropout2d's per channel",
-    **dict.fromkeys(
-        ("kind", "type", "op", "layer"), "write the kind itself as the key, as - relu:"
-    ),
-    "loop": "write repeat: {times: …, layers: […]}",
-    "for": "write repeat: {times: …, layers: […]}, or foreach with rows",
-    "if": "write when: CONDITION beside the kind of an entry",
-}
-"""Names that are no kind, in small letters and without ``_`` → what to write instead."""
+@cache
+def _no_kinds() -> dict[str, str]:
+    """The names that are no kind, small and without ``_``, with what to write instead."""
+    from yaml import safe_load
+
+    text = Path(__file__).with_name("no_kinds.yaml").read_text(encoding="utf-8")
+    return dict(safe_load(text))
 
 
 def load_kinds() -> Iterator[str]:

@@ -288,10 +288,6 @@ def count_terms(expression: Expr, least: Least) -> int:
     """Return how many terms there are at most when all is multiplied out.
 
     A symbol counts as two, itself and its smallest value, where that is not 0.
-
-    Args:
-        expression: sums and products.
-        least: the smallest values of symbols.
     """
     if expression.is_Symbol:
         return 2 if least.get(expression, 0) else 1

@@ -44,48 +44,28 @@ INFIX: Mapping[str, Callable[[str, str], str]] = {
 
 
 class Parameters(NamedTuple):
-    """The arguments of a function for some symbols.
-
-    Attributes:
-        names: the arguments in order.
-        integers: symbol → what stands for it, over integer symbols named as the arguments.
-        reals: symbol → numerator and denominator arguments, for each that is real.
-    """
+    """The arguments of a function for some symbols, in order."""
 
     names: tuple[str, ...]
-    integers: Mapping[Symbol, Expr]
-    reals: Mapping[Symbol, tuple[str, str]]
+    integers: Mapping[Symbol, Expr]  # what stands for each, over symbols named as the arguments
+    reals: Mapping[Symbol, tuple[str, str]]  # numerator and denominator of each that is real
 
 
 class Function(NamedTuple):
-    """A metric's law as a function.
-
-    Attributes:
-        name: the metric's.
-        about: what it counts, in lines.
-        law: its text in the language.
-    """
+    """A metric's law as a function."""
 
     name: str
-    about: tuple[str, ...]
+    about: tuple[str, ...]  # what it counts, in lines
     law: str
 
 
 class Program(NamedTuple):
-    """A report as functions of the same arguments.
+    """A report as functions of the same arguments, one per metric."""
 
-    Attributes:
-        title: the network and what the laws stand on: what was fixed, types, what counts.
-        parameters: the arguments.
-        checks: the comparisons that must hold of them.
-        rule: the same in words.
-        functions: one per metric.
-    """
-
-    title: str
+    title: str  # the network and what the laws stand on: what was fixed, types, what counts
     parameters: Parameters
-    checks: tuple[str, ...]
-    rule: str
+    checks: tuple[str, ...]  # the comparisons that must hold of the arguments
+    rule: str  # the same in words
     functions: tuple[Function, ...]
 
 

@@ -4,7 +4,8 @@ A condition answers True, False or None, "it depends"; what depends is printed w
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from sympy import Add, Expr, Mul, S
 
@@ -30,26 +31,21 @@ Change = Callable[[Expr], Expr]
 """A function from an expression to another."""
 
 
-_C = TypeVar("_C", bound=type)
+@dataclass(frozen=True)
+class _Statement:
+    """A statement about expressions: of other kinds with the same parts it is never the equal."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield its parts."""
+        return iter(vars(self).values())
+
+    def mapped(self, change: Change) -> Self:
+        """Return the same statement about changed expressions."""
+        return type(self)(*(change(part) if isinstance(part, Expr) else part for part in self))
 
 
-def _told_apart(kind: _C) -> _C:
-    """Make values of a class of named tuples unequal to tuples of other classes.
-
-    As plain tuples ``8 % h == 0`` and ``h == 8`` would be equal: both are ``(h, 8)``.
-    """
-
-    def is_equal(self: tuple[object, ...], other: object) -> bool:
-        return type(self) is type(other) and tuple.__eq__(self, other)
-
-    kind.__eq__ = is_equal  # type: ignore[method-assign, assignment]
-    kind.__ne__ = lambda self, other: not is_equal(self, other)  # type: ignore
-    kind.__hash__ = lambda self: hash((kind.__name__, *self))  # type: ignore
-    return kind
-
-
-@_told_apart
-class Divides(NamedTuple):
+@dataclass(frozen=True)
+class Divides(_Statement):
     """``dividend % divisor == 0``."""
 
     divisor: Expr
@@ -66,17 +62,13 @@ class Divides(NamedTuple):
             return bool(quotient.is_Integer)
         return True if is_whole(quotient) else None
 
-    def mapped(self, change: Change) -> "Divides":
-        """Return the same condition of changed expressions."""
-        return Divides(change(self.divisor), change(self.dividend))
-
     def shown(self, show: "PythonText") -> str:
         """``32 % g == 0``."""
         return f"{show.factor(settled(self.dividend))} % {show.factor(self.divisor)} == 0"
 
 
-@_told_apart
-class AtLeast(NamedTuple):
+@dataclass(frozen=True)
+class AtLeast(_Statement):
     """``expression >= bound``, for a number ``bound``."""
 
     expression: Expr
@@ -107,10 +99,6 @@ class AtLeast(NamedTuple):
                 return True if reached else None
         return None
 
-    def mapped(self, change: Change) -> "AtLeast":
-        """Return the same condition of changed expressions."""
-        return AtLeast(change(self.expression), self.bound)
-
     def shown(self, show: "PythonText") -> str:
         """``h >= 63``, or ``context >= t``: no sign on the left."""
         terms = Add.make_args(self.expression)
@@ -122,8 +110,8 @@ class AtLeast(NamedTuple):
         return f"{show(Add(*over))} >= {show(Add(*over) - Add(*terms) + exact(self.bound))}"
 
 
-@_told_apart
-class Equal(NamedTuple):
+@dataclass(frozen=True)
+class Equal(_Statement):
     """``left == right``."""
 
     left: Expr
@@ -137,10 +125,6 @@ class Equal(NamedTuple):
         """Return True where the sides are equal, False where they differ by a number, else None."""
         difference = separated(self.left - self.right).expand()
         return bool(difference == 0) if difference.is_Rational else None
-
-    def mapped(self, change: Change) -> "Equal":
-        """Return the same condition of changed expressions."""
-        return Equal(change(self.left), change(self.right))
 
     def shown(self, show: "PythonText") -> str:
         """``a == b``."""

@@ -7,8 +7,11 @@ least the product of the smallest ratios along each symbol.
 plus that are never less.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
+from itertools import product
 from operator import le
 from random import Random
 
@@ -18,7 +21,7 @@ from archspec.arithmetic import Rational, tidy
 from costmodel.algebra.bounds import Least, lower_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.domains import ends, symbols_of
-from costmodel.algebra.evaluate import Evaluator
+from costmodel.algebra.evaluate import Evaluator, values_over
 from costmodel.algebra.functions import (
     FloorDiv,
     Maximum,
@@ -30,7 +33,7 @@ from costmodel.algebra.functions import (
     plain,
 )
 from costmodel.algebra.once import once
-from costmodel.algebra.waves import Draw, Reach, StepTable
+from costmodel.algebra.waves import Reach, StepTable
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -55,7 +58,7 @@ SAMPLES = 192
 
 
 class Region:
-    """The values that the symbols may have together.
+    """The values that the symbols may have together; a condition of no known form is not used.
 
     Attributes:
         least: the smallest values of the symbols.
@@ -70,13 +73,6 @@ class Region:
         most: Mapping[Symbol, Rational] | None = None,
         conditions: Iterable[Condition] = (),
     ) -> None:
-        """Collect what is known of the symbols.
-
-        Args:
-            least: the smallest values, where they have one.
-            most: the largest values, where they have one.
-            conditions: what holds; what is of no known form is not used.
-        """
         self.least = dict(least)
         self.most = dict(most or {})
         self.divisions: dict[Symbol, list[Divides]] = {}
@@ -148,17 +144,11 @@ class Sizes:
     """
 
     def __init__(self, region: Region) -> None:
-        """Begin without a size.
-
-        Args:
-            region: the values of the symbols.
-        """
         self.region = region
         self.sizes: list[Expr] = []
         self.axes: dict[Symbol, StepTable] = {}
         self.columns: list[list[Rational]] = []
-        self._draws: dict[Symbol, list[Draw]] = {}
-        self._products: dict[Factors, list[Rational]] = {}
+        self._draws: dict[Symbol, list[Rational]] = {}
         self._number: dict[Expr, int] = {}
         self._settled = 0
         self._axis_of: list[Symbol | None] = []
@@ -166,11 +156,7 @@ class Sizes:
         self._signed: set[int] = set()
 
     def polynomials(self, counts: Iterable[Expr]) -> list[Polynomial | None]:
-        """Return each count as a sum of products of sizes, or None where there are too many.
-
-        Args:
-            counts: expressions of the region's symbols.
-        """
+        """Return each count as a sum of products of sizes, or None where there are too many."""
         found = [self._polynomial(count.xreplace(self.region.stand_in)) for count in counts]
         if len(self.sizes) > self._settled:
             self._settle()
@@ -205,8 +191,7 @@ class Sizes:
             found = self._polynomial(term)
             if found is None:
                 return None
-            for factors, coefficient in found.items():
-                total[factors] = total.get(factors, 0) + coefficient
+            _add(total, found.items())
         return total if len(total) <= MAX_PRODUCTS else None
 
     def _product(self, factors: Iterable[Expr]) -> Polynomial | None:
@@ -215,12 +200,8 @@ class Sizes:
             found = self._polynomial(factor)
             if found is None or len(found) * len(total) > MAX_PRODUCTS:
                 return None
-            product: Polynomial = {}
-            for one, a in total.items():
-                for other, b in found.items():
-                    key = _times(one, other)
-                    product[key] = product.get(key, 0) + a * b
-            total = product
+            both = product(total.items(), found.items())
+            total = _add({}, ((_times(one, other), a * b) for (one, a), (other, b) in both))
         return total
 
     def _settle(self) -> None:
@@ -244,7 +225,7 @@ class Sizes:
             random = Random(symbol.name)
             self._draws[symbol] = [self.axes[symbol].draw(random) for _ in range(SAMPLES)]
         self.columns = list(self._columns())
-        self._products = {}
+        self._product_column = cache(self._product_of_columns)
 
     def _tabled(self, size: Expr) -> Symbol | None:
         """Return the symbol in whose table a size is."""
@@ -252,58 +233,46 @@ class Sizes:
         return symbol if symbol is not None and size in self.axes[symbol].values else None
 
     def _columns(self) -> Iterator[list[Rational]]:
-        """Yield the values of each size at all points: from its table, else worked out."""
+        """Yield the values of each size at all points."""
         points = [
-            Evaluator({symbol: draws[number].value for symbol, draws in self._draws.items()})
+            Evaluator({symbol: draws[number] for symbol, draws in self._draws.items()})
             for number in range(SAMPLES)
         ]
         for size, symbol in zip(self.sizes, self._axis_of, strict=True):
             if symbol is None:
                 yield [evaluate(size) for evaluate in points]
             else:
-                yield self.axes[symbol].values_at(size, self._draws[symbol])
+                yield values_over(size, symbol, self._draws[symbol])
 
     def values(self, polynomial: Polynomial) -> tuple[Rational, ...]:
-        """Return the values of a sum of products of sizes at all points.
-
-        Args:
-            polynomial: the sum.
-        """
+        """Return the values of a sum of products of sizes at all points."""
         total: list[Rational] = [0] * SAMPLES
         for factors, coefficient in polynomial.items():
             column = zip(total, self._product_column(factors), strict=True)
             total = [before + coefficient * value for before, value in column]
         return tuple(total)
 
-    def _product_column(self, factors: Factors) -> list[Rational]:
+    def _product_of_columns(self, factors: Factors) -> list[Rational]:
         """Return the values of a product of sizes at all points."""
-        if factors not in self._products:
-            found: list[Rational] = [1] * SAMPLES
-            for number, exponent in factors:
-                column = zip(found, self.columns[number], strict=True)
-                found = [before * value**exponent for before, value in column]
-            self._products[factors] = found
-        return self._products[factors]
+        found: list[Rational] = [1] * SAMPLES
+        for number, exponent in factors:
+            column = zip(found, self.columns[number], strict=True)
+            found = [before * value**exponent for before, value in column]
+        return found
 
     def _is_known(self, number: int) -> bool:
         """Return whether a size is in a table, or is never negative."""
         return self._axis_of[number] is not None or self._lows[number] is not None
 
-    def is_counted(self, polynomial: Polynomial) -> bool:
-        """Return whether all sizes in a sum are known and never negative.
+    def _is_counted(self, number: int) -> bool:
+        return self._is_known(number) and number not in self._signed
 
-        Args:
-            polynomial: the sum.
-        """
-        numbers = {number for factors in polynomial for number, _ in factors}
-        return all(self._is_known(n) and n not in self._signed for n in numbers)
+    def is_counted(self, polynomial: Polynomial) -> bool:
+        """Return whether all sizes in a sum are known and never negative."""
+        return all(self._is_counted(number) for factors in polynomial for number, _ in factors)
 
     def is_at_most_counted(self, polynomial: Polynomial) -> bool:
-        """Return whether a sum is no more than with 0 for sizes where they are negative.
-
-        Args:
-            polynomial: the sum.
-        """
+        """Return whether a sum is no more than with 0 for sizes where they are negative."""
         for factors, coefficient in polynomial.items():
             signed = [exponent for number, exponent in factors if number in self._signed]
             if signed and not (signed == [1] and coefficient > 0):
@@ -311,11 +280,7 @@ class Sizes:
         return all(self._is_known(number) for factors in polynomial for number, _ in factors)
 
     def without_steps(self, polynomial: Polynomial) -> Polynomial:
-        """Return x of ``min(1, r)·x``, which is never more than the larger of 0 and x.
-
-        Args:
-            polynomial: a sum; one whose products share no such factor is returned as it is.
-        """
+        """Return x of ``min(1, r)·x``, never more than the larger of 0 and x; else the sum."""
         powers = [dict(factors) for factors in polynomial]
         numbers = filter(self._is_step, set[int]().union(*powers))
         steps = {n: min(each.get(n, 0) for each in powers) for n in numbers}
@@ -327,23 +292,14 @@ class Sizes:
     def _is_step(self, number: int) -> bool:
         """Return whether a size is ``min(1, r)`` and never negative: from 0 to 1."""
         size = self.sizes[number]
-        is_at_most_1 = isinstance(size, Minimum) and S.One in size.args
-        return is_at_most_1 and self._is_known(number) and number not in self._signed
+        return isinstance(size, Minimum) and S.One in size.args and self._is_counted(number)
 
     @once
     def ratio(self, over: Factors, under: Factors) -> Rational:
-        """Return a number that the quotient of two products of sizes never falls below.
-
-        Args:
-            over: the sizes in the numerator.
-            under: those in the denominator.
-        """
-        exponents = dict(over)
-        for number, exponent in under:
-            exponents[number] = exponents.get(number, 0) - exponent
+        """Return a number that the quotient of two products of sizes never falls below."""
         ratio: Rational = 1
         along: dict[Symbol, tuple[list[tuple[Expr, int]], list[tuple[Expr, int]]]] = {}
-        for number, exponent in exponents.items():
+        for number, exponent in _times(over, tuple((number, -e) for number, e in under)):
             symbol = self._axis_of[number]
             if symbol is None:
                 ratio *= 0 if exponent < 0 else (self._lows[number] or 0) ** exponent
@@ -366,12 +322,6 @@ class Counts:
     """
 
     def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
-        """Take some counts apart.
-
-        Args:
-            counts: what is compared.
-            sizes: what is known of their sizes.
-        """
         self.sizes = sizes
         self.left = MAX_COVERED
         self.polynomials = sizes.polynomials(counts)
@@ -381,12 +331,7 @@ class Counts:
         ]
 
     def exceeds(self, large: int, small: int) -> bool:
-        """Return whether it is proved that one count is never less than another.
-
-        Args:
-            large: the number of a count.
-            small: the number of another.
-        """
+        """Return whether it is proved that one count is never less than another."""
         over, under = self.polynomials[large], self.polynomials[small]
         if over is None or under is None or self.left <= 0 or not self.sizes.is_counted(over):
             return False
@@ -397,7 +342,8 @@ class Counts:
 
     def _is_covered(self, over: Polynomial, under: Polynomial) -> bool:
         """Return whether a sum of sizes that are not negative is proved to be at least another."""
-        return self.sizes.is_at_most_counted(under) and self._covers(_difference(over, under))
+        negative = ((factors, -coefficient) for factors, coefficient in under.items())
+        return self.sizes.is_at_most_counted(under) and self._covers(_add({**over}, negative))
 
     def _covers(self, difference: Polynomial) -> bool:
         """Return whether the products with a minus are covered by those with a plus."""
@@ -433,12 +379,11 @@ def _times(one: Factors, other: Factors) -> Factors:
     return tuple(sorted(exponents.items()))
 
 
-def _difference(over: Polynomial, under: Polynomial) -> Polynomial:
-    """``over - under``."""
-    difference = dict(over)
-    for factors, coefficient in under.items():
-        difference[factors] = difference.get(factors, 0) - coefficient
-    return difference
+def _add(total: Polynomial, products: Iterable[tuple[Factors, Rational]]) -> Polynomial:
+    """Add products to a sum, and return it."""
+    for factors, coefficient in products:
+        total[factors] = total.get(factors, 0) + coefficient
+    return total
 
 
 def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
@@ -451,21 +396,16 @@ def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
         sizes: what is known of the sizes in them, where the symbols are what they may be.
         usual: gives the usual values.
     """
-    ordered = in_order(Maximum.undecided(terms), lambda term: _rank(term, usual))
+    # the largest first; of equals x before min(1, L)·x, which is never more
+    ordered = in_order(Maximum.undecided(terms), lambda term: (-usual(term), term.has(Minimum)))
     if len(ordered) == 1:
         return ordered[0]
-    counts = Counts(ordered, sizes)
-    return Maximum(*(ordered[number] for number in _undominated(counts)))
-
-
-def _rank(term: Expr, usual: Evaluator) -> tuple[Rational, bool]:
-    """Order the largest first; of equals x before ``min(1, L)·x``, which is never more."""
-    return -usual(term), term.has(Minimum)
+    return Maximum(*(ordered[number] for number in _undominated(Counts(ordered, sizes))))
 
 
 def _undominated(counts: Counts) -> list[int]:
     """Return the numbers of the counts that no other one is proved to dominate."""
-    leaders = list(_leaders(counts))
+    leaders = _leaders(counts)
     kept = list(leaders)
     for number in range(len(counts.values)):
         if number not in leaders and not _is_dominated(counts, number, kept):
@@ -477,16 +417,13 @@ def _undominated(counts: Counts) -> list[int]:
     return kept
 
 
-def _leaders(counts: Counts) -> Iterator[int]:
+def _leaders(counts: Counts) -> list[int]:
     """Return the counts that alone are the largest at some point, the most frequent first."""
-    wins: dict[int, int] = {}
     known = [number for number, values in enumerate(counts.values) if values]
-    for column in zip(*(counts.values[number] for number in known), strict=True):
-        most = max(column)
-        if column.count(most) == 1:
-            winner = known[column.index(most)]
-            wins[winner] = wins.get(winner, 0) + 1
-    return iter(sorted(wins, key=lambda number: (-wins[number], number)))
+    columns = zip(*(counts.values[number] for number in known), strict=True)
+    largest = ((column, max(column)) for column in columns)
+    wins = Counter(known[c.index(most)] for c, most in largest if c.count(most) == 1)
+    return sorted(wins, key=lambda number: (-wins[number], number))
 
 
 def _is_dominated(counts: Counts, number: int, rivals: Sequence[int]) -> bool:

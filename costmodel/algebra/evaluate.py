@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from math import lcm, prod
 from typing import Any, NamedTuple
 
@@ -113,11 +114,7 @@ class Fractions(NamedTuple):
     denominator: int = 1
 
     def over(self, denominator: int) -> list[int]:
-        """Return the numerators over a multiple of the denominator.
-
-        Args:
-            denominator: the multiple.
-        """
+        """Return the numerators over a multiple of the denominator."""
         factor = denominator // self.denominator
         return [factor * x for x in self.numerators] if factor != 1 else list(self.numerators)
 
@@ -130,11 +127,7 @@ class Fractions(NamedTuple):
 
 
 def column_of(values: Sequence[Value]) -> Fractions:
-    """Return some numbers over one denominator.
-
-    Args:
-        values: integers and fractions.
-    """
+    """Return some numbers over one denominator."""
     denominator = lcm(*{value.denominator for value in values})
     return Fractions([x.numerator * (denominator // x.denominator) for x in values], denominator)
 
@@ -150,14 +143,7 @@ def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> li
 
 
 def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evaluator) -> Fractions:
-    """Return the values of an expression, worked out from those of its arguments.
-
-    Args:
-        expression: the expression.
-        symbol: takes the points.
-        points: the values of the symbol.
-        evaluate: gives the other symbols their values.
-    """
+    """Return the values of an expression, worked out from those of its arguments."""
     if expression == symbol:
         return points
     if symbol not in symbols_in(expression):
@@ -174,15 +160,11 @@ def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evalu
     return column_of([compute(*row) for row in rows])
 
 
-def _alike(combine: Callable[..., int]) -> Callable[[Sequence[Fractions]], Fractions]:
+def _alike(combine: Callable[..., int], columns: Sequence[Fractions]) -> Fractions:
     """Combine numerators over one denominator, as sums and extrema do."""
-
-    def find(columns: Sequence[Fractions]) -> Fractions:
-        denominator = lcm(*(column.denominator for column in columns))
-        rows = zip(*(column.over(denominator) for column in columns), strict=True)
-        return Fractions([combine(row) for row in rows], denominator)
-
-    return find
+    denominator = lcm(*(column.denominator for column in columns))
+    rows = zip(*(column.over(denominator) for column in columns), strict=True)
+    return Fractions(list(map(combine, rows)), denominator)
 
 
 def _products(columns: Sequence[Fractions]) -> Fractions:
@@ -213,9 +195,9 @@ def _roundings(columns: Sequence[Fractions]) -> Fractions:
 
 
 _COLUMNS: dict[type, Callable[[Sequence[Fractions]], Fractions]] = {
-    Add: _alike(sum),
-    Minimum: _alike(min),
-    Maximum: _alike(max),
+    Add: partial(_alike, sum),
+    Minimum: partial(_alike, min),
+    Maximum: partial(_alike, max),
     Mul: _products,
     FloorDiv: _floors,
     RoundTo: _roundings,

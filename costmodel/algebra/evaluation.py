@@ -7,7 +7,7 @@ around and nothing is rounded.
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from archspec.expressions import ExpressionError
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.operations import OPERATIONS, Array, Bounds
 from costmodel.algebra.program import INPUTS, IntegerProgram, ProgramNode
-
-if TYPE_CHECKING:
-    from sympy import Expr, Symbol
 
 MAX_INT64 = 2**63 - 1
 
@@ -161,13 +158,10 @@ def _opaque(value: Any, args: list[Array]) -> Array:
 
     def at(*numerators: int) -> int:
         known = zip(symbols, numerators, denominators, strict=True)
-        return _part(expression, {s: Fraction(int(n), d) for s, n, d in known}, part)
+        evaluate = Evaluator({s: Fraction(int(n), d) for s, n, d in known})
+        try:
+            return int(getattr(evaluate(expression), part))
+        except ExpressionError:
+            return int(part == "numerator")  # by its form it may be a positive divisor
 
     return np.asarray(np.frompyfunc(at, len(args), 1)(*args), object)
-
-
-def _part(expression: "Expr", values: "Mapping[Symbol, Fraction]", part: str) -> int:
-    try:
-        return int(getattr(Evaluator(values)(expression), part))
-    except ExpressionError:
-        return int(part == "numerator")  # by its form it may be a positive divisor

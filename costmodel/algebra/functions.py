@@ -3,19 +3,10 @@
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from typing import Any, ClassVar
 
-from sympy import (
-    Add,
-    Expr,
-    Integer,
-    Mul,
-    Number,
-    Rational,
-    S,
-    Symbol,
-    sympify,
-)
+from sympy import Add, Expr, Integer, Mul, Number, Rational, S, Symbol, sympify
 from sympy.core.symbol import Str
 
 from archspec import arithmetic
@@ -55,15 +46,9 @@ def _is_whole_product(product: Expr) -> bool:
     coefficient, rest = product.as_coeff_Mul()
     factors = Mul.make_args(rest)
     if not coefficient.is_Integer:
-        powers = (factor.as_base_exp() for factor in factors)
-        coefficient = Mul(
-            coefficient,
-            *(
-                base.args[1] ** exponent
-                for base, exponent in powers
-                if isinstance(base, RoundTo) and base.args[1].is_Integer and exponent.is_Integer
-            ),
-        )
+        for base, exponent in (factor.as_base_exp() for factor in factors):
+            if isinstance(base, RoundTo) and base.args[1].is_Integer and exponent.is_Integer:
+                coefficient *= base.args[1] ** exponent
     return bool(coefficient.is_Integer) and all(map(is_whole, factors))
 
 
@@ -117,21 +102,13 @@ def ceil_div(x: Expr | int, q: Expr | int) -> Expr:
 
 @lru_cache(maxsize=50_000)
 def floors_in(expression: Expr) -> frozenset[Expr]:
-    """Return every floor in an expression.
-
-    Args:
-        expression: what has floors.
-    """
+    """Return every floor in an expression."""
     return frozenset(part for part in operations_in(expression) if isinstance(part, FloorDiv))
 
 
 @lru_cache(maxsize=50_000)
 def operations_in(expression: Expr) -> frozenset[Expr]:
-    """Return every function in an expression; parts that several expressions share are seen once.
-
-    Args:
-        expression: what has functions.
-    """
+    """Return every function in an expression; parts that several share are seen once."""
     inner = (operations_in(arg) for arg in expression.args if isinstance(arg, Expr) and arg.args)
     found = frozenset[Expr]().union(*inner)
     return found | {expression} if isinstance(expression, Operation) else found
@@ -139,21 +116,12 @@ def operations_in(expression: Expr) -> frozenset[Expr]:
 
 @lru_cache(maxsize=50_000)
 def symbols_in(expression: Expr) -> frozenset[Symbol]:
-    """Return the free symbols of an expression, which sympy collects anew each time.
-
-    Args:
-        expression: what has symbols.
-    """
+    """Return the free symbols of an expression, which sympy collects anew each time."""
     return frozenset(expression.free_symbols)
 
 
 def in_order(parts: Iterable[Expr], rank: Callable[[Expr], Any]) -> list[Expr]:
-    """Return some expressions by their rank; sympy's order, which is slow, is for equals.
-
-    Args:
-        parts: the expressions.
-        rank: gives each its rank.
-    """
+    """Return some expressions by their rank; sympy's order, which is slow, is for equals."""
     equals: dict[Any, list[Expr]] = {}
     for part in parts:
         equals.setdefault(rank(part), []).append(part)
@@ -167,9 +135,6 @@ def ceiling_sign(product: Expr) -> Expr:
     """Return -1 for a product with an odd number of ``ceil(x) = −floor(−x)``, and 1 for others.
 
     Their minus stays with the floors, so that no other factor has it.
-
-    Args:
-        product: factors, among them floors.
     """
     powers = (factor.as_base_exp() for factor in Mul.make_args(product))
     ceilings = (e for x, e in powers if isinstance(x, FloorDiv) and is_ceiling(x))
@@ -178,11 +143,7 @@ def ceiling_sign(product: Expr) -> Expr:
 
 @lru_cache(maxsize=50_000)
 def is_ceiling(floor: FloorDiv) -> bool:
-    """Return whether a floor is that of a negative, and stands for a ceiling with its minus.
-
-    Args:
-        floor: ``x//q``.
-    """
+    """Return whether a floor is that of a negative, and stands for a ceiling with its minus."""
     return bool(floor.args[0].could_extract_minus_sign())
 
 
@@ -241,13 +202,9 @@ class Extremum(Operation):
 
     @classmethod
     def undecided(cls, args: Iterable[Expr]) -> list[Expr]:
-        """Return those of some expressions that no other one surpasses by a known number.
-
-        Args:
-            args: what is compared.
-        """
+        """Return those of some expressions that no other one surpasses by a known number."""
         constants: dict[Expr, Expr] = {}
-        for arg in _flattened(cls, args):
+        for arg in chain(*(each.args if each.func is cls else (each,) for each in args)):
             constant, rest = arg.as_coeff_Add()
             known = constants.get(rest)
             if known is None or cls.sign * (constant - known) > 0:
@@ -259,11 +216,6 @@ class Extremum(Operation):
 
     def _eval_is_positive(self) -> bool | None:
         return True if all(arg.is_positive for arg in self.args) else None
-
-
-def _flattened(cls: type, args: Iterable[Expr]) -> Iterable[Expr]:
-    for arg in args:
-        yield from arg.args if arg.func is cls else (arg,)
 
 
 class Maximum(Extremum):
@@ -311,8 +263,8 @@ class LargestTurn(Operation):
 def simplest(equals: Iterable[Expr]) -> Expr:
     """Return the expression with the fewest parts, the first of several, of some that are equal.
 
-    What follows a merge is built on one of the extents that it asks to agree; with the longest of
-    them, a chain of merges makes sizes that grow exponentially.
+    With the longest of the extents that a merge asks to agree, a chain of merges would make sizes
+    that grow exponentially.
     """
     return min(equals, key=parts_of)
 

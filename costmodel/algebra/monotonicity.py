@@ -36,12 +36,9 @@ from costmodel.algebra.functions import (
 
 
 def trend(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """Return how an expression goes as a symbol grows: 1 never falls, −1 never rises, 0 stays.
+    """Return how an expression goes as its one symbol grows from a least value on.
 
-    Args:
-        expression: of this symbol alone.
-        symbol: what grows.
-        least: where it begins.
+    1 says that it never falls, −1 that it never rises, 0 that it stays.
     """
     if not expression.has(symbol):
         return 0
@@ -117,17 +114,15 @@ def _of_product(expression: Expr, symbol: Symbol, least: Rational) -> int | None
     number, rest = expression.as_coeff_Mul()
     factors = Mul.make_args(rest)
     signs = [1] if len(factors) == 1 else [_sign(f, symbol, least) for f in factors]
-    found = _common(
-        None if sign is None else _turned(trend(factor, symbol, least), sign)
-        for factor, sign in zip(factors, signs, strict=True)
-    )
+    trends = (trend(factor, symbol, least) for factor in factors)
+    found = _common(map(_turned, trends, signs))
     if found is None:
         return _of_polynomials(expression, symbol, least)
     return prod(sign or 0 for sign in signs) * (-found if number < 0 else found)
 
 
-def _turned(found: int | None, sign: int) -> int | None:
-    return None if found is None else sign * found
+def _turned(found: int | None, sign: int | None) -> int | None:
+    return None if found is None or sign is None else sign * found
 
 
 def _sign(factor: Expr, symbol: Symbol, least: Rational) -> int | None:
@@ -243,12 +238,7 @@ class Steps:
 
 
 class Places(NamedTuple):
-    """Places at one distance from each other, without end: ``distance·k + start``.
-
-    Attributes:
-        distance: from one to the next.
-        start: one of them.
-    """
+    """Places at one distance from each other, without end: ``distance·k + start``."""
 
     distance: Fraction
     start: Fraction

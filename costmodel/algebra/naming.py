@@ -26,9 +26,6 @@ from costmodel.algebra.functions import (
 from costmodel.algebra.printing import PythonText, prepared
 from costmodel.algebra.work import afforded
 
-Parts = Callable[[Expr], Iterable[Expr]]
-"""Finds what may get a name in a law, as often as it stands there."""
-
 MIN_SAVING = 10
 """The fewest characters by which a name makes a law shorter."""
 
@@ -43,24 +40,14 @@ AROUND = len(" = ")
 
 
 class Naming(NamedTuple):
-    """The names that stand for expressions in printed laws.
+    """The names that stand for expressions in printed laws."""
 
-    Attributes:
-        names: expression → name, those first that others are made of.
-        own: those of them that are the spec's own.
-        is_whole: whether what the laws share was looked for, and not only the spec's own names.
-    """
-
-    names: Mapping[Expr, str]
-    own: Mapping[Expr, str]
-    is_whole: bool = True
+    names: Mapping[Expr, str]  # those first that others are made of
+    own: Mapping[Expr, str]  # those of them that are the spec's own
+    is_whole: bool = True  # what the laws share was looked for, not only the spec's own names
 
     def definitions(self, printer: type[PythonText] = PythonText) -> Iterator[tuple[str, str]]:
-        """Return the names with what they stand for, each by those before it.
-
-        Args:
-            printer: how expressions are written.
-        """
+        """Return the names with what they stand for, each by those before it."""
         known: dict[Expr, str] = {}
         for expression, name in self.names.items():
             show = printer(known)
@@ -88,7 +75,9 @@ def naming(
     steps = sum(map(parts_of, shown)) // PARTS_OF_STEP
     if not afforded(len(several) ** 2 + steps * (1 + len(own) + len(several))):
         return Naming(_in_order(own), own, is_whole=False)
-    products = _innermost(several)
+    factors = {product: frozenset(product.args) for product in several if product.is_Mul}
+    # of those that hold another, that gets its name before them
+    products = {p for p in several if not any(f < factors.get(p, set()) for f in factors.values())}
     covered = frozenset(own) | products
     others = _worthwhile(shown, lambda law: _operations(law, covered))
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
@@ -126,7 +115,7 @@ def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr
             yield expression, name
 
 
-def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
+def _worthwhile(laws: Sequence[Expr], parts: Callable[[Expr], Iterable[Expr]]) -> set[Expr]:
     """Return the parts that stand so often in a law that a name makes it shorter.
 
     Where there is one, those are named, too, that stand so often in all laws together.
@@ -137,13 +126,6 @@ def _worthwhile(laws: Sequence[Expr], parts: Parts) -> set[Expr]:
         together = sum(counts, Counter[Expr]())
         found.update(part for part, count in together.items() if _saves(part, count))
     return found
-
-
-def _innermost(products: set[Expr]) -> set[Expr]:
-    """Return the products without those that hold another, which gets its name before them."""
-    factors = {product: frozenset(product.args) for product in products if product.is_Mul}
-    inner = factors.values()
-    return {p for p in products if not (p.is_Mul and any(held < factors[p] for held in inner))}
 
 
 def _saves(part: Expr, count: int) -> bool:
@@ -179,17 +161,14 @@ def _operations(expression: Expr, named: frozenset[Expr]) -> Iterator[Expr]:
     """Yield the functions in an expression that stand outside of named parts."""
     if expression in named:
         return
-    if isinstance(expression, Operation) and not isinstance(expression, _UNNAMED):
+    whole = isinstance(expression, Maximum | Quantity | Quotient)  # a law, or instead of a division
+    if isinstance(expression, Operation) and not whole:
         yield expression
     factors = {*expression.args} if expression.is_Mul else set[Expr]()
     sizes = next((p for p in named if p.is_Mul and factors.issuperset(p.args)), None)
     args = [arg for arg in _inside(expression) if sizes is None or arg not in sizes.args]
     for arg in args:
         yield from _operations(arg, named)
-
-
-_UNNAMED = (Maximum, Quantity, Quotient)
-"""Functions that get no name: they are a whole law, or stand for a division."""
 
 
 def _named(parts: Iterable[Expr], taken: set[str]) -> Iterator[tuple[Expr, str]]:
@@ -213,13 +192,12 @@ def _stem(expression: Expr) -> str | None:
     """``r2``, ``h2``, ``c64``, or None."""
     floors = [factor.as_base_exp()[0] for factor in Mul.make_args(expression)]
     if all(map(_is_extent, floors)):
-        divisors = {floor.args[1] for floor in floors}
-        divisor = divisors.pop()
-        if divisors or not divisor.is_Integer or divisor == 1:
+        divisor, *others = {floor.args[1] for floor in floors}
+        if others or not divisor.is_Integer or divisor == 1:
             return None
+        symbols = expression.free_symbols
         if len(floors) > 1 or expression.is_Pow:
             return f"r{divisor}"
-        symbols = expression.free_symbols
         return f"{symbols.pop()}{divisor}" if len(symbols) == 1 else None
     if isinstance(expression, RoundTo | FloorDiv):
         factor, rest = expression.args[0].as_coeff_Mul()

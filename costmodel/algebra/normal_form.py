@@ -1,11 +1,21 @@
-"""Sums that a person can read: one term per resolution, every quotient an integer."""
+"""Sums and maxima that are read at a glance: one term per resolution, what is shared in front.
 
-from collections.abc import Callable, Iterable
+Every quotient is an integer.
+"""
 
-from sympy import Add, Expr, Mul, Pow, S, Symbol
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, reduce
+from itertools import chain
+from math import gcd, prod
+from typing import NamedTuple
+
+from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol
 from sympy.core.numbers import Rational
 
+from costmodel.algebra.bounds import MAX_EXPANDED, count_terms
 from costmodel.algebra.functions import (
+    Maximum,
     Operation,
     Quotient,
     ceiling_sign,
@@ -31,10 +41,8 @@ def by_resolution(
     """Return a sum with one term per resolution, common powers of symbols in front.
 
     Within a term, what the turns of a repeat add stands together: ``L*(13*d + 12*d**2)``; there no
-    power of d is taken out of another, so that the sum is read as the parts are.
-
-    A resolution is a product of spatial sizes: floors, and the integer symbols that stand under a
-    floor; a real one, as a width multiplier, is none.
+    power of d is taken out of another. A resolution is a product of spatial sizes: floors, and the
+    integer symbols that stand under a floor; a real one, as a width multiplier, is none.
 
     Args:
         expression: the sum.
@@ -43,11 +51,12 @@ def by_resolution(
     """
     if not expression.is_Add:
         return expression
-    spatial = _spatial_symbols(expression)
+    floored = (symbols_in(floor.args[0]) for floor in floors_in(expression))
+    spatial = {symbol for symbol in chain(*floored) if symbol.is_integer}
     spatial = spatial if extents is None else spatial & extents
     coefficients: dict[Expr, list[Expr]] = {}
     for term in expression.args:
-        resolution, coefficient = _split(term, lambda f: bool(symbols_in(f) & spatial))
+        resolution, coefficient = _split(term, lambda f: not spatial.isdisjoint(symbols_in(f)))
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_powers(coefficients.values(), same=bool(depths))
     terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
@@ -63,12 +72,6 @@ def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) ->
         sign = ceiling_sign(turns)
         groups.setdefault(sign * turns, []).append(sign * rest)
     return Add(*(Mul(turns, Add(*rests)) for turns, rests in groups.items()))
-
-
-def _spatial_symbols(expression: Expr) -> frozenset[Symbol]:
-    floors = floors_in(expression)
-    symbols = frozenset[Symbol]().union(*(floor.args[0].free_symbols for floor in floors))
-    return frozenset(s for s in symbols if s.is_integer)
 
 
 def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
@@ -104,7 +107,7 @@ def settled(expression: Expr, whole: Whole = is_whole) -> Expr:
     A quotient that ``whole`` confirms stands alone; the others are put over one denominator,
     since only their sum is known to be an integer.
     """
-    if not _has_quotient(expression):
+    if not has_quotient(expression):
         return expression
     if expression.is_Mul and all(_is_settled(factor, whole) for factor in expression.args):
         return Mul(*(settled(factor, whole) for factor in expression.args))
@@ -139,9 +142,10 @@ def _reduced(over: Expr, under: Expr) -> Expr:
     return over if under is S.One else Quotient(over, under)
 
 
-def _has_quotient(expression: Expr) -> bool:
+def has_quotient(expression: Expr) -> bool:
+    """Return whether an expression is a fraction, or a power below 0, or has one as a part."""
     if expression.is_Add or expression.is_Mul:
-        return any(map(_has_quotient, expression.args))
+        return any(map(has_quotient, expression.args))
     if isinstance(expression, Rational):
         return bool(expression.q != 1)
     return isinstance(expression, Pow) and bool(expression.exp.could_extract_minus_sign())
@@ -149,14 +153,14 @@ def _has_quotient(expression: Expr) -> bool:
 
 def _is_settled(expression: Expr, whole: Whole) -> bool:
     """Return whether an expression is an integer, as its terms or its factors are."""
-    if not _has_quotient(expression) or isinstance(expression, Operation) or whole(expression):
+    if not has_quotient(expression) or isinstance(expression, Operation) or whole(expression):
         return True
     parts = expression.args if expression.is_Add or expression.is_Mul else ()
     return bool(parts) and all(_is_settled(part, whole) for part in parts)
 
 
 def _firm(term: Expr, whole: Whole) -> Expr:
-    if not _has_quotient(term):
+    if not has_quotient(term):
         return term
     if whole(term):
         over, under = term.as_numer_denom()
@@ -165,3 +169,112 @@ def _firm(term: Expr, whole: Whole) -> Expr:
         sign = ceiling_sign(over) * (-1 if over.as_coeff_Mul()[0].is_negative else 1)
         return sign * Quotient(sign * over, under)
     return settled(term, whole)
+
+
+MAX_GATHERED = 200
+"""The most terms of a sum that are put together by what they share; nobody reads a longer one."""
+
+
+class Common(NamedTuple):
+    """The common factor of some terms: a positive integer, and factors with their exponents."""
+
+    number: int
+    powers: dict[Expr, int]
+
+    def met(self, other: "Common") -> "Common":
+        """Return the greatest common factor of two of them."""
+        bases = self.powers.keys() & other.powers.keys()
+        powers = {base: min(self.powers[base], other.powers[base]) for base in bases}
+        return Common(gcd(self.number, other.number), powers)
+
+    @property
+    def product(self) -> Expr:
+        """All of it together."""
+        return Mul(Integer(self.number), *(base**e for base, e in self.powers.items()))
+
+
+def factored(law: Expr, whole: Whole = is_whole) -> Expr:
+    """Return the same law with what the terms of a maximum share in front of it.
+
+    ``max(4·n·a + 4·n·b, 8·n·a) = 4·n·max(a + b, 2·a)``: a number and symbols, which are positive.
+    In each term what its own parts share stands in front, too. A symbol that makes a quotient an
+    integer stays beside it.
+
+    Args:
+        law: a count.
+        whole: what is known to be an integer.
+    """
+    if not isinstance(law, Maximum):
+        return law
+    shared = reduce(Common.met, map(_common, law.args))
+    outside = Common(shared.number, {})
+    for base in sorted(shared.powers, key=str):
+        more = Common(shared.number, {**outside.powers, base: shared.powers[base]})
+        if base.is_positive and all(_is_whole(_divided(term, more), whole) for term in law.args):
+            outside = more
+    rests = [_divided(term, outside) for term in law.args]
+    owns = map(_common, rests)
+    split = (own.product * _divided(rest, own) for own, rest in zip(owns, rests, strict=True))
+    return outside.product * Maximum(*split)
+
+
+def _is_whole(term: Expr, whole: Whole) -> bool:
+    """Return whether every part of a sum is an integer, after its products are multiplied out."""
+    if is_whole(term):
+        return True
+    return count_terms(term, {}) <= MAX_EXPANDED and all(map(whole, Add.make_args(term.expand())))
+
+
+def tight(law: Expr) -> Expr:
+    """Return the same law with what the terms of each sum in it share in front of them."""
+    factors: list[Expr] = []
+    for factor in Mul.make_args(law):
+        if factor.is_Add:
+            own = _common(factor)
+            sign = ceiling_sign(own.product)
+            factors.append(sign * own.product)
+            factor = _gathered([sign * _divided(term, own) for term in factor.args])
+        factors.append(factor)
+    return Mul(*factors)
+
+
+def _gathered(terms: Sequence[Expr]) -> Expr:
+    """Return a sum, the terms that share the most frequent factor put together first."""
+    counts = Counter(base for term in terms for base in _common(term).powers)
+    count = max(counts.values(), default=0)
+    if count < 2 or count == len(terms) or len(terms) > MAX_GATHERED:
+        return Add(*map(tight, terms))
+    base = min((base for base, times in counts.items() if times == count), key=str)
+    shared = [term for term in terms if base in _common(term).powers]
+    others = [term for term in terms if base not in _common(term).powers]
+    return tight(Add(*shared)) + _gathered(others)
+
+
+@lru_cache(maxsize=10_000)
+def _common(expression: Expr) -> Common:
+    """Return the number and the factors that all parts of an expression share."""
+    if expression.is_Integer and expression:
+        return Common(abs(int(expression)), {})
+    if expression.is_Add:
+        return reduce(Common.met, map(_common, expression.args))
+    if expression.is_Mul:
+        parts = [_common(arg) for arg in expression.args]
+        powers = sum((Counter(part.powers) for part in parts), Counter[Expr]())
+        return Common(prod(part.number for part in parts), dict(powers))
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return Common(1, {expression.base: int(expression.exp)})
+    return Common(1, {} if expression.is_Rational else {expression: 1})
+
+
+def _divided(expression: Expr, common: Common) -> Expr:
+    """Return an expression divided by a common factor, taken from factors first, then from sums."""
+    if expression.is_Add:
+        return Add(*(_divided(part, common) for part in expression.args))
+    factors = sorted(Mul.make_args(expression), key=lambda factor: bool(factor.is_Add))
+    rest: list[Expr] = []
+    for factor in factors:
+        taken = _common(factor).met(common)
+        rest.append(_divided(factor, taken) if factor.is_Add else factor / taken.product)
+        left = Counter(common.powers) - Counter(taken.powers)
+        common = Common(common.number // taken.number, dict(left))
+    return Mul(*rest)

@@ -12,19 +12,12 @@ Bounds = tuple[int, int]
 
 
 class ArrayOperation(NamedTuple):
-    """One operation of a program.
+    """One operation of a program."""
 
-    Attributes:
-        number: computes it of Python's numbers.
-        array: computes it of arrays, element by element.
-        bounds: returns the bounds of the result for the bounds of the arguments.
-        is_truth: True where the result says true or false.
-    """
-
-    number: Callable[..., int]
-    array: Callable[..., Any]
-    bounds: Callable[..., Bounds]
-    is_truth: bool = False
+    number: Callable[..., int]  # of Python's numbers
+    array: Callable[..., Any]  # of arrays, element by element
+    bounds: Callable[..., Bounds]  # of the result, for the bounds of the arguments
+    is_truth: bool = False  # the result says true or false
 
 
 def _sum_bounds(a: Bounds, b: Bounds) -> Bounds:

@@ -24,20 +24,13 @@ chain of windows this is ``R + (k − 1)·d·S`` (Araujo, Norris and Sim, Distil
 
 from collections.abc import Iterable
 from itertools import product
-from math import gcd, lcm
+from math import gcd, lcm, prod
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.bounds import lower_bound
-from costmodel.algebra.functions import (
-    Maximum,
-    Minimum,
-    ceil_div,
-    floor_div,
-    is_whole,
-    parts_of,
-)
+from costmodel.algebra.functions import Maximum, Minimum, ceil_div, floor_div, is_whole, parts_of
 from costmodel.algebra.work import charge
 
 
@@ -68,10 +61,8 @@ class FloorMap(NamedTuple):
     offset: Expr
     over: Expr
 
-    def __call__(self, place: Expr | int) -> Expr:
-        """Return where the step takes a place."""
-        return floor_div((self.scale * place + self.offset).expand(), self.over)
 
+UNMOVED = FloorMap(S.One, S.Zero, S.One)
 
 Route = tuple[FloorMap, ...]
 """The steps from a place of a tensor to a place of the network's input, as they are taken."""
@@ -134,10 +125,8 @@ class Span(NamedTuple):
 
     def shifted(self, first: Expr, last: Expr) -> "Span":
         """Return this with its first and last place moved towards the end of the input."""
-        return Span(
-            tuple(_moved(route, first) for route in self.firsts),
-            tuple(_moved(route, last) for route in self.lasts),
-        )
+        moves = (self.firsts, first), (self.lasts, last)
+        return Span(*(tuple(_moved(route, by) for route in routes) for routes, by in moves))
 
     def shift_to(self, other: "Span") -> tuple[Expr, Expr] | None:
         """Return by how much the first and the last place of another are moved, if constant."""
@@ -174,7 +163,7 @@ def _before(step: FloorMap, route: Route) -> Route:
     """Return a route with another step before it."""
     charge(1 + len(Add.make_args(step.offset)))
     step = _reduced(step)
-    if step == (S.One, S.Zero, S.One):
+    if step == UNMOVED:
         return route
     if not route:
         return (step,)
@@ -209,8 +198,8 @@ def _reduced(step: FloorMap) -> FloorMap:
 
 
 def _at(route: Route, place: Expr) -> Expr:
-    for step in route:
-        place = step(place)
+    for scale, offset, over in route:
+        place = floor_div((scale * place + offset).expand(), over)
     return place
 
 
@@ -234,9 +223,8 @@ def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
 def _shift_of(route: Route, other: Route) -> Expr | None:
     if route == other:
         return S.Zero
-    unmoved = FloorMap(S.One, S.Zero, S.One)
-    *steps, end = route or (unmoved,)
-    *others, last = other or (unmoved,)
+    *steps, end = route or (UNMOVED,)
+    *others, last = other or (UNMOVED,)
     if steps != others or (end.scale, end.over) != (last.scale, last.over):
         return None
     shift = ((last.offset - end.offset) / end.over).expand()
@@ -260,7 +248,7 @@ def _gap(last: Route, first: Route) -> Expr:
         raise OpenPlacesError("the strides of its paths differ")
     places = _period(last, first)
     if all(each.is_Integer for step in (*last, *first) for each in step):
-        ends, begins = _numbers(last), _numbers(first)
+        ends, begins = ([tuple(map(int, step)) for step in route] for route in (last, first))
         return Integer(max(_run(ends, y) - _run(begins, y) for y in places))
     if len(places) > MAX_OPEN_PERIOD:
         raise OpenPlacesError("its paths meet again after too many elements")
@@ -273,12 +261,10 @@ def _closed_gap(last: Route, first: Route) -> Expr | None:
         return None
     if not last:
         return S.Zero
-    end, begin = last[0], first[0]
-    if not (
-        end.scale is S.One or end.over is S.One or (end.scale.is_Integer and end.over.is_Integer)
-    ):
+    scale, offset, over = last[0]
+    if not (S.One in (scale, over) or (scale.is_Integer and over.is_Integer)):
         return None
-    gap = ceil_div((end.offset - begin.offset).expand(), end.over)
+    gap = ceil_div((offset - first[0].offset).expand(), over)
     if len(last) == 1:
         return gap
     if last[1].over is not S.One:
@@ -288,23 +274,15 @@ def _closed_gap(last: Route, first: Route) -> Expr | None:
 
 def _period(*routes: Route) -> range:
     """Return the places after which all distances come again."""
-    overs = [[step.over for step in route] for route in routes]
-    if not all(over.is_Integer for each in overs for over in each):
+    if not all(step.over.is_Integer for route in routes for step in route):
         raise OpenPlacesError("it is resampled by factors that are symbols")
-    period = lcm(*(int(Mul(*each)) for each in overs))
+    period = lcm(*(prod(int(step.over) for step in route) for route in routes))
     if period > MAX_PERIOD:
         raise OpenPlacesError("its paths meet again after too many elements")
     return range(period)
 
 
-Numbers = list[tuple[int, int, int]]
-
-
-def _numbers(route: Route) -> Numbers:
-    return [(int(scale), int(offset), int(over)) for scale, offset, over in route]
-
-
-def _run(route: Numbers, place: int) -> int:
+def _run(route: Iterable[tuple[int, ...]], place: int) -> int:
     for scale, offset, over in route:
         place = (scale * place + offset) // over
     return place

@@ -27,7 +27,7 @@ from costmodel.algebra.functions import (
     is_ceiling,
     is_whole,
 )
-from costmodel.algebra.normal_form import settled
+from costmodel.algebra.normal_form import has_quotient, settled
 
 SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 
@@ -62,9 +62,8 @@ def _is_real_ceiling(expression: Expr) -> bool:
 
 def prepared(expression: Expr) -> Expr:
     """Return an integer expression in the form in which its parts are printed."""
-    if isinstance(expression, Quantity):
-        return _with_ceilings(expression)
-    return _with_ceilings(settled(expression))
+    is_real = isinstance(expression, Quantity)
+    return _with_ceilings(expression if is_real else settled(expression))
 
 
 class PythonText:
@@ -84,6 +83,7 @@ class PythonText:
     brackets: ClassVar[dict[str, tuple[str, str]]] = {
         "floor": ("floor(", ")"),
         "ceil": ("ceil(", ")"),
+        "root": ("sqrt(", ")"),
     }
     space: ClassVar[str] = ""  # before what is no fraction in brackets
 
@@ -154,8 +154,7 @@ class PythonText:
 
     def sum(self, expression: Expr) -> Shown:
         """``a + b − c``, the leading terms first."""
-        first, *others = self.terms(expression)
-        return " ".join([first, *others]), SUM
+        return " ".join(self.terms(expression)), SUM
 
     def terms(self, expression: Expr) -> list[str]:
         """Return the terms of a sum in order, all but the first with their sign: ``a``, ``+ b``.
@@ -211,21 +210,6 @@ class PythonText:
         """Return the text after a division sign."""
         return self.within(expression, POWER)
 
-    def factored_terms(self, expression: Expr) -> tuple[str, list[str], str]:
-        """Return the text before the terms of a sum or a maximum, the terms, and the text after."""
-        expression = _with_ceilings(expression)
-        largest = [f for f in Mul.make_args(expression) if isinstance(f, Maximum)]
-        if len(largest) == 1 and not any(f.is_Add for f in Mul.make_args(expression)):
-            outside = expression / largest[0]
-            before = "" if outside is S.One else self.factors(outside) + self.times
-            *others, last = map(self, largest[0].args)
-            return f"{before}{self.names[Maximum]}(", [*(f"{each}," for each in others), last], ")"
-        sums = [factor for factor in Mul.make_args(expression) if factor.is_Add]
-        if expression.is_Add or len(sums) != 1 or _fraction(expression)[1] is not S.One:
-            return "", self.terms(expression), ""
-        before = self.factors(expression / sums[0])
-        return f"{before}{self.times}(", self.terms(sums[0]), ")"
-
     def quotient(self, over: str, under: str) -> str:
         """Return the text of a division: exact where integers are meant, else true."""
         return f"{over}{'//' if self.whole else '/'}{under}"
@@ -234,16 +218,20 @@ class PythonText:
         """``a**b``; a negative exponent is a quotient."""
         base, exponent = _base_and_exponent(expression)
         if exponent == S.Half:
-            return f"sqrt({self.real(base)})", ATOM
+            return self.bracketed("root", self.real(base))
         if exponent.could_extract_minus_sign():
             return self.quotient("1", self.denominator(1 / expression)), PRODUCT
-        return f"{self.within(base, ATOM)}**{self.within(exponent, POWER)}", POWER
+        return self.within(base, ATOM) + self.exponent(exponent), POWER
+
+    def exponent(self, exponent: Expr) -> str:
+        """Return an exponent with the sign before it."""
+        return f"**{self.within(exponent, POWER)}"
 
     def call(self, expression: Expr) -> Shown:
         """``max(a, b)`` and the like; ``round_to`` and ``log2`` take real numbers."""
         real = type(expression) in (RoundTo, Log2)
         arguments = [self.real(a) if real else self(a) for a in expression.args]
-        return f"{self.names[type(expression)]}({', '.join(arguments)})", ATOM
+        return self.names[type(expression)] + self.parenthesized(", ".join(arguments)), ATOM
 
     def largest_turn(self, expression: LargestTurn) -> Shown:
         """``max(x for turn in range(n))``."""
@@ -301,20 +289,21 @@ class Unicode(PythonText):
 
     times = "·"
     minus = "−"
-    brackets: ClassVar[dict[str, tuple[str, str]]] = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
+    brackets: ClassVar[dict[str, tuple[str, str]]] = {
+        **PythonText.brackets,
+        "floor": ("⌊", "⌋"),
+        "ceil": ("⌈", "⌉"),
+    }
 
     def quotient(self, over: str, under: str) -> str:
         """``a/b``."""
         return f"{over}/{under}"
 
-    def power(self, expression: Pow) -> Shown:
+    def exponent(self, exponent: Expr) -> str:
         """``a²``; other exponents as ``a^b``."""
-        base, exponent = _base_and_exponent(expression)
         if exponent.is_Integer and exponent > 1:
-            digits = str(exponent).translate(_SUPERSCRIPTS)
-            return f"{self.within(base, ATOM)}{digits}", POWER
-        shown, level = super().power(expression)
-        return shown.replace("**", "^"), level
+            return str(exponent).translate(_SUPERSCRIPTS)
+        return f"^{self.within(exponent, POWER)}"
 
     def largest_turn(self, expression: LargestTurn) -> Shown:
         """``max(0 ≤ i < n: x)``."""
@@ -342,6 +331,7 @@ class Latex(PythonText):
     brackets: ClassVar[dict[str, tuple[str, str]]] = {
         "floor": (r"\left\lfloor", r"\right\rfloor"),
         "ceil": (r"\left\lceil", r"\right\rceil"),
+        "root": (r"\sqrt{", "}"),
     }
     space = " "
 
@@ -368,20 +358,9 @@ class Latex(PythonText):
         r"""``\frac{a}{b}``."""
         return rf"\frac{{{over}}}{{{under}}}"
 
-    def power(self, expression: Pow) -> Shown:
+    def exponent(self, exponent: Expr) -> str:
         """``a^{b}``."""
-        base, exponent = _base_and_exponent(expression)
-        if exponent == S.Half:
-            return rf"\sqrt{{{self.real(base)}}}", ATOM
-        if exponent.could_extract_minus_sign():
-            return self.quotient("1", self.denominator(1 / expression)), PRODUCT
-        return f"{self.within(base, ATOM)}^{{{self(exponent)}}}", POWER
-
-    def call(self, expression: Expr) -> Shown:
-        r"""``\max\left(a, b\right)`` and the like."""
-        shown, _ = super().call(expression)
-        name = self.names[type(expression)]
-        return name + self.parenthesized(shown[len(name) + 1 : -1]), ATOM
+        return f"^{{{self(exponent)}}}"
 
     def largest_turn(self, expression: LargestTurn) -> Shown:
         r"""``\max_{0 \le i < n} x``."""
@@ -400,11 +379,10 @@ class Latex(PythonText):
 
 def _fraction(expression: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator of a product, factor by factor."""
-    factors = Mul.make_args(expression)
-    if not any(map(_divides, factors)):
+    if not has_quotient(expression):
         return expression, S.One
     over, under = [], []
-    for factor in factors:
+    for factor in Mul.make_args(expression):
         if isinstance(factor, Rational):
             over.append(Integer(factor.p))
             under.append(Integer(factor.q))
@@ -413,13 +391,6 @@ def _fraction(expression: Expr) -> tuple[Expr, Expr]:
         else:
             over.append(factor)
     return Mul(*over), Mul(*under)
-
-
-def _divides(factor: Expr) -> bool:
-    """Return whether a factor is a fraction or has a negative exponent."""
-    if isinstance(factor, Rational):
-        return bool(factor.q != 1)
-    return isinstance(factor, Pow) and bool(factor.args[1].could_extract_minus_sign())
 
 
 def _base_and_exponent(power: Pow) -> tuple[Expr, Expr]:

@@ -19,15 +19,16 @@ from archspec.errors import SpecError
 from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.functions import (
-    Extremum,
     FloorDiv,
     Maximum,
+    Minimum,
     Quantity,
     Quotient,
     RoundTo,
     amount_of,
     plain,
 )
+from costmodel.algebra.once import once
 from costmodel.algebra.operations import OPERATIONS
 from costmodel.algebra.work import charge
 
@@ -63,13 +64,9 @@ class Ratio(NamedTuple):
 class IntegerProgram:
     """Nodes in an order in which they can be computed, each once.
 
-    Args:
+    Attributes:
         denominators: symbol → the denominator of its values; an input is the numerator.
         values: symbol → a number or an expression of others that it stands for.
-
-    Attributes:
-        denominators: symbol → the denominator of its values.
-        values: symbol → what it stands for.
         nodes: the operations.
         symbols: the names of the inputs that each node depends on.
         defined: nodes that must be true for the values to exist: no divisor is 0.
@@ -88,7 +85,6 @@ class IntegerProgram:
         self.symbols: list[frozenset[str]] = []
         self.defined: dict[int, None] = {}
         self._places: dict[ProgramNode, int] = {}
-        self._lowered: dict[Expr, Ratio] = {}
         self.one = self.const(1)
         self.zero = self.const(0)
 
@@ -166,25 +162,19 @@ class IntegerProgram:
         self.defined[self.op("ne", node, self.zero)] = None
         return self.add(node, self.op("eq", node, self.zero))
 
+    @once
     def lower(self, expression: Expr) -> Ratio:
         """Return the nodes of an expression.
 
         Raises:
             SpecError: a symbol has no value, or `round_to` may round to a fraction.
         """
-        if expression not in self._lowered:
-            self._lowered[expression] = self._lower(expression)
-        return self._lowered[expression]
-
-    def _lower(self, expression: Expr) -> Ratio:
         if isinstance(expression, Rational):
             return self.constant(plain(expression))
         if isinstance(expression, Symbol):
             return self._symbol(expression)
-        for kind, lower in _LOWER.items():
-            if isinstance(expression, kind):
-                return lower(self, expression)
-        return self.opaque(expression)
+        lower = _LOWER.get(type(expression), IntegerProgram.opaque)
+        return lower(self, expression)
 
     def _symbol(self, symbol: Symbol) -> Ratio:
         if symbol in self.values:
@@ -358,8 +348,7 @@ _LOWER: dict[type, Callable[[IntegerProgram, Expr], Ratio]] = {
     FloorDiv: lambda program, expression: program.floor(_quotient(program, expression)),
     Quotient: _quotient,
     RoundTo: _rounded,
-    Extremum: lambda program, expression: program.extremum(
-        "max" if isinstance(expression, Maximum) else "min", _lowered(program, expression)
-    ),
+    Maximum: lambda program, expression: program.extremum("max", _lowered(program, expression)),
+    Minimum: lambda program, expression: program.extremum("min", _lowered(program, expression)),
     Quantity: lambda program, expression: program.lower(amount_of(expression)),
 }

@@ -1,30 +1,165 @@
-"""Conditions reduced to the shortest equivalent set."""
+"""Conditions reduced to the shortest equivalent set, each in the light of the others."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from math import ceil, gcd, lcm
 
-from sympy import Add, Expr, Integer, Mul, Number, S, Symbol
+from sympy import Add, Basic, Expr, Integer, Mul, Number, S, Symbol
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.bounds import Least, is_at_least, is_positive, lower_bound
-from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text
-from costmodel.algebra.consequences import (
-    decided_extrema,
-    is_at_least_where,
-    reached_branches,
-    with_exact_floors,
-)
+from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, condition_text, sides
 from costmodel.algebra.functions import (
+    Extremum,
     FloorDiv,
     Maximum,
     Minimum,
     exact,
+    floor_div,
     is_whole,
     plain,
     separated,
 )
 from costmodel.algebra.residues import U, about, shortest
+
+Fact = tuple[Expr, bool]
+"""An expression that is never negative, and whether it is known to be 0."""
+
+
+def _facts_of(condition: Condition, least: Least) -> Iterator[Fact]:
+    """Yield what a condition states; a positive multiple of q is at least q."""
+    match condition:
+        case AtLeast(expression, bound):
+            yield expression - exact(bound), False
+        case Equal(left, right):
+            yield left - right, True
+            yield from _facts_of_floors(left - right, least)
+        case Divides(divisor, dividend) if is_positive(divisor):
+            if is_positive(dividend) or (lower_bound(dividend, least) or 0) > 0:
+                yield dividend - divisor, False
+
+
+def _facts_of_floors(difference: Expr, least: Least) -> Iterator[Fact]:
+    """Yield ``x >= k·q`` for each ``x//q`` that equals something of at least k."""
+    for term in Add.make_args(difference):
+        factor, floor = term.as_coeff_Mul()
+        if isinstance(floor, FloorDiv) and is_positive(floor.args[1]):
+            bottom = lower_bound((term - difference) / factor, least)
+            if bottom is not None:
+                x, q = floor.args
+                yield x - q * ceil(bottom), False
+
+
+def is_at_least_where(
+    expression: Expr, bound: Rational, least: Least, conditions: Iterable[Condition]
+) -> bool:
+    """Return whether a bound is proved where conditions hold, each of which is used by itself.
+
+    With ``f >= 0`` an expression is at least ``e − k·f`` for every positive k; one is tried for
+    each term that both have.
+    """
+    if is_at_least(expression, bound, least):
+        return True
+    facts = (fact for condition in conditions for fact in _facts_of(condition, least))
+    return any(
+        is_at_least(lower, bound, least) for fact in facts for lower in _below(expression, *fact)
+    )
+
+
+def _below(expression: Expr, fact: Expr, is_zero: bool) -> Iterator[Expr]:
+    """Yield lower bounds of an expression where a fact holds, each without a term of both."""
+    mine, theirs = _terms(expression), _terms(fact)
+    for rest in mine.keys() & theirs.keys() - {S.One}:
+        factor = mine[rest] / theirs[rest]
+        if factor > 0 or is_zero:
+            yield (expression - factor * fact).expand()
+
+
+def _terms(expression: Expr) -> dict[Expr, Expr]:
+    """Return the coefficient of each term of a sum."""
+    terms = (term.as_coeff_Mul() for term in Add.make_args(expression))
+    return {rest: factor for factor, rest in terms}
+
+
+def decided_extrema(expression: Expr, least: Least, conditions: Iterable[Condition]) -> Expr:
+    """Return an expression, its extrema without the arguments that are proved never to be it."""
+    known = tuple(conditions)
+    found = {e: _decided(e, least, known) for e in expression.atoms(Extremum)}
+    return expression.xreplace({e: kept for e, kept in found.items() if kept != e})
+
+
+def _decided(extremum: Extremum, least: Least, conditions: tuple[Condition, ...]) -> Expr:
+    kept = list(extremum.args)
+    for arg in extremum.args:
+        others = [other for other in kept if other is not arg]
+        ahead = (extremum.sign * (other - arg) for other in others)
+        if any(is_at_least_where(more, 0, least, conditions) for more in ahead):
+            kept = others
+    return extremum.func(*kept)
+
+
+def reached_branches(condition: AtLeast, least: Least, conditions: Iterable[Condition]) -> AtLeast:
+    """``max(a, b) >= k`` without the branches that are proved never to reach k."""
+    known = tuple(conditions)
+    if not isinstance(condition.expression, Maximum):
+        return condition
+
+    def falls_short(branch: Expr) -> bool:
+        missing = exact(condition.bound) - branch
+        if (lower_bound(missing, least) or 0) > 0:
+            return True
+        return is_whole(missing) and is_at_least_where(missing, 1, least, known)
+
+    kept = [branch for branch in condition.expression.args if not falls_short(branch)]
+    return AtLeast(Maximum(*kept), condition.bound) if kept else condition
+
+
+def with_exact_floors(condition: Condition, known: Divides) -> Condition:
+    """Return a condition with fewer floors, given what divides a known dividend.
+
+    Where m divides x, ``(x + r)//q`` is ``x/q + r//q`` for a q that divides m. Where m divides
+    ``s + r``, s is ``m·k − r``, and k is put back as ``(s + r)/m``.
+    """
+    floors = _floors(condition)
+    exact_ones = {floor: _exact_floor(floor, known) for floor in floors}
+    changed = condition.mapped(lambda e: e.xreplace(exact_ones).expand())
+    condition = changed if len(_floors(changed)) < len(floors) else condition
+    solved = _solved(known)
+    if solved is None:
+        return condition
+    name, value, quotient, multiple = solved
+    changed = condition.mapped(lambda e: e.subs(name, value).expand())
+    if len(_floors(changed)) >= len(_floors(condition)):
+        return condition
+    return changed.mapped(lambda e: e.subs(quotient, multiple).expand())
+
+
+def _exact_floor(floor: Expr, known: Divides) -> Expr:
+    """Return a floor as a quotient plus a number, if its argument is a known multiple."""
+    (x, q), (multiple, dividend) = floor.args, known
+    rest = x - dividend
+    if not (rest.is_Integer and is_whole(multiple / q) and is_positive(q)):
+        return floor
+    return dividend / q + floor_div(rest, q)
+
+
+def _solved(known: Divides) -> tuple[Symbol, Expr, Symbol, Expr] | None:
+    """Return a symbol of the dividend and its value, the quotient's symbol and its value."""
+    if not known.divisor.is_Integer or known.dividend.has(FloorDiv):
+        return None
+    for factor, name in (term.as_coeff_Mul() for term in Add.make_args(known.dividend)):
+        rest = known.dividend - factor * name
+        if name.is_Symbol and name.is_integer and abs(factor) == 1 and not rest.has(name):
+            quotient = Symbol(f"({known.dividend})/{known.divisor}", integer=True)
+            value = factor * (known.divisor * quotient - rest)
+            return name, value, quotient, known.dividend / known.divisor
+    return None
+
+
+def _floors(condition: Condition) -> set[Expr]:
+    return set().union(*(side.atoms(FloorDiv) for side in sides(condition)))
+
 
 MAX_SHIFT = 64
 """The largest divisor whose remainders are tried one by one."""
@@ -96,11 +231,10 @@ def _equal(condition: Equal) -> tuple[Condition, ...]:
 
 def _common_factor(difference: Expr) -> Expr:
     """Return the number and the positive factors that all terms share."""
-    terms = [term.as_coeff_Mul() for term in Add.make_args(difference)]
-    powers = [_positive_powers(rest) for _, rest in terms]
+    numbers, rests = zip(*(t.as_coeff_Mul() for t in Add.make_args(difference)), strict=True)
+    powers = [_positive_powers(rest) for rest in rests]
     shared = set[Expr].intersection(*map(set, powers))
-    numbers = [plain(number) for number, _ in terms]
-    content = gcd(*map(int, numbers)) if all(isinstance(n, int) for n in numbers) else 1
+    content = gcd(*map(int, numbers)) if all(number.is_Integer for number in numbers) else 1
     return Mul(content or 1, *(base ** min(each[base] for each in powers) for base in shared))
 
 
@@ -319,13 +453,10 @@ def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -
         given = tuple(fact.condition for fact in facts if fact.quantity == quantity)
         first, short = lower_bound(quantity, least), tuple(group)
         if first is not None:
-            short = shortest(short, given, ceil(first), U)
-        rest += [_standing(condition, quantity) for condition in short]
+            short = shortest(short, given, ceil(first))
+        stands = {U: quantity}
+        rest += [each.mapped(partial(Basic.xreplace, rule=stands)) for each in short]
     return rest
-
-
-def _standing(condition: Condition, quantity: Expr) -> Condition:
-    return condition.mapped(lambda side: side.xreplace({U: quantity}))
 
 
 def raised(least: Least, conditions: Iterable[Condition]) -> Least:
@@ -362,7 +493,7 @@ def _is_implied(condition: Condition, known: Iterable[Condition], least: Least) 
         return True
     if not isinstance(condition, AtLeast):
         return False
-    return is_at_least_where(*condition, raised(least, others), others)
+    return is_at_least_where(condition.expression, condition.bound, raised(least, others), others)
 
 
 def _implied_by(known: Condition, condition: Condition, least: Least) -> bool:

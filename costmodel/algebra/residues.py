@@ -37,12 +37,7 @@ U = Symbol("u", integer=True)
 
 
 class About(NamedTuple):
-    """A condition on one quantity.
-
-    Attributes:
-        quantity: an integer expression.
-        condition: the same condition, `U` standing for the quantity.
-    """
+    """An integer quantity, and a condition on it alone, in which `U` stands for it."""
 
     quantity: Expr
     condition: Condition
@@ -124,9 +119,9 @@ class Growth(NamedTuple):
     step: Rational
 
 
-def growth(expression: Expr, u: Symbol) -> Growth | None:
-    """Return how an expression of u alone grows; None if unknown, or its period is too long."""
-    wave = wave_of(expression) if expression.free_symbols <= {u} else None
+def growth(expression: Expr) -> Growth | None:
+    """Return how an expression of `U` grows; None if unknown, or its period is too long."""
+    wave = wave_of(expression) if len(expression.free_symbols) < 2 else None
     if wave is None:
         return None
     start = max(ceil(wave.start), 0)
@@ -134,12 +129,12 @@ def growth(expression: Expr, u: Symbol) -> Growth | None:
     return Growth(start, int(wave.period), tidy(wave.rise)) if is_short else None
 
 
-def _first_from(expression: Expr, u: Symbol, bound: Rational) -> int | None:
+def _first_from(expression: Expr, bound: Rational) -> int | None:
     """Return a value from which on a growing expression is at least a bound."""
-    found = growth(expression, u)
+    found = growth(expression)
     if found is None or found.step <= 0:
         return None
-    values = values_over(expression, u, range(found.start, found.start + found.period))
+    values = values_over(expression, U, range(found.start, found.start + found.period))
     periods = max(ceil(Fraction(bound - value) / found.step) for value in values)
     return found.start + max(periods, 0) * found.period
 
@@ -152,82 +147,76 @@ class Recurrence(NamedTuple):
 
 
 @lru_cache(maxsize=10_000)
-def window(condition: Condition, u: Symbol) -> Recurrence | None:
-    """Return the window of a condition on u; None where none is known, or it is too long."""
+def window(condition: Condition) -> Recurrence | None:
+    """Return the window of a condition on `U`; None where none is known, or it is too long."""
     try:
-        found = _window(condition, u)
+        found = _window(condition)
     except ExpressionError:
         return None
     return found if found is not None and found.start + found.period <= MAX_WINDOW else None
 
 
-def _window(condition: Condition, u: Symbol) -> Recurrence | None:
+def _window(condition: Condition) -> Recurrence | None:
     match condition:
         case Divides(divisor, dividend) if divisor.is_Integer:
-            return _window_of_remainder(dividend, int(divisor), u)
+            return _window_of_remainder(dividend, int(divisor))
         case Divides(divisor, dividend) if dividend.is_Integer and dividend != 0:
-            return _window_of_divisor(divisor, abs(int(dividend)), u)
+            return _window_of_divisor(divisor, abs(int(dividend)))
         case Divides():
             return None
         case AtLeast(expression, bound):
-            return _window_of_sign(expression - exact(bound), u)
+            return _window_of_sign(expression - exact(bound))
         case Equal(left, right):
-            return _window_of_sign(left - right, u)
+            return _window_of_sign(left - right)
 
 
-def _window_of_divisor(divisor: Expr, dividend: int, u: Symbol) -> Recurrence | None:
+def _window_of_divisor(divisor: Expr, dividend: int) -> Recurrence | None:
     """Return the window of ``dividend % divisor == 0``; no divisor exceeds the dividend."""
     factor, rest = divisor.as_coeff_Mul()
     base, exponent = rest.as_base_exp()
-    if factor.is_Integer and base == u and exponent.is_Integer and exponent > 0:
-        return Recurrence(dividend + 1, 1)
-    end = _first_from(divisor, u, dividend + 1)
+    is_power = factor.is_Integer and base == U and exponent.is_Integer and exponent > 0
+    end = dividend + 1 if is_power else _first_from(divisor, dividend + 1)
     return None if end is None else Recurrence(end, 1)
 
 
-def _window_of_sign(expression: Expr, u: Symbol) -> Recurrence | None:
+def _window_of_sign(expression: Expr) -> Recurrence | None:
     """Return the window of a sign: a repetition, or all up to the last change of sign."""
-    found = growth(expression, u)
+    found = growth(expression)
     if found is None or found.step == 0:
         return None if found is None else Recurrence(found.start, found.period)
-    end = _first_from(expression if found.step > 0 else -expression, u, 1)
+    end = _first_from(expression if found.step > 0 else -expression, 1)
     return None if end is None else Recurrence(end, 1)
 
 
-def _window_of_remainder(dividend: Expr, divisor: int, u: Symbol) -> Recurrence | None:
+def _window_of_remainder(dividend: Expr, divisor: int) -> Recurrence | None:
     """Return the window of a remainder; of a polynomial it is as long as the divisor."""
-    found = growth(dividend, u)
+    found = growth(dividend)
     if found is not None:
         periods = (Fraction(found.step) / divisor).denominator
         return Recurrence(found.start, found.period * periods)
     terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
     powers = [(factor, rest.as_base_exp()) for factor, rest in terms]
     whole = all(
-        factor.is_Integer and (base in (u, 1)) and exponent.is_Integer and exponent >= 0
+        factor.is_Integer and (base in (U, 1)) and exponent.is_Integer and exponent >= 0
         for factor, (base, exponent) in powers
     )
     return Recurrence(0, divisor) if whole else None
 
 
 def shortest(
-    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
+    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int
 ) -> tuple[Condition, ...]:
-    """Return the shortest conditions on u that are equivalent for all values from ``first`` on.
+    """Return the shortest conditions on `U` that are equivalent for all values from ``first`` on.
 
-    Conditions that no value keeps, and those of which no window is known, stay as they are.
-
-    Args:
-        conditions: what must hold.
-        given: what holds of u anyway.
-        first: the smallest value of u.
-        u: the one symbol.
+    Conditions that no value keeps, and those of which no window is known, stay as they are; what is
+    given holds anyway.
     """
-    open_ones = tuple(c for c in conditions if window(c, u) is None)
+    open_ones = tuple(c for c in conditions if window(c) is None)
     known = tuple(c for c in conditions if c not in open_ones)
-    domain = tuple(c for c in given if window(c, u) is not None)
+    domain = tuple(c for c in given if window(c) is not None)
     if not known or (len(known) == 1 and _is_plain(known[0])):
         return conditions
-    return (*_shortest(known, domain, first, u), *open_ones)
+    return (*_shortest(known, domain, first), *open_ones)
 
 
 def _is_plain(condition: Condition) -> bool:
@@ -240,13 +229,13 @@ def _is_plain(condition: Condition) -> bool:
 
 @lru_cache(maxsize=1_000)
 def _shortest(
-    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int, u: Symbol
+    conditions: tuple[Condition, ...], given: tuple[Condition, ...], first: int
 ) -> tuple[Condition, ...]:
-    asked, whole = _common_window(conditions, u), _common_window((*conditions, *given), u)
+    whole = _common_window((*conditions, *given))
     if max(whole.start - first, 0) + whole.period > MAX_WINDOW:
         return conditions
     try:
-        table = _Table(whole, asked, first, u, conditions, given)
+        table = _Table(whole, first, conditions, given)
     except ExpressionError:
         return conditions
     if not any(table.wanted):
@@ -256,39 +245,26 @@ def _shortest(
     return min(forms, key=lambda form: sum(len(condition_text(c)) + 5 for c in form))
 
 
-def _common_window(conditions: Iterable[Condition], u: Symbol) -> Recurrence:
+def _common_window(conditions: Iterable[Condition]) -> Recurrence:
     """Return the start and the period from which on the truths of all conditions repeat."""
-    windows = [found for c in conditions if (found := window(c, u)) is not None]
+    windows = [found for c in conditions if (found := window(c)) is not None]
     return Recurrence(max(w.start for w in windows), lcm(*(w.period for w in windows)))
 
 
 class _Table:
-    """The values in a window that may be, and those of them that keep all conditions.
-
-    Attributes:
-        u: the one symbol.
-        window: of all conditions, what is given included.
-        asked: the window of what is asked alone.
-        values: all values of the window.
-        known: whether a condition holds, value by value.
-        allowed: whether what is given holds.
-        wanted: whether everything holds.
-    """
+    """The values in a window that may be, and those of them that keep all conditions."""
 
     def __init__(
         self,
         window: Recurrence,
-        asked: Recurrence,
         first: int,
-        u: Symbol,
         conditions: tuple[Condition, ...],
         given: tuple[Condition, ...],
     ) -> None:
-        self.u = u
-        self.window = window
-        self.asked = asked
+        self.window = window  # of all conditions, what is given included
+        self.asked = _common_window(conditions)
         self.values = range(first, max(window.start, first) + window.period)
-        self.known: dict[Condition, list[bool]] = {}
+        self.known: dict[Condition, list[bool]] = {}  # whether each holds, value by value
         self.allowed = self.all_hold(given)
         self.wanted = self.all_hold((*given, *conditions))
 
@@ -300,7 +276,7 @@ class _Table:
 
     def _holds(self, condition: Condition) -> list[bool]:
         def values_of(expression: Expr) -> list[Rational]:
-            return values_over(expression, self.u, self.values)
+            return values_over(expression, U, self.values)
 
         match condition:
             case AtLeast(expression, bound):
@@ -337,13 +313,13 @@ class _Table:
         yield from self._checked(
             (*form, *bound)
             for form in self._repeated()
-            for bound in ((), (AtLeast(self.u, self._bound(form, kept[0])),))
+            for bound in ((), (AtLeast(U, self._bound(form, kept[0])),))
         )
 
     def _checked(self, forms: Iterable[tuple[Condition, ...]]) -> Iterator[tuple[Condition, ...]]:
         """Yield the forms that say the same in the window, and whose own window is no longer."""
         for form in forms:
-            windows = [window(c, self.u) for c in form]
+            windows = [window(c) for c in form]
             fits = all(
                 w is not None
                 and w.start <= max(self.window.start, self.values[0])
@@ -356,18 +332,15 @@ class _Table:
     def _between(self, low: int, high: int) -> tuple[Condition, ...]:
         """``low <= u <= high``."""
         if low == high:
-            return (Equal(self.u, Integer(low)),)
-        above = (AtLeast(self.u, low),) if low > self.values[0] else ()
-        return (*above, AtLeast(-self.u, -high))
+            return (Equal(U, Integer(low)),)
+        above = (AtLeast(U, low),) if low > self.values[0] else ()
+        return (*above, AtLeast(-U, -high))
 
     def _bound(self, form: tuple[Condition, ...], low: int) -> int:
         """Return a stated bound above all smaller values for which a form holds by mistake."""
-        stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == self.u]
-        wrong = [
-            v
-            for v, held, allowed in zip(self.values, self.all_hold(form), self.allowed, strict=True)
-            if held and allowed and v < low
-        ]
+        stated = [c.bound for c in self.known if isinstance(c, AtLeast) and c.expression == U]
+        rows = zip(self.values, self.all_hold(form), self.allowed, strict=True)
+        wrong = [v for v, held, allowed in rows if held and allowed and v < low]
         usable = [int(b) for b in stated if max(wrong, default=low) < b <= low]
         return max(usable, default=low)
 
@@ -382,7 +355,7 @@ class _Table:
                 yield ()
                 return
             if not kept & left:
-                yield from ((form,) for form in _intervals(sorted(kept), left, period, self.u))
+                yield from ((form,) for form in _intervals(sorted(kept), left, period))
                 return
 
 
@@ -390,8 +363,8 @@ def _divisors(number: int) -> Iterator[int]:
     return (d for d in range(1, number + 1) if number % d == 0)
 
 
-def _intervals(kept: list[int], left: set[int], period: int, u: Symbol) -> Iterator[Condition]:
-    """Yield conditions that u is, modulo a period, in an interval with none of the left.
+def _intervals(kept: list[int], left: set[int], period: int) -> Iterator[Condition]:
+    """Yield conditions that `U` is, modulo a period, in an interval with none of the left.
 
     The interval's length divides the period; it begins at 0 or 1 where it may, as in ``u//length``
     and ``ceil(u/length)``, else as early or as late as it may.
@@ -412,11 +385,11 @@ def _intervals(kept: list[int], left: set[int], period: int, u: Symbol) -> Itera
         if length < period and first <= last:
             nice = {begin for begin in (0, 1, period, period + 1) if first <= begin <= last}
             for begin in sorted(nice | {first, last}):
-                yield from _in_interval(begin, length, period, u)
+                yield from _in_interval(begin, length, period)
 
 
-def _in_interval(begin: int, length: int, period: int, u: Symbol) -> Iterator[Condition]:
+def _in_interval(begin: int, length: int, period: int) -> Iterator[Condition]:
     """``(u − begin) % period < length``, as a multiple of ``period/length``."""
     shift = -begin % period
     for each in (shift, shift - period) if shift else (0,):
-        yield Divides(Integer(period // length), floor_div(u + each, length))
+        yield Divides(Integer(period // length), floor_div(U + each, length))

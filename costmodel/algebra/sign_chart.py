@@ -47,21 +47,13 @@ IsValid = Callable[[Rational], bool]
 
 
 class Stretch(NamedTuple):
-    """Values over which the order is the same.
-
-    Attributes:
-        order: it.
-        first: the first value.
-        last: the last value; None where it goes on for good.
-        after: whether the first value itself is left out, as it may be of a real symbol.
-        before: whether the last is.
-    """
+    """Values over which the order is the same."""
 
     order: Order
     first: Rational
-    last: Rational | None
-    after: bool = False
-    before: bool = False
+    last: Rational | None  # None where it goes on for good
+    after: bool = False  # the first value itself is left out, as it may be of a real symbol
+    before: bool = False  # the last one is
 
     @property
     def leader(self) -> int:
@@ -75,15 +67,10 @@ class Stretch(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """The order of some expressions.
-
-    Attributes:
-        stretches: from the first value on.
-        limit: the last value that was compared; None where all are.
-    """
+    """The order of some expressions, from the first value on."""
 
     stretches: tuple[Stretch, ...]
-    limit: Rational | None
+    limit: Rational | None  # the last value that was compared; None where all are
 
     @property
     def changes_at(self) -> Rational | None:
@@ -104,14 +91,7 @@ def always(_: Rational) -> bool:
 def sign_chart(
     expression: Expr, symbol: Symbol, domain: Domain, is_valid: IsValid = always
 ) -> Ranking:
-    """Return the sign of an expression wherever a value of its one symbol is valid.
-
-    Args:
-        expression: of this symbol alone.
-        symbol: it.
-        domain: its values.
-        is_valid: whether a value is looked at.
-    """
+    """Return the sign of an expression wherever a value of its one symbol is valid."""
     return rank((S.Zero, expression), symbol, domain, max(domain.first, 1), is_valid)
 
 
@@ -124,12 +104,7 @@ def rank(
 ) -> Ranking:
     """Return the order of expressions wherever a value of their one symbol is valid.
 
-    Args:
-        expressions: of this symbol alone.
-        symbol: it.
-        domain: its values.
-        usual: one of them, near which a real symbol is looked at.
-        is_valid: whether a value is looked at.
+    A real symbol is looked at near a usual value.
     """
     if domain.step is None:
         return _on_line(expressions, symbol, domain, usual, is_valid)
@@ -240,10 +215,7 @@ class _Chart:
         return pairwise(i for group in order for i in group)
 
     def _pair_end(self, low: int, high: int, rest: Interval) -> Cut | None:
-        """Return the end of the values from the first on at which a pair has its sign.
-
-        None where it has it for good.
-        """
+        """Return the end to which a pair has its sign, from the first value on; None for good."""
         sign = self._sign_at(low, high, tidy(rest.low.place))
         assert sign is not None
         (small, one), (large, other) = self._leading(low, rest), self._leading(high, rest)
@@ -260,10 +232,8 @@ class _Chart:
         """Return the term that is a maximum at the first value, and the end to which it is."""
         terms, evaluate = terms_of(self.laws[i]), Evaluator({self.symbol: tidy(rest.low.place)})
         winner = max(terms, key=evaluate) if len(terms) > 1 else self.laws[i]
-        others = [term for term in terms if term != winner]
-        signs = [_sign(evaluate(winner) - evaluate(term)) for term in others]
-        pairs = zip(others, signs, strict=True)
-        ends = (self._kept_end(term, winner, rest, sign, strictly=False) for term, sign in pairs)
+        signs = {t: _sign(evaluate(winner) - evaluate(t)) for t in terms if t != winner}
+        ends = (self._kept_end(t, winner, rest, s, strictly=False) for t, s in signs.items())
         return winner, _first_end(ends, None)
 
     def _kept_end(
@@ -287,10 +257,7 @@ class _Chart:
         return None if cut is None else Cut(self.values.before(cut.place), after=True)
 
     def _octave(self, rest: Interval) -> Rational:
-        """Return the first value of all, doubled as often as leaves it below that of the rest.
-
-        What is proved from there on holds, so that few proofs are tried, not one at every value.
-        """
+        """Return the first value of all, doubled up to that of the rest: few proofs are tried."""
         first = self.values.whole.low.place
         return tidy(first * (1 << (int(rest.low.place / first).bit_length() - 1)))
 
@@ -334,7 +301,7 @@ class _Race(_Chart):
     strictly = False
 
     def _order(self, numbers: Sequence[Rational]) -> Order:
-        winner = max(range(len(numbers)), key=lambda i: numbers[i])
+        winner = max(range(len(numbers)), key=numbers.__getitem__)
         return tuple(i for i in range(len(numbers)) if i != winner), (winner,)
 
     def _pairs(self, order: Order) -> Iterable[tuple[int, int]]:
@@ -380,15 +347,9 @@ def _on_line(
     def order_at(value: Rational) -> Order:
         return order_of(list(map(Evaluator({symbol: value}), laws)))
 
-    found = tuple(
-        _joined(
-            Stretch(
-                order_at(cell.inside), cell.low, cell.high, not cell.is_place, not cell.is_place
-            )
-            for cell in values.cells
-            if is_valid(cell.inside)
-        )
-    )
+    cells = ((cell, (not cell.is_place,) * 2) for cell in values.cells if is_valid(cell.inside))
+    stretches = (Stretch(order_at(c.inside), c.low, c.high, *outside) for c, outside in cells)
+    found = tuple(_joined(stretches))
     if high == domain.last:
         return Ranking(found, None)
     if not (is_valid(high) and _is_settled(order_at(high), laws, symbol, high)):

@@ -1,27 +1,34 @@
 """Sums, maxima and conditions over the turns of a repeat: closed forms in the number of turns.
 
 What is summed is a polynomial in the index, which runs from 0 to ``count − 1``; what is none has
-no closed form here, and says so.
+no closed form here, and says so. Minima and maxima of lines are taken apart where one term
+overtakes another: so a sum of millions of terms is as quick, and as exact, as a sum of ten.
 """
 
 from collections.abc import Iterator
 from functools import cache
-from math import comb, factorial
+from itertools import combinations, pairwise
+from math import comb, factorial, floor
 from typing import NamedTuple
 
-from sympy import Add, Dummy, Expr, Integer, Mul, Rational, S, Symbol, bernoulli
+from sympy import Add, Dummy, Expr, Integer, Mul, S, Symbol, bernoulli
+from sympy.functions.combinatorial.numbers import stirling
 
+from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 from archspec.graph import Node
 from costmodel.algebra.bounds import Least, is_at_least, is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
+from costmodel.algebra.evaluate import Evaluator, values_over
 from costmodel.algebra.functions import (
+    Extremum,
     FloorDiv,
     LargestTurn,
     Maximum,
     Minimum,
     ceil_div,
     exact,
+    plain,
     terms_of,
 )
 from costmodel.algebra.work import charge
@@ -43,12 +50,7 @@ def open_law(metric: str, node: Node) -> OpenLawError:
 
 
 class Turns(NamedTuple):
-    """The turns of a repeat whose shapes depend on which turn it is.
-
-    Attributes:
-        index: counts them from 0.
-        count: how many there are.
-    """
+    """The turns of a repeat whose shapes depend on which it is: the index counts them from 0."""
 
     index: Symbol
     count: Expr
@@ -82,7 +84,7 @@ def coefficients(expression: Expr, index: Symbol) -> list[Expr]:
 
 
 @cache
-def power_sum(power: int) -> tuple[Rational, ...]:
+def power_sum(power: int) -> tuple[Expr, ...]:
     """Return the coefficients of ``Σ_{i<n} i**power`` as a polynomial in n, that of ``n**0`` first.
 
     ``1/(p + 1)·Σ_j C(p + 1, j)·B_j·n**(p + 1 − j)`` with ``B_1 = −1/2``. Source: Faulhaber, 1631;
@@ -184,9 +186,12 @@ def _at_least_once(runs: Expr) -> Expr:
 
     Less than none would be negative, and within a repeat that does not run either positive again.
     """
-    if is_positive(runs):
-        return S.One
-    return Minimum(S.One, runs if is_at_least(runs, 0, {}) else Maximum(S.Zero, runs))
+    return S.One if is_positive(runs) else _step(runs, {})
+
+
+def _step(count: Expr, least: Least) -> Expr:
+    """Return 1 where a count is at least 1, else 0."""
+    return Minimum(S.One, count if is_at_least(count, 0, least) else Maximum(S.Zero, count))
 
 
 def in_all_turns(
@@ -248,22 +253,73 @@ def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]
     """Yield the differences of a polynomial at iteration 0, 0 for iterations that do not exist.
 
     ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
+    ``i**k = Σ_j S(k, j)·j!·C(i, j)``, S(k, j) being the ways to part k things into j sets.
     """
     parts = coefficients(expression, turns.index)
     for j in range(len(parts)):
-        step = Add(*(factorial(j) * _stirling(k, j) * part for k, part in enumerate(parts)))
-        yield step * (_is_reached(j, turns, least) if j else S.One)
+        step = Add(*(factorial(j) * stirling(k, j) * part for k, part in enumerate(parts)))
+        yield step * (_step(turns.count - j, least) if j else S.One)
 
 
-def _is_reached(j: int, turns: Turns, least: Least) -> Expr:
-    """Return 1 where there is an iteration j, else 0."""
-    more = turns.count - j
-    return Minimum(S.One, more if is_at_least(more, 0, least) else Maximum(S.Zero, more))
+MAX_STEPS = 100_000
+"""The most terms that are added one by one, where what is summed has no pieces."""
 
 
-@cache
-def _stirling(n: int, k: int) -> int:
-    """Return the number of ways to part n things into k sets: ``i**n = Σ_k S(n, k)·k!·C(i, k)``."""
-    if n == k:
-        return 1
-    return k * _stirling(n - 1, k) + _stirling(n - 1, k - 1) if 0 < k < n else 0
+class Piece(NamedTuple):
+    """A form without minima and maxima, from a first value of the index to a last one."""
+
+    expression: Expr
+    first: int
+    last: int
+
+
+def summed(expression: Expr, index: Symbol, first: int, count: int) -> Rational:
+    """``Σ expression`` over ``count`` values of the index, its only symbol, from ``first`` on.
+
+    Raises:
+        OpenFormError: it has no pieces, and is too long to be added up one by one.
+    """
+    try:
+        found = list(pieces(expression, index, first, first + count - 1))
+        moved = (piece.expression.xreplace({index: index + piece.first}) for piece in found)
+        turns = (Turns(index, exact(piece.last - piece.first + 1)) for piece in found)
+        return plain(Add(*map(closed_sum, moved, turns)))
+    except OpenFormError:
+        if count > MAX_STEPS:
+            raise
+    return tidy(sum(values_over(expression, index, range(first, first + count))))
+
+
+def pieces(expression: Expr, index: Symbol, first: int, last: int) -> Iterator[Piece]:
+    """Yield the pieces of an expression between two values of the index.
+
+    Raises:
+        OpenFormError: the terms of one are not linear in the index.
+    """
+    bends = expression.atoms(Extremum)
+    bend = next((b for b in bends if not any(arg.has(Extremum) for arg in b.args)), None)
+    if bend is None:
+        yield Piece(expression, first, last)
+        return
+    cuts = sorted(cut for cut in _crossings(bend, index) if first <= cut < last)
+    for start, end in pairwise([first - 1, *cuts, last]):
+        winner = _winner(bend, index, start + 1, end)
+        yield from pieces(expression.xreplace({bend: winner}), index, start + 1, end)
+
+
+def _crossings(bend: Expr, index: Symbol) -> set[int]:
+    """Return the last whole values of the index up to where two of the terms are equal."""
+    found = set()
+    for left, right in combinations(bend.args, 2):
+        level, *rise = coefficients((left - right).expand(), index)
+        if len(rise) > 1:
+            raise OpenFormError(f"{bend} bends otherwise than between lines")
+        if rise:
+            found.add(floor(-level / rise[0]))
+    return found
+
+
+def _winner(bend: Expr, index: Symbol, start: int, end: int) -> Expr:
+    """Return the term that is the extremum from ``start`` to ``end``, where no two cross."""
+    ends = [Evaluator({index: value}) for value in (start, end)]
+    return max(bend.args, key=lambda term: [type(bend).sign * at(term) for at in ends])

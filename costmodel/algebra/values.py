@@ -25,24 +25,14 @@ NEAR = 4
 
 
 class Cut(NamedTuple):
-    """An end of an interval; cuts are ordered as they stand on the line.
-
-    Attributes:
-        place: a value.
-        after: whether the cut lies beyond that value, or before it.
-    """
+    """An end of an interval, before a value or after it; cuts are ordered as on the line."""
 
     place: Fraction
     after: bool
 
 
 class Interval(NamedTuple):
-    """The values from one cut to another.
-
-    Attributes:
-        low: its lower end.
-        high: its upper end; None where it goes on without end.
-    """
+    """The values from one cut to another; to None it goes on without end."""
 
     low: Cut
     high: Cut | None
@@ -84,15 +74,10 @@ class ValueCell(NamedTuple):
 
 
 class Bisection(NamedTuple):
-    """The place at which a property that changes once does so.
+    """The place at which a property that changes once does so."""
 
-    Attributes:
-        cut: it; None where the property does not change as far as was looked.
-        is_open: whether values beyond those that were looked at may change it.
-    """
-
-    cut: Cut | None
-    is_open: bool
+    cut: Cut | None  # None where the property does not change as far as was looked
+    is_open: bool  # whether values beyond those that were looked at may change it
 
 
 class Values:
@@ -101,14 +86,9 @@ class Values:
     Attributes:
         domain: their ends, and whose multiples they are.
         is_line: whether these are all real numbers.
-        steps: the places: all multiples, or where expressions step.
+        steps: the places: all multiples, or on the line where expressions step.
         whole: all of them.
         others: places on the line beside those of the steps.
-
-    Args:
-        domain: their ends, and whose multiples they are.
-        steps: on the line, the places where expressions step.
-        others: on the line, further places.
     """
 
     def __init__(

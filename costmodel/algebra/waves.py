@@ -8,15 +8,14 @@ and the rises say what holds for every value of the symbol, however large.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from functools import reduce
 from itertools import pairwise
-from math import ceil, floor, lcm, prod
+from math import ceil, floor, prod
 from random import Random
 from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, Symbol
 
-from archspec.arithmetic import Rational, tidy
+from archspec.arithmetic import Rational, common_multiple, tidy
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Evaluator, Fractions, column_of, values_over
 from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, RoundTo, plain
@@ -67,11 +66,7 @@ class Wave(NamedTuple):
 
 
 def wave_of(expression: Expr) -> Wave | None:
-    """Return how a function of one symbol repeats, or None where its form does not show it.
-
-    Args:
-        expression: of one symbol, whose values are not negative.
-    """
+    """Return how a function of one symbol, never negative, repeats; None where it is not seen."""
     if expression.is_Rational:
         value = Fraction(plain(expression))
         return Wave(Fraction(1), Fraction(0), Fraction(0), value, value)
@@ -81,16 +76,9 @@ def wave_of(expression: Expr) -> Wave | None:
     return find(expression) if find else None
 
 
-def common_period(periods: Iterable[Fraction]) -> Fraction:
-    """Return the least common multiple of some fractions and 1."""
-    return reduce(
-        lambda a, b: Fraction(
-            lcm(a.numerator * b.denominator, b.numerator * a.denominator),
-            a.denominator * b.denominator,
-        ),
-        periods,
-        Fraction(1),
-    )
+def _common_period(waves: Iterable[Wave]) -> Fraction:
+    """Return the least number that the periods of all waves, and 1, divide."""
+    return Fraction(common_multiple([1, *(wave.period for wave in waves)]))
 
 
 def _waves(expressions: Iterable[Expr]) -> list[Wave] | None:
@@ -99,7 +87,7 @@ def _waves(expressions: Iterable[Expr]) -> list[Wave] | None:
     known = [wave for wave in found if wave is not None]
     if len(known) < len(found):
         return None
-    period = common_period(wave.period for wave in known)
+    period = _common_period(known)
     return [wave.times(int(period / wave.period)) for wave in known]
 
 
@@ -195,31 +183,18 @@ Powers = tuple[tuple[Expr, int], ...]
 
 
 class Reach(NamedTuple):
-    """The values of a symbol.
-
-    Attributes:
-        symbol: it.
-        first: the smallest value, or 0 where it may be any positive number.
-        last: the largest value, if there is one.
-        divisions: what divides some integer of this symbol alone, or what it divides.
-    """
+    """The values of a symbol."""
 
     symbol: Symbol
-    first: Rational = 0
+    first: Rational = 0  # 0 where it may be any positive number
     last: Rational | None = None
-    divisions: tuple[Divides, ...] = ()
-
-
-class Draw(NamedTuple):
-    """A value of a symbol, and so many periods after which place of the table it is."""
-
-    value: Rational
-    place: int = 0
-    periods: int = 0
+    divisions: tuple[Divides, ...] = ()  # of some integer of this symbol alone, or by it
 
 
 class StepTable:
     """The values of some step functions along one symbol, as far as all of them repeat.
+
+    Functions that are not seen to repeat are not in it.
 
     Attributes:
         first: the smallest value of the symbol.
@@ -236,16 +211,10 @@ class StepTable:
     """
 
     def __init__(self, reach: Reach, functions: Iterable[Expr]) -> None:
-        """Work out the table.
-
-        Args:
-            reach: the values of the symbol.
-            functions: of this symbol alone; those that are seen to repeat are in the table.
-        """
         self.waves = {f: wave for f in functions if (wave := wave_of(f)) is not None}
         marks = {c: wave for c in reach.divisions if (wave := _wave_of_division(c)) is not None}
         waves = [*self.waves.values(), *marks.values()]
-        self.period = common_period(wave.period for wave in waves)
+        self.period = _common_period(waves)
         self.first = reach.first
         start = max([Fraction(reach.first), *(wave.start for wave in waves)])
         self.end = start + 2 * self.period
@@ -254,7 +223,7 @@ class StepTable:
         if self.is_whole and reach.last is not None:
             self.end = Fraction(reach.last)
         known = reach.divisions if self.is_whole else tuple(marks)
-        self.steps = dict(self._steps(reach))
+        self.steps = {} if reach.symbol.is_integer else dict(self._steps(reach))
         self.places = [
             x
             for x in self._places(reach)
@@ -266,7 +235,7 @@ class StepTable:
         found = {f: self._column(f, reach.symbol) for f in self.waves}
         self.values = {f: values for f, values in found.items() if self._is_usable(f, values)}
         self.signed = {f for f, values in self.values.items() if min(values) < 0}
-        self.rises = {f: self._rise(f) for f in self.values}
+        self.rises = {f: tidy(self.waves[f].slope * self.period) for f in self.values}
         self._distinct = self._without_repeats(range(len(self.places)))
         self._distinct_last = self._without_repeats(self.last_period)
 
@@ -290,13 +259,10 @@ class StepTable:
         return Fractions(places, 2 * cuts.denominator).values
 
     def _steps(self, reach: Reach) -> Iterator[tuple[Expr, set[Fraction] | None]]:
-        """Yield each function with the places where it steps; none for an integer symbol.
+        """Yield each function of a real symbol with the places where it steps.
 
         None where that is not known, or where the table would be too large.
         """
-        if reach.symbol.is_integer:
-            yield from ((f, set()) for f in self.waves)
-            return
         first = max(Fraction(reach.first), Fraction(0))
         found = {f: Steps([f], reach.symbol) for f in self.waves}
         counts = {f: steps.count(first, self.end) for f, steps in found.items()}
@@ -329,44 +295,18 @@ class StepTable:
             return bool(values)
         return self.waves[function].rise >= 0 and all(values[i] >= 0 for i in self.last_period)
 
-    def _rise(self, function: Expr) -> Rational:
-        """Return how much a function rises in the period that all functions share."""
-        wave = self.waves[function]
-        return tidy(wave.rise * (self.period / wave.period))
-
-    def draw(self, random: Random) -> Draw:
-        """Return one value of the symbol, near or far.
-
-        Args:
-            random: chooses it; the same random numbers give the same value.
-        """
+    def draw(self, random: Random) -> Rational:
+        """Return one value of the symbol, near or far: the same for the same random numbers."""
         if not self.places:
-            return Draw(self.first + int(2 ** (MAX_DOUBLINGS * random.random())))
+            return self.first + int(2 ** (MAX_DOUBLINGS * random.random()))
         if self.is_whole or not self.last_period or random.random() < HALF:
-            place = int(len(self.places) * random.random() ** 2)
-            return Draw(self.places[place], place)
-        place = random.choice(self.last_period)
-        periods = int(2 ** (MAX_DOUBLINGS * random.random()))
-        return Draw(tidy(self.places[place] + self.period * periods), place, periods)
-
-    def values_at(self, function: Expr, draws: Iterable[Draw]) -> list[Rational]:
-        """Return the values of a function of the table where the symbol was drawn.
-
-        Args:
-            function: one of those with values.
-            draws: the values of the symbol.
-        """
-        values, rise = self.values[function], self.rises[function]
-        return [values[draw.place] + rise * draw.periods for draw in draws]
+            return self.places[int(len(self.places) * random.random() ** 2)]
+        place = self.places[random.choice(self.last_period)]
+        return tidy(place + self.period * int(2 ** (MAX_DOUBLINGS * random.random())))
 
     @once
     def ratio(self, over: Powers, under: Powers) -> Rational:
-        """Return a number that ``over/under`` never falls below; where ``under`` is 0, all is well.
-
-        Args:
-            over: a product of functions with a table.
-            under: another.
-        """
+        """Return a number that ``over/under`` never falls below where ``under`` is not 0."""
         least = _least_ratio(zip(self._product(over), self._product(under), strict=True))
         if self.is_whole or least is None or least == 0:
             return least or 0
@@ -414,10 +354,9 @@ class StepTable:
 
     def _lines(self, place: int, powers: Powers) -> list[tuple[Rational, Rational]]:
         """Return every factor's value at a place with its rise per period, the steepest first."""
-        found: list[tuple[Rational, Rational]] = []
-        for function, exponent in powers:
-            found += [(self.values[function][place], self.rises[function])] * exponent
-        return sorted(found, key=lambda line: (line[1], line[0]), reverse=True)
+        factors = [f for f, exponent in powers for _ in range(exponent)]
+        lines = ((self.values[f][place], self.rises[f]) for f in factors)
+        return sorted(lines, key=lambda line: (line[1], line[0]), reverse=True)
 
 
 def _least_ratio(pairs: Iterable[tuple[Rational, Rational]]) -> Rational | None:

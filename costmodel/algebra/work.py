@@ -60,9 +60,6 @@ def afforded(steps: int) -> bool:
     """Take steps from the budget; return False where they are not left, or none is.
 
     For work that may be given up: what it would find is not needed for a right answer.
-
-    Args:
-        steps: how many.
     """
     found = _budget.get()
     if found is None:
@@ -74,18 +71,10 @@ def afforded(steps: int) -> bool:
 def charge(steps: int, entry: NamedEntry | None = None) -> None:
     """Take steps from the budget, if there is one.
 
-    Args:
-        steps: how many.
-        entry: the entry that is worked on, where it is known.
-
     Raises:
         FinalError: none are left.
     """
-    found = _budget.get()
-    if found is None:
-        return
-    found.left -= steps
-    if found.left < 0:
+    if not afforded(steps) and (found := _budget.get()):
         cause = f"{found.question} take more than {MAX_STEPS:,} steps of algebra to work out"
         error = (entry or found.entry()).error(cause, found.hint)
         raise FinalError(error.cause, hint=error.hint, origin=error.origin, entry=error.entry)

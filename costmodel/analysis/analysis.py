@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sympy import Add, Expr, Integer, Symbol
 from sympy.core.symbol import Str
@@ -19,15 +19,15 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
 from costmodel.algebra.dominance import Region, Sizes, maximum
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.factoring import factored
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
-from costmodel.algebra.normal_form import Whole, by_resolution, settled, unfloored
+from costmodel.algebra.normal_form import Whole, by_resolution, factored, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
 from costmodel.algebra.sums import at_turn
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.algebra.work import NamedEntry, budget
+from costmodel.analysis.metric_types import MetricLaws, MetricNumbers
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Context
@@ -42,7 +42,7 @@ from costmodel.network.propagation import (
     on_the_way,
     show_way,
 )
-from costmodel.rules.base import Requirement, Shape
+from costmodel.rules.base import Shape
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import NOWHERE, Scenario
 from costmodel.scenario.settings import Number, to_rational
@@ -55,15 +55,8 @@ if TYPE_CHECKING:
     from costmodel.network.receptive_field import ReceptiveFields
 
 
-def _holds(requirement: Requirement, evaluate: Evaluator) -> bool:
-    try:
-        return requirement.condition.holds(evaluate)
-    except ExpressionError as error:
-        raise requirement.node.error(error.cause, field=requirement.field) from None
-
-
 @dataclass(frozen=True, repr=False)
-class Analysis:
+class Analysis(MetricLaws):
     """The closed forms of one network under one convention.
 
     Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
@@ -227,7 +220,11 @@ class Analysis:
             SpecError: the first layer whose rule they break, with the shapes that led there.
         """
         for requirement in self.propagation.requirements:
-            if not _holds(requirement, evaluate):
+            try:
+                holds = requirement.condition.holds(evaluate)
+            except ExpressionError as error:
+                raise requirement.node.error(error.cause, field=requirement.field) from None
+            if not holds:
 
                 def show(shape: Shape) -> str:
                     return f"[{', '.join(str(evaluate(size)) for size in shape)}]"
@@ -461,21 +458,39 @@ class Analysis:
 
         return vectorise(self, metric)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in METRICS:
-            return None if self.none_of(name) else self.total(name)
-        raise AttributeError(f"an analysis has no '{name}'; metrics: {', '.join(METRICS)}")
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *METRICS})
+
+    if not TYPE_CHECKING:  # a misspelt metric is an error of the type check
+
+        def __getattr__(self, name: str) -> Expr | None:
+            if name in METRICS:
+                return None if self.none_of(name) else self.total(name)
+            raise AttributeError(_no_metric("an analysis", name))
 
 
-@dataclass(frozen=True)
-class Point:
+def _no_metric(owner: str, name: str) -> str:
+    near = did_you_mean(name, METRICS) or f"metrics: {', '.join(METRICS)}"
+    return f"{owner} has no '{name}'; {near}"
+
+
+@dataclass(frozen=True, repr=False)
+class Point(MetricNumbers):
     """The metrics of a network at numbers: ``analysis.at(h=192).macs``; None where it has none."""
 
     analysis: Analysis
     evaluate: Evaluator
 
-    def __getattr__(self, name: str) -> Any:
-        if name in METRICS:
-            law = getattr(self.analysis, name)
-            return None if law is None else self.evaluate(law)
-        raise AttributeError(f"a point has no '{name}'; metrics: {', '.join(METRICS)}")
+    def __repr__(self) -> str:
+        return f"<{self.analysis.graph.name} at some values of its symbols>"
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *METRICS})
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Rational | None:
+            if name in METRICS:
+                law = getattr(self.analysis, name)
+                return None if law is None else self.evaluate(law)
+            raise AttributeError(_no_metric("a point", name))

@@ -1,6 +1,7 @@
 """Metrics of one network and its conditions as one integer program, to be evaluated at arrays."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -36,6 +37,11 @@ class Compiled(NamedTuple):
     links: Mapping[str, Ratio]
     conditions: tuple[int, ...]
     valid: tuple[int, ...]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The nodes of the metrics, of what is linked, and of what must be true."""
+        return (*chain(*self.metrics.values(), *self.links.values()), *self.valid)
 
 
 def compiled(

@@ -127,11 +127,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _chained(text: str) -> list[str]:
-    """``a <= b < c`` as ``a <= b`` and ``b < c``.
-
-    Raises:
-        ExpressionError: a part is no expression.
-    """
+    """Return ``a <= b < c`` as ``a <= b`` and ``b < c``, if each part is an expression."""
     parse_measured(text)
     sides = _COMPARISON.split(text)
     if len(sides) <= 3 or re.search(r"\b(or|not)\b", text):

@@ -17,6 +17,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr, sympify
@@ -41,6 +42,9 @@ NOTHING = "–"
 
 LONGEST_LAW = 600
 """The most characters of a closed form that are read at a glance: a screen has no more."""
+
+MOST_ROWS = 50
+"""The most rows that are shown of a table of groups where no depth is asked for."""
 
 Note = tuple[str, str]
 """A label and what it stands for."""
@@ -104,26 +108,14 @@ class ClosedForm(NamedTuple):
         Args:
             printer: how expressions are written, else as Python.
         """
+        from costmodel.algebra.normal_form import tight
+
         show = self.names.printer(printer)
         if self.name:
             return f"{show.symbol(self.name)} {show.equals} {show.show(self.expression)[0]}"
-        shown = show(self.read(self.expression))
-        return shown if len(shown) <= LONGEST_LAW else show(self._shortened)
-
-    def terms(self) -> tuple[str, ...]:
-        """Return the lines that the text has where a terminal is too narrow for one."""
-        before, terms, after = self.names.printer().factored_terms(self._shortened)
-        first, *others = terms
-        lines = [before + first, *(" " * len(before) + term for term in others)]
-        lines[-1] += after
-        return tuple(lines)
-
-    @property
-    def _shortened(self) -> Expr:
-        from costmodel.algebra.factoring import tight
-
         law = self.read(self.expression)
-        return tight(law) if len(self.names.printer()(law)) > LONGEST_LAW else law
+        is_short = len(self.names.printer()(law)) <= LONGEST_LAW
+        return show(law if is_short else tight(law))
 
 
 Cell = str | Rational | Shapes | ClosedForm | None
@@ -136,11 +128,13 @@ class Kind(NamedTuple):
         show: a number for a reader, grouped and with its unit.
         plain: a number for CSV.
         is_right: whether the cells stand at the right.
+        is_real: whether it is of real numbers, which are doubles to other libraries.
     """
 
     show: Callable[[Rational], str]
     plain: Callable[[Rational], str] = str
     is_right: bool = True
+    is_real: bool = False
 
 
 TEXT = Kind(show_decimal, is_right=False)
@@ -151,12 +145,12 @@ FIGURE = TEXT._replace(is_right=True)
 
 COUNT = Kind(show_number)
 
-SHARE = Kind(lambda part: f"{float(100 * part):.1f} %")
+SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 
 def quantity_in(unit: str) -> Kind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0))
+    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True)
 
 
 class Column(NamedTuple):
@@ -167,12 +161,15 @@ class Column(NamedTuple):
         title: the head for a reader.
         kind: how its numbers are shown.
         hides_zero: whether nothing is shown as a dash.
+        keep: how much it is worth where a terminal is too narrow for all columns: that of the least
+            is left out first, of equals the last; the first column of a table never is.
     """
 
     name: str
     title: str
     kind: Kind = TEXT
     hides_zero: bool = False
+    keep: int = 0
 
 
 class Bar(NamedTuple):
@@ -188,7 +185,7 @@ class Bar(NamedTuple):
     own: Rational
     alive: Rational
     most: Rational
-    over: bool
+    over: bool = False
 
 
 class Row(NamedTuple):
@@ -199,7 +196,7 @@ class Row(NamedTuple):
         level: how far the first cell is indented.
         style: bold for a group, dim for what counts no more.
         note: what a list says of the row in place of its second cell.
-        bar: what is drawn beside it, where the table has bars.
+        bar: what is drawn beside it while no line is shown inside it, where the table has bars.
     """
 
     cells: Mapping[str, Cell]
@@ -219,6 +216,7 @@ class Table(NamedTuple):
         listed: whether a terminal lists each row: its first two cells, the others indented below.
         where: the names in its closed forms, each with what it stands for.
         bars: the head of the bars, which a terminal alone draws, in the room that is left.
+        folds: whether no more than the two outermost levels are shown of more than `MOST_ROWS`.
     """
 
     columns: tuple[Column, ...]
@@ -227,6 +225,7 @@ class Table(NamedTuple):
     listed: bool = False
     where: tuple[ClosedForm, ...] = ()
     bars: str = ""
+    folds: bool = False
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -237,6 +236,21 @@ class Table(NamedTuple):
             for i, column in enumerate(self.columns)
             if not (i and rows) or any(row.cells.get(column.name, "") != "" for row in rows)
         )
+
+    @property
+    def are_leaves(self) -> tuple[bool, ...]:
+        """Return of each row whether no row is inside it."""
+        following = (*self.rows[1:], None)
+        pairs = zip(self.rows, following, strict=False)
+        return tuple(after is None or after.level <= row.level for row, after in pairs)
+
+    def folded(self) -> "tuple[Table, int]":
+        """Return the table as it is shown, and how many leaves are left out of it."""
+        if not self.folds or len(self.rows) <= MOST_ROWS:
+            return self, 0
+        pairs = zip(self.rows, self.are_leaves, strict=True)
+        inside = sum(is_leaf and row.level > 1 for row, is_leaf in pairs)
+        return self._replace(rows=tuple(row for row in self.rows if row.level <= 1)), inside
 
 
 class LabelledValue(NamedTuple):
@@ -282,9 +296,11 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell) -> Rational | str | None:
+def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
+        case int() | Fraction() if kind.is_real:
+            return float(cell)
         case ClosedForm():
             return cell.text()
         case Shapes(shapes):
@@ -295,7 +311,7 @@ def _exact(cell: Cell) -> Rational | str | None:
             return cell
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
 
@@ -323,6 +339,9 @@ class Document(Tabular):
     told: tuple[str, ...] = ()
     study: Any = None
 
+    def __repr__(self) -> str:
+        return f"<document {self.title!r}>" if self.title else "<document>"
+
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.
 
@@ -340,9 +359,28 @@ class Document(Tabular):
         """Return its table as an Arrow table, without the total (see `Tabular`)."""
         table = self.table()
         return arrow_table(
-            (column.name, [_exact(row.cells.get(column.name)) for row in table.rows])
+            (column.name, [_exact(row.cells.get(column.name), column.kind) for row in table.rows])
             for column in table.columns
         )
+
+    def shown(self, *, lists: bool = True) -> Iterator[Block]:
+        """Yield what a reader sees: a long table of groups is folded, as is said below it.
+
+        Args:
+            lists: whether the rows of a listed table are shown where it has a total.
+        """
+        note = ""
+        for block in self.blocks():
+            if isinstance(block, Entries) and note:
+                block = block._replace(entries=(LabelledValue("depth", note), *block.entries))
+                note = ""
+            if isinstance(block, Table):
+                is_short = block.listed and block.total and not lists
+                block, inside = (block._replace(rows=()) if is_short else block).folded()
+                note = f"1, with {inside:,} layers inside; --depth all shows them" * bool(inside)
+            yield block
+        if note:
+            yield entries([("depth", note)])
 
     def in_language(self, language: "Language") -> "Program":
         """Return the functions that exported code consists of.

@@ -62,23 +62,26 @@ def require(name: str) -> Any:
         raise SpecError(f"this needs {name}", hint=hint) from None
 
 
-def arrow_table(columns: Iterable[tuple[str, list[Rational | str | None]]]) -> "pyarrow.Table":
+def arrow_table(
+    columns: Iterable[tuple[str, list[Rational | float | str | None]]],
+) -> "pyarrow.Table":
     """Return named columns of exact values as an Arrow table."""
     arrow = require("pyarrow")
     return arrow.table({name: _array(arrow, name, values) for name, values in columns})
 
 
-def _array(arrow: Any, name: str, values: list[Rational | str | None]) -> Any:
+def _array(arrow: Any, name: str, values: list[Rational | float | str | None]) -> Any:
     """Return a column in the narrowest type that holds its values exactly.
 
     It is said where there is none: fractions without an end are rounded to doubles, and integers
     of more digits than a decimal has are text.
     """
-    numbers = [value for value in values if isinstance(value, int | Fraction)]
+    numbers = [value for value in values if isinstance(value, int | Fraction | float)]
     if len(numbers) < sum(value is not None for value in values):
         return arrow.array([None if v is None else str(v) for v in values], arrow.string())
-    if any(isinstance(value, Fraction) for value in numbers):
-        if any(Fraction(repr(float(value))) != value for value in numbers):
+    if any(isinstance(value, Fraction | float) for value in numbers):
+        fractions = (value for value in numbers if isinstance(value, Fraction))
+        if any(Fraction(repr(float(value))) != value for value in fractions):
             warn(f"column {name}: numbers are rounded to doubles", stacklevel=4)
         return _typed(arrow.array, values, float, arrow.float64())
     largest = max((abs(int(value)) for value in numbers), default=0)

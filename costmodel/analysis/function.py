@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Named = Mapping[str, ArrayLike]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Vectorised:
     """A metric as a function of arrays.
 
@@ -46,6 +46,9 @@ class Vectorised:
     law: Expr
     defaults: Mapping[str, arithmetic.Rational]
     analysis: ClosedForms
+
+    def __repr__(self) -> str:
+        return f"<{self.metric} as a function of {', '.join(self.defaults) or 'nothing'}>"
 
     def __call__(self, *values: "ArrayLike", **named: "ArrayLike") -> Any:
         """Return the metric at the given values, broadcast against each other.

@@ -1,10 +1,10 @@
 """From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
 
 from collections.abc import Iterable, Mapping
-from os import PathLike, fspath
 from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
+from archspec.architecture import Source
 from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
@@ -52,7 +52,7 @@ class Setup(NamedTuple):
 
 
 def analyze(
-    spec: str | PathLike[str],
+    spec: Source,
     *,
     convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
@@ -60,10 +60,11 @@ def analyze(
     scenario: Scenario | Mapping[str, Number] = NOWHERE,
     numbers_suffice: bool = False,
 ) -> Analysis:
-    """Analyse a spec file: shapes, costs and conditions as closed forms in its symbols.
+    """Analyse a spec: shapes, costs and conditions as closed forms in its symbols.
 
     Args:
-        spec: path of a YAML spec.
+        spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec, ``@VARIANT`` behind;
+            the text of a spec, or what it says as a mapping.
         convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
             ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.
@@ -78,7 +79,7 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture = load(fspath(spec))
+    architecture = load(spec)
     counts = convention_of(convention, architecture)
     asked, said = tuple(assume), as_scenario(scenario)
     return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)
@@ -103,25 +104,19 @@ def analyze_loaded(
         try:
             numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
         except SpecError as error:
-            raise _with_conditions(error, architecture, counts, scenario, fixed) from None
+            try:
+                free = unchecked(architecture, counts, {}, (), scenario)
+            except SpecError:
+                raise error from None
+            raise _with_conditions(error, free, fixed) from None
         if numbers_suffice:
             return numeric
         raise
 
 
-def _with_conditions(
-    error: SpecError,
-    architecture: Architecture,
-    convention: Convention,
-    scenario: Scenario,
-    fixed: Mapping[str, Rational],
-) -> SpecError:
+def _with_conditions(error: SpecError, free: Analysis, fixed: Mapping[str, Rational]) -> SpecError:
     """Return an error with the conditions under which the network is valid, if they are known."""
     if error.origin is None:  # it is not about the network, but about what is set
-        return error
-    try:
-        free = unchecked(architecture, convention, {}, (), scenario)
-    except SpecError:
         return error
     if any(is_impossible(condition, least_values(free.graph)) for condition in free.conditions):
         return error

@@ -16,12 +16,7 @@ METRIC = "activations_peak"
 
 
 class Peak(NamedTuple):
-    """One term of the maximum.
-
-    Attributes:
-        term: the law of input and output together.
-        layers: the layers whose it is.
-    """
+    """One term of the maximum, input and output together, with the layers whose it is."""
 
     term: Expr
     layers: tuple[str, ...]
@@ -37,7 +32,7 @@ class Lead(NamedTuple):
     """Values of a symbol over which one term is the largest.
 
     Attributes:
-        term: it.
+        term: the largest term.
         first: the first value.
         last: the last value, or None where it is proved to be the largest from the first on.
     """

@@ -7,6 +7,8 @@ from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
+from cyclopts import Parameter
+
 from costmodel.cli.options import (
     WHOLE,
     Depth,
@@ -63,6 +65,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
 
         def answer(*network: Any) -> "tuple[Document, str, Drawing | None]":
             document = question.ask(*network, **answers)
+            given.require_none(question.without, question.name)
             return document, render(document), draw(document)
 
         if not has_analysis:
@@ -155,9 +158,13 @@ def _value(name: str, value: Any, asked: Argument) -> Any:
 
 
 def _given(question: Question) -> type[Given]:
-    """Return the options beside the spec, with the defaults of a question."""
-    if not question.defaults:
+    """Return the options beside the spec, as a question has them: its defaults, and less help."""
+    if not (question.defaults or question.without):
         return Given
-    changed = [(name, str, field(default=value)) for name, value in question.defaults.items()]
+    changed: list[Any] = [
+        (name, str, field(default=value)) for name, value in question.defaults.items()
+    ]
+    hidden = Annotated[str | None, Parameter(show=False)]
+    changed += [(name, hidden, field(default=None)) for name in question.without]
     place = {"__module__": Given.__module__}  # in which the types of its fields are looked up
     return options(make_dataclass("Given", changed, bases=(Given,), namespace=place, frozen=True))

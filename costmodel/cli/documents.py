@@ -28,7 +28,12 @@ Root = Annotated[
 
 
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
-    """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->."""
+    """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->.
+
+    Examples:
+        archcost docs README.md
+        archcost docs --check 'docs/*.md'
+    """
     from costmodel.docs.pages import refreshed, write
 
     if root is not None and not isdir(root):
@@ -63,7 +68,7 @@ def run_marker(words: tuple[str, ...], place: "Place") -> tuple[object, str]:
     from costmodel.cli.app import app, asks_for_help, require_command
 
     asks_for_help(words)
-    require_command(words[0])
+    require_command(words)
     try:
         command, bound, _ = app.parse_args(words)
     except CycloptsError as error:
@@ -87,7 +92,17 @@ def _placed(arguments: dict[str, Any], place: "Place") -> dict[str, Any]:
 
 
 def schema() -> None:
-    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it."""
+    """Print the JSON Schema of specs, for editors; kinds that other distributions add are in it.
+
+    Examples:
+        archcost schema
+        archcost schema > archspec.schema.json
+    """
+    print(schema_text(), end="")
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of specs; tell of kinds of other distributions that are missing."""
     import json
 
     from archspec.layers import load_kinds
@@ -95,4 +110,4 @@ def schema() -> None:
 
     for failed in load_kinds():
         tell(f"warning: {failed}")
-    print(json.dumps(language_schema(), indent=1, ensure_ascii=False))
+    return json.dumps(language_schema(), indent=1, ensure_ascii=False) + "\n"

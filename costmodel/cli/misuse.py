@@ -12,6 +12,7 @@ from cyclopts.exceptions import (
 )
 
 from archspec.errors import SpecError, nearest
+from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant
 
 
 def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
@@ -35,13 +36,14 @@ def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
 
 
 def is_like_a_spec(word: str) -> bool:
-    """Return whether a word looks like the path of a spec.
+    """Return whether a word looks like a spec: a name of the zoo, or the path of a file.
 
     Args:
         word: a word of a command line.
     """
-    path = word.partition("@")[0]
-    return path.endswith((".yaml", ".yml")) or ("=" not in word and isfile(path))
+    path = split_variant(word)[0]
+    known = path.endswith(SUFFIXES) or path == STDIN or bool(find_name(path))
+    return known or ("=" not in word and isfile(path))
 
 
 def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) -> SpecError:
@@ -54,7 +56,7 @@ def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) ->
         return SpecError(
             f"{cause} is left", hint=f"put {name} before {option}: {command} {shown} {option} …"
         )
-    hint = f"write it first, as in {command} specs/alexnet.yaml"
+    hint = f"write it first, as in {command} resnet50"
     if not name.startswith("SPEC"):
         hint = f"{command} --help says in which order its words stand"
     return SpecError(f"{command} needs {name}, and none is given", hint=hint)

@@ -1,10 +1,15 @@
 """Commands that show what a network costs, and how its numbers come to be."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
 from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    WHOLE,
     Depth,
     Format,
     Given,
@@ -12,9 +17,39 @@ from costmodel.cli.options import (
     Specs,
     Symbolic,
     chosen,
+    options,
     require_depth,
 )
 from costmodel.cli.tables import PLAIN, Layout, require_one, table
+
+if TYPE_CHECKING:
+    from costmodel.studies.report import Report
+
+
+@options
+@dataclass(frozen=True)
+class Ranking:
+    """The layers that are shown of a network.
+
+    Attributes:
+        top: Show so many layers, those that have most of --by, and all others in one line.
+        by: The metric of which they have most: macs, if nothing is said.
+    """
+
+    top: Annotated[int | None, WHOLE] = None
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.top is None and self.by is not None:
+            raise SpecError(f"--by {self.by} ranks layers", hint=f"as in --top 5 --by {self.by}")
+        if self.top is not None and self.top < 1:
+            raise SpecError(
+                f"--top {self.top} shows no layer", hint="--top 5 shows the five largest"
+            )
+
+
+UNRANKED = Ranking()
+"""All layers in their order."""
 
 
 def report(
@@ -24,27 +59,39 @@ def report(
     symbolic: Symbolic = False,
     metric: Metrics = None,
     depth: Depth = None,
+    ranking: Ranking = UNRANKED,
     format: Format = "table",  # noqa: A002 - the option's name
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Show what every layer and the whole network cost; of several networks, a row for each."""
     from costmodel.network.networks import names_several
-    from costmodel.render import find_renderer
-    from costmodel.studies.report import Report
-    from costmodel.studies.report_document import document
 
     require_files(spec)
-    if names_several(spec):
-        if depth is not None:
-            raise SpecError("--depth is of one network, and these are several")
+    if not names_several(spec):
+        require_one(layout)
+        require_depth(depth)
+
+        def shown(analysis: Analysis) -> "Report":
+            from costmodel.studies.report import Report
+
+            by = ranking.by or "macs"
+            return Report(analysis, chosen(metric), symbolic, depth, ranking.top, by)
+
+        _print_report(spec[0], shown, given, format, laws=symbolic or format == "json")
+    elif depth is not None or ranking.top is not None:
+        option = "depth" if ranking.top is None else "top"
+        raise SpecError(f"--{option} is of one network, and these are several")
+    else:
         table(spec, symbolic=symbolic, metric=metric, format=format, layout=layout, given=given)
-        return
-    require_one(layout)
-    metrics, render = chosen(metric), find_renderer(format)
-    require_depth(depth)
 
-    def show(analysis: Analysis) -> str:
-        return render(document(Report(analysis, metrics, symbolic, depth)))
 
-    print(given.worked_out(spec[0], show, laws=symbolic or format == "json"), end="")
+def _print_report(
+    spec: str, shown: "Callable[[Analysis], Report]", given: Given, form: str, *, laws: bool
+) -> None:
+    """Print the report of one network."""
+    from costmodel.render import find_renderer
+    from costmodel.studies.report_document import document
+
+    render = find_renderer(form)
+    print(given.worked_out(spec, lambda found: render(document(shown(found))), laws=laws), end="")

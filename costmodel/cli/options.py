@@ -1,7 +1,7 @@
 """The options that commands share, each said once, and the analysis that these ask for."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, TypeVar
 
@@ -23,9 +23,10 @@ OF_THE_SPEC = ("set_", "assume", "convention")
 """The fields of `Given` that no scenario has."""
 
 
-Spec = Annotated[str, Parameter(help="Path of a YAML spec, or PATH@VARIANT.")]
+Spec = Annotated[str, Parameter(help="A name of the zoo, a path, or - for stdin; NAME@VARIANT.")]
 Specs = Annotated[
-    list[str], Parameter(help="Paths of specs, patterns as 'specs/*.yaml', PATH@VARIANT or PATH@*.")
+    list[str],
+    Parameter(help="Names of the zoo, paths, patterns as 'specs/*.yaml'; NAME@VARIANT or NAME@*."),
 ]
 Symbolic = Annotated[bool, Parameter(help="Print closed forms in the symbols, not numbers.")]
 
@@ -86,10 +87,22 @@ def whole(_: object, tokens: Sequence[Token]) -> int:
 WHOLE = Parameter(converter=whole)
 """The parameter of options that take an integer."""
 
+EVERY_LEVEL = 1_000
+"""More groups within each other than a spec can have."""
+
+
+def _levels(annotation: object, tokens: Sequence[Token]) -> int:
+    """Return the number of ``--depth``, of which ``all`` is more than there can be."""
+    return EVERY_LEVEL if tokens[0].value == "all" else whole(annotation, tokens)
+
+
 Depth = Annotated[
     int | None,
-    WHOLE,
-    Parameter(help="How many groups to open within each other; 0 shows the outermost."),
+    Parameter(
+        converter=_levels,
+        help="How many groups to open within each other: 0 shows the outermost, all every layer. "
+        "Without it a table of more than 50 lines shows 1; JSON and CSV have all.",
+    ),
 ]
 Format = Annotated[str, _listing("How to show it", format_names)]
 
@@ -187,6 +200,18 @@ class Given:
     def setup(self) -> Setup:
         """Return the same as arguments of `analyze` and of the functions like it."""
         return Setup(self.convention, self.fixed, self.assumed, self.scenario)
+
+    def require_none(self, names: Iterable[str], command: str) -> None:
+        """Make sure that options that change nothing in a command's answer are not given.
+
+        Raises:
+            SpecError: one is given.
+        """
+        for name in names:
+            if getattr(self, name) is not None:
+                raise SpecError(
+                    f"--{name} changes nothing in archcost {command}", hint="leave it out"
+                )
 
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""

@@ -11,18 +11,16 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
 from costmodel.cli.tell import tell
-from costmodel.render.plots import Drawing
+from costmodel.render.plots import Drawing, require_plot
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
-
-    from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
     from costmodel.sweep.study import Sweep
 
 
 Specs = Annotated[
-    list[str], Parameter(help="Paths of specs, PATH@VARIANT, or PATH@* for all variants.")
+    list[str],
+    Parameter(help="Names of the zoo or paths; NAME@VARIANT, NAME@* for all variants."),
 ]
 Vary = Annotated[
     list[str] | None,
@@ -99,7 +97,12 @@ def sweep(
     plot: PlotFile = None,
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
-    """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best."""
+    """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
+
+    Examples:
+        archcost sweep mobilenet_v2 --vary h=96,128,160 w=h width=0.5,1
+        archcost sweep resnet50 --vary n=1:64 h=128,224 --top 3 --by memory_peak:max
+    """
     from costmodel.render.sweep_files import find_format
     from costmodel.sweep.study import sweep as planned
 
@@ -146,17 +149,17 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
     from costmodel.render.sweep import notes_of, render_table
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.sweep.fields import fields_of
+    from costmodel.sweep.figures import SweepFigure
 
     _warn(study)
-    figure = _figure(study, plot)
+    if plot is not None:
+        require_plot(plot)
+    figure = None if plot is None else SweepFigure(study)
     fields = fields_of(study)
     shown = ""
     with _progress(study.size, shows=output is not None or form == "table") as watch:
         chunks = figure.passing(study.rows(watch)) if figure else study.rows(watch)
-
-        def notes() -> list[tuple[str, str]]:
-            return list(notes_of(study))
-
+        notes = notes_of(study)
         if output is not None:
             write_file(output, fields, chunks, form, notes)
         elif form == "table":
@@ -174,9 +177,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
 
 def _warn(study: "Sweep") -> None:
     """Tell on stderr what the specs say without effect."""
-    from costmodel.render.sweep import typical
-
-    analyses = filter(None, map(typical, study.cases))
+    analyses = filter(None, (case.typical for case in study.cases))
     for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
         tell(f"warning: {text}")
 
@@ -192,16 +193,6 @@ def _tell(study: "Sweep", form: str, output: str | None) -> None:
         tell(f"points: {points_note(study)}")
 
 
-def _figure(study: "Sweep", plot: str | None) -> "SweepFigure | None":
-    if plot is None:
-        return None
-    from costmodel.render.plots import require_plot
-    from costmodel.sweep.figures import SweepFigure
-
-    require_plot(plot)
-    return SweepFigure(study)
-
-
 @contextmanager
 def _progress(size: int, *, shows: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr, if that is a terminal and nothing else is being written to it."""
@@ -209,23 +200,16 @@ def _progress(size: int, *, shows: bool) -> Iterator[Callable[[int], None]]:
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), TaskProgressColumn(), _rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=size)
-        yield lambda count: progress.update(task, completed=count)
-
-
-def _rate() -> "ProgressColumn":
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Points a second."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed or 0:,.0f} points/s")
-
-    return Rate()
+    columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]:,.0f} points/s")
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    with bar:
+        task = bar.add_task("", total=size, rate=0)
+        yield lambda count: bar.update(task, completed=count, rate=bar.tasks[task].speed or 0)

@@ -66,7 +66,12 @@ def table(
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:
-    """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants."""
+    """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants.
+
+    Examples:
+        archcost table resnet18 resnet50 --metric params macs --unit params=M macs=G
+        archcost table 'resnet@*' --sort macs --format markdown
+    """
     from costmodel.render import find_renderer
     from costmodel.studies.tabulation import TableOptions, tabulate
 

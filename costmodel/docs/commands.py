@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.files import target_of
+from archspec.zoo import STDIN, find_spec
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
 from costmodel.docs.styles import PLAIN
@@ -26,7 +27,7 @@ WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 WARNING = "archcost: warning: "
 """The beginning of a line on stderr that is passed on: a warning about a spec."""
 
-FORBIDDEN = ("docs",)
+FORBIDDEN = ("completion", "docs", "init")
 """The commands that cannot stand in a marker."""
 
 COLUMNS = "80"
@@ -80,6 +81,8 @@ def answer(marker: Marker, root: Path, run: Runner) -> CommandOutput:
 def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
     if marker.words[0] in FORBIDDEN:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
+    if any(find_spec(word)[0] == STDIN for word in marker.words):
+        raise SpecError("a marker reads no standard input")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
         made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made:

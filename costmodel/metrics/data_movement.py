@@ -17,7 +17,7 @@ from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
-from costmodel.rules.cost import Cache, Output, Parameter
+from costmodel.rules.cost import Cache, Output
 from costmodel.rules.nests import LoopNest, Operand
 
 
@@ -86,12 +86,8 @@ def weights_read(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of the learnable tensors that one run reads, tied ones included."""
     dtype, roles = context.types_of(layer).weights, context.convention.roles
     tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
-    return Add(*(p.copies * in_bytes(_read(p), dtype) for p in tensors))
-
-
-def _read(tensor: Parameter) -> Expr:
-    """Return the elements of a learnable tensor that one run reads."""
-    return tensor.size if tensor.read is None else tensor.read
+    reads = ((p.copies, p.size if p.read is None else p.read) for p in tensors)
+    return Add(*(copies * in_bytes(size, dtype) for copies, size in reads))
 
 
 def makes_map(layer: LayerCost, context: Context) -> bool:

@@ -25,7 +25,7 @@ from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
 from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
-from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, metric
+from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, Together, metric
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.scenario.conventions import DEFAULT, find_convention
@@ -47,14 +47,7 @@ Ladder = tuple[Rung, ...]
 
 
 class LayerEnergy(NamedTuple):
-    """The joules of all runs of a layer.
-
-    Attributes:
-        arithmetic: of its multiply-accumulates.
-        weights: of the weights that are read.
-        cache: of the cached keys and values that are read and written.
-        activations: of the feature maps that are read and written.
-    """
+    """The joules of all runs of a layer: of its products, and of what is read and written."""
 
     arithmetic: Expr
     weights: Expr
@@ -68,13 +61,7 @@ class LayerEnergy(NamedTuple):
 
 
 class MemorySources(NamedTuple):
-    """The memories that a layer's bytes come from, at numbers; none where it moves none.
-
-    Attributes:
-        weights: the memory of its weights.
-        cache: the memory of its cached keys and values.
-        activations: the memories of its feature maps, one or several of its iterations.
-    """
+    """The memories that a layer's bytes come from, at numbers; none where it moves none."""
 
     weights: tuple[Storage, ...]
     cache: tuple[Storage, ...]
@@ -212,9 +199,10 @@ class Energies:
         operations: dict[str, EnergyFigure] = {}
         reached: set[Storage] = set()
         for layer in self.network.propagation.layers:
-            taken = self.of_layer(layer)
-            if taken.arithmetic != 0:
-                operations |= self._operations(layer)
+            types = self.context.types_of(layer)
+            if self.of_layer(layer).arithmetic != 0:
+                operations[f"multiply {types.operations}"] = self.table.multiply[types.operations]
+                operations[f"add {types.accumulators}"] = self.table.add[types.accumulators]
             reached |= {rung.storage for ladder in self._ladders(layer) for rung in ladder}
         ordered = dict.fromkeys((*self.chains.activations, *self.chains.weights))
         return operations | {s.name: s.figure for s in ordered if s in reached and s.figure}
@@ -227,16 +215,7 @@ class Energies:
         if taken.cache != 0:
             yield self.cached
         if taken.activations != 0:
-            yield from (
-                self.ladder(iteration.alive) for iteration in self.iterations[layer.node.path]
-            )
-
-    def _operations(self, layer: LayerCost) -> dict[str, EnergyFigure]:
-        types = self.context.types_of(layer)
-        return {
-            f"multiply {types.operations}": self.table.multiply[types.operations],
-            f"add {types.accumulators}": self.table.add[types.accumulators],
-        }
+            yield from (self.ladder(each.alive) for each in self.iterations[layer.node.path])
 
     @cached_property
     def stored(self) -> Expr:
@@ -296,25 +275,18 @@ def count_energy(layer: LayerCost, context: Context) -> Expr:
     return context.derived(Energies).of_layer(layer).total
 
 
-@metric("energy_arithmetic", "arithmetic", JOULES, needs=_DEVICE)
-def count_energy_arithmetic(layer: LayerCost, context: Context) -> Expr:
-    """Joules of the multiply-accumulates."""
-    return context.derived(Energies).arithmetic(layer)
+def _register(part: str, doc: str, *together: Together) -> None:
+    """Register one part of the energy."""
+
+    @metric(f"energy_{part}", part, JOULES, *together, needs=_DEVICE)
+    def count(layer: LayerCost, context: Context) -> Expr:
+        joules: Expr = getattr(context.derived(Energies), part)(layer)
+        return joules
+
+    count.__doc__ = doc
 
 
-@metric("energy_weights", "weights", JOULES, needs=_DEVICE)
-def count_energy_weights(layer: LayerCost, context: Context) -> Expr:
-    """Joules of reading weights."""
-    return context.derived(Energies).weights(layer)
-
-
-@metric("energy_cache", "cache", JOULES, needs=_DEVICE)
-def count_energy_cache(layer: LayerCost, context: Context) -> Expr:
-    """Joules of reading and writing cached keys and values."""
-    return context.derived(Energies).cache(layer)
-
-
-@metric("energy_activations", "activations", JOULES, SUM_OF_ALL_RUNS, needs=_DEVICE)
-def count_energy_activations(layer: LayerCost, context: Context) -> Expr:
-    """Joules of reading and writing feature maps."""
-    return context.derived(Energies).activations(layer)
+_register("arithmetic", "Joules of the multiply-accumulates.")
+_register("weights", "Joules of reading weights.")
+_register("cache", "Joules of reading and writing cached keys and values.")
+_register("activations", "Joules of reading and writing feature maps.", SUM_OF_ALL_RUNS)

@@ -51,13 +51,7 @@ def elements_of(held: Held) -> Expr:
 
 
 class Again(NamedTuple):
-    """The tensors that are made again together.
-
-    Attributes:
-        path: of the block or the layer.
-        held: what it makes again and then keeps.
-        within: the iterations that it is in.
-    """
+    """The tensors that a block, or a layer, makes again together in the iterations it is in."""
 
     path: str
     held: tuple[Held, ...]
@@ -65,12 +59,7 @@ class Again(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The tensors in memory between the passes, and while some are made again.
-
-    Attributes:
-        held: what is kept.
-        again: what is made again, one after the other.
-    """
+    """The tensors in memory between the passes, and those that are made again one by one."""
 
     held: tuple[Held, ...]
     again: tuple[Again, ...]
@@ -110,11 +99,6 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     made = (held for event in outside for held in _inside(event, asked, with_core=with_core))
     again = [_made_again(block, inside, asked) for block, inside in blocks.items()]
     return Kept((*asked.held, *made), tuple(again if with_core else _cores(outside)))
-
-
-def wants(event: Event, number: int) -> bool:
-    """Return whether the gradient of one of a layer's inputs is wanted."""
-    return is_learned(event.reads[number])
 
 
 def takes_part(event: Event) -> bool:
@@ -164,7 +148,7 @@ def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_
 
 def _is_asked(event: Event, asked_by: Iterable[int] | None) -> bool:
     """Return whether one of the gradients that need something is wanted; None means any."""
-    return asked_by is None or any(wants(event, number) for number in asked_by)
+    return asked_by is None or any(is_learned(event.reads[number]) for number in asked_by)
 
 
 def _asks(event: Event) -> Iterator[Case]:
@@ -207,14 +191,10 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
 
 
 class _Asked:
-    """The values that are asked for, and where: in all networks, or in those of some iterations.
-
-    Attributes:
-        before: what is kept anyway.
-    """
+    """The values that are asked for, and where: in all networks, or in those of some iterations."""
 
     def __init__(self, before: "_Asked | None" = None) -> None:
-        self.before = before
+        self.before = before  # what is kept anyway
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 
     def by(self, event: Event) -> None:

@@ -9,7 +9,7 @@ what earlier iterations have left in memory, as a side branch does in every one.
 bytes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -29,17 +29,11 @@ from costmodel.algebra.work import charge
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
 from costmodel.metrics.trace import Case, Cases, Event, Here, Scope, Tracer, Value
 from costmodel.network.context import Context
-from costmodel.network.propagation import GroupCost, LayerCost, Part
+from costmodel.network.propagation import GroupCost, LayerCost
 
 
 class Run(NamedTuple):
-    """A network at work.
-
-    Attributes:
-        events: its layers in the order in which they work.
-        inputs: the values that are there from the start.
-        outputs: the values that stay to the end.
-    """
+    """A network at work: its layers in their order, and what is there at the start and the end."""
 
     events: tuple[Event, ...]
     inputs: tuple[Value, ...]
@@ -56,40 +50,23 @@ class Run(NamedTuple):
         return last | dict.fromkeys(self.outputs, len(self.events))
 
 
-def unrolled(
-    parts: Iterable[Part],
-    inputs: Mapping[Tensor, Expr],
-    outputs: Iterable[Tensor],
-    context: Context,
-) -> Run:
-    """Return a network at work in the order of its graph.
-
-    Args:
-        parts: the tree of the network.
-        inputs: its inputs with their elements.
-        outputs: what leaves it, but for what leaves in the iterations of its repeats.
-        context: the types of all tensors.
-    """
+def unrolled(context: Context) -> Run:
+    """Return a network at work in the order of its graph."""
+    network, graph = context.network.propagation, context.network.graph
     tracer = _Unrolled(context)
-    scope = tracer.entering(inputs)
+    scope = tracer.entering()
     entering = tuple(map(_value, scope.values()))
-    tracer.parts(parts, scope, Here())
-    leaves = dict.fromkeys((*(_value(scope[tensor]) for tensor in outputs), *tracer.kept))
-    return Run(tuple(tracer.events), entering, tuple(leaves))
+    tracer.parts(network.parts, scope, Here())
+    leaving = (_value(scope[tensor]) for tensor in (graph.output, *graph.sides))
+    return Run(tuple(tracer.events), entering, tuple(dict.fromkeys((*leaving, *tracer.kept))))
 
 
 class AtWork(NamedTuple):
-    """A layer in one of the iterations that are told apart; what grows depends on their indices.
-
-    Attributes:
-        layer: the layer.
-        alive: the bytes that are in memory while it works.
-        within: the iterations that it is in, the innermost last.
-    """
+    """A layer in one of the iterations that are told apart; what grows depends on their indices."""
 
     layer: LayerCost
-    alive: Expr
-    within: tuple[Iteration, ...]
+    alive: Expr  # the bytes in memory while it works
+    within: tuple[Iteration, ...]  # the innermost last
 
     def grows(self, each: Expr) -> bool:
         """Return whether something depends on an index."""
@@ -114,10 +91,9 @@ class AtWork(NamedTuple):
 
 def at_work(run: Run) -> Iterator[AtWork]:
     """Yield every layer in every iteration that is told apart, with what is in memory then."""
-    for event, alive in _alive(run):
-        if event.layer is not None:
-            taken = reduce(lambda each, one: one.at_end(each), event.within, Add(*alive))
-            yield AtWork(event.layer, taken, event.within)
+    for layer, within, alive in _alive(run):
+        taken = reduce(lambda each, one: one.at_end(each), within, alive)
+        yield AtWork(layer, taken, within)
 
 
 def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
@@ -126,23 +102,24 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
     Raises:
         OpenLawError: iterations of an open number differ otherwise than by polynomials.
     """
-    for event, alive in _alive(run):
-        if event.layer is not None:
-            try:
-                yield event.layer, largest(Add(*alive), event.within)
-            except OpenFormError:
-                raise open_law("what is in memory", event.layer.node) from None
+    for layer, within, alive in _alive(run):
+        try:
+            yield layer, largest(alive, within)
+        except OpenFormError:
+            raise open_law("what is in memory", layer.node) from None
 
 
-def _alive(run: Run) -> Iterator[tuple[Event, list[Expr]]]:
-    """Yield every event with the sizes of what is in memory then."""
+def _alive(run: Run) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
+    """Yield every layer with the iterations that it is in and what is in memory then."""
     dies = run.dies()
     alive = {value: value.bytes for value in run.inputs if value in dies}
     for i, event in enumerate(run.events):
         made = {value: value.bytes for value in event.values_made}
         charge(1 + (len(alive) + len(made)) // 50, event.layer and event.layer.node)
         home = next((value for value in event.reuses if dies[value] == i), None)
-        yield event, [*alive.values(), *(made.values() if home is None else ()), *event.inside]
+        if event.layer is not None:
+            new = made.values() if home is None else ()
+            yield event.layer, event.within, Add(*alive.values(), *new, *event.inside)
         alive |= made if home is None else dict.fromkeys(made, alive[home])
         for value in [*event.values_read, *made]:
             if dies.get(value, i) == i:
@@ -150,15 +127,11 @@ def _alive(run: Run) -> Iterator[tuple[Event, list[Expr]]]:
 
 
 class _Unrolled(Tracer):
-    """The layers in the order in which they work, one iteration or two of every repeat.
-
-    Attributes:
-        kept: what leaves the network, of the iteration that is met now or of the network.
-    """
+    """The layers in the order in which they work, one iteration or two of every repeat."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.kept: dict[Value, None] = {}
+        self.kept: dict[Value, None] = {}  # what leaves the iteration that is met, or the network
 
     def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
         """Trace the first iteration, and a later one if there may be one; experts read the same."""
@@ -167,7 +140,7 @@ class _Unrolled(Tracer):
         turns = None if flow.iteration is None else Turns(flow.iteration, group.runs)
         entering, bodies = scope[flow.source], list[_Body]()
         for which in (Which.FIRST,) if group.runs is S.One else (Which.FIRST, Which.LATER):
-            iteration = Iteration(here.repeat(group), which, group.runs, turns)
+            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, turns)
             inside = here.iteration(group, iteration)
             if group.iteration is not None and bodies:
                 entering = self._handed_over(entering, group.iteration, group.iteration - 1, inside)
@@ -251,7 +224,8 @@ class _Unrolled(Tracer):
         """Add an event without a layer, and return what it makes of what it reads."""
         number, within = len(self.events), inside.within
         made = Value("", "", None, size, size, number, within=within)
-        self.append(Event(number, None, tuple(reads), (_read(made),), within), place)
+        event = Event(number, None, tuple(reads), (_read(made),), within)
+        self.events.insert(number if place is None else place, event)
         return made
 
 
@@ -270,20 +244,11 @@ def _bytes(values: Iterable[Value]) -> Expr:
 
 
 class _Body(NamedTuple):
-    """An iteration of a repeat.
+    """An iteration of a repeat, from what enters it to its result."""
 
-    Attributes:
-        begin: the number of its first event.
-        entering: what enters it.
-        result: what leaves it.
-        leaves: the values made in it that leave the network.
-        keeps_entering: whether what enters it leaves the network, and is made in the one before.
-        is_chained: whether its result enters the next one.
-    """
-
-    begin: int
+    begin: int  # the number of its first event
     entering: Cases
     result: Cases
-    leaves: tuple[Value, ...]
-    keeps_entering: bool
-    is_chained: bool
+    leaves: tuple[Value, ...]  # made in it, and leave the network
+    keeps_entering: bool  # what enters it leaves the network, and is made in the one before
+    is_chained: bool  # its result enters the next one

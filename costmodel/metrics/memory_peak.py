@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 from sympy import Expr
 
-from archspec.trees import Tensor
 from costmodel.algebra.functions import Maximum
 from costmodel.algebra.work import budget
 from costmodel.metrics.registry import BYTES, LARGEST_OF_ALL_RUNS, Need, metric
 from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.base import elements
 
 if TYPE_CHECKING:
     from costmodel.metrics.liveness import AtWork, Run
@@ -24,10 +22,8 @@ def run(context: Context) -> "Run":
     """Return the network at work in the spec's order."""
     from costmodel.metrics.liveness import unrolled
 
-    network, graph = context.network.propagation, context.network.graph
-    sizes = {Tensor(name): elements(shape) for name, shape in network.inputs.items()}
-    with budget("the turns of the repeats", network.largest_layer):
-        return unrolled(network.parts, sizes, (graph.output, *graph.sides), context)
+    with budget("the turns of the repeats", context.network.propagation.largest_layer):
+        return unrolled(context)
 
 
 def _memory_while(run: "Run", context: Context) -> dict[str, Expr]:

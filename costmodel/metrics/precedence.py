@@ -6,7 +6,8 @@ two cuts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 
 from sympy import S
 
@@ -54,39 +55,33 @@ class PrecedenceGraph:
         for value in run.outputs:
             self.readers[number[value]] |= 1 << len(run.events)
 
-    def is_weightless(self, i: int) -> bool:
-        """Return whether an event reads nothing and takes no memory: it is as good at any time."""
-        return not self.reads[i] and all(self.values[n].bytes is S.Zero for n in self.makes[i])
-
     def is_dead(self, value: int, done: int) -> bool:
         """Return whether nothing will read a value that is made."""
         return not self.readers[value] & ~done
 
     def segments(self) -> Iterator["Segment"]:
-        """Yield the cuts, and the events between two of them."""
+        """Yield the cuts, and the events between two of them.
+
+        To a cut all earlier events lead, and all later ones depend on it, but for weightless ones:
+        what reads nothing and takes no memory is as good at any time.
+        """
+        weights = [any(self.values[n].bytes is not S.Zero for n in made) for made in self.makes]
+        heavy = [i for i, reads in enumerate(self.reads) if reads or weights[i]]
+        after = [0] * len(self.events)
+        for i in heavy:
+            for earlier in members(self.before[i]):
+                after[earlier] |= 1 << i
         start = 0
-        for cut in self._cuts():
+        for cut in members(_lone_ends(heavy, self.before) & _lone_ends(heavy[::-1], after)):
             yield Segment(self, range(start, cut))
             yield Segment(self, range(cut, cut + 1))
             start = cut + 1
         yield Segment(self, range(start, len(self.events)))
 
-    def _cuts(self) -> Iterator[int]:
-        """Return the events that all earlier ones lead to, and on which all later ones depend."""
-        heavy = [i for i in range(len(self.events)) if not self.is_weightless(i)]
-        after = [0] * len(self.events)
-        for i in heavy:
-            for earlier in members(self.before[i]):
-                after[earlier] |= 1 << i
-        return members(_lone_ends(heavy, self.before) & _lone_ends(heavy[::-1], after))
-
 
 def mask_of(events: Iterable[int]) -> int:
     """Return a set of events."""
-    mask = 0
-    for event in events:
-        mask |= 1 << event
-    return mask
+    return reduce(or_, (1 << event for event in events), 0)
 
 
 def members(mask: int) -> Iterator[int]:

@@ -42,7 +42,7 @@ def fields(context: Context) -> ReceptiveFields:
         return fields_of(network)
 
 
-def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
+def _of_places(name: str, doc: str, measure: Measure) -> None:
     """Register a measure of what a layer's output sees of an axis of the input."""
 
     def require(context: Context) -> None:
@@ -65,6 +65,8 @@ def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
                 return error.cause.partition(": ")[2]
         return "there is no layer"
 
+    title = name.replace("_", " ")
+
     @metric(name, title, PLACES, LARGEST, needs=(Need.PLACES,), require=require)
     def count(layer: LayerCost, context: Context) -> Expr:
         try:
@@ -80,18 +82,10 @@ def _of_places(name: str, title: str, doc: str, measure: Measure) -> None:
     count.__doc__ = doc
 
 
-_of_places(
-    "receptive_field", "receptive field", "Places that an element of the output sees.", size_of
-)
-_of_places(
-    "effective_stride",
-    "effective stride",
-    "Places between what two neighbours of the output see.",
-    stride_of,
-)
+_of_places("receptive_field", "Places that an element of the output sees.", size_of)
+_of_places("effective_stride", "Places between what two neighbours of the output see.", stride_of)
 _of_places(
     "effective_padding",
-    "effective padding",
     "Places before the input's first that the output's first element sees.",
     padding_of,
 )

@@ -168,16 +168,15 @@ class Metric:
         """
         if self.of_layers is not None:
             return self.of_layers(layers, context)
-        return [part for counted in layers for part in self._counted(counted, context)]
-
-    def _counted(self, counted: Counted, context: Context) -> Iterator[Expr]:
-        """Yield the count of a layer, if it has one: the largest of layers is of those that do."""
-        try:
-            yield self._part(counted, context)
-        except OpenFieldError:
-            raise
-        except NoCountError:
-            return
+        found: list[Expr] = []
+        for counted in layers:
+            try:
+                found.append(self._part(counted, context))
+            except OpenFieldError:
+                raise
+            except NoCountError:
+                pass
+        return found
 
     def _part(self, counted: Counted, context: Context) -> Expr:
         count = self.per_layer(counted.layer, context)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sympy import Add, Expr
 
 from costmodel.algebra.evaluate import Evaluator, Value
+from costmodel.algebra.once import once
 from costmodel.algebra.work import afforded
 from costmodel.metrics.iterations import Iteration
 from costmodel.metrics.liveness import Run
@@ -62,12 +63,7 @@ class BestOrder(NamedTuple):
 
 
 def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
-    """Return the order with the least peak at some values; the given one where none is better.
-
-    Args:
-        run: the network at work in the given order.
-        evaluate: gives sizes their numbers.
-    """
+    """Return the order with the least peak at some values; the given one where none is better."""
     sizes, events = _Sizes(evaluate), list[Event]()
     unsearched, states = dict[str, None](), 0
     for segment in PrecedenceGraph(run).segments():
@@ -87,32 +83,26 @@ Numbers = tuple[Value, ...]
 
 
 class _Columns(NamedTuple):
-    """The sizes of a segment's values, in each of the iterations that are told apart.
-
-    Attributes:
-        sizes: of each value.
-        others: together, of what is in memory all along.
-        inside: of each event, the iterations that it is in, with what is inside it then.
-    """
+    """The sizes of a segment's values, in each of the iterations that are told apart."""
 
     sizes: Mapping[int, Numbers]
-    others: Numbers
-    inside: Mapping[int, list[tuple[int, Value]]]
+    others: Numbers  # together, of what is in memory all along
+    inside: Mapping[int, list[tuple[int, Value]]]  # event → its iterations, with what is inside
 
 
 class _Sizes:
     """The numbers of sizes in the iterations of repeats."""
 
     def __init__(self, evaluate: Evaluator) -> None:
-        self.evaluators: dict[tuple[Iteration, ...], list[Evaluator]] = {(): [evaluate]}
+        self.evaluate = evaluate
 
+    @once
     def _in(self, within: tuple[Iteration, ...]) -> list[Evaluator]:
         """Return what evaluates in each of some iterations; too many are cut off."""
-        if within not in self.evaluators:
-            outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
-            found = islice(chain.from_iterable(outer), MAX_ITERATIONS + 1)
-            self.evaluators[within] = list(found)
-        return self.evaluators[within]
+        if not within:
+            return [self.evaluate]
+        outer = (_in_iteration(within[-1], each) for each in self._in(within[:-1]))
+        return list(islice(chain.from_iterable(outer), MAX_ITERATIONS + 1))
 
     def columns(self, segment: Segment) -> _Columns | None:
         """Return the sizes of what a segment touches; None where there are too many iterations."""
@@ -157,22 +147,14 @@ def _undominated(rows: Iterable[Numbers]) -> list[Numbers]:
 
 
 class _Search:
-    """The search for an order of a segment.
-
-    Attributes:
-        segment: the events.
-        plan: what they read and make.
-        columns: the sizes of that.
-        states: how many sets of events were looked at.
-        is_over: whether it has not been given up.
-    """
+    """The search for an order of a segment."""
 
     def __init__(self, segment: Segment, columns: _Columns) -> None:
         self.segment = segment
         self.plan = segment.plan
         self.columns = columns
-        self.states = 0
-        self.is_over = True
+        self.states = 0  # sets of events that were looked at
+        self.is_over = True  # not given up
 
     def order(self) -> Sequence[int]:
         """Return the best order that is found, the given one where none is better."""
@@ -276,19 +258,12 @@ class _Search:
 
 
 class _Step(NamedTuple):
-    """An event that comes next.
-
-    Attributes:
-        event: the event.
-        now: the events that are done then.
-        needed: what is in memory while it works, in the iteration where it is most.
-        after: what is in memory after it.
-    """
+    """An event that comes next."""
 
     event: int
-    now: int
-    needed: Value
-    after: Numbers
+    now: int  # the events that are done then
+    needed: Value  # in memory while it works, in the iteration where it is most
+    after: Numbers  # in memory after it
 
 
 def _way(came: Mapping[int, tuple[int, int]], done: int) -> list[int]:

@@ -1,19 +1,34 @@
-"""One step of training a network: its memory and its products, layer by layer and in all."""
+"""One step of training a network: its memory and its products, layer by layer and in all.
+
+The gradient of each operand of a product costs what the product does: ``C = A·B``,
+``dA = dC·Bᵀ``, ``dB = Aᵀ·dC``. That of a weight is always wanted, that of a feature map where
+something learned lies before it. Source: Kaplan et al., 2020, section 2.1 (twice the forward
+pass); Narayanan et al., SC 2021, appendix (once more with recomputation).
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from typing import NamedTuple
 
-from sympy import Add, Expr, S
+from sympy import Add, Expr, Integer, S
 
 from archspec.errors import SpecError
 from archspec.trees import Tensor
-from costmodel.algebra.sums import OpenFormError
+from costmodel.algebra.sums import OpenFormError, each_by_each
 from costmodel.algebra.work import NamedEntry, budget
-from costmodel.metrics.kept import Held, Kept, kept, over_iterations
+from costmodel.metrics.iterations import Iteration, summed
+from costmodel.metrics.kept import (
+    Held,
+    Kept,
+    backward_of,
+    keeps,
+    kept,
+    over_iterations,
+    takes_part,
+)
 from costmodel.metrics.macs import count_macs
-from costmodel.metrics.products import LayerProducts, work
 from costmodel.metrics.registry import (
     BYTES,
     METRICS,
@@ -23,12 +38,64 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event, walk
+from costmodel.metrics.trace import Event, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.base import elements
-from costmodel.scenario.training import Training
+from costmodel.rules.nests import LoopNest
+from costmodel.scenario.training import Checkpoint, Training
+
+
+class LayerProducts(NamedTuple):
+    """The products of a layer in one iteration: forward, backward, and of what is made again."""
+
+    layer: LayerCost
+    forward: Expr
+    backward: Expr
+    again: Expr
+    within: tuple[Iteration, ...]
+
+    def over_iterations(self, count: Expr) -> Expr:
+        """Return one of its counts over all iterations."""
+        return summed(count, self.within)
+
+
+def work(
+    events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE
+) -> Iterator[LayerProducts]:
+    """Yield the products of every layer at work.
+
+    Raises:
+        SpecError: a kind does not say what it keeps, and so what must be made again.
+    """
+    listed = [event for event in events if event.layer is not None]
+    blocks = {event.block for event in listed if keeps(event)} - {None}
+    for event in listed:
+        assert event.layer is not None
+        nests = event.layer.cost.nests
+        again = Add(*(nest.macs for nest in _again(event, nests, checkpoint)))
+        if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
+            again += event.layer.cost.macs
+        backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
+        yield LayerProducts(event.layer, event.layer.cost.macs, backward, again, event.within)
+
+
+def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> Iterator[LoopNest]:
+    """Yield the products made again: of what a fused kernel drops, and of an attention's core."""
+    if takes_part(event):
+        backward = backward_of(event)
+        core = backward.core if checkpoint is Checkpoint.ATTENTION else frozenset[str]()
+        yield from (
+            nest for names in (backward.remade, core) for nest in nests if nest.name in names
+        )
+
+
+def _gradients(event: Event, nest: LoopNest) -> Expr:
+    """Return how many operands' gradients are wanted."""
+    read = (operand for operand in nest.operands if operand.name != "output")
+    sources = (operand.source for operand in read)
+    return Integer(sum(each is None or is_learned(event.reads[each]) for each in sources))
+
 
 PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
 """The metrics that make up a training's memory beside its activations."""
@@ -53,19 +120,17 @@ class TrainingStep:
     @cached_property
     def events(self) -> list[Event]:
         """The layers at work."""
-        inputs = self.propagation.inputs.items()
-        sizes = {Tensor(name): elements(shape) for name, shape in inputs}
         with self._budget():
-            return list(map(self._implemented, walk(self.propagation.parts, sizes, self.context)))
+            return list(map(self._implemented, walk(self.context)))
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer that works the most often is to blame."""
-        return budget("the turns of training", self._longest)
+        """Bound the work of one question; the layer of the most runs, by its law, is to blame."""
 
-    def _longest(self) -> NamedEntry:
-        """Return the layer whose number of runs has the longest closed form."""
-        counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
-        return counted.layer.node
+        def longest() -> NamedEntry:
+            counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
+            return counted.layer.node
+
+        return budget("the turns of training", longest)
 
     def _implemented(self, event: Event) -> Event:
         """Return a layer at work, with what its implementation keeps, fused or not."""

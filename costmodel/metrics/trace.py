@@ -6,7 +6,7 @@ is a reference to the value that it shows. Of a repeat a few iterations stand fo
 what its last iteration makes, or, where there may be none, what entered it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +26,7 @@ from costmodel.rules.cost import Output
 
 @dataclass(frozen=True, eq=False)
 class CheckpointBlock:
-    """The outermost group that holds no repeat: checkpointing makes it again as a whole.
-
-    Attributes:
-        path: of the group.
-        within: the iterations that it is in.
-    """
+    """The outermost group that holds no repeat: checkpointing makes it again as a whole."""
 
     path: str
     within: tuple[Iteration, ...]
@@ -164,10 +159,6 @@ class Here(NamedTuple):
             return self
         return self._replace(block=CheckpointBlock(group.path, self.within))
 
-    def repeat(self, group: GroupCost) -> str:
-        """Return the name of a repeat here."""
-        return f"{self.tag}/{group.path}"
-
     def iteration(self, group: GroupCost, iteration: Iteration) -> "Here":
         """Return the place in an iteration of a group, which may be a block."""
         tag = f"{iteration.repeat}:{iteration.which.name}"
@@ -196,12 +187,14 @@ class Tracer:
         self.context = context
         self.events: list[Event] = []
 
-    def entering(self, inputs: Mapping[Tensor, Expr]) -> Scope:
-        """Return the network's inputs, given with their elements."""
-        return {
-            tensor: (Case(Value(tensor.label, "input", None, n, self.context.bytes_of(tensor, n))),)
-            for tensor, n in inputs.items()
-        }
+    def entering(self) -> Scope:
+        """Return the network's inputs."""
+        scope: Scope = {}
+        for name, shape in self.context.network.propagation.inputs.items():
+            tensor, size = Tensor(name), elements(shape)
+            value = Value(tensor.label, "input", None, size, self.context.bytes_of(tensor, size))
+            scope[tensor] = (Case(value),)
+        return scope
 
     def parts(self, parts: Iterable[Part], scope: Scope, here: Here) -> None:
         """Trace some parts; ``scope`` has the tensors that are known, and learns new ones."""
@@ -219,28 +212,21 @@ class Tracer:
         """Trace a repeat, or the experts of which some work."""
         raise NotImplementedError
 
-    def append(self, event: Event, place: int | None = None) -> None:
-        """Add an event at the end, or at a place before."""
-        self.events.insert(len(self.events) if place is None else place, event)
-
     def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
         charge(STEPS_OF_EVENT, layer.node)
         reads = tuple(scope[tensor] for tensor in layer.reads)
-        alike = [i for i in layer.cost.sharing(layer.inputs, layer.output) if self._fits(layer, i)]
+        dtype = self.context.types_of(layer).activations
+        fits = [TYPES[self.context.type_of(entering)] == TYPES[dtype] for entering in layer.reads]
+        alike = [i for i in layer.cost.sharing(layer.inputs, layer.output) if fits[i]]
         is_view = layer.cost.output is Output.VIEW and bool(alike)
         makes = tuple(self._shown(layer, reads[0]) if is_view else self._made(layer, reads, here))
         free = (case for i in alike for case in reads[i] if not case.is_part)
         reuses = tuple(case.value for case in free if case.value.is_activation)
         scope.update(zip(layer.made, makes, strict=True))
-        dtype = self.context.types_of(layer).activations
         inside = tuple(in_bytes(inner.size, dtype) for inner in self.context.inside(layer))
         number = len(self.events)
-        self.append(Event(number, layer, reads, makes, here.within, inside, reuses, here.block))
-
-    def _fits(self, layer: LayerCost, number: int) -> bool:
-        """Return whether an input has as many bits per element as what the layer makes."""
-        entering = self.context.type_of(layer.reads[number])
-        return TYPES[entering] == TYPES[self.context.types_of(layer).activations]
+        event = Event(number, layer, reads, makes, here.within, inside, reuses, here.block)
+        self.events.append(event)
 
     def _shown(self, layer: LayerCost, cases: Cases) -> Iterable[Cases]:
         """Yield what views show: the values that enter."""
@@ -264,16 +250,10 @@ class Tracer:
             yield (Case(value, maker=number),)
 
 
-def walk(parts: Iterable[Part], inputs: Mapping[Tensor, Expr], context: Context) -> list[Event]:
-    """Return every layer at work in order, three iterations of every repeat.
-
-    Args:
-        parts: the tree of the network.
-        inputs: its inputs with their elements.
-        context: the types of all tensors.
-    """
+def walk(context: Context) -> list[Event]:
+    """Return every layer at work in order, three iterations of every repeat."""
     tracer = _Training(context)
-    tracer.parts(parts, tracer.entering(inputs), Here())
+    tracer.parts(context.network.propagation.parts, tracer.entering(), Here())
     return tracer.events
 
 
@@ -289,7 +269,7 @@ class _Training(Tracer):
         kinds = told_apart(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
         source = entering = scope[flow.source]
         for which in kinds:
-            iteration = Iteration(here.repeat(group), which, group.runs, index)
+            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)
             inside = here.iteration(group, iteration)
             inner = {**scope, flow.entry: entering}
             self.parts(group.parts, inner, inside)
@@ -309,7 +289,7 @@ class _Training(Tracer):
         _, within, block = here
         made = Value(group.path, "output", maker, size, taken, number, True, within, block)
         makes = (Case(made, maker=number),)
-        self.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
+        self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes
 
 

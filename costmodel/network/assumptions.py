@@ -158,7 +158,9 @@ class _AssumptionReader:
         for name in sorted(free_names(left) | free_names(right)):
             if self.symbols[name].domain == "real":
                 raise ExpressionError(f"'{name}' is real, so what is more than it has no end")
-        return Binary(">=", left, _one_more(right))
+        if isinstance(right, Number):
+            return Binary(">=", left, Number(right.value + 1))
+        return Binary(">=", left, Binary("+", right, Number(1)))
 
     def _multiple(self, name: str, divisor: Tree) -> None:
         """Of two numbers that divide a symbol the least common multiple does."""
@@ -181,12 +183,9 @@ class _AssumptionReader:
         self.derived[name] = other
 
     def check(self) -> None:
-        """A symbol that equals another is said nothing else of.
-
-        Raises:
-            SpecError: one is.
-        """
-        about = {s.name for fact in self.facts for side in fact[:2] for s in _symbols(side)}
+        """Refuse a symbol that equals another and is said something else of."""
+        sides = (side for fact in self.facts for side in fact if isinstance(side, Expr))
+        about = {symbol.name for side in sides for symbol in side.free_symbols}
         for name in sorted(about & self.derived.keys()):
             cause = f"two assumptions about '{name}', of which one says what it equals"
             raise SpecError(cause, hint="say the other of what it equals")
@@ -212,12 +211,3 @@ class _AssumptionReader:
         if isinstance(leaf, Measure):
             raise ExpressionError("an assumption knows no sizes of tensors")
         return self._symbol(leaf.id)
-
-
-def _one_more(tree: Tree) -> Tree:
-    return Number(tree.value + 1) if isinstance(tree, Number) else Binary("+", tree, Number(1))
-
-
-def _symbols(side: object) -> set[Symbol]:
-    """The symbols of a side of a condition, which may be a number."""
-    return side.free_symbols if isinstance(side, Expr) else set()

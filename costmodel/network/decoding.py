@@ -8,8 +8,7 @@ refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from sympy import Add, Expr, S, Symbol
 
@@ -116,27 +115,20 @@ def _token_axes(propagation: Propagation) -> Mapping[str, int]:
 class Tokens(NamedTuple):
     """The place of the tokens in a tensor.
 
-    Attributes:
-        axis: their axis.
-        before: how many other places come before them on it.
-        after: how many come after them.
-        met_last: whether each has met the last one: the last itself is what a step makes of it,
-            those before it are others at every step.
+    Where each has met the last one, the last itself is what a step makes of it; those before it are
+    others at every step.
     """
 
     axis: int
-    before: Expr = S.Zero
-    after: Expr = S.Zero
+    before: Expr = S.Zero  # how many other places come before them on their axis
+    after: Expr = S.Zero  # how many come after them
     met_last: bool = False
 
 
-class Single(Enum):
-    """A tensor with what was made of a single token, and is another one at every step."""
+LAST: Final = "last"
+"""What was made of the last token alone, and is another tensor at every step."""
 
-    LAST = "the last token alone"
-
-
-Held = Tokens | Single | None
+Held = Tokens | Literal["last"] | None
 """The tokens in a tensor; None where it has none."""
 
 
@@ -174,9 +166,9 @@ class _TokenWalk:
         held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
         entering = [each if isinstance(each, Tokens) else None for each in held]
         left = self._kept_by(layer, entering)
-        if Single.LAST not in held:
+        if LAST not in held:
             return left
-        return tuple(each._replace(met_last=True) if each else Single.LAST for each in left)
+        return tuple(each._replace(met_last=True) if each else LAST for each in left)
 
     def _kept_by(
         self, layer: LayerCost, entering: list[Tokens | None]
@@ -297,7 +289,7 @@ class _TokenWalk:
 def _taken(layer: LayerCost, held: Held) -> Held:
     """The tokens in what a layer takes of a tensor: one that takes the last place, the last one."""
     if isinstance(held, Tokens) and held.axis == layer.cost.last and held.after == 0:
-        return Single.LAST
+        return LAST
     return held
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from archspec import Architecture
 from archspec.architecture import read_architecture
 from archspec.document import read_document
+from archspec.zoo import find_spec
 from costmodel.scenario.patterns import is_pattern, matches
 
 EVERY = "@*"
@@ -15,7 +16,7 @@ def names_several(specs: Iterable[str]) -> bool:
     """Return whether the given words may stand for more than one network."""
     texts = list(specs)
     return len(texts) > 1 or any(
-        text.endswith(EVERY) or is_pattern(_parted(text)[0]) for text in texts
+        text.endswith(EVERY) or is_pattern(find_spec(text)[0]) for text in texts
     )
 
 
@@ -23,15 +24,17 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     """The networks that some words stand for, each with its variant; patterns in sorted order.
 
     Args:
-        specs: each ``PATH``, ``PATH@VARIANT`` or ``PATH@*``; in a path, ``*``, ``?`` and ``[…]``
-            stand for what they stand for in a shell.
+        specs: each a name of the zoo or a path, and ``@VARIANT`` or ``@*``; in a path, ``*``, ``?``
+            and ``[…]`` stand for what they stand for in a shell.
 
     Raises:
         SpecError: nothing has such a path, or a spec breaks a rule.
     """
     for text in expanded(specs):
-        path, variant = _parted(text)
-        yield from _variants(read_architecture(read_document(path)), variant)
+        path, variant = find_spec(text)
+        architecture = read_architecture(read_document(path))
+        every = architecture.header.variants or (None,) if variant == "*" else (variant,)
+        yield from map(architecture.varied, every)
 
 
 def expanded(specs: Iterable[str]) -> Iterator[str]:
@@ -41,19 +44,5 @@ def expanded(specs: Iterable[str]) -> Iterator[str]:
         SpecError: nothing matches a pattern.
     """
     for text in specs:
-        path, variant = _parted(text)
+        path, variant = find_spec(text)
         yield from (f"{file}@{variant}" if variant else file for file in matches(path, "spec"))
-
-
-def _variants(architecture: Architecture, variant: str) -> Iterator[Architecture]:
-    if variant == "*":
-        for name in architecture.header.variants or (None,):
-            yield architecture.varied(name)
-    else:
-        yield architecture.varied(variant or None)
-
-
-def _parted(text: str) -> tuple[str, str]:
-    """The path, and the variant or nothing."""
-    path, at, variant = text.rpartition("@")
-    return (path, variant) if at and "/" not in variant else (text, "")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sympy import Expr, Rational, S
 
 from archspec.errors import SpecError
-from archspec.graph import Node
 from archspec.precision import TYPES, UNSAID, Precision, innermost
 from archspec.trees import Tensor
 from costmodel.algebra.functions import ceil_div, is_whole
@@ -166,7 +165,8 @@ class _TypeWalk:
     def _layer(self, layer: LayerCost) -> None:
         said = innermost(layer.node.precision, self.of_all)
         made = self._made(layer, said)
-        weights = self._weights(layer.node, said)
+        owner = self.layers.get(layer.node.tied or "")  # whose weight it shares
+        weights = owner.weights if owner else said.weights or USUAL
         factors = [self.tensors[tensor] for tensor in layer.reads] or [made]
         if any(operand.learnable for nest in layer.cost.nests for operand in nest.operands):
             factors.append(weights)
@@ -176,11 +176,6 @@ class _TypeWalk:
         self.layers[layer.node.path] = types
         for tensor in layer.made:
             self.tensors[tensor] = made
-
-    def _weights(self, node: Node, said: Precision) -> str:
-        """A weight that another layer owns has the type that it has there."""
-        owner = self.layers.get(node.tied) if node.tied else None
-        return owner.weights if owner else said.weights or USUAL
 
     def _made(self, layer: LayerCost, said: Precision) -> str:
         """The type of what a layer makes; what it only passes on keeps its own."""

@@ -26,21 +26,9 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.algebra.work import NamedEntry
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
+from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import Backward
-from costmodel.rules.base import (
-    Requirement,
-    Several,
-    Shape,
-    Site,
-    Way,
-    backward_rule,
-    cost_rule,
-    elements,
-    replaced,
-    shape_rule,
-    show_shape,
-    text_of,
-)
+from costmodel.rules.base import Requirement, Several, Way, replaced, show_shape, text_of
 from costmodel.rules.cost import Cost, Role
 
 
@@ -159,13 +147,11 @@ class Flow(NamedTuple):
     sides: tuple[Tensor, ...] = ()
     iteration: Symbol | None = None
 
-    def moved(self, old: str, new: str) -> "Flow":
-        """The same of a body whose path begins with ``new`` instead of ``old``."""
-        entry = self.entry and _moved_tensor(self.entry, old, new)
-        chosen = self.chosen_by and _moved_tensor(self.chosen_by, old, new)
-        source, result = (_moved_tensor(t, old, new) for t in (self.source, self.result))
-        sides = tuple(_moved_tensor(side, old, new) for side in self.sides)
-        return Flow(source, entry, result, chosen, sides, self.iteration)
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "Flow":
+        """The same of other tensors, which a function gives for these."""
+        source, result, sides = move(self.source), move(self.result), map(move, self.sides)
+        entry, chosen = (tensor and move(tensor) for tensor in (self.entry, self.chosen_by))
+        return Flow(source, entry, result, chosen, tuple(sides), self.iteration)
 
 
 Part = LayerCost | GroupCost
@@ -320,11 +306,7 @@ class _ShapeWalk:
     """The shapes known so far."""
 
     def __init__(
-        self,
-        graph: Graph,
-        assumed: Assumptions,
-        past: Rational | str | None,
-        gathered: Gathered,
+        self, graph: Graph, assumed: Assumptions, past: Rational | str | None, gathered: Gathered
     ) -> None:
         self.gathered = gathered
         gathered.excuse(_UNKNOWN)
@@ -340,19 +322,13 @@ class _ShapeWalk:
         own = {name: symbol(name, spec.domain) for name, spec in graph.symbols.items()}
         self.symbols = {name: assumed.stand_in.get(s, s) for name, s in own.items()}
         self.least = assumed.raised(least_values(graph))
-        self.past = self._tokens_before(past, graph)
-
-    def _tokens_before(self, past: Rational | str | None, graph: Graph) -> Expr | None:
         if isinstance(past, str):
-            return exact(graph.values[past]) if past in graph.fixed else self.symbols[past]
-        return None if past is None else exact(past)
+            self.past = exact(graph.values[past]) if past in graph.fixed else self.symbols[past]
+        else:
+            self.past = None if past is None else exact(past)
 
     def lookup(self, leaf: Name | Measure) -> Expr:
-        """The symbol of a name, or the extent of an axis of a tensor.
-
-        Raises:
-            ValueError: the tensor has no such axis.
-        """
+        """The symbol of a name, or the extent of an axis of a tensor, if it has such an axis."""
         if isinstance(leaf, Name):
             return self.symbols[leaf.id]
         shape = self.shapes[leaf.tensor]
@@ -422,7 +398,8 @@ class _ShapeWalk:
             self._bound(node, outputs)
             cost = cost_rule.find(kind)(node.layer, site, outputs[0])
             cost = self._tied(node, site, cost)
-            backward = _backward(node, site, outputs[0])
+            keep = backward_rule.get(kind)
+            backward = keep(node.layer, site, outputs[0]) if keep else None
             site.read_others(node.layer)
         except SpecError as error:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
@@ -439,11 +416,7 @@ class _ShapeWalk:
         return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
-        """Refuse an extent that is too long to work on.
-
-        Raises:
-            SpecError: it has more than `MAX_PARTS` parts.
-        """
+        """Refuse an extent of more than `MAX_PARTS` parts: it is too long to work on."""
         for axis, extent in ((i, e) for shape in outputs for i, e in enumerate(shape)):
             if extent not in self.bounded and parts_of(extent) > MAX_PARTS:
                 hint = "give a symbol of its sizes a number with --set"
@@ -475,9 +448,6 @@ class _ShapeWalk:
 
         Of a symbolic number of iterations, those that all add as much are met once, too. The
         experts of a mixture all take the same input, so its body is always met once.
-
-        Raises:
-            SpecError: there are a symbolic number, and each changes the shape otherwise.
         """
         runs, copies = self._counts(item)
         asked = len(self.requirements)
@@ -491,7 +461,10 @@ class _ShapeWalk:
             grown = self._growing(item, before, after, runs)
             if grown is not None:
                 return grown
-            self._require_an_iteration(item, runs)
+            site = Site(item, (), self.translate, self.least)
+            rule = "times ({runs}) must be at least 1, since a turn changes the shape"
+            site.require(AtLeast(runs, 1), rule, {"runs": runs}, "times")
+            self.requirements += site.requirements
             parts, after = self._iteration(item, before)
         return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
@@ -502,13 +475,6 @@ class _ShapeWalk:
                 each._replace(condition=where_it_runs(each.condition, runs))
                 for each in self.requirements[asked:]
             ]
-
-    def _require_an_iteration(self, item: Repeat, runs: Expr) -> None:
-        """No iteration at all would leave another shape than one does."""
-        site = Site(item, (), self.translate, self.least)
-        rule = "times ({runs}) must be at least 1, since a turn changes the shape"
-        site.require(AtLeast(runs, 1), rule, {"runs": runs}, "times")
-        self.requirements += site.requirements
 
     def _entering(self, tensor: Tensor) -> Tensor:
         """Return the tensor outside that a repeat's entry stands for; any other tensor as it is."""
@@ -523,14 +489,13 @@ class _ShapeWalk:
         """
         site = Site(item, (), self.translate, self.least)
         if item.chosen_by is None:
-            runs = site.size("times", Expression(item.runs), least=0)
-            self.requirements += site.requirements
-            return runs, runs
-        runs = site.size("top_k", Expression(item.runs))
-        copies = site.size("experts", Expression(item.copies))
-        rule = "top_k ({runs}) must be at most experts ({copies})"
-        shown = {"runs": runs, "copies": copies}
-        site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
+            runs = copies = site.size("times", Expression(item.runs), least=0)
+        else:
+            runs = site.size("top_k", Expression(item.runs))
+            copies = site.size("experts", Expression(item.copies))
+            rule = "top_k ({runs}) must be at most experts ({copies})"
+            shown = {"runs": runs, "copies": copies}
+            site.require(AtLeast(copies - runs, 0), rule, shown, "top_k")
         self.requirements += site.requirements
         return runs, copies
 
@@ -551,9 +516,6 @@ class _ShapeWalk:
         """All iterations at once, where each adds as much to every axis as the first.
 
         By induction: the body makes ``before + (i + 1)·step`` of ``before + i·step``, whatever i.
-
-        Raises:
-            SpecError: an iteration asks for what has no form without its index.
         """
         if len(before) != len(after):
             return None
@@ -563,9 +525,7 @@ class _ShapeWalk:
         asked = len(self.requirements)
         try:
             parts, left = self._iteration(item, _grown(before, steps, index))
-        except (
-            SpecError
-        ):  # what an iteration of unknown number cannot do, an iteration after others can
+        except SpecError:  # one of unknown number cannot do what one after others can
             return None
         found = self.requirements[asked:]
         del self.requirements[asked:]
@@ -598,14 +558,8 @@ class _ShapeWalk:
     ) -> tuple[Shape, tuple[Part, ...]]:
         """Return the iterations that change the shape, one by one, then the rest at once.
 
-        Args:
-            item: the repeat.
-            parts: its body in the first iteration.
-            shapes: what enters and leaves that.
-            runs: how many iterations there are; of an open number the first alone may change it.
-
-        Raises:
-            SpecError: of an open number the second changes the shape, too.
+        The first has the parts given, and the shapes are what enters and leaves it. Of an open
+        number of iterations it alone may change the shape.
         """
         before, shape = shapes
         iterations: list[Part] = [_iteration_group(item, "turn_1", parts, shape, S.One)]
@@ -658,15 +612,6 @@ class _ShapeWalk:
         return tuple(reversed(steps))
 
 
-def _backward(node: Node, site: Site, output: Shape) -> Backward | None:
-    """Return the tensors that a layer keeps for its backward pass; None if its kind has no rule."""
-    try:
-        rule = backward_rule.find(type(node.layer))
-    except LookupError:
-        return None
-    return rule(node.layer, site, output)
-
-
 def _in_all_iterations(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
     """Yield a layer's requirements over all iterations, free of the iteration's index."""
     for condition, which in in_all_turns(asked.condition, turns, least):
@@ -678,11 +623,7 @@ def _in_all_iterations(asked: Requirement, turns: Turns, least: Least) -> Iterat
 
 
 def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
-    """Every extent and size is a polynomial in the iteration, so that all counts have closed sums.
-
-    Raises:
-        OpenFormError: one is none.
-    """
+    """Every extent and size is a polynomial in the iteration; so all counts have closed sums."""
     for layer, _ in counted_in(parts):
         sizes = {f"axis {i} of {layer.node.name}": e for i, e in enumerate(layer.output)}
         sizes |= {loop.name: loop.extent for nest in layer.cost.nests for loop in nest.loops}
@@ -760,13 +701,13 @@ def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:
 
 def _moved(part: Part, old: str, new: str) -> Part:
     """A part whose path begins with ``new`` instead of ``old``."""
+    move = partial(_moved_tensor, old=old, new=new)
     if isinstance(part, LayerCost):
-        inputs = tuple(_moved_tensor(tensor, old, new) for tensor in part.node.inputs)
-        reads = tuple(_moved_tensor(tensor, old, new) for tensor in part.reads)
-        path = new + part.node.path[len(old) :]
-        return part._replace(node=part.node._replace(path=path, inputs=inputs), reads=reads)
+        path, inputs = new + part.node.path[len(old) :], tuple(map(move, part.node.inputs))
+        node = part.node._replace(path=path, inputs=inputs)
+        return part._replace(node=node, reads=tuple(map(move, part.reads)))
     parts = tuple(_moved(inner, old, new) for inner in part.parts)
-    flow = part.flow and part.flow.moved(old, new)
+    flow = part.flow and part.flow.moved(move)
     return part._replace(path=new + part.path[len(old) :], parts=parts, flow=flow)
 
 
@@ -783,12 +724,7 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     """The same error with the shapes that led there, if there are any."""
     if not shapes:
         return error
-    hint = f"{error.hint}; {shapes}" if error.hint else shapes
-    told = SpecError(
-        error.cause, hint=hint, origin=error.origin, entry=error.entry, subject=error.subject
-    )
-    told.others = error.others
-    return told
+    return error.told(hint=f"{error.hint}; {shapes}" if error.hint else shapes)
 
 
 MAX_STEPS = 6

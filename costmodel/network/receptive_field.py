@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache, partial, reduce
 from itertools import accumulate, pairwise, takewhile
+from operator import attrgetter
 from typing import NamedTuple
 
 from sympy import Expr, S, Symbol
@@ -65,15 +66,10 @@ class FieldEnd(NamedTuple):
 
 
 class Scattered(NamedTuple):
-    """A field of which the next element's is not a constant distance away.
+    """A field of which the next element's is not a constant distance away."""
 
-    Attributes:
-        path: the layer that gives places another order, as flattening height and width into tokens.
-        span: the field before it.
-    """
-
-    path: str
-    span: Span
+    path: str  # the layer that gives places another order, as flattening a map into tokens
+    span: Span  # the field before it
 
 
 Seen = Span | Scattered | FieldEnd
@@ -97,15 +93,10 @@ ReceptiveField = Mapping[InputAxis, SeenAxis]
 
 
 class Clash(NamedTuple):
-    """A merge whose paths have other strides, so that their places drift apart.
-
-    Attributes:
-        path: the layer.
-        strides: the effective strides of its inputs on the axis.
-    """
+    """A merge whose paths have other strides, so that their places drift apart."""
 
     path: str
-    strides: tuple[Expr, ...]
+    strides: tuple[Expr, ...]  # the effective strides of its inputs on the axis
 
 
 class ReceptiveFields(NamedTuple):
@@ -121,18 +112,14 @@ class ReceptiveFields(NamedTuple):
 
 
 def fields_of(propagation: Propagation) -> ReceptiveFields:
-    """Return what every layer of a network sees of its inputs."""
+    """Return what every layer of a network sees of its inputs; the batch's axis is not followed."""
     walk = _FieldWalk({name: len(shape) - 1 for name, shape in propagation.inputs.items()})
     for name, shape in propagation.inputs.items():
-        walk.scope[Tensor(name)] = _of_input(name, shape)
+        axes = range(1, len(shape))
+        field = {InputAxis(name, axis): SeenAxis(frozenset({axis}), POINT) for axis in axes}
+        walk.scope[Tensor(name)] = field
     walk.parts(propagation.parts)
     return ReceptiveFields(walk.by_layer, tuple(walk.clashes))
-
-
-def _of_input(name: str, shape: Shape) -> ReceptiveField:
-    """All axes but the batch's are followed."""
-    axes = range(1, len(shape))
-    return {InputAxis(name, axis): SeenAxis(frozenset({axis}), POINT) for axis in axes}
 
 
 MAX_ITERATIONS, MAX_OPEN_ITERATIONS = 64, 8
@@ -297,29 +284,20 @@ def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[C
         return
     strides: dict[int, list[Expr]] = {}
     for shape, field in zip(layer.inputs, entering, strict=True):
-        for axis, stride in _strides(field).items():
+        spans = ((view.axes, view.seen) for view in field.values() if isinstance(view.seen, Span))
+        own = {axis: span.stride for axes, span in spans for axis in axes}
+        for axis, stride in own.items():
             strides.setdefault(axis - len(shape), []).append(stride)
     for found in strides.values():
         if len(set(found)) > 1:
             yield Clash(layer.node.path, tuple(found))
 
 
-def _strides(field: ReceptiveField) -> dict[int, Expr]:
-    """Return the stride of what is seen along each axis of a tensor."""
-    spans = ((view.axes, view.seen) for view in field.values() if isinstance(view.seen, Span))
-    return {axis: span.stride for axes, span in spans for axis in axes}
-
-
 class _Passage(NamedTuple):
-    """The step of the receptive fields through one layer.
-
-    Attributes:
-        layer: the layer.
-        followed: the network's input → how many of its axes are followed.
-    """
+    """The step of the receptive fields through one layer."""
 
     layer: LayerCost
-    followed: Mapping[str, int]
+    followed: Mapping[str, int]  # the network's input → how many of its axes are followed
 
     def through(self, entering: Sequence[ReceptiveField]) -> tuple[ReceptiveField, ...]:
         """Return what each output sees, from what the inputs see."""
@@ -538,13 +516,12 @@ def _but_gates(views: Sequence[SeenAxis]) -> Sequence[SeenAxis]:
     """
     fields = (view.axes for view in views if not isinstance(view.seen, FieldEnd))
     places = frozenset[int]().union(*fields)
-    kept = [view for view in views if not _is_gate(view, places)]
+    kept = [
+        view
+        for view in views
+        if not isinstance(view.seen, FieldEnd) or view.seen.goes_on or view.axes & places
+    ]
     return kept if any(view.axes for view in kept) else views
-
-
-def _is_gate(view: SeenAxis, places: frozenset[int]) -> bool:
-    """Return whether what sees all is the same at all places, which lie on some axes."""
-    return isinstance(view.seen, FieldEnd) and not view.seen.goes_on and not view.axes & places
 
 
 def _narrowed(
@@ -583,9 +560,8 @@ Measure = Callable[[Span], Expr]
 """A measure of a field."""
 
 
-def size_of(span: Span) -> Expr:
-    """Return how many elements a field has."""
-    return span.size
+size_of: Measure = attrgetter("size")
+"""Gives how many elements a field has."""
 
 
 def stride_of(span: Span) -> Expr:
@@ -600,9 +576,8 @@ def stride_of(span: Span) -> Expr:
     return stride
 
 
-def padding_of(span: Span) -> Expr:
-    """Return how many elements before the input the first field begins."""
-    return span.padding
+padding_of: Measure = attrgetter("padding")
+"""Gives how many elements before the input the first field begins."""
 
 
 def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
@@ -614,7 +589,12 @@ def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
         OpenPlacesError: it has no closed form.
     """
     seen = [(source, view.seen) for field in fields for source, view in field.items()]
-    places = [each for source, each in seen if not _is_untouched(source, each)]
+    places = [
+        each
+        for source, each in seen
+        if not (source.axis == 1 and isinstance(each, Span) and each.is_point)
+        or each.stride is not S.One
+    ]
     values: list[Expr] = []
     for each in places or [each for _, each in seen]:
         value = _measured(each, measure)
@@ -622,10 +602,6 @@ def measured(fields: Iterable[ReceptiveField], measure: Measure) -> Expr | str:
             return value
         values.append(value)
     return largest(values) if values else "it sees no places of the input"
-
-
-def _is_untouched(source: InputAxis, seen: Seen) -> bool:
-    return source.axis == 1 and isinstance(seen, Span) and seen.is_point and seen.stride is S.One
 
 
 @lru_cache(maxsize=10_000)

@@ -22,7 +22,7 @@ def fragment(document: Document) -> str:
     """Return the document as a part of a page."""
     lines = ['<section class="archcost">']
     lines += [f"<h3>{escaped(document.title)}</h3>"] if document.title else []
-    for block in document.blocks():
+    for block in document.shown():
         match block:
             case Table():
                 lines += _table(block)

@@ -14,7 +14,7 @@ def render(document: Document) -> str:
     """Return the document as GitHub's Markdown."""
     lines = [f"**{escaped(document.title)}**"] if document.title else []
     before: Block | None = None
-    for block in document.blocks():
+    for block in document.shown():
         goes_on = isinstance(block, Entries) and is_list(block) and is_list(before)
         lines += [""] if lines and not goes_on else []
         match block:

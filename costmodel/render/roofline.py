@@ -1,12 +1,12 @@
-"""The roofline as a plot: what a device can do at most, and where each layer stands under it."""
+"""The roofline as a plot: what a device can do at most, where layers stand, how long they take."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import pi, sqrt
 from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.arithmetic import Rational
+from costmodel.render.fitting import shortened
 from costmodel.render.plot_labels import LEADER, SMALL, Place, Words, around
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
@@ -25,10 +25,10 @@ MOST_NUMBERS = 8
 """The most layers that are numbered: those that take longest."""
 
 LONGEST = 40
-"""The longest name that the key has."""
+"""The longest name that stands above a bar."""
 
 WIDEST = 76
-"""The most signs on a line of the title, beside the widest key."""
+"""The most signs on a line of the title."""
 
 
 class RooflinePoint(NamedTuple):
@@ -54,6 +54,22 @@ class PointGroup(NamedTuple):
     colour: str
 
 
+class TimeBar(NamedTuple):
+    """The time of a layer, or of several together.
+
+    Attributes:
+        words: its number and name, or how many they are.
+        share: its part of the network's time, in percent.
+        told: the same and the time, as texts.
+        colour: by what bounds it.
+    """
+
+    words: str
+    share: float
+    told: str
+    colour: str
+
+
 class View(NamedTuple):
     """The contents of a roofline plot.
 
@@ -63,8 +79,7 @@ class View(NamedTuple):
         bandwidth: the bytes per second.
         points: the layers that have a place.
         longest: those of them that are numbered, in order.
-        key: their names and shares.
-        key_title: what stands above the key, if not all are numbered.
+        times: their times, then those of all others, which add up to the network's.
         groups: the legend.
     """
 
@@ -73,8 +88,7 @@ class View(NamedTuple):
     bandwidth: Rational
     points: list[RooflinePoint]
     longest: list[RooflinePoint]
-    key: list[str]
-    key_title: str | None
+    times: list[TimeBar]
     groups: list[PointGroup]
 
 
@@ -86,27 +100,44 @@ def draw(roofline: Roofline, path: str) -> Drawing:
     """
     roofline.require_points()
     about = f"{_pair(roofline)}: roofline, layer by layer"
-    return plot(path, about, view_of(roofline), paint, width=10, height=5)
+    return plot(path, about, view_of(roofline), paint, width=11, height=5.5)
 
 
 def view_of(roofline: Roofline) -> View:
     """Return the contents of a roofline's plot."""
     lines = [line for line in roofline.layers if line.operations and line.moved]
     longest = sorted(lines, key=lambda line: (-line.time, line.row.path))[:MOST_NUMBERS]
-    names = short_names(lines)
     return View(
         _title(roofline),
         roofline.roofs,
         roofline.bandwidth,
         list(map(_point, lines)),
         list(map(_point, longest)),
-        [
-            f"{i}  {shortened(names[line.row.path])}  {float(100 * line.share):.1f} %"
-            for i, line in enumerate(longest, 1)
-        ],
-        "the longest" if len(lines) > len(longest) else None,
+        list(_times(roofline, longest)),
         list(_groups(roofline, lines)),
     )
+
+
+def _times(roofline: Roofline, longest: Sequence[RooflineEntry]) -> Iterator[TimeBar]:
+    """Yield the times of the longest layers, then of all others by what bounds them."""
+    lines = [line for line in roofline.layers if line.time]
+    paths = [line.row.path for line in lines]
+    names = dict(zip(paths, shortened(paths, LONGEST), strict=True))
+    for i, line in enumerate(longest, 1):
+        yield _time(f"{i}  {names[line.row.path]}", [line], line.bound)
+    drawn = {line.row.path for line in longest}
+    others = [line for line in lines if line.row.path not in drawn]
+    for bound in COLOURS:
+        if bounded := [line for line in others if line.operations and line.bound == bound]:
+            yield _time(f"{len(bounded)} others, {bound}-bound", bounded, bound)
+    if left := [line for line in others if not line.operations]:
+        yield _time(f"{len(left)} without products", left, None)
+
+
+def _time(words: str, lines: Sequence[RooflineEntry], bound: str | None) -> TimeBar:
+    share = 100 * float(sum(line.share for line in lines))
+    time = show_quantity(sum(line.time for line in lines), "s")
+    return TimeBar(words, share, f"{share:.1f} %  {time}", COLOURS.get(bound or "", GREY))
 
 
 def _point(line: RooflineEntry) -> RooflinePoint:
@@ -146,7 +177,11 @@ def _counted(lines: Sequence[RooflineEntry]) -> str:
 
 
 def paint(view: View, axes: "Axes") -> None:
-    """The roof, the layers, the numbers of those that take longest, and their names beside it."""
+    """The roof, the layers, the numbers of those that take longest, and their times beside it."""
+    figure = axes.figure
+    panels = figure.add_gridspec(1, 2, width_ratios=(3, 2))
+    axes.set_subplotspec(panels[0])
+    _bars(view, figure.add_subplot(panels[1]))
     _scales(view, axes)
     _roofs(view, axes)
     _points(view, axes)
@@ -154,7 +189,6 @@ def paint(view: View, axes: "Axes") -> None:
     axes.set_xlabel("arithmetic intensity (operations per byte moved)")
     axes.set_ylabel("attainable performance (operations per second)")
     _legend(view, axes)
-    _key(view, axes)
     _words(view, axes)
 
 
@@ -207,43 +241,25 @@ def _legend(view: View, axes: "Axes") -> None:
     axes.legend(handles, words, loc="upper left", fontsize=SMALL, frameon=False)
 
 
-def _key(view: View, axes: "Axes") -> None:
-    """Draw the key of the numbered layers, each with its share of the time."""
-    from matplotlib.lines import Line2D
-
-    axes.figure.legend(
-        [Line2D([], [], linestyle="none") for _ in view.key],
-        view.key,
-        loc="outside right upper",
-        title=view.key_title,
-        title_fontsize=SMALL,
-        alignment="left",
-        handlelength=0,
-        handletextpad=0,
-        frameon=False,
-        fontsize=SMALL,
-    )
-
-
-def short_names(lines: Sequence[RooflineEntry]) -> dict[str, str]:
-    """A layer's path → the shortest end of it that no other layer has."""
-    paths = [line.row.path.split("/") for line in lines]
-    ends = Counter("/".join(path[i:]) for path in paths for i in range(len(path)))
-    found = {}
-    for path in paths:
-        mine = ["/".join(path[i:]) for i in reversed(range(len(path)))]
-        found[mine[-1]] = next((end for end in mine if ends[end] == 1), mine[-1])
-    return found
-
-
-def shortened(name: str) -> str:
-    """A name without its middle where it is long: ``row_4/repeat_1/…/conv2d_1``."""
-    parts = name.split("/")
-    for kept in range(len(parts) - 1, 1, -1):
-        shown = "/".join([*parts[: kept // 2], "…", *parts[len(parts) - (kept + 1) // 2 :]])
-        if len(name) > LONGEST >= len(shown):
-            return shown
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _bars(view: View, axes: "Axes") -> None:
+    """Draw a bar for each time, its name above it and the numbers behind it."""
+    for i, bar in enumerate(view.times):
+        axes.barh(i, bar.share, height=0.3, color=bar.colour, alpha=0.8)
+        axes.annotate(
+            bar.words, (0, i), (0, 6), textcoords="offset points", fontsize=SMALL, va="bottom"
+        )
+        axes.annotate(
+            bar.told,
+            (bar.share, i),
+            (4, 0),
+            textcoords="offset points",
+            fontsize=SMALL,
+            va="center",
+        )
+    axes.set_xlim(0, 1.4 * max(bar.share for bar in view.times))
+    axes.set_ylim(max(len(view.times), MOST_NUMBERS + 3) - 0.5, -0.8)
+    axes.set_title("time of each layer, all of its runs together", fontsize=9)
+    axes.set_axis_off()
 
 
 def _words(view: View, axes: "Axes") -> None:

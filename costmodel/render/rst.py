@@ -13,7 +13,7 @@ def render(document: Document) -> str:
     """Return the document as reStructuredText; its title is the caption of its first table."""
     lines: list[str] = []
     title = document.title
-    for block in document.blocks():
+    for block in document.shown():
         lines += [""] if lines and lines[-1] else []
         match block:
             case Table():

@@ -1,4 +1,4 @@
-"""A sweep's rows as files, written chunk by chunk: CSV, JSON lines, Parquet, Markdown, LaTeX.
+"""A sweep's rows as files, written chunk by chunk: CSV, JSON lines, Markdown, LaTeX, Parquet.
 
 A file is written beside its place and put there when it is whole. Numbers are exact: decimals as
 decimals, other fractions as text, counts of any size; only ratios and real quantities are float64.
@@ -7,11 +7,10 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 import csv
 import json
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
@@ -23,9 +22,6 @@ from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
 from costmodel.sweep.rows import Rows
 from costmodel.sweep.vary import show_value
-
-if TYPE_CHECKING:
-    import pyarrow as arrow
 
 SUFFIXES = {
     ".csv": "csv",
@@ -42,8 +38,8 @@ INT64, FLOAT64 = "int64", "float64"
 
 FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex")
 
-Notes = Callable[[], Sequence[tuple[str, str]]]
-"""Returns what stands below a table; called when all rows are there."""
+Notes = Iterable[tuple[str, str]]
+"""What stands below a table; it is read when all rows are there."""
 
 
 def find_format(name: str | None, path: str | None) -> str:
@@ -81,32 +77,37 @@ def _by_suffix(path: str) -> str:
 
 
 class TextFormat(NamedTuple):
-    """Functions that make text of rows.
+    """How rows are made text.
 
     Attributes:
-        head: returns what stands above them.
+        begin: what begins a line.
+        between: what stands between its cells.
+        end: what ends it.
         cells: returns the texts of a column's values.
-        line: returns a line of some cells.
+        head: returns what stands above the rows.
         foot: returns what stands below them.
     """
 
-    head: Callable[[Sequence[Field]], str]
+    begin: str
+    between: str
+    end: str
     cells: Callable[[Field, Array], list[str]]
-    line: Callable[[Sequence[str]], str]
-    foot: Callable[[Sequence[tuple[str, str]]], str]
+    head: Callable[[Sequence[Field]], str] = lambda _: ""
+    foot: Callable[[Notes], str] = lambda _: ""
 
 
 def write_text(
     fields: Sequence[Field], chunks: Iterable[Rows], form: str, stream: IO[str], notes: Notes
 ) -> None:
     """Write rows as they come; nothing before the first of them are there."""
-    head, cells, line, foot = TEXT_FORMATS[form]
+    begin, between, end, cells, head, foot = TEXT_FORMATS[form]
     blocks = ([cells(field, field.values(chunk)) for field in fields] for chunk in chunks)
     first = next(blocks, [])
     stream.write(head(fields))
     for block in chain([first], blocks):
-        stream.write("".join(map(line, zip(*block, strict=True))))
-    stream.write(foot(notes()))
+        lines = zip(*block, strict=True)
+        stream.write("".join([f"{begin}{between.join(line)}{end}" for line in lines]))
+    stream.write(foot(notes))
 
 
 def write_file(
@@ -117,11 +118,10 @@ def write_file(
     Raises:
         SpecError: it cannot be written.
     """
-    if form == "parquet":
-        require_parquet()
+    write_parquet = _parquet() if form == "parquet" else None
     with written(path) as draft:
-        if form == "parquet":
-            _write_parquet(draft, fields, chunks)
+        if write_parquet is not None:
+            write_parquet(draft, fields, chunks)
             return
         with draft.open("w", encoding="utf-8", newline="") as stream:
             write_text(fields, chunks, form, stream, notes)
@@ -154,12 +154,8 @@ def shown(field: Field, value: Any) -> str:
         return show_quantity(value, field.unit)
     if field.kind == "float":
         return f"{value:,.6g}"
-    return show_number(value) if field.counted or abs_large(value) else show_value(value)
-
-
-def abs_large(value: Any) -> bool:
-    """Return whether an integer is long enough to be grouped: symbols of four digits are not."""
-    return isinstance(value, int) and abs(value) >= 10_000
+    is_long = isinstance(value, int) and abs(value) >= 10_000  # symbols of four digits are not
+    return show_number(value) if field.counted or is_long else show_value(value)
 
 
 def _csv_head(fields: Sequence[Field]) -> str:
@@ -209,7 +205,7 @@ def _markdown_head(fields: Sequence[Field]) -> str:
     return f"{titles}\n{markdown.line_of(aligned)}\n"
 
 
-def _markdown_foot(notes: Sequence[tuple[str, str]]) -> str:
+def _markdown_foot(notes: Notes) -> str:
     return "\n" + "".join(f"{line}\n" for line in markdown.listed(notes))
 
 
@@ -219,156 +215,31 @@ def _latex_head(fields: Sequence[Field]) -> str:
     return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{titles} \\\\\n\\midrule\n"
 
 
-def _latex_foot(notes: Sequence[tuple[str, str]]) -> str:
+def _latex_foot(notes: Notes) -> str:
     """Return the end of the table, and what belongs to it as comments."""
     comments = "".join(f"% {label}: {visible(note)}\n" for label, note in notes)
     return f"\\bottomrule\n\\end{{tabular}}\n{comments}"
 
 
 TEXT_FORMATS = {
-    "csv": TextFormat(
-        _csv_head,
-        _csv_cells,
-        lambda cells: ",".join(cells) + "\n",
-        lambda notes: "",  # noqa: ARG005 - data alone
-    ),
-    "jsonl": TextFormat(
-        lambda fields: "",  # noqa: ARG005 - each line says its names
-        _json_cells,
-        lambda cells: "{" + ", ".join(cells) + "}\n",
-        lambda notes: "",  # noqa: ARG005 - data alone
-    ),
+    "csv": TextFormat("", ",", "\n", _csv_cells, _csv_head),
+    "jsonl": TextFormat("{", ", ", "}\n", _json_cells),
     "markdown": TextFormat(
-        _markdown_head,
-        _shown_cells(markdown.escaped),
-        lambda cells: markdown.line_of(cells) + "\n",
-        _markdown_foot,
+        "| ", " | ", " |\n", _shown_cells(markdown.escaped), _markdown_head, _markdown_foot
     ),
     "latex": TextFormat(
-        _latex_head,
-        _shown_cells(latex.escaped),
-        lambda cells: " & ".join(cells) + " \\\\\n",
-        _latex_foot,
+        "", " & ", " \\\\\n", _shown_cells(latex.escaped), _latex_head, _latex_foot
     ),
 }
 """Format → how rows become text."""
 
 
-def require_parquet() -> None:
-    """Make sure that Parquet can be written.
-
-    Raises:
-        SpecError: pyarrow is missing.
-    """
+def _parquet() -> Callable[[Path, Sequence[Field], Iterable[Rows]], None]:
+    """Return the function that writes Parquet, if pyarrow is there."""
     try:
-        import pyarrow.parquet  # noqa: F401 - whether it is there
+        from costmodel.render.sweep_parquet import write_parquet
     except ImportError:
         raise SpecError(
             "Parquet needs pyarrow", hint="pip install pyarrow, the extra 'parquet' of archcost"
         ) from None
-
-
-def _write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Rows]) -> None:
-    """Rows as row groups; a count that leaves 64 bits makes its column one of text."""
-    types = {field.name: _type(field) for field in fields}
-    writer = _Parquet(draft, types)
-    try:
-        for chunk in chunks:
-            writer.write({field.name: field.values(chunk) for field in fields})
-    finally:
-        writer.close()
-
-
-class _Parquet:
-    """A file that is begun anew where a column turns out to need another type."""
-
-    def __init__(self, path: Path, types: dict[str, "arrow.DataType"]) -> None:
-        self.path = path
-        self.types = types
-        self.writer = self._open(path)
-
-    def _open(self, path: Path) -> Any:
-        import pyarrow as arrow
-        from pyarrow.parquet import ParquetWriter
-
-        return ParquetWriter(path, arrow.schema(list(self.types.items())))
-
-    def write(self, columns: dict[str, Array]) -> None:
-        """Write a row group."""
-        import pyarrow as arrow
-
-        large = [name for name, column in columns.items() if self._overflows(name, column)]
-        if large:
-            self._widen(large)
-        arrays = [_array(columns[name], kind) for name, kind in self.types.items()]
-        self.writer.write_table(arrow.table(arrays, names=list(self.types)))
-
-    def _overflows(self, name: str, column: Array) -> bool:
-        import pyarrow as arrow
-
-        if self.types[name] != arrow.int64() or column.dtype == INT64:
-            return False
-        return any(value is not None and abs(value) >= 2**63 for value in column)
-
-    def _widen(self, names: Sequence[str]) -> None:
-        """Make columns text, in what is written so far too."""
-        import pyarrow as arrow
-        from pyarrow.parquet import ParquetFile
-
-        self.writer.close()
-        self.types |= dict.fromkeys(names, arrow.string())
-        wider = self.path.with_name(f"{self.path.name}.wider")
-        try:
-            writer = self._open(wider)
-            with ParquetFile(self.path) as written:
-                for i in range(written.num_row_groups):
-                    writer.write_table(written.read_row_group(i).cast(writer.schema))
-            wider.replace(self.path)
-        finally:
-            wider.unlink(missing_ok=True)
-        self.writer = writer
-
-    def close(self) -> None:
-        """End the file."""
-        self.writer.close()
-
-
-def _type(field: Field) -> "arrow.DataType":
-    import pyarrow as arrow
-
-    types = {"whole": arrow.int64(), "float": arrow.float64()}
-    if field.kind == "decimal":
-        return arrow.decimal128(38, field.places)
-    return types.get(field.kind, arrow.string())
-
-
-def _array(column: Array, kind: "arrow.DataType") -> "arrow.Array":
-    import pyarrow as arrow
-
-    if arrow.types.is_decimal(kind):
-        unit = Decimal(1).scaleb(-kind.scale)
-        return _converted(column, kind, lambda value: Decimal(show_value(value)).quantize(unit))
-    if kind == arrow.string():
-        return _converted(column, kind, _whole_text)
-    if column.dtype != object:
-        return arrow.array(column.copy()).cast(kind)
-    return arrow.array(column.tolist(), kind)
-
-
-def _converted(
-    column: Array, kind: "arrow.DataType", convert: Callable[[Any], Any]
-) -> "arrow.Array":
-    """Return what is made of values that are there, once of equal ones."""
-    import pyarrow as arrow
-
-    values = column.tolist()
-    keys = list(map(id, values)) if column.dtype == object else values
-    known = dict(zip(keys, values, strict=True))
-    places = {key: place for place, key in enumerate(known)}
-    converted = [None if value is None else convert(value) for value in known.values()]
-    return arrow.array(converted, kind).take(arrow.array([places[key] for key in keys]))
-
-
-def _whole_text(value: Any) -> str:
-    """Return a value as text; halves of characters, as file names may have, are spelled out."""
-    return show_value(value).encode("utf-8", "backslashreplace").decode()
+    return write_parquet

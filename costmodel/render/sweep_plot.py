@@ -9,7 +9,6 @@ from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
-    Cloud,
     Map,
     Panel,
     PlotSide,
@@ -189,40 +188,38 @@ def _bars(shown: tuple[Title, list[str], Sequence[Scaled]], axes: "Axes") -> Non
     _entitle(title, sheet)
 
 
-def _maps(shown: tuple[Title, list[Map | Cloud]], axes: "Axes") -> None:
+def _maps(shown: tuple[Title, list[Map]], axes: "Axes") -> None:
     """A panel for each column: its values as colours, and lines of equal values."""
     title, found = shown
     sheet, places = _split(axes, 1, len(found))
     for place, each in zip(places, found, strict=True):
         for which, side in zip("xy", each.sides, strict=True):
             getattr(place, f"set_{which}scale")("log" if side.is_log else "linear")
-        norm = "log" if each.is_wide else "linear"
+        norm = "log" if each.column.is_wide else "linear"
         style: dict[str, Any] = {"cmap": "viridis", "norm": norm, "rasterized": True}
-        if isinstance(each, Map):
-            colours: Any = place.pcolormesh(*each.edges, each.table, **style)
+        if each.is_grid:
+            edges = (side.edges for side in each.sides)
+            colours: Any = place.pcolormesh(*edges, each.table, **style)
             _levels(each, place)
         else:
-            colours = place.scatter(each.x, each.y, 6, each.numbers, **style)
+            colours = place.scatter(each.x, each.y, 6, each.column.numbers, **style)
         for which, side in zip("xy", each.sides, strict=True):
             _scale(place, which, side)
-        _label(sheet.colorbar(colours, ax=place).ax, "y", each.label, is_log=each.is_wide)
+        bar = sheet.colorbar(colours, ax=place)
+        _label(bar.ax, "y", each.column.label, is_log=each.column.is_wide)
     _entitle(title, sheet)
 
 
 def _levels(each: Map, place: "Axes") -> None:
-    """Lines of equal values."""
+    """Lines of equal values, with the values to be read on any colour."""
+    from matplotlib.patheffects import withStroke
+
     if each.levels:
         across, up = (side.values for side in each.sides)
         style: dict[str, Any] = {"colors": "white", "linewidths": 0.8}
-        _name_levels(place, place.contour(across, up, each.table, each.levels, **style))
-
-
-def _name_levels(place: "Axes", lines: Any) -> None:
-    """The values of lines of equal values, to be read on any colour."""
-    from matplotlib.patheffects import withStroke
-
-    for text in place.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=7):
-        text.set_path_effects([withStroke(linewidth=1.5, foreground="#444444")])
+        lines = place.contour(across, up, each.table, each.levels, **style)
+        for text in place.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=7):
+            text.set_path_effects([withStroke(linewidth=1.5, foreground="#444444")])
 
 
 def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
@@ -235,9 +232,9 @@ def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
         axes.plot(found.x, found.y, marker="o", label=label, **style)
     else:
         dots = axes.scatter(found.x, found.y, 16, found.colours, cmap="viridis", label=label)
-        _sheet(axes).colorbar(dots, label=found.axes[2].label)
-    for which, axis in zip("xy", found.axes, strict=False):
-        _label(axes, which, axis.label, is_log=axis.is_log)
+        _sheet(axes).colorbar(dots, label=found.axes[2])
+    for which, label, is_log in zip("xy", found.axes[:2], found.logs, strict=True):
+        _label(axes, which, label, is_log=is_log)
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")

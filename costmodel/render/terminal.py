@@ -13,6 +13,7 @@ from rich.text import Text
 
 from archspec.errors import visible
 from costmodel.analysis.document import (
+    SHARE,
     Bar,
     Block,
     Cell,
@@ -20,17 +21,16 @@ from costmodel.analysis.document import (
     Document,
     Entries,
     Line,
-    Note,
     Row,
+    Shapes,
     Table,
 )
+from costmodel.render.fitting import NARROW_GAP, Fit, fitted, in_full, shortened
 from costmodel.render.markup import Markup, in_plain, labelled
+from costmodel.render.wrapping import wrapped
 
 MAX_WIDTH = 10_000
 """More columns than any table needs."""
-
-NARROW = (0, 1, 0, 0)
-"""The room around the cells of a table that fits a terminal only so."""
 
 MARKUP = Markup(str, str, ClosedForm.text, in_plain)
 
@@ -40,14 +40,14 @@ STYLES = {"good": "bold green", "bad": "bold red"}
 
 def render(document: Document) -> str:
     """Return the document as it looks on this terminal."""
-    shown = drawn(lambda console: _draw(document, console))
+    shown = _drawn(lambda console: _draw(document, console))
     return re.sub(r"\n{3,}", "\n\n", shown).lstrip("\n")
 
 
 def _draw(document: Document, console: Console) -> None:
     _heading(document, console)
     before: Block | None = None
-    for block in document.blocks():
+    for block in document.shown():
         if _is_apart(block, before):
             console.print()
         _draw_block(block, console)
@@ -73,7 +73,7 @@ def _draw_block(block: Block, console: Console) -> None:
         case Table() if block.listed:
             _draw_entries(list(_listed(block)), console)
         case Table():
-            print_whole(_grid(block, _room(block, console) if block.bars else 0), console)
+            _draw_table(block, console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -81,15 +81,22 @@ def _draw_block(block: Block, console: Console) -> None:
             )
             _draw_entries(shown, console, 0 if block.are_equations else MIN_INDENT)
         case Line(text, style):
-            console.print(styled(text, STYLES.get(style, style)), soft_wrap=not console.is_terminal)
+            _print(_styled(text, STYLES.get(style, style)), console)
 
 
 def _heading(document: Document, console: Console) -> None:
     """Draw the title and the source."""
     if document.title:
-        console.print(styled(document.title, "bold"), soft_wrap=True)
+        _print(_styled(document.title, "bold"), console)
     if document.source:
-        console.print(styled(document.source, "dim"))
+        _print(_styled(document.source, "dim"), console)
+
+
+def _print(text: Text, console: Console) -> None:
+    """Print a text; a terminal breaks it between words, and nothing else does."""
+    if console.is_terminal:
+        text.plain = "\n".join(wrapped(text.plain, console.width))
+    console.print(text, soft_wrap=True)
 
 
 class _Console(Console):
@@ -100,12 +107,16 @@ class _Console(Console):
         return super().render_str(visible(text), **options)
 
 
-def styled(text: str, style: str = "") -> Text:
+def _styled(text: str, style: str = "") -> Text:
     """Return a text in a style, with what a terminal would obey spelled out (see `visible`)."""
     return Text(visible(text), style=style)
 
 
-def drawn(draw: Callable[[Console], None]) -> str:
+_END = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
+"""The spaces at the end of a line, and the colours among them."""
+
+
+def _drawn(draw: Callable[[Console], None]) -> str:
     """Return what is drawn on a console like this terminal; one that is none breaks no line."""
     buffer = StringIO()
     terminal = Console()
@@ -120,63 +131,98 @@ def drawn(draw: Callable[[Console], None]) -> str:
         emoji=False,
     )
     draw(console)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
+    return _END.sub(lambda end: end[0].replace(" ", ""), buffer.getvalue())
 
 
-def _grid(table: Table, room: int = 0) -> Grid:
-    """Return a table as the terminal draws it, its bars in some columns of room."""
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=table.total is not None)
-    columns = table.shown
-    totals = MARKUP.cells(table, table.total) if table.total else [""] * len(columns)
-    for column, total in zip(columns, totals, strict=True):
-        side: Literal["left", "right"] = "right" if column.kind.is_right else "left"
-        grid.add_column(column.title, total, justify=side, no_wrap=True)
-    if room:
-        grid.add_column(table.bars, no_wrap=True)
+def _draw_table(table: Table, console: Console) -> None:
+    """Draw a table; on a terminal as much of it as fits, with the names of what is left out."""
+    lines, width = _cells(table), console.width
+    room = width - bool(table.bars) * (PIPED_BAR + NARROW_GAP)
+    fit = fitted(table, lines, room) if console.is_terminal else in_full(lines, width)
+    grid = _grid(table, lines, fit, _bars(table, fit, console))
+    console.width = MAX_WIDTH  # either it fits, or there is no terminal
+    console.print(grid)
+    console.width = width
+    if left_out := [c for i, c in enumerate(table.shown) if i not in fit.columns]:
+        names = "; ".join(column.title or column.name for column in left_out)
+        told = f"left out: {names} ({fit.needed} columns have room for all, as has | less -S)"
+        _print(_styled(told, "dim"), console)
+        console.print()
+
+
+def _cells(table: Table) -> list[list[str]]:
+    """Return the head, the rows and the total of a table as texts."""
+    lines = [[column.title for column in table.shown]]
     for row in table.rows:
         first, *others = MARKUP.cells(table, row)
-        bar = [_bar(row.bar, room)] if room and row.bar else []
-        style = STYLES.get(row.style, row.style)
-        grid.add_row("  " * row.level + first, *others, *bar, style=style)
+        lines.append(["  " * row.level + first, *others])
+    lines += [MARKUP.cells(table, table.total)] if table.total else []
+    return [[visible(cell) for cell in line] for line in lines]
+
+
+def _grid(table: Table, lines: list[list[str]], fit: Fit, bars: list[Text]) -> Grid:
+    """Return what fits of a table as the terminal draws it, with its bars and their head."""
+    padding = (0, fit.gap - 1, 0, 0)
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), padding=padding)
+    shown = []
+    for i, width in zip(fit.columns, fit.widths, strict=True):
+        head, *cells = (line[i] for line in lines)
+        shown.append([*map(Text, shortened(cells, width))])
+        side: Literal["left", "right"] = "right" if table.shown[i].kind.is_right else "left"
+        total = shown[-1].pop() if table.total else ""
+        grid.add_column(Text("\n".join(wrapped(head, width))), total, justify=side, no_wrap=True)
+    if bars:
+        grid.add_column(bars[0], no_wrap=True)
+    for row, *cells in zip(table.rows, *shown, *([bars[1:]] if bars else []), strict=True):
+        grid.add_row(*cells, style=STYLES.get(row.style, row.style))
     return grid
 
 
-def _room(table: Table, console: Console) -> int:
-    """Return the columns that the longest bar takes beside the cells of a table."""
-    rest = console.width - console.measure(_grid(table)).maximum
-    return min(max(rest - 2, MIN_BAR), MAX_BAR)
+LEAST_BAR, MAX_BAR, MAX_SHARE = 8, 60, 20
+"""The fewest columns of the longest bar, the most, and the most where it is of a share."""
 
-
-MIN_BAR, MAX_BAR = 12, 60
-"""The fewest and the most columns of the longest bar."""
+PIPED_BAR = 12
+"""The fewest columns of the longest bar where there is no terminal."""
 
 EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 """The last sign of a bar, by how many eighths of it are filled."""
 
 
+def _bars(table: Table, fit: Fit, console: Console) -> list[Text]:
+    """Return the head of the bars, then a bar or nothing for each row; none if there is no room.
+
+    On a terminal they are of the shares in the last column where a table has none of its own.
+    """
+    of_shares = console.is_terminal and not table.bars
+    bars = _shares(table, fit) if of_shares else [row.bar for row in table.rows]
+    rest = console.width - fit.width - fit.gap
+    room = min(rest, MAX_SHARE if of_shares else MAX_BAR)
+    room = room if console.is_terminal else max(room, PIPED_BAR)
+    if room < LEAST_BAR or not any(bars):
+        return []
+    head = table.bars if len(table.bars) <= rest else table.bars.replace("  ", "\n")
+    leaves = zip(bars, table.are_leaves, strict=True)
+    return [Text(head), *(_bar(bar, room) if bar and leaf else Text() for bar, leaf in leaves)]
+
+
+def _shares(table: Table, fit: Fit) -> list[Bar | None]:
+    """Return a bar for each share in the last column; the longest is that of the largest."""
+    column = table.shown[fit.columns[-1]]
+    if column.kind is not SHARE:
+        return []
+    cells = [row.cells.get(column.name) for row in table.rows]
+    parts = [part if isinstance(part, int | Fraction) else 0 for part in cells]
+    most = max(part * leaf for part, leaf in zip(parts, table.are_leaves, strict=True))
+    return [Bar(part, part, most) if part and most else None for part in parts]
+
+
 def _bar(bar: Bar, width: int) -> Text:
     """Return a bar of at most some columns; one of too much is red."""
-    unit = Fraction(bar.most, width)
+    unit = Fraction(bar.most) / width
     eighths = round(min(bar.own, bar.alive) / unit * 8)
     full = "█" * (eighths // 8) + EIGHTHS[eighths % 8]
     beside = "░" * (round(bar.alive / unit) - len(full))
-    own, other = ("red", "red") if bar.over else ("blue", "cyan")
-    return Text.assemble((full, own), (beside, other))
-
-
-def print_whole(grid: Grid, console: Console) -> None:
-    """Draw a table of which no cell is cut: where the terminal is too narrow, it breaks lines.
-
-    One that just does not fit has less room between its columns.
-    """
-    width, usual = console.width, grid.padding
-    console.width = MAX_WIDTH
-    if console.measure(grid).maximum > width + 1:  # the last sign is a space
-        grid.padding = NARROW
-        grid.padding = NARROW if console.measure(grid).maximum <= width + 1 else usual
-    console.width = max(width, console.measure(grid).maximum)
-    console.print(grid)
-    console.width = width
+    return Text(full + beside, "red" if bar.over else "cyan")
 
 
 class ListEntry(NamedTuple):
@@ -204,15 +250,16 @@ def _listed(table: Table) -> Iterator[ListEntry]:
     if table.total is not None:
         yield from _totals(table.total)
     for label, form in labelled(table):
-        yield ListEntry(f"  {label}", form.text())
+        yield ListEntry(f"  {label}", form.text(), form)
 
 
 def _lines(table: Table, row: Row) -> Iterator[ListEntry]:
     """Return the first two cells of a row beside each other, and the others of something below."""
     first, second, *others = table.columns
     indent, style = "  " * row.level, STYLES.get(row.style, "bold")
-    head = row.note or MARKUP.cell(row.cells.get(second.name, ""), second)
-    yield ListEntry(indent + MARKUP.cell(row.cells[first.name]), head, style=style)
+    cell = row.note or row.cells.get(second.name, "")
+    label = indent + MARKUP.cell(row.cells[first.name])
+    yield ListEntry(label, MARKUP.cell(cell, second), cell, style=style)
     for column in others:
         cell = row.cells.get(column.name, "")
         if cell and not (isinstance(cell, ClosedForm) and cell.expression == 0):
@@ -236,16 +283,12 @@ LONGEST_LABEL = 40
 """The most characters of a label that has something beside it."""
 
 
-def entries(notes: Iterable[Note], console: Console) -> None:
-    """Draw labels and what they stand for, one below the other."""
-    _draw_entries((ListEntry(*note) for note in notes), console)
-
-
 def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MIN_INDENT) -> None:
     """Draw what belongs to labels in one column; a label too long for it has a line of its own."""
     listed = [e._replace(label=visible(e.label), shown=visible(e.shown)) for e in listed]
     lengths = (len(each.label) for each in listed if each.shown)
-    indent = max((n + 1 for n in lengths if n <= LONGEST_LABEL), default=0)
+    most = min(LONGEST_LABEL, console.width // 3) if console.is_terminal else LONGEST_LABEL
+    indent = max((n + 1 for n in lengths if n <= most), default=0)
     for each in listed:
         _draw_entry(each, max(indent, least), console)
 
@@ -260,7 +303,7 @@ def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
         console.file.write(f"{begin}{shown}\n")
         return
     if len(label) >= indent or not shown:
-        console.print(Text(label, style), soft_wrap=True)
+        console.print(Text(shortened([label], console.width)[0], style), soft_wrap=True)
         label = ""
     if shown:
         grid = Grid.grid()
@@ -271,6 +314,5 @@ def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
 
 
 def _fitted(cell: Cell, shown: str, room: int) -> str:
-    """Return what is shown, by its terms where there is no room for it on a line."""
-    terms = cell.terms() if isinstance(cell, ClosedForm) and len(shown) > room else ()
-    return "\n".join(terms) if len(terms) > 1 else shown
+    """Return what is shown on as many lines as it needs."""
+    return "\n".join(wrapped(shown, room, is_law=isinstance(cell, ClosedForm | Shapes)))

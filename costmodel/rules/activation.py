@@ -2,82 +2,36 @@
 
 from sympy import S
 
-from archspec.fields import Expression
-from archspec.layers import Layer
-from archspec.layers.activation import (
-    CELU,
-    ELU,
-    GELU,
-    GLU,
-    SELU,
-    Activation,
-    HardShrink,
-    HardSigmoid,
-    HardSwish,
-    HardTanh,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    OverAxis,
-    PReLU,
-    ReLU,
-    ReLU6,
-    RReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softmin,
-    Softplus,
-    SoftShrink,
-    Softsign,
-    Tanh,
-    TanhShrink,
-    Threshold,
-)
+from archspec.layers import activation as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule, shape_rule
 from costmodel.rules.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    replaced,
-    shape_rule,
-)
+from costmodel.rules.base import replaced
 from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but
 
 
-@shape_rule(Activation)
-def activation_shape(layer: Activation, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape."""
-    return site.input
+@rule(kinds.Activation)
+def activation(layer: kinds.Activation, site: Site) -> Both:  # noqa: ARG001
+    """The input's shape; no products and no parameters, in place. Source: MIT 6.5940, lecture 2."""
+    return site.input, Cost(Output.IN_PLACE)
 
 
-@shape_rule(RReLU)
-def rrelu_shape(layer: RReLU, site: Site) -> Shape:
-    """The input's shape; the slopes are in order. Source: ``torch.nn.RReLU``."""
-    _require_order(site, "lower", layer.lower, "upper", layer.upper)
-    return site.input
+@shape_rule(kinds.RReLU, kinds.HardTanh)
+def bounded_shape(layer: kinds.RReLU | kinds.HardTanh, site: Site) -> Shape:
+    """The input's shape; the slopes, or the bounds, are in order.
 
-
-@shape_rule(HardTanh)
-def hardtanh_shape(layer: HardTanh, site: Site) -> Shape:
-    """The input's shape; the bounds are in order. Source: ``torch.nn.Hardtanh``."""
-    _require_order(site, "min_val", layer.min_val, "max_val", layer.max_val)
-    return site.input
-
-
-def _require_order(site: Site, low: str, least: Expression, high: str, most: Expression) -> None:
-    values = {low: site.value(low, least), high: site.value(high, most)}
+    Source: ``torch.nn.RReLU`` and ``Hardtanh``.
+    """
+    low, high = ("lower", "upper") if isinstance(layer, kinds.RReLU) else ("min_val", "max_val")
+    values = {name: site.value(name, getattr(layer, name)) for name in (low, high)}
     rule = f"{low} ({{{low}}}) must be at most {high} ({{{high}}})"
     site.require(AtLeast(values[high] - values[low], 0), rule, values, high)
+    return site.input
 
 
-@shape_rule(SoftShrink)
-def softshrink_shape(layer: SoftShrink, site: Site) -> Shape:
+@shape_rule(kinds.SoftShrink)
+def softshrink_shape(layer: kinds.SoftShrink, site: Site) -> Shape:
     """The input's shape; the bound is not negative. Source: ``torch.nn.Softshrink``."""
     bound = site.value("lambd", layer.lambd)
     rule = "lambd ({bound}) must be at least 0"
@@ -85,46 +39,37 @@ def softshrink_shape(layer: SoftShrink, site: Site) -> Shape:
     return site.input
 
 
-@shape_rule(CELU)
-def celu_shape(layer: CELU, site: Site) -> Shape:
+@shape_rule(kinds.CELU)
+def celu_shape(layer: kinds.CELU, site: Site) -> Shape:
     """The input's shape; the limit is divided by. Source: ``torch.nn.CELU``."""
     if site.value("alpha", layer.alpha) == 0:
         raise site.node.error("alpha (0) must not be 0", field="alpha")
     return site.input
 
 
-@cost_rule(Activation)
-def activation_cost(layer: Activation, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters; it works in place. Source: MIT 6.5940, lecture 2."""
-    return Cost(Output.IN_PLACE)
+@rule(kinds.OverAxis)
+def over_axis(layer: kinds.OverAxis, site: Site) -> Both:
+    """The input's shape, which has the axis; in place, the elements of one axis together."""
+    return site.input, Cost(Output.IN_PLACE, meets=(site.axis_of("dim", layer.dim),))
 
 
-@cost_rule(OverAxis)
-def over_axis_cost(layer: OverAxis, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters; in place, the elements of one axis together."""
-    return Cost(Output.IN_PLACE, meets=(site.axis_of("dim", layer.dim),))
-
-
-@shape_rule(OverAxis)
-def over_axis_shape(layer: OverAxis, site: Site) -> Shape:
-    """The input's shape, which has the axis."""
-    site.axis_of("dim", layer.dim)
-    return site.input
-
-
-@shape_rule(GLU)
-def glu_shape(layer: GLU, site: Site) -> Shape:
-    """``(…, 2·c, …) → (…, c, …)``. Source: ``torch.nn.GLU``."""
+@rule(kinds.GLU)
+def gated(layer: kinds.GLU, site: Site) -> Both:
+    """``(…, 2·c, …) → (…, c, …)``, in place. Source: Dauphin et al., ICML 2017."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
     rule = "axis {axis} ({size}) must be even to be cut in halves"
     site.require(Divides(S(2), size), rule, {"axis": S(axis), "size": size}, "dim")
-    return replaced(site.input, axis, floor_div(size, S(2)))
+    output = replaced(site.input, axis, floor_div(size, S(2)))
+    return output, Cost(Output.IN_PLACE, axes=axes_but(len(output), axis))
 
 
-@shape_rule(PReLU)
-def prelu_shape(layer: PReLU, site: Site) -> Shape:
-    """The input's shape; there is one slope, or one per channel. Source: ``torch.nn.PReLU``."""
+@rule(kinds.PReLU)
+def sloped(layer: kinds.PReLU, site: Site) -> Both:
+    """The input's shape, in place; there is one slope, or one per channel.
+
+    Source: He et al., ICCV 2015; ``torch.nn.PReLU``.
+    """
     slopes = site.size("num_parameters", layer.num_parameters)
     if slopes is not S.One:
         channels = site.input[site.axis(1)]
@@ -134,44 +79,28 @@ def prelu_shape(layer: PReLU, site: Site) -> Shape:
             {"slopes": slopes, "channels": channels},
             "num_parameters",
         )
-    return site.input
-
-
-@cost_rule(GLU)
-def glu_cost(layer: GLU, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; in place. Source: Dauphin et al., ICML 2017."""
-    return Cost(Output.IN_PLACE, axes=axes_but(len(output), site.axis_of("dim", layer.dim)))
-
-
-@cost_rule(PReLU)
-def prelu_cost(layer: PReLU, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """A slope per channel, or one for all; in place. Source: He et al., ICCV 2015."""
-    slopes = site.size("num_parameters", layer.num_parameters)
     slope = Parameter("weight", Role.WEIGHT, slopes, "num_parameters")
     own = () if slopes is S.One else (1,)
-    return Cost(Output.IN_PLACE, parameters=(slope,), meets=own)
+    return site.input, Cost(Output.IN_PLACE, parameters=(slope,), meets=own)
+
+
+# The input: the derivative is a function of it. Source: ``torch.nn.GELU`` and others.
+keeps(
+    INPUT,
+    *(kinds.SiLU, kinds.HardSwish, kinds.GELU, kinds.ELU, kinds.CELU, kinds.SELU, kinds.Softplus),
+    *(kinds.Softsign, kinds.Mish, kinds.LogSigmoid, kinds.TanhShrink, kinds.PReLU, kinds.GLU),
+)
+
+
+# The output: ``σ' = σ·(1 − σ)``, ``tanh' = 1 − tanh²``; softmax likewise.
+# Source: ``torch.nn.Sigmoid``, ``Tanh`` and ``Softmax``.
+keeps(OUTPUT, kinds.Sigmoid, kinds.Tanh, kinds.Softmax, kinds.Softmin, kinds.LogSoftmax)
 
 
 @backward_rule(
-    *(SiLU, HardSwish, GELU, ELU, CELU, SELU, Softplus, Softsign, Mish, LogSigmoid, TanhShrink),
-    *(PReLU, GLU),
+    kinds.ReLU, kinds.ReLU6, kinds.HardTanh, kinds.HardSigmoid, kinds.HardShrink, kinds.SoftShrink
 )
-def curve_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input: the derivative is a function of it. Source: ``torch.nn.GELU`` and others."""
-    return INPUT
-
-
-@backward_rule(Sigmoid, Tanh, Softmax, Softmin, LogSoftmax)
-def saturating_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The output: ``σ' = σ·(1 − σ)``, ``tanh' = 1 − tanh²``; softmax likewise.
-
-    Source: ``torch.nn.Sigmoid``, ``Tanh`` and ``Softmax``.
-    """
-    return OUTPUT
-
-
-@backward_rule(ReLU, ReLU6, HardTanh, HardSigmoid, HardShrink, SoftShrink)
-def bend_backward(layer: Activation, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+def bend_backward(layer: kinds.Activation, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """A bit per element: on which side of a bend it is; the output says it, too.
 
     Source: Cai et al., NeurIPS 2020 (TinyTL), section 3.1.
@@ -179,21 +108,21 @@ def bend_backward(layer: Activation, site: Site, output: Shape) -> Backward:  # 
     return mask("mask", elements(output), BIT, follows=True)
 
 
-@backward_rule(LeakyReLU)
-def leaky_backward(layer: LeakyReLU, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.LeakyReLU)
+def leaky_backward(layer: kinds.LeakyReLU, site: Site, output: Shape) -> Backward:
     """A bit per element; the output has the input's sign where no slope is negative."""
     slope = site.value("negative_slope", layer.negative_slope)
     return mask("mask", elements(output), BIT, follows=bool(slope.is_nonnegative))
 
 
-@backward_rule(Threshold)
-def threshold_backward(layer: Threshold, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.Threshold)
+def threshold_backward(layer: kinds.Threshold, site: Site, output: Shape) -> Backward:
     """A bit per element; the output says it where what is put in is below the threshold, too."""
     room = site.value("threshold", layer.threshold) - site.value("value", layer.value)
     return mask("mask", elements(output), BIT, follows=bool(room.is_nonnegative))
 
 
-@backward_rule(RReLU)
-def random_slopes_backward(layer: RReLU, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+@backward_rule(kinds.RReLU)
+def random_slopes_backward(layer: kinds.RReLU, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """The slope of each element, 1 above 0: it is random. Source: ``torch.nn.RReLU``."""
     return Backward(inside=(Inside("slopes", elements(output)),))

@@ -10,26 +10,10 @@ from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.places import Reads
+from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
-from costmodel.rules.cost import (
-    Cache,
-    Cost,
-    Inner,
-    Output,
-    Parameter,
-    Role,
-    axes_but,
-    weight_of,
-)
+from costmodel.rules.base import show_shape
+from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.merge import require_equal, require_same_rank
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
@@ -37,57 +21,66 @@ from costmodel.rules.sliding import require_probability
 
 
 class Heads(NamedTuple):
-    """The sizes of an attention.
+    """The sizes of an attention."""
 
-    Attributes:
-        queries: heads of the queries, H.
-        keys: heads of keys and values, G.
-        size: features of a head of queries and keys, d_h.
-        value: features of a head of values, d_v.
-    """
-
-    queries: Expr
-    keys: Expr
-    size: Expr
-    value: Expr
+    queries: Expr  # heads of the queries, H
+    keys: Expr  # heads of keys and values, G
+    size: Expr  # features of a head of queries and keys, d_h
+    value: Expr  # features of a head of values, d_v
 
 
 class Sources(NamedTuple):
-    """The tensors that queries, keys and values are projected from, each ``(…, tokens, features)``.
-
-    Attributes:
-        queries: of the queries.
-        keys: of the keys.
-        values: of the values.
-        length: keys that a query meets.
-        met: keys that all queries meet together.
-        pairs: the pairs of a query and a key that a mask leaves; None where it leaves all.
-    """
+    """What queries, keys and values are projected from, each ``(…, tokens, features)``."""
 
     queries: Shape
     keys: Shape
     values: Shape
-    length: Expr
-    met: Expr
-    pairs: Expr | None = None
+    length: Expr  # keys that a query meets
+    met: Expr  # keys that all queries meet together
+    pairs: Expr | None = None  # of a query and a key that a mask leaves; None where it leaves all
 
 
-@shape_rule(SelfAttention)
-def self_attention_shape(layer: SelfAttention, site: Site) -> Shape:
-    """The input's shape ``(…, t, d)``. Source: Vaswani et al., NeurIPS 2017."""
+@rule(SelfAttention)
+def self_attention(layer: SelfAttention, site: Site) -> Both:
+    """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
+
+    The shape is the input's. s is ``t + past`` of a causal attention, else t, where ``kv_length``
+    does not say it. Of the pairs of a query and a key a causal mask leaves ``Σ min(past + i,
+    window)`` for i from 1 to t; with a window a token sees itself and the ``window − 1`` before it.
+
+    Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
+    """
     _require_tokens(site)
     _require_heads(layer, site)
+    shape, tokens = site.input, site.input[-2]
     if layer.kv_length is not None:
         keys = site.size("kv_length", layer.kv_length)
         rule = "kv_length ({keys}) must be at least the {tokens} tokens of the input"
-        shown = {"keys": keys, "tokens": site.input[-2]}
-        site.require(AtLeast(keys - site.input[-2], 0), rule, shown, "kv_length")
-    return site.input
+        site.require(AtLeast(keys - tokens, 0), rule, {"keys": keys, "tokens": tokens}, "kv_length")
+    before = _before(layer, site)
+    length = met = tokens + (S.Zero if before is None else before)
+    window = None if layer.window is None else site.size("window", layer.window)
+    if window is not None:
+        met = _up_to(length, tokens + window - 1, site)
+        length = Minimum(length, window)
+    pairs = None
+    if layer.causal.holds:
+        pairs = seen_pairs(tokens, S.Zero if before is None else before, window, site.least)
+    cost = _attention(layer, site, Sources(shape, shape, shape, length, met, pairs))
+    if layer.causal.holds and window is not None and layer.kv_length is None:
+        band = Reads(S.One, 1 - window, S.Zero)
+        cost = cost._replace(ends=(), reads=({len(shape) - 2: band},))
+    return shape, cost._replace(cache=_own_cache(layer, site, before, length))
 
 
-@shape_rule(CrossAttention)
-def cross_attention_shape(layer: CrossAttention, site: Site) -> Shape:
-    """The shape of the first input. Source: Vaswani et al., NeurIPS 2017."""
+@rule(CrossAttention)
+def cross_attention(layer: CrossAttention, site: Site) -> Both:
+    """The shape of the first input; keys and values of the source are worked out once, and kept.
+
+    Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``H·t·s·(d_h + d_v)``, times n.
+
+    Source: Vaswani et al., NeurIPS 2017.
+    """
     _require_tokens(site)
     _require_heads(layer, site)
     require_same_rank(site)
@@ -95,10 +88,12 @@ def cross_attention_shape(layer: CrossAttention, site: Site) -> Shape:
     for i, other in enumerate(others, 1):
         for axis, extents in enumerate(zip(first[:-2], other[:-2], strict=True)):
             require_equal(site, axis, (0, extents[0]), (i, extents[1]))
-    keys, values = others[0][-2], others[-1][-2]
+    keys, values = others[0], others[-1]
     rule = "there are {keys} keys for {values} values"
-    site.require(Equal(keys, values), rule, {"keys": keys, "values": values})
-    return first
+    shown = {"keys": keys[-2], "values": values[-2]}
+    site.require(Equal(keys[-2], values[-2]), rule, shown)
+    cost = _attention(layer, site, Sources(first, keys, values, keys[-2], keys[-2]))
+    return first, cost._replace(cache=_cache(layer, site, keys[-2], grows=False))
 
 
 def _require_tokens(site: Site) -> None:
@@ -122,33 +117,6 @@ def _heads(layer: Attention, site: Site) -> Heads:
     size = site.input[-1] / queries if given is None else site.size("head_dim", given)
     value = size if layer.value_dim is None else site.size("value_dim", layer.value_dim)
     return Heads(queries, keys, size, value)
-
-
-@cost_rule(SelfAttention)
-def self_attention_cost(layer: SelfAttention, site: Site, output: Shape) -> Cost:
-    """Projections ``t·d·(2·H + 2·G)·d_h``, products ``H·t·min(s, window)·(d_h + d_v)``, times n.
-
-    s is ``t + past`` of a causal attention, else t, where ``kv_length`` does not say it. Of the
-    pairs of a query and a key a causal mask leaves ``Σ min(past + i, window)`` for i from 1 to t;
-    with a window a token sees itself and the ``window − 1`` before it.
-
-    Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
-    """
-    before = _before(layer, site)
-    length = met = output[-2] + (S.Zero if before is None else before)
-    window = None if layer.window is None else site.size("window", layer.window)
-    if window is not None:
-        met = _up_to(length, output[-2] + window - 1, site)
-        length = Minimum(length, window)
-    pairs = None
-    if layer.causal.holds:
-        pairs = seen_pairs(output[-2], S.Zero if before is None else before, window, site.least)
-    cost = _attention(layer, site, Sources(output, output, output, length, met, pairs))
-    cache = _own_cache(layer, site, before, length)
-    if layer.causal.holds and window is not None and layer.kv_length is None:
-        band = Reads(S.One, 1 - window, S.Zero)
-        cost = cost._replace(ends=(), reads=({len(output) - 2: band},))
-    return cost._replace(cache=cache)
 
 
 def seen_pairs(tokens: Expr, before: Expr, window: Expr | None, least: Least) -> Expr | None:
@@ -215,19 +183,6 @@ def _cache(layer: Attention, site: Site, held: Expr, *, grows: bool = True) -> C
     return Cache(rows, keys, values, held, S.Zero, S.Zero, grows)
 
 
-@cost_rule(CrossAttention)
-def cross_attention_cost(layer: CrossAttention, site: Site, output: Shape) -> Cost:
-    """Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``H·t·s·(d_h + d_v)``, times n.
-
-    Keys and values of the source are worked out once for all of its targets, and kept.
-
-    Source: Vaswani et al., NeurIPS 2017.
-    """
-    keys, values = site.inputs[1], site.inputs[-1]
-    cost = _attention(layer, site, Sources(output, keys, values, keys[-2], keys[-2]))
-    return cost._replace(cache=_cache(layer, site, keys[-2], grows=False))
-
-
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     """Four linear layers and two products, in the order in which they work."""
     heads = _heads(layer, site)
@@ -244,7 +199,7 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
         nest._replace(biased=(last if name == "out" else layer.bias).holds)
         for name, nest in projections.items()
     )
-    made = (q, k, v, *_products(sources, heads))
+    scores, summed = _products(sources, heads)
     biases = (
         Parameter(f"{nest.name}_proj.bias", Role.BIAS, nest.loops[-1].count, "c_o")
         for nest in (q, k, v, out)
@@ -253,11 +208,12 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
     parameters = (*map(weight_of, (q, k, v, out)), *biases)
     return Cost(
         Output.LINEAR,
-        (*made, out),
+        (q, k, v, scores, summed, out),
         (*parameters, *_relative(layer, site, heads)),
-        inner=tuple(
-            Inner(nest.name, nest.writes, _kind(nest), is_fusible=nest.name == SCORES)
-            for nest in made
+        inner=(
+            *(Inner(nest.name, nest.writes) for nest in (q, k, v)),
+            Inner(SCORES, scores.writes, Output.MATMUL, is_fusible=True),
+            Inner(summed.name, summed.writes, Output.MATMUL),
         ),
         axes=axes_but(rank, rank - 1),
         ends=(rank - 2,),
@@ -268,11 +224,6 @@ def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | No
     """A linear layer over every token of the input of a number, or of what is made inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
-
-
-def _kind(nest: LoopNest) -> Output:
-    """Scores and weighted sum are products of two feature maps, the others of a weight."""
-    return Output.LINEAR if any(o.learnable for o in nest.operands) else Output.MATMUL
 
 
 def _relative(layer: Attention, site: Site, heads: Heads) -> tuple[Parameter, ...]:

@@ -5,7 +5,6 @@ from something that is kept anyway is not kept again. Source: reverse-mode diffe
 (Linnainmaa, 1970); Korthikanti et al., 2022, section 4.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from sympy import Expr
@@ -93,12 +92,8 @@ OUTPUT = Backward(output=True)
 
 def factors(count: int) -> Backward:
     """Of a product of so many inputs: each, for the gradients of the others."""
-    return Backward(tuple(_factors(count)))
-
-
-def _factors(count: int) -> Iterator[Entered]:
-    for number in range(count):
-        yield Entered(number, frozenset(range(count)) - {number})
+    every = frozenset(range(count))
+    return Backward(tuple(Entered(number, every - {number}) for number in range(count)))
 
 
 def mask(name: str, size: Expr, bits: Expr | int, *, follows: bool = False) -> Backward:

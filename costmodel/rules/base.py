@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -76,6 +77,7 @@ class Site:
         least: the smallest value of each symbol.
         past: how many tokens came before those that enter, where a cache is kept.
         requirements: the conditions that it has asked for so far.
+        both: the shape and the cost of the layer, where one rule gives both (see `rule`).
     """
 
     node: Node | Input | Repeat
@@ -84,6 +86,7 @@ class Site:
     least: Least
     past: Expr | None = None
     requirements: list[Requirement] = field(default_factory=list)
+    both: "Both | None" = None
     _values: dict[tuple[str, Expression], Expr] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
 
@@ -103,21 +106,17 @@ class Site:
         Raises:
             SpecError: it has more, or fewer.
         """
-        torch = self.node.torch if isinstance(self.node, Node) else None
+        assert isinstance(self.node, Node)
+        torch, kind = self.node.torch, type(self.node.layer)
         if torch is None or torch.fits(len(self.input)):
             return
         least, most = torch.axes or (0, 0)
         wanted = str(least) if least == most else f"{least} or {most}"
         cause = f"{torch.name} takes {wanted} axes; the input {show_shape(self.input)} has "
-        others = (alias.torch for alias in ALIASES.values() if alias.layer is self._kind)
+        others = (alias.torch for alias in ALIASES.values() if alias.layer is kind)
         fitting = next((other.name for other in others if other.fits(len(self.input))), None)
-        hint = f"write {fitting} here, or {self._kind.kind} for any" if fitting else None
+        hint = f"write {fitting} here, or {kind.kind} for any" if fitting else None
         raise self.node.error(f"{cause}{len(self.input)}", hint)
-
-    @property
-    def _kind(self) -> type[Layer]:
-        assert isinstance(self.node, Node)
-        return type(self.node.layer)
 
     def value(self, name: str, expression: Expression) -> Expr:
         """Return the value of a field's expression, given with the field's name.
@@ -174,10 +173,23 @@ class Site:
         self, name: str, given: Expression | tuple[Expression, ...], rank: int, least: int = 1
     ) -> tuple[Expr, ...]:
         """One size per axis, from one for all or a list."""
+        return tuple(self.size(name, item, least) for item in self.each_axis(name, given, rank))
+
+    def each_axis(
+        self, name: str, given: Expression | tuple[Expression, ...], rank: int
+    ) -> tuple[Expression, ...]:
+        """One expression per axis, from one for all or a list.
+
+        Raises:
+            SpecError: the list is of another length.
+        """
         if isinstance(given, Expression):
-            return (self.size(name, given, least),) * rank
-        self.require_count(name, len(given), rank)
-        return tuple(self.size(name, item, least) for item in given)
+            return (given,) * rank
+        if len(given) != rank:
+            cause = f"{name} has {len(given)} values for {rank} axes"
+            hint = f"write one number, or a list of {rank}"
+            raise self.node.error(cause, hint, name)
+        return given
 
     def read_others(self, layer: Layer) -> None:
         """Give every field that no rule has read a value, or its error.
@@ -188,19 +200,6 @@ class Site:
         others = [each for each in expressions_of(layer) if each[0] not in self._read]
         for name, given in others:
             self.value(name, given)
-
-    def require_count(self, name: str, count: int, rank: int) -> None:
-        """Make sure that a field's list has a value per axis.
-
-        Raises:
-            SpecError: it does not.
-        """
-        if count != rank:
-            raise self.node.error(
-                f"{name} has {count} values for {rank} axes",
-                hint=f"write one number, or a list of {rank}",
-                field=name,
-            )
 
     def require(
         self,
@@ -340,19 +339,22 @@ class Rules(Generic[_Rule]):
 
         return register
 
+    def get(self, layer: type[Layer]) -> _Rule | None:
+        """Return the rule of a class, or None; those of our own kinds are imported when needed."""
+        module = rule_module(layer)
+        if module and find_spec(module):
+            import_module(module)
+        return next((self._rules[each] for each in layer.__mro__ if each in self._rules), None)
+
     def find(self, layer: type[Layer]) -> _Rule:
-        """Return the rule of a class; those of our own kinds are imported when first needed.
+        """Return the rule of a class.
 
         Raises:
             LookupError: there is none; the message names the file where it belongs.
         """
-        module = rule_module(layer)
-        if module and find_spec(module):
-            import_module(module)
-        for ancestor in layer.__mro__:
-            if ancestor in self._rules:
-                rule: _Rule = self._rules[ancestor]
-                return rule
+        rule, module = self.get(layer), rule_module(layer)
+        if rule is not None:
+            return rule
         place = f"in {module.replace('.', '/')}.py" if module else f"beside {layer.__module__}"
         raise LookupError(f"kind '{layer.kind}' has no {self._sort} rule; it belongs {place}")
 
@@ -365,6 +367,51 @@ cost_rule = Rules[Callable[[Any, Site, Shape], Cost]]("cost")
 
 backward_rule = Rules[Callable[[Any, Site, Shape], Backward]]("backward")
 """The functions that give what a layer keeps for its backward pass."""
+
+
+Both = tuple[Shape | Several, Cost]
+_Of = TypeVar("_Of", bound=Callable[[Any, Site], Both])
+
+
+def rule(*layers: type[Layer]) -> Callable[[_Of], _Of]:
+    """Return a decorator that registers a function for the shape and the cost of some classes.
+
+    Of each layer it is called once. Where classes share one of the two alone, there are
+    `shape_rule` and `cost_rule`.
+    """
+
+    def register(function: _Of) -> _Of:
+        def both(layer: Layer, site: Site) -> Both:
+            if site.both is None:
+                site.both = function(layer, site)
+            return site.both
+
+        def cost(layer: Layer, site: Site, output: Shape) -> Cost:
+            shape, found = both(layer, site)
+            if output != (shape.shapes[0] if isinstance(shape, Several) else shape):
+                raise LookupError(f"kind '{layer.kind}' has its own shape rule, but no cost rule")
+            return found
+
+        shape_rule(*layers)(wraps(function)(lambda layer, site: both(layer, site)[0]))
+        cost_rule(*layers)(wraps(function)(cost))
+        return function
+
+    return register
+
+
+def keeps(backward: Backward, *layers: type[Layer]) -> None:
+    """Let the layers of some classes keep the same for their backward pass, whatever their sizes.
+
+    Args:
+        backward: what they keep.
+        layers: the classes.
+    """
+
+    def always(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+        """The same, whatever the layer's fields and shapes."""
+        return backward
+
+    backward_rule(*layers)(always)
 
 
 def rule_module(layer: type[Layer]) -> str | None:

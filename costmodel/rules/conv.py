@@ -8,39 +8,50 @@ from archspec.fields import Expression
 from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
-from costmodel.rules.backward import INPUT, Backward
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules import Both, Site, elements, keeps, rule
+from costmodel.rules.backward import INPUT
 from costmodel.rules.cost import Cost, Output, weight_and_bias
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
 
-@shape_rule(Conv)
-def convolution_shape(layer: Conv, site: Site) -> Shape:
+@rule(Conv)
+def convolution(layer: Conv, site: Site) -> Both:
     """``h_o = (h_i + p_before + p_after − d·(k − 1) − 1)//s + 1`` on every spatial axis.
 
-    Source: Dumoulin and Visin 2016, relationship 15; ``torch.nn.Conv2d``.
+    MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``; weights ``c_o·c_i/g·k_h·k_w``; bias ``c_o``.
+
+    Source: Dumoulin and Visin 2016, relationship 15; ``torch.nn.Conv2d``; MIT 6.5940, lecture 2.
     """
     channels = site.size("out_channels", layer.out_channels)
     windows = _windows(layer, site)
     outputs = require_output(site, windows)
-    _require_mode(layer, site, windows)
-    _require_groups(site, site.size("groups", layer.groups), channels)
-    return (site.input[0], channels, *outputs)
-
-
-def _require_mode(layer: Conv, site: Site, windows: tuple[Window, ...]) -> None:
     if layer.padding_mode in ("reflect", "circular"):
-        for window in windows:
-            for side in window.sides:
-                require_mode(site, layer.padding_mode, window.size, side, "padding")
+        for size, side in ((window.size, side) for window in windows for side in window.sides):
+            require_mode(site, layer.padding_mode, size, side, "padding")
+    groups = _groups(site, layer.groups, channels)
+    kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
+    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, outputs, strict=True)]
+    c_i, c_o = Loop("c_i", site.input[1], groups), Loop("c_o", channels)
+    size = elements(site.input)
+    operands = (
+        Operand("input", (BATCH, "c_i"), axes=tap_axes(windows), size=size, source=0),
+        Operand("weight", _names([c_o, c_i, *kernel]), learnable=True),
+        Operand("output", (BATCH, *_names([c_o, *spatial]))),
+    )
+    loops = (Loop(BATCH, site.input[0]), c_i, *kernel, *spatial, c_o)
+    nest = LoopNest(loops, operands, biased=layer.bias.holds)
+    output = (site.input[0], channels, *outputs)
+    return output, Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
 
 
-def _require_groups(site: Site, groups: Expr, channels: Expr) -> None:
-    """Groups divide the channels of both sides."""
+def _groups(site: Site, given: Expression, channels: Expr) -> tuple[str, Expr] | None:
+    """The groups, which divide the channels of both sides, as what they share; None of one."""
+    groups = site.size("groups", given)
     for name, count in (("in_channels", site.input[1]), ("out_channels", channels)):
         site.require_divisible(name, count, "groups", groups)
+    return None if groups is S.One else ("g", groups)
 
 
 def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
@@ -50,11 +61,11 @@ def _windows(layer: Conv, site: Site) -> tuple[Window, ...]:
     strides = site.per_axis("stride", layer.stride, rank)
     dilations = site.per_axis("dilation", layer.dilation, rank)
     sides = _padding(layer, site)
+    rows = zip(AXES[rank], sizes, kernels, strides, dilations, sides, strict=True)
+    same = layer.padding == "same"
     return tuple(
-        Window(axis, size, kernel, stride, dilation, before, after, layer.padding == "same")
-        for axis, size, kernel, stride, dilation, (before, after) in zip(
-            AXES[rank], sizes, kernels, strides, dilations, sides, strict=True
-        )
+        Window(axis, size, k, s, d, before, after, same)
+        for axis, size, k, s, d, (before, after) in rows
     )
 
 
@@ -74,35 +85,6 @@ def _padding(layer: Conv, site: Site) -> tuple[tuple[Expr, Expr], ...]:
 def _side(side: Expression | tuple[Expression, Expression], site: Site) -> tuple[Expr, Expr]:
     before, after = (side, side) if isinstance(side, Expression) else side
     return site.size("padding", before, least=0), site.size("padding", after, least=0)
-
-
-@cost_rule(Conv)
-def convolution_cost(layer: Conv, site: Site, output: Shape) -> Cost:
-    """MACs ``n·c_i/g·k_h·k_w·h_o·w_o·c_o``; weights ``c_o·c_i/g·k_h·k_w``; bias ``c_o``.
-
-    Source: MIT 6.5940, lecture 2.
-    """
-    nest = convolution_nest(layer, site, output)
-    nest = nest._replace(biased=layer.bias.holds)
-    return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))
-
-
-def convolution_nest(layer: Conv, site: Site, output: Shape) -> LoopNest:
-    """The loops of a convolution, in the order of the slides."""
-    windows = _windows(layer, site)
-    groups = site.size("groups", layer.groups)
-    share = None if groups is S.One else ("g", groups)
-    kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
-    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
-    c_i, c_o = Loop("c_i", site.input[1], share), Loop("c_o", output[1])
-    operands = (
-        Operand(
-            "input", (BATCH, "c_i"), axes=tap_axes(windows), size=elements(site.input), source=0
-        ),
-        Operand("weight", _names([c_o, c_i, *kernel]), learnable=True),
-        Operand("output", (BATCH, *_names([c_o, *spatial]))),
-    )
-    return LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
 
 
 def _names(loops: list[Loop]) -> tuple[str, ...]:
@@ -140,20 +122,37 @@ def _spreads(layer: ConvTranspose, site: Site) -> tuple[Spread, ...]:
     return tuple(Spread(*row) for row in zip(AXES[rank], sizes, *columns, strict=True))
 
 
-@shape_rule(ConvTranspose)
-def transposed_shape(layer: ConvTranspose, site: Site) -> Shape:
+@rule(ConvTranspose)
+def transposed(layer: ConvTranspose, site: Site) -> Both:
     """``h_o = (h_i − 1)·s − 2p + d·(k − 1) + output_padding + 1`` on every spatial axis.
 
-    Source: Dumoulin and Visin 2016, relationship 14; ``torch.nn.ConvTranspose2d``.
+    MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``: every input is spread over the kernel. Weights
+    ``c_i·c_o/g·k_h·k_w``; bias ``c_o``.
+
+    Source: Dumoulin and Visin 2016, relationship 14 and chapter 4; ``torch.nn.ConvTranspose2d``.
     """
     channels = site.size("out_channels", layer.out_channels)
     spreads = _spreads(layer, site)
-    _require_groups(site, site.size("groups", layer.groups), channels)
+    groups = _groups(site, layer.groups, channels)
     for spread in spreads:
         rule = f"{spread.axis}_o ({{output}}) must be a positive integer"
         site.require(AtLeast(spread.output, 1), rule, {"output": spread.output}, "padding")
         _require_extra(site, spread)
-    return (site.input[0], channels, *(spread.output for spread in spreads))
+    output = (site.input[0], channels, *(spread.output for spread in spreads))
+    kernel = [Loop(f"k_{s.axis}", s.kernel) for s in spreads]
+    spatial = [Loop(f"{s.axis}_i", s.size) for s in spreads]
+    c_i, c_o = Loop("c_i", site.input[1]), Loop("c_o", channels, groups)
+    taps = tuple(
+        AxisMap((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
+    )
+    operands = (
+        Operand("input", (BATCH, *_names([c_i, *spatial])), source=0),
+        Operand("weight", _names([c_i, c_o, *kernel]), learnable=True),
+        Operand("output", (BATCH, "c_o"), axes=taps, size=elements(output)),
+    )
+    loops = (Loop(BATCH, site.input[0]), c_i, *kernel, *spatial, c_o)
+    nest = LoopNest(loops, operands, biased=layer.bias.holds)
+    return output, Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
 
 
 def _require_extra(site: Site, spread: Spread) -> None:
@@ -167,32 +166,5 @@ def _require_extra(site: Site, spread: Spread) -> None:
     )
 
 
-@cost_rule(ConvTranspose)
-def transposed_cost(layer: ConvTranspose, site: Site, output: Shape) -> Cost:
-    """MACs ``n·c_i·k_h·k_w·h_i·w_i·c_o/g``: every input is spread over the kernel.
-
-    Weights ``c_i·c_o/g·k_h·k_w``; bias ``c_o``. Source: Dumoulin and Visin 2016, chapter 4.
-    """
-    groups = site.size("groups", layer.groups)
-    spreads = _spreads(layer, site)
-    share = None if groups is S.One else ("g", groups)
-    kernel = [Loop(f"k_{s.axis}", s.kernel) for s in spreads]
-    spatial = [Loop(f"{s.axis}_i", s.size) for s in spreads]
-    c_i, c_o = Loop("c_i", site.input[1]), Loop("c_o", output[1], share)
-    taps = tuple(
-        AxisMap((f"{s.axis}_i", f"k_{s.axis}"), (s.stride, s.dilation), -s.padding) for s in spreads
-    )
-    operands = (
-        Operand("input", (BATCH, *_names([c_i, *spatial])), source=0),
-        Operand("weight", _names([c_i, c_o, *kernel]), learnable=True),
-        Operand("output", (BATCH, "c_o"), axes=taps, size=elements(output)),
-    )
-    nest = LoopNest((Loop(BATCH, output[0]), c_i, *kernel, *spatial, c_o), operands)
-    nest = nest._replace(biased=layer.bias.holds)
-    return Cost(Output.CONV, (nest,), weight_and_bias(nest, output[1]))
-
-
-@backward_rule(Conv, ConvTranspose)
-def convolution_backward(layer: Conv | ConvTranspose, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input, for the gradient of the weight. Source: LeCun et al., 1989."""
-    return INPUT
+# The input, for the gradient of the weight. Source: LeCun et al., 1989.
+keeps(INPUT, Conv, ConvTranspose)

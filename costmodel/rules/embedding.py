@@ -3,42 +3,36 @@
 from sympy import Integer, S
 
 from archspec.layers import Layer
-from archspec.layers.embedding import (
-    ClassToken,
-    Embedding,
-    LearnedTensor,
-    PositionalEmbedding,
-    PositionalEncoding,
-    RotaryEmbedding,
-)
+from archspec.layers import embedding as kinds
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.places import Reads
-from costmodel.rules.backward import INPUT, NOTHING, Backward
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
+from costmodel.rules import Both, Site, elements, keeps, rule
+from costmodel.rules.backward import INPUT, NOTHING
 from costmodel.rules.cost import Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
 from costmodel.rules.formula import Formula
 
 
-@shape_rule(Embedding)
-def embedding_shape(layer: Embedding, site: Site) -> Shape:
-    """``(…) → (…, d)``. Source: ``torch.nn.Embedding``."""
-    site.size("num_embeddings", layer.num_embeddings)
-    return (*site.input, site.size("embedding_dim", layer.embedding_dim))
+@rule(kinds.Embedding)
+def embedding(layer: kinds.Embedding, site: Site) -> Both:
+    """``(…) → (…, d)``: weights ``V·d``; no products, a row is looked up.
 
-
-@cost_rule(Embedding)
-def embedding_cost(layer: Embedding, site: Site, output: Shape) -> Cost:
-    """Weights ``V·d``; no products: a row is looked up. Source: ``torch.nn.Embedding``."""
-    shape = (site.size("num_embeddings", layer.num_embeddings), output[-1])
+    Source: ``torch.nn.Embedding``.
+    """
+    rows = site.size("num_embeddings", layer.num_embeddings)
+    output = (*site.input, site.size("embedding_dim", layer.embedding_dim))
+    shape = (rows, output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape, elements(output))
     axes = (*axes_but(len(site.input)), None)
-    return Cost(Output.LOOKUP, parameters=(weight,), axes=axes)
+    return output, Cost(Output.LOOKUP, parameters=(weight,), axes=axes)
 
 
-@shape_rule(PositionalEmbedding)
-def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
-    """The input's shape, whose tokens, and those before them, have a position each."""
+@rule(kinds.PositionalEmbedding)
+def positions(layer: kinds.PositionalEmbedding, site: Site) -> Both:
+    """The input's shape, whose tokens, and those before them, have a position each.
+
+    Weights ``max_length·d``, added in place. Source: Radford et al., 2018.
+    """
     site.axis(-2)
     positions, tokens = site.size("max_length", layer.max_length), site.input[-2]
     rule = "the input has {tokens} tokens, but there are only {positions} positions"
@@ -48,78 +42,58 @@ def positions_shape(layer: PositionalEmbedding, site: Site) -> Shape:
         shown["past"] = site.past
         tokens += site.past
     site.require(AtLeast(positions - tokens, 0), rule, shown, "max_length")
-    return site.input
-
-
-@cost_rule(PositionalEmbedding)
-def positions_cost(layer: PositionalEmbedding, site: Site, output: Shape) -> Cost:
-    """Weights ``max_length·d``, added in place. Source: Radford et al., 2018."""
-    shape = (site.size("max_length", layer.max_length), output[-1])
-    used = elements(output[-2:])
+    shape, used = (positions, site.input[-1]), elements(site.input[-2:])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "max_length·d", shape, used)
-    return Cost(Output.IN_PLACE, parameters=(weight,), meets=(-1,))
+    return site.input, Cost(Output.IN_PLACE, parameters=(weight,), meets=(-1,))
 
 
-@shape_rule(PositionalEncoding, RotaryEmbedding)
-def encoded_shape(layer: PositionalEncoding | RotaryEmbedding, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape ``(…, t, d)``, whose features make pairs of sine and cosine."""
+@rule(kinds.PositionalEncoding, kinds.RotaryEmbedding)
+def encoded(layer: Layer, site: Site) -> Both:  # noqa: ARG001
+    """The input's shape ``(…, t, d)``, whose features make pairs of sine and cosine; in place.
+
+    Nothing is learned. Source: Vaswani et al., NeurIPS 2017; Su et al., 2021.
+    """
     site.axis(-2)
     rule = "the features ({features}) make no pairs"
     site.require(Divides(Integer(2), site.input[-1]), rule, {"features": site.input[-1]})
-    return site.input
+    return site.input, Cost(Output.IN_PLACE, meets=(-1,))
 
 
-@cost_rule(PositionalEncoding, RotaryEmbedding)
-def encoded_cost(
-    layer: PositionalEncoding | RotaryEmbedding,  # noqa: ARG001
-    site: Site,  # noqa: ARG001
-    output: Shape,  # noqa: ARG001
-) -> Cost:
-    """Nothing is learned; in place. Source: Vaswani et al., NeurIPS 2017; Su et al., 2021."""
-    return Cost(Output.IN_PLACE, meets=(-1,))
+@rule(kinds.ClassToken)
+def class_token(layer: kinds.ClassToken, site: Site) -> Both:
+    """``(n, t, d) → (n, tokens + t, d)``: weights ``tokens·d``; a new feature map.
 
-
-@shape_rule(ClassToken)
-def class_token_shape(layer: ClassToken, site: Site) -> Shape:
-    """``(n, t, d) → (n, tokens + t, d)``. Source: Dosovitskiy et al., ICLR 2021."""
+    Source: Dosovitskiy et al., ICLR 2021.
+    """
     if len(site.input) != 3:
         raise site.node.error(f"the input has {len(site.input)} axes, not (n, t, d)")
     n, t, d = site.input
-    return n, t + site.size("tokens", layer.tokens), d
-
-
-@cost_rule(ClassToken)
-def class_token_cost(layer: ClassToken, site: Site, output: Shape) -> Cost:
-    """Weights ``tokens·d``; a new feature map. Source: Dosovitskiy et al., ICLR 2021."""
     tokens = site.size("tokens", layer.tokens)
-    quantities = {"t": site.input[1], "tokens": tokens}
-    longer = Formula("t_o", "{tokens} + {t}", quantities, output[1])
-    shape = (tokens, output[-1])
-    weight = Learned("weight", Role.WEIGHT, elements(shape), "tokens·d", shape)
+    longer = Formula("t_o", "{tokens} + {t}", {"t": t, "tokens": tokens}, t + tokens)
+    weight = Learned("weight", Role.WEIGHT, elements((tokens, d)), "tokens·d", (tokens, d))
     reads = ({1: Reads(S.One, -tokens, -tokens)},)
-    return Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), axes=axes_but(3), reads=reads)
+    cost = Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), axes=axes_but(3), reads=reads)
+    return (n, t + tokens, d), cost
 
 
-@shape_rule(LearnedTensor)
-def parameter_shape(layer: LearnedTensor, site: Site) -> Shape:
-    """The shape that is given. Source: ``torch.nn.Parameter``."""
-    return tuple(site.size("shape", size) for size in layer.shape)
+@rule(kinds.LearnedTensor)
+def learned_tensor(layer: kinds.LearnedTensor, site: Site) -> Both:
+    """The shape that is given: as many weights as it has elements; no feature map.
+
+    Source: ``torch.nn.Parameter``.
+    """
+    shape = tuple(site.size("shape", size) for size in layer.shape)
+    weight = Learned("weight", Role.WEIGHT, elements(shape), "elements of the shape", shape)
+    return shape, Cost(Output.PARAMETER, parameters=(weight,))
 
 
-@cost_rule(LearnedTensor)
-def parameter_cost(layer: LearnedTensor, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """As many weights as it has elements; no feature map. Source: ``torch.nn.Parameter``."""
-    weight = Learned("weight", Role.WEIGHT, elements(output), "elements of the shape", output)
-    return Cost(Output.PARAMETER, parameters=(weight,))
+# The indices: which rows of the table the gradient is of.
+keeps(INPUT, kinds.Embedding)
 
 
-@backward_rule(Embedding)
-def embedding_backward(layer: Embedding, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The indices: which rows of the table the gradient is of."""
-    return INPUT
-
-
-@backward_rule(PositionalEmbedding, PositionalEncoding, RotaryEmbedding, ClassToken, LearnedTensor)
-def placed_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: what is added or put in gets the gradient as it is, or turned back."""
-    return NOTHING
+# What is added or put in gets the gradient as it is, or turned back.
+keeps(
+    NOTHING,
+    *(kinds.PositionalEmbedding, kinds.PositionalEncoding, kinds.RotaryEmbedding),
+    *(kinds.ClassToken, kinds.LearnedTensor),
+)

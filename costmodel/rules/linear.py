@@ -5,38 +5,27 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from archspec.layers.linear import Linear
-from costmodel.rules.backward import INPUT, Backward
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, shape_rule
+from costmodel.rules import Both, Shape, Site, keeps, rule
+from costmodel.rules.backward import INPUT
 from costmodel.rules.cost import Cost, Output, axes_but, weight_and_bias
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
-@shape_rule(Linear)
-def linear_shape(layer: Linear, site: Site) -> Shape:
-    """``(…, c_i) → (…, c_o)``. Source: ``torch.nn.Linear``."""
+@rule(Linear)
+def linear(layer: Linear, site: Site) -> Both:
+    """``(…, c_i) → (…, c_o)``: MACs ``n·c_i·c_o`` over all leading axes; weights ``c_o·c_i``.
+
+    Bias ``c_o``. Source: MIT 6.5940, lecture 2; ``torch.nn.Linear``.
+    """
     if not site.input:
         raise site.node.error("the input is a single number; linear needs an axis of features")
-    return (*site.input[:-1], site.size("out_features", layer.out_features))
-
-
-@cost_rule(Linear)
-def linear_cost(layer: Linear, site: Site, output: Shape) -> Cost:
-    """MACs ``n·c_i·c_o`` over all leading axes; weights ``c_o·c_i``; bias ``c_o``.
-
-    Source: MIT 6.5940, lecture 2.
-    """
-    nest = linear_nest(row_loops(output), site.input[-1], output[-1])
-    nest = nest._replace(biased=layer.bias.holds)
-    features = Formula("c_o", "{out_features}", {"out_features": output[-1]}, output[-1])
-    rank = len(output)
-    return Cost(
-        Output.LINEAR,
-        (nest,),
-        weight_and_bias(nest, output[-1]),
-        (features,),
-        axes=axes_but(rank, rank - 1),
-    )
+    c_o, rank = site.size("out_features", layer.out_features), len(site.input)
+    output = (*site.input[:-1], c_o)
+    nest = linear_nest(row_loops(output), site.input[-1], c_o)._replace(biased=layer.bias.holds)
+    features = Formula("c_o", "{out_features}", {"out_features": c_o}, c_o)
+    axes = axes_but(rank, rank - 1)
+    return output, Cost(Output.LINEAR, (nest,), weight_and_bias(nest, c_o), (features,), axes=axes)
 
 
 def linear_nest(
@@ -60,7 +49,5 @@ def row_loops(output: Shape) -> list[Loop]:
     return [Loop(name, size) for name, size in zip(names, output[:-1], strict=False)]
 
 
-@backward_rule(Linear)
-def linear_backward(layer: Linear, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986."""
-    return INPUT
+# The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986.
+keeps(INPUT, Linear)

@@ -4,28 +4,24 @@ from collections.abc import Mapping, Sequence
 
 from sympy import Expr
 
-from archspec.equation import Axes, Equation
+from archspec.equation import Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
+from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
 from costmodel.rules.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
 from costmodel.rules.merge import broadcast, require_equal, require_same_rank
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
-@shape_rule(MatMul)
-def matmul_shape(layer: MatMul, site: Site) -> Shape:  # noqa: ARG001
-    """``(…, m, k), (…, k, p) → (…, m, p)``. Source: ``torch.matmul``."""
+@rule(MatMul)
+def matmul(layer: MatMul, site: Site) -> Both:  # noqa: ARG001
+    """``(…, m, k), (…, k, p) → (…, m, p)``: MACs ``m·k·p`` over all leading axes.
+
+    Source: ``torch.matmul``; MIT 6.5940, lecture 2 (GEMM).
+    """
     left, right = site.inputs
     if min(len(left), len(right)) < 2:
         raise site.node.error(f"{show_shape(left)} and {show_shape(right)} are no matrices")
@@ -35,13 +31,7 @@ def matmul_shape(layer: MatMul, site: Site) -> Shape:  # noqa: ARG001
         "({right}) must agree",
         {"left": left[-1], "right": right[-2]},
     )
-    return (*broadcast(site, (left[:-2], right[:-2])), left[-2], right[-1])
-
-
-@cost_rule(MatMul)
-def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """MACs ``m·k·p`` over all leading axes. Source: MIT 6.5940, lecture 2 (GEMM)."""
-    left, right = site.inputs
+    output = (*broadcast(site, (left[:-2], right[:-2])), left[-2], right[-1])
     names = [BATCH, *(f"b_{i}" for i in range(1, len(output) - 2))][: len(output) - 2]
     rows = [Loop(name, size) for name, size in zip(names, output[:-2], strict=True)]
     loops = (*rows, Loop("m", left[-2]), Loop("k", left[-1]), Loop("p", right[-1]))
@@ -53,28 +43,23 @@ def matmul_cost(layer: MatMul, site: Site, output: Shape) -> Cost:  # noqa: ARG0
     rank = len(output)
     shared = [tuple(range(rank - len(x), rank - 2)) for x in (left, right)]
     carried = (*shared[0], rank - 2, None), (*shared[1], None, rank - 1)
-    return Cost(Output.MATMUL, (LoopNest(loops, operands),), carried=carried)
+    return output, Cost(Output.MATMUL, (LoopNest(loops, operands),), carried=carried)
 
 
-@shape_rule(Bilinear)
-def bilinear_shape(layer: Bilinear, site: Site) -> Shape:
-    """``(…, c_1), (…, c_2) → (…, c_o)``. Source: ``torch.nn.Bilinear``."""
+@rule(Bilinear)
+def bilinear(layer: Bilinear, site: Site) -> Both:
+    """``(…, c_1), (…, c_2) → (…, c_o)``: MACs ``c_1·c_2·c_o + c_2·c_o`` per row.
+
+    Weights ``c_o·c_1·c_2``; bias ``c_o``. Source: ``torch.nn.Bilinear``.
+    """
     left, right = site.inputs
     require_same_rank(site)
     for axis, extents in enumerate(zip(left[:-1], right[:-1], strict=True)):
         require_equal(site, axis, (0, extents[0]), (1, extents[1]))
-    return (*left[:-1], site.size("out_features", layer.out_features))
-
-
-@cost_rule(Bilinear)
-def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
-    """MACs ``c_1·c_2·c_o + c_2·c_o`` per row; weights ``c_o·c_1·c_2``; bias ``c_o``.
-
-    Source: ``torch.nn.Bilinear``.
-    """
+    output = (*left[:-1], site.size("out_features", layer.out_features))
     rows = row_loops(output)
     names = tuple(loop.name for loop in rows)
-    c_1, c_2 = Loop("c_1", site.inputs[0][-1]), Loop("c_2", site.inputs[1][-1])
+    c_1, c_2 = Loop("c_1", left[-1]), Loop("c_2", right[-1])
     c_o = Loop("c_o", output[-1])
     first = (
         Operand("input", (*names, "c_1"), source=0),
@@ -95,14 +80,7 @@ def bilinear_cost(layer: Bilinear, site: Site, output: Shape) -> Cost:
         parameters += (Parameter("bias", Role.BIAS, output[-1], "c_o"),)
     inner = (Inner("xᵀW", nests[0].writes),)
     axes = axes_but(len(output), len(output) - 1)
-    return Cost(Output.LINEAR, nests, parameters, inner=inner, axes=axes)
-
-
-@shape_rule(Einsum)
-def einsum_shape(layer: Einsum, site: Site) -> Shape:
-    """The extents of the output's axes. Source: ``torch.einsum``."""
-    extents = _extents(layer, site)
-    return tuple(extents[name] for name in layer.equation.output)
+    return output, Cost(Output.LINEAR, nests, parameters, inner=inner, axes=axes)
 
 
 def _extents(layer: Einsum, site: Site) -> dict[str, Expr]:
@@ -146,9 +124,9 @@ def _require_sizes(
             raise site.node.error(cause, field="sizes")
 
 
-@cost_rule(Einsum)
-def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """MACs: the product of all extents but those that one operand sums alone.
+@rule(Einsum)
+def einsum(layer: Einsum, site: Site) -> Both:
+    """The extents of the output's axes; MACs: all extents but those that one operand sums alone.
 
     Source: ``torch.einsum``.
     """
@@ -166,7 +144,8 @@ def einsum_cost(layer: Einsum, site: Site, output: Shape) -> Cost:  # noqa: ARG0
     else:
         kind = Output.BROADCAST if equation.lone_sums or len(equation.operands) > 1 else Output.VIEW
     kept, carried = _kept_axes(equation, site.inputs), _carried(equation, learned=learned)
-    return Cost(kind, nests, tuple(parameters), axes=kept, carried=carried)
+    output = tuple(extents[name] for name in equation.output)
+    return output, Cost(kind, nests, tuple(parameters), axes=kept, carried=carried)
 
 
 def _carried(equation: Equation, *, learned: bool) -> tuple[tuple[int | None, ...], ...]:
@@ -190,21 +169,18 @@ def _einsum_nest(
 ) -> LoopNest:
     kept = (name for name in equation.names if name not in equation.lone_sums)
     loops = [Loop(name, extents[name]) for name in kept]
+    weight = elements(tuple(extents[name] for name in equation.operands[1]))
     first, second = (
         tuple(name for name in axes if name not in equation.lone_sums) for axes in equation.operands
     )
     operands = (
         Operand("input", first, size=elements(inputs[0]), source=0),
-        Operand("weight", second, learnable=True, size=_size(equation.operands[1], extents))
+        Operand("weight", second, learnable=True, size=weight)
         if learned
         else Operand("other", second, size=elements(inputs[1]), source=1),
         Operand("output", equation.output),
     )
     return LoopNest(tuple(loops), operands)
-
-
-def _size(axes: Axes, extents: Mapping[str, Expr]) -> Expr:
-    return elements(tuple(extents[name] for name in axes))
 
 
 @backward_rule(MatMul)
@@ -216,7 +192,7 @@ def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # no
 @backward_rule(Bilinear)
 def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
     """Both inputs for the gradient of the weight; ``xᵀW`` for that of ``z``."""
-    inner = bilinear_cost(layer, site, output).inner
+    inner = cost_rule.find(Bilinear)(layer, site, output).inner
     inside = tuple(Inside(each.name, each.size, asked_by=frozenset({1})) for each in inner)
     return Backward((Entered(0), Entered(1)), inside=inside)
 

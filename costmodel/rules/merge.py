@@ -5,39 +5,24 @@ from itertools import pairwise
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.layers.merge import (
-    Add as Sum,
-)
-from archspec.layers.merge import (
-    Concat,
-    Divide,
-    Elementwise,
-    Largest,
-    Merge,
-    Multiply,
-    Stack,
-    Subtract,
-)
+from archspec.layers import merge as kinds
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BIT, NOTHING, Backward, Entered, factors, mask
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    replaced,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import replaced, show_shape
 from costmodel.rules.cost import Cost, Output, axes_but
 
 
-@shape_rule(Elementwise)
-def merged_shape(layer: Elementwise, site: Site) -> Shape:  # noqa: ARG001
-    """The common shape of all inputs. Source: ``torch.broadcast_tensors``."""
-    return broadcast(site, site.inputs)
+@rule(kinds.Elementwise)
+def merged(layer: kinds.Elementwise, site: Site) -> Both:  # noqa: ARG001
+    """The common shape of all inputs; in place in an input that is as large as the output.
+
+    Source: ``torch.broadcast_tensors``.
+    """
+    output = broadcast(site, site.inputs)
+    reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
+    return output, Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
 
 
 def broadcast(site: Site, shapes: Sequence[Shape]) -> Shape:
@@ -97,39 +82,26 @@ def _require_equal_axes(site: Site, but: int | None = None) -> Shape:
     return tuple(map(simplest, zip(*site.inputs, strict=True)))
 
 
-@shape_rule(Concat)
-def concatenated_shape(layer: Concat, site: Site) -> Shape:
-    """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. Source: ``torch.cat``."""
+@rule(kinds.Concat)
+def concatenated(layer: kinds.Concat, site: Site) -> Both:
+    """``(n, c_1 + c_2, …)``: the sum on one axis; all others agree. A new feature map.
+
+    Source: ``torch.cat``; MIT 6.5940, lecture 2.
+    """
     joined = site.axis_of("axis", layer.axis)
     common = _require_equal_axes(site, joined)
     total = Add(*(shape[joined] for shape in site.inputs))
-    return replaced(common, joined, total)
+    cost = Cost(Output.CONCAT, axes=axes_but(len(common)), joint=joined)
+    return replaced(common, joined, total), cost
 
 
-@shape_rule(Stack)
-def stacked_shape(layer: Stack, site: Site) -> Shape:
-    """A new axis, as long as there are inputs. Source: ``torch.stack``."""
+@rule(kinds.Stack)
+def stacked(layer: kinds.Stack, site: Site) -> Both:
+    """A new axis, as long as there are inputs; a new feature map. Source: ``torch.stack``."""
     common = _require_equal_axes(site)
-    place = site.new_axis_of("dim", layer.dim)
-    return (*common[:place], Integer(len(site.inputs)), *common[place:])
-
-
-@cost_rule(Merge)
-def joined_cost(layer: Merge, site: Site, output: Shape) -> Cost:
-    """No products; a new feature map. Source: MIT 6.5940, lecture 2."""
-    if isinstance(layer, Concat):
-        joined = site.axis_of("axis", layer.axis)
-        return Cost(Output.CONCAT, axes=axes_but(len(output)), joint=joined)
-    assert isinstance(layer, Stack)
-    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(output) - 1)
-    return Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
-
-
-@cost_rule(Elementwise)
-def merge_cost(layer: Elementwise, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products of weights; in place in an input that is as large as the output."""
-    reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
-    return Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
+    place, axes = site.new_axis_of("dim", layer.dim), axes_but(len(common))
+    output = (*common[:place], Integer(len(site.inputs)), *common[place:])
+    return output, Cost(Output.CONCAT, axes=(*axes[:place], None, *axes[place:]))
 
 
 def agree(one: Shape, other: Shape) -> bool:
@@ -139,25 +111,21 @@ def agree(one: Shape, other: Shape) -> bool:
     )
 
 
-@backward_rule(Sum, Subtract, Concat, Stack)
-def joined_backward(layer: Merge, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: a gradient passes to each input as it is, or its part of it."""
-    return NOTHING
+# A gradient passes to each input as it is, or its part of it.
+keeps(NOTHING, kinds.Add, kinds.Subtract, kinds.Concat, kinds.Stack)
 
 
-@backward_rule(Multiply)
-def product_backward(layer: Multiply, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+@backward_rule(kinds.Multiply)
+def product_backward(layer: kinds.Multiply, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """Each input for the others' gradients: ``d(a·b) = b·da + a·db``."""
     return factors(len(site.inputs))
 
 
-@backward_rule(Divide)
-def quotient_backward(layer: Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
-    return Backward((Entered(0, frozenset({1})), Entered(1)))
+# The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``.
+keeps(Backward((Entered(0, frozenset({1})), Entered(1))), kinds.Divide)
 
 
-@backward_rule(Largest)
-def largest_backward(layer: Largest, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+@backward_rule(kinds.Largest)
+def largest_backward(layer: kinds.Largest, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """A bit per element and comparison: which of two inputs was the larger."""
     return mask("mask", (len(site.inputs) - 1) * elements(output), BIT)

@@ -1,120 +1,96 @@
 """Normalisation: in place, with a scale and a shift."""
 
-from archspec.layers import Layer
-from archspec.layers.norm import (
-    BatchNorm,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-    LocalResponseNorm,
-    RMSNorm,
-)
-from costmodel.rules.backward import INPUT, Backward
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from collections.abc import Iterable
+
+from archspec.layers import norm as kinds
+from costmodel.rules import Both, Shape, Site, elements, keeps, rule
+from costmodel.rules.backward import INPUT
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Output, Parameter, Role
 
 
-def in_place(*names: str, shape: Shape, learned: bool) -> Cost:
+def in_place(*names: str, shape: Shape, learned: bool, meets: Iterable[int]) -> Cost:
     """The cost of a normalisation: parameters of one shape by name, where they are learned."""
     rule = "c" if len(shape) == 1 else "·".join(f"c_{i}" for i in range(1, len(shape) + 1))
     size = elements(shape)
     learnable = tuple(Parameter(name, Role.NORM, size, rule, shape) for name in names)
-    return Cost(Output.IN_PLACE, parameters=learnable if learned else ())
+    return Cost(Output.IN_PLACE, parameters=learnable if learned else (), meets=tuple(meets))
 
 
-@shape_rule(BatchNorm, InstanceNorm)
-def channels_shape(layer: BatchNorm | InstanceNorm, site: Site) -> Shape:
+@rule(kinds.BatchNorm, kinds.InstanceNorm)
+def channels(layer: kinds.BatchNorm | kinds.InstanceNorm, site: Site) -> Both:
     """The input's shape ``(n, c)``, ``(n, c, l)``, …, of an instance with spatial axes.
+
+    Scale ``c`` and shift ``c``. At inference a batch normalisation takes the statistics of each
+    channel that it has learned; an instance's are of the axes after the batch.
 
     Source: ``torch.nn.BatchNorm1d`` and ``InstanceNorm1d`` to ``3d``.
     """
-    least = 3 if isinstance(layer, InstanceNorm) else 2
-    if not least <= len(site.input) <= 5:
+    is_instance, rank = isinstance(layer, kinds.InstanceNorm), len(site.input)
+    least = 3 if is_instance else 2
+    if not least <= rank <= 5:
         shown = show_shape(site.input)
         raise site.node.error(f"the input {shown} has not {least} to 5 axes, (n, c, …)")
-    return site.input
+    meets = range(1, rank if is_instance else 2)
+    return site.input, in_place(
+        "weight", "bias", shape=site.input[1:2], learned=layer.affine.holds, meets=meets
+    )
 
 
-@shape_rule(LocalResponseNorm)
-def local_response_shape(layer: LocalResponseNorm, site: Site) -> Shape:
-    """The input's shape, with spatial axes. Source: ``torch.nn.LocalResponseNorm``."""
+@rule(kinds.GroupNorm)
+def groups(layer: kinds.GroupNorm, site: Site) -> Both:
+    """The input's shape, whose channels fall into groups; scale ``c`` and shift ``c``.
+
+    Source: ``torch.nn.GroupNorm``.
+    """
+    count = site.input[site.axis(1)]
+    site.require_divisible(
+        "in_channels", count, "num_groups", site.size("num_groups", layer.num_groups)
+    )
+    meets = range(1, len(site.input))
+    return site.input, in_place(
+        "weight", "bias", shape=(count,), learned=layer.affine.holds, meets=meets
+    )
+
+
+@rule(kinds.LocalResponseNorm)
+def local_response(layer: kinds.LocalResponseNorm, site: Site) -> Both:
+    """The input's shape, with spatial axes; nothing is learned.
+
+    Source: Krizhevsky et al., NeurIPS 2012; ``torch.nn.LocalResponseNorm``.
+    """
     site.size("size", layer.size)
     site.axis(2)
-    return site.input
+    return site.input, Cost(Output.IN_PLACE, meets=(1,))
 
 
-@cost_rule(BatchNorm, InstanceNorm, GroupNorm)
-def channels_cost(layer: BatchNorm | InstanceNorm | GroupNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Scale ``c`` and shift ``c``. Source: ``torch.nn.BatchNorm2d``, ``GroupNorm``.
-
-    At inference a batch normalisation takes the statistics of each channel that it has learned; the
-    others take those of the axes after the batch.
-    """
-    cost = in_place("weight", "bias", shape=output[1:2], learned=layer.affine.holds)
-    meets = (1,) if isinstance(layer, BatchNorm) else tuple(range(1, len(output)))
-    return cost._replace(meets=meets)
-
-
-@cost_rule(LocalResponseNorm)
-def local_response_cost(layer: LocalResponseNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing is learned and nothing counted. Source: Krizhevsky et al., NeurIPS 2012."""
-    return in_place(shape=(), learned=False)._replace(meets=(1,))
-
-
-@shape_rule(GroupNorm)
-def groupnorm_shape(layer: GroupNorm, site: Site) -> Shape:
-    """The input's shape, whose channels fall into groups. Source: ``torch.nn.GroupNorm``."""
-    channels = site.input[site.axis(1)]
-    groups = site.size("num_groups", layer.num_groups)
-    site.require_divisible("in_channels", channels, "num_groups", groups)
-    return site.input
-
-
-@shape_rule(RMSNorm)
-def rmsnorm_shape(layer: RMSNorm, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape."""
+@rule(kinds.RMSNorm)
+def root_mean_square(layer: kinds.RMSNorm, site: Site) -> Both:
+    """The input's shape; a scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
     site.axis(-1)
-    return site.input
+    learned = layer.elementwise_affine.holds
+    return site.input, in_place("weight", shape=site.input[-1:], learned=learned, meets=(-1,))
 
 
-@cost_rule(RMSNorm)
-def rmsnorm_cost(layer: RMSNorm, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """A scale per element of the last axis. Source: ``torch.nn.RMSNorm``."""
-    cost = in_place("weight", shape=output[-1:], learned=layer.elementwise_affine.holds)
-    return cost._replace(meets=(-1,))
+@rule(kinds.LayerNorm)
+def layernorm(layer: kinds.LayerNorm, site: Site) -> Both:
+    """The input's shape; scale and shift per element of the axes that are normalised.
 
-
-@shape_rule(LayerNorm)
-def layernorm_shape(layer: LayerNorm, site: Site) -> Shape:
-    """The input's shape, which has the axes that are normalised."""
+    Source: ``torch.nn.LayerNorm``.
+    """
     axes = site.integer("axes", layer.axes)
     if not 1 <= axes <= len(site.input):
         cause = f"axes ({axes}) must be from 1 to the axes of the input {show_shape(site.input)}"
         raise site.node.error(cause, field="axes")
-    return site.input
-
-
-@cost_rule(LayerNorm)
-def layernorm_cost(layer: LayerNorm, site: Site, output: Shape) -> Cost:
-    """Scale and shift per element of the normalised axes. Source: ``torch.nn.LayerNorm``."""
-    shape = output[-site.integer("axes", layer.axes) :]
     names = ("weight", "bias") if layer.bias.holds else ("weight",)
-    cost = in_place(*names, shape=shape, learned=layer.elementwise_affine.holds)
-    return cost._replace(meets=tuple(range(-len(shape), 0)))
+    learned, meets = layer.elementwise_affine.holds, range(-axes, 0)
+    return site.input, in_place(*names, shape=site.input[-axes:], learned=learned, meets=meets)
 
 
-@backward_rule(BatchNorm, InstanceNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm)
-def norm_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The input, of a batch that trains. Source: Ioffe and Szegedy, ICML 2015, section 3.
-
-    The two statistics of each row or channel are left out, as in Korthikanti et al., 2022.
-    """
-    return INPUT
+# The input, of a batch that trains. Source: Ioffe and Szegedy, ICML 2015, section 3. The two
+# statistics of each row or channel are left out, as in Korthikanti et al., 2022.
+keeps(
+    INPUT,
+    *(kinds.BatchNorm, kinds.InstanceNorm, kinds.GroupNorm),
+    *(kinds.LayerNorm, kinds.RMSNorm, kinds.LocalResponseNorm),
+)

@@ -1,40 +1,28 @@
 """Pooling: windows without products."""
 
-from sympy import Expr, Mul, S
+from sympy import Mul, S
 
 from archspec.layers import Layer
-from archspec.layers.pool import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AdaptivePool,
-    Amax,
-    AvgPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GlobalPool,
-    MaxPool,
-    Mean,
-    Pool,
-    Reduction,
-    Sum,
-)
+from archspec.layers import pool as kinds
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.rules.base import Shape, Site, backward_rule, cost_rule, elements, shape_rule
-from costmodel.rules.cost import Cost, Output
+from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
 
-@shape_rule(Pool)
-def pooling_shape(layer: Pool, site: Site) -> Shape:
+@rule(kinds.Pool)
+def pooling(layer: kinds.Pool, site: Site) -> Both:
     """``h_o = (h_i + 2p − d·(k − 1) − 1)//s + 1`` per axis; rounded up with ``ceil_mode``.
 
-    Source: ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at most half the kernel
-    there.
+    No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
+
+    Source: MIT 6.5940, lecture 2; ``torch.nn.MaxPool2d``, ``torch.nn.AvgPool2d``; padding is at
+    most half the kernel there.
     """
     windows = _windows(layer, site)
     for window in windows:
@@ -44,117 +32,90 @@ def pooling_shape(layer: Pool, site: Site) -> Shape:
             {"padding": window.before, "kernel": window.kernel},
             "padding",
         )
-    return (*site.input[:2], *require_output(site, windows))
-
-
-def _windows(layer: Pool, site: Site) -> tuple[Window, ...]:
-    rank = layer.rank
-    sizes = spatial_input(site, rank)
-    kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
-    strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
-    dilations = (S.One,) * rank
-    if isinstance(layer, MaxPool):
-        dilations = site.per_axis("dilation", layer.dilation, rank)
-    paddings = site.per_axis("padding", layer.padding, rank, least=0)
-    return tuple(
-        Window(axis, size, k, s, d, p, p, ceil_mode=layer.ceil_mode.holds)
-        for axis, size, k, s, d, p in zip(
-            AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True
-        )
-    )
-
-
-@cost_rule(Pool)
-def pooling_cost(layer: Pool, site: Site, output: Shape) -> Cost:
-    """No products and no parameters; a maximum or mean of ``k_h·k_w`` elements per output.
-
-    Source: MIT 6.5940, lecture 2.
-    """
-    windows = _windows(layer, site)
-    body = Body.MEAN if isinstance(layer, AvgPool) else Body.MAXIMUM
-    outer = [Loop(BATCH, output[0]), Loop("c", output[1])]
-    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, output[2:], strict=True)]
+    outputs = require_output(site, windows)
+    body = Body.MEAN if isinstance(layer, kinds.AvgPool) else Body.MAXIMUM
+    outer = [Loop(BATCH, site.input[0]), Loop("c", site.input[1])]
+    spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, outputs, strict=True)]
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
     written = [*outer, *spatial]
     operands = (
         Operand("input", (BATCH, "c"), axes=tap_axes(windows), size=elements(site.input), source=0),
         Operand("output", tuple(loop.name for loop in written)),
     )
-    return Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
+    cost = Cost(Output.POOL, (LoopNest((*written, *kernel), operands, body),))
+    return (*site.input[:2], *outputs), cost
 
 
-@shape_rule(AdaptivePool)
-def adaptive_shape(layer: AdaptivePool, site: Site) -> Shape:
-    """``h_o`` as given. Source: ``torch.nn.AdaptiveAvgPool2d``."""
-    spatial_input(site, layer.rank)
-    return (*site.input[:2], *site.per_axis("output_size", layer.output_size, layer.rank))
+def _windows(layer: kinds.Pool, site: Site) -> tuple[Window, ...]:
+    rank = layer.rank
+    sizes = spatial_input(site, rank)
+    kernels = site.per_axis("kernel_size", layer.kernel_size, rank)
+    strides = kernels if layer.stride is None else site.per_axis("stride", layer.stride, rank)
+    dilations = (S.One,) * rank
+    if isinstance(layer, kinds.MaxPool):
+        dilations = site.per_axis("dilation", layer.dilation, rank)
+    paddings = site.per_axis("padding", layer.padding, rank, least=0)
+    rows = zip(AXES[rank], sizes, kernels, strides, dilations, paddings, strict=True)
+    ceil_mode = layer.ceil_mode.holds
+    return tuple(
+        Window(axis, size, k, s, d, p, p, ceil_mode=ceil_mode) for axis, size, k, s, d, p in rows
+    )
 
 
-@cost_rule(AdaptivePool)
-def adaptive_cost(layer: AdaptivePool, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. To a single element it is global pooling.
+@rule(kinds.AdaptivePool)
+def adaptive(layer: kinds.AdaptivePool, site: Site) -> Both:
+    """``h_o`` as given, without products and parameters. To a single element it is global pooling.
 
     Whatever its size, a convention counts it as that: a law is the same for all sizes.
+
+    Source: ``torch.nn.AdaptiveAvgPool2d``.
     """
-    sizes = tuple(
+    spatial_input(site, layer.rank)
+    sizes = site.per_axis("output_size", layer.output_size, layer.rank)
+    formulas = tuple(
         Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
-        for axis, size in zip(AXES[layer.rank], output[2:], strict=True)
+        for axis, size in zip(AXES[layer.rank], sizes, strict=True)
     )
-    rank = len(output)
-    axes = tuple(None if size is S.One else axis for axis, size in enumerate(output))
-    return Cost(Output.GLOBAL_POOL, sizes=sizes, axes=(0, 1, *axes[2:]), ends=(*range(2, rank),))
+    axes = (0, 1, *(None if size is S.One else axis for axis, size in enumerate(sizes, 2)))
+    ends = tuple(range(2, len(axes)))
+    cost = Cost(Output.GLOBAL_POOL, sizes=formulas, axes=axes, ends=ends)
+    return (*site.input[:2], *sizes), cost
 
 
-@shape_rule(GlobalPool, Reduction)
-def reduced_shape(layer: GlobalPool | Reduction, site: Site) -> Shape:
-    """``(n, c, 1, …)``, or the axes but for those that are reduced.
+@rule(kinds.GlobalPool, kinds.Reduction)
+def reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Both:
+    """``(n, c, 1, …)``, or the axes but for those that are reduced; no products, no parameters.
 
-    Source: ONNX ``GlobalAveragePool``; ``torch.mean``.
+    Source: Lin, Chen and Yan, ICLR 2014; ONNX ``GlobalAveragePool``; ``torch.mean``.
     """
-    axes = _reduced(layer, site)
-    return tuple(S.One if axis is None else site.input[axis] for axis in axes)
+    axes = axes_but(len(site.input))
+    if isinstance(layer, kinds.GlobalPool):
+        axes = (0, 1, *(None for _ in axes[site.axis(2) :]))
+    else:
+        gone = site.axes_of("dim", layer.dim)
+        axes = tuple(None if axis in gone else axis for axis in axes)
+        axes = axes if layer.keepdim.holds else tuple(axis for axis in axes if axis is not None)
+    shape = tuple(S.One if axis is None else site.input[axis] for axis in axes)
+    return shape, Cost(Output.GLOBAL_POOL, axes=axes)
 
 
-@cost_rule(GlobalPool, Reduction)
-def reduced_cost(layer: GlobalPool | Reduction, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """No products and no parameters. Source: Lin, Chen and Yan, ICLR 2014; ``torch.mean``."""
-    return Cost(Output.GLOBAL_POOL, axes=_reduced(layer, site))
+# Each element of a window gets its share of the gradient.
+keeps(NOTHING, kinds.AvgPool, kinds.AdaptiveAvgPool, kinds.GlobalAvgPool, kinds.Mean, kinds.Sum)
 
 
-def _reduced(layer: GlobalPool | Reduction, site: Site) -> tuple[int | None, ...]:
-    """Return the axis of the input that each of the output is; None of one that is reduced."""
-    every = range(len(site.input))
-    if isinstance(layer, GlobalPool):
-        return (0, 1, *(None for _ in every[site.axis(2) :]))
-    gone = site.axes_of("dim", layer.dim)
-    axes = (None if axis in gone else axis for axis in every)
-    return tuple(axis for axis in axes if layer.keepdim.holds or axis is not None)
-
-
-@backward_rule(AvgPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Sum)
-def mean_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: each element of a window gets its share of the gradient."""
-    return NOTHING
-
-
-@backward_rule(MaxPool)
-def maxpool_backward(layer: MaxPool, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.MaxPool)
+def maxpool_backward(layer: kinds.MaxPool, site: Site, output: Shape) -> Backward:
     """Bytes per output that tell the elements of its window apart: which was the largest.
 
+    1, 2 or 4 bytes: ``1 + min(1, count//257) + 2·min(1, count//65537)`` for so many elements.
     PyTorch keeps the input, and an index of 8 bytes per output.
     """
     count = Mul(*(window.kernel for window in _windows(layer, site)))
-    return mask("places", elements(output), BYTE * _bytes_of_place(count))
+    second, others = (Minimum(S.One, floor_div(count, 2**bits + 1)) for bits in (BYTE, 2 * BYTE))
+    return mask("places", elements(output), BYTE * (1 + second + 2 * others))
 
 
-def _bytes_of_place(count: Expr) -> Expr:
-    """1, 2 or 4 bytes: ``1 + min(1, count//257) + 2·min(1, count//65537)``."""
-    beyond = (Minimum(S.One, floor_div(count, 2**bits + 1)) for bits in (BYTE, 2 * BYTE))
-    second, others = beyond
-    return 1 + second + 2 * others
-
-
-@backward_rule(AdaptiveMaxPool, GlobalMaxPool, Amax)
+@backward_rule(kinds.AdaptiveMaxPool, kinds.GlobalMaxPool, kinds.Amax)
 def largest_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """An index of 4 bytes per output: where in the feature map its largest element was."""
     return mask("places", elements(output), INDEX)

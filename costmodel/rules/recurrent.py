@@ -8,36 +8,44 @@ from sympy import Expr, Integer, S
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
-from costmodel.rules.base import (
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    shape_rule,
-    show_shape,
-)
+from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.nests import BATCH, Loop, LoopNest
 from costmodel.rules.sliding import require_probability
 
 
-@shape_rule(Recurrent)
-def recurrent_shape(layer: Recurrent, site: Site) -> Shape:
-    """``(n, t, c) → (n, t, D·h)``. Source: ``torch.nn.LSTM``."""
+@rule(Recurrent)
+def recurrent(layer: Recurrent, site: Site) -> Both:
+    """``(n, t, c) → (n, t, D·h)``, per layer and direction ``n·t·G·h·(c + h)`` MACs.
+
+    As many weights per step, two biases. Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``; Sak et
+    al., 2014 (projection).
+    """
     require_probability(site, "dropout", layer.dropout)
     if len(site.input) != 3:
         raise site.node.error(f"the input {show_shape(site.input)} is not (n, t, c)")
     n, t, _ = site.input
     state = _state(layer, site)
+    hidden = site.size("hidden_size", layer.hidden_size)
     if _projection(layer):
-        hidden = site.size("hidden_size", layer.hidden_size)
         rule = "proj_size ({state}) must be smaller than hidden_size ({hidden})"
         shown = {"state": state, "hidden": hidden}
         site.require(AtLeast(hidden - state, 1), rule, shown, "proj_size")
-    return n, t, _directions(layer) * state
+    output = n, t, _directions(layer) * state
+    layers = site.integer("num_layers", layer.num_layers)
+    if layers < 1:
+        raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
+    cells = list(_cells(layer, site, layers, output))
+    nests = [nest for cell in cells for nest in _products(layer, site, cell)]
+    biases = [bias for cell in cells for bias in _biases(layer, site, cell)]
+    gates = layers * _directions(layer) * 2 * layer.gates * hidden
+    rows = n * t
+    inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
+    learned, axes = (*map(weight_of, nests), *biases), axes_but(3, 2)
+    return output, Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
 
 
 def _directions(layer: Recurrent) -> int:
@@ -56,42 +64,13 @@ def _projection(layer: Recurrent) -> Expression | None:
     return layer.proj_size if isinstance(layer, LSTM) else None
 
 
-@cost_rule(Recurrent)
-def recurrent_cost(layer: Recurrent, site: Site, output: Shape) -> Cost:
-    """Per layer and direction: ``n·t·G·h·(c + h)`` MACs, as many weights per step, two biases.
-
-    Source: ``torch.nn.LSTM``, ``GRU`` and ``RNN``; Sak et al., 2014 (projection).
-    """
-    layers = site.integer("num_layers", layer.num_layers)
-    if layers < 1:
-        raise site.node.error(f"num_layers ({layers}) must be at least 1", field="num_layers")
-    cells = list(_cells(layer, site, layers, output))
-    nests = [nest for cell in cells for nest in _products(layer, site, cell)]
-    biases = [bias for cell in cells for bias in _biases(layer, site, cell)]
-    hidden = site.size("hidden_size", layer.hidden_size)
-    gates = layers * _directions(layer) * 2 * layer.gates * hidden
-    rows = output[0] * output[1]
-    inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
-    parameters = (*map(weight_of, nests), *biases)
-    return Cost(
-        Output.LINEAR, tuple(nests), parameters, inner=inner, axes=axes_but(3, 2), ends=(1,)
-    )
-
-
 class Cell(NamedTuple):
-    """One layer in one direction, or all layers after the first, which are equal.
+    """One layer in one direction, or all layers after the first, which are equal."""
 
-    Attributes:
-        name: PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last.
-        features: what a step takes beside the state.
-        source: the number of the layer's input that it reads; None where it reads a layer before.
-        copies: how many layers it stands for.
-    """
-
-    name: str
-    features: Expr
-    source: int | None
-    copies: Expr
+    name: str  # PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last
+    features: Expr  # what a step takes beside the state
+    source: int | None  # the number of the layer's input that it reads; None of a layer before
+    copies: Expr  # how many layers it stands for
 
 
 def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[Cell]:
@@ -153,13 +132,8 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     cells = layers * _directions(layer) * hidden
     inside = [Inside(name, rows * count * cells) for name, count in made.items()]
     if layers > 1:
-        inside += _between(layer, site, (layers - 1) * rows * output[2])
+        between = (layers - 1) * rows * output[2]
+        inside.append(Inside("states between", between))
+        if site.value("dropout", layer.dropout) != 0:
+            inside += [Inside("mask", between, BYTE), Inside("dropped states", between)]
     return Backward((Entered(0),), output=True, inside=tuple(inside))
-
-
-def _between(layer: Recurrent, site: Site, size: Expr) -> Iterator[Inside]:
-    """The states that one layer hands to the next, dropped out where that is asked for."""
-    yield Inside("states between", size)
-    if site.value("dropout", layer.dropout) != 0:
-        yield Inside("mask", size, BYTE)
-        yield Inside("dropped states", size)

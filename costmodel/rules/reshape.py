@@ -4,47 +4,14 @@ from collections.abc import Sequence
 
 from sympy import Add, Expr, Integer, Mul, S
 
-from archspec.fields import Expression
-from archspec.layers import Layer
-from archspec.layers.reshape import (
-    ChannelShuffle,
-    Chunk,
-    Crop,
-    Dropout,
-    DropPath,
-    Flatten,
-    Identity,
-    Pad,
-    Permute,
-    PixelShuffle,
-    PixelUnshuffle,
-    Reshape,
-    Roll,
-    Select,
-    Slice,
-    Split,
-    Squeeze,
-    Transpose,
-    Unsqueeze,
-    Upsample,
-)
+from archspec.layers import reshape as kinds
 from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_whole
 from costmodel.algebra.places import Reads
+from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
-from costmodel.rules.base import (
-    Several,
-    Shape,
-    Site,
-    backward_rule,
-    cost_rule,
-    elements,
-    replaced,
-    shape_rule,
-    show_shape,
-    text_of,
-)
+from costmodel.rules.base import Several, replaced, show_shape, text_of
 from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.merge import require_same_rank
@@ -52,196 +19,65 @@ from costmodel.rules.sliding import require_mode, require_probability, spatial_i
 from costmodel.rules.windows import AXES
 
 
-@shape_rule(Identity)
-def unchanged_shape(layer: Identity, site: Site) -> Shape:  # noqa: ARG001
-    """The input's shape."""
-    return site.input
+@rule(kinds.Identity)
+def unchanged(layer: kinds.Identity, site: Site) -> Both:  # noqa: ARG001
+    """The input's shape; the elements stay where they are."""
+    return site.input, Cost(Output.VIEW, axes=axes_but(len(site.input)))
 
 
-@shape_rule(Dropout, DropPath)
-def dropout_shape(layer: Dropout | DropPath, site: Site) -> Shape:
-    """The input's shape; the probability is one. Source: ``torch.nn.Dropout``."""
-    require_probability(site, "p", layer.p)
-    return site.input
+@rule(kinds.Dropout, kinds.DropPath)
+def dropped(layer: kinds.Dropout | kinds.DropPath, site: Site) -> Both:
+    """The input's shape; it works in place, and passes its input on where p is 0.
 
-
-@cost_rule(Reshape)
-def reshape_cost(layer: Reshape, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements, in the same order, under other indices."""
-    return Cost(Output.VIEW)
-
-
-@cost_rule(Crop)
-def crop_cost(layer: Crop, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the elements in the middle; of an odd rest the larger half is cut off behind.
-
-    Of a second input the extents alone are met.
+    Source: ``torch.nn.Dropout``.
     """
-    rank = len(output)
-    starts = {axis: floor_div(site.input[axis] - output[axis], 2) for axis in range(2, rank)}
-    reads = {axis: Reads(S.One, start, start) for axis, start in starts.items()}
-    return Cost(Output.VIEW, axes=axes_but(rank), reads=(reads,), sees=1, is_part=True)
-
-
-@cost_rule(Roll)
-def roll_cost(layer: Roll, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements; on the axes that are rolled the last come before the first."""
-    rolled = site.axes_of("dims", layer.dims)
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=(dict.fromkeys(rolled),))
-
-
-@cost_rule(PixelShuffle, PixelUnshuffle)
-def pixel_cost(layer: PixelShuffle | PixelUnshuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements; r rows are made of one, or one of r."""
-    if isinstance(layer, PixelShuffle):
-        factor = site.size("upscale_factor", layer.upscale_factor)
-        reads = Reads(S.One, S.Zero, S.Zero, factor)
-    else:
-        factor = site.size("downscale_factor", layer.downscale_factor)
-        reads = Reads(factor, S.Zero, factor - 1)
-    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
-
-
-@cost_rule(Identity)
-def unmoved_cost(layer: Identity, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing; the elements stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output)))
-
-
-@cost_rule(ChannelShuffle)
-def shuffled_cost(layer: ChannelShuffle, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing; on all axes but that of the channels the elements stay where they are."""
-    return Cost(Output.VIEW, axes=axes_but(len(output)), meets=(1,))
-
-
-@cost_rule(Slice)
-def slice_cost(layer: Slice, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements, ``step·y + start`` on one axis."""
-    axis, start, end = _range(layer, site)
-    size = site.input[axis]
-    reads = Reads(site.size("step", layer.step), start, start)
-    last = axis if size - start == 1 and end == size else None
-    return Cost(
-        Output.VIEW, axes=axes_but(len(output)), reads=({axis: reads},), last=last, is_part=True
-    )
-
-
-@cost_rule(Split, Chunk)
-def parts_cost(layer: Split | Chunk, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements; on one axis each output begins where another ends."""
-    axis = site.axis_of("dim", layer.dim)
-    sizes: Sequence[Expr]
-    if isinstance(layer, Split):
-        sizes = [site.size("sizes", size) for size in layer.sizes]
-    else:
-        sizes = [output[axis]] * layer.outputs
-    starts = [Add(*sizes[:i]) for i in range(len(sizes))]
-    reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
-    return Cost(Output.VIEW, axes=axes_but(len(output)), reads=reads, joint=axis, is_part=True)
-
-
-@cost_rule(Permute, Transpose)
-def ordered_cost(layer: Permute | Transpose, site: Site, output: Shape) -> Cost:  # noqa: ARG001
-    """Nothing: the same elements, the axes in another order."""
-    return Cost(Output.VIEW, axes=_order(layer, site))
-
-
-def _order(layer: Permute | Transpose, site: Site) -> tuple[int, ...]:
-    """Return the axis of the input that each axis of the output is."""
-    if isinstance(layer, Permute):
-        return site.axes_of("dims", layer.dims)
-    one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
-    moved = {one: other, other: one}
-    return tuple(moved.get(axis, axis) for axis in range(len(site.input)))
-
-
-@cost_rule(Squeeze)
-def squeeze_cost(layer: Squeeze, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, with an axis less."""
-    return Cost(Output.VIEW, axes=_all_but(site.axis_of("dim", layer.dim), output))
-
-
-@cost_rule(Select)
-def select_cost(layer: Select, site: Site, output: Shape) -> Cost:
-    """Nothing: some of the same elements, with an axis less."""
-    gone = site.axis_of("dim", layer.dim)
-    size = site.input[gone]
-    is_last = size - _from_start(site.whole("index", layer.index), size) == 1
-    last = gone if is_last else None
-    return Cost(Output.VIEW, axes=_all_but(gone, output), last=last, is_part=True)
-
-
-def _all_but(gone: int, output: Shape) -> tuple[int, ...]:
-    """The axes of an input that has one more than the output."""
-    return tuple(axis for axis in range(len(output) + 1) if axis != gone)
-
-
-@cost_rule(Unsqueeze)
-def unsqueeze_cost(layer: Unsqueeze, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements, with an axis more."""
-    place = site.new_axis_of("dim", layer.dim)
-    axes = list(axes_but(len(output) - 1))
-    return Cost(Output.VIEW, axes=(*axes[:place], None, *axes[place:]))
-
-
-@cost_rule(Dropout, DropPath)
-def dropout_cost(layer: Dropout | DropPath, site: Site, output: Shape) -> Cost:
-    """Nothing that is counted; it works in place, and passes its input on where p is 0."""
+    require_probability(site, "p", layer.p)
     if site.value("p", layer.p) == 0:
-        return Cost(Output.VIEW, axes=axes_but(len(output)))
-    return Cost(Output.IN_PLACE)
+        return site.input, Cost(Output.VIEW, axes=axes_but(len(site.input)))
+    return site.input, Cost(Output.IN_PLACE)
 
 
-@shape_rule(Flatten)
-def flatten_shape(layer: Flatten, site: Site) -> Shape:
-    """``(n, c, h, w) → (n, c·h·w)``. Source: ``torch.nn.Flatten``."""
+@rule(kinds.Flatten)
+def flattened(layer: kinds.Flatten, site: Site) -> Both:
+    """``(n, c, h, w) → (n, c·h·w)``: the same elements. Source: ``torch.nn.Flatten``."""
     first = site.axis_of("start_dim", layer.start_dim)
     last = site.axis_of("end_dim", layer.end_dim)
     if first > last:
-        raise site.node.error(
-            f"start_dim ({first}) comes after end_dim ({last})", field="start_dim"
-        )
-    shape = site.input
-    return (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
-
-
-@cost_rule(Flatten)
-def flatten_cost(layer: Flatten, site: Site, output: Shape) -> Cost:
-    """Nothing: the same elements seen in another shape."""
-    first = site.axis_of("start_dim", layer.start_dim)
-    merged = site.input[first : first + 1 + len(site.input) - len(output)]
-    rank = len(site.input) - 2
-    every = range(len(site.input))
-    names = ("n", "c", *AXES[rank]) if rank in AXES else [f"a_{i}" for i in every]
+        cause = f"start_dim ({first}) comes after end_dim ({last})"
+        raise site.node.error(cause, field="start_dim")
+    shape, rank = site.input, len(site.input) - 2
+    merged = shape[first : last + 1]
+    names = ("n", "c", *AXES[rank]) if rank in AXES else [f"a_{i}" for i in range(len(shape))]
     quantities = {names[first + i]: size for i, size in enumerate(merged)}
     template = "·".join(f"{{{name}}}" for name in quantities)
-    features = Formula("features", template, quantities, output[first])
-    return Cost(Output.VIEW, sizes=(features,))
+    size = elements(merged)
+    output = (*shape[:first], size, *shape[last + 1 :])
+    return output, Cost(Output.VIEW, sizes=(Formula("features", template, quantities, size),))
 
 
-@shape_rule(Reshape)
-def reshape_shape(layer: Reshape, site: Site) -> Shape:
-    """The shape given, of as many elements; -1 is what the others leave.
+@rule(kinds.Reshape)
+def reshaped(layer: kinds.Reshape, site: Site) -> Both:
+    """The shape given, of as many elements in the same order; -1 is what the others leave.
 
     Source: ``torch.reshape``.
     """
     open_axes = [i for i, e in enumerate(layer.shape) if site.value("shape", e) == -1]
     if len(open_axes) > 1:
         raise site.node.error("only one extent may be -1", field="shape")
-    known = [
+    known = tuple(
         S.One if i in open_axes else site.size("shape", extent)
         for i, extent in enumerate(layer.shape)
-    ]
+    )
     total, given = elements(site.input), Mul(*known)
     shown = {"total": total, "given": given}
     if not open_axes:
         rule = "the input has {total} elements, the new shape {given}"
         site.require(Equal(total, given), rule, shown, "shape")
-        return tuple(known)
+        return known, Cost(Output.VIEW)
     rule = "the {total} elements of the input are no multiple of {given}"
     over, under = _quotient(site.input, known)
     site.require(Divides(under, over), rule, shown, "shape")
-    return replaced(tuple(known), open_axes[0], floor_div(over, under))
+    return replaced(known, open_axes[0], floor_div(over, under)), Cost(Output.VIEW)
 
 
 def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]:
@@ -257,56 +93,95 @@ def _quotient(sizes: Sequence[Expr], known: Sequence[Expr]) -> tuple[Expr, Expr]
     return over, under
 
 
-@shape_rule(Permute, Transpose)
-def ordered_shape(layer: Permute | Transpose, site: Site) -> Shape:
-    """Every axis once, in another order. Source: ``torch.permute``, ``torch.transpose``."""
-    axes = _order(layer, site)
-    if len(axes) != len(site.input):
-        shown = show_shape(site.input)
-        raise site.node.error(f"dims has {len(axes)} of the axes of {shown}", field="dims")
-    return tuple(site.input[axis] for axis in axes)
+Laid = kinds.Permute | kinds.Transpose | kinds.Squeeze | kinds.Unsqueeze | kinds.Select
+"""The kinds that only lay out other axes: in another order, one less, one more."""
 
 
-@shape_rule(Squeeze)
-def squeeze_shape(layer: Squeeze, site: Site) -> Shape:
+@rule(kinds.Permute, kinds.Transpose, kinds.Unsqueeze)
+def ordered(layer: Laid, site: Site) -> Both:
+    """Every axis once, in another order, or a new one of extent 1.
+
+    Source: ``torch.permute``, ``torch.transpose``, ``torch.unsqueeze``.
+    """
+    axes = _axes(layer, site)
+    if len(axes) < len(site.input):
+        cause = f"dims has {len(axes)} of the axes of {show_shape(site.input)}"
+        raise site.node.error(cause, field="dims")
+    return _laid(site, axes), Cost(Output.VIEW, axes=axes)
+
+
+@rule(kinds.Squeeze)
+def squeezed(layer: kinds.Squeeze, site: Site) -> Both:
     """An axis of extent 1 goes. Source: ``torch.squeeze``."""
     axis = site.axis_of("dim", layer.dim)
     extent = site.input[axis]
     rule = f"axis {axis} ({{extent}}) must be of extent 1 to be squeezed"
     site.require(Equal(extent, S.One), rule, {"extent": extent}, "dim")
-    return (*site.input[:axis], *site.input[axis + 1 :])
+    axes = _axes(layer, site)
+    return _laid(site, axes), Cost(Output.VIEW, axes=axes)
 
 
-@shape_rule(Unsqueeze)
-def unsqueeze_shape(layer: Unsqueeze, site: Site) -> Shape:
-    """A new axis of extent 1. Source: ``torch.unsqueeze``."""
-    place = site.new_axis_of("dim", layer.dim)
-    return (*site.input[:place], S.One, *site.input[place:])
+@rule(kinds.Select)
+def selected(layer: kinds.Select, site: Site) -> Both:
+    """One axis goes: some of the same elements. Source: ``torch.select``."""
+    axis = site.axis_of("dim", layer.dim)
+    size = site.input[axis]
+    index = _from_start(site.whole("index", layer.index), size)
+    rule = "index ({index}) must lie in an axis of {size}"
+    for inside in (AtLeast(index, 0), AtLeast(size - index, 1)):
+        site.require(inside, rule, {"index": index, "size": size}, "index")
+    axes, last = _axes(layer, site), axis if size - index == 1 else None
+    return _laid(site, axes), Cost(Output.VIEW, axes=axes, last=last, is_part=True)
 
 
-@shape_rule(Pad)
-def pad_shape(layer: Pad, site: Site) -> Shape:
-    """``h_i + before + after``, the last axis first. Source: ``torch.nn.functional.pad``."""
+def _axes(layer: Laid, site: Site) -> tuple[int | None, ...]:
+    """Return the axis of the input that each axis of the output is; None of a new one."""
+    every = axes_but(len(site.input))
+    match layer:
+        case kinds.Permute():
+            return site.axes_of("dims", layer.dims)
+        case kinds.Transpose():
+            one, other = site.axis_of("dim0", layer.dim0), site.axis_of("dim1", layer.dim1)
+            moved = {one: other, other: one}
+            return tuple(moved.get(axis, axis) for axis in range(len(every)))
+        case kinds.Unsqueeze():
+            place = site.new_axis_of("dim", layer.dim)
+            return (*every[:place], None, *every[place:])
+    gone = site.axis_of("dim", layer.dim)
+    return (*every[:gone], *every[gone + 1 :])
+
+
+def _laid(site: Site, axes: Sequence[int | None]) -> Shape:
+    """The extents of some axes of the input, in their order; of a new one 1."""
+    return tuple(S.One if axis is None else site.input[axis] for axis in axes)
+
+
+@rule(kinds.Pad)
+def padded(layer: kinds.Pad, site: Site) -> Both:
+    """``h_i + before + after``, the last axis first: a new map, ``y − before`` on each such axis.
+
+    Source: ``torch.nn.functional.pad``.
+    """
     sides = [site.whole("pad", side) for side in layer.pad]
-    if len(sides) % 2 or len(sides) > 2 * len(site.input):
+    shape = site.input
+    rank = len(shape)
+    if len(sides) % 2 or len(sides) > 2 * rank:
         raise site.node.error(
-            f"pad has {len(sides)} numbers for the axes of {show_shape(site.input)}",
+            f"pad has {len(sides)} numbers for the axes of {show_shape(shape)}",
             hint="write two for each axis, before and after, beginning with the last axis",
             field="pad",
         )
-    shape = site.input
-    if layer.mode != "constant" and len(shape) - len(sides) // 2 not in (1, 2):
-        cause = (
-            f"mode {layer.mode} pads the spatial axes, not {len(sides) // 2} of {len(shape)} axes"
-        )
+    if layer.mode != "constant" and rank - len(sides) // 2 not in (1, 2):
+        cause = f"mode {layer.mode} pads the spatial axes, not {len(sides) // 2} of {rank} axes"
         raise site.node.error(cause, field="pad")
-    for i in range(0, len(sides), 2):
-        axis = len(shape) - 1 - i // 2
-        shape = replaced(shape, axis, _padded(layer, site, axis, *sides[i : i + 2]))
-    return shape
+    reads: dict[int, Reads | None] = {}
+    for axis, before, after in zip(range(rank)[::-1], sides[::2], sides[1::2], strict=False):
+        shape = replaced(shape, axis, _padded(layer, site, axis, before, after))
+        reads[axis] = Reads(S.One, -before, -before)
+    return shape, Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
 
 
-def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Expr:
+def _padded(layer: kinds.Pad, site: Site, axis: int, before: Expr, after: Expr) -> Expr:
     size = site.input[axis]
     for side in (before, after):
         require_mode(site, layer.mode, size, side, "pad")
@@ -319,38 +194,39 @@ def _padded(layer: Pad, site: Site, axis: int, before: Expr, after: Expr) -> Exp
     return padded
 
 
-@cost_rule(Pad)
-def pad_cost(layer: Pad, site: Site, output: Shape) -> Cost:
-    """No products; a new feature map, ``y − before`` on each axis that is padded.
+@rule(kinds.Crop)
+def cropped(layer: kinds.Crop, site: Site) -> Both:
+    """The spatial extents of ``size``, or of the second input: the elements in the middle.
 
-    Source: ``torch.nn.functional.pad``.
+    Of an odd rest the larger half is cut off behind; of a second input the extents alone are met.
+
+    Source: Ronneberger et al., 2015.
     """
-    sides = [site.whole("pad", side) for side in layer.pad]
-    rank = len(output)
-    before = {rank - 1 - i: side for i, side in enumerate(sides[::2])}
-    reads = {axis: Reads(S.One, -side, -side) for axis, side in before.items()}
-    return Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
-
-
-@shape_rule(Crop)
-def crop_shape(layer: Crop, site: Site) -> Shape:
-    """The spatial extents of ``size``, or of the second input. Source: Ronneberger et al., 2015."""
     require_same_rank(site)
     if (layer.size is None) == (len(site.inputs) == 1):
         raise site.node.error("the extents come from size, or from a second input", field="size")
+    wanted: Sequence[Expr]
     if layer.size is not None:
-        wanted: Sequence[Expr] = site.per_axis("size", layer.size, len(site.input) - 2)
+        wanted = site.per_axis("size", layer.size, len(site.input) - 2)
     else:
         wanted = site.inputs[1][2:]
+    reads: dict[int, Reads | None] = {}
     for axis, (size, kept) in enumerate(zip(site.input[2:], wanted, strict=True), 2):
         rule = f"axis {axis} ({{size}}) cannot be cropped to {{kept}}"
         site.require(AtLeast(size - kept, 0), rule, {"size": size, "kept": kept}, "size")
-    return (*site.input[:2], *wanted)
+        start = floor_div(size - kept, 2)
+        reads[axis] = Reads(S.One, start, start)
+    output = (*site.input[:2], *wanted)
+    axes = axes_but(len(output))
+    return output, Cost(Output.VIEW, axes=axes, reads=(reads,), sees=1, is_part=True)
 
 
-@shape_rule(Slice)
-def slice_shape(layer: Slice, site: Site) -> Shape:
-    """``ceil((end − start)/step)`` on one axis. Source: Python's slices."""
+@rule(kinds.Slice)
+def sliced(layer: kinds.Slice, site: Site) -> Both:
+    """``ceil((end − start)/step)`` on one axis: the elements at ``step·y + start``.
+
+    Source: Python's slices.
+    """
     axis, start, end = _range(layer, site)
     size, step = site.input[axis], site.size("step", layer.step)
     shown = {"start": start, "end": end, "size": size}
@@ -358,10 +234,14 @@ def slice_shape(layer: Slice, site: Site) -> Shape:
     site.require(AtLeast(start, 0), rule, shown, "start")
     site.require(AtLeast(size - end, 0), rule, shown, "end")
     site.require(AtLeast(end - start, 1), "the range {start}:{end} is empty", shown, "end")
-    return replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
+    output = replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
+    reads = ({axis: Reads(step, start, start)},)
+    last = axis if size - start == 1 and end == size else None
+    axes = axes_but(len(output))
+    return output, Cost(Output.VIEW, axes=axes, reads=reads, last=last, is_part=True)
 
 
-def _range(layer: Slice, site: Site) -> tuple[int, Expr, Expr]:
+def _range(layer: kinds.Slice, site: Site) -> tuple[int, Expr, Expr]:
     """Return the axis of a slice, its first place and the place behind its last."""
     axis = site.axis_of("dim", layer.dim)
     size = site.input[axis]
@@ -374,25 +254,8 @@ def _from_start(place: Expr, size: Expr) -> Expr:
     return size + place if is_positive(-place) else place
 
 
-@shape_rule(Select)
-def select_shape(layer: Select, site: Site) -> Shape:
-    """One axis goes. Source: ``torch.select``."""
-    axis = site.axis_of("dim", layer.dim)
-    size = site.input[axis]
-    index = _from_start(site.whole("index", layer.index), size)
-    rule = "index ({index}) must lie in an axis of {size}"
-    for inside in (AtLeast(index, 0), AtLeast(size - index, 1)):
-        site.require(inside, rule, {"index": index, "size": size}, "index")
-    return (*site.input[:axis], *site.input[axis + 1 :])
-
-
-def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Shape | Several:
-    parts = tuple(replaced(shape, axis, size) for size in sizes)
-    return Several(parts) if len(parts) > 1 else parts[0]
-
-
-@shape_rule(Split)
-def split_shape(layer: Split, site: Site) -> Shape | Several:
+@rule(kinds.Split)
+def split(layer: kinds.Split, site: Site) -> Both:
     """The sizes on one axis, which they make up. Source: ``torch.split``."""
     axis = site.axis_of("dim", layer.dim)
     sizes = [site.size("sizes", size) for size in layer.sizes]
@@ -402,8 +265,8 @@ def split_shape(layer: Split, site: Site) -> Shape | Several:
     return _parts(site.input, axis, sizes)
 
 
-@shape_rule(Chunk)
-def chunk_shape(layer: Chunk, site: Site) -> Shape | Several:
+@rule(kinds.Chunk)
+def chunked(layer: kinds.Chunk, site: Site) -> Both:
     """``ceil(l/chunks)`` for all but the last, which is the rest. Source: ``torch.chunk``."""
     axis = site.axis_of("dim", layer.dim)
     size, count = site.input[axis], layer.outputs
@@ -414,23 +277,63 @@ def chunk_shape(layer: Chunk, site: Site) -> Shape | Several:
     return _parts(site.input, axis, [part] * (count - 1) + [last])
 
 
-@shape_rule(Roll)
-def roll_shape(layer: Roll, site: Site) -> Shape:
-    """The input's shape. Source: ``torch.roll``."""
+def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Both:
+    """Some of the same elements; on one axis each output begins where another ends."""
+    parts = tuple(replaced(shape, axis, size) for size in sizes)
+    starts = [Add(*sizes[:i]) for i in range(len(sizes))]
+    reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
+    cost = Cost(Output.VIEW, axes=axes_but(len(shape)), reads=reads, joint=axis, is_part=True)
+    return Several(parts) if len(parts) > 1 else parts[0], cost
+
+
+@rule(kinds.Roll)
+def rolled(layer: kinds.Roll, site: Site) -> Both:
+    """The input's shape; on the axes that are rolled the last elements come before the first.
+
+    Source: ``torch.roll``.
+    """
     axes = site.axes_of("dims", layer.dims)
     shifts = [site.whole("shifts", shift) for shift in layer.shifts]
     if len(shifts) != len(axes):
         raise site.node.error(f"{len(shifts)} shifts for {len(axes)} dims", field="shifts")
-    return site.input
+    rank = len(site.input)
+    return site.input, Cost(Output.VIEW, axes=axes_but(rank), reads=(dict.fromkeys(axes),))
 
 
-@shape_rule(ChannelShuffle)
-def channel_shuffle_shape(layer: ChannelShuffle, site: Site) -> Shape:
-    """The input's shape, whose channels fall into groups. Source: ``torch.nn.ChannelShuffle``."""
+@rule(kinds.ChannelShuffle)
+def shuffled(layer: kinds.ChannelShuffle, site: Site) -> Both:
+    """The input's shape, whose channels fall into groups; on other axes the elements stay.
+
+    Source: ``torch.nn.ChannelShuffle``.
+    """
     site.axis(2)
     channels, groups = site.input[1], site.size("groups", layer.groups)
     site.require_divisible("in_channels", channels, "groups", groups)
-    return site.input
+    return site.input, Cost(Output.VIEW, axes=axes_but(len(site.input)), meets=(1,))
+
+
+@rule(kinds.PixelShuffle)
+def pixels_shuffled(layer: kinds.PixelShuffle, site: Site) -> Both:
+    """``(n, c·r², h, w) → (n, c, h·r, w·r)``. Source: ``torch.nn.PixelShuffle``."""
+    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
+    r = site.size("upscale_factor", layer.upscale_factor)
+    output = n, _part(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
+    return output, _pixels(Reads(S.One, S.Zero, S.Zero, r))
+
+
+@rule(kinds.PixelUnshuffle)
+def pixels_unshuffled(layer: kinds.PixelUnshuffle, site: Site) -> Both:
+    """``(n, c, h·r, w·r) → (n, c·r², h, w)``. Source: ``torch.nn.PixelUnshuffle``."""
+    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
+    r = site.size("downscale_factor", layer.downscale_factor)
+    height = _part(site, "downscale_factor", "height", h, r)
+    output = n, c * r**2, height, _part(site, "downscale_factor", "width", w, r)
+    return output, _pixels(Reads(r, S.Zero, r - 1))
+
+
+def _pixels(reads: Reads) -> Cost:
+    """The same elements; r rows are made of one, or one of r."""
+    return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
 
 
 def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
@@ -438,23 +341,6 @@ def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
     rule = f"{name} ({{size}}) must be divisible by {{factor}}"
     site.require(Divides(factor, size), rule, {"size": size, "factor": factor}, field)
     return floor_div(size, factor)
-
-
-@shape_rule(PixelShuffle)
-def pixel_shuffle_shape(layer: PixelShuffle, site: Site) -> Shape:
-    """``(n, c·r², h, w) → (n, c, h·r, w·r)``. Source: ``torch.nn.PixelShuffle``."""
-    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
-    r = site.size("upscale_factor", layer.upscale_factor)
-    return n, _part(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
-
-
-@shape_rule(PixelUnshuffle)
-def pixel_unshuffle_shape(layer: PixelUnshuffle, site: Site) -> Shape:
-    """``(n, c, h·r, w·r) → (n, c·r², h, w)``. Source: ``torch.nn.PixelUnshuffle``."""
-    (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
-    r = site.size("downscale_factor", layer.downscale_factor)
-    height = _part(site, "downscale_factor", "height", h, r)
-    return n, c * r**2, height, _part(site, "downscale_factor", "width", w, r)
 
 
 INTERPOLATED = {
@@ -468,49 +354,42 @@ INTERPOLATED = {
 """Mode of `Upsample` → how many spatial axes it is for."""
 
 
-@shape_rule(Upsample)
-def upsample_shape(layer: Upsample, site: Site) -> Shape:
-    """``floor(h_i·scale_factor)``, or the size that is given. Source: ``torch.nn.Upsample``."""
+@rule(kinds.Upsample)
+def upsampled(layer: kinds.Upsample, site: Site) -> Both:
+    """``floor(h_i·scale_factor)``, or the size that is given: a new feature map.
+
+    Source: ``torch.nn.Upsample``.
+    """
     if (layer.size is None) == (layer.scale_factor is None):
         raise site.node.error("takes scale_factor or size, one of them")
     site.axis(2)
-    rank = len(site.input) - 2
+    spatial = site.input[2:]
+    rank = len(spatial)
     if rank not in INTERPOLATED[layer.mode]:
         ranks = " or ".join(map(str, INTERPOLATED[layer.mode]))
         cause = f"mode {layer.mode} is for {ranks} spatial axes, not {rank}"
         raise site.node.error(cause, field="mode")
-    if layer.size is not None:
-        return (*site.input[:2], *site.per_axis("size", layer.size, rank))
-    assert layer.scale_factor is not None
-    return (*site.input[:2], *_scaled(layer.scale_factor, site))
+    factors: list[Expr] = []
+    if layer.scale_factor is not None:
+        given = site.each_axis("scale_factor", layer.scale_factor, rank)
+        factors = [site.value("scale_factor", each) for each in given]
+        outputs = [_scaled(site, *pair) for pair in zip(spatial, factors, strict=True)]
+    elif layer.size is not None:
+        outputs = [*site.per_axis("size", layer.size, rank)]
+    if factors and layer.mode != "area":
+        scales = [1 / factor for factor in factors]
+    else:
+        scales = [own / size for own, size in zip(spatial, outputs, strict=True)]
+    reads = {axis: _resampled(layer.mode, scale) for axis, scale in enumerate(scales, 2)}
+    cost = Cost(Output.RESAMPLE, axes=axes_but(rank + 2), reads=(reads,))
+    return (*site.input[:2], *outputs), cost
 
 
-def _scaled(scales: Expression | tuple[Expression, ...], site: Site) -> list[Expr]:
-    spatial = site.input[2:]
-    given = (scales,) * len(spatial) if isinstance(scales, Expression) else scales
-    site.require_count("scale_factor", len(given), len(spatial))
-    outputs = []
-    for size, scale in zip(spatial, given, strict=True):
-        factor = site.value("scale_factor", scale)
-        output = absorbed(floor_div((size * factor).expand(), S.One))
-        rule = f"{text_of(size)} · scale_factor ({{factor}}) must be at least 1"
-        site.require(AtLeast(output, 1), rule, {"factor": factor}, "scale_factor")
-        outputs.append(output)
-    return outputs
-
-
-@cost_rule(Upsample)
-def upsample_cost(layer: Upsample, site: Site, output: Shape) -> Cost:
-    """No products that are counted; a new feature map. Source: ``torch.nn.Upsample``."""
-    pairs = enumerate(zip(site.input, output, strict=True))
-    scales = {axis: own / size for axis, (own, size) in pairs if axis > 1}
-    if layer.scale_factor is not None and layer.mode != "area":
-        given = layer.scale_factor
-        every = (given,) * len(scales) if isinstance(given, Expression) else given
-        values = (site.value("scale_factor", each) for each in every)
-        scales = {axis: 1 / value for axis, value in enumerate(values, 2)}
-    reads = {axis: _resampled(layer.mode, scale) for axis, scale in scales.items()}
-    return Cost(Output.RESAMPLE, axes=axes_but(len(output)), reads=(reads,))
+def _scaled(site: Site, size: Expr, factor: Expr) -> Expr:
+    output = absorbed(floor_div((size * factor).expand(), S.One))
+    rule = f"{text_of(size)} · scale_factor ({{factor}}) must be at least 1"
+    site.require(AtLeast(output, 1), rule, {"factor": factor}, "scale_factor")
+    return output
 
 
 def _resampled(mode: str, scale: Expr) -> Reads | None:
@@ -533,21 +412,22 @@ def _resampled(mode: str, scale: Expr) -> Reads | None:
     return Reads(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
 
 
-@backward_rule(
-    *(Identity, ChannelShuffle, Flatten, Reshape, Permute, Transpose, Squeeze, Unsqueeze),
-    *(Pad, Crop, Slice, Select, Split, Chunk, Roll, PixelShuffle, PixelUnshuffle, Upsample),
+# A gradient goes back to where its element came from, or is spread over several.
+keeps(
+    NOTHING,
+    *(kinds.Identity, kinds.ChannelShuffle, kinds.Flatten, kinds.Reshape, kinds.Permute),
+    *(kinds.Transpose, kinds.Squeeze, kinds.Unsqueeze, kinds.Pad, kinds.Crop, kinds.Slice),
+    *(kinds.Select, kinds.Split, kinds.Chunk, kinds.Roll),
+    *(kinds.PixelShuffle, kinds.PixelUnshuffle, kinds.Upsample),
 )
-def moved_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """Nothing: a gradient goes back to where its element came from, or is spread over several."""
-    return NOTHING
 
 
-@backward_rule(Dropout, DropPath)
-def dropout_backward(layer: Dropout | DropPath, site: Site, output: Shape) -> Backward:
+@backward_rule(kinds.Dropout, kinds.DropPath)
+def dropout_backward(layer: kinds.Dropout | kinds.DropPath, site: Site, output: Shape) -> Backward:
     """A byte per element, or per sample whose branch may be dropped: whether it was.
 
     Source: Korthikanti et al., 2022, section 4.1.
     """
     if site.value("p", layer.p) == 0:
         return NOTHING
-    return mask("mask", elements(output) if isinstance(layer, Dropout) else output[0], BYTE)
+    return mask("mask", elements(output) if isinstance(layer, kinds.Dropout) else output[0], BYTE)

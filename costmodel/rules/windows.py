@@ -96,23 +96,18 @@ class Window(NamedTuple):
         names = {f"{axis}_i": self.size, "s": self.stride}
         if self.same:
             return Formula(f"{axis}_o", f"⌈{size}/{{s}}⌉", names, output)
-        padding, padded = self._padding()
-        kernel, taken = self._kernel()
-        names |= padded | taken
+        if self.before == self.after:
+            padding, padded = " + 2·{p}", {"p": self.before}
+        else:
+            padding = " + {p_before} + {p_after}"
+            padded = {"p_before": self.before, "p_after": self.after}
+        k = f"k_{axis}"
+        is_dense = self.dilation is S.One
+        kernel = f" − {{{k}}}" if is_dense else f" − {{d}}·({{{k}}} − 1) − 1"
+        names |= padded | {k: self.kernel} | ({} if is_dense else {"d": self.dilation})
         over = f"{size}{padding}{kernel}"
         if self.ceil_mode:
             template = f"min(⌈({over})/{{s}}⌉ + 1, ⌈({size} + {{p}})/{{s}}⌉)"
             return Formula(f"{axis}_o", template, names, output)
         template = f"⌊({over})/{{s}}⌋ + 1"
         return Formula(f"{axis}_o", template, names, output, (self.room, self.stride))
-
-    def _padding(self) -> tuple[str, dict[str, Expr]]:
-        if self.before == self.after:
-            return " + 2·{p}", {"p": self.before}
-        return " + {p_before} + {p_after}", {"p_before": self.before, "p_after": self.after}
-
-    def _kernel(self) -> tuple[str, dict[str, Expr]]:
-        name = f"k_{self.axis}"
-        if self.dilation is S.One:
-            return f" − {{{name}}}", {name: self.kernel}
-        return f" − {{d}}·({{{name}}} − 1) − 1", {name: self.kernel, "d": self.dilation}

@@ -99,7 +99,7 @@ def find_convention(name: str, *, files: bool = True) -> Convention:
     known = convention_names()
     if name not in known:
         raise SpecError(f"unknown convention '{name}'", hint=did_you_mean(name, known))
-    return _read(CONVENTIONS / f"{name}.yaml")
+    return _built_in(name)
 
 
 def convention_of(asked: str | None, *specs: Architecture) -> Convention:
@@ -128,6 +128,10 @@ def _require_built_in(spec: Architecture) -> None:
 
 
 @cache
+def _built_in(name: str) -> Convention:
+    return _read(CONVENTIONS / f"{name}.yaml")
+
+
 def _read(path: Path) -> Convention:
     document = read_document(path, FORM)
     refuse_spec(document, FORM, "archcost SPEC shows what a spec costs")

@@ -42,15 +42,10 @@ class Storage(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """A memory that may hold something.
-
-    Attributes:
-        storage: the memory.
-        step: 1 where no memory before it holds the thing, else 0.
-    """
+    """A memory that may hold something."""
 
     storage: Storage
-    step: Expr
+    step: Expr  # 1 where no memory before it holds the thing, else 0
 
 
 Chain = tuple[Storage, ...]
@@ -58,15 +53,10 @@ Chain = tuple[Storage, ...]
 
 
 class Chains(NamedTuple):
-    """The memories in which a network's bytes may be stored.
+    """The memories in which a network's bytes may be stored."""
 
-    Attributes:
-        activations: the memories that can be written.
-        weights: these, and flash where the device has some.
-    """
-
-    activations: Chain
-    weights: Chain
+    activations: Chain  # those that can be written
+    weights: Chain  # these, and flash where the device has some
 
 
 def chains(profile: Profile) -> Chains:
@@ -103,10 +93,10 @@ def _of_table(profile: Profile) -> Iterator[Storage]:
         SpecError: there are none.
     """
     for kind in get_args(Kind):
-        of_kind = {name: f for name, f in _figures(profile).items() if f.kind == kind}
-        sized = {name: figure for name, figure in of_kind.items() if figure.capacity}
-        others = [(name, figure) for name, figure in of_kind.items() if not figure.capacity]
-        for name, figure in (*sized.items(), *others[:1]):
+        of_kind = [(name, f) for name, f in _figures(profile).items() if f.kind == kind]
+        sized = [pair for pair in of_kind if pair[1].capacity]
+        others = [pair for pair in of_kind if not pair[1].capacity]
+        for name, figure in (*sized, *others[:1]):
             yield Storage(name, kind, figure.capacity, figure)
 
 
@@ -115,12 +105,7 @@ def _figures(profile: Profile) -> dict[str, AccessFigure]:
 
 
 class Bounds(NamedTuple):
-    """The known values of the symbols: the smallest of each, and one valid example.
-
-    Attributes:
-        least: the smallest value of each.
-        example: what everything is at some valid values, so that not all has to be proved.
-    """
+    """The smallest value of each symbol, and a valid example, so that not all has to be proved."""
 
     least: Least
     example: Evaluator

@@ -15,10 +15,6 @@ def is_pattern(path: str) -> bool:
 def matches(path: str, what: str) -> list[str]:
     """The files that a path stands for, sorted; without a pattern the path itself.
 
-    Args:
-        path: a path, or a pattern.
-        what: what is looked for, for the error.
-
     Raises:
         SpecError: nothing matches the pattern.
     """

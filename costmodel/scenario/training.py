@@ -90,8 +90,8 @@ class Training(NamedTuple):
     def fields(self) -> dict[str, str]:
         """The same as plain data, named as on the command line."""
         master = "fp32" if self.keeps_master else "none"
-        names = self.optimizer.name, self.checkpoint.value, master
-        return dict(zip(("optimizer", "checkpoint", "master"), names, strict=True))
+        names = {"optimizer": self.optimizer.name, "checkpoint": self.checkpoint.value}
+        return {**names, "master": master}
 
 
 MASTERS = {"fp32": True, "none": False}

@@ -50,12 +50,16 @@ class Finding(NamedTuple):
         return tidy(Fraction(self.shown) - Fraction(self.fact.value))
 
 
-@question()
+@question(group="Ask")
 def check(specs: list[str], /) -> doc.Document:
     """Prove the published facts of specs; exit status 1 where one fails, 2 where one is bad.
 
     Args:
         specs: Specs, or folders of specs.
+
+    Examples:
+        archcost check alexnet
+        archcost check resnet vgg
 
     Raises:
         SpecError: the specs expect nothing, or none of them can be read.
@@ -131,7 +135,7 @@ def rounded(value: Rational, rounding: Rounding | None) -> Rational:
 COLUMNS = (
     *(doc.Column("verdict", ""), doc.Column("spec", "spec"), doc.Column("fact", "fact")),
     *(doc.Column(name, name, doc.COUNT) for name in ("published", "ours", "difference")),
-    *(doc.Column("rounded", ""), doc.Column("source", "source")),
+    *(doc.Column("rounded", "", keep=-1), doc.Column("source", "source", keep=-1)),
 )
 
 

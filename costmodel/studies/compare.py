@@ -29,6 +29,7 @@ from costmodel.rules.formula import show_decimal
 from costmodel.scenario.settings import positive
 from costmodel.studies import question
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import kind_of
 from costmodel.studies.revisions import SpecSource, analyser, load_source, read_source
 
 MAX_NETWORKS = 4
@@ -303,7 +304,7 @@ MAX_STRETCHES = 6
 """The most stretches that are listed; JSON has all."""
 
 
-@question()
+@question(group="Compare")
 def compare(
     specs: list[str],
     /,
@@ -322,6 +323,10 @@ def compare(
         step: of the symbol.
         setup: the options beside the specs.
 
+    Examples:
+        archcost compare resnet50 vgg16
+        archcost compare mobilenet_v2 mobilenet_v3_large --for h --metric macs
+
     Raises:
         SpecError: it is one network alone, or a spec or an option breaks a rule.
     """
@@ -339,7 +344,9 @@ def compare(
         ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
     )
     found = Comparison(networks, metric, for_, size)
-    return doc.Document("", partial(_blocks, found), partial(_data, found), told=told_of(analyses))
+    told = told_of(analyses)
+    rows = partial(_rows, found)
+    return doc.Document("", partial(_blocks, found), partial(_data, found), rows=rows, told=told)
 
 
 def _blocks(found: Comparison) -> Iterator[doc.Block]:
@@ -366,6 +373,15 @@ def _side_by_side(found: Comparison) -> doc.Table:
         doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
     )
     return doc.table_of(columns, rows)
+
+
+def _rows(found: Comparison) -> doc.Table:
+    """Return the exact numbers, a row for each network."""
+    columns = [doc.Column(m.name, m.title, kind_of(m)) for m in found.metrics]
+    numbers = zip(*(found.values[metric.name] for metric in found.metrics), strict=True)
+    labels = (network.label for network in found.networks)
+    rows = ((label, *own) for label, own in zip(labels, numbers, strict=True))
+    return doc.table_of((doc.Column("network", "network"), *columns), rows)
 
 
 def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:

@@ -9,12 +9,16 @@ from costmodel.studies import question
 COLUMNS = tuple(Column(name, name) for name in ("convention", "counts", "source"))
 
 
-@question()
+@question(group="Devices and conventions")
 def conventions(names: list[str] | None = None, /) -> Document:
     """List the conventions there are: what counts as parameters, MACs and activations.
 
     Args:
         names: Conventions by name, or your own files (.yaml); else all that come with archcost.
+
+    Examples:
+        archcost conventions
+        archcost conventions lecture torch
     """
     found = [find_convention(name) for name in names or convention_names()]
     values = [(each.name, each.summary, each.source) for each in found]

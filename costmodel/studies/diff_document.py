@@ -48,7 +48,7 @@ MAX_LAW = 120
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
 
-@question(name="diff")
+@question(name="diff", group="Compare")
 def document(
     old: str,
     new: str,
@@ -68,6 +68,10 @@ def document(
         max_: What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.
         symbolic: closed forms, however long they are.
         setup: the options beside the specs.
+
+    Examples:
+        archcost diff resnet50 resnet101 --max 'macs +100%'
+        archcost diff HEAD: specs/resnet.yaml
 
     Raises:
         SpecError: a spec or an option breaks a rule.

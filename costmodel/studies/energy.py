@@ -33,11 +33,16 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-@question()
+@question(group="Look at a network", without=("efficiency", "optimizer", "checkpoint", "master"))
 def energy(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:
-    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie."""
+    """Show the energy of arithmetic and of moving data, layer by layer, and where bytes lie.
+
+    Examples:
+        archcost energy mcunet --hardware horowitz-45nm --dtype int8
+        archcost energy resnet50 --hardware raspberry-pi-4 --energy horowitz-45nm --depth 1
+    """
     analysis.scenario.device_for("energy")
     report = Report(analysis, metrics_of(analysis), symbolic, depth)
 
@@ -76,7 +81,9 @@ def _numbers(report: Report) -> doc.Table:
     columns = [doc.Column("layer", "layer")]
     for metric in (*parts, whole):
         title = metric.name.removeprefix("energy_")
-        columns.append(doc.Column(metric.name, title, doc.quantity_in("J"), hides_zero=True))
+        columns.append(
+            doc.Column(metric.name, title, doc.quantity_in("J"), True, int(metric == whole))
+        )
         if title in origins:
             columns.append(doc.Column(f"{title}_from", "from"))
     total: dict[str, doc.Cell] = {
@@ -84,9 +91,10 @@ def _numbers(report: Report) -> doc.Table:
     }
     total |= {"layer": "total", "share": 1 if total["energy"] else ""}
     return doc.Table(
-        (*columns, doc.Column("share", "share", doc.SHARE)),
+        (*columns, doc.Column("share", "share", doc.SHARE, keep=2)),
         tuple(row_of(report, row, _cells(report, row, origins)) for row in _lines(report)),
         doc.Row(total),
+        folds=report.depth is None,
     )
 
 

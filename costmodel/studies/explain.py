@@ -254,13 +254,17 @@ class _Explainer:
             yield ExplanationStep("latency ≥", "max(T computation, T memory)", both, longer)
 
 
-@question(name="explain")
+@question(name="explain", group="Look at a network")
 def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
         analysis: the network.
         layer: A layer, or all of a kind.
+
+    Examples:
+        archcost explain alexnet conv2d_1
+        archcost explain resnet50 linear --hardware a100-80gb
 
     Raises:
         SpecError: there is no such layer.

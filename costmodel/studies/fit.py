@@ -247,9 +247,9 @@ NEEDS = (
     doc.Column("memory", "memory"),
     doc.Column("holds", "holds"),
     doc.Column("needed", "needed", doc.COUNT),
-    doc.Column("capacity", "capacity", doc.COUNT),
+    doc.Column("capacity", "capacity", doc.COUNT, keep=-1),
     doc.Column("used", "used", doc.SHARE),
-    doc.Column("verdict", ""),
+    doc.Column("verdict", "", keep=1),
 )
 
 BREAKS = (
@@ -272,7 +272,7 @@ ORDERS = {
 NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
 
 
-@question(name="fit")
+@question(name="fit", group="Ask", without=("energy", "efficiency"))
 def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> doc.Document:
     """Show whether a network fits a device, and where not; exit status 1 if not.
 
@@ -283,6 +283,10 @@ def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given")
         analysis: the network.
         for_: Find the largest value of a symbol that fits.
         order: of the layers.
+
+    Examples:
+        archcost fit mcunet --hardware stm32f746 --dtype int8
+        archcost fit mobilenet_v2 --hardware stm32h743 --dtype int8 --for h
 
     Raises:
         SpecError: no device is given, there is no such order, or nothing is to be found.

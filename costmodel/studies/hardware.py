@@ -39,12 +39,16 @@ NOTES = {
 """The meanings of the overview's columns."""
 
 
-@question()
+@question(group="Devices and conventions")
 def hardware(devices: list[str] | None = None, /) -> doc.Document:
     """List the devices there are, or every figure of some with its source.
 
     Args:
         devices: Devices by name, or your own files (.yaml); else all built-in ones.
+
+    Examples:
+        archcost hardware
+        archcost hardware a100-80gb stm32f746
     """
     profiles = list(map(find_profile, devices)) if devices else built_in_profiles()
 

@@ -10,20 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from os import PathLike, fspath
 from typing import NamedTuple
 
 from sympy import Expr, Mul, Symbol
 
 from archspec import Architecture, SpecError, build_graph, load
+from archspec.architecture import Source
 from archspec.arithmetic import Rational, tidy
 from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Minimum, exact
-from costmodel.algebra.piecewise_sums import summed
 from costmodel.algebra.sign_chart import sign_chart
-from costmodel.algebra.sums import OpenFormError, Turns, closed_sum
+from costmodel.algebra.sums import OpenFormError, Turns, closed_sum, summed
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
@@ -403,7 +402,7 @@ def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
 
 
 def infer(
-    spec: str | PathLike[str],
+    spec: Source,
     plan: Plan | None = Plan(),  # noqa: B008 - a frozen value
     *,
     convention: str | None = None,
@@ -424,7 +423,7 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    architecture = load(fspath(spec))
+    architecture = load(spec)
     counts = convention_of(convention, architecture)
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}

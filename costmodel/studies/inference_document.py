@@ -76,7 +76,9 @@ BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most
 """A line → the one that stands below it."""
 
 
-@question()
+@question(
+    group="Look at a network", without=("energy", "past", "optimizer", "checkpoint", "master")
+)
 def inference(
     spec: str,
     /,
@@ -96,6 +98,10 @@ def inference(
         batch: Sequences that run together; 1 where not given.
         symbolic: closed forms.
         setup: the options beside the spec.
+
+    Examples:
+        archcost inference llama3-8b --hardware h100-sxm --dtype fp16
+        archcost inference gpt2 --prompt 100 --generate 20
 
     Raises:
         SpecError: the network generates no tokens, or an option excludes another.

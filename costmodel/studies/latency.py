@@ -237,7 +237,11 @@ LATENCY, WHOLE = METRICS["latency"].title, METRICS["latency_network"].title
 INTENSITY = doc.TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
 
 
-@question(plot="roofline")
+@question(
+    plot="roofline",
+    group="Look at a network",
+    without=("energy", "optimizer", "checkpoint", "master"),
+)
 def latency(
     analysis: Analysis,
     /,
@@ -255,6 +259,10 @@ def latency(
         step: of the symbol.
         symbolic: closed forms.
         depth: of groups.
+
+    Examples:
+        archcost latency resnet50 --hardware a100-80gb --dtype fp16
+        archcost latency resnet50 --hardware t4 --for n
 
     Raises:
         SpecError: options exclude each other, no device is given, or it lacks a figure.
@@ -285,7 +293,8 @@ def _crossings(roofline: Roofline, found: Crossovers) -> doc.Document:
 
     def blocks() -> Iterator[doc.Block]:
         columns = (doc.Column("layer", "layer"), doc.Column("bound", f"over {found.name}"))
-        yield doc.Table(columns, tuple(_crossing(roofline, found, line) for line in roofline.lines))
+        lines = tuple(_crossing(roofline, found, line) for line in roofline.lines)
+        yield doc.Table(columns, lines, folds=roofline.depth is None)
         yield doc.entries(_crossing_notes(roofline, found))
 
     crossing_data, rows = partial(_crossing_data, roofline, found), partial(_plain_crossings, found)
@@ -297,12 +306,12 @@ def _numbers(roofline: Roofline) -> doc.Table:
     macs = METRICS["macs_least"].title if roofline.spares else "MACs"
     columns = (
         doc.Column("layer", "layer"),
-        doc.Column("macs", macs, doc.COUNT, hides_zero=True),
-        doc.Column("bytes_moved", "bytes moved", doc.COUNT, hides_zero=True),
-        doc.Column("intensity", "op/byte", INTENSITY),
+        doc.Column("macs", macs, doc.COUNT, hides_zero=True, keep=-1),
+        doc.Column("bytes_moved", "bytes moved", doc.COUNT, hides_zero=True, keep=-1),
+        doc.Column("intensity", "op/byte", INTENSITY, keep=-2),
         doc.Column("bound", "bound"),
         doc.Column("latency", LATENCY, doc.quantity_in("s"), hides_zero=True),
-        doc.Column("share", "share", doc.SHARE),
+        doc.Column("share", "share", doc.SHARE, keep=1),
     )
     value = roofline.analysis.value
     total: dict[str, doc.Cell] = {
@@ -312,9 +321,8 @@ def _numbers(roofline: Roofline) -> doc.Table:
         "latency": roofline.time,
         "share": 1 if roofline.time else "",
     }
-    return doc.Table(
-        columns, tuple(_line(roofline, line) for line in roofline.lines), doc.Row(total)
-    )
+    rows = tuple(_line(roofline, line) for line in roofline.lines)
+    return doc.Table(columns, rows, doc.Row(total), folds=roofline.depth is None)
 
 
 def _line(roofline: Roofline, line: RooflineEntry) -> doc.Row:

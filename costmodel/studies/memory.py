@@ -109,7 +109,11 @@ SIZES = (
 )
 
 
-@question(plot="memory_plot")
+@question(
+    plot="memory_plot",
+    group="Look at a network",
+    without=("energy", "efficiency", "optimizer", "checkpoint", "master"),
+)
 def memory(
     analysis: Analysis,
     /,
@@ -118,25 +122,30 @@ def memory(
     depth: int | None = None,
     order: str = "given",
 ) -> doc.Document:
-    """Show what is in memory while each layer works, as bars; with --plot, as a figure."""
+    """Show what is in memory while each layer works, as bars; with --plot, as a figure.
+
+    Examples:
+        archcost memory mobilenet_v2 --dtype int8
+        archcost memory resnet50 --order best
+    """
     profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
     whole = replace(report_document.document(profile.report), study=profile)
     return whole if symbolic else replace(whole, blocks=partial(_blocks, profile))
 
 
 def _blocks(profile: MemoryProfile) -> Iterator[doc.Block]:
-    layers = {row.path for row in profile.layers}
-    rows = (_row(profile, row, has_bar=row.path in layers) for row in profile.rows)
-    yield doc.Table(SIZES, tuple(rows), bars="█ in + out  ░ beside")
+    rows = tuple(_row(profile, row) for row in profile.rows)
+    folds = profile.report.depth is None
+    yield doc.Table(SIZES, rows, bars="█ in + out  ░ beside", folds=folds)
     yield doc.entries((*_peaks(profile), *notes(profile.report)))
 
 
-def _row(profile: MemoryProfile, row: Layer, *, has_bar: bool) -> doc.Row:
+def _row(profile: MemoryProfile, row: Layer) -> doc.Row:
     """Return a line with its bar, which is over where the device's memory has less."""
     own, alive = profile.number(row, IN_OUT), profile.number(row, profile.alive)
     cells: dict[str, doc.Cell] = {IN_OUT: own, "alive": alive}
     over = profile.capacity is not None and alive > profile.capacity
-    bar = doc.Bar(own, alive, profile.most, over) if has_bar else None
+    bar = doc.Bar(own, alive, profile.most, over)
     return row_of(profile.report, row, cells)._replace(bar=bar)
 
 

@@ -309,13 +309,17 @@ NAMES = (
 """The columns behind the verdict."""
 
 
-@question(name="prove")
+@question(name="prove", group="Ask")
 def prove_laws(files: list[str] | None = None, /, *, law: tuple[str, ...] = ()) -> doc.Document:
     """Derive published formulas from networks; exit status 1 where one is not as published.
 
     Args:
         files: Files of laws; else the built-in.
         law: Laws by name; all where not given.
+
+    Examples:
+        archcost prove
+        archcost prove --law kaplan_params resnet_bottleneck
     """
     laws = [each for file in files or built_in_files() for each in read_laws(file)]
     return document([prove(each) for each in select(laws, law)])

@@ -60,6 +60,9 @@ class ReportRow(NamedTuple):
     is_group: bool = False
 
 
+OTHERS = "others"
+"""The kind of the line that stands for all layers but the largest."""
+
 FIELD = ("receptive_field", "effective_stride", "effective_padding")
 """The measures of what a layer sees of the input."""
 
@@ -73,21 +76,27 @@ class Report:
         metrics: the metrics that were asked for; none means the usual ones.
         symbolic: whether laws are shown, or numbers.
         depth: how many groups are opened within each other; None opens all.
+        top: how many layers are shown, those with most first and the others in one line; None shows
+            all in their order.
+        by: the metric of which they have most, which is shown with the others.
     """
 
     analysis: Analysis
     metrics: tuple[str, ...] = ()
     symbolic: bool = False
     depth: int | None = None
+    top: int | None = None
+    by: str = "macs"
 
     def __post_init__(self) -> None:
-        for name in self.metrics:
+        for name in (*self.metrics, self.by):
             find_metric(name)
 
     @property
     def columns(self) -> tuple[Metric, ...]:
         """The metrics that every row shows."""
-        return tuple(METRICS[name] for name in self.metrics or COLUMNS)
+        ranked = () if self.top is None else (self.by,)
+        return tuple(METRICS[name] for name in dict.fromkeys((*(self.metrics or COLUMNS), *ranked)))
 
     @property
     def totals(self) -> tuple[Metric, ...]:
@@ -165,6 +174,22 @@ class Report:
 
     @cached_property
     def rows(self) -> tuple[ReportRow, ...]:
+        """The inputs, then the tree of groups and layers as far as it is opened, or the largest."""
+        return self._opened if self.top is None else tuple(self._largest(self.top))
+
+    def _largest(self, count: int) -> Iterator[ReportRow]:
+        """Yield the layers that have most of a metric, then one line of all others together."""
+        layers = _leaves(self._opened)
+        sizes = [self.number(row.counts.get(self.by, S.Zero)) for row in layers]
+        ranked = sorted(range(len(layers)), key=lambda i: (-sizes[i], i))
+        yield from (layers[i]._replace(name=layers[i].path, level=0) for i in ranked[:count])
+        others = [layers[i] for i in sorted(ranked[count:])]
+        if others:
+            counts = self._counts(lambda metric: self._together(metric, others))
+            yield ReportRow(f"{len(others):,} others", OTHERS, OTHERS, 0, (), (), counts)
+
+    @cached_property
+    def _opened(self) -> tuple[ReportRow, ...]:
         """The inputs, then the tree of groups and layers as far as it is opened.
 
         Among laws the largest of all comes first: its sizes are those of the lines.
@@ -179,12 +204,7 @@ class Report:
     @property
     def leaves(self) -> tuple[ReportRow, ...]:
         """The lines that hold no other line that is shown; they add up to the network."""
-        following = [*self.rows[1:], None]
-        return tuple(
-            row
-            for row, after in zip(self.rows, following, strict=True)
-            if not (row.is_group and after and after.level > row.level)
-        )
+        return _leaves(self.rows)
 
     def _inputs(self) -> Iterator[ReportRow]:
         for name, worked_out in self.analysis.propagation.inputs.items():
@@ -424,10 +444,26 @@ class Report:
         Raises:
             SpecError: no column adds up.
         """
-        for metric in sorted(self.columns, key=lambda m: m.name != "macs"):
+        for metric in sorted(self.columns, key=lambda m: m.name != self.by):
             if metric.combine == "sum":
                 return metric
         raise SpecError("none of the metrics adds up")
+
+    @property
+    def has_shares(self) -> bool:
+        """Return whether parts of the whole are shown; where layers are ranked, by what adds up."""
+        ranked = self.columns if self.top is None else (METRICS[self.by],)
+        return any(metric.combine == "sum" for metric in ranked)
+
+
+def _leaves(rows: tuple[ReportRow, ...]) -> tuple[ReportRow, ...]:
+    """Return the lines that hold no other one of some."""
+    following = (*rows[1:], None)
+    return tuple(
+        row
+        for row, after in zip(rows, following, strict=bool(rows))
+        if not (row.is_group and after and after.level > row.level)
+    )
 
 
 def _values(name: str, lead: "Lead") -> str:

@@ -18,7 +18,7 @@ from costmodel.analysis.standing import document_of, scenario_fields, standing_n
 from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
-from costmodel.studies.report import Report
+from costmodel.studies.report import OTHERS, Report
 from costmodel.studies.report import ReportRow as Layer
 
 if TYPE_CHECKING:
@@ -51,19 +51,22 @@ def kind_of(metric: Metric) -> doc.Kind:
 
 def columns_of(report: Report) -> list[doc.Column]:
     """Return the columns of the metrics."""
-    return [doc.Column(m.name, m.title, kind_of(m), not m.of_places) for m in report.columns]
+    return [
+        doc.Column(m.name, m.title, kind_of(m), not m.of_places, keep=int(m.name == report.by))
+        for m in report.columns
+    ]
 
 
-BEGINNING = (doc.Column("layer", "layer"), doc.Column("shape", "output shape"))
+BEGINNING = (doc.Column("layer", "layer"), doc.Column("shape", "output shape", keep=-1))
 
 
 def number_table(report: Report) -> doc.Table:
     """Return a table of numbers, with each line's part of the whole where counts add up."""
-    columns, shares = columns_of(report), any(m.combine == "sum" for m in report.columns)
+    columns, shares = columns_of(report), report.has_shares
     total: dict[str, doc.Cell] = {"layer": "total"}
     total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
-        columns.append(doc.Column("share", f"% {report.shared.short_title}", doc.SHARE))
+        columns.append(doc.Column("share", f"% {report.shared.short_title}", doc.SHARE, keep=2))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
 
     def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
@@ -75,7 +78,9 @@ def number_table(report: Report) -> doc.Table:
             yield "share", report.part(row) or ""
 
     rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
-    return doc.Table((*BEGINNING, *columns), tuple(rows), doc.Row(total))
+    return doc.Table(
+        (*BEGINNING, *columns), tuple(rows), doc.Row(total), folds=report.depth is None
+    )
 
 
 def row_of(report: Report, row: Layer, cells: dict[str, doc.Cell]) -> doc.Row:
@@ -101,7 +106,8 @@ def symbolic_table(report: Report) -> doc.Table:
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
     totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
     total = doc.Row({"layer": "total", **totals})
-    return doc.Table(columns, rows, total, listed=True, where=tuple(_where(naming)))
+    where, folds = tuple(_where(naming)), report.depth is None
+    return doc.Table(columns, rows, total, listed=True, where=where, folds=folds)
 
 
 def _total(report: Report, metric: Metric, names: doc.Names) -> doc.ClosedForm | None:
@@ -245,8 +251,11 @@ def data(report: Report) -> dict[str, Any]:
         ],
         "groups": [_group(report, row) for row in report.rows if row.is_group],
         "layers": [
-            _layer(report, row) for row in report.rows if not (row.is_group or row.kind == "input")
+            _layer(report, row)
+            for row in report.rows
+            if not (row.is_group or row.kind in ("input", OTHERS))
         ],
+        **_others(report),
         "totals": {
             metric.name: _quantity_if_any(report, report.total_if_any(metric.name))
             for metric in report.totals
@@ -262,6 +271,12 @@ def data(report: Report) -> dict[str, Any]:
         },
         **_order(report),
     }
+
+
+def _others(report: Report) -> dict[str, Any]:
+    """Return the counts of all layers but the largest, where these alone are shown."""
+    last = report.rows[-1]
+    return {OTHERS: _counts(report, last)} if last.kind == OTHERS else {}
 
 
 def _order(report: Report) -> dict[str, Any]:

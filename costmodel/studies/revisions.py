@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture, SpecError
-from archspec.architecture import read_architecture, split_variant
+from archspec.architecture import read_architecture
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document, read_document
 from archspec.errors import did_you_mean
+from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
 from costmodel.scenario.conventions import convention_of
@@ -40,7 +41,7 @@ class SpecSource(NamedTuple):
     def name(self) -> str:
         """``main:specs/net.yaml``: the file as errors and titles show it."""
         if self.revision is None:
-            return self.path
+            return shown_path(self.path)
         folder = Path(self.folder)
         if folder == Path():
             return f"{self.revision}:{self.path}"
@@ -64,7 +65,7 @@ def read_source(text: str) -> SpecSource:
     Raises:
         SpecError: a revision that git would take for an option.
     """
-    path, variant = split_variant(text)
+    path, variant = find_spec(text)
     revision, colon, inside = text.partition(":")
     if not colon or os.path.exists(path):
         return SpecSource(path, None, variant)

@@ -17,8 +17,7 @@ from sympy import Expr, Symbol
 from archspec.arithmetic import Rational, tidy
 from archspec.precision import TYPES
 from costmodel.algebra.functions import exact, plain
-from costmodel.algebra.piecewise_sums import Piece, pieces
-from costmodel.algebra.sums import OpenFormError, coefficients
+from costmodel.algebra.sums import OpenFormError, Piece, coefficients, pieces
 from costmodel.network.propagation import GroupCost, Part
 from costmodel.scenario.devices import bandwidth, operations_per_second
 from costmodel.scenario.scenario import PAST

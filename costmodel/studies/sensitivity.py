@@ -10,9 +10,8 @@ from sympy import Expr, Mul, Symbol
 from archspec.arithmetic import Rational, ratio
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
-from costmodel.algebra.asymptotics import NoOrder, leading_order
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.derivatives import Derivatives, derivative, obstacle
+from costmodel.algebra.growth import Derivatives, NoOrder, derivative, leading_order, obstacle
 from costmodel.algebra.printing import PythonText, Unicode, text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis, Point
@@ -244,9 +243,14 @@ def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
     return found
 
 
-@question(opens=True)
+@question(opens=True, group="Ask")
 def sensitivity(analysis: Analysis, *, metric: tuple[str, ...] = ()) -> doc.Document:
-    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value."""
+    """Show how the metrics react to each symbol: order, derivative, +1 %, twice the value.
+
+    Examples:
+        archcost sensitivity resnet50 --metric macs
+        archcost sensitivity gpt2
+    """
     found = Sensitivity(analysis, metric)
     return document_of(analysis, partial(_blocks, found), partial(_data, found))
 

@@ -8,10 +8,10 @@ places where floors and roundings step. The answer comes with the numbers at it 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from os import PathLike, fspath
 from typing import Any
 
 from archspec import SpecError, load
+from archspec.architecture import Source
 from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from costmodel.algebra.work import budget
@@ -33,7 +33,7 @@ from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdi
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
 
-def opened(spec: str | PathLike[str], symbol: str, setup: Setup = Setup()) -> Analysis:  # noqa: B008
+def opened(spec: Source, symbol: str, setup: Setup = Setup()) -> Analysis:  # noqa: B008
     """Return the network of a spec in which one symbol is open.
 
     Args:
@@ -45,7 +45,7 @@ def opened(spec: str | PathLike[str], symbol: str, setup: Setup = Setup()) -> An
         SpecError: the spec or an option breaks a rule.
     """
     given = {name: to_rational(name, value) for name, value in setup.settings.items()}
-    architecture = with_past(load(fspath(spec)), setup.scenario)
+    architecture = with_past(load(spec), setup.scenario)
     declared = architecture.header.symbols
     if symbol not in declared:
         hint = did_you_mean(symbol, declared) or f"the spec has {', '.join(declared) or 'none'}"
@@ -97,7 +97,7 @@ def solve(
         return problem, Search(problem).answer()
 
 
-@question(name="solve")
+@question(name="solve", group="Ask")
 def ask(
     analysis: Analysis,
     /,
@@ -117,6 +117,10 @@ def ask(
         largest: Ask for the largest value.
         smallest: Ask for the smallest value.
         step: of the symbol.
+
+    Examples:
+        archcost solve resnet50 --for h --where "macs <= 2G"
+        archcost solve mcunet --for h --where "memory_peak <= 320 KiB" --dtype int8
 
     Raises:
         SpecError: a constraint or an option breaks a rule.

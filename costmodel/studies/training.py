@@ -70,6 +70,10 @@ class TrainingReport:
         self.depth = depth
         self.report = Report(analysis, METRICS, symbolic, depth)
 
+    def to_depth(self, depth: int) -> "TrainingReport":
+        """Return the same step with some groups opened."""
+        return TrainingReport(self.analysis, symbolic=self.report.symbolic, depth=depth)
+
     @cached_property
     def lines(self) -> tuple[TrainingLine, ...]:
         """The tensors kept, in the order of the layers; those of a closed group in one line."""
@@ -159,16 +163,24 @@ class TrainingReport:
         yield self._of("training_macs")
 
 
-@question(name="training", optimizer="adam")
+@question(name="training", optimizer="adam", group="Look at a network", without=("energy", "past"))
 def document(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:
-    """Show what training takes: what is kept for the backward pass, state, forward and backward."""
+    """Show what training takes: what is kept for the backward pass, state, forward and backward.
+
+    Examples:
+        archcost training resnet50 --depth 1
+        archcost training gpt2 --optimizer adamw --checkpoint blocks --set n=8
+    """
     step = TrainingReport(analysis, symbolic=symbolic, depth=depth)
 
     def blocks() -> Iterator[doc.Block]:
-        yield _kept(step)
-        yield doc.Entries(tuple(_sums(step)))
+        many = len(step.lines)
+        folds = step.depth is None and many > doc.MOST_ROWS
+        yield _kept(step.to_depth(1) if folds else step)
+        note = doc.LabelledValue("depth", f"1, of {many:,} tensors; --depth all shows them")
+        yield doc.Entries((*([note] if folds else []), *_sums(step)))
         yield doc.entries(notes(step.report))
 
     return document_of(analysis, blocks, partial(_data, step))

@@ -15,22 +15,27 @@ nearest to it, and two further columns hold it exactly (see `rows.NUMERATORS`).
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial, reduce
 from itertools import chain, product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from sympy import Expr
 
 from archspec.errors import SpecError
+from archspec.expressions import ExpressionError
+from archspec.scope import Scope, free_names, resolve
+from archspec.trees import Measure, Name, Number, Tree
 from costmodel.algebra.operations import Array
 from costmodel.algebra.program import Ratio
+from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.columns import SymbolColumn, nearest_floats, quotients, read_column
 from costmodel.analysis.compiled import Compiled, compiled
 from costmodel.metrics.registry import METRICS
+from costmodel.scenario.settings import to_rational
 from costmodel.sweep.grid import ROWS, Grid, Points, RowBlock
-from costmodel.sweep.links import Links, link_expressions, settled
 from costmodel.sweep.rows import DENOMINATORS, EVERY, NO_ROWS, NUMERATORS, Rows, constant, joined
 
 Settings = Mapping[str, Any]
@@ -42,15 +47,15 @@ Factory = Callable[[Settings], Analysis]
 It raises a SpecError where it cannot do without one that is not given.
 """
 
+Links = Mapping[str, Tree]
+"""Symbol → the expression that decides it, those first that others hang on."""
+
 MAX_KEPT = 256
 """The number of structures whose analyses are kept."""
 
 
-class Evaluated(NamedTuple):
-    """Some points: how many, and the rows of those that make a network."""
-
-    points: int
-    rows: Rows
+Evaluated = tuple[int, Rows]
+"""Some points: how many, and the rows of those that make a network."""
 
 
 class Engine:
@@ -79,42 +84,28 @@ class Engine:
         self._links = links
         self.refused: SpecError | None = None
         self._analysis = analysis
-        self._found: dict[tuple[Any, ...], Analysis | SpecError] = {}
-        self._compiled: dict[tuple[Any, ...], tuple[Compiled, Points]] = {}
+        self._found = lru_cache(MAX_KEPT)(self._made)
+        self._program = lru_cache(MAX_KEPT)(self._compiled)
 
-    def analysis(self, settings: Settings) -> Analysis:
-        """Return the network at settings and what these decide by links.
-
-        Raises:
-            SpecError: they make no network, or leave open what it takes to have a closed form.
-        """
-        found = self._at(settings)
-        if isinstance(found, SpecError):
-            raise found
-        return found
-
-    def _at(self, settings: Settings) -> Analysis | SpecError:
-        key = tuple(settings.items())
-        if key not in self._found:
-            if len(self._found) >= MAX_KEPT:
-                self._found.clear()
-                self._compiled.clear()
-            self._found[key] = self._made(settings)
-        return self._found[key]
-
-    def _made(self, settings: Settings) -> Analysis | SpecError:
+    def _made(self, *settings: tuple[str, Any]) -> Analysis | SpecError:
         """Return an analysis that has a closed form of every metric, or why there is none."""
         try:
-            analysis = self._analysis(settled(settings, self._links))
+            analysis = self._analysis(settled(dict(settings), self._links))
             for name in self._metrics:
                 analysis.law_of(METRICS[name], analysis.total(name))
         except SpecError as error:
             return error
         return analysis
 
+    def _at(self, settings: Settings) -> Analysis:
+        """Return the network at settings and what these decide by links, where there is one."""
+        found = self._found(*settings.items())
+        assert isinstance(found, Analysis)
+        return found
+
     def _error(self, settings: Settings) -> SpecError | None:
         """Return why some settings make no network, if they make none."""
-        found = self._at(settings)
+        found = self._found(*settings.items())
         return found if isinstance(found, SpecError) else None
 
     def _is_open(self, settings: Settings, others: Settings) -> bool:
@@ -139,7 +130,7 @@ class Engine:
         if first is None:
             return None
         fixed = self._needed(first)
-        symbols = self.analysis({name: first[name] for name in fixed}).graph.symbols
+        symbols = self._at({name: first[name] for name in fixed}).graph.symbols
         return tuple(name for name in first if name in fixed or name not in symbols)
 
     def _first_network(self, points: Iterable[Settings]) -> Settings | None:
@@ -171,7 +162,7 @@ class Engine:
         """Yield every combination of the axes' values, the last axis fastest."""
         structural = self._structural(_grid_points(axes))
         if structural is None:
-            yield _nothing(prod(map(len, axes.values())))
+            yield prod(map(len, axes.values())), NO_ROWS
         elif tuple(axes)[: len(structural)] == structural:
             for values in product(*(axes[name] for name in structural)):
                 yield from self._grid_at(dict(zip(structural, values, strict=True)), axes)
@@ -188,11 +179,11 @@ class Engine:
             for value in values:
                 yield from self._grid_at({**settings, name: value}, axes)
         elif self._is_refused(settings):
-            yield _nothing(prod(map(len, others.values())))
+            yield prod(map(len, others.values())), NO_ROWS
         else:
             columns = {name: read_column(name, values) for name, values in others.items()}
-            found, _ = self._program(settings, columns)
-            for block in Grid(found, columns, wanted(found)).blocks():
+            found, _ = self._program_for(settings, columns)
+            for block in Grid(found, columns).blocks():
                 yield self._evaluated(found, block, settings)
 
     def _is_refused(self, settings: Settings) -> bool:
@@ -218,11 +209,11 @@ class Engine:
         total = len(next(iter(columns.values())))
         structural = self._structural(_column_points(columns, total))
         if structural is None:
-            yield _nothing(total)
+            yield total, NO_ROWS
             return
         read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
         if not structural:
-            found, points = self._program({}, read)
+            found, points = self._program_for({}, read)
             for block in points.blocks(read, total):
                 yield self._evaluated(found, block, {})
             return
@@ -241,7 +232,7 @@ class Engine:
             own = dict(zip(settings, values, strict=True))
             inner = {name: column[index] for name, column in columns.items()}
             parts += self._parts_at(own, inner, index)
-        return Evaluated(count, _merged(parts))
+        return count, _merged(parts)
 
     def _parts_at(
         self, settings: Settings, columns: Mapping[str, SymbolColumn], index: Array
@@ -254,70 +245,56 @@ class Engine:
                 inner = {other: columns[other][rows] for other in others}
                 yield from self._parts_at({**settings, name: value}, inner, index[rows])
         elif not self._is_refused(settings):
-            found, points = self._program(settings, columns)
+            found, points = self._program_for(settings, columns)
             for block in points.blocks(columns, len(index)):
                 valid = block.at(_valid(found, block), EVERY)
                 yield index[valid], self._rows(found, block, settings).select(valid)
 
-    def _program(
+    def _program_for(
         self, settings: Settings, columns: Mapping[str, SymbolColumn]
     ) -> tuple[Compiled, Points]:
         """Return the compiled network, kept for further points of the same kind."""
-        denominators = {name: column.denominator for name, column in columns.items()}
-        analysis = self.analysis(settings)
-        key = (*settings.items(), *denominators.items())
-        if key not in self._compiled:
-            decided = settled(settings, self._links).keys() & analysis.graph.fixed
-            free = {name: link for name, link in self._links.items() if name not in decided}
-            links = link_expressions(free, analysis)
-            found = compiled(analysis, self._metrics, denominators, links)
-            self._compiled[key] = found, Points(found, wanted(found))
-        return self._compiled[key]
+        denominators = ((name, column.denominator) for name, column in columns.items())
+        return self._program(tuple(settings.items()), tuple(denominators))
+
+    def _compiled(
+        self, settings: tuple[tuple[str, Any], ...], denominators: tuple[tuple[str, int], ...]
+    ) -> tuple[Compiled, Points]:
+        known = dict(settings)
+        analysis = self._at(known)
+        decided = settled(known, self._links).keys() & analysis.graph.fixed
+        free = {name: link for name, link in self._links.items() if name not in decided}
+        links = _link_expressions(free, analysis)
+        found = compiled(analysis, self._metrics, dict(denominators), links)
+        return found, Points(found)
 
     def _evaluated(self, found: Compiled, block: RowBlock, settings: Settings) -> Evaluated:
         rows, valid = self._rows(found, block, settings), _valid(found, block)
-        return Evaluated(block.rows, rows if valid.all() else rows.select(block.at(valid, EVERY)))
+        return block.rows, rows if valid.all() else rows.select(block.at(valid, EVERY))
 
     def _rows(self, found: Compiled, block: RowBlock, settings: Settings) -> Rows:
         """Return all rows of a block: settings, symbols, what is linked, metrics."""
         decided = settled(settings, self._links)
         makers = {name: constant(value, block.rows) for name, value in decided.items()}
         makers |= {name: partial(block.symbol, name) for name in block.symbols}
-        makers |= {name: partial(_quotients, block, part) for name, part in found.links.items()}
+        makers |= {n: partial(_shown, block, part, quotients) for n, part in found.links.items()}
         for name, part in found.metrics.items():
-            is_count = METRICS[name].quantity is None
-            makers[name] = partial(_quotients if is_count else _nearest, block, part)
+            show = quotients if METRICS[name].quantity is None else nearest_floats
+            makers[name] = partial(_shown, block, part, show)
             makers[NUMERATORS + name] = partial(block.node, part.numerator)
             makers[DENOMINATORS + name] = partial(block.node, part.denominator)
         return Rows(block.rows, makers)
 
 
-def wanted(found: Compiled) -> tuple[int, ...]:
-    """Return the nodes that rows are made of."""
-    return (*chain(*found.metrics.values(), *found.links.values()), *found.valid)
-
-
-def _nothing(points: int) -> Evaluated:
-    """Return points of which none makes a network."""
-    return Evaluated(points, NO_ROWS)
-
-
 def _valid(found: Compiled, block: RowBlock) -> Array:
     """Return where a block's points make a network, as values that broadcast to its shape."""
-    valid = np.ones((), bool)
-    for place in found.valid:
-        valid = np.logical_and(valid, block.nodes[place])
-    return valid
+    nodes = (block.nodes[place] for place in found.valid)
+    return reduce(np.logical_and, nodes, np.ones((), bool))
 
 
-def _quotients(block: RowBlock, part: Ratio, rows: Any) -> Array:
-    """Return a value at some rows as integers, or as fractions where one is none."""
-    return quotients(*(block.node(place, rows) for place in part))
-
-
-def _nearest(block: RowBlock, part: Ratio, rows: Any) -> Array:
-    """Return the float64 nearest to a value at some rows."""
-    return nearest_floats(*(block.node(place, rows) for place in part))
+def _shown(block: RowBlock, part: Ratio, show: Callable[[Array, Array], Array], rows: Any) -> Array:
+    """Return a value at some rows, as it is shown of its numerators and denominators."""
+    return show(*(block.node(place, rows) for place in part))
 
 
 def _merged(parts: Sequence[tuple[Array, Rows]]) -> Rows:
@@ -357,3 +334,43 @@ def _column_points(columns: Mapping[str, SymbolColumn | Array], total: int) -> I
     for place in chain((0, total // 2, total - 1), range(total)):
         part = slice(place, place + 1)
         yield {name: _plain(values, part)[0] for name, values in columns.items()}
+
+
+def settled(settings: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Return settings, and the values of the symbols that are linked to these alone.
+
+    Raises:
+        SpecError: such a link has no value there.
+    """
+    found = dict(settings)
+    for name, link in links.items():
+        names = free_names(link)
+        if names <= found.keys():
+            numbers = {each: Number(to_rational(each, found[each])) for each in names}
+            try:
+                value = resolve(link, Scope(numbers))
+            except ExpressionError as error:
+                raise SpecError(f"link of '{name}': {error.cause}") from None
+            found[name] = value.value if isinstance(value, Number) else value
+    return found
+
+
+def _link_expressions(links: Links, analysis: Analysis) -> dict[str, Expr]:
+    """Return what symbols are linked to, as expressions of what varies alone."""
+    symbols = analysis.symbols
+    scope = Scope(
+        {n: Name(n) if n in symbols else Number(v) for n, v in analysis.graph.values.items()}
+    )
+    found: dict[str, Expr] = {}
+
+    def lookup(leaf: Name | Measure) -> Expr:
+        assert isinstance(leaf, Name)
+        return found.get(leaf.id, symbols[leaf.id])
+
+    for name, link in links.items():
+        try:
+            found[name] = translate(resolve(link, scope), lookup)  # type: ignore[arg-type]
+        except (ExpressionError, ValueError) as error:
+            cause = getattr(error, "cause", str(error))
+            raise SpecError(f"link of '{name}': {cause}", hint="as in w=h or w=2*h") from None
+    return found

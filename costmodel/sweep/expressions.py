@@ -8,10 +8,11 @@ in them are refused.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -46,28 +47,23 @@ NO_QUOTIENT = "a division by zero"
 NO_STEP = "round_to needs a positive integer divisor"
 
 
-class Root(NamedTuple):
-    """A number whose square, with the number's sign, is a fraction."""
-
-    square: Ratio
+Kind = Literal["fraction", "root", "logarithm"]
 
 
-class Logarithm(NamedTuple):
-    """A number of which two to its power is a fraction."""
+class Term(NamedTuple):
+    """A number: a fraction, or a root or a binary logarithm of one.
 
-    power: Ratio
+    Attributes:
+        part: the fraction; of a root its square, with the root's sign.
+        kind: what it is of that.
+    """
 
-
-Term = Ratio | Root | Logarithm
+    part: Ratio
+    kind: Kind = "fraction"
 
 
 class Numbers(NamedTuple):
-    """Exact numbers, one for each row.
-
-    Attributes:
-        numerators: integers.
-        denominators: positive integers, one for all rows or one for each.
-    """
+    """Exact numbers, one for each row: integers over positive ones, which may be one for all."""
 
     numerators: Array
     denominators: Array
@@ -76,10 +72,6 @@ class Numbers(NamedTuple):
     def is_whole(self) -> bool:
         """Return True where every denominator is 1, so that all are integers."""
         return bounds_in(self.denominators) == (1, 1)
-
-    def negative(self) -> "Numbers":
-        """Return them with the other sign."""
-        return self._replace(numerators=-self.numerators)
 
     def exact(self) -> Array:
         """Return them as int64 where all are integers, else as Python's integers and fractions."""
@@ -111,11 +103,12 @@ class ColumnExpression(NamedTuple):
             SpecError: a value does not exist.
         """
         kind, numbers = self._evaluated(rows, is_condition=False)
-        if kind is Ratio:
+        if kind == "fraction":
             return numbers.floats()
-        if kind is Root and numbers.is_whole and largest_of(numbers.numerators) <= MAX_EXACT_FLOAT:
-            return np.asarray(np.sign(numbers.numerators) * np.sqrt(abs(numbers.numerators)))
-        each = np.frompyfunc(_root_float if kind is Root else _logarithm_float, 2, 1)
+        is_root, above = kind == "root", numbers.numerators
+        if is_root and numbers.is_whole and largest_of(above) <= MAX_EXACT_FLOAT:
+            return np.asarray(np.sign(above) * np.sqrt(abs(above)))
+        each = np.frompyfunc(_root_float if is_root else _logarithm_float, 2, 1)
         return np.asarray(each(*numbers), np.float64)
 
     def holds(self, rows: Rows) -> Array:
@@ -134,12 +127,12 @@ class ColumnExpression(NamedTuple):
         """
         _compiled(self.tree, frozenset(), free_names(self.tree), is_condition)
 
-    def _evaluated(self, rows: Rows, *, is_condition: bool) -> tuple[type, Numbers]:
+    def _evaluated(self, rows: Rows, *, is_condition: bool) -> tuple[Kind, Numbers]:
         """Return the kind of the values, and the numbers that stand for them."""
         try:
             inputs = _inputs(rows, free_names(self.tree))
             if isinstance(self.tree, Name) and len(inputs) == 1:
-                return Ratio, Numbers(next(iter(inputs.values())), np.array(1))
+                return "fraction", Numbers(next(iter(inputs.values())), np.array(1))
             fractions = {n for n in inputs if DENOMINATORS + n in inputs}
             bounds = {name: bounds_in(array) for name, array in inputs.items()}
             positive = {name for name, (least, _) in bounds.items() if least > 0}
@@ -152,11 +145,7 @@ class ColumnExpression(NamedTuple):
 
 
 def _inputs(rows: Rows, names: Iterable[str]) -> dict[str, Array]:
-    """Return the numerators of columns by name, and the denominators of those with fractions.
-
-    Raises:
-        ExpressionError: a column is text, or is of no number.
-    """
+    """Return the numerators of columns by name, and the denominators of those with fractions."""
     found: dict[str, Array] = {}
     for name in sorted(names):
         if NUMERATORS + name in rows:
@@ -170,7 +159,7 @@ def _inputs(rows: Rows, names: Iterable[str]) -> dict[str, Array]:
 
 
 def _parts(column: Array) -> tuple[Array, Array]:
-    """Return the numerators and the denominators of a column."""
+    """Return the numerators and the denominators of a column of numbers."""
     if column.dtype != object:
         return column, np.array(1)
     if any(isinstance(value, str) for value in column):
@@ -203,26 +192,21 @@ class _Program(NamedTuple):
     """A compiled expression.
 
     Attributes:
-        kind: `Ratio` of fractions; of a `Root` its signed square is computed, of a `Logarithm` what
-            it is of.
+        kind: of its values (see `Term`).
         tape: the nodes.
         names: input node → its name.
         part: the result.
         required: node → what is wrong where it is not true.
     """
 
-    kind: type
+    kind: Kind
     tape: Tape
     names: Mapping[int, str]
     part: Ratio
     required: Mapping[int, str]
 
     def run(self, inputs: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Numbers:
-        """Return the result.
-
-        Raises:
-            ExpressionError: it does not exist in every row.
-        """
+        """Return the result, if it exists in every row."""
         given = {place: inputs[name] for place, name in self.names.items()}
         known = {place: bounds[name] for place, name in self.names.items()}
         found = self.tape.run(given, known)
@@ -238,13 +222,15 @@ def _compiled(
 ) -> _Program:
     compiler = _Compiler(fractions, positive)
     program = compiler.program
-    term: Term
-    term = Ratio(compiler.condition(tree), program.one) if is_condition else compiler.term(tree)
-    part = program.signed(term if isinstance(term, Ratio) else term[0])
+    if is_condition:
+        term = Term(Ratio(compiler.condition(tree), program.one))
+    else:
+        term = compiler.term(tree)
+    part = program.signed(term.part)
     required = {**compiler.required, **dict.fromkeys(program.defined, NO_QUOTIENT)}
     tape = Tape(program, [*part, *required])
     names = {place: str(program.nodes[place].value) for place in tape.inputs}
-    return _Program(type(term), tape, names, part, required)
+    return _Program(term.kind, tape, names, part, required)
 
 
 class _Compiler:
@@ -265,17 +251,17 @@ class _Compiler:
         """Return the nodes of a number."""
         match tree:
             case Number(value):
-                return self.program.constant(value)
+                return Term(self.program.constant(value))
             case Name(name):
-                return self._column(name)
+                return Term(self._column(name))
             case Unary("-", operand):
                 return self._negative(self.term(operand))
             case Binary("**", base, exponent):
                 return self._power(self.term(base), exponent)
-            case Binary(operator, left, right) if operator in _OPERATORS:
-                return _OPERATORS[operator](self, self.term(left), self.term(right))
-            case Call(function, arguments):
-                return _FUNCTIONS[function](self, *map(self.term, arguments))
+            case Binary(name, left, right) if name in _OF_FRACTIONS or name in _OF_SQUARES:
+                return self._applied(name, [self.term(left), self.term(right)])
+            case Call(name, arguments):
+                return self._applied(name, [self.term(each) for each in arguments])
         raise ExpressionError("a condition stands where a number must stand")
 
     def condition(self, tree: Value) -> int:
@@ -299,90 +285,42 @@ class _Compiler:
         return Ratio(numerator, self.program.input(DENOMINATORS + name))
 
     def _negative(self, term: Term) -> Term:
-        match term:
-            case Root(square):
-                return Root(self.program.negative(square))
-            case Logarithm(power):
-                return Logarithm(self.program.quotient(self.program.constant(1), power))
-        return self.program.negative(term)
+        if term.kind == "logarithm":
+            one = self.program.constant(1)
+            return term._replace(part=self.program.quotient(one, term.part))
+        return term._replace(part=self.program.negative(term.part))
 
-    def sum(self, left: Term, right: Term) -> Term:
-        """Return a sum of fractions."""
-        return self.program.sum([_exact(left), _exact(right)])
+    def _applied(self, name: str, terms: list[Term]) -> Term:
+        """Return an operation or a function of numbers, of roots by their signed squares."""
+        if name in _INVERSES:
+            return self._inverse(name, *map(_exact, terms))
+        if name == "round_to":
+            return self._rounded(*terms)
+        if name in _OF_FRACTIONS:
+            return Term(_OF_FRACTIONS[name](self.program, *map(_exact, terms)))
+        kinds = {term.kind for term in terms}
+        is_one = kinds == {"fraction"} or (kinds == {"logarithm"} and name in ("min", "max"))
+        parts = [term.part if is_one else self._square(term) for term in terms]
+        return Term(_OF_SQUARES[name](self.program, *parts), kinds.pop() if is_one else "root")
 
-    def difference(self, left: Term, right: Term) -> Term:
-        """Return a difference of fractions."""
-        return self.program.sum([_exact(left), self.program.negative(_exact(right))])
-
-    def product(self, left: Term, right: Term) -> Term:
-        """Return a product, of roots by their signed squares."""
-        if isinstance(left, Ratio) and isinstance(right, Ratio):
-            return self.program.product([left, right])
-        return Root(self.program.product([self._square(left), self._square(right)]))
-
-    def quotient(self, left: Term, right: Term) -> Term:
-        """Return a quotient, of roots by their signed squares."""
-        if isinstance(left, Ratio) and isinstance(right, Ratio):
-            return self.program.quotient(left, right)
-        return Root(self.program.quotient(self._square(left), self._square(right)))
-
-    def floor(self, term: Term) -> Ratio:
-        """Return the largest integer that is not more than a fraction."""
-        return self.program.floor(_exact(term))
-
-    def ceil(self, term: Term) -> Ratio:
-        """Return the least integer that is not less than a fraction."""
-        return self.program.negative(self.floor(self.program.negative(_exact(term))))
-
-    def floor_quotient(self, left: Term, right: Term) -> Ratio:
-        """Return the floor of a quotient of fractions."""
-        return self.floor(self.program.quotient(_exact(left), _exact(right)))
-
-    def remainder(self, left: Term, right: Term) -> Ratio:
-        """Return ``x - y·(x//y)``."""
-        times = self.program.product([_exact(right), self.floor_quotient(left, right)])
-        return self.program.sum([_exact(left), self.program.negative(times)])
-
-    def rounded(self, term: Term, step: Term) -> Ratio:
+    def _rounded(self, term: Term, step: Term) -> Term:
         """Return `round_to` of a fraction; the step must be a positive integer in every row."""
-        if not (isinstance(step, Ratio) and step.denominator == self.program.one):
+        node, under = step.part
+        if step.kind != "fraction" or under != self.program.one:
             raise ExpressionError(NO_STEP)
-        self._require(self.program.op("gt", step.numerator, self.program.zero), NO_STEP)
-        least = self.program.op("max", step.numerator, self.program.one)
-        return self.program.rounded(_exact(term), least)
+        self._require(self.program.op("gt", node, self.program.zero), NO_STEP)
+        least = self.program.op("max", node, self.program.one)
+        return Term(self.program.rounded(_exact(term), least))
 
-    def extremum(self, name: str, terms: tuple[Term, ...]) -> Term:
-        """Return the largest or the least of some numbers of one sort."""
-        if all(isinstance(term, Ratio) for term in terms):
-            return self.program.extremum(name, [_exact(term) for term in terms])
-        if all(isinstance(term, Logarithm) for term in terms):
-            powers = [term.power for term in terms if isinstance(term, Logarithm)]
-            return Logarithm(self.program.extremum(name, powers))
-        return Root(self.program.extremum(name, [self._square(term) for term in terms]))
-
-    def root(self, term: Term) -> Term:
-        """Return a root: a fraction where it is one of a number."""
-        of = _exact(term)
+    def _inverse(self, name: str, of: Ratio) -> Term:
+        """Return a root or a binary logarithm: a fraction where it is one of a number."""
+        kind, inverse, relation, cause = _INVERSES[name]
         number = self._number(of)
-        if number is not None and number >= 0:
-            try:
-                return self.program.constant(arithmetic.square_root(number))
-            except arithmetic.IrrationalError:
-                return Root(of)
-        self._require(self.program.compare("ge", of, self.program.constant(0)), NEGATIVE_ROOT)
-        return Root(of)
-
-    def logarithm(self, term: Term) -> Term:
-        """Return a binary logarithm: an integer where it is one of a number."""
-        of = _exact(term)
-        number = self._number(of)
-        if number is not None and number > 0:
-            try:
-                return self.program.constant(arithmetic.binary_logarithm(number))
-            except arithmetic.IrrationalError:
-                return Logarithm(of)
-        self._require(self.program.compare("gt", of, self.program.constant(0)), NO_LOGARITHM)
-        return Logarithm(of)
+        if number is not None:
+            with suppress(arithmetic.IrrationalError):
+                return Term(self.program.constant(inverse(number)))
+        self._require(self.program.compare(relation, of, self.program.constant(0)), cause)
+        return Term(of, kind)
 
     def _require(self, node: int, cause: str) -> None:
         self.required.setdefault(node, cause)
@@ -394,11 +332,14 @@ class _Compiler:
 
     def _square(self, term: Term) -> Ratio:
         """Return a number's square with the number's sign."""
-        if isinstance(term, Root):
-            return term.square
+        if term.kind == "root":
+            return term.part
         part = _exact(term)
-        size = self.program.extremum("max", [part, self.program.negative(part)])
-        return self.program.product([part, size])
+        return self.program.product([part, self._size(part)])
+
+    def _size(self, part: Ratio) -> Ratio:
+        """Return a fraction without its sign."""
+        return self.program.extremum("max", [part, self.program.negative(part)])
 
     def _power(self, base: Term, exponent: Tree) -> Term:
         times = exponent.value if isinstance(exponent, Number) else None
@@ -408,27 +349,25 @@ class _Compiler:
             raise ExpressionError(
                 f"an exponent is an integer of at most {MAX_POWER}", hint="a root is sqrt(x)"
             )
-        if not isinstance(base, Root):
-            return self.program.raised(_exact(base), int(times))
+        if base.kind != "root":
+            return Term(self.program.raised(_exact(base), int(times)))
         if times % 2:
-            return Root(self.program.raised(base.square, int(times)))
-        size = self.program.extremum("max", [base.square, self.program.negative(base.square)])
-        return self.program.raised(size, int(times) // 2)
+            return Term(self.program.raised(base.part, int(times)), "root")
+        return Term(self.program.raised(self._size(base.part), int(times) // 2))
 
     def _compared(self, relation: str, left: Term, right: Term) -> int:
         """Return where a relation holds, by what monotone functions are of."""
-        if isinstance(left, Ratio) and isinstance(right, Ratio):
-            return self.program.compare(relation, left, right)
-        if isinstance(left, Logarithm) and isinstance(right, Logarithm):
-            return self.program.compare(relation, left.power, right.power)
-        if isinstance(left, Logarithm) and isinstance(right, Ratio):
-            return self.program.compare(relation, *self._as_powers(left, right))
-        if isinstance(right, Logarithm) and isinstance(left, Ratio):
-            powers = self._as_powers(right, left)
-            return self.program.compare(relation, *reversed(powers))
-        return self.program.compare(relation, self._square(left), self._square(right))
+        if left.kind == right.kind:
+            parts = left.part, right.part
+        elif (left.kind, right.kind) == ("logarithm", "fraction"):
+            parts = self._as_powers(left.part, right.part)
+        elif (left.kind, right.kind) == ("fraction", "logarithm"):
+            parts = self._as_powers(right.part, left.part)[::-1]
+        else:
+            parts = self._square(left), self._square(right)
+        return self.program.compare(relation, *parts)
 
-    def _as_powers(self, left: Logarithm, right: Ratio) -> tuple[Ratio, Ratio]:
+    def _as_powers(self, of: Ratio, right: Ratio) -> tuple[Ratio, Ratio]:
         """Return ``x**q`` and ``2**p`` for ``log2(x)`` and ``p/q``."""
         number = self._number(right)
         if number is None or number.denominator > MAX_DEGREE or abs(number.numerator) > MAX_BITS:
@@ -437,43 +376,46 @@ class _Compiler:
                 hint="compare what it is of: macs <= 2**30, not log2(macs) <= 30",
             )
         power = arithmetic.tidy(Fraction(2) ** number.numerator)
-        return self.program.raised(left.power, number.denominator), self.program.constant(power)
+        return self.program.raised(of, number.denominator), self.program.constant(power)
 
 
 def _exact(term: Term) -> Ratio:
-    """Return a term that is a fraction.
-
-    Raises:
-        ExpressionError: it is a root or a logarithm.
-    """
-    if isinstance(term, Ratio):
-        return term
-    kind = "root" if isinstance(term, Root) else "logarithm"
+    """Return a term that is a fraction, if it is neither a root nor a logarithm."""
+    if term.kind == "fraction":
+        return term.part
     raise ExpressionError(
-        f"a {kind} has no exact value here: it is shown, compared or ordered by, alone"
-        + (", or times and by other numbers" if kind == "root" else ""),
+        f"a {term.kind} has no exact value here: it is shown, compared or ordered by, alone"
+        + (", or times and by other numbers" if term.kind == "root" else ""),
         hint="compare what it is of: macs <= 1e8, not sqrt(macs) - 1e4 <= 0",
     )
 
 
-_OPERATORS: dict[str, Callable[[_Compiler, Term, Term], Term]] = {
-    "+": _Compiler.sum,
-    "-": _Compiler.difference,
-    "*": _Compiler.product,
-    "/": _Compiler.quotient,
-    "//": _Compiler.floor_quotient,
-    "%": _Compiler.remainder,
+_OF_FRACTIONS: dict[str, Callable[..., Ratio]] = {
+    "+": lambda program, x, y: program.sum([x, y]),
+    "-": lambda program, x, y: program.sum([x, program.negative(y)]),
+    "//": lambda program, x, y: program.floor(program.quotient(x, y)),
+    "%": lambda program, x, y: program.sum(
+        [x, program.negative(program.product([y, program.floor(program.quotient(x, y))]))]
+    ),
+    "floor": IntegerProgram.floor,
+    "ceil": lambda program, x: program.negative(program.floor(program.negative(x))),
 }
+"""What is computed of fractions alone; ``x % y = x - y·(x//y)``, ``ceil(x) = -floor(-x)``."""
 
-_FUNCTIONS: dict[str, Callable[..., Term]] = {
-    "min": lambda compiler, *terms: compiler.extremum("min", terms),
-    "max": lambda compiler, *terms: compiler.extremum("max", terms),
-    "floor": _Compiler.floor,
-    "ceil": _Compiler.ceil,
-    "round_to": _Compiler.rounded,
-    "sqrt": _Compiler.root,
-    "log2": _Compiler.logarithm,
+_OF_SQUARES: dict[str, Callable[..., Ratio]] = {
+    "*": lambda program, *parts: program.product(parts),
+    "/": IntegerProgram.quotient,
+    "min": lambda program, *parts: program.extremum("min", parts),
+    "max": lambda program, *parts: program.extremum("max", parts),
 }
+"""What may be computed of signed squares instead of the numbers, whose signed square it is then."""
+
+_INVERSES: dict[str, tuple[Kind, Callable[[arithmetic.Rational], arithmetic.Rational], str, str]]
+_INVERSES = {
+    "sqrt": ("root", arithmetic.square_root, "ge", NEGATIVE_ROOT),
+    "log2": ("logarithm", arithmetic.binary_logarithm, "gt", NO_LOGARITHM),
+}
+"""Function → its kind, its value of a number, how what it is of compares with 0, what if not."""
 
 
 def is_whole(tree: Value, wholes: Mapping[str, bool]) -> bool:
@@ -485,16 +427,12 @@ def is_whole(tree: Value, wholes: Mapping[str, bool]) -> bool:
             return wholes[name]
         case Unary(_, operand):
             return is_whole(operand, wholes)
-        case Binary("/", _, _):
-            return False
-        case Binary("//", _, _):
+        case Binary("//", _, _) | Call("floor" | "ceil" | "round_to", _):
             return True
         case Binary("**", base, Number(exponent)):
             return exponent >= 0 and is_whole(base, wholes)
-        case Binary(_, left, right):
-            return is_whole(left, wholes) and is_whole(right, wholes)
+        case Binary(operator, left, right):
+            return operator != "/" and is_whole(left, wholes) and is_whole(right, wholes)
         case Call("min" | "max", arguments):
             return all(is_whole(each, wholes) for each in arguments)
-        case Call("floor" | "ceil" | "round_to", _):
-            return True
     return False

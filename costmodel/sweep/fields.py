@@ -1,6 +1,6 @@
 """The columns of a sweep's result: what each holds, and how its values are written exactly."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -75,31 +75,19 @@ def _is_none(column: Array) -> bool:
 
 def fields_of(sweep: Sweep) -> tuple[Field, ...]:
     """Return the columns of a sweep: labels, what varies, what is requested or joined."""
-    return tuple(_fields(sweep))
-
-
-def _fields(sweep: Sweep) -> Iterator[Field]:
-    for name in sweep.labels:
-        yield Field(name, name, "text")
-    for one in sweep.varied:
-        yield _varied(sweep, one.name)
+    fields = [Field(name, name, "text") for name in sweep.labels]
+    fields += [_varied(sweep, one.name) for one in sweep.varied]
     joined = sweep.join.columns if sweep.join else {}
-    own = {name: _joined(name, column) for name, column in joined.items()}
+    own = {name: Field(name, name, *kind_of(each.tolist())) for name, each in joined.items()}
     for column in sweep.query.columns:
         name = column.tree.id if isinstance(column.tree, Name) else ""
-        yield own.pop(name) if name in own else _requested(sweep, column, joined)
-    yield from own.values()
-
-
-def _joined(name: str, column: Array) -> Field:
-    kind, places = kind_of(column.tolist())
-    return Field(name, name, kind, places)
+        fields.append(own.pop(name) if name in own else _requested(sweep, column, joined))
+    return (*fields, *own.values())
 
 
 def _varied(sweep: Sweep, name: str) -> Field:
-    having = [case for case in sweep.cases if name in case.space.names]
-    kind, places = _widest([_kind_in(case.space, name) for case in having])
-    return Field(name, name, kind, places)
+    spaces = (case.space for case in sweep.cases if name in case.space.names)
+    return Field(name, name, *_widest([_kind_in(space, name) for space in spaces]))
 
 
 def _kind_in(space: Space, name: str) -> tuple[Kind, int]:
@@ -123,8 +111,7 @@ def kind_of(values: Sequence[Any]) -> tuple[Kind, int]:
     """Return the narrowest kind that holds some values, and how many decimal places they need."""
     if any(isinstance(value, str) for value in values):
         return "text", 0
-    broken = {value for value in values if isinstance(value, Fraction)}
-    places = [decimal_places(value) for value in broken]
+    places = [decimal_places(value) for value in set(values) if isinstance(value, Fraction)]
     if None in places:
         return "fraction", 0
     most = max(filter(None, places), default=0)

@@ -9,7 +9,7 @@ from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
-from costmodel.sweep.reduce import Objective, Thinned
+from costmodel.sweep.reduce import Thinned
 from costmodel.sweep.rows import Rows, joined
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
@@ -29,10 +29,10 @@ WIDE = 10**1.5
 NARROW = 2
 """By what factor at most they differ that are drawn by steps even then: few powers lie between."""
 
-SCALES = {10**12: "trillions", 10**9: "billions", 10**6: "millions", 10**3: "thousands"}
+SCALES: dict[float, str] = {1e12: "trillions", 1e9: "billions", 1e6: "millions", 1e3: "thousands"}
 """By how much counts are divided, the largest first, and how that is said."""
 
-BYTES = {10**12: "TB", 10**9: "GB", 10**6: "MB", 10**3: "kB"}
+BYTES: dict[float, str] = {1e12: "TB", 1e9: "GB", 1e6: "MB", 1e3: "kB", 1: "bytes"}
 """The same of bytes."""
 
 PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
@@ -40,13 +40,7 @@ PARTS = {1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
 
 
 class Scaled(NamedTuple):
-    """A column as it is drawn.
-
-    Attributes:
-        numbers: its values in its unit.
-        size: by what they are divided.
-        label: what it is, with its unit.
-    """
+    """A column as it is drawn: its numbers, divided by a size, and a label that says the unit."""
 
     numbers: Array
     size: float
@@ -69,17 +63,22 @@ class Scaled(NamedTuple):
 
 
 class PlotSide(NamedTuple):
-    """A symbol along a side of a figure.
-
-    Attributes:
-        label: the symbol, and what it stands for.
-        values: the different ones, in order.
-        is_log: whether it goes by factors.
-    """
+    """A symbol along a side: what it is, its values in order, and whether it goes by factors."""
 
     label: str
     values: Array
     is_log: bool
+
+    @property
+    def edges(self) -> Array:
+        """The ends of cells around the values: half-way in steps, or in factors."""
+        values = np.log2(self.values) if self.is_log else self.values
+        if len(values) == 1:
+            return np.array([0.9 * self.values[0], 1.1 * self.values[0]])
+        middles = (values[1:] + values[:-1]) / 2
+        ends = [2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]
+        edges: Array = np.concatenate(ends)
+        return np.exp2(edges) if self.is_log else edges
 
 
 class Curve(NamedTuple):
@@ -99,57 +98,36 @@ class Panel(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A column over two symbols.
+    """A column over two symbols, the horizontal one first, at points that may be all of a grid."""
 
-    Attributes:
-        label: what it is.
-        sides: the symbols, the horizontal one first.
-        table: its numbers, a line for each value of the second; masked where there is none.
-        edges: the ends of the cells along the sides.
-        levels: the values of which lines are drawn.
-        is_wide: whether colours go by factors.
-    """
-
-    label: str
-    sides: tuple[PlotSide, PlotSide]
-    table: Any
-    edges: tuple[Array, Array]
-    levels: list[float]
-    is_wide: bool
-
-
-class Cloud(NamedTuple):
-    """A column at points by chance.
-
-    Attributes:
-        label: what it is.
-        sides: the symbols, the horizontal one first.
-        x: where the points are.
-        y: likewise.
-        numbers: the column's.
-        is_wide: whether colours go by factors.
-    """
-
-    label: str
+    column: Scaled
     sides: tuple[PlotSide, PlotSide]
     x: Array
     y: Array
-    numbers: Array
-    is_wide: bool
+    is_grid: bool
 
+    @property
+    def table(self) -> Any:
+        """The numbers, a line for each value of the second symbol; masked where there is none."""
+        across, up = (side.values for side in self.sides)
+        table = np.full((len(up), len(across)), np.nan)
+        table[np.searchsorted(up, self.y), np.searchsorted(across, self.x)] = self.column.numbers
+        return np.ma.masked_invalid(table)
 
-class FrontAxis(NamedTuple):
-    """An objective along a side of a front: what it is, and whether it goes by factors."""
-
-    label: str
-    is_log: bool
+    @property
+    def levels(self) -> list[float]:
+        """The values of which lines are drawn."""
+        if min(len(side.values) for side in self.sides) == 1:
+            return []
+        return nice_levels(self.column.least, float(self.column.numbers.max()))
 
 
 class Among(NamedTuple):
     """A front among its points.
 
     Attributes:
-        axes: what the sides are, then the colour where there are three objectives.
+        axes: the sides' labels, then the colour's where there are three objectives.
+        logs: which of them go by factors.
         behind: where the other points are.
         x: of the front, in order.
         y: of the front.
@@ -157,7 +135,8 @@ class Among(NamedTuple):
         names: what each of its points is.
     """
 
-    axes: tuple[FrontAxis, ...]
+    axes: list[str]
+    logs: tuple[bool, ...]
     behind: tuple[Array, Array]
     x: Array
     y: Array
@@ -187,7 +166,6 @@ class SweepFigure:
             sweep.behind = Thinned(MAX_BEHIND)
         else:
             self._check()
-            self._require_numbers()
 
     @property
     def axes(self) -> tuple[Field, ...]:
@@ -214,6 +192,7 @@ class SweepFigure:
         return tuple(self.fields[name] for name in names if self.fields[name].kind != "text")
 
     def _check(self) -> None:
+        """Make sure that what varies can be drawn, and that every network has all its numbers."""
         names = ", ".join(axis.name for axis in self.axes)
         for name in (axis.name for axis in self.axes):
             if not all(name in case.space.names for case in self.sweep.cases):
@@ -228,9 +207,6 @@ class SweepFigure:
             )
         if len(self.measures) > MAX_PANELS:
             raise SpecError(f"{len(self.measures)} columns; at most {MAX_PANELS} are drawn")
-
-    def _require_numbers(self) -> None:
-        """Make sure that every network has a number of every metric that is drawn."""
         for name in (field.name for field in self.measures if field.name in METRICS):
             for error in filter(None, (case.none_of(name) for case in self.sweep.cases)):
                 raise error
@@ -268,8 +244,8 @@ class SweepFigure:
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
         links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
-        fixed = cases[0].fixed if all(case.fixed == cases[0].fixed for case in cases) else {}
-        values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed.items())
+        fixed = self.sweep.fixed.items()
+        values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed)
         return names, "; ".join(filter(None, (links, values)))
 
     @property
@@ -317,15 +293,13 @@ def scaled(field: Field, rows: Rows) -> Scaled:
     """Return a column in the unit that leaves few digits."""
     numbers = _floats(field, rows)
     largest = float(np.abs(numbers).max())
+    units = BYTES if field.counted == "bytes" else SCALES
     if field.unit is not None:
-        size = next((s for s in PARTS if largest >= s), 1)
-        return Scaled(numbers / size, size, f"{field.title} ({PARTS[size]}{field.unit})")
-    if field.counted == "bytes":
-        size = next((s for s in BYTES if largest >= s), 1)
-        return Scaled(numbers / size, size, f"{field.title} ({BYTES.get(int(size), 'bytes')})")
-    size = next((s for s in SCALES if largest >= s), 1) if largest >= 10_000 else 1
-    unit = f" ({SCALES[int(size)]})" if size > 1 else ""
-    return Scaled(numbers / size, size, f"{field.title}{unit}")
+        units = {size: f"{part}{field.unit}" for size, part in PARTS.items()}
+    is_short = units is SCALES and largest < 10_000
+    size = 1 if is_short else next((size for size in units if largest >= size), 1)
+    unit = units.get(size)
+    return Scaled(numbers / size, size, f"{field.title} ({unit})" if unit else field.title)
 
 
 def span(numbers: Array) -> float:
@@ -379,41 +353,13 @@ def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Cu
     return Curve(name, x[order], y[order])
 
 
-def maps(figure: SweepFigure, rows: Rows) -> list[Map | Cloud]:
+def maps(figure: SweepFigure, rows: Rows) -> list[Map]:
     """Return a map for each column, blank where points were left out; of a sample, its points."""
-    is_sampled = figure.sweep.seed is not None
-    first, second = (figure.side(s, rows, whole=not is_sampled) for s in figure.symbols)
+    is_grid = figure.sweep.seed is None
+    first, second = (figure.side(symbol, rows, whole=is_grid) for symbol in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
-    if is_sampled:
-        columns = (scaled(field, rows) for field in figure.measures)
-        at = ((first, second), x, y)
-        return [Cloud(each.label, *at, each.numbers, each.is_wide) for each in columns]
-    return [_map(scaled(field, rows), (first, second), x, y) for field in figure.measures]
-
-
-def _map(column: Scaled, sides: tuple[PlotSide, PlotSide], x: Array, y: Array) -> Map:
-    table = np.full((len(sides[1].values), len(sides[0].values)), np.nan)
-    table[np.searchsorted(sides[1].values, y), np.searchsorted(sides[0].values, x)] = column.numbers
-    levels = nice_levels(float(column.numbers.min()), float(column.numbers.max()))
-    shown = levels if min(table.shape) > 1 else []
-    edges = (_edges(sides[0]), _edges(sides[1]))
-    return Map(column.label, sides, np.ma.masked_invalid(table), edges, shown, column.is_wide)
-
-
-def _edges(side: PlotSide) -> Array:
-    """Return the ends of cells around a side's values: half-way in steps, or in factors."""
-    values = side.values
-    if len(values) == 1:
-        return np.array([0.9 * values[0], 1.1 * values[0]])
-    if side.is_log:
-        powers: Array = np.exp2(_halfway(np.log2(values)))
-        return powers
-    return _halfway(values)
-
-
-def _halfway(values: Array) -> Array:
-    middles = (values[1:] + values[:-1]) / 2
-    return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
+    columns = (scaled(field, rows) for field in figure.measures)
+    return [Map(column, (first, second), x, y, is_grid) for column in columns]
 
 
 def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
@@ -441,9 +387,13 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
     columns = [scaled(figure.fields[goal.expression.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
-    logs = (*by_factors(x, y), False)[: len(columns)]
+    axes = [
+        f"{column.label}: {'more' if goal.largest else 'less'} is better"
+        for column, goal in zip(columns, goals, strict=True)
+    ]
     return Among(
-        tuple(map(_axis, columns, goals, logs)),
+        axes,
+        by_factors(x, y),
         (x[:count], y[:count]),
         x[order],
         y[order],
@@ -452,23 +402,15 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
     )
 
 
-def _axis(column: Scaled, goal: Objective, is_log: bool) -> FrontAxis:
-    better = "more" if goal.largest else "less"
-    return FrontAxis(f"{column.label}: {better} is better", is_log)
-
-
 def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
     """Return a name for each point: its labels and the values that vary."""
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
+    points = (zip(names, values, strict=True) for values in zip(*columns, strict=True))
     return [
-        ", ".join(_named(name, value) for name, value in zip(names, values, strict=True) if value)
-        for values in zip(*columns, strict=True)
+        ", ".join(v if isinstance(v, str) else f"{n}={show_value(v)}" for n, v in point if v)
+        for point in points
     ]
-
-
-def _named(name: str, value: Any) -> str:
-    return value if isinstance(value, str) else f"{name}={show_value(value)}"
 
 
 def spread(count: int) -> Iterator[int]:

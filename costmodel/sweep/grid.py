@@ -5,8 +5,8 @@ is computed once for each of that side's points. A sum of products of the two is
 matrices; the others are computed from these for all pairs, as columns and rows that broadcast.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -70,178 +70,120 @@ class RowBlock(NamedTuple):
         return found
 
 
-class Table(NamedTuple):
-    """Nodes of one symbol alone, for each of its values from the least to the largest.
-
-    Attributes:
-        name: the symbol.
-        least: its least numerator.
-        nodes: node → its values.
-        bounds: node → the least and the largest value.
-    """
-
-    name: str
-    least: int
-    nodes: Mapping[int, Array]
-    bounds: Mapping[int, Bounds | None]
-
-    def at(self, column: SymbolColumn) -> dict[int, Array]:
-        """Return the nodes at some values."""
-        places = column.numerators - self.least
-        return {place: values[places] for place, values in self.nodes.items()}
-
-
 class Points:
-    """The nodes of a compiled network at points, of which several batches may come.
+    """The nodes of a compiled network at points, of which several batches may come."""
 
-    Where many points have few values of a symbol, the nodes of it alone are looked up in a table.
-
-    Args:
-        found: the network.
-        wanted: the nodes that rows are made of.
-    """
-
-    def __init__(self, found: Compiled, wanted: Sequence[int]) -> None:
+    def __init__(self, found: Compiled) -> None:
         self.found = found
-        self.wanted = wanted
-        self.tape = Tape(found.program, wanted)
+        self.tape = Tape(found.program, found.outputs)
 
     def blocks(self, columns: Mapping[str, SymbolColumn], count: int) -> Iterator[RowBlock]:
-        """Yield the rows of columns of one length, in order."""
+        """Yield the rows of columns of one length, in order.
+
+        Where many points have few values of a symbol, the nodes of it alone are looked up.
+        """
         inputs = self.found.inputs
         bounds: dict[int, Bounds | None] = {inputs[n]: c.bounds for n, c in columns.items()}
-        tables = list(self._tables(columns)) if count >= MANY_POINTS else []
-        leaves = list(chain(*(table.nodes for table in tables)))
-        tape = Tape(self.found.program, self.wanted, leaves) if leaves else self.tape
-        for table in tables:
-            bounds |= table.bounds
+        tables = self._tables(columns) if count >= MANY_POINTS else {}
+        leaves = list(chain(*(nodes for nodes, _ in tables.values())))
+        tape = Tape(self.found.program, self.found.outputs, leaves) if leaves else self.tape
+        for _, known in tables.values():
+            bounds |= known
         for start in range(0, count, ROWS):
             stop = min(start + ROWS, count)
             symbols = {name: column[start:stop] for name, column in columns.items()}
             given = {inputs[name]: column.numerators for name, column in symbols.items()}
-            for table in tables:
-                given |= table.at(symbols[table.name])
+            for name, (nodes, _) in tables.items():
+                places = symbols[name].numerators - columns[name].bounds[0]
+                given |= {place: values[places] for place, values in nodes.items()}
             yield RowBlock((stop - start,), symbols, tape.run(given, bounds))
 
-    def _tables(self, columns: Mapping[str, SymbolColumn]) -> Iterator[Table]:
-        """Yield the tables of symbols that have few values."""
-        few = {name: column for name, column in columns.items() if _has_few_values(column)}
-        separation = Separation(self.found.program, [{name} for name in few])
-        separation.part(self.wanted)
+    def _tables(
+        self, columns: Mapping[str, SymbolColumn]
+    ) -> dict[str, tuple[dict[int, Array], dict[int, Bounds | None]]]:
+        """Return symbol of few values → the nodes of it alone from its least value on, bounds."""
+        few = {
+            name: column
+            for name, column in columns.items()
+            if column.numerators.dtype != object
+            and column.bounds[1] - column.bounds[0] < min(MAX_TABLE, len(column) // 4)
+        }
+        separation = Separation(self.found.program, [{name} for name in few], self.found.outputs)
+        found = {}
         for (name, column), nodes in zip(few.items(), separation.leaves, strict=True):
             least, largest = column.bounds
             values = SymbolColumn(least + np.arange(largest - least + 1), column.denominator)
-            axis = GridAxes({name: values}, self.found, nodes)
-            yield Table(name, least, axis.side(0, len(values)).nodes, axis.bounds)
+            side = GridSide({name: values}, self.found, nodes)
+            found[name] = side.at(0, len(values))[1], side.bounds
+        return found
 
 
-def _has_few_values(column: SymbolColumn) -> bool:
-    least, largest = column.bounds
-    few = min(MAX_TABLE, len(column) // 4)
-    return column.numerators.dtype != object and largest - least < few
-
-
-class GridSide(NamedTuple):
-    """Points of some axes: the axes' values, and the nodes of these axes alone.
-
-    Attributes:
-        symbols: axis → its values.
-        nodes: node → its values.
-    """
-
-    symbols: Mapping[str, SymbolColumn]
-    nodes: Mapping[int, Array]
-
-    def cut(self, rows: Any, nodes: Iterable[int]) -> "GridSide":
-        """Return some of the points and nodes, as a row or a column of a block."""
-        return GridSide(
-            {name: column[rows] for name, column in self.symbols.items()},
-            {place: self.nodes[place][rows] for place in nodes},
-        )
-
-
-class GridAxes:
-    """Some axes of a grid, and the nodes of these axes alone.
-
-    Args:
-        columns: the axes.
-        found: the network.
-        nodes: the nodes that are wanted.
-    """
+class GridSide:
+    """Some axes of a grid of a network, and of its nodes some that are of these axes alone."""
 
     def __init__(
         self, columns: Mapping[str, SymbolColumn], found: Compiled, nodes: Iterable[int]
     ) -> None:
-        self.columns = columns
-        self.inputs = found.inputs
+        self.columns = {found.inputs[name]: (name, column) for name, column in columns.items()}
         self.lengths = [len(column) for column in columns.values()]
         self.points = prod(self.lengths)
         self.tape = Tape(found.program, nodes)
-        self.given = {found.inputs[name]: column.bounds for name, column in columns.items()}
+        self.given = {place: column.bounds for place, (_, column) in self.columns.items()}
         self.bounds = self.tape.bounds(self.given)
 
-    def side(self, first: int, last: int) -> GridSide:
-        """Return some points, in grid order."""
+    def at(self, first: int, last: int) -> tuple[dict[str, SymbolColumn], dict[int, Array]]:
+        """Return the values of the axes and of the nodes at some points, in grid order."""
         places = np.unravel_index(np.arange(first, last), self.lengths) if self.lengths else ()
-        columns = zip(self.columns.items(), places, strict=True)
+        columns = zip(self.columns.values(), places, strict=True)
         symbols = {name: column[rows] for (name, column), rows in columns}
-        given = {self.inputs[name]: column.numerators for name, column in symbols.items()}
+        given = {place: symbols[name].numerators for place, (name, _) in self.columns.items()}
         found = self.tape.run(given, self.given)
-        return GridSide(symbols, {p: np.broadcast_to(a, last - first) for p, a in found.items()})
+        return symbols, {p: np.broadcast_to(a, last - first) for p, a in found.items()}
 
 
 class Grid:
-    """The nodes of a compiled network on a grid.
+    """The nodes of a compiled network on the grid of some columns, the last fastest."""
 
-    Args:
-        found: the network.
-        columns: the axes, the last fastest.
-        wanted: the nodes that rows are made of.
-    """
-
-    def __init__(
-        self, found: Compiled, columns: Mapping[str, SymbolColumn], wanted: Sequence[int]
-    ) -> None:
+    def __init__(self, found: Compiled, columns: Mapping[str, SymbolColumn]) -> None:
         last = _last_axes(columns)
-        sides = [columns.keys() - last, set(last)]
+        names = [columns.keys() - last, set(last)]
         given = {found.inputs[name]: column.bounds for name, column in columns.items()}
-        separation = Separation(found.program, sides, given)
-        separation.part(wanted)
+        separation = Separation(found.program, names, found.outputs, given)
         self.sums, self.leaves = separation.sums, separation.leaves
-        factors = [
-            chain(*(s.lefts for s in self.sums.values())),
-            chain(*(s.rights for s in self.sums.values())),
-        ]
         self.left, self.right = (
-            GridAxes({n: c for n, c in columns.items() if n in names}, found, (*own, *others))
-            for names, own, others in zip(sides, self.leaves, factors, strict=True)
+            GridSide(
+                {n: c for n, c in columns.items() if n in names[i]},
+                found,
+                chain(self.leaves[i], *(each.factors[i] for each in self.sums.values())),
+            )
+            for i in range(2)
         )
-        direct = [place for place in wanted if place not in self.sums]
+        direct = [place for place in found.outputs if place not in self.sums]
         self.tape = Tape(found.program, direct, chain(*self.leaves, self.sums))
         sums = {place: each.bounds for place, each in self.sums.items()}
         self.bounds = {**self.left.bounds, **self.right.bounds, **sums}
 
     def blocks(self) -> Iterator[RowBlock]:
         """Yield all rows, in grid order."""
-        right = self.right.side(0, self.right.points)
-        rights = {place: each.right(right.nodes) for place, each in self.sums.items()}
+        row, across = self.right.at(0, self.right.points)
+        rights = {place: each.right(across) for place, each in self.sums.items()}
         width = min(self.right.points, ROWS)
         height = max(ROWS // width, 2)
         for begin in range(0, self.left.points, MAX_SIDE):
             lines = min(MAX_SIDE, self.left.points - begin)
-            left = self.left.side(begin, begin + lines)
-            lefts = {place: each.left(left.nodes) for place, each in self.sums.items()}
-            for i in range(0, lines, height):
+            column, down = self.left.at(begin, begin + lines)
+            lefts = {place: each.left(down) for place, each in self.sums.items()}
+            for i, j in product(range(0, lines, height), range(0, self.right.points, width)):
                 some = slice(i, min(i + height, lines))
-                column = left.cut((some, None), self.leaves[0])
-                for j in range(0, self.right.points, width):
-                    places = slice(j, min(j + width, self.right.points))
-                    row = right.cut((None, places), self.leaves[1])
-                    factors = {p: (lefts[p][some], rights[p][:, places]) for p in self.sums}
-                    known = BlockNodes({**column.nodes, **row.nodes}, factors)
-                    known.update(self.tape.run(known, self.bounds))
-                    shape = some.stop - some.start, places.stop - places.start
-                    yield RowBlock(shape, {**column.symbols, **row.symbols}, known)
+                places = slice(j, min(j + width, self.right.points))
+                symbols = {n: c[some, None] for n, c in column.items()}
+                symbols |= {n: c[None, places] for n, c in row.items()}
+                known = {place: down[place][some, None] for place in self.leaves[0]}
+                known |= {place: across[place][None, places] for place in self.leaves[1]}
+                factors = {p: (lefts[p][some], rights[p][:, places]) for p in self.sums}
+                nodes = BlockNodes(known, factors)
+                nodes.update(self.tape.run(nodes, self.bounds))
+                yield RowBlock((some.stop - i, places.stop - j), symbols, nodes)
 
 
 def _last_axes(columns: Mapping[str, SymbolColumn]) -> list[str]:

@@ -11,7 +11,7 @@ from archspec.scope import Scope
 from archspec.sorts import is_condition
 from archspec.trees import Items, Name
 from archspec.trees import Value as Resolved
-from costmodel.sweep.vary import Value, items_of, show_value
+from costmodel.sweep.vary import Value, show_value, split
 
 
 def override_of(value: Value) -> Any:
@@ -21,13 +21,18 @@ def override_of(value: Value) -> Any:
         SpecError: it has no such form.
         ExpressionError: an item of a list is no expression.
     """
-    return _read(items_of(value)) if isinstance(value, str) else read_value(value)
+    return _read(value) if isinstance(value, str) else read_value(value)
 
 
-def _read(text: Any) -> Any:
-    if isinstance(text, list):
-        return [_read(item) for item in text]
-    return as_named(parse(text))
+def _read(text: str) -> Any:
+    if not text.startswith("["):
+        return as_named(parse(text))
+    if not text.endswith("]"):
+        raise SpecError(f"'{shortened(text)}' is not closed", hint="as in [2, 2, 2, 2]")
+    items = list(split(text[1:-1], ","))
+    if not all(items):
+        raise SpecError(f"in {shortened(text)} an item is missing", hint="as in [2, 2, 2, 2]")
+    return [_read(item) for item in items]
 
 
 def check_override(name: str, value: Value, header: Header) -> None:
@@ -39,11 +44,9 @@ def check_override(name: str, value: Value, header: Header) -> None:
     try:
         scope = _before(name, header)
         found, own = (resolved_value(v, scope) for v in (override_of(value), header.let[name]))
-    except ExpressionError as error:
-        cause = f"in {shortened(str(value))}: {error.cause}"
-        raise SpecError(f"--vary {name}: {cause}", hint=error.hint) from None
-    except SpecError as error:
-        raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
+    except (ExpressionError, SpecError) as error:
+        within = f"in {shortened(str(value))}: " if isinstance(error, ExpressionError) else ""
+        raise SpecError(f"--vary {name}: {within}{error.cause}", hint=error.hint) from None
     if not _fits(found, own):
         shown = value if isinstance(value, str) else show_value(value)
         raise SpecError(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from costmodel.algebra.evaluation import Tape
+from costmodel.algebra.once import once
 from costmodel.algebra.operations import Array, Bounds
 from costmodel.algebra.program import IntegerProgram
 
@@ -32,23 +33,21 @@ class SumOfProducts(NamedTuple):
     """A node as ``Σ left·right``.
 
     Attributes:
-        lefts: nodes of the left side or numbers.
-        rights: as many nodes of the right side or numbers.
+        factors: nodes of the left side or numbers, and as many nodes of the right side or numbers.
         bounds: the least and the largest sum.
     """
 
-    lefts: tuple[int, ...]
-    rights: tuple[int, ...]
+    factors: tuple[tuple[int, ...], tuple[int, ...]]
     bounds: Bounds
 
     def left(self, nodes: Mapping[int, Array]) -> Array:
         """Return the left factors, one line for each point, and the shift as the last."""
-        columns = [nodes[place] for place in self.lefts]
+        columns = [nodes[place] for place in self.factors[0]]
         return np.stack([*columns, np.full(len(columns[0]), SHIFT)], 1, dtype=np.float64)
 
     def right(self, nodes: Mapping[int, Array]) -> Array:
         """Return the right factors, one column for each point, and 1 as the last."""
-        rows = [nodes[place] for place in self.rights]
+        rows = [nodes[place] for place in self.factors[1]]
         return np.stack([*rows, np.ones(len(rows[0]))], dtype=np.float64)
 
 
@@ -60,12 +59,7 @@ def multiplied(left: Array, right: Array) -> Array:
 
 
 class BlockNodes(dict[int, Array]):
-    """The nodes of a block; a sum of products is computed when it is first read.
-
-    Args:
-        known: node → its values.
-        factors: other node → the matrices whose product it is.
-    """
+    """The nodes of a block: known ones, and products of two matrices, computed when first read."""
 
     def __init__(
         self, known: Mapping[int, Array], factors: Mapping[int, tuple[Array, Array]]
@@ -84,6 +78,7 @@ class Separation:
     Args:
         program: the nodes; factors of products are added to it.
         sides: the symbols of each side, of two the left one's first.
+        wanted: the nodes.
         given: the bounds of the inputs; without them no sums of products are found.
 
     Attributes:
@@ -95,57 +90,49 @@ class Separation:
         self,
         program: IntegerProgram,
         sides: Sequence[Set[str]],
+        wanted: Iterable[int],
         given: Mapping[int, Bounds] | None = None,
     ) -> None:
         self._program = program
         self._sides = sides
-        self._given = given
         self.leaves: tuple[list[int], ...] = tuple([] for _ in sides)
         self.sums: dict[int, SumOfProducts] = {}
-        self._terms: dict[int, dict[int, int] | None] = {}
-
-    def part(self, wanted: Iterable[int]) -> None:
-        """Find what some nodes are made of."""
         seen: set[int] = set()
         stack = list(wanted)
         while stack:
             place = stack.pop()
-            if place in seen or self._program.number(place) is not None:
+            if place in seen or program.number(place) is not None:
                 continue
             seen.add(place)
             side = self._side(place)
             if side is not None:
                 self.leaves[side].append(place)
-            elif (found := self._sum(place)) is not None:
+            elif given is not None and (found := self._sum(place, given)) is not None:
                 self.sums[place] = found
             else:
-                stack.extend(self._program.nodes[place].args)
+                stack.extend(program.nodes[place].args)
 
     def _side(self, place: int) -> int | None:
         """Return the side of whose symbols alone a node is, if it is of one."""
         symbols = self._program.symbols[place]
         return next((i for i, names in enumerate(self._sides) if symbols <= names), None)
 
-    def _sum(self, place: int) -> SumOfProducts | None:
+    def _sum(self, place: int, given: Mapping[int, Bounds]) -> SumOfProducts | None:
         """Return a node as a sum of products that float64 computes exactly, if it is one."""
-        terms = None if self._given is None else self._terms_of(place)
-        if self._given is None or terms is None or len(terms) < LEAST_TERMS:
+        terms = self._terms(place)
+        if terms is None or len(terms) < LEAST_TERMS:
             return None
         tape = Tape(self._program, [place, *chain(*terms.items())])
-        bounds = tape.bounds({p: self._given[p] for p in tape.inputs})
+        bounds = tape.bounds({p: given[p] for p in tape.inputs})
         sizes = {p: MAX_SHIFTED + 1 if b is None else max(map(abs, b)) for p, b in bounds.items()}
         largest = sum(sizes[left] * sizes[right] for right, left in terms.items())
         if max(largest, *(sizes[factor] for factor in chain(*terms.items()))) > MAX_SHIFTED:
             return None
-        return SumOfProducts(tuple(terms.values()), tuple(terms), (-largest, largest))
+        return SumOfProducts((tuple(terms.values()), tuple(terms)), (-largest, largest))
 
-    def _terms_of(self, place: int) -> dict[int, int] | None:
+    @once
+    def _terms(self, place: int) -> dict[int, int] | None:
         """Return right factor → left factor of a sum of products, if a node is one."""
-        if place not in self._terms:
-            self._terms[place] = self._made(place)
-        return self._terms[place]
-
-    def _made(self, place: int) -> dict[int, int] | None:
         program = self._program
         side = self._side(place)
         if side is not None:
@@ -153,7 +140,7 @@ class Separation:
         name, args, _ = program.nodes[place]
         if name not in ("add", "mul"):
             return None
-        first, second = map(self._terms_of, args)
+        first, second = map(self._terms, args)
         if first is None or second is None or len(first) * len(second) > MOST_TERMS**2:
             return None
         pairs = chain(first.items(), second.items())

@@ -33,11 +33,6 @@ class Query(NamedTuple):
     sort: tuple[Objective, ...] = ()
 
     @property
-    def every(self) -> tuple[ColumnExpression, ...]:
-        """All expressions that are shown, compared or ordered by."""
-        return (*self.columns, *self.compared)
-
-    @property
     def compared(self) -> tuple[ColumnExpression, ...]:
         """The expressions that rows are compared or ordered by."""
         goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
@@ -46,7 +41,9 @@ class Query(NamedTuple):
     @property
     def names(self) -> frozenset[str]:
         """All names in its expressions."""
-        return frozenset().union(*(free_names(each.tree) for each in self.every))
+        return frozenset().union(
+            *(free_names(each.tree) for each in (*self.columns, *self.compared))
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -84,13 +81,13 @@ def read_query(
     """
     known = {name: Name(name) for name in (*METRICS, *symbols, *joined)}
     top, by = request.top, request.by
-    pareto = _objectives("--pareto", request.pareto, known)
     if top is not None and by is None:
         raise SpecError("--top needs --by: the best in what?", hint="as in --top 20 --by macs")
     if top is not None and top < 1:
         raise SpecError(f"--top {top} keeps nothing; it is at least 1")
     if by is not None and top is None:
         raise SpecError("--by is of --top", hint="to order all rows, say --sort")
+    pareto = _objectives("--pareto", request.pareto, known)
     best = None if by is None else _objective("--by", by, known)
     sort = _objectives("--sort", request.sort, known)
     conditions = tuple(

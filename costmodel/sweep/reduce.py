@@ -47,8 +47,8 @@ class Objective(NamedTuple):
 
     def keys(self, rows: Rows) -> Numbers:
         """Return numbers of which less is better."""
-        found = self.expression.keys(rows)
-        return found.negative() if self.largest else found
+        above, below = self.expression.keys(rows)
+        return Numbers(-above if self.largest else above, below)
 
 
 @dataclass

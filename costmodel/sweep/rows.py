@@ -1,6 +1,7 @@
 """Rows of a sweep as columns, each made when it is first read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,16 +50,16 @@ class Rows(Mapping[str, Array]):
 
     def maker(self, name: str) -> Make:
         """Return what makes a column."""
-        return lambda chosen: self.column(name, chosen)
+        return partial(self.column, name)
 
     def select(self, rows: Array) -> "Rows":
         """Return some rows, chosen by their numbers or by a mask."""
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
 
-        def maker(name: str) -> Make:
-            return lambda chosen: self.column(name, index[chosen])
+        def chosen_of(name: str, chosen: Any) -> Array:
+            return self.column(name, index[chosen])
 
-        return Rows(len(index), {name: maker(name) for name in self})
+        return Rows(len(index), {name: partial(chosen_of, name) for name in self})
 
     def first(self, count: int) -> "Rows":
         """Return the first rows."""
@@ -79,20 +80,15 @@ NO_ROWS = Rows(0, {})
 
 def rows_of(columns: Mapping[str, Array]) -> Rows:
     """Return columns that are there already as rows."""
-
-    def maker(column: Array) -> Make:
-        return lambda chosen: column[chosen]
-
     count = len(next(iter(columns.values()), ()))
-    return Rows(count, {name: maker(column) for name, column in columns.items()})
+    return Rows(count, {name: column.__getitem__ for name, column in columns.items()})
 
 
 def constant(value: Any, count: int) -> Make:
     """Return a column that has one value in all rows."""
     whole = isinstance(value, int) and abs(value) < 2**63
     dtype = np.dtype(np.int64 if whole else object)
-    spread = np.broadcast_to(np.array(value, dtype), (count,))
-    return lambda chosen: spread[chosen]
+    return np.broadcast_to(np.array(value, dtype), (count,)).__getitem__
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

@@ -63,10 +63,19 @@ class SweptAxis:
     step: Rational = 1
 
     def numbers(self, generator: np.random.Generator, count: int) -> Array:
-        """Return places among the values, or numbers of steps, by chance."""
+        """Return places among the values, or numbers of steps, by chance.
+
+        Each is as likely, or of a logarithmic interval each ratio.
+        """
         if self.interval is None:
             return generator.integers(0, len(self.values), count)
-        return _steps(self.interval, generator, count)
+        first, last = int(self.interval.first), int(self.interval.last)
+        if not self.interval.logarithmic:
+            return generator.integers(first, last, count, np.int64, endpoint=True)
+        low, high = np.log(first), np.log(last + 1)
+        found = np.floor(np.exp(low + (high - low) * generator.random(count)))
+        clipped: Array = np.clip(found.astype(np.int64), first, last)
+        return clipped
 
     def at(self, numbers: Array) -> SymbolColumn | Array:
         """Return the values at places, or of numbers of steps."""
@@ -86,17 +95,6 @@ class SweptAxis:
         if self.interval is None:
             return self.values[0]
         return tidy(Fraction(self.interval.first * self.step))
-
-
-def _steps(interval: SampledRange, generator: np.random.Generator, count: int) -> Array:
-    """Return integers of an interval, each as likely, or each ratio as likely."""
-    first, last = int(interval.first), int(interval.last)
-    if not interval.logarithmic:
-        return generator.integers(first, last, count, np.int64, endpoint=True)
-    low, high = np.log(first), np.log(last + 1)
-    found = np.floor(np.exp(low + (high - low) * generator.random(count)))
-    clipped: Array = np.clip(found.astype(np.int64), first, last)
-    return clipped
 
 
 @dataclass(frozen=True)
@@ -120,12 +118,8 @@ class Space:
     @cached_property
     def size(self) -> int:
         """The number of points."""
-        return prod(self.lengths) if self.sample is None else self.sample
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The number of values of each axis of a grid."""
-        return tuple(len(axis.values) for axis in self.axes)
+        lengths = (len(axis.values) for axis in self.axes)
+        return prod(lengths) if self.sample is None else self.sample
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -254,25 +248,17 @@ def _interval_axis(
         raise SpecError(f"--vary {text}: no multiple of {show_value(step)} is in it")
     for end in (found.first, found.last):
         _check_value(name, tidy(Fraction(end * step)), declared)
-    return (
-        SweptAxis(name, (), found, step) if is_sample else SweptAxis(name, _all(text, found, step))
-    )
-
-
-def _all(text: str, interval: SampledRange, step: Rational) -> tuple[Rational, ...]:
-    count = int(interval.last - interval.first) + 1
+    if is_sample:
+        return SweptAxis(name, (), found, step)
+    count = int(found.last - found.first) + 1
     if count > MAX_VALUES:
-        found = abridged(f"{count:,}")
-        raise SpecError(f"--vary {text}: {found} values; at most {MAX_VALUES:,} are swept")
-    return tuple(tidy((interval.first + i) * step) for i in range(count))
+        values = abridged(f"{count:,}")
+        raise SpecError(f"--vary {text}: {values} values; at most {MAX_VALUES:,} are swept")
+    return SweptAxis(name, tuple(tidy((found.first + i) * step) for i in range(count)))
 
 
 def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator[tuple[str, Tree]]:
-    """Yield what each linked symbol is in the axes, those first that others hang on.
-
-    Raises:
-        SpecError: a name is unknown, or links go in a circle.
-    """
+    """Yield what each linked symbol is in the axes, those first that others hang on."""
     scope = Scope({n: v for n, v in known.items() if n not in trees})
     waiting = dict(trees)
     while waiting:
@@ -281,15 +267,9 @@ def _links(trees: Mapping[str, Tree], known: Mapping[str, Resolved]) -> Iterator
             circle = ", ".join(waiting)
             raise SpecError(f"--vary: the links of {circle} go in a circle")
         for name in ready:
-            found = _resolved(name, waiting.pop(name), scope)
+            try:
+                found = resolve(waiting.pop(name), scope)
+            except ExpressionError as error:
+                raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
             scope = scope.extended({name: found})
-            yield name, found
-
-
-def _resolved(name: str, tree: Tree, scope: Scope) -> Tree:
-    try:
-        found = resolve(tree, scope)
-    except ExpressionError as error:
-        raise SpecError(f"--vary {name}: {error.cause}", hint=error.hint) from None
-    assert not isinstance(found, tuple) or hasattr(found, "_fields")
-    return found  # type: ignore[return-value]
+            yield name, found  # type: ignore[misc]

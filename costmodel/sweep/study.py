@@ -1,6 +1,7 @@
 """A sweep as a whole: networks, what varies of each, and the query of all points."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,18 +12,19 @@ from archspec.arithmetic import Rational
 from archspec.errors import did_you_mean
 from archspec.scope import free_names
 from archspec.trees import Name
+from archspec.zoo import find_spec
 from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
-from costmodel.network.networks import EVERY, networks
+from costmodel.network.networks import networks
 from costmodel.scenario.conventions import convention_of
+from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import to_rational
-from costmodel.sweep.engine import Engine, Evaluated
+from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import override_of
-from costmodel.sweep.links import settled
 from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
@@ -80,35 +82,28 @@ class SweptNetwork:
         return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
 
     @cached_property
-    def typical(self) -> Analysis:
-        """The analysis at all points, or at the first where there is none at all.
-
-        Raises:
-            SpecError: the first point makes no network.
-        """
-        try:
+    def typical(self) -> Analysis | None:
+        """The analysis at all points, or else at the first; None where that makes no network."""
+        with suppress(SpecError):
             return self.analysis({})
-        except SpecError:
+        with suppress(SpecError):
             return self.analysis(settled(self.space.first, self.space.links))
+        return None
 
     def none_of(self, name: str) -> NoCountError | None:
         """Return the error that says why it has no number of a metric, if it has none."""
-        if not METRICS[name].of_places:
+        if not METRICS[name].of_places or self.typical is None:
             return None
-        try:
-            return self.typical.none_of(name)
-        except SpecError:  # the first point makes no network, which its rows say
-            return None
+        return self.typical.none_of(name)
 
     def counts(self, name: str) -> bool:
         """Return whether a metric is an integer wherever it has a number."""
         metric = METRICS[name]
         if not metric.of_places:
             return metric.quantity is None
-        try:
-            return self.none_of(name) is not None or is_whole(self.typical.total(name))
-        except SpecError:  # the first point makes no network
+        if self.typical is None or self.none_of(name) is not None:
             return True
+        return is_whole(self.typical.total(name))
 
     def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
         """Yield all points, evaluated chunk by chunk."""
@@ -191,6 +186,12 @@ class Sweep:
         return next((space.seed for space in spaces if space.sample is not None), None)
 
     @property
+    def fixed(self) -> Mapping[str, Rational]:
+        """The values of what does not vary, where all networks have the same."""
+        first, *others = (case.fixed for case in self.cases)
+        return first if all(each == first for each in others) else {}
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
         return tuple(self.cases[0].labels)
@@ -263,7 +264,7 @@ def sweep(
     check_names(varied, [each.header for _, each in found])
     symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
     labels = _labels(found)
-    read = None if join is None else _joined(join, [*symbols, *labels[0]], labels[0])
+    read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)
     query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
@@ -292,11 +293,7 @@ def _case(
 
 
 def _require_numbers(query: Query, case: SweptNetwork) -> None:
-    """Make sure that a network has the metrics that are more than shown.
-
-    Raises:
-        NoCountError: it is compared, ordered or computed with.
-    """
+    """Make sure that a network has the metrics that are compared, ordered or computed with."""
     computed = (column for column in query.columns if not isinstance(column.tree, Name))
     for expression in (*computed, *query.compared):
         for name in METRICS.keys() & free_names(expression.tree):
@@ -313,27 +310,15 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
             raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
-def _joined(file: str, taken: Collection[str], labels: Collection[str]) -> Join:
-    """Return the columns of a file (see `read_join`), none of which is a metric of ours."""
-    join = read_join(file, taken, labels)
-    for name in join.columns:
-        if name in METRICS:
-            cause = f"{join.file}: '{name}' is a metric of ours"
-            raise SpecError(cause, hint="give the column another name")
-    return join
-
-
 def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
-    """Yield every network that some texts name, with its file (see `networks`).
-
-    Raises:
-        SpecError: a spec is bad, has no variants, or is there twice.
-    """
+    """Yield every network that some texts name, with its file (see `networks`)."""
     seen = set()
     for spec in specs:
+        path, of = find_spec(spec)
+        is_every = of == "*" and not is_pattern(path)
         for architecture in networks([spec]):
             file, variant = architecture.document.file, architecture.variant
-            if spec == f"{file}{EVERY}" and not architecture.header.variants:
+            if is_every and not architecture.header.variants:
                 raise SpecError(f"{file} has no variants")
             if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")

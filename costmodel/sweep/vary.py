@@ -13,7 +13,7 @@ Numbers are exact: ``0.35:1.4:0.05`` is the 22 rationals 7/20, 2/5, … 7/5.
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
@@ -33,13 +33,7 @@ FORMS = "as in --vary h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2 w=h"
 
 
 class SampledRange(NamedTuple):
-    """All numbers from ``first`` to ``last``, of which samples are drawn.
-
-    Attributes:
-        first: the least.
-        last: the largest.
-        logarithmic: whether every ratio is as likely, rather than every difference.
-    """
+    """All numbers from the first to the last, drawn alike, or each ratio where logarithmic."""
 
     first: Rational
     last: Rational
@@ -88,7 +82,7 @@ def _read(text: str) -> Varied:
     if not (equals and name and values):
         raise SpecError(f"--vary takes name=values, not '{text}'", hint=FORMS)
     try:
-        return _sorted_out(name, list(_split(values, ",")))
+        return _sorted_out(name, list(split(values, ",")))
     except (ExpressionError, SpecError) as error:
         cause = f"--vary {shortened(text)}: {error.cause}"
         raise SpecError(cause, hint=error.hint or FORMS) from None
@@ -110,8 +104,8 @@ def _sorted_out(name: str, parts: list[str]) -> Varied:
     return Varied(name, tuple(values))
 
 
-def _split(text: str, sign: str) -> Iterator[str]:
-    """Yield the parts between a sign that stands in no brackets."""
+def split(text: str, sign: str) -> Iterator[str]:
+    """Yield the parts of a text between a sign that stands in no brackets."""
     part, depth = "", 0
     for each in text:
         depth += (each in "([") - (each in ")]")
@@ -121,22 +115,6 @@ def _split(text: str, sign: str) -> Iterator[str]:
         else:
             part += each
     yield part.strip()
-
-
-def items_of(text: str) -> Any:
-    """Return the items of a list in brackets: texts, and lists of such.
-
-    Raises:
-        SpecError: brackets are not closed, or list nothing.
-    """
-    if not text.startswith("["):
-        return text
-    if not text.endswith("]"):
-        raise SpecError(f"'{shortened(text)}' is not closed", hint="as in [2, 2, 2, 2]")
-    items = list(_split(text[1:-1], ","))
-    if not all(items):
-        raise SpecError(f"in {shortened(text)} an item is missing", hint="as in [2, 2, 2, 2]")
-    return [items_of(item) for item in items]
 
 
 def _link(part: str) -> Tree | None:
@@ -149,7 +127,7 @@ def _link(part: str) -> Tree | None:
 
 def _interval(name: str, part: str) -> SampledRange | None:
     """Return the interval of ``32:512`` or ``32:512:log``, or None where it is none."""
-    ends = list(_split(part, ":"))
+    ends = list(split(part, ":"))
     logarithmic = len(ends) == 3 and ends[2] == "log"
     if len(ends) != 2 and not logarithmic:
         return None
@@ -165,7 +143,7 @@ def _ends(name: str, ends: list[str]) -> tuple[Rational, Rational]:
 
 
 def _values(name: str, part: str) -> Iterator[Value]:
-    ends = list(_split(part, ":"))
+    ends = list(split(part, ":"))
     if part.startswith("[") or part in TRUTHS:
         yield part
     elif len(ends) == 1:

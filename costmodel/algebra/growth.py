@@ -1,4 +1,4 @@
-"""The leading order of a closed form, proved.
+"""How a closed form grows: its leading order, proved, and its derivative or slope.
 
 ``M = Θ(g)`` over some symbols means: there are positive a, b and a bound N so that
 ``a·g <= M <= b·g`` for all values of these symbols of at least N, each growing on its own, the
@@ -13,14 +13,28 @@ truly smaller order.
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
-from itertools import product
+from itertools import chain, product
+from math import prod
 from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 
-from archspec.arithmetic import Rational
+from archspec.arithmetic import OPERATORS, Rational, tidy
+from archspec.expressions import ExpressionError
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.functions import FloorDiv, Maximum, Minimum, Quotient, RoundTo, exact, plain
+from costmodel.algebra.functions import (
+    Extremum,
+    FloorDiv,
+    Log2,
+    Maximum,
+    Minimum,
+    Operation,
+    Quotient,
+    RoundTo,
+    exact,
+    plain,
+)
+from costmodel.algebra.normal_form import by_resolution
 from costmodel.algebra.once import once
 from costmodel.algebra.printing import text
 
@@ -34,10 +48,6 @@ class Coefficient(NamedTuple):
     low: Rational
     high: Rational
 
-    def plus(self, other: "Coefficient") -> "Coefficient":
-        """Return the range of the sum."""
-        return Coefficient(self.low + other.low, self.high + other.high)
-
     def times(self, other: "Coefficient") -> "Coefficient":
         """Return the range of the product."""
         corners = [a * b for a, b in product(self, other)]
@@ -48,8 +58,7 @@ Enclosure = dict[Monomial, Coefficient]
 """A sum of monomials that encloses a law."""
 
 ONE: Monomial = frozenset()
-PART_OF_ONE = Coefficient(-1, 0)
-HALF_TO_ALL = Coefficient(Fraction(1, 2), 1)
+NOTHING = Coefficient(0, 0)
 
 
 class NoOrder(ValueError):  # noqa: N818 - no mistake: what it says is an answer
@@ -75,18 +84,10 @@ def leading_order(
         NoOrder: none is proved.
     """
     growth = _Asymptotics(growing, evaluate, smaller or {})
-    return _as_sum(growth.leading(growth(law)))
-
-
-def _as_sum(monomials: list[Monomial]) -> Expr:
-    """Return the sum, what all monomials share in front."""
+    monomials = growth.leading(growth(law))
     powers = [dict(monomial) for monomial in monomials]
-    shared = {
-        base: min(each.get(base, 0) for each in powers)
-        for base in set().union(*powers)
-        if all(each.get(base, 0) > 0 for each in powers)
-    }
-    common = _as_product(shared.items())
+    least = {base: min(each.get(base, 0) for each in powers) for base in set().union(*powers)}
+    common = _as_product((base, exponent) for base, exponent in least.items() if exponent > 0)
     return Mul(common, Add(*(_as_product(m) / common for m in monomials)))
 
 
@@ -100,25 +101,19 @@ def _constant(value: Rational) -> Enclosure:
 
 def _sum(parts: Iterable[Enclosure]) -> Enclosure:
     total: Enclosure = {}
-    for part in parts:
-        for monomial, coefficient in part.items():
-            known = total.get(monomial)
-            total[monomial] = coefficient if known is None else known.plus(coefficient)
+    for monomial, (low, high) in chain(*(part.items() for part in parts)):
+        before = total.get(monomial, NOTHING)
+        total[monomial] = Coefficient(before.low + low, before.high + high)
     return total
 
 
 def _product(first: Enclosure, second: Enclosure) -> Enclosure:
-    return _sum(
-        {_together(a, b): coefficient.times(other)}
-        for a, coefficient in first.items()
-        for b, other in second.items()
-    )
+    pairs = product(first.items(), second.items())
+    return _sum({_together(a, b): one.times(other)} for (a, one), (b, other) in pairs)
 
 
 def _together(first: Monomial, second: Monomial) -> Monomial:
     """Return the product of two monomials."""
-    if not (first and second):
-        return first or second
     powers = dict(first)
     for base, exponent in second:
         powers[base] = powers.get(base, 0) + exponent
@@ -194,9 +189,9 @@ class _Asymptotics:
         x, q = expression.args
         quotient = _product(self(x), self._inverse(q))
         if self(q).keys() == {ONE}:
-            return _sum([quotient, {ONE: PART_OF_ONE}])
+            return _sum([quotient, {ONE: Coefficient(-1, 0)}])
         if self.smaller.get(x) == q:
-            return _product(quotient, {ONE: HALF_TO_ALL})
+            return _product(quotient, {ONE: Coefficient(Fraction(1, 2), 1)})
         raise NoOrder(f"{text(q)} divides under a floor, {text(expression)}")
 
     def _rounded(self, expression: Expr) -> Enclosure:
@@ -215,21 +210,15 @@ class _Asymptotics:
         """Return the enclosure of the bounded arguments; of none the minimum itself."""
         still = [arg for arg in expression.args if self(arg).keys() <= {ONE}]
         moving = [arg for arg in expression.args if arg not in still]
-        if not all(map(self._is_unbounded, moving)):
+        leading = (monomial for arg in moving for monomial in self.leading(self(arg)))
+        if not all(each and all(exponent > 0 for _, exponent in each) for each in leading):
             raise NoOrder(f"what {text(expression)} grows as is not known")
         if still:
-            ranges = [self(arg).get(ONE, Coefficient(0, 0)) for arg in still]
+            ranges = [self(arg).get(ONE, NOTHING) for arg in still]
             return {ONE: Coefficient(*map(min, zip(*ranges, strict=True)))}
         for arg in moving:
             self._remember(arg, expression)
         return {frozenset({(expression, 1)}): Coefficient(1, 1)}
-
-    def _is_unbounded(self, expression: Expr) -> bool:
-        """Return whether an expression grows beyond every number."""
-        return all(
-            monomial and all(exponent > 0 for _, exponent in monomial)
-            for monomial in self.leading(self(expression))
-        )
 
     def leading(self, growth: Enclosure) -> list[Monomial]:
         """Return the monomials that no other dominates.
@@ -243,14 +232,10 @@ class _Asymptotics:
         for monomial in sorted(ranges, key=lambda m: -sum(orders[m].values())):
             if not any(_is_never_below(known, orders[monomial]) for known in found.values()):
                 found[monomial] = orders[monomial]
-        loose = [m for m in found if ranges[m].low <= 0]
-        loose += [
-            m
-            for m, (low, _) in ranges.items()
-            if low < 0
-            and m not in found
-            and not any(self._outgrows(known, orders[m]) for known in found.values())
-        ]
+        loose = {m for m in found if ranges[m].low <= 0}
+        for monomial in (m for m, (low, _) in ranges.items() if low < 0 and m not in found):
+            if not any(self._outgrows(known, orders[monomial]) for known in found.values()):
+                loose.add(monomial)
         if loose:
             named = ", ".join(sorted({text(_as_product(m)) for m in loose}))
             raise NoOrder(f"terms of the order {named} may cancel each other")
@@ -273,3 +258,100 @@ class _Asymptotics:
 
 def _is_never_below(first: Mapping[Expr, Rational], second: Mapping[Expr, Rational]) -> bool:
     return all(first.get(base, 0) >= second.get(base, 0) for base in {*first, *second})
+
+
+def obstacle(law: Expr, symbol: Symbol) -> str | None:
+    """Return the reason why a law has no derivative: ``h stands in ceil(h/2), which steps``."""
+    functions = (
+        function
+        for function in law.atoms(Operation)
+        if not isinstance(function, Quotient) and symbol in function.free_symbols
+    )
+    found = min(  # steps before bends, short before long
+        functions,
+        key=lambda f: (isinstance(f, Extremum), f.count_ops(), f.sort_key()),
+        default=None,
+    )
+    if found is None:
+        return None
+    shown = text(-found if found.args[0].could_extract_minus_sign() else found)
+    name = shown if len(shown) <= MAX_SHOWN else f"{shown[: shown.index('(')]}(…)"
+    return f"{symbol} stands in {name}, which {_FAULTS.get(type(found), 'steps')}"
+
+
+_FAULTS: dict[type, str] = {Maximum: "bends", Minimum: "bends", Log2: "is no fraction of powers"}
+
+MAX_SHOWN = 40
+"""The longest function that a reason shows whole."""
+
+
+def derivative(law: Expr, symbol: Symbol) -> Expr:
+    """Return the exact derivative of a law in which nothing is an `obstacle`."""
+    fractions = law.replace(Quotient, lambda over, under: over / under)
+    return by_resolution(fractions.diff(symbol))
+
+
+class Derivatives:
+    """The slopes of expressions at numbers while symbols rise, each at a speed of its own.
+
+    Where there is a derivative, the slope is it. ``x//q`` is taken to rise evenly from the value
+    that it has, as ``x/q`` does, and ``round_to(x, d)`` as ``x``. Of a maximum of equals the
+    steepest counts, of a minimum the flattest: symbols rise.
+
+    Args:
+        evaluate: gives the values.
+        speeds: symbol → how fast it rises; those not given stay.
+    """
+
+    def __init__(self, evaluate: Evaluator, speeds: Mapping[Symbol, Rational]) -> None:
+        self.evaluate = evaluate
+        self.speeds = speeds
+        self.rules: dict[type, Callable[[Expr], Rational]] = {
+            Add: lambda e: sum(map(self, e.args)),
+            Mul: self._of_product,
+            Pow: self._of_power,
+            FloorDiv: self._of_quotient,
+            Quotient: self._of_quotient,
+            RoundTo: lambda e: self(e.args[0]),
+            Maximum: lambda e: max(self._of_equals(e)),
+            Minimum: lambda e: min(self._of_equals(e)),
+        }
+
+    @once
+    def __call__(self, expression: Expr) -> Rational:
+        """Return the exact slope.
+
+        Raises:
+            ExpressionError: it is no rational number.
+        """
+        if expression in self.speeds or not any(map(self, expression.args)):
+            return self.speeds.get(expression, 0)
+        if type(expression) not in self.rules:
+            raise ExpressionError(f"the slope of {text(expression)} is no rational number")
+        return tidy(self.rules[type(expression)](expression))
+
+    def _of_product(self, expression: Expr) -> Rational:
+        """``(a·b)' = a'·b + a·b'``."""
+        values = list(map(self.evaluate, expression.args))
+        slopes = enumerate(map(self, expression.args))
+        return sum(s * prod(values[:i] + values[i + 1 :]) for i, s in slopes if s)
+
+    def _of_power(self, expression: Expr) -> Rational:
+        """``(x**k)' = k·x'·x**k/x`` for a number k; 0 where x is 0 and k more than 1."""
+        base, exponent = expression.args
+        if not exponent.is_Rational:
+            raise ExpressionError(f"the slope of {text(expression)} is no rational number")
+        value, times = self.evaluate(base), self.evaluate(exponent)
+        if value == 0 and times > 1:
+            return 0
+        return times * self(base) * OPERATORS["/"](self.evaluate(expression), value)
+
+    def _of_quotient(self, expression: Expr) -> Rational:
+        """``(x/q)' = (x'·q − x·q')/q²``."""
+        (x, q), (dx, dq) = map(self.evaluate, expression.args), map(self, expression.args)
+        return (dx * q - x * dq) / Fraction(q) ** 2
+
+    def _of_equals(self, expression: Expr) -> list[Rational]:
+        """Return the slopes of those that are the extremum."""
+        value = self.evaluate(expression)
+        return [self(arg) for arg in expression.args if self.evaluate(arg) == value]

@@ -1,0 +1,121 @@
+"""The zoo: the specs that come with the package, each family and each variant found by its name."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec.errors import SpecError
+
+_HERE = Path(__file__).parent
+
+FOLDER = next(filter(Path.is_dir, [_HERE / "specs"]), _HERE.parent / "specs")
+"""The folder of the specs: inside an installed package, beside it in a checkout."""
+
+FIRST = _HERE / "first.yaml"
+"""A first spec, explained by comments."""
+
+SUFFIXES = (".yaml", ".yml")
+"""The ends of the paths of specs."""
+
+STDIN = "<stdin>"
+"""The path of standard input, which is written ``-``."""
+
+_VARIANTS = re.compile(r"^variants:\n((?:(?:[ #].*)?\n)+)", re.MULTILINE)
+_VARIANT = re.compile(r"^  ([\w.-]+):", re.MULTILINE)
+
+
+class ZooName(NamedTuple):
+    """A name of the zoo: a family's, which is its file's, or that of one of its variants."""
+
+    family: str
+    variant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that is typed."""
+        return self.variant or self.family
+
+    @property
+    def path(self) -> str:
+        """The file of the spec."""
+        return (FOLDER / f"{self.family}.yaml").as_posix()
+
+
+@cache
+def zoo() -> dict[str, ZooName]:
+    """The names of the zoo, each as `folded` gives it; a variant goes before a family of its name.
+
+    Variants are read off their headings, for which no spec is parsed.
+    """
+    files = sorted(FOLDER.glob("*.yaml"))
+    families = [ZooName(file.stem) for file in files]
+    variants = (ZooName(f.stem, v) for f in files for v in _headings(f.read_text("utf-8")))
+    return {folded(each.name): each for each in (*families, *variants)}
+
+
+def _headings(text: str) -> Iterable[str]:
+    found = _VARIANTS.search(text)
+    return _VARIANT.findall(found[1]) if found else ()
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: in small letters, with ``_`` for each ``-``."""
+    return name.lower().replace("-", "_")
+
+
+def find_name(name: str) -> ZooName | None:
+    """The family or the network of a name; ``_`` may be left out where it tells none apart."""
+    asked, known = folded(name), zoo()
+    near = [each for key, each in known.items() if key.replace("_", "") == asked.replace("_", "")]
+    return known.get(asked) or (near[0] if len(near) == 1 else None)
+
+
+def shown_path(path: str | Path) -> str:
+    """The name of a file of the zoo, since its folder tells nobody anything; else the path."""
+    file = Path(path)
+    return file.name if file.parent == FOLDER else str(path)
+
+
+def networks_like(pattern: str = "") -> list[ZooName]:
+    """The networks of the zoo that have a text in their name or their family's.
+
+    A family without variants is one network; one with variants is each of these, in its order.
+
+    Args:
+        pattern: the text.
+    """
+    varied = {each.family for each in zoo().values() if each.variant}
+    return [
+        each
+        for each in zoo().values()
+        if (each.variant or each.family not in varied)
+        and any(folded(pattern) in folded(text) for text in (each.name, each.family))
+    ]
+
+
+def split_variant(spec: str) -> tuple[str, str | None]:
+    """``PATH@VARIANT`` as its two parts."""
+    path, at, variant = spec.rpartition("@")
+    return (path, variant or None) if at and "/" not in variant else (spec, None)
+
+
+def find_spec(spec: str) -> tuple[str, str | None]:
+    """The path and the variant of a spec: a name of the zoo, ``PATH`` or ``-``, and ``@VARIANT``.
+
+    A file that is called as a network is found with its suffix or with a slash, as ``./resnet50``.
+
+    Raises:
+        SpecError: a variant's name has another variant behind it.
+    """
+    path, variant = split_variant(spec)
+    if path == "-":
+        return STDIN, variant
+    known = find_name(path) if "/" not in path else None
+    if known is None:
+        return path, variant
+    if variant and known.variant and known.variant != known.family:
+        cause = f"{known.name} is a variant itself, of {known.family}"
+        raise SpecError(cause, hint=f"write {known.family}@{variant}")
+    return known.path, variant or known.variant
