@@ -22,7 +22,8 @@ from archspec.errors import SpecError
 from archspec.layers import KINDS
 from archspec.precision import TYPES
 from archspec.reference import language_reference
-from costmodel.cli.app import known_commands, run
+from costmodel.cli import GROUPS
+from costmodel.cli.app import app, known_commands, run
 from costmodel.rules.base import cost_rule, shape_rule
 from costmodel.scenario.devices import built_in_files, find_profile
 
@@ -81,16 +82,17 @@ def without_notes(table: str) -> str:
 
 def commands() -> Iterator[tuple[str, str]]:
     """Yield a page for each command: its help, and where it is shown."""
-    names, rows = known_commands(), []
-    for name in names:
+    rows: dict[str, list[str]] = {}
+    for name in known_commands():
         text = printed(name, "--help")
-        first = text.split("\n\n")[1].replace("\n", " ")
-        rows.append(f"| [`archcost {name}`]({name}.md) | {escaped(first)} |")
+        first = " ".join(text.split("\n\n")[1].split())
+        (group,) = app[name].group
+        rows.setdefault(group.name, []).append(f"[`archcost {name}`]({name}.md): {escaped(first)}")
         yield f"commands/{name}.md", f"# archcost {name}\n\n{code(text)}{shown(name)}"
-    head = "# Commands\n\n`archcost SPEC` is the main job: the report of a network.\n\n"
-    table = "| command | does |\n| --- | --- |\n" + "\n".join(rows) + "\n"
-    help_text = code(printed("--help"))
-    yield "commands/index.md", f"{head}{table}\n## archcost\n\n{help_text}"
+    head = "# Commands\n\n`archcost SPEC` is the main job: the report of a network.\n"
+    groups = sorted(rows, key=lambda name: [*GROUPS, name].index(name))
+    tables = "".join(section(group, listed(rows[group])) for group in groups)
+    yield "commands/index.md", f"{head}{tables}{section('archcost', code(printed('--help')))}"
 
 
 def shown(name: str) -> str:
@@ -262,15 +264,27 @@ def members(value: Any) -> Iterator[tuple[str, Any]]:
 def documented(name: str, value: Any) -> str:
     """Return the signature of a name and its docstring, as Markdown."""
     called = callable(value) and not isclass(value)
-    head = code(f"{name}{signature(value)}", "python") + "\n" if called else ""
+    head = code(declared(name, value), "python") + "\n" if called else ""
     lines = []
     for line in cleandoc(value.__doc__ or "").replace("``", "`").split("\n"):
-        if re.fullmatch(r"(Args|Attributes|Raises|Returns|Yields):", line):
+        if re.fullmatch(r"(Args|Attributes|Examples|Raises|Returns|Yields):", line):
             line = f"**{line[:-1]}**\n"
-        elif line.startswith("    ") and not line.startswith("     "):
-            line = "* " + re.sub(r"^(\w+):", r"`\1`:", line.strip())
+        elif re.match(r" {4}\S", line):
+            line = re.sub(r"^(\w+):", r"`\1`:", line.strip())
+            line = f"* `{line}`" if line.startswith("archcost ") else f"* {line}"
         lines.append(line)
     return head + "\n".join(lines) + "\n"
+
+
+def declared(name: str, value: Any) -> str:
+    """Return the signature of a function, an argument on each line where it is long."""
+    short = re.sub(r"\b(?:\w+\.)+(?=[A-Za-z])", "", str(signature(value)))
+    short = name + re.sub(r"(?<== )[A-Z]\w+\(.*\)(?=,)", "…", short)
+    if len(short) <= 100:
+        return short
+    inner, returned = short[len(name) + 1 :].rsplit(")", 1)
+    words = re.split(r", (?=\w+:|\*|/)", inner)
+    return f"{name}(\n    " + ",\n    ".join(words) + f",\n){returned}"
 
 
 @cache
