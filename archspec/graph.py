@@ -163,6 +163,11 @@ class Graph(NamedTuple):
     let: Mapping[str, Value] = MappingProxyType({})
 
     @property
+    def title(self) -> str:
+        """The spec's name, and the variant's: ``ResNet (resnet50)``."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name
+
+    @property
     def nodes(self) -> Iterator[Node]:
         """Every layer once, in order."""
         return nodes_of(self.items)

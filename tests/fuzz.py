@@ -137,6 +137,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("check", "SPEC"),
     ("prove", "SPEC"),
     ("docs", "SPEC", "--check"),
+    ("conventions",),
     ("hardware",),
     ("zoo", "mlp"),
     ("init", "SPEC"),

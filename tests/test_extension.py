@@ -77,14 +77,14 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 def test_a_kind_from_elsewhere_counts(elsewhere: Path, process: Run) -> None:
-    """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights, 14 positions."""
+    """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights and 2 biases, 14 positions."""
     done = process(
         str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",")[:6] for line in done.stdout.splitlines()]
     assert lines[2][:4] == ["haar_1", "haar", "1x8xl//2", "8"]
-    assert lines[-1][3:5] == ["56", "48*((l - 6)//2 + 1)"]
+    assert lines[-1][3:5] == ["58", "48*((l - 6)//2 + 1)"]
 
 
 def test_what_says_nothing_of_training_has_none(elsewhere: Path, process: Run) -> None:
@@ -161,7 +161,7 @@ def test_a_metric_and_a_kind_are_their_files_and_no_more(
     assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
         ["gains", "params"],
         ["8", "8"],
-        ["8", "56"],
+        ["8", "58"],
     ]
     help_text = " ".join(process("--help", **found).stdout.replace("│", " ").split())
     assert re.search(r"What to show: .*, gains\b.*; with --hardware also ", help_text)
@@ -349,7 +349,7 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> No
         "KIND Only layers of this kind.",
         "--top INT Show so many of them, the widest first. [default: 1]",
         "--but STR... Leave out layers of these names. ",
-        "--format STR How to show it: table, csv, json,",
+        "--format STR How to show it: table, csv, html,",
         "--hardware STR The device: a name, or the path of a profile (.yaml). [default: t4]",
     ):
         assert line in told
@@ -381,7 +381,7 @@ def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -
     done = process(net, "--format", "lines", PYTHONPATH=str(asked))
     assert (done.returncode, done.stdout.count("\n")) == (0, 3)
     told = process("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
-    assert "How to show it: table, csv, json, latex, markdown, rst, lines." in " ".join(
+    assert "How to show it: table, csv, html, json, latex, markdown, rst, lines." in " ".join(
         told.split()
     )
     done = process(net, "--format", "line", PYTHONPATH=str(asked))

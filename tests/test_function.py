@@ -117,7 +117,7 @@ def test_real_symbols_are_exact(tmp_path: Any) -> None:
         "  - conv2d: {out_channels: 'round_to(80*width, 8)', kernel_size: 1}\n"
     )
     params = analyze(spec).function("params")
-    assert params(width=np.array([0.15, 0.35, 1.4])).tolist() == [3 * 16, 3 * 32, 3 * 112]
+    assert params(width=np.array([0.15, 0.35, 1.4])).tolist() == [4 * 16, 4 * 32, 4 * 112]
 
 
 def test_numpy_scalars_are_numbers(alexnet: Analysis) -> None:

@@ -31,12 +31,12 @@ def test_alexnet_on_an_a100() -> None:
 
 
 def test_half_bytes_and_a_cache() -> None:
-    """GPT-2 decoding its 101st token in int4: four matrices of 768², 100 cached pairs of 768."""
+    """GPT-2 decoding its 101st token in int4: four matrices of 768², four biases, the cache."""
     found = steps("gpt2.yaml", "self_attention", t=1, dtype="int4", past="100")
-    assert found["model size"].numbers == " + ".join(["⌈589,824·4/8⌉"] * 4)
+    assert found["model size"].numbers == " + ".join(["⌈589,824·4/8⌉"] * 4 + ["⌈768·4/8⌉"] * 4)
     moved = found["bytes moved"]
     assert moved.rule == "weights + input + output + cache read + cache written"
-    by_hand = [4 * 589_824 // 2, 768 // 2, 768 // 2, 100 * 768, 768]
+    by_hand = [4 * (589_824 + 768) // 2, 768 // 2, 768 // 2, 100 * 768, 768]
     assert moved.numbers == " + ".join(f"{size:,}" for size in by_hand)
     assert "T memory" not in found
 

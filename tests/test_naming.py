@@ -80,7 +80,7 @@ def test_numbers_have_no_names(tmp_path: Path) -> None:
 def test_layers_keep_the_own_names_of_the_spec(tmp_path: Path) -> None:
     """A layer's law stands for itself, but for what the spec calls by a name."""
     shown = find_renderer("table")(document(Report(network(tmp_path), symbolic=True)))
-    assert "params            27*c1\n" in shown
+    assert "params            28*c1\n" in shown
     assert "macs              9*n*c1*wide_1*ceil(h/2)*ceil(w/2)" in shown
     assert "where             c1 = round_to(32*width, 8)\n" in shown
 

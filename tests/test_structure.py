@@ -319,9 +319,9 @@ def test_a_shared_weight_may_be_shared_on(tmp_path: Path) -> None:
 
 
 def test_a_side_branch_leaves_the_network(tmp_path: Path) -> None:
-    """3·d weights on the side; what follows takes what the branch took."""
+    """3·d + 3 parameters on the side; what follows takes what the branch took."""
     analysis = of(tmp_path, "[{side: [{linear: {out_features: 3}}]}, {linear: {out_features: 2}}]")
-    assert str(analysis.params) == "5*d"
+    assert str(analysis.params) == "5*d + 5"
     assert not [w for w in analysis.warnings if "nothing takes" in w.cause]
 
 
@@ -376,14 +376,14 @@ def test_names_and_bodies_that_are_wrong(name: str, tmp_path: Path) -> None:
 
 
 def test_turns_that_change_the_shape_once_are_at_least_one(tmp_path: Path) -> None:
-    """8·6 weights in the first turn, 6·6 in each that follows; then 6·10."""
+    """9·6 parameters in the first turn, 7·6 in each that follows; then 7·10."""
     layers = (
         "[{repeat: {times: L - 1, layers: [{linear: {out_features: 6}}]}}, "
         "{linear: {out_features: 10}}]"
     )
     analysis = of(tmp_path, layers, "[1, d]")
     assert [condition_text(c) for c in analysis.conditions] == ["L >= 2"]
-    assert analysis.at(L=4).params == 8 * 6 + 2 * 6 * 6 + 6 * 10
+    assert analysis.at(L=4).params == 9 * 6 + 2 * 7 * 6 + 7 * 10
 
 
 @pytest.mark.parametrize("most", [2_000, pytest.param(30_000, marks=pytest.mark.exhaustive)])

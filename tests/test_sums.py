@@ -198,7 +198,7 @@ def test_what_every_turn_asks_for(tmp_path: Path) -> None:
     )
     points(tmp_path, text, (1, 2, 7), k=4, c=8)
     law = analyze(tmp_path / "net.yaml")
-    assert law.at(L=1, k=6, c=8).params == 6 * 8
+    assert law.at(L=1, k=6, c=8).params == 6 * 9 + 2 * 8
     for k, c in ((6, 8), (8, 6)):
         with pytest.raises(SpecError, match=r"in_channels \(\d+\) must be divisible by num_groups"):
             law.at(L=2, k=k, c=c)
@@ -224,8 +224,9 @@ def test_more_turns_than_are_worked_out_one_by_one(tmp_path: Path) -> None:
     file.write_text(HEAD + text, encoding="utf-8")
     turns = 10**6
     expected = 8 * 3 * turns + 16 * (turns * (turns - 1) // 2) + 36 * 4 * turns
-    assert analyze(file, settings={"L": turns}).value("params") == expected
-    assert analyze(file).at().params == expected
+    weights = analyze(file, convention="lecture", settings={"L": turns})
+    assert weights.value("params") == expected
+    assert analyze(file, convention="lecture").at().params == expected
 
 
 def test_a_body_whose_largest_turn_is_not_shown_by_its_growth(tmp_path: Path) -> None:

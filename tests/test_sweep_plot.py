@@ -270,7 +270,7 @@ def test_a_front_is_marked_and_named(draw: Draw) -> None:
     assert axes.get_ylabel() == "#activations (millions): more is better\nlog scale"
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["points", "front (41)"]
+    assert [text.get_text() for text in legend.get_texts()] == ["points", "front (42)"]
     names = [text.get_text() for text in axes.texts]
     assert "width=0.35, h=96" in names
     assert "width=1.4, h=224" in names

@@ -96,6 +96,17 @@ def test_a_bare_name_is_replaced(key: object) -> None:
     assert law.subs(key, 48).free_symbols == law.free_symbols - {H}
 
 
+def test_a_plain_symbol_of_the_same_assumptions_is_the_same() -> None:
+    plain = sympy.Symbol("h", integer=True, positive=True)
+    law: Expr = H + sympy.Integer(1)
+    assert plain == H
+    assert {plain: 1}[H] == 1
+    assert hash(plain) == hash(H)
+    assert law.xreplace({plain: sympy.Integer(4)}) == 5
+    assert (plain + sympy.Integer(1)).xreplace({H: sympy.Integer(4)}) == 5
+    assert plain - H == 0
+
+
 def test_other_symbols_of_the_name_are_others() -> None:
     law: Expr = H + sympy.Integer(1)
     assert law.subs(sympy.Symbol("h", negative=True), 5) == law

@@ -98,7 +98,7 @@ def test_a_file_of_a_name_is_meant_with_a_suffix_or_a_slash(tmp_path: Path, arch
         word: archcost(word, folder=tmp_path).stdout.splitlines()[0]
         for word in ("resnet50", "./resnet50", "resnet50.yaml")
     }
-    assert title == {"resnet50": "ResNet", "./resnet50": "MLP", "resnet50.yaml": "MLP"}
+    assert title == {"resnet50": "ResNet (resnet50)", "./resnet50": "MLP", "resnet50.yaml": "MLP"}
 
 
 MISSED = {

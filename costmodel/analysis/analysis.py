@@ -79,7 +79,7 @@ class Analysis(MetricLaws):
     scenario: Scenario = NOWHERE
 
     def __repr__(self) -> str:
-        return f"<analysis of {self.graph.name} under the convention {self.convention.name}>"
+        return f"<analysis of {self.graph.title} under the convention {self.convention.name}>"
 
     @property
     def warnings(self) -> tuple[SpecWarning, ...]:
@@ -482,7 +482,7 @@ class Point(MetricNumbers):
     evaluate: Evaluator
 
     def __repr__(self) -> str:
-        return f"<{self.analysis.graph.name} at some values of its symbols>"
+        return f"<{self.analysis.graph.title} at some values of its symbols>"
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *METRICS})

@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from sympy import Expr, sympify
+from sympy import Expr
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.analysis.frames import Tabular, arrow_table
-from costmodel.rules.base import show_shape
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 
 if TYPE_CHECKING:
@@ -304,7 +303,7 @@ def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
         case ClosedForm():
             return cell.text()
         case Shapes(shapes):
-            return ", ".join(show_shape(sympify(shape)) for shape in shapes)
+            return ", ".join(f"[{', '.join(map(str, shape))}]" for shape in shapes)
         case "":
             return None
         case _:

@@ -94,7 +94,7 @@ def document_of(
 ) -> Document:
     """Return the document of a network, with its name and source (see `Document`)."""
     graph = analysis.graph
-    return Document(graph.name, blocks, data, graph.source or "", **more)
+    return Document(graph.title, blocks, data, graph.source or "", **more)
 
 
 def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The questions as functions of Python, which return documents, and the documents in notebooks."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from inspect import Parameter, Signature, signature
 from typing import Any, get_origin
 
@@ -24,6 +25,7 @@ Network = Source | Analysis
 """A name of the zoo, a path, a mapping, the text of a spec; or what `analyze` made of one."""
 
 
+@cache
 def function_of(name: str) -> Callable[..., Document]:
     """Return the function of a question: its command's words and options, as Python has them.
 

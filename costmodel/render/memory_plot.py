@@ -69,7 +69,7 @@ class Bars(NamedTuple):
 def draw(profile: MemoryProfile, path: str) -> Drawing:
     """Draw a profile into a file (see `plot`)."""
     width = max(7.0, min(14.0, 3 + len(profile.layers) / 5))
-    about = f"{_name(profile)}: memory of activations, layer by layer"
+    about = f"{profile.report.title}: memory of activations, layer by layer"
     return plot(path, about, bars_of(profile, width), _paint, width=width)
 
 
@@ -111,17 +111,12 @@ def _paint(bars: Bars, axes: "Axes") -> None:
     axes.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
 
 
-def _name(profile: MemoryProfile) -> str:
-    report, variant = profile.report, profile.analysis.graph.variant
-    return f"{report.title}@{variant}" if variant else report.title
-
-
 def _title(profile: MemoryProfile, width: float) -> str:
     """The network, then the types and values, broken to the width in inches."""
     types = " ".join(profile.analysis.types["activations"])
     unbroken = profile.report.setting.replace(" = ", "\u00a0=\u00a0")
     about = wrap(f"activations in {types}; {unbroken}", int(13 * width))
-    return "\n".join([f"{_name(profile)}: what is in memory while each layer works", *about])
+    return "\n".join([f"{profile.report.title}: what is in memory while each layer works", *about])
 
 
 def _ticks(profile: MemoryProfile, width: float) -> Ticks:

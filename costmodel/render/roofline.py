@@ -148,9 +148,8 @@ def _point(line: RooflineEntry) -> RooflinePoint:
 
 def _pair(roofline: Roofline) -> str:
     """The network on the device."""
-    graph, device = roofline.analysis.graph, roofline.analysis.context.device
-    name = f"{graph.name} ({graph.variant})" if graph.variant else graph.name
-    return f"{name} on {device.profile.fields.name}"
+    device = roofline.analysis.context.device
+    return f"{roofline.analysis.graph.title} on {device.profile.fields.name}"
 
 
 def _title(roofline: Roofline) -> str:

@@ -76,7 +76,7 @@ def _totals(analysis: Analysis) -> Explanation:
         terms = [show_number(value) for value in map(evaluate, parts) if value]
         total = show_number(analysis.value(metric.name))
         steps.append(ExplanationStep(metric.title, "", " + ".join(terms), total))
-    return Explanation(analysis.graph.name, "in total", (*steps, _peak(analysis)))
+    return Explanation(analysis.graph.title, "in total", (*steps, _peak(analysis)))
 
 
 def _peak(analysis: Analysis) -> ExplanationStep:
@@ -293,7 +293,7 @@ def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return doc.Document(analysis.graph.name, blocks, data)
+    return doc.Document(analysis.graph.title, blocks, data)
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:

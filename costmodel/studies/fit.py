@@ -333,7 +333,7 @@ def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
         found = solve.data(problem, answer)
         return {**found, "hardware": profile.key, "there": memories}
 
-    title = f"{analysis.graph.name}: the largest {name} that fits {profile.key}"
+    title = f"{analysis.graph.title}: the largest {name} that fits {profile.key}"
     return doc.Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
 
 

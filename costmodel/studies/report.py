@@ -135,7 +135,7 @@ class Report:
     @property
     def title(self) -> str:
         """The network's name."""
-        return self.analysis.graph.name
+        return self.analysis.graph.title
 
     @property
     def conditions(self) -> tuple[str, ...]:

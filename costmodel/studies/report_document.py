@@ -226,7 +226,7 @@ def head(report: Report) -> dict[str, Any]:
     analysis = report.analysis
     return {
         "archcost": doc.VERSION,
-        "name": report.title,
+        "name": analysis.graph.name,
         "variant": analysis.graph.variant,
         "symbols": {name: doc.plain_number(v) for name, v in report.values.items()},
         "convention": analysis.convention.name,

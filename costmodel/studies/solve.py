@@ -135,7 +135,7 @@ def ask(
         yield doc.entries((*told(problem, answer), *standing(problem)))
 
     return doc.Document(
-        title=f"{problem.analysis.graph.name}: the {answer.end} {problem.name} with {held}",
+        title=f"{problem.analysis.graph.title}: the {answer.end} {problem.name} with {held}",
         blocks=blocks,
         data=partial(data, problem, answer),
         holds=answer.verdict is not Verdict.INFEASIBLE,
