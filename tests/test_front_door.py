@@ -184,3 +184,13 @@ def test_the_distribution_s_name_has_the_public_names() -> None:
 
 def test_the_words_of_a_run_are_a_list() -> None:
     assert run_words([]) == 0
+
+
+def test_formats_are_known_by_the_ends_of_their_files(archcost: Run) -> None:
+    for synonym, name in (("md", "markdown"), ("tex", "latex"), ("text", "table")):
+        by_synonym, by_name = (
+            archcost("alexnet", "--format", word).stdout for word in (synonym, name)
+        )
+        assert by_synonym == by_name != ""
+    points = ("sweep", "alexnet", "--vary", "h=128,224", "--metric", "macs", "--format")
+    assert archcost(*points, "json").stdout == archcost(*points, "jsonl").stdout != ""

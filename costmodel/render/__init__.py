@@ -25,6 +25,10 @@ CODE = ("python", "c", "javascript")
 """The formats that are functions, of which only the report of one network can be made."""
 
 
+SYNONYMS = {"md": "markdown", "tex": "latex", "text": "table", "txt": "table"}
+"""What formats are also called, by the ends of their files."""
+
+
 @cache
 def formats() -> dict[str, str]:
     """Return our formats → the modules that render them."""
@@ -45,6 +49,7 @@ def find_renderer(name: str) -> Renderer:
     Raises:
         SpecError: there is no such format.
     """
+    name = SYNONYMS.get(name, name)
     known = formats() if name in formats() else others() | formats()
     module = import_module(find_named("format", name, known))
     render: Renderer = module.render

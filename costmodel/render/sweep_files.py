@@ -15,8 +15,8 @@ from typing import IO, Any, NamedTuple
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
 from costmodel.algebra.operations import Array
+from costmodel.render import SYNONYMS, latex, markdown
 from costmodel.render import csv as csv_text
-from costmodel.render import latex, markdown
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
@@ -53,7 +53,8 @@ def find_format(name: str | None, path: str | None) -> str:
         require_writable(path)
     if name is None:
         return "table" if path is None else _by_suffix(path)
-    found = find_named("format", name, {each: each for each in FORMATS})
+    synonyms = {**SYNONYMS, "json": "jsonl"}
+    found = find_named("format", synonyms.get(name, name), {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
     if found == "table" and path is not None:
