@@ -103,7 +103,7 @@ def shown(name: str) -> str:
             if line.split()[1] == name:
                 lines.setdefault(line, page.name)
     return section(
-        "Examples", listed(f"[{page[:-3]}](../{page}): `{line}`" for line, page in lines.items())
+        "Shown in", listed(f"[{page[:-3]}](../{page}): `{line}`" for line, page in lines.items())
     )
 
 
