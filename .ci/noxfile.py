@@ -63,6 +63,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Build the site into build/site; ``-- serve`` shows it in a browser while you write."""
+    prepare(session, "site")
+    words = session.posargs or ("build", "--strict")
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run("mkdocs", *words, "-f", ".ci/mkdocs.yml", env=quiet)
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure; words behind ``--`` are the names of benchmarks, else all of them."""
     prepare(session, "test,parquet")
