@@ -344,8 +344,11 @@ def compare(
         ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
     )
     found = Comparison(networks, metric, for_, size)
-    told = told_of(analyses)
-    rows = partial(_rows, found)
+    return _document(found)
+
+
+def _document(found: Comparison) -> doc.Document:
+    rows, told = partial(_rows, found), told_of(found.analyses)
     return doc.Document("", partial(_blocks, found), partial(_data, found), rows=rows, told=told)
 
 

@@ -279,12 +279,17 @@ def latency(
     if symbolic:
         whole = report_document.document(_laws(roofline), _law_notes(roofline))
         return replace(whole, data=partial(_data, roofline), study=roofline)
+    return _layer_by_layer(roofline)
+
+
+def _layer_by_layer(roofline: Roofline) -> doc.Document:
+    """Return the document of the numbers of every layer."""
 
     def blocks() -> Iterator[doc.Block]:
         yield _numbers(roofline)
         yield doc.entries((*_notes(roofline), *_alone(roofline), *notes(roofline.about)))
 
-    whole = report_document.document(replace(roofline.report, depth=depth))
+    whole = report_document.document(replace(roofline.report, depth=roofline.depth))
     return replace(whole, blocks=blocks, data=partial(_data, roofline), study=roofline)
 
 

@@ -130,13 +130,9 @@ def ask(
     end: End | None = "largest" if largest else "smallest" if smallest else None
     problem, answer = solve(analysis, for_, where, end=end, step=step)
     held = " and ".join(dict.fromkeys(c.text for c in problem.constraints))
-
-    def blocks() -> Iterator[doc.Block]:
-        yield doc.entries((*told(problem, answer), *standing(problem)))
-
     return doc.Document(
         title=f"{problem.analysis.graph.title}: the {answer.end} {problem.name} with {held}",
-        blocks=blocks,
+        blocks=lambda: iter([doc.entries((*told(problem, answer), *standing(problem)))]),
         data=partial(data, problem, answer),
         holds=answer.verdict is not Verdict.INFEASIBLE,
     )

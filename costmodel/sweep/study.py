@@ -20,7 +20,7 @@ from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.networks import networks
 from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.patterns import is_pattern
-from costmodel.scenario.scenario import with_past
+from costmodel.scenario.scenario import Scenario, with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
@@ -257,13 +257,12 @@ def sweep(
         SpecError: an option breaks a rule, or names what is not there.
     """
     varied = read_varied(vary)
-    found = [(file, with_past(each, setup.scenario)) for file, each in _networks(specs)]
+    found = list(_networks(specs, setup.scenario))
     setup = setup.agreed(each for _, each in found)
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     check_names(varied, [each.header for _, each in found])
-    symbols = dict.fromkeys(name for _, each in found for name in each.header.symbols)
-    labels = _labels(found)
+    symbols, labels = _symbols(found), _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)
     query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
@@ -310,7 +309,7 @@ def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
             raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
-def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
+def _networks(specs: Sequence[str], scenario: Scenario) -> Iterator[tuple[str, Architecture]]:
     """Yield every network that some texts name, with its file (see `networks`)."""
     seen = set()
     for spec in specs:
@@ -323,7 +322,12 @@ def _networks(specs: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
             if (file, variant) in seen:
                 raise SpecError(f"{file} is swept twice, as {spec}")
             seen.add((file, variant))
-            yield file, architecture
+            yield file, with_past(architecture, scenario)
+
+
+def _symbols(found: Sequence[tuple[str, Architecture]]) -> dict[str, None]:
+    """Return the symbols of all networks, each once, in their order."""
+    return dict.fromkeys(name for _, each in found for name in each.header.symbols)
 
 
 def _labels(found: Sequence[tuple[str, Architecture]]) -> list[dict[str, str]]:
