@@ -168,7 +168,7 @@ def test_the_largest_layers_and_all_others_are_the_network(archcost: Run) -> Non
 
 def test_layers_are_ranked_by_a_metric_that_is_no_column_yet(archcost: Run) -> None:
     lines = archcost(ALEXNET, "--top", "1", "--by", "memory_peak").stdout.splitlines()
-    assert lines[3].split("  ")[-1].strip() == "peak memory"
+    assert lines[3].split("  ")[-1].strip() == "peak memory (bytes)"
     assert lines[5].startswith(" conv2d_1 ")
     assert not any(line.endswith("%") for line in lines)
 

@@ -132,6 +132,11 @@ class Metric:
         return (self.per_layer.__doc__ or "").partition("\n")[0]
 
     @property
+    def head(self) -> str:
+        """The title above plain numbers, with the unit where the title does not say it."""
+        return f"{self.title} ({self.unit.name})" if self.unit == BYTES else self.title
+
+    @property
     def short_title(self) -> str:
         """The title without what is said of it after a comma."""
         return self.title.partition(",")[0]

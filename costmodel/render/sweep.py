@@ -43,7 +43,7 @@ def first_rows(
     def blocks() -> Iterator[Block]:
         kinds = (TEXT if field.kind == "text" else FIGURE for field in fields)
         yield table_of(
-            (Column(f.name, f.title, kind) for f, kind in zip(fields, kinds, strict=True)), rows
+            (Column(f.name, f.head, kind) for f, kind in zip(fields, kinds, strict=True)), rows
         )
         if count > len(rows):
             yield from (Line(f" … {count - len(rows):,} more", "dim"), Line(""))

@@ -201,7 +201,7 @@ def _shown_cells(escape: Callable[[str], str]) -> Callable[[Field, Array], list[
 
 
 def _markdown_head(fields: Sequence[Field]) -> str:
-    titles = markdown.line_of([markdown.escaped(field.title) for field in fields])
+    titles = markdown.line_of([markdown.escaped(field.head) for field in fields])
     aligned = ["---" if field.kind == "text" else "---:" for field in fields]
     return f"{titles}\n{markdown.line_of(aligned)}\n"
 
@@ -212,7 +212,7 @@ def _markdown_foot(notes: Notes) -> str:
 
 def _latex_head(fields: Sequence[Field]) -> str:
     columns = "".join("l" if field.kind == "text" else "r" for field in fields)
-    titles = " & ".join(latex.escaped(field.title) for field in fields)
+    titles = " & ".join(latex.escaped(field.head) for field in fields)
     return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{titles} \\\\\n\\midrule\n"
 
 

@@ -364,14 +364,14 @@ def _side_by_side(found: Comparison) -> doc.Table:
     labels, metrics = [network.label for network in found.networks], found.metrics
     cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
     if len(labels) > MAX_NETWORKS:
-        heads = ["network", *(head for metric in metrics for head in (metric.title, "×"))]
+        heads = ["network", *(head for metric in metrics for head in (metric.head, "×"))]
         rows = [(label, *chain(*own)) for label, own in zip(labels, cells, strict=True)]
     else:
         first, *others = labels
         times = f"× {first}" if len(labels) == 2 else "×"
         heads = ["metric", first, *(head for label in others for head in (label, times))]
         each = zip(metrics, zip(*cells, strict=True), strict=True)
-        rows = [(metric.title, of[0][0], *chain(*of[1:])) for metric, of in each]
+        rows = [(metric.head, of[0][0], *chain(*of[1:])) for metric, of in each]
     columns = (
         doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
     )
@@ -380,7 +380,7 @@ def _side_by_side(found: Comparison) -> doc.Table:
 
 def _rows(found: Comparison) -> doc.Table:
     """Return the exact numbers, a row for each network."""
-    columns = [doc.Column(m.name, m.title, kind_of(m)) for m in found.metrics]
+    columns = [doc.Column(m.name, m.head, kind_of(m)) for m in found.metrics]
     numbers = zip(*(found.values[metric.name] for metric in found.metrics), strict=True)
     labels = (network.label for network in found.networks)
     rows = ((label, *own) for label, own in zip(labels, numbers, strict=True))

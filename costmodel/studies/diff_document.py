@@ -116,7 +116,7 @@ def _one(diff: Diff, at: Iterable[doc.Note], *, symbolic: bool) -> Iterator[doc.
 def _row(change: MetricChange) -> doc.Row:
     metric = change.metric
     cells = (
-        metric.title,
+        metric.head,
         *(show_amount(metric, number) for number in (change.old, change.new)),
         show_gain(metric, change.gain),
         doc.NOTHING if change.gain is None else show_part(change.part, change.gain),

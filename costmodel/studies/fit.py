@@ -246,16 +246,16 @@ def _better(analysis: Analysis, given: Fit) -> Rational | None:
 NEEDS = (
     doc.Column("memory", "memory"),
     doc.Column("holds", "holds"),
-    doc.Column("needed", "needed", doc.COUNT),
-    doc.Column("capacity", "capacity", doc.COUNT, keep=-1),
+    doc.Column("needed", "needed (bytes)", doc.COUNT),
+    doc.Column("capacity", "capacity (bytes)", doc.COUNT, keep=-1),
     doc.Column("used", "used", doc.SHARE),
     doc.Column("verdict", "", keep=1),
 )
 
 BREAKS = (
     doc.Column("path", "breaks at"),
-    doc.Column("needed", "in memory", doc.COUNT),
-    doc.Column("over", "over", doc.COUNT),
+    doc.Column("needed", "in memory (bytes)", doc.COUNT),
+    doc.Column("over", "over (bytes)", doc.COUNT),
 )
 
 MAX_BREAKS = 10

@@ -52,7 +52,7 @@ def kind_of(metric: Metric) -> doc.Kind:
 def columns_of(report: Report) -> list[doc.Column]:
     """Return the columns of the metrics."""
     return [
-        doc.Column(m.name, m.title, kind_of(m), not m.of_places, keep=int(m.name == report.by))
+        doc.Column(m.name, m.head, kind_of(m), not m.of_places, keep=int(m.name == report.by))
         for m in report.columns
     ]
 
@@ -102,7 +102,7 @@ def symbolic_table(report: Report) -> doc.Table:
             law = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
             yield metric.name, law
 
-    columns = (*BEGINNING, *(doc.Column(metric.name, metric.title) for metric in report.columns))
+    columns = (*BEGINNING, *(doc.Column(metric.name, metric.head) for metric in report.columns))
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
     totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
     total = doc.Row({"layer": "total", **totals})

@@ -21,7 +21,7 @@ from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount
 from costmodel.analysis.standing import scenario_fields, standing_notes
-from costmodel.metrics.registry import METRICS, Metric
+from costmodel.metrics.registry import BYTES, METRICS, Metric
 from costmodel.network.assumptions import read_assumptions
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.conventions import convention_of
@@ -213,7 +213,8 @@ def _sample(problem: Problem, sample: Sample) -> str:
 def _count(metric: Metric, value: Rational) -> str:
     if metric.quantity is not None:
         return show_quantity(value, metric.quantity)
-    return show_number(value) if isinstance(value, int) else _number(value)
+    shown = show_number(value) if isinstance(value, int) else _number(value)
+    return f"{shown} bytes" if metric.unit == BYTES else shown
 
 
 def _searched(problem: Problem, answer: Answer) -> str:

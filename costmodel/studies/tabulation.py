@@ -114,7 +114,7 @@ class Tabulation:
 
     def _column(self, metric: Metric, unit: ShownUnit | None, digits: int) -> doc.Column:
         """Return the column of a metric, whose closed forms stand at the left."""
-        title = f"{metric.title} ({unit.name})" if unit else metric.title
+        title = f"{metric.title} ({unit.name})" if unit else metric.head
         kind = _kind(metric, unit, digits)
         return doc.Column(metric.name, title, kind._replace(is_right=not self.symbolic))
 

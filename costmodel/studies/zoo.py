@@ -33,7 +33,7 @@ CONVENTION = "torch"
 
 COLUMNS = (
     Column("name", "network"),
-    *(Column(name, METRICS[name].title, COUNT) for name in COUNTS),
+    *(Column(name, METRICS[name].head, COUNT) for name in COUNTS),
     Column("source", "source"),
 )
 

@@ -49,6 +49,11 @@ class Field(NamedTuple):
     counted: str | None = None
     tree: Value | None = None
 
+    @property
+    def head(self) -> str:
+        """Its title above plain numbers, with the unit where that is bytes."""
+        return f"{self.title} ({self.counted})" if self.counted == "bytes" else self.title
+
     def values(self, rows: Rows) -> Array:
         """Return its values: int64 or exact objects, float64, or texts.
 
