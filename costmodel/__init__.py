@@ -6,6 +6,7 @@ alexnet = analyze("alexnet")    # a name of the zoo, a path, a mapping, or the t
 alexnet.macs                    # a sympy expression in n, c, h, w, g
 alexnet.at(h=192, w=192).macs   # a number
 alexnet.function("macs")        # a vectorised NumPy function of its symbols
+alexnet.table("macs").to_pandas()
 solve("resnet50", for_="h", where="macs <= 2G").to_pandas()
 
 Every command of the command line is a function here, which returns a `Document`: what a notebook
@@ -65,6 +66,12 @@ def require_own_language() -> None:
         )
 
 
+def _table(network: "Analysis", *metrics: str, symbolic: bool = False) -> "Document":
+    from costmodel.cli.functions import layers
+
+    return layers(network, metrics, symbolic=symbolic)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
@@ -78,6 +85,7 @@ def __getattr__(name: str) -> Any:
     from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
 
+    setattr(Analysis, "table", _table)  # noqa: B010 - which is above what it stands on
     if name in QUESTIONS or "IPython" in sys.modules:
         from costmodel.cli.functions import function_of, install
 

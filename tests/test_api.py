@@ -139,3 +139,12 @@ def test_only_notebooks_need_what_they_show() -> None:
         "assert not {'numpy', 'costmodel.render.html', 'pandas'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
+def test_a_network_is_a_table_of_its_layers() -> None:
+    table = analyze("alexnet").table("macs", "params")
+    assert table.table().rows[1].cells["macs"] == 105_415_200
+    pytest.importorskip("pyarrow")
+    assert sum(row["macs"] for row in table.to_arrow().to_pylist()) == 724_406_816
+    symbolic = analyze("alexnet").table("macs", symbolic=True).to_arrow().to_pylist()
+    assert symbolic[1]["macs"] == "11616*c*n*((h - 7)//4 + 1)*((w - 7)//4 + 1)"

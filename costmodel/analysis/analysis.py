@@ -48,6 +48,7 @@ from costmodel.scenario.scenario import NOWHERE, Scenario
 from costmodel.scenario.settings import Number, to_rational
 
 if TYPE_CHECKING:
+    from costmodel.analysis.document import Document
     from costmodel.analysis.function import Vectorised
     from costmodel.metrics.energy import Energies
     from costmodel.metrics.schedule import BestOrder
@@ -460,6 +461,16 @@ class Analysis(MetricLaws):
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *METRICS})
+
+    if TYPE_CHECKING:
+
+        def table(self, *metrics: str, symbolic: bool = False) -> "Document":
+            """Return the layers with some metrics; `costmodel` gives networks this method.
+
+            Args:
+                metrics: by name; else the usual ones.
+                symbolic: whether as closed forms.
+            """
 
     if not TYPE_CHECKING:  # a misspelt metric is an error of the type check
 

@@ -199,6 +199,11 @@ def _setup(
     return Setup(convention, settings or {}, tuple(assume), said)
 
 
+def layers(network: Analysis, metrics: tuple[str, ...] = (), *, symbolic: bool) -> Document:
+    """Return the report of a network, layer by layer."""
+    return document(Report(network, metrics, symbolic))
+
+
 def show_document(shown: Document) -> str:
     """Return what a notebook shows of a document."""
     return fragment(shown)
