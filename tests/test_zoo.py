@@ -1,9 +1,11 @@
 """The zoo: every network by its name, from any folder; the list of all; the zoo in the wheel."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from archspec.zoo import FOLDER, find_name, find_spec, folded, networks_like, zo
 from costmodel import analyze
 from costmodel.cli.app import known_commands
 from tests.conftest import ROOT, Run
+from tests.test_help import examples_of
 
 SPECS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(ROOT.glob("specs/*.yaml"))}
 NAMES = [(file, name) for file, spec in SPECS.items() for name in spec.get("variants", {})]
@@ -196,3 +199,25 @@ def test_the_wheel_has_the_zoo(tmp_path: Path) -> None:
     assert run(archcost, "net.yaml").startswith("My first network")
     code = "from archcost import analyze; print(analyze('unet').macs.free_symbols)"
     assert "n" in run(python, "-c", code)
+    for command, printed in readme_blocks():
+        assert run(archcost, *shlex.split(command)) == printed
+    for command in known_commands():
+        for example in examples_of(command):
+            if not set(example.split()) & NEED_A_CHECKOUT:
+                done = subprocess.run(
+                    [archcost, *shlex.split(example)[1:]],
+                    cwd=tmp_path, capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert done.returncode in (0, 1), (example, done.stderr)
+
+
+NEED_A_CHECKOUT = {"docs", "init", "completion", "HEAD:", ">"}
+"""Words of examples that look at a repository, or write files."""
+
+
+def readme_blocks() -> Iterator[tuple[str, str]]:
+    """Yield the commands that the README shows, each with what it prints."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in text.split("```console\n$ archcost ")[1:]:
+        command, _, printed = block.partition("```")[0].partition("\n")
+        yield command, printed
