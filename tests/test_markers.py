@@ -967,7 +967,7 @@ def test_help_can_be_shown(option: str, folder: Path) -> None:
     text = refresh(page(folder, f"<!-- archcost: {option} -->\n{END}\n"))
     assert "```text\n" in text
     assert "nothing was printed" not in text
-    assert option != "--help" or "explain      Show how every number" in text
+    assert option != "--help" or "explain    Show how every number" in text
 
 
 def test_no_page_brings_anything_but_an_error() -> None:

@@ -51,7 +51,8 @@ compdef _archcost archcost
 }
 """Shell → the script that asks for the words."""
 
-_QUESTION = re.compile(r'^@question\((?:[^)]*?name="([^"]+)")?[^)]*\)\ndef (\w+)', re.MULTILINE)
+_QUESTION = re.compile(r"^@question\((.*?)\)\ndef (\w+)", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r'\bname="([^"]+)"')
 
 
 def completion(shell: str | None = None, /) -> None:
@@ -122,7 +123,8 @@ def command_names() -> set[str]:
     """Return the names of all commands; those of questions are read off the files, unimported."""
     files = Path(*studies.__path__).glob("*.py")
     found = (each for file in files for each in _QUESTION.findall(file.read_text("utf-8")))
-    return {*COMMANDS, *(name or function.replace("_", "-") for name, function in found)}
+    named = ((_NAME.search(options), function) for options, function in found)
+    return {*COMMANDS, *(n[1] if n else function.replace("_", "-") for n, function in named)}
 
 
 def sources(word: str) -> Iterator[str]:
