@@ -42,6 +42,9 @@ class Architecture(NamedTuple):
     entries: Entries
     document: YamlDocument
 
+    def __repr__(self) -> str:
+        return f"<spec {self.document.file}{'@' * bool(self.variant)}{self.variant or ''}>"
+
     def varied(self, variant: str | None) -> "Architecture":
         """The same spec with the overrides of another variant, or of none.
 
@@ -81,6 +84,9 @@ def load(spec: Source) -> Architecture:
     """
     if isinstance(spec, Mapping):
         return read_architecture(parse_document(_in_yaml(spec), "<mapping>"))
+    if not isinstance(spec, str | PathLike):
+        cause = f"{type(spec).__name__} is no spec"
+        raise SpecError(cause, hint="give a name of the zoo, a path, a text or a mapping")
     text = fspath(spec)
     if "\n" in text:
         return read_architecture(parse_document(text, "<text>"))

@@ -162,6 +162,9 @@ class Graph(NamedTuple):
     precision: Precision = UNSAID
     let: Mapping[str, Value] = MappingProxyType({})
 
+    def __repr__(self) -> str:
+        return f"<graph of {self.title}>"
+
     @property
     def title(self) -> str:
         """The spec's name, and the variant's: ``ResNet (resnet50)``."""

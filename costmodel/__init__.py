@@ -13,7 +13,6 @@ Every command of the command line is a function here, which returns a `Document`
 shows as a table, ``data()`` as plain data, and `to_pandas`, `to_polars`, `to_arrow` as columns.
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,25 +75,42 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"costmodel has no '{name}'")
+def _show(shown: Any) -> str:
+    from costmodel.cli.functions import show
+
+    return show(shown)
+
+
+def _public(name: str) -> Any:
+    """Return what a public name stands for, imported only now.
+
+    Networks get the methods that stand above what they are made of: `table`, and what notebooks
+    show.
+    """
     require_own_language()
     from archspec.errors import SpecError
-    from costmodel.analysis.analysis import Analysis
+    from costmodel.analysis.analysis import Analysis, Point
     from costmodel.analysis.document import Document
     from costmodel.analysis.loading import analyze
 
-    setattr(Analysis, "table", _table)  # noqa: B010 - which is above what it stands on
-    if name in QUESTIONS or "IPython" in sys.modules:
-        from costmodel.cli.functions import function_of, install
+    setattr(Analysis, "table", _table)  # noqa: B010
+    for owner in (Analysis, Document, Point):
+        setattr(owner, "_repr_html_", _show)  # noqa: B010
+    if name in QUESTIONS:
+        from costmodel.cli.functions import function_of
 
-        install()
-        if name in QUESTIONS:
-            return function_of(name)
+        return function_of(name)
     if name == "sweep_points":
         from costmodel.cli.functions import sweep_points
 
         return sweep_points
     own = {"Analysis": Analysis, "Document": Document, "SpecError": SpecError, "analyze": analyze}
     return own[name]
+
+
+if not TYPE_CHECKING:  # a misspelt name is an error of the type check
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"costmodel has no '{name}'")
+        return _public(name)

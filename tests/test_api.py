@@ -12,7 +12,6 @@ import pytest
 import costmodel
 from archspec import SpecError
 from costmodel import analyze, compare, fit, latency, solve, sweep_points, training, zoo
-from costmodel.cli.functions import install
 from costmodel.studies import QUESTIONS
 from tests.commands import ROOT, run_here
 
@@ -117,18 +116,18 @@ def test_a_sweep_is_columns_of_exact_numbers() -> None:
 
 
 def test_notebooks_show_networks_and_answers() -> None:
-    install()
-    for shown in (
+    answers: tuple[Any, ...] = (
         analyze("alexnet"),
+        analyze("alexnet").at(h=128),
         solve("alexnet", for_="h", where="macs <= 1G"),
         sweep_points("alexnet", "h=128,224"),
-    ):
-        page = shown._repr_html_()  # type: ignore[union-attr]
-        tree = ElementTree.fromstring(f"<div>{page.replace('&emsp;', ' ')}</div>")
-        assert tree.find(".//dl") is not None
-    formulas = ElementTree.fromstring(
-        f"<div>{analyze('alexnet')._repr_html_().replace('&emsp;', ' ')}</div>"  # type: ignore[attr-defined]
     )
+    for shown in answers:
+        page = shown._repr_html_()
+        tree = ElementTree.fromstring(f"<div>{page.replace('&emsp;', ' ')}</div>")
+        assert tree.find(".//td") is not None or tree.find(".//dd") is not None
+    page = answers[0]._repr_html_().replace("&emsp;", " ")
+    formulas = ElementTree.fromstring(f"<div>{page}</div>")
     assert len(formulas.findall(".//dl//math")) >= 3
 
 
@@ -148,3 +147,52 @@ def test_a_network_is_a_table_of_its_layers() -> None:
     assert sum(row["macs"] for row in table.to_arrow().to_pylist()) == 724_406_816
     symbolic = analyze("alexnet").table("macs", symbolic=True).to_arrow().to_pylist()
     assert symbolic[1]["macs"] == "11616*c*n*((h - 7)//4 + 1)*((w - 7)//4 + 1)"
+
+
+def test_one_text_stands_for_a_list_of_one() -> None:
+    assert costmodel.hardware("t4").data() == costmodel.hardware(["t4"]).data()
+    with pytest.raises(SpecError, match="one network alone"):
+        compare("resnet18")
+    square = solve("resnet18", for_="h", where="macs <= 1G", assume="w == h")
+    assert (
+        square.data()["value"]
+        == solve("resnet18", for_="h", where=["macs <= 1G"], assume=["w == h"]).data()["value"]
+    )
+    points = sweep_points("alexnet", {"h": [128, 224]}, metric="macs")
+    assert repr(points) == "<sweep of 2 points>"
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: compare([analyze("alexnet"), "vgg16"]), "specs takes names, paths and texts"),
+        (lambda: compare([SPEC, "vgg16"]), "specs takes names, paths and texts"),
+        (lambda: analyze(b"alexnet"), "bytes is no spec"),  # type: ignore[arg-type]
+        (lambda: analyze(["alexnet"]), "list is no spec"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_network(ask: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        ask()
+
+
+def test_wrong_arguments_are_named_as_python_does() -> None:
+    with pytest.raises(TypeError, match="solve: got an unexpected keyword argument 'most'"):
+        solve("alexnet", for_="h", where="macs <= 1G", most=True)
+    with pytest.raises(TypeError, match="solve: missing a required"):
+        solve("alexnet")
+
+
+def test_help_is_of_python() -> None:
+    text = solve.__doc__ or ""
+    assert "archcost solve" not in text
+    assert "convention: what counts" in text
+    assert "Raises:" in text
+    assert "convention" not in (zoo.__doc__ or "")
+
+
+def test_an_answer_without_a_table_is_labels_and_values() -> None:
+    pytest.importorskip("pyarrow")
+    rows = solve("alexnet", for_="h", where="macs <= 1G").to_arrow().to_pylist()
+    assert rows[0]["label"] == "h"
+    assert rows[0]["value"].isdecimal()

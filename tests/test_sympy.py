@@ -115,3 +115,12 @@ def test_other_symbols_of_the_name_are_others() -> None:
 
 def test_latex_is_ours() -> None:
     assert sympy.latex(floor_div(H, 2)) == r"\left\lfloor\frac{h}{2}\right\rfloor"
+
+
+@pytest.mark.parametrize("key", ["width", WIDTH])
+@pytest.mark.parametrize("value", [0.5, 0.35, sympy.Rational(1, 2)])
+def test_a_float_is_the_decimal_that_prints_it(key: object, value: object) -> None:
+    analysis = analyze("mobilenetv2", settings={"n": 1, "c": 3, "h": 224, "w": 224})
+    found = analysis.macs.subs({key: value, "classes": 1000})
+    assert found == analysis.at(width=value, classes=1000).macs  # type: ignore[arg-type]
+    assert str(found) == f"{int(found)}"

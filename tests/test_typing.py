@@ -83,7 +83,10 @@ def test_completion_lists_metrics() -> None:
 
 def test_what_is_public_is_shown_in_a_line() -> None:
     analysis = analyze("alexnet")
-    shown = (analysis, analysis.at(), analysis.function("macs"), costmodel.explain(analysis))
+    shown = (
+        *(analysis, analysis.at(), analysis.function("macs"), costmodel.explain(analysis)),
+        *(analysis.convention, analysis.layers[0], analysis.graph, analysis.architecture),
+    )
     for each in shown:
         assert "\n" not in repr(each)
         assert len(repr(each)) <= 100, repr(each)

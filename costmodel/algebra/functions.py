@@ -22,6 +22,11 @@ def plain(number: Number) -> int | Fraction:
     return int(number.p) if number.q == 1 else Fraction(int(number.p), int(number.q))
 
 
+def decimal_of(number: Expr) -> Expr:
+    """Return a float as the decimal that prints it; any other expression as it is."""
+    return Rational(str(number)) if number.is_Float else number
+
+
 def is_whole(expression: Expr) -> bool:
     """Return whether an expression is an integer by its form: sums and products of integers.
 
@@ -87,6 +92,7 @@ class FloorDiv(Operation):
 
     def __new__(cls, x: Expr, q: Expr) -> Expr:
         """Rewrite by the first identity that applies; what none changes is in its final form."""
+        x, q = decimal_of(x), decimal_of(q)
         for rewrite in cls.rules:
             result = rewrite(x, q)
             if result is not None:
@@ -158,6 +164,7 @@ class Quotient(Operation):
 
     def __new__(cls, x: Expr, q: Expr) -> Expr:
         """Make a quotient; a number where both are numbers."""
+        x, q = decimal_of(x), decimal_of(q)
         return x / q if x.is_Rational and q.is_Rational else Expr.__new__(cls, x, q)
 
 
@@ -173,6 +180,7 @@ class RoundTo(Operation):
 
     def __new__(cls, x: Expr, divisor: Expr) -> Expr:
         """Round a number; a number where both are numbers."""
+        x, divisor = decimal_of(x), decimal_of(divisor)
         if x.is_Rational and divisor.is_Rational:
             return Integer(arithmetic.round_to(plain(x), plain(divisor)))
         if divisor.is_Rational and not (divisor.is_Integer and divisor > 0):
@@ -190,6 +198,7 @@ class Log2(Operation):
 
     def __new__(cls, x: Expr) -> Expr:
         """Make a logarithm; a number of a power of two."""
+        x = decimal_of(x)
         if x.is_Rational:
             return exact(arithmetic.binary_logarithm(plain(x)))
         return Expr.__new__(cls, x)
@@ -203,7 +212,7 @@ class Extremum(Operation):
 
     def __new__(cls, *args: Expr) -> Expr:
         """Flatten, drop arguments that a known difference decides, order."""
-        kept = cls.undecided(args)
+        kept = cls.undecided(map(decimal_of, args))
         if len(kept) == 1:
             return kept[0]
         return Expr.__new__(cls, *sorted(kept, key=lambda arg: arg.sort_key()))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from sympy import Add, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol
+from sympy import Add, Dummy, Expr, Float, Integer, Mul, Pow, Rational, S, Symbol
 
 from costmodel.algebra import symbols
 from costmodel.algebra.functions import (
@@ -270,6 +270,7 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
     Mul: lambda printer, x: printer.product(x),
     Pow: lambda printer, x: printer.power(x),
     **dict.fromkeys((Symbol, symbols.Symbol), lambda printer, x: (printer.symbol(x.name), ATOM)),
+    Float: lambda printer, x: printer.number(Rational(str(x))),
     Dummy: lambda printer, x: (printer.symbol(x.name), ATOM),
     FloorDiv: lambda printer, x: printer.floor(*x.args),
     Ceiling: lambda printer, x: printer.bracketed("ceil", printer.space + printer.real(x.args[0])),

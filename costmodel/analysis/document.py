@@ -310,6 +310,15 @@ def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
             return cell
 
 
+_LABELLED = (Column("label", "label"), Column("value", "value"))
+
+
+def _labelled(block: Block) -> Iterator[tuple[Cell, ...]]:
+    """Yield the labels of entries, each with what it stands for."""
+    if isinstance(block, Entries):
+        yield from block.entries
+
+
 @dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
@@ -355,8 +364,14 @@ class Document(Tabular):
         raise SpecError("there is no table in this answer", hint="--format markdown shows it")
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Return its table as an Arrow table, without the total (see `Tabular`)."""
-        table = self.table()
+        """Return its table as an Arrow table, without the total (see `Tabular`).
+
+        Where it has none, that is one of its labels and what they stand for.
+        """
+        try:
+            table = self.table()
+        except SpecError:
+            table = table_of(_LABELLED, (row for b in self.blocks() for row in _labelled(b)))
         return arrow_table(
             (column.name, [_exact(row.cells.get(column.name), column.kind) for row in table.rows])
             for column in table.columns

@@ -4,16 +4,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import Parameter, Signature, signature
+from os import PathLike, fspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from sympy import Expr
 
 from archspec.architecture import Source
 from archspec.errors import SpecError
-from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import ClosedForm, Document, Entries, LabelledValue
+from costmodel.analysis.analysis import Analysis, Point
+from costmodel.analysis.document import (
+    COUNT,
+    ClosedForm,
+    Column,
+    Document,
+    Entries,
+    LabelledValue,
+    table_of,
+)
 from costmodel.analysis.frames import Tabular, require
 from costmodel.analysis.loading import Setup, analyze
 from costmodel.render.html import fragment
@@ -31,11 +40,20 @@ from costmodel.sweep.study import sweep as planned
 if TYPE_CHECKING:
     import pyarrow
 
-_HTML = "_repr_html_"
-"""The method that notebooks look for."""
+_BESIDE = ("convention", "settings", "assume", "scenario")
+"""The names of what is said beside the spec."""
 
 Network = Source | Analysis
 """A name of the zoo, a path, a mapping, the text of a spec; or what `analyze` made of one."""
+
+
+SAID = """
+        convention: what counts, as `analyze` takes it.
+        settings: symbols that are set, as ``{"h": 192}``.
+        assume: what holds of the others, as ``w == h``.
+        scenario: types of numbers, the device and the like, as ``{"hardware": "t4"}``.
+"""
+"""The help of what is said beside the spec."""
 
 
 @cache
@@ -50,34 +68,51 @@ def function_of(name: str) -> Callable[..., Document]:
     """
     question = QUESTIONS[name]
     asked = signature(question.ask).parameters
+    declared = _signature(asked)
 
-    def ask(
-        *words: Any,
-        convention: str | None = None,
-        settings: Mapping[str, Number] | None = None,
-        assume: Iterable[str] = (),
-        scenario: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Document:
-        setup = _setup(question.defaults, convention, settings, assume, scenario)
-        options = {key: _several(value, asked.get(key)) for key, value in options.items()}
+    def ask(*words: Any, **options: Any) -> Document:
+        try:
+            declared.bind(*words, **options)
+        except TypeError as error:
+            raise TypeError(f"{ask.__name__}: {error}") from None
+        setup = _setup(question.defaults, **{key: options.pop(key, None) for key in _BESIDE})
+        options = {key: _several(value, asked[key]) for key, value in options.items()}
+        given = list(map(_several, words, asked.values()))
         if "setup" in asked:
             options["setup"] = setup
-        if "analysis" in asked and words:
-            words = (_network(words[0], setup, options, question), *words[1:])
-        return question.ask(*words, **options)
+        if "analysis" in asked:
+            given[0] = _network(words[0], setup, options, question)
+        return question.ask(*given, **options)
 
     ask.__name__ = ask.__qualname__ = name.replace("-", "_")
-    ask.__doc__ = question.ask.__doc__
-    ask.__dict__["__signature__"] = _signature(ask, asked)
+    ask.__doc__ = _help(question.ask.__doc__ or "", has_setup=len(declared.parameters) > len(asked))
+    ask.__dict__["__signature__"] = declared
     return ask
 
 
-def _several(value: Any, asked: Parameter | None) -> Any:
-    """Return a value of an option that takes several as a tuple, also where it is one text."""
-    if asked is None or get_origin(asked.annotation) is not tuple:
+def _help(text: str, *, has_setup: bool) -> str:
+    """Return the docstring of a function: its command's, without the lines for a shell."""
+    about, _, rest = text.partition("\n    Examples:\n")
+    _, _, raised = rest.partition("\n\n")
+    return about.rstrip() + (SAID if has_setup else "\n") + ("\n" + raised if raised else "")
+
+
+def _several(value: Any, asked: Parameter) -> Any:
+    """Return the words of a parameter that takes several as such, also where it is one.
+
+    Raises:
+        SpecError: one of them is no text.
+    """
+    kinds = {get_origin(each) for each in (asked.annotation, *get_args(asked.annotation))}
+    if value is None or not kinds & {tuple, list}:
         return value
-    return _texts(value)
+    texts = [value] if isinstance(value, str | PathLike) else list(value)
+    for each in texts:
+        if not isinstance(each, str | PathLike):
+            cause = f"{asked.name} takes names, paths and texts, not {each!r}"
+            raise SpecError(cause, hint="a network is given by its name or its path here")
+    paths = [fspath(each) for each in texts]
+    return tuple(paths) if tuple in kinds else paths
 
 
 def _network(
@@ -103,12 +138,12 @@ def _network(
     return analyze(network, **setup._asdict(), numbers_suffice=not laws)
 
 
-def _signature(ask: Callable[..., Any], asked: Mapping[str, Parameter]) -> Signature:
+def _signature(asked: Mapping[str, Parameter]) -> Signature:
     """Return the question's parameters, and those of what is said beside the spec."""
     shown = [each for name, each in asked.items() if name != "setup"]
     if {"analysis", "setup"} & asked.keys():
-        beside = signature(ask).parameters.values()
-        shown += [each for each in beside if each.kind is Parameter.KEYWORD_ONLY]
+        beside = signature(_setup).parameters
+        shown += [beside[name].replace(kind=Parameter.KEYWORD_ONLY) for name in _BESIDE]
     return Signature(
         [each.replace(annotation=Network) if each.name == "analysis" else each for each in shown],
         return_annotation=Document,
@@ -145,7 +180,7 @@ class Points(Tabular):
 
 def sweep_points(
     specs: str | Sequence[str],
-    vary: str | Sequence[str] = (),
+    vary: str | Sequence[str] | Mapping[str, Iterable[Number]] = (),
     *,
     metric: Sequence[str] = (),
     where: Sequence[str] = (),
@@ -162,7 +197,7 @@ def sweep_points(
 
     Args:
         specs: one or more specs, as the command takes them.
-        vary: what varies, as ``h=96:224:32``.
+        vary: what varies, as ``h=96:224:32``, or as ``{"h": [96, 128]}``.
         metric: what is shown: metrics, and what is made of them.
         where: what must hold, as ``macs <= 300M``.
         pareto: what the front is about, as ``macs``, ``params:max``.
@@ -179,6 +214,8 @@ def sweep_points(
     """
     shown, held, front, order = map(_texts, (metric, where, pareto, sort))
     request = Request(shown, held, front, top, by, order)
+    if isinstance(vary, Mapping):
+        vary = [f"{name}={','.join(map(str, values))}" for name, values in vary.items()]
     words, setup = (_texts(specs), _texts(vary)), _setup({}, **said)
     return Points(planned(*words, request, setup=setup, join=join, sample=sample, seed=seed))
 
@@ -192,11 +229,11 @@ def _setup(
     defaults: Mapping[str, str],
     convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
-    assume: Iterable[str] = (),
+    assume: str | Sequence[str] | None = None,
     scenario: Mapping[str, Any] | None = None,
 ) -> Setup:
     said = as_scenario({**defaults, **(scenario or {})})
-    return Setup(convention, settings or {}, tuple(assume), said)
+    return Setup(convention, settings or {}, _texts(assume or ()), said)
 
 
 def layers(network: Analysis, metrics: tuple[str, ...] = (), *, symbolic: bool) -> Document:
@@ -204,26 +241,26 @@ def layers(network: Analysis, metrics: tuple[str, ...] = (), *, symbolic: bool) 
     return document(Report(network, metrics, symbolic))
 
 
-def show_document(shown: Document) -> str:
-    """Return what a notebook shows of a document."""
-    return fragment(shown)
-
-
-def show_analysis(analysis: Analysis) -> str:
-    """Return what a notebook shows of a network: the table of layers, totals as formulas."""
-    report = Report(analysis)
+def show(shown: Document | Analysis | Point) -> str:
+    """Return what a notebook shows: a document; of a network its layers, its totals as formulas."""
+    if isinstance(shown, Document):
+        return fragment(shown)
+    if isinstance(shown, Point):
+        rows = (
+            (m.title, shown.evaluate(shown.analysis.total(m.name)))
+            for m in Report(shown.analysis).columns
+        )
+        return fragment(Document(repr(shown), lambda: iter([table_of(_TOTALS, rows)]), dict))
+    report = Report(shown)
     totals = (LabelledValue(metric.title, _law(report, metric.name)) for metric in report.columns)
     formulas = Entries(tuple(totals), are_equations=True)
     page = fragment(document(report))
-    return page + fragment(Document("", lambda: iter((formulas,)), dict)) * bool(analysis.symbols)
+    return page + fragment(Document("", lambda: iter((formulas,)), dict)) * bool(shown.symbols)
+
+
+_TOTALS = (Column("metric", "metric"), Column("value", "value", COUNT))
 
 
 def _law(report: Report, name: str) -> ClosedForm | None:
     total: Expr | None = None if report.analysis.none_of(name) else report.total(name)
     return None if total is None else ClosedForm(total, read=report.analysis.read)
-
-
-def install() -> None:
-    """Let notebooks show documents and networks by these functions."""
-    setattr(Document, _HTML, show_document)
-    setattr(Analysis, _HTML, show_analysis)

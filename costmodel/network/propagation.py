@@ -68,6 +68,9 @@ class LayerCost(NamedTuple):
     reads: tuple[Tensor, ...]
     backward: Backward | None = None
 
+    def __repr__(self) -> str:
+        return f"<cost of {self.node.path}>"
+
     @property
     def output(self) -> Shape:
         """The shape that leaves, the first where there are several."""

@@ -78,6 +78,9 @@ class Convention(NamedTuple):
     counts_input: bool
     counts_bias: bool
 
+    def __repr__(self) -> str:
+        return f"<convention {self.name}>"
+
 
 def convention_names() -> list[str]:
     """Return the names of the conventions that come with the package."""
