@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import costmodel
 from archspec.errors import SpecError
 from costmodel import analyze
 from costmodel.analysis import frames
@@ -65,3 +66,16 @@ def test_what_is_rounded_is_said() -> None:
 def test_a_library_that_is_missing_is_named() -> None:
     with pytest.raises(SpecError, match="this needs no_such_library"):
         frames.require("no_such_library")
+
+
+def test_differences_and_devices_are_exact_numbers() -> None:
+    rows = costmodel.diff("vgg16", "vgg19", metric="params").to_arrow().to_pylist()
+    expected = {"old": 138_357_544, "new": 143_667_240, "gain": 5_309_696}
+    assert rows == [{"network": "vgg19", "metric": "params", **expected}]
+    figures = costmodel.hardware("t4").to_arrow().to_pylist()
+    assert {row["figure"]: row["value"] for row in figures}["operations.fp16"] == 65 * 10**12
+
+
+def test_a_large_integer_beside_fractions_is_said_to_be_rounded() -> None:
+    with pytest.warns(UserWarning, match="rounded to doubles"):
+        arrow_table([("x", [2**53 + 1, Fraction(1, 2)])])

@@ -80,8 +80,8 @@ def _array(arrow: Any, name: str, values: list[Rational | float | str | None]) -
     if len(numbers) < sum(value is not None for value in values):
         return arrow.array([None if v is None else str(v) for v in values], arrow.string())
     if any(isinstance(value, Fraction | float) for value in numbers):
-        fractions = (value for value in numbers if isinstance(value, Fraction))
-        if any(Fraction(repr(float(value))) != value for value in fractions):
+        exact = (value for value in numbers if not isinstance(value, float))
+        if any(Fraction(repr(float(value))) != value for value in exact):
             warn(f"column {name}: numbers are rounded to doubles", stacklevel=4)
         return _typed(arrow.array, values, float, arrow.float64())
     largest = max((abs(int(value)) for value in numbers), default=0)

@@ -83,6 +83,7 @@ def document(
         _title(found),
         partial(_blocks, found, symbolic=symbolic),
         partial(_data, found),
+        rows=partial(_rows, found),
         holds=not broken,
         told=(*told_of(diff.new for diff in found.diffs), *broken),
     )
@@ -123,6 +124,21 @@ def _row(change: MetricChange) -> doc.Row:
     )
     names = (column.name for column in COLUMNS)
     return doc.Row(dict(zip(names, cells, strict=True)), style="dim" if change.is_none else "")
+
+
+NUMBER = doc.COUNT._replace(plain=lambda value: str(doc.plain_number(value)))
+
+
+def _rows(found: Differences) -> doc.Table:
+    """Return the exact numbers of all networks, a row for each metric."""
+    columns = [doc.Column(name, name, NUMBER) for name in ("old", "new", "gain")]
+    rows = (
+        (_name(diff), change.metric.name, change.old, change.new, change.gain)
+        for diff in found.diffs
+        for change in diff.changes
+    )
+    labels = (doc.Column("network", "network"), doc.Column("metric", "metric"))
+    return doc.table_of((*labels, *columns), rows)
 
 
 def _title(found: Differences) -> str:

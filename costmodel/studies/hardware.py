@@ -59,7 +59,19 @@ def hardware(devices: list[str] | None = None, /) -> doc.Document:
         else:
             yield from _overview(profiles)
 
-    return doc.Document("", blocks, lambda: _data(profiles))
+    return doc.Document("", blocks, lambda: _data(profiles), rows=lambda: _exact(profiles))
+
+
+def _exact(profiles: Sequence[Profile]) -> doc.Table:
+    """Return every figure of every device in its base unit, with its source."""
+    rows = (
+        (profile.key, place, figure.value, figure.read, figure.source)
+        for profile in profiles
+        for place, figure in profile.figures
+    )
+    names = ("device", "figure", "value", "read", "source")
+    kinds = {"value": doc.COUNT._replace(plain=lambda value: str(doc.plain_number(value)))}
+    return doc.table_of((doc.Column(n, n, kinds.get(n, doc.TEXT)) for n in names), rows)
 
 
 def _overview(profiles: Sequence[Profile]) -> Iterator[doc.Block]:
