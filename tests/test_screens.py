@@ -279,6 +279,17 @@ def test_numbers_stay_with_their_units_and_paths_break_at_their_parts() -> None:
     assert wrapped("for h <= 191 and w == 12", 14) == ["for h <= 191", "and w == 12"]
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_comparison_loses_no_network(columns: int) -> None:
+    """A column for each of four, a row for each of five."""
+    four = ("vgg16", "resnet50", "mobilenet_v2", "llama3-8b")
+    shown = run_in_terminal("compare", *four, "--for", "n", columns=columns)
+    heads = [line for line in shown.splitlines() if "metric" in line and "order" not in line]
+    assert all(any(f" {name}" in plain(head) for head in heads) for name in four)
+    assert "left out" not in shown
+    assert "left out" not in run_in_terminal("compare", *four, "resnet18", columns=columns)
+
+
 # Papers
 
 TEX = ("pdflatex", "kpsewhich")
