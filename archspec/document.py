@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TextIO
 import yaml
 
 from archspec.broken import fault_of
-from archspec.errors import Gathered, Origin, SpecError, did_you_mean
+from archspec.errors import Gathered, Origin, SpecError
 from archspec.expressions import ExpressionError
-from archspec.zoo import STDIN, SUFFIXES, shown_path, zoo
+from archspec.zoo import STDIN, shown_path, zoo_hint
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -147,10 +147,7 @@ def _read_text(path: Path) -> str:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         known = [other.name for other in path.parent.glob("[!.]*.y*ml")]
-        if path.suffix not in SUFFIXES and path.name == str(path):
-            known += [each.name for each in zoo().values()]
-        hint = did_you_mean(path.name, known)
-        raise SpecError(f"no such file: {path}", hint=hint) from None
+        raise SpecError(f"no such file: {path}", hint=zoo_hint(str(path), known)) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         cause = getattr(error, "strerror", None) or error
         raise SpecError(f"cannot read {path}: {cause}") from None

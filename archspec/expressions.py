@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 
 from archspec.errors import did_you_mean
 from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
+from archspec.units import unit_hint
 
 T = TypeVar("T")
 
@@ -166,8 +167,10 @@ class _Parser:
     def expect_end(self) -> None:
         if self.token.kind != "end":
             before = self.tokens[self.next - 1]
-            is_product = before.kind == "number" and self.token.kind == "name"
-            hint = f"write {before.text}*{self.token.text} for a product" if is_product else None
+            hint = None
+            if before.kind == "number" and self.token.kind == "name":
+                number, word = before.text, self.token.text
+                hint = unit_hint(number, word, self.units) or f"write {number}*{word} for a product"
             cause = f"expected an operator {self._found()}"
             raise ExpressionError(cause, self.token.position, hint)
 

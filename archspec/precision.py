@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from archspec.document import YamlDocument
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, did_you_mean, find_named
 from archspec.fields import Read, Shorthand, form, optional, refused, show
 from archspec.layers import KINDS, find_kind
 from archspec.validation import STRICT
@@ -27,6 +27,28 @@ TYPES = {
     "int1": 1,
 }
 """Type of a number → the bits of one in memory (a tf32 is an fp32 whose product is rounded)."""
+
+SYNONYMS = {
+    "double": "fp64",
+    "float": "fp32",
+    "single": "fp32",
+    "half": "fp16",
+    "bfloat16": "bf16",
+    **{f"float{bits}": f"fp{bits}" for bits in (64, 32, 16, 8, 6, 4)},
+}
+"""What types are also called on the command line and in Python, as PyTorch and NumPy do."""
+
+
+def find_type(name: str) -> str:
+    """The type of a name, whatever its case, or of a synonym.
+
+    Raises:
+        SpecError: there is none.
+    """
+    plain = name.lower()
+    plain = SYNONYMS.get(plain, plain)
+    find_named("type", plain, TYPES)
+    return plain
 
 
 def _type(value: Any) -> str:

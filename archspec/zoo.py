@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cache
+from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, did_you_mean, nearest
 
 _HERE = Path(__file__).parent
 
@@ -21,6 +23,9 @@ SUFFIXES = (".yaml", ".yml")
 
 STDIN = "<stdin>"
 """The path of standard input, which is written ``-``."""
+
+MOST_NAMES = 5
+"""The most names in a hint."""
 
 _VARIANTS = re.compile(r"^variants:\n((?:(?:[ #].*)?\n)+)", re.MULTILINE)
 _VARIANT = re.compile(r"^  ([\w.-]+):", re.MULTILINE)
@@ -84,15 +89,39 @@ def networks_like(pattern: str = "") -> list[ZooName]:
     A family without variants is one network; one with variants is each of these, in its order.
 
     Args:
-        pattern: the text.
+        pattern: the text; with ``*``, ``?`` or ``[…]`` all of the name, or of the family's.
     """
     varied = {each.family for each in zoo().values() if each.variant}
-    return [
-        each
-        for each in zoo().values()
-        if (each.variant or each.family not in varied)
-        and any(folded(pattern) in folded(text) for text in (each.name, each.family))
-    ]
+    every = [each for each in zoo().values() if each.variant or each.family not in varied]
+    named = [each for each in every if _is_like(each.name, pattern)]
+    of_family = [each for each in every if _is_like(each.family, pattern)]
+    if has_magic(pattern):
+        return named or of_family
+    return [each for each in every if each in named or each in of_family]
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    if has_magic(pattern):
+        return fnmatchcase(folded(name), folded(pattern)) or fnmatchcase(name, pattern)
+    return folded(pattern) in folded(name)
+
+
+def zoo_hint(path: str, others: Iterable[str] = ()) -> str | None:
+    """The hint for a path that leads to no file: the name of the zoo that is meant, or the nearest.
+
+    Args:
+        path: the path, or a name.
+        others: what else may be meant, as files beside it.
+    """
+    name = Path(path).name
+    bare = next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
+    if known := find_name(bare):
+        return f"write {known.name}, a network that comes with archcost"
+    begin = [each.name for key, each in zoo().items() if bare and key.startswith(folded(bare))]
+    if begin and not nearest(name, others):
+        shown = ", ".join(map(repr, begin[:MOST_NAMES]))
+        return f"did you mean {shown}{', …' * (len(begin) > MOST_NAMES)}?"
+    return did_you_mean(name, [*others, *(each.name for each in zoo().values())])
 
 
 def split_variant(spec: str) -> tuple[str, str | None]:
@@ -107,9 +136,11 @@ def find_spec(spec: str) -> tuple[str, str | None]:
     A file that is called as a network is found with its suffix or with a slash, as ``./resnet50``.
 
     Raises:
-        SpecError: a variant's name has another variant behind it.
+        SpecError: it is empty, or a variant's name has another variant behind it.
     """
     path, variant = split_variant(spec)
+    if not path:
+        raise SpecError("the name of a network is empty", hint="write one, as in archcost resnet50")
     if path == "-":
         return STDIN, variant
     known = find_name(path) if "/" not in path else None

@@ -591,3 +591,11 @@ def test_one_layer_works(tmp_path: Path, archcost: Run) -> None:
     spec.write_text(text, encoding="utf-8")
     pi = ("--hardware", "raspberry-pi-4", "--energy", "horowitz-45nm")
     assert "1 layer that works with 32 bytes" in archcost("energy", str(spec), *pi).stdout
+
+
+def test_a_hint_names_a_table_that_has_the_memory(archcost: Run) -> None:
+    """One has the energy of DRAM; of HBM none has it, and that is said."""
+    hint = archcost("energy", "alexnet", "--hardware", "raspberry-pi-4").stderr
+    assert "--energy horowitz-45nm" in hint
+    hint = archcost("energy", "alexnet", "--hardware", "h100-sxm").stderr
+    assert "no table of archcost has the energy of hbm" in hint

@@ -573,3 +573,20 @@ def test_the_worst_of_many_layers_that_break(
     assert found == [(f"linear_{k}", f"{2 * k + 79}", f"{2 * k - 1}") for k in range(13, 3, -1)]
     assert "… and 3 more; --format json lists all" in shown
     assert len(json.loads(archcost(*words, "--format", "json").stdout)["breaks"]) == 13
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("llama3-8b", "--dtype", "fp16"), True),
+        (("llama3-8b", "--dtype", "fp16", "--past", "8"), False),
+        (("vit-b16",), False),
+        (("alexnet",), False),
+    ],
+)
+def test_a_cache_that_is_not_counted_is_said(
+    words: tuple[str, ...], told: bool, archcost: Run
+) -> None:
+    shown = archcost("fit", *words, "--hardware", "rtx-4090").stdout
+    assert "not counted" in shown
+    assert ("--past" in shown) is told

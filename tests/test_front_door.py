@@ -14,6 +14,7 @@ import costmodel
 from archspec.zoo import FIRST
 from costmodel import analyze
 from costmodel.__main__ import run_words
+from costmodel.cli.app import known_commands
 from costmodel.cli.first import SCHEMA
 from tests.conftest import ROOT, Run
 
@@ -44,10 +45,21 @@ def test_the_version_is_told(archcost: Run) -> None:
 MISTAKEN = {
     ("anlyze", "x.yaml"): (
         "'anlyze' is no command, no network of the zoo and no file here\n"
-        "  hint: write archcost x.yaml to see what the network of that file costs; "
-        "archcost --help lists the commands, archcost zoo the networks\n"
+        "  hint: archcost --help lists the commands, archcost zoo the networks\n"
     ),
-    ("anlyze",): "hint: write archcost anlyze.yaml to see",
+    ("anlyze", "specs/alexnet.yaml"): "hint: write archcost specs/alexnet.yaml to see",
+    ("anlyze",): "hint: archcost --help lists the commands",
+    ("explian", "alexnet"): "did you mean 'explain'?",
+    ("swep", "alexnet"): "did you mean 'sweep'?",
+    ("compre", "alexnet"): "did you mean 'compare'?",
+    ("llama3",): "did you mean 'llama3-8b', 'llama3-70b', 'llama3.1-405b', ",
+    ("explain", "llama3"): "did you mean 'llama3-8b', ",
+    ("./resnet50",): "hint: write resnet50, a network that comes with archcost",
+    ("resnet50.yaml",): "hint: write resnet50, a network that comes with archcost",
+    ("nowhere/resnet.yaml",): "hint: write resnet, a network that comes with archcost",
+    ("resnet*",): "archcost zoo 'resnet*' lists networks of the zoo; NAME@* is all of a family",
+    ("",): "the name of a network is empty",
+    ("explain", ""): "the name of a network is empty",
     ("expalin", "resnet50"): "did you mean 'explain'?",
     ("mobilnet_v2",): "did you mean 'mobilenet_v2'?",
     ("anlyze.yaml",): "no such file: anlyze.yaml",
@@ -62,6 +74,11 @@ def test_no_command_is_taken_for_a_file(words: tuple[str, ...], archcost: Run) -
     done = archcost(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert MISTAKEN[words] in done.stderr
+
+
+def test_help_is_a_word_too(archcost: Run) -> None:
+    assert archcost("help").stdout == archcost("--help").stdout
+    assert archcost("help", "fit").stdout == archcost("fit", "--help").stdout
 
 
 def test_a_file_without_a_suffix_is_a_spec(archcost: Run, tmp_path: Path) -> None:
@@ -157,13 +174,17 @@ def test_a_first_spec_overwrites_nothing(archcost: Run, tmp_path: Path) -> None:
     refused = {
         (): "net.yaml is there already",
         ("net",): "a spec ends in .yaml, not as net\n  hint: archcost init net.yaml",
-        ("nowhere/net.yaml",): "cannot write nowhere/",
+        ("nowhere/net.yaml",): "there is no folder nowhere\n  hint: mkdir -p nowhere",
+        ("-",): "a first spec is written into a file\n  hint: archcost init net.yaml",
+        (".",): ". is a folder\n  hint: archcost init net.yaml",
     }
     for words, said in refused.items():
         done = archcost("init", *words, folder=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr
-    assert archcost("init", "other.yaml", folder=tmp_path).returncode == 0
+    done = archcost("init", "other.yaml", folder=tmp_path)
+    assert done.returncode == 0
+    assert "was there already and is not the one of this archcost" in done.stdout
     texts = [path.read_text() for path in sorted(tmp_path.iterdir())]
     assert texts == ["mine, too", "mine", FIRST.read_text()]
 
@@ -185,6 +206,29 @@ def test_the_distribution_s_name_has_the_public_names() -> None:
 
 def test_the_words_of_a_run_are_a_list() -> None:
     assert run_words([]) == 0
+
+
+def test_types_and_formats_are_known_in_capitals_and_by_usual_names(archcost: Run) -> None:
+    same = {
+        "fp16": ("FP16", "float16", "half"),
+        "bf16": ("bfloat16", "BF16"),
+        "fp32": ("float32", "float"),
+    }
+    for name, others in same.items():
+        wanted = archcost("alexnet", "--dtype", name).stdout
+        assert f"weights {name}" in wanted
+        assert all(archcost("alexnet", "--dtype", each).stdout == wanted for each in others)
+    assert archcost("mlp", "--format", "JSON").stdout == archcost("mlp", "--format", "json").stdout
+
+
+def test_an_option_of_the_report_is_told_elsewhere(archcost: Run) -> None:
+    told = archcost("latency", "alexnet", "--hardware", "h100-sxm", "--top", "5").stderr
+    assert "hint: write archcost SPEC --hardware DEVICE --metric latency --top 5 --by lat" in told
+    assert "archcost SPEC --metric macs --top" in archcost("explain", "alexnet", "--by", "x").stderr
+
+
+def test_help_says_nothing_to_callers(archcost: Run) -> None:
+    assert not [c for c in known_commands() if "Raises" in archcost(c, "--help").stdout]
 
 
 def test_formats_are_known_by_the_ends_of_their_files(archcost: Run) -> None:

@@ -14,9 +14,10 @@ from rich.cells import cell_len
 
 from costmodel.analysis.document import COUNT, TEXT, Cell, Column, Row, Table
 from costmodel.render.fitting import SHORTEST_PATH, fitted, shortened
+from costmodel.render.latex import escaped
 from costmodel.render.terminal import MARKUP
 from costmodel.render.wrapping import HANG, wrapped
-from tests.commands import run_in_terminal
+from tests.commands import ROOT, run_in_terminal
 from tests.conftest import Run, examples, thinned
 
 RESNET, ALEXNET, GPT2 = "specs/resnet.yaml@resnet50", "specs/alexnet.yaml", "specs/gpt2.yaml"
@@ -278,6 +279,17 @@ def test_numbers_stay_with_their_units_and_paths_break_at_their_parts() -> None:
     assert wrapped("for h <= 191 and w == 12", 14) == ["for h <= 191", "and w == 12"]
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_comparison_loses_no_network(columns: int) -> None:
+    """A column for each of four, a row for each of five."""
+    four = ("vgg16", "resnet50", "mobilenet_v2", "llama3-8b")
+    shown = run_in_terminal("compare", *four, "--for", "n", columns=columns)
+    heads = [line for line in shown.splitlines() if "metric" in line and "order" not in line]
+    assert all(any(f" {name}" in plain(head) for head in heads) for name in four)
+    assert "left out" not in shown
+    assert "left out" not in run_in_terminal("compare", *four, "resnet18", columns=columns)
+
+
 # Papers
 
 TEX = ("pdflatex", "kpsewhich")
@@ -303,3 +315,48 @@ def test_laws_fit_a_column_of_a_paper(name: str, archcost: Run, tmp_path: Path) 
     done = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "Overfull" not in done.stdout
+
+
+TYPESET = (
+    ("explain", "alexnet"),
+    ("explain", "mobilenet_v2"),
+    ("sensitivity", "resnet18"),
+    ("memory", "mobilenet_v2"),
+    ("latency", "alexnet", "--hardware", "h100-sxm"),
+    ("latency", "gpt2", "--hardware", "h100-sxm", "--symbolic"),
+    ("energy", "alexnet", "--hardware", "horowitz-45nm"),
+    ("training", "alexnet"),
+    ("inference", "llama3-8b", "--hardware", "h100-sxm"),
+    ("fit", "alexnet", "--hardware", "h100-sxm"),
+    ("compare", "resnet18", "resnet34"),
+    ("diff", ALEXNET, "specs/alexnet_torchvision.yaml"),
+    ("conventions",),
+    ("hardware", "h100-sxm"),
+    ("zoo",),
+)
+"""Command lines whose LaTeX is compiled."""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("words", TYPESET, ids=" ".join)
+def test_latex_compiles(words: tuple[str, ...], archcost: Run, tmp_path: Path) -> None:
+    booktabs = ["kpsewhich", "booktabs.sty"]
+    if not all(map(shutil.which, TEX)) or subprocess.run(booktabs, check=False).returncode:
+        pytest.skip("TeX is not there")
+    done = archcost(*words, "--format", "latex")
+    assert done.stdout, done.stderr
+    (tmp_path / "paper.tex").write_text(PAPER % done.stdout, encoding="utf-8")
+    said = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    compiled = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert compiled.returncode == 0, compiled.stdout[-2_000:]
+
+
+NOT_IN_LATEX = set("█▉▊▋▌▍▎▏░") | set("＋－＝＠") | set("‣⁃")
+"""Signs of ours that are drawn on a terminal alone, or stand in CSV or reStructuredText."""
+
+
+def test_every_sign_of_ours_is_a_command_in_latex() -> None:
+    files = (f for name in ("archspec", "costmodel") for f in (ROOT / name).rglob("*.py"))
+    signs = {sign for file in files for sign in file.read_text("utf-8") if not sign.isascii()}
+    for sign in signs - NOT_IN_LATEX:
+        assert escaped(sign).isascii(), sign

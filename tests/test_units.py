@@ -70,6 +70,47 @@ def test_a_unit_of_another_dimension_is_refused(text: str, unit: str) -> None:
         parse_measured(text)
 
 
+@pytest.mark.parametrize("question", ["solve mcunet --for h", "sweep mcunet --vary h=96:160:32"])
+def test_a_symbol_is_a_count(question: str) -> None:
+    done = run_here(*question.split(), "--where", "h <= 10 ms")
+    assert done.returncode == 2
+    assert "'ms' is no unit of h" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("memory_peak <= 256KB", "write 256 kB"),
+        ("memory_peak <= 1 Mb", "write 1 MB"),
+        ("memory_peak <= 256 kib", "write 256 KiB"),
+        ("memory_peak <= 5 Mbytes", "write 5 MB"),
+        ("macs <= 2 GMACs", "write 2 G"),
+        ("flops <= 4 GFLOPs", "write 4 G"),
+        ("macs <= 4 MACs", "write 4"),
+        ("macs <= 1_000_000", "write 1000000"),
+        ("macs <= 5 million", "write 5 M"),
+        ("macs <= 5 h", "write 5*h for a product"),
+    ],
+)
+def test_a_word_that_is_no_unit_is_told_what_to_write(text: str, hint: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        parse_measured(text)
+    assert raised.value.hint == hint
+
+
+@pytest.mark.parametrize("written", ["128K", "128 thousand"])
+def test_a_setting_is_told_what_to_write(written: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        to_rational("t", written)
+    assert raised.value.hint == "write 128 k"
+
+
+def test_numbers_of_options_have_units_as_settings_have() -> None:
+    plain, short = (run_here("inference", "gpt2", "--prompt", each) for each in ("500", "0.5k"))
+    assert plain.stdout == short.stdout
+    assert "is no integer; write 1 k" in run_here("inference", "gpt2", "--prompt", "1K").stderr
+
+
 def test_a_column_of_ones_own_takes_any_unit() -> None:
     parse_measured("size_on_disk <= 5 MB")
 

@@ -144,8 +144,17 @@ def test_the_list_of_networks(archcost: Run) -> None:
     lines = archcost("zoo", "densenet").stdout.splitlines()
     rows = [line.split() for line in lines if line.startswith(" densenet")]
     assert [row[0] for row in rows] == [f"densenet{n}" for n in (121, 169, 201, 161)]
-    assert " ".join(rows[0]) == "densenet121 7,978,856 2,834,161,664 Huang et al., CVPR 2017"
+    row = "densenet121 7,978,856 2,834,161,664 1×3×224×224 Huang et al., CVPR 2017"
+    assert " ".join(rows[0]) == row
     assert "convention          torch" in lines[-1]
+    assert "families            by their own names: densenet is densenet121" in lines
+
+
+def test_a_pattern_is_of_whole_names(archcost: Run) -> None:
+    """Of those of networks, or else of families."""
+    assert [n.name for n in networks_like("resnet[35]*")] == ["resnet34", "resnet50"]
+    assert {n.family for n in networks_like("mobilenetv?")} == {"mobilenetv2", "mobilenetv3"}
+    assert archcost("zoo", "*x*y*z*q").returncode == 2
 
 
 def test_the_list_has_every_format(archcost: Run) -> None:

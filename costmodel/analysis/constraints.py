@@ -1,14 +1,14 @@
 """Questions about a network in its metrics and symbols: ``macs <= 300e6 and params <= 4e6``."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sympy import Expr
 
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, parse
-from archspec.quantities import BESIDE_NUMBERS
+from archspec.quantities import BESIDE_NUMBERS, COUNT
 from archspec.scope import Scope, children, conjuncts, free_names, resolve
 from archspec.trees import Binary, Measure, Name, Number, Tree, Truth, Value
 from costmodel.algebra.evaluate import Evaluator
@@ -73,7 +73,9 @@ def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constrai
 def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
     try:
         for said in _parts(text):
-            for part in conjuncts(resolve(parse_measured(said), _scope(analysis))):
+            for part in conjuncts(
+                resolve(parse_measured(said, analysis.graph.values), _scope(analysis))
+            ):
                 yield from _compared(said, part, analysis)
     except SpecError:
         raise
@@ -83,26 +85,31 @@ def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
         raise SpecError(f"constraint '{text}': {cause}", hint=hint) from None
 
 
-def parse_measured(text: str) -> Tree:
+def parse_measured(text: str, counts: Collection[str] = ()) -> Tree:
     """Parse an expression in which numbers may have units, as ``memory_peak <= 256 KiB``.
 
+    Args:
+        text: the expression.
+        counts: the symbols, whose values are counts; of other names than metrics nothing is known.
+
     Raises:
-        ExpressionError: it is none, or a metric is compared with a number of another unit.
+        ExpressionError: it is none, or a name is compared with a number of another unit.
     """
     tree = parse(text.translate(_MICRO), units=BESIDE_NUMBERS)
-    _check_units(tree)
+    _check_units(tree, counts)
     return tree
 
 
-def _check_units(tree: Value) -> None:
-    """Check that a number with a unit stands beside a metric of that dimension, if beside any."""
+def _check_units(tree: Value, counts: Collection[str]) -> None:
+    """Check that a number with a unit stands beside a name of that dimension, if beside any."""
     parts = children(tree)
     if not (isinstance(tree, Binary) and _COMPARISON.fullmatch(tree.operator)):
         for part in parts:
-            _check_units(part)
+            _check_units(part, counts)
         return
     names = free_names(tree)
     taken = [METRICS[name].unit.dimension for name in METRICS if name in names]
+    taken += [COUNT for name in counts if name in names and name not in METRICS]
     for unit in _units(tree) if len(taken) == len(names) else ():
         if not any(unit in dimension.units for dimension in taken):
             known = ", ".join(unit for unit in taken[0].units if unit)

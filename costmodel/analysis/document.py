@@ -162,6 +162,7 @@ class Column(NamedTuple):
         hides_zero: whether nothing is shown as a dash.
         keep: how much it is worth where a terminal is too narrow for all columns: that of the least
             is left out first, of equals the last; the first column of a table never is.
+        is_beside: whether it says more of the column before it, from which nothing parts it.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Column(NamedTuple):
     kind: Kind = TEXT
     hides_zero: bool = False
     keep: int = 0
+    is_beside: bool = False
 
 
 class Bar(NamedTuple):
@@ -216,6 +218,8 @@ class Table(NamedTuple):
         where: the names in its closed forms, each with what it stands for.
         bars: the head of the bars, which a terminal alone draws, in the room that is left.
         folds: whether no more than the two outermost levels are shown of more than `MOST_ROWS`.
+        breaks: whether columns for which a terminal has no room follow below; else they are left
+            out.
     """
 
     columns: tuple[Column, ...]
@@ -225,6 +229,7 @@ class Table(NamedTuple):
     where: tuple[ClosedForm, ...] = ()
     bars: str = ""
     folds: bool = False
+    breaks: bool = False
 
     @property
     def shown(self) -> tuple[Column, ...]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from archspec.errors import SpecError, nearest
-from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant, zoo
+from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant, zoo, zoo_hint
 from costmodel.cli import COMMANDS, GROUPS
 from costmodel.cli.commands import command_of
-from costmodel.cli.misuse import is_like_a_spec, misuse
+from costmodel.cli.misuse import misuse
 from costmodel.cli.networks import report
 from costmodel.cli.tell import tell
 from costmodel.studies import QUESTIONS
@@ -102,6 +102,8 @@ def run(words: list[str]) -> Any:
     if not words:
         print(START, end="")
         return 0
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
     console = _help_console() if asks_for_help(words) else None
     words = list(map(_with_input, words))
     require_command(words)
@@ -126,8 +128,8 @@ def _part_examples(command: App) -> None:
     function = command.default_command
     about, heading, examples = (getattr(function, "__doc__", None) or "").partition("Examples:\n")
     if heading:
-        lines, _, rest = examples.partition("\n\n")
-        function.__doc__ = about + rest
+        lines = examples.partition("\n\n")[0]
+        function.__doc__ = about  # what it raises is for its caller
         command.help_epilogue = "Examples:\n" + indent(dedent(lines).strip(), "  ")
 
 
@@ -155,11 +157,15 @@ def _meant(word: str, others: Sequence[str]) -> str:
     """Return the hint for a word that is neither a command nor a spec."""
     names = known_commands(), [each.name for each in zoo().values()]
     near = [repr(name) for name in (nearest(word, known) for known in names) if name]
+    if nearest(word, names[0]) is None and (hint := zoo_hint(word)):
+        return hint
     if near:
         return f"did you mean {' or '.join(near)}?"
-    spec = next(filter(is_like_a_spec, others), f"{word}.yaml")
     lists = "archcost --help lists the commands, archcost zoo the networks"
-    return f"write archcost {spec} to see what the network of that file costs; {lists}"
+    spec = next((each for each in others if find_name(each) or exists(each)), None)
+    if spec is None:
+        return lists
+    return f"write archcost {spec} to see what that network costs; {lists}"
 
 
 def _help_console() -> "Console":

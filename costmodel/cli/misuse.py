@@ -111,4 +111,15 @@ def _unknown(error: UnknownOptionError, command: str) -> SpecError:
     known = {name.lstrip("-"): name for name in names if name.startswith("--")}
     near = nearest(option.lstrip("-"), known)
     hint = f"did you mean {known[near]}?" if near else f"{command} --help lists its options"
+    if option in ("--top", "--by"):
+        hint = _ranked(command.rpartition(" ")[2])
     return SpecError(f"{command} has no option {option}", hint=hint)
+
+
+def _ranked(question: str) -> str:
+    """Return the hint for layers ranked in a command that ranks none: the report does."""
+    from costmodel.metrics.registry import METRICS
+
+    of = question if question in METRICS else "macs"
+    device = " --hardware DEVICE" * bool(METRICS[of].of_device)
+    return f"write archcost SPEC{device} --metric {of} --top 5 --by {of}"

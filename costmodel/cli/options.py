@@ -16,6 +16,7 @@ from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
+from costmodel.scenario.settings import to_rational
 
 _T = TypeVar("_T")
 
@@ -72,16 +73,19 @@ PlotFile = Annotated[
 
 
 def whole(_: object, tokens: Sequence[Token]) -> int:
-    """Return an integer of the command line; a fraction is not rounded to one.
+    """Return an integer of the command line, as 5 or 1k; a fraction is not rounded to one.
 
     Raises:
         ValueError: it is none.
     """
-    text = tokens[0].value
+    text, hint = tokens[0].value, ""
     try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is no integer") from None
+        number = to_rational("", text)
+        if isinstance(number, int):
+            return number
+    except SpecError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+    raise ValueError(f"'{text}' is no integer{hint}")
 
 
 WHOLE = Parameter(converter=whole)

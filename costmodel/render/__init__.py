@@ -49,7 +49,7 @@ def find_renderer(name: str) -> Renderer:
     Raises:
         SpecError: there is no such format.
     """
-    name = SYNONYMS.get(name, name)
+    name = SYNONYMS.get(name.lower(), name.lower())
     known = formats() if name in formats() else others() | formats()
     module = import_module(find_named("format", name, known))
     render: Renderer = module.render

@@ -87,6 +87,27 @@ def fitted(table: Table, lines: Sequence[Sequence[str]], room: int) -> Fit:
     return Fit(tuple(kept), tuple(widths), NARROW_GAP, whole.needed)
 
 
+def broken(table: Table, lines: Sequence[Sequence[str]], room: int) -> Iterator[Table]:
+    """Yield a table in as many as have room for all of its columns; the first is in each.
+
+    Args:
+        table: it.
+        lines: the cells of its shown columns, the head first.
+        room: the places that a line has.
+    """
+    first, *others = range(len(table.shown))
+    while others:
+        ends = [i for i in range(1, len(others)) if not table.shown[others[i]].is_beside]
+        for end in (len(others), *reversed(ends)):
+            places = [first, *others[:end]]
+            page = table._replace(columns=tuple(table.shown[i] for i in places))
+            cells = [[line[i] for i in places] for line in lines]
+            if len(fitted(page, cells, room).columns) == len(places):
+                break
+        yield page
+        others = others[end:]
+
+
 def _is_text(table: Table, column: Column) -> bool:
     """Return whether the cells of a column are texts, which may become shorter."""
     cells = (row.cells.get(column.name, "") for row in table.rows)

@@ -1,6 +1,7 @@
 """A document as a LaTeX table (booktabs) with its notes."""
 
 from collections.abc import Iterator
+from re import findall
 from typing import ClassVar
 
 from sympy import Expr
@@ -11,14 +12,37 @@ from costmodel.algebra.printing import Latex, Shown
 from costmodel.analysis.document import Cell, ClosedForm, Document, Entries, Line, Table
 from costmodel.render.markup import Markup, Shape
 
+_NAMED = """
+α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu
+ξ xi π pi ρ rho σ sigma τ tau φ varphi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi
+Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega µ mu · cdot × times → rightarrow ∂ partial ∘ circ √ surd ≈ approx
+≤ le ≥ ge ≠ ne ∞ infty ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil • bullet
+"""
+"""Signs, each with the command of a formula that prints it."""
+
+_IN_MATH = {
+    **{sign: f"\\{name}" for sign, name in findall(r"(\S) (\S+)", _NAMED)},
+    **{sign: f"^{i}" for i, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{sign: f"_{i}" for i, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    "ᵀ": r"^\top",
+    "ₖ": "_k",
+    "₋": "_-",
+    "−": "-",
+}
+"""Sign → what it is in a formula."""
+
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # behind the end of a row they would be its options
+    **{sign: f"${command}$" for sign, command in _IN_MATH.items()},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "–": "--",
+    "…": r"\ldots{}",
 }
+"""Sign → what prints it; every one of ours beyond ASCII is among them."""
 
 
 class Inline(Latex):
@@ -147,16 +171,7 @@ def escaped(shown: str) -> str:
     No sign of it begins a command, a comment, a group, a formula or an option, and it stays one
     line (see `visible`).
     """
-    plain = "".join(_SPECIAL.get(sign, sign) for sign in visible(shown))
-    for sign, command in (
-        ("·", r"$\cdot$"),
-        ("×", r"$\times$"),
-        ("−", "$-$"),
-        ("–", "--"),
-        ("µ", r"$\mu$"),
-    ):
-        plain = plain.replace(sign, command)
-    return plain
+    return "".join(_SPECIAL.get(sign, sign) for sign in visible(shown))
 
 
 MARKUP = Markup(escaped, escaped, _closed_form, _shape)

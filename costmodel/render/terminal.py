@@ -25,7 +25,7 @@ from costmodel.analysis.document import (
     Shapes,
     Table,
 )
-from costmodel.render.fitting import NARROW_GAP, Fit, fitted, in_full, shortened
+from costmodel.render.fitting import NARROW_GAP, Fit, broken, fitted, in_full, shortened
 from costmodel.render.markup import Markup, in_plain, labelled
 from costmodel.render.wrapping import wrapped
 
@@ -73,7 +73,7 @@ def _draw_block(block: Block, console: Console) -> None:
         case Table() if block.listed:
             _draw_entries(list(_listed(block)), console)
         case Table():
-            _draw_table(block, console)
+            _draw_whole(block, console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -132,6 +132,13 @@ def _drawn(draw: Callable[[Console], None]) -> str:
     )
     draw(console)
     return _END.sub(lambda end: end[0].replace(" ", ""), buffer.getvalue())
+
+
+def _draw_whole(table: Table, console: Console) -> None:
+    """Draw a table, of which a terminal shows all columns where none may be left out."""
+    breaks = table.breaks and console.is_terminal
+    for each in broken(table, _cells(table), console.width) if breaks else (table,):
+        _draw_table(each, console)
 
 
 def _draw_table(table: Table, console: Console) -> None:

@@ -186,9 +186,22 @@ def energy_table(profile: Profile) -> EnergyTable:
         SpecError: it states none.
     """
     if profile.fields.energy is None:
-        hint = "take them from a table, as with --energy horowitz-45nm"
-        raise SpecError(f"{profile.key} states no energies", hint=hint)
+        raise SpecError(f"{profile.key} states no energies", hint=_table_hint(_main(profile)))
     return profile.fields.energy
+
+
+def _table_hint(main: Level | None) -> str:
+    """Return the hint that names a table which has the energy of a main memory, if there is one."""
+    for other in built_in_profiles():
+        table = other.fields.energy
+        kinds = {figure.kind for figure in table.access.values()} if table else set()
+        if table and (main is None or main.kind in kinds):
+            return f"take them from a table, as with --energy {other.key}"
+    assert main is not None
+    return (
+        f"no table of archcost has the energy of {main.kind}, its main memory; write energy.access "
+        f"with kind: {main.kind} in a profile of your own, and name that with --energy"
+    )
 
 
 def operation_energy(

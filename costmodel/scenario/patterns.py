@@ -5,6 +5,7 @@ from os.path import exists
 from pathlib import Path
 
 from archspec.errors import SpecError
+from archspec.zoo import networks_like
 
 
 def is_pattern(path: str) -> bool:
@@ -22,5 +23,8 @@ def matches(path: str, what: str) -> list[str]:
         return [path]
     found = sorted(glob(path, recursive=True))
     if not found:
-        raise SpecError(f"no {what} matches '{path}'", hint=f"looked for from {Path.cwd().name}/")
+        hint = f"looked for from {Path.cwd().name}/"
+        if what == "spec" and networks_like(path):
+            hint = f"archcost zoo '{path}' lists networks of the zoo; NAME@* is all of a family"
+        raise SpecError(f"no {what} matches '{path}'", hint=hint)
     return found

@@ -8,7 +8,7 @@ from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
 from archspec.header import Symbol
-from archspec.precision import TYPES, UNSAID, Precision
+from archspec.precision import UNSAID, Precision, find_type
 from costmodel.scenario.settings import Number, to_rational
 from costmodel.scenario.training import Training, training
 
@@ -165,9 +165,8 @@ def _precision(said: ScenarioOptions) -> Precision:
         "accumulators": said.get("accumulators"),
         "cache": said.get("cache"),
     }
-    for name in filter(None, types.values()):
-        find_named("type", name, TYPES)
-    return UNSAID.model_copy(update=types)
+    found = {of: name and find_type(name) for of, name in types.items()}
+    return UNSAID.model_copy(update=found)
 
 
 def _tokens(past: Number | None) -> Rational | str | None:

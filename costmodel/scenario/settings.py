@@ -10,6 +10,7 @@ from archspec.errors import SpecError
 from archspec.expressions import ExpressionError, Units, parse
 from archspec.quantities import COUNT
 from archspec.scope import Scope, resolve
+from archspec.units import unit_hint
 
 Number = int | float | str | Rational
 
@@ -38,8 +39,10 @@ def to_rational(name: str, value: Number, units: Units = COUNT.units) -> Rationa
     except ExpressionError:
         number = None
     if not isinstance(number, trees.Number):
-        written = re.search(r"\d\s*[A-Za-zµ]", text) is not None
-        hint = f"its units are {', '.join(filter(None, units))}" if written and units else None
+        written = re.search(r"([\d.]+)\s*([A-Za-zµ_]\w*)", text)
+        hint = unit_hint(*written.groups(), units) if written else None
+        if written and units and hint is None:
+            hint = f"its units are {', '.join(filter(None, units))}"
         raise SpecError(f"{name} = {value} is no number", hint=hint)
     return number.value
 

@@ -373,9 +373,10 @@ def _side_by_side(found: Comparison) -> doc.Table:
         each = zip(metrics, zip(*cells, strict=True), strict=True)
         rows = [(metric.head, of[0][0], *chain(*of[1:])) for metric, of in each]
     columns = (
-        doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT) for i, head in enumerate(heads)
+        doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT, is_beside=head.startswith("×"))
+        for i, head in enumerate(heads)
     )
-    return doc.table_of(columns, rows)
+    return doc.table_of(columns, rows)._replace(breaks=True)
 
 
 def _rows(found: Comparison) -> doc.Table:

@@ -20,6 +20,7 @@ from costmodel.analysis.standing import document_of
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
+from costmodel.rules.attention import extends
 from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
@@ -175,6 +176,11 @@ def keeps_cache(analysis: Analysis) -> bool:
     return analysis.scenario.past is not None or any(length is not None for length in says)
 
 
+def _can_cache(analysis: Analysis) -> bool:
+    """Return whether a layer keeps keys and values where tokens came before."""
+    return any(extends(layer.node.layer) for layer in analysis.layers)
+
+
 def find_order(name: str, scenario: Scenario) -> Order:
     """Return the order of the layers of a name.
 
@@ -272,6 +278,12 @@ ORDERS = {
 NOT_COUNTED = "the program, its stack and the buffers of a runtime, which take their part as well"
 
 
+NO_CACHE = (
+    "the cache of the tokens before, where text is generated: --past 4096 counts that of so many, "
+    "archcost inference that of a prompt and its answer"
+)
+
+
 @question(name="fit", group="Ask", without=("energy", "efficiency"))
 def ask(analysis: Analysis, /, *, for_: str | None = None, order: str = "given") -> doc.Document:
     """Show whether a network fits a device, and where not; exit status 1 if not.
@@ -305,7 +317,7 @@ def _verdict(analysis: Analysis, order: Order) -> doc.Document:
         training = "" if found.order else " in training"
         yield doc.Line(f"{'fits' if found.fits else 'does not fit'} {profile.key}{training}")
         yield from _tables(found)
-        yield doc.entries((*_notes(found, profile), *notes(report)))
+        yield doc.entries((*_notes(found, analysis), *notes(report)))
 
     def data() -> dict[str, Any]:
         return {**head(report), "hardware": profile.key, **_data(found)}
@@ -325,7 +337,7 @@ def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
         yield doc.entries(solve.told(problem, answer))
         if there is not None:
             yield from _tables(there)
-        found = () if there is None else _notes(there, profile)
+        found = () if there is None else _notes(there, analysis)
         yield doc.entries((*found, *solve.standing(problem)))
 
     def data() -> dict[str, Any]:
@@ -356,8 +368,9 @@ def _cells(need: MemoryNeed) -> tuple[doc.Cell, ...]:
     return doc.Code(memory.name), memory.holds, need.needed, memory.capacity, share, verdict
 
 
-def _notes(fit: Fit, profile: Profile) -> Iterator[doc.Note]:
+def _notes(fit: Fit, analysis: Analysis) -> Iterator[doc.Note]:
     """Return what is to be said of the verdict, of the memories and of the device."""
+    profile = analysis.context.device.profile
     yield from _order(fit)
     for need in fit.needs:
         yield from _of_memory(need, fit, profile)
@@ -365,6 +378,8 @@ def _notes(fit: Fit, profile: Profile) -> Iterator[doc.Note]:
         if metric in BESIDE:
             yield CONTENTS[metric], show_bytes(fit.needs[-1].sizes[metric])
     yield "not counted", NOT_COUNTED
+    if fit.order is not None and not keeps_cache(analysis) and _can_cache(analysis):
+        yield "not counted", NO_CACHE
     if profile.fields.doc:
         yield "of the device", profile.fields.doc
 

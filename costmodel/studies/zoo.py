@@ -1,6 +1,6 @@
 """The networks that come with the package, each with its name, what it costs, and its source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from re import split
 from typing import Any
@@ -22,6 +22,7 @@ from costmodel.analysis.document import (
 )
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.metrics.registry import METRICS
+from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import find_convention
 from costmodel.studies import question
 
@@ -34,6 +35,7 @@ CONVENTION = "torch"
 COLUMNS = (
     Column("name", "network"),
     *(Column(name, METRICS[name].head, COUNT) for name in COUNTS),
+    Column("input", "input"),
     Column("source", "source"),
 )
 
@@ -43,11 +45,12 @@ def zoo(pattern: str = "", /) -> Document:
     """List the networks that come with archcost; each name is a SPEC of every command.
 
     Args:
-        pattern: A part of the names or families that are listed, as resnet.
+        pattern: A part of the names or families that are listed, as resnet, or a pattern.
 
     Examples:
         archcost zoo
         archcost zoo resnet
+        archcost zoo 'resnet*'
 
     Raises:
         SpecError: no network has such a name.
@@ -62,12 +65,19 @@ def zoo(pattern: str = "", /) -> Document:
         yield table_of(
             COLUMNS,
             (
-                (each.name, *map(analysis.value, COUNTS), first_source(analysis.architecture))
+                (
+                    each.name,
+                    *map(analysis.value, COUNTS),
+                    show_shapes(analysis.propagation.inputs.values(), analysis.evaluator),
+                    first_source(analysis.architecture),
+                )
                 for each, analysis in networks
             ),
         )
-        usual = "of one input at each network's own size; archcost NAME says which"
-        yield entries((("numbers", usual), ("convention", CONVENTION)))
+        families = ", ".join(_families(networks))
+        notes = [("families", f"by their own names: {families}")] if families else []
+        notes.append(("numbers", "of one input of the size beside them"))
+        yield entries((*notes, ("convention", CONVENTION)))
 
     def data() -> dict[str, Any]:
         rows = [_data(each, analysis) for each, analysis in networks]
@@ -85,6 +95,14 @@ def _analyses(found: list[ZooName]) -> Iterator[tuple[ZooName, Analysis]]:
             family = family or load(each.path)
             spec = family.varied(each.variant)
             yield each, analyze_architecture(spec, convention, spec.header.defaults)
+
+
+def _families(networks: Iterable[tuple[ZooName, Analysis]]) -> Iterator[str]:
+    """Yield the name of each family that has variants, and the one that it shows."""
+    for each, analysis in networks:
+        spec = analysis.architecture
+        if each.name != each.family and spec.header == spec.written:
+            yield f"{each.family} is {each.name}"
 
 
 def first_source(spec: Architecture) -> str:

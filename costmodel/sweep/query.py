@@ -1,6 +1,6 @@
 """The query of a sweep: columns, conditions and objectives, of metrics, symbols, joined columns."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
@@ -65,6 +65,23 @@ class Request(NamedTuple):
 NO_REQUEST = Request()
 
 
+class Names(NamedTuple):
+    """The names that an expression may have beside metrics.
+
+    Attributes:
+        symbols: those of the specs, which are counts.
+        joined: columns of a file, of which no unit is known.
+    """
+
+    symbols: Collection[str]
+    joined: Collection[str]
+
+    @property
+    def all(self) -> dict[str, Value]:
+        """Return every name, metrics first, with what it stands for."""
+        return {name: Name(name) for name in (*METRICS, *self.symbols, *self.joined)}
+
+
 def read_query(
     request: Request, symbols: Collection[str], joined: Collection[str], there: Collection[str]
 ) -> Query:
@@ -79,7 +96,7 @@ def read_query(
     Raises:
         SpecError: a text states nothing of what there is.
     """
-    known = {name: Name(name) for name in (*METRICS, *symbols, *joined)}
+    known = Names(symbols, joined)
     top, by = request.top, request.by
     if top is not None and by is None:
         raise SpecError("--top needs --by: the best in what?", hint="as in --top 20 --by macs")
@@ -103,9 +120,7 @@ def read_query(
     return Query(kept, conditions, pareto, top, best, sort)
 
 
-def _objectives(
-    option: str, texts: Iterable[str], known: Mapping[str, Value]
-) -> tuple[Objective, ...]:
+def _objectives(option: str, texts: Iterable[str], known: Names) -> tuple[Objective, ...]:
     found: list[Objective] = []
     for text in texts:
         one = _objective(option, text, known)
@@ -115,7 +130,7 @@ def _objectives(
     return tuple(found)
 
 
-def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
+def _objective(option: str, text: str, known: Names) -> Objective:
     """Read ``macs``, ``macs:min`` or ``accuracy:max``."""
     name, colon, direction = (part.strip() for part in text.rpartition(":"))
     if not colon:
@@ -126,7 +141,7 @@ def _objective(option: str, text: str, known: Mapping[str, Value]) -> Objective:
     return Objective(_number(option, name, known), DIRECTIONS[direction])
 
 
-def _number(option: str, text: str, known: Mapping[str, Value]) -> ColumnExpression:
+def _number(option: str, text: str, known: Names) -> ColumnExpression:
     found = _expression(option, text, known)
     if not free_names(found.tree):
         raise SpecError(f"{option} {text}: this speaks of no metric and of no symbol")
@@ -134,12 +149,13 @@ def _number(option: str, text: str, known: Mapping[str, Value]) -> ColumnExpress
 
 
 def _expression(
-    option: str, text: str, known: Mapping[str, Value], *, is_condition: bool = False
+    option: str, text: str, known: Names, *, is_condition: bool = False
 ) -> ColumnExpression:
     try:
-        found = ColumnExpression(text, resolve(parse_measured(text), Scope(known, inexact=True)))
+        tree = parse_measured(text, known.symbols)
+        found = ColumnExpression(text, resolve(tree, Scope(known.all, inexact=True)))
     except ExpressionError as error:
-        hint = error.hint or _hint(text, known)
+        hint = error.hint or _hint(text, known.all)
         raise SpecError(f"{option} {text}: {error.cause}", hint=hint) from None
     try:
         found.check(is_condition=is_condition)
