@@ -6,8 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, WithJsonSchema
 
 from archspec import fields, trees
-from archspec.fields import Count, Expression, Integer, Read, Size, form, optional, required
+from archspec.fields import (
+    Count,
+    Expression,
+    Flag,
+    Integer,
+    OptionalSize,
+    Read,
+    Reference,
+    Size,
+    form,
+    optional,
+    required,
+)
 from archspec.header import read_value
+from archspec.sorts import is_listed
 from archspec.validation import STRICT
 
 
@@ -39,10 +52,18 @@ def _column(value: Any) -> Any:
     column = read_value(value)
     if column == []:
         raise fields.refused("a column has a value for every row")
-    named = isinstance(column, Expression) and isinstance(column.tree, trees.Name | trees.Index)
+    named = isinstance(column, Expression) and (
+        isinstance(column.tree, trees.Name | trees.Index) or is_listed(column.tree)
+    )
     if not named and not isinstance(column, list):
         raise fields.refused("a column is a list", "write one, as [1, 6], or the name of one")
     return column
+
+
+def _tensors(value: Any) -> dict[str, trees.Tree]:
+    if isinstance(value, dict) and value:
+        return fields.read_mapping(value, fields.read_reference)
+    raise fields.wrong(value, "mapping of tensors", "write tensors: {x: xs}")
 
 
 def _body(value: Any) -> Any:
@@ -61,6 +82,18 @@ Branches = Annotated[
     list[list[Any]], Read(_branches, {"type": "array", "minItems": 1, "items": _LIST})
 ]
 Columns = Annotated[dict[str, Any], Read(_columns, _TABLE)]
+Tensors = Annotated[
+    dict[str, Any],
+    Read(
+        _tensors,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": form("name"),
+            "additionalProperties": form("reference"),
+        },
+    ),
+]
 Rows = Annotated[list[dict[str, Any]], Read(_rows, {"type": "array", "minItems": 1, "items": _ROW})]
 Index = Annotated[str | None, WithJsonSchema({"anyOf": [form("name"), {"type": "null"}]})]
 
@@ -71,7 +104,7 @@ class Composite(BaseModel):
     Attributes:
         bodies: the fields that are lists of entries.
         shorthand: the field that a bare list stands for, where there is one.
-        either: fields of which exactly one must stand there.
+        either: fields of which at least one must stand there; the first two exclude each other.
     """
 
     model_config = STRICT
@@ -106,21 +139,31 @@ class Parallel(Composite):
 
 
 class Repetition(Composite):
-    """The same entries ``times`` over, each turn with weights of its own."""
+    """The same entries ``times`` over, each turn with weights of its own unless they are shared.
+
+    As many tensors as enter a turn leave it; of several, ``times`` must be a known number.
+    """
 
     times: Count = required("how many turns; may be a symbol; 0 leaves them out")
     index: Index = optional(None, "a name for the turn, from 0")
+    shared: Flag = optional(False, "whether all turns have the same weights, counted once")
     layers: Body = required("the entries of one turn")
 
 
 class Foreach(Composite):
-    """The entries once for every row of a table, whose columns are names in them."""
+    """The entries once for every row of a table, whose columns are names in them.
 
-    either = ("rows", "columns")
+    Each row takes what leaves the one before. The name of the whole is what leaves the last row;
+    ``name.0``, ``name.1``, … are what leaves each of them, ``name.*`` all of these.
+    """
+
+    either = ("rows", "columns", "count", "tensors")
     rows: Rows = optional([], "the table: a list of mappings with the same keys")
     columns: Columns = optional(
         {}, "the table by columns, instead: name → list, or a name that stands for one"
     )
+    count: OptionalSize = optional(None, "how many rows, where there is no table")
+    tensors: Tensors = optional({}, "name → several tensors, as xs or neck.*; each row has one")
     index: Index = optional(None, "a name for the row's number, from 0")
     layers: Body = required("the entries of one row")
 
@@ -148,6 +191,19 @@ class Side(Composite):
     layers: Body = required("the branch")
 
 
+class Share(Composite):
+    """The entry of a name once more, a layer, a block or a repeat, with the same weights.
+
+    Its parameters count once, its work each time; all sizes of its weights must agree.
+
+    Source: Bromley et al., NeurIPS 1993 (Siamese networks); Lin et al., ICCV 2017 (RetinaNet).
+    """
+
+    bodies = ()
+    shorthand = "of"
+    of: Reference = required("the name of the entry")
+
+
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
@@ -155,5 +211,6 @@ COMPOSITES: dict[str, type[Composite]] = {
     "foreach": Foreach,
     "moe": Moe,
     "side": Side,
+    "share": Share,
 }
 """Name → class."""

@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import Rational, tidy
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions import ExpressionError, parse, parse_reference
 from archspec.ranges import (
     FORM,
     INTEGER,
@@ -21,7 +21,7 @@ from archspec.ranges import (
     Range,
 )
 from archspec.sorts import check_operands, require_condition, require_number
-from archspec.trees import Number, Tree, Truth
+from archspec.trees import Name, Number, Tree, Truth
 
 
 class Expression(NamedTuple):
@@ -107,7 +107,7 @@ def as_written(default: object) -> object:
     match default:
         case Expression(Number(value)) | Condition(Truth(value)):
             return value
-        case (str(word),):
+        case (str(word),) | (Name(word, _),):
             return word
     return default
 
@@ -143,6 +143,16 @@ def optional(value: object, description: str) -> Any:
         case float():
             value = constant(str(value))
     return Field(default=value, description=description)
+
+
+def read_reference(value: Any) -> Tree:
+    """A text that stands for tensors: ``name``, ``name.part``, ``name.*``, ``name[i]``."""
+    if not isinstance(value, str):
+        raise wrong(value, "name of a tensor")
+    try:
+        return parse_reference(value)
+    except ExpressionError as error:
+        raise refused(f"in '{shortened(value)}': {error.cause}", error.hint) from None
 
 
 def parse_text(text: str) -> Tree:
@@ -410,6 +420,9 @@ Integer = Annotated[Expression, one(INTEGER)]
 
 OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 """One integer, or null."""
+
+Reference = Annotated[Tree, Read(read_reference, form("reference"))]
+"""What stands for tensors."""
 
 Size = Annotated[Expression, one(POSITIVE_INTEGER)]
 """One positive integer."""

@@ -118,7 +118,7 @@ def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
     """Yield the layers, repeats and inputs that nothing takes and the network does not return."""
     tensors = _taken(graph)
     taken = {tensor.producer for tensor in tensors}
-    taken |= {node.tied for node in graph.nodes if node.tied}
+    taken |= {node.owner for node in graph.nodes if node.owner}
     for item in items_in(graph.items):
         if isinstance(item, Group):
             continue

@@ -129,7 +129,8 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
     for model, name in names.items():
         definitions[name]["description"] = documentation(model)
         if issubclass(model, Composite) and model.either:
-            definitions[name]["oneOf"] = [{"required": [field]} for field in model.either]
+            definitions[name]["anyOf"] = [{"required": [field]} for field in model.either]
+            definitions[name]["not"] = {"required": [*model.either[:2]]}
     for schema in definitions.values():
         schema.pop("title", None)
     return definitions
@@ -202,6 +203,10 @@ def _words() -> dict[str, Schema]:
             "description": "The name of a block: no kind of the language has it.",
             FORM: "name",
             "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS})},
+        },
+        "reference": {
+            "description": "The name of a tensor, name.part, name.*, name[i], or reversed(name).",
+            "type": "string",
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},
