@@ -60,9 +60,9 @@ def _column(value: Any) -> Any:
     return column
 
 
-def _tensors(value: Any) -> dict[str, trees.Tree]:
+def _tensors(value: Any) -> dict[str, tuple[trees.Tree, ...]]:
     if isinstance(value, dict) and value:
-        return fields.read_mapping(value, fields.read_reference)
+        return fields.read_mapping(value, fields.read_references)
     raise fields.wrong(value, "mapping of tensors", "write tensors: {x: xs}")
 
 
@@ -82,6 +82,15 @@ Branches = Annotated[
     list[list[Any]], Read(_branches, {"type": "array", "minItems": 1, "items": _LIST})
 ]
 Columns = Annotated[dict[str, Any], Read(_columns, _TABLE)]
+
+
+def _row(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return fields.read_mapping(value, read_value)
+    raise fields.wrong(value, "mapping of names to values", "as {classes: 10}")
+
+
+Row = Annotated[dict[str, Any], Read(_row, _ROW)]
 Tensors = Annotated[
     dict[str, Any],
     Read(
@@ -90,7 +99,7 @@ Tensors = Annotated[
             "type": "object",
             "minProperties": 1,
             "propertyNames": form("name"),
-            "additionalProperties": form("reference"),
+            "additionalProperties": fields.REFERENCES,
         },
     ),
 ]
@@ -117,6 +126,9 @@ class Composite(BaseModel):
 class Residual(Composite):
     """``x → body(x) + shortcut(x)``; the shortcut is the identity where none is given.
 
+    With ``projects: on_change`` it is the identity wherever the body keeps the shape: in every turn
+    of a repeat but the first, as the blocks of PyTorch's ResNet have it.
+
     Source: He et al., CVPR 2016.
     """
 
@@ -124,6 +136,9 @@ class Residual(Composite):
     shorthand = "layers"
     layers: Body = required("the body")
     shortcut: Entries = optional([], "the shortcut's entries")
+    projects: Literal["always", "on_change"] = optional(
+        "always", "whether the shortcut's entries are left out where the body keeps the shape"
+    )
 
 
 class Parallel(Composite):
@@ -165,6 +180,7 @@ class Foreach(Composite):
     count: OptionalSize = optional(None, "how many rows, where there is no table")
     tensors: Tensors = optional({}, "name → several tensors, as xs or neck.*; each row has one")
     index: Index = optional(None, "a name for the row's number, from 0")
+    shared: Flag = optional(False, "whether all rows have the same weights, counted once")
     layers: Body = required("the entries of one row")
 
 
@@ -179,6 +195,22 @@ class Moe(Composite):
     experts: Size = required("how many copies there are, E")
     top_k: Size = required("how many of them a token visits, k")
     layers: Body = required("the entries of one expert")
+
+
+class Use(Composite):
+    """A whole network: the layers of another spec, which what enters here enters.
+
+    Its symbols have their values there; those of its input's shape are the sizes of what enters.
+    Its named tensors are ``name.tensor``.
+
+    Source: Lin et al., CVPR 2017 (a feature pyramid on top of a classifier).
+    """
+
+    bodies = ()
+    shorthand = "network"
+    network: str = required("a name of the zoo, or a path below this spec's folder; and @variant")
+    until: str | None = optional(None, "the name of its entry after which it ends")
+    symbols: Row = optional({}, "its symbols with other values")
 
 
 class Side(Composite):
@@ -212,5 +244,6 @@ COMPOSITES: dict[str, type[Composite]] = {
     "moe": Moe,
     "side": Side,
     "share": Share,
+    "use": Use,
 }
 """Name → class."""

@@ -94,12 +94,14 @@ class Block(NamedTuple):
         entries: what it stands for.
         inputs: names for the tensors that enter; none where one enters that has no name.
         outputs: what leaves it, with a name where one is given; none for what the last entry gives.
+        document: where it is written.
     """
 
     parameters: Mapping[str, Any]
     entries: Entries
     inputs: tuple[str, ...] = ()
     outputs: tuple[tuple[str | None, Tree], ...] = ()
+    document: YamlDocument | None = None
 
 
 class EntryReader:
@@ -312,20 +314,21 @@ class EntryReader:
             raise explain_value(context, self.document.origin(place), name, field) from None
 
 
-def read_blocks(reader: EntryReader) -> dict[str, Block]:
+def read_blocks(reader: EntryReader, own: Mapping[str, BlockModel | None]) -> dict[str, Block]:
     """The blocks of a spec; the reader gathers what is wrong with them.
 
     Args:
         reader: what reads the entries of the spec.
+        own: the blocks that the spec itself has.
     """
     blocks, document = {}, reader.document
-    for name, block in reader.blocks.items():
+    for name, block in own.items():
         if {name} & {*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS}:
             cause = f"'{name}' is a word of the language"
             reader.gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
         if block is not None:
             entries = reader.entries(block.layers, ("blocks", name, "layers"))
-            blocks[name] = Block(block.parameters, entries, block.inputs, block.outputs)
+            blocks[name] = Block(block.parameters, entries, block.inputs, block.outputs, document)
     return blocks
 
 

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture
+from archspec.architecture import Architecture, read_beside
 from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
@@ -18,12 +19,13 @@ from archspec.composites import (
     Residual,
     Share,
     Side,
+    Use,
 )
 from archspec.document import Path_, YamlDocument
 from archspec.entries import PREVIOUS, Block, BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
-from archspec.fields import Expression, flag
+from archspec.fields import Condition, Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
@@ -31,7 +33,7 @@ from archspec.layers.base import FieldError, as_expression, decided
 from archspec.outputs import Outputs, entering_of, is_list, numbered, one, text_of
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
-from archspec.trees import Call, Index, Items, Name, Number, Part, Tensor, Tree, Value
+from archspec.trees import Call, Index, Items, Measure, Name, Number, Part, Tensor, Tree, Value
 
 MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
@@ -64,7 +66,9 @@ def build_graph(
         scope = _outer_scope(architecture, settings, derived, gathered)
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, outputs = _outermost(expansion).body(architecture.entries)
+        frame = _outermost(expansion)
+        items, last = frame.body(architecture.entries)
+        outputs = frame.leaving(header.outputs, ("outputs",), last)
         *before, output = outputs.carried
         expansion.sides += before
     if not items:
@@ -198,16 +202,26 @@ class _Expansion:
         self.architecture = architecture
         self.outer = outer
         self.gathered = gathered
-        self.count = 0
+        self.count = Counter[str]()
+        self.within: tuple[str, ...] = (
+            architecture.document.file,
+        )  # the specs around that use this one, and it
         self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
         self.applied: dict[str, tuple[Entry, _Frame]] = {}  # path → what was expanded there
 
+    def of(self, architecture: Architecture, outer: Scope) -> "_Expansion":
+        """The expansion of a network inside this one, in which names are its own."""
+        other = copy(self)
+        other.architecture, other.outer, other.named = architecture, outer, {}
+        other.within = (*self.within, architecture.document.file)
+        return other
+
     def counted(self, entry: Entry) -> None:
         """Refuse a graph that grows beyond all use."""
-        self.count += 1
-        if self.count > MAX_ITEMS:
+        self.count["items"] += 1
+        if self.count["items"] > MAX_ITEMS:
             raise FinalError(
                 f"expands to more than {MAX_ITEMS:,} items",
                 hint="a repeat without an index is not expanded",
@@ -222,6 +236,7 @@ class _Frame:
 
     expansion: _Expansion
     scope: Scope
+    document: YamlDocument
     tensors: dict[str, Outputs]
     parent: "_Frame | None" = None
     path: str = ""
@@ -232,11 +247,6 @@ class _Frame:
     counts: Counter[str] = field(default_factory=Counter)
     latest: Outputs = NOTHING  # what leaves the entry before, or enters the first
     sharing: Sharing | None = None  # of a body whose weights another has
-
-    @property
-    def document(self) -> YamlDocument:
-        """The text that is expanded."""
-        return self.expansion.architecture.document
 
     def _at_sizes_of(self, tensor: Tensor | None) -> Scope:
         """The scope of this frame's names and tensors, where ``tensor`` enters."""
@@ -336,7 +346,7 @@ class _Frame:
         if isinstance(content, BlockCall):
             inputs = self.expansion.architecture.blocks[content.block].inputs or ("",)
             return len(inputs), None if inputs[-1].endswith("*") else len(inputs)
-        return (1, None) if isinstance(content, Foreach | Repetition | Share) else (1, 1)
+        return (1, None) if isinstance(content, Foreach | Repetition | Share | Use) else (1, 1)
 
     def _check_count(
         self, entry: Entry, content: Layer | Composite | BlockCall, count: int
@@ -362,9 +372,14 @@ class _Frame:
         """The tensors of a reference; one, unless it stands for a list or several may enter."""
         with self._at(entry, "from"):
             found = self._reference(source)
-            if is_list(source):
-                return found.all
-            return found.carried if several else (found.single(text_of(source)),)
+            if several and not is_list(source):
+                return found.carried
+            return self._tensors_of(source)
+
+    def _tensors_of(self, tree: Tree, *, several: bool = False) -> tuple[Tensor, ...]:
+        """All tensors of a reference that stands for a list; else, unless several may, the one."""
+        found = self._reference(tree)
+        return found.all if several or is_list(tree) else (found.single(text_of(tree)),)
 
     def _reference(self, tree: Tree) -> Outputs:
         """What a reference to tensors stands for."""
@@ -376,6 +391,8 @@ class _Frame:
             case Part(of, "*"):
                 found = self._reference(of)
                 return Outputs(found.path, None, found.parts) if found.parts else found
+            case Part(of, name) if name in (found := self._reference(of)).inner:
+                return found.inner[name]
             case Part(of, name):
                 return one(self._reference(of).part(name, text_of(of)))
             case Index(of, at):
@@ -426,25 +443,31 @@ class _Frame:
         self._check_count(entry, content, len(inputs))
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
-        entering = entering_of(inputs)
         match content:
             case BlockCall():
                 return self._block(entry, content, name, inputs)
             case Foreach():
-                return self._foreach(entry, content, name, entering)
+                return self._foreach(entry, content, name, entering_of(inputs))
             case Repetition():
-                return self._repeat(entry, content, name, entering)
+                return self._repeat(entry, content, name, entering_of(inputs))
+            case Use():
+                return self._used(entry, content, name, inputs)
             case Share():
                 return self._shared(entry, content, name, inputs)
+        return self._of_one(entry, name, inputs[0])
+
+    def _of_one(self, entry: Entry, name: str, source: Tensor) -> Made:
+        """The items of a composite that one tensor enters."""
+        content = entry.content
         match content:
             case Residual():
-                return self._residual(entry, name, inputs[0])
+                return self._residual(entry, content, name, source)
             case Parallel():
-                return self._parallel(entry, content, name, inputs[0])
+                return self._parallel(entry, content, name, source)
             case Side():
-                return self._side(entry, name, inputs[0])
+                return self._side(entry, name, source)
             case Moe():
-                return self._experts(entry, content, name, inputs[0])
+                return self._experts(entry, content, name, source)
         raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
 
     def _node(self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]) -> Made:
@@ -547,14 +570,19 @@ class _Frame:
             tensors[names[-1][:-1]] = numbered("", inputs[rest:])
         return tensors if block.inputs else {}, entering_of(inputs)
 
-    def _leaving(self, entry: Entry, block: Block, outputs: Outputs) -> Outputs:
-        """What leaves a block: what it says, else what leaves its last entry, in its frame."""
-        if not block.outputs:
-            return outputs
+    def leaving(
+        self, said: Iterable[tuple[str | None, Tree]], path: Path_, last: Outputs
+    ) -> Outputs:
+        """Return what leaves a block or the network, in its frame.
+
+        Args:
+            said: references with names of their own, if they have such.
+            path: where they stand.
+            last: what leaves the last entry, which is meant where nothing is said.
+        """
         parts: dict[str, Tensor] = {}
-        for i, (name, tree) in enumerate(block.outputs):
-            place = ("blocks", self.blocks[-1], "outputs", name or i)
-            with self.document.placing(place, f"{entry.key}.outputs"):
+        for i, (name, tree) in enumerate(said):
+            with self.document.placing((*path, name or i), ".".join(map(str, path[-2:]))):
                 found = self._reference(tree)
                 if is_list(tree):
                     parts |= {str(len(parts) + k): t for k, t in enumerate(found.all)}
@@ -562,6 +590,8 @@ class _Frame:
                 called = name or (text_of(tree).rpartition(".")[2])
                 free = called not in parts and called.isidentifier()
                 parts[called if free else str(len(parts))] = found.single(text_of(tree))
+        if not parts:
+            return last
         first, *others = parts.values()
         return Outputs("", None if others else first, parts)
 
@@ -580,9 +610,11 @@ class _Frame:
             tensors=tensors,
             parent=self._top(),
             blocks=(*self.blocks, call.block),
+            document=block.document or self.document,
         )
         items, outputs = frame.body(block.entries)
-        return self._group(entry, name, items, frame._leaving(entry, block, outputs))
+        path = ("blocks", call.block, "outputs")
+        return self._group(entry, name, items, frame.leaving(block.outputs, path, outputs))
 
     def _arguments(
         self, entry: Entry, call: BlockCall, block: Block, source: Tensor
@@ -605,12 +637,15 @@ class _Frame:
     def _top(self) -> "_Frame":
         return self if self.parent is None else self.parent._top()
 
-    def _residual(self, entry: Entry, name: str, source: Tensor) -> Made:
+    def _residual(self, entry: Entry, fields: Residual, name: str, source: Tensor) -> Made:
         inside = self.inner(one(source), name, reserved=("add", "shortcut"))
         items, body = inside._single_body(entry.bodies["layers"][0])
         short, shortcut = self._part_group(
             entry, f"{name}/shortcut", entry.bodies["shortcut"][0], source
         )
+        if fields.projects == "on_change":
+            pair = source, body
+            short = tuple(g._replace(replaces=pair) for g in short if isinstance(g, Group))
         merge = self._own_node(entry, f"{name}/add", "add", (body, shortcut))
         return self._group(entry, name, (*items, *short, merge), Tensor(merge.path))
 
@@ -647,11 +682,18 @@ class _Frame:
 
     def _foreach(self, entry: Entry, fields: Foreach, name: str, source: Outputs) -> Made:
         """The body once for every row; what leaves the rows are the parts of what leaves it."""
-        groups, rows = self._copies(entry, name, "row", source, self._rows(entry, fields))
+        shared = self._flag(entry, "shared", fields.shared)
+        table = self._rows(entry, fields)
+        groups, rows = self._copies(entry, name, "row", source, table, shared=shared)
         last = rows[-1]
         if all(row.whole for row in rows):
             last = numbered("", (row.single(name) for row in rows), whole=last.whole)
         return self._group(entry, name, groups, last)
+
+    def _flag(self, entry: Entry, field: str, given: Condition) -> bool:
+        """A truth value that decides structure."""
+        with self._at(entry, field):
+            return decided(resolve(given.tree, self._at_sizes_of(None))).value
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[Row]:
         """Yield the names of every row, each row checked as it is reached."""
@@ -684,9 +726,11 @@ class _Frame:
     def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
         """The tensors of each name that stands for another in every row."""
         found: dict[str, tuple[Tensor, ...]] = {}
-        for name, tree in fields.tensors.items():
+        for name, trees in fields.tensors.items():
+            several = len(trees) == 1
             with self._at(entry, "tensors", name):
-                found[name] = self._reference(tree).all
+                tensors = (self._tensors_of(tree, several=several) for tree in trees)
+                found[name] = tuple(chain.from_iterable(tensors))
         return found
 
     def _check_lengths(
@@ -741,6 +785,7 @@ class _Frame:
         rows: Iterable[Row],
         *,
         shared: bool = False,
+        carried: int | None = None,
     ) -> tuple[tuple[Item, ...], list[Outputs]]:
         """The body once for each row, each copy fed by the one before; what leaves each.
 
@@ -751,6 +796,7 @@ class _Frame:
             source: what enters the first.
             rows: what the names in each copy mean.
             shared: whether all have the weights of the first.
+            carried: how many tensors must leave each, where that is said.
         """
         groups: list[Item] = []
         left = [source]
@@ -762,6 +808,8 @@ class _Frame:
             if shared and number > 1:
                 frame.sharing = Sharing(frame.path, f"{self.path}{name}/{kind}_1/")
             items, outputs = frame.body(body)
+            if carried is not None and self.expansion.gathered.met == met:
+                self._check_carried(entry, carried, len(outputs.carried))
             groups += self._grouped(entry, place, kind, items, outputs.carried[0])
             left.append(outputs)
             if self.expansion.gathered.met > met:
@@ -793,8 +841,7 @@ class _Frame:
 
     def _repeat(self, entry: Entry, fields: Repetition, name: str, source: Outputs) -> Made:
         times = self._structural(entry, "times", fields.times)
-        with self._at(entry, "shared"):
-            shared = decided(resolve(fields.shared.tree, self._at_sizes_of(None))).value
+        shared = self._flag(entry, "shared", fields.shared)
         if times == Number(0):
             return (), source
         if fields.index is None and source.whole is not None:
@@ -815,19 +862,19 @@ class _Frame:
             )
         self._check_shadows(entry, {fields.index: times} if fields.index else {})
         indices = self._indices(entry, fields.index, int(times.value))
-        groups, turns = self._copies(entry, name, "turn", source, indices, shared=shared)
-        self._check_carried(entry, source, turns)
+        taken = len(source.carried)
+        groups, turns = self._copies(
+            entry, name, "turn", source, indices, shared=shared, carried=taken
+        )
         return self._group(entry, name, groups, turns[-1])
 
-    def _check_carried(self, entry: Entry, source: Outputs, turns: Iterable[Outputs]) -> None:
-        """Check that as many tensors leave every turn of a repeat as enter it."""
-        taken = len(source.carried)
-        for turn in turns:
-            given = len(turn.carried)
-            if given != taken and not self.expansion.gathered.found:
-                cause = f"a turn takes {taken} tensors and gives {given}"
-                hint = "a block's outputs: say what leaves it; name what enters with from"
-                raise entry.error(cause, hint)
+    def _check_carried(self, entry: Entry, taken: int, given: int) -> None:
+        """Check that as many tensors leave a turn of a repeat as enter it."""
+        if given != taken:
+            cause = f"a turn takes {taken} tensor{'s' * (taken > 1)} and gives {given}"
+            raise entry.error(
+                cause, "as many must leave a turn as enter it; see outputs of a block"
+            )
 
     def _indices(self, entry: Entry, index: str | None, times: int) -> Iterator[Row]:
         """Yield the index of every iteration, each counted as it is reached."""
@@ -851,6 +898,69 @@ class _Frame:
             sharing=Sharing(self.path + name, path),
         )
         return again._item(first._replace(name=entry.name), name, inputs)
+
+    def _used(self, entry: Entry, fields: Use, name: str, inputs: tuple[Tensor, ...]) -> Made:
+        """The layers of another spec, whose input is what enters here."""
+        at = self.document.origin((*entry.path, entry.key, "network"))
+        key = f"{entry.key}.network"
+        other = read_beside(fields.network, self.document, at, key, self.expansion.within)
+        if len(inputs) != len(other.header.input):
+            count = len(other.header.input)
+            raise self._wrong_count(entry, len(inputs), (count, count))
+        entering = dict(zip(other.header.input, inputs, strict=True))
+        derived = self._bound(entry, fields, other, entering)
+        numbers = {n: v for n, v in other.header.defaults.items() if n not in derived}
+        expansion = self.expansion.of(
+            other, _outer_scope(other, numbers, derived, self.expansion.gathered)
+        )
+        frame = replace(
+            self.inner(entering_of(inputs), name),
+            expansion=expansion,
+            scope=expansion.outer,
+            document=other.document,
+            tensors={key: one(tensor) for key, tensor in entering.items()},
+            parent=None,
+            blocks=(),
+            precision=other.header.precision.of_all.over(self.precision),
+        )
+        items = tuple(frame._until(entry, fields.until, other.entries))
+        given = _inputs(other, expansion.outer, self.expansion.gathered)
+        expects = tuple((entering[each.name], each) for each in given)
+        inside = {n: found.outputs for n, found in expansion.named.items() if found}
+        inner = {**inside, **frame.tensors}
+        output = frame.latest._replace(path=self.path + name, parts={}, inner=inner)
+        groups, outputs = self._group(entry, name, items, output)
+        found = (group._replace(expects=expects) for group in groups if isinstance(group, Group))
+        return tuple(found), outputs
+
+    def _bound(
+        self, entry: Entry, fields: Use, other: Architecture, entering: Mapping[str, Tensor]
+    ) -> dict[str, Tree]:
+        """The symbols of a network that do not have its own values: given, or sizes of an input."""
+        found: dict[str, Tree] = {}
+        known = other.header.symbols
+        for name, value in fields.symbols.items():
+            with self._at(entry, "symbols", name):
+                if name not in known:
+                    hint = did_you_mean(name, known)
+                    raise ExpressionError(f"{fields.network} has no symbol '{name}'", hint=hint)
+                scope = self._at_sizes_of(next(iter(entering.values())))
+                found[name] = as_expression(resolved_value(value, scope)).tree
+        for given, sizes in other.header.input.items():
+            for axis, size in enumerate(sizes):
+                if isinstance(size.tree, Name) and size.tree.id in known:
+                    found.setdefault(size.tree.id, Measure(entering[given], axis))
+        return found
+
+    def _until(self, entry: Entry, last: str | None, entries: Entries) -> Iterator[Item]:
+        """Yield the items of some entries, the one of a name the last."""
+        for each in entries:
+            yield from self.items((each,))
+            if last in self.tensors:
+                return
+        if last is not None:
+            cause = f"there is no entry '{last}' to end with"
+            raise entry.error(cause, did_you_mean(last, self.tensors), "until")
 
     def _looped(
         self,
@@ -893,4 +1003,5 @@ def _outermost(expansion: _Expansion) -> _Frame:
     first, *others = tensors.values()
     named = {name: one(tensor) for name, tensor in tensors.items()}
     latest = Outputs("", None, tensors) if others else one(first)
-    return _Frame(expansion, expansion.outer, named, latest=latest)
+    document = expansion.architecture.document
+    return _Frame(expansion, expansion.outer, document, named, latest=latest)

@@ -137,8 +137,11 @@ def parse_reference(text: str) -> Tree:
         ExpressionError: the text is no reference.
     """
     if "[" not in text and "(" not in text:
-        bearer, dot, name = text.rpartition(".")
-        return Part(Name(bearer), name) if dot else Name(text)
+        bearer, *names = text.split(".")
+        tree: Tree = Name(bearer)
+        for name in names:
+            tree = Part(tree, name)
+        return tree
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
     parser = _Parser(list(_tokens(text)), FUNCTIONS, NO_UNITS)
@@ -191,8 +194,8 @@ class _Parser:
 
     def expect_end(self) -> None:
         if self.token.text == ".":
-            hint = "a tensor stands under from; shape(name.part)[axis] is one of its sizes"
-            raise ExpressionError("'.' has no place in an expression", self.token.position, hint)
+            told = "a tensor stands under from; shape(name.part)[axis] is one of its sizes"
+            raise ExpressionError("'.' has no place in an expression", self.token.position, told)
         if self.token.kind != "end":
             before = self.tokens[self.next - 1]
             is_product = before.kind == "number" and self.token.kind == "name"

@@ -21,13 +21,24 @@ from archspec.ranges import (
     Range,
 )
 from archspec.sorts import check_operands, require_condition, require_number
-from archspec.trees import Name, Number, Tree, Truth
+from archspec.trees import Measure, Name, Number, Tree, Truth, Whole
 
 
 class Expression(NamedTuple):
     """A number, or a formula whose value comes later; resolved once its scope is known."""
 
     tree: Tree
+
+
+class ShapeOf(NamedTuple):
+    """The extents of a tensor: a reference to it, resolved a `Whole`."""
+
+    tree: Tree
+
+    def extent(self, axis: int) -> Expression:
+        """The extent of an axis, once it is resolved."""
+        assert isinstance(self.tree, Whole)
+        return Expression(Measure(self.tree.tensor, axis))
 
 
 class Condition(NamedTuple):
@@ -153,6 +164,21 @@ def read_reference(value: Any) -> Tree:
         return parse_reference(value)
     except ExpressionError as error:
         raise refused(f"in '{shortened(value)}': {error.cause}", error.hint) from None
+
+
+def read_references(value: Any) -> tuple[Tree, ...]:
+    """One reference or a list of them."""
+    if isinstance(value, list) and value:
+        return read_items(value, read_reference)
+    return (read_reference(value),)
+
+
+REFERENCES = {
+    "anyOf": [
+        {FORM: "reference"},
+        {"type": "array", "minItems": 1, "items": {FORM: "reference"}},
+    ]
+}
 
 
 def parse_text(text: str) -> Tree:
@@ -423,6 +449,12 @@ OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 
 Reference = Annotated[Tree, Read(read_reference, form("reference"))]
 """What stands for tensors."""
+
+OptionalShape = Annotated[
+    ShapeOf | None,
+    or_null(Read(lambda value: ShapeOf(read_reference(value)), form("reference"))),
+]
+"""A tensor whose extents are taken, or null."""
 
 Size = Annotated[Expression, one(POSITIVE_INTEGER)]
 """One positive integer."""

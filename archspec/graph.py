@@ -66,6 +66,9 @@ class Group(NamedTuple):
         items: what it holds, in order.
         output: what leaves it, of several tensors the first.
         origin: where it stands in the spec.
+        expects: of a network that is used, what enters each of its inputs.
+        replaces: of a shortcut that is left out where two tensors are of one shape, these: what
+            enters it, which then stands for what leaves it, and the other.
     """
 
     name: str
@@ -74,6 +77,12 @@ class Group(NamedTuple):
     items: tuple["Item", ...]
     output: Tensor
     origin: Origin
+    expects: tuple[tuple[Tensor, "Input"], ...] = ()
+    replaces: tuple[Tensor, Tensor] | None = None
+
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:  # noqa: ARG002
+        """An error that names this group; it has no fields."""
+        return SpecError(cause, hint=hint, origin=self.origin, entry=self.path)
 
 
 class Repeat(NamedTuple):

@@ -244,6 +244,17 @@ class BlockModel(BaseModel):
     )
 
 
+def _included(value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise fields.wrong(value, "name of a spec, or list of such", "as include: blocks.yaml")
+    return tuple(names)
+
+
+_SPEC = {"type": "string"}
+_INCLUDED = {"anyOf": [_SPEC, {"type": "array", "minItems": 1, "items": _SPEC}]}
+
+
 class Variant(BaseModel):
     """Named overrides of symbols and derived values."""
 
@@ -281,10 +292,16 @@ class Header(BaseModel):
             "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
+    include: Annotated[tuple[str, ...], Read(_included, _INCLUDED)] = optional(
+        (), "specs whose blocks are kinds here, too: paths below this one's folder, or of the zoo"
+    )
     blocks: dict[Annotated[str, WithJsonSchema(form("block"))], BlockModel] = optional(
         {}, "kinds of the spec's own, with parameters"
     )
     layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
+    outputs: BlockOutputs = optional(
+        (), "what leaves the network, where that is not what leaves the last entry: [a, b.*]"
+    )
     variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
     expect: list[Fact] = optional([], "published facts that the spec must reproduce")
 

@@ -15,11 +15,13 @@ class Outputs(NamedTuple):
         path: the path of the entry; empty of what enters a body or the network.
         whole: the tensor that the name alone stands for; None if it could be any of several.
         parts: the several, by their names, in order.
+        inner: what the names inside of a network that is used stand for.
     """
 
     path: str
     whole: Tensor | None
     parts: Mapping[str, Tensor] = MappingProxyType({})
+    inner: Mapping[str, "Outputs"] = MappingProxyType({})
 
     @property
     def all(self) -> tuple[Tensor, ...]:
@@ -69,7 +71,9 @@ class Outputs(NamedTuple):
             return self.all[int(name)]
         names = [*self.parts]
         has = f"the outputs {', '.join(names)}"
-        if not names:
+        if self.inner:
+            has = "no tensor of that name inside"
+        elif not names:
             has = "one output, without a number"
         elif names == [str(i) for i in range(len(names))]:
             has = f"the outputs 0 to {len(names) - 1}"

@@ -121,7 +121,7 @@ def _fields(
 
 def _default(field: FieldInfo) -> str:
     value = as_written(field.get_default(call_default_factory=True))
-    if value in (None, "") or (isinstance(value, Precision) and value.over(UNSAID) == UNSAID):
+    if value in (None, "", ()) or (isinstance(value, Precision) and value.over(UNSAID) == UNSAID):
         return "none"
     if isinstance(value, Fraction):
         value = float(value)

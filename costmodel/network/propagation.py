@@ -9,7 +9,7 @@ from sympy import Expr, Mul, S, Symbol
 from archspec.arithmetic import Rational
 from archspec.errors import FinalError, Gathered, Origin, SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides, item_output
+from archspec.graph import Graph, Group, Input, Item, Node, Repeat, has_sides, item_output
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -295,8 +295,18 @@ class _Shapes(dict[Tensor, Shape]):
     def __init__(self, gathered: Gathered) -> None:
         super().__init__()
         self.gathered = gathered
+        self.left_out: set[str] = set()  # paths of shortcuts
+
+    def leave_out(self, path: str) -> None:
+        """Forget the shapes below the path of a shortcut that is left out."""
+        self.left_out.add(path)
+        for tensor in [each for each in self if each.producer.startswith(f"{path}/")]:
+            del self[tensor]
 
     def __missing__(self, tensor: Tensor) -> Shape:
+        for path in self.left_out:
+            if tensor.producer.startswith(f"{path}/"):
+                raise SpecError(f"{tensor.label} is in a shortcut that is left out here")
         if not self.gathered.found:
             raise KeyError(tensor)  # no error explains it
         raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
@@ -316,6 +326,9 @@ class _ShapeWalk:
         self.weights: dict[str, tuple[Parameter, ...]] = {}  # path → what a layer there learns
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_indices: dict[Symbol, Expr] = {}
+        self.instead: dict[
+            Tensor, Tensor
+        ] = {}  # what leaves a shortcut that is left out → enters it
         self.worked = 0
         self.bounded: set[Expr] = set()  # extents that are not too long
         self.requirements: list[Requirement] = []
@@ -364,21 +377,52 @@ class _ShapeWalk:
         parts: list[Part] = []
         for item in items:
             if self.in_repeats:
-                parts.append(self.part(item))
+                parts += self.part(item)
                 continue
             with self.gathered.gathering():
-                parts.append(self.part(item))
+                parts += self.part(item)
         return tuple(parts)
 
-    def part(self, item: Item) -> Part:
-        """The cost of an item, its inputs being known."""
+    def part(self, item: Item) -> tuple[Part, ...]:
+        """The cost of an item, its inputs being known; none of what is left out here."""
         if isinstance(item, Node):
-            return self.layer(item)
+            return (self.layer(item),)
         if isinstance(item, Repeat):
-            return self.repeat(item)
+            return (self.repeat(item),)
+        if item.replaces is not None and self._is_left_out(item, *item.replaces):
+            self.instead[item.output] = item.replaces[0]
+            self.shapes.leave_out(item.path)
+            return ()
+        self.instead.pop(item.output, None)
+        for tensor, given in item.expects:
+            self._expect(item, tensor, given)
         inner = self.parts(item.items)
         output = self.shapes[item.output]
-        return GroupCost(item.name, item.path, item.kind, item.origin, inner, output)
+        return (GroupCost(item.name, item.path, item.kind, item.origin, inner, output),)
+
+    def _is_left_out(self, item: Group, source: Tensor, body: Tensor) -> bool:
+        """Return whether a shortcut is the identity, since the body keeps the shape."""
+        before, after = self.shapes[source], self.shapes[body]
+        if len(before) != len(after):
+            return False
+        kept = [Equal(*sizes).decide(self.least) for sizes in zip(before, after, strict=True)]
+        if False not in kept and None in kept:
+            both = f"{show_shape(before)} enters and {show_shape(after)} leaves the body"
+            hint = "fix the symbols with --set"
+            raise item.error(f"whether the shortcut projects is undecided: {both}", hint)
+        return False not in kept
+
+    def _expect(self, item: Group, tensor: Tensor, given: Input) -> None:
+        """Require that what enters a network has the shape of its input."""
+        shape, site = self.shapes[tensor], Site(item, (), self.translate, self.least)
+        if len(shape) != len(given.sizes):
+            cause = f"{item.name} takes {len(given.sizes)} axes as {given.name}"
+            raise item.error(f"{cause}; {show_shape(shape)} enters")
+        wanted = tuple(self.translate(size.tree) for size in given.sizes)
+        for axis, (asked, found) in enumerate(zip(wanted, shape, strict=True)):
+            rule = f"axis {axis} of what enters is {{found}}; {item.name} takes {{asked}}"
+            site.require(Equal(found, asked), rule, {"found": found, "asked": asked}, None)
+        self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
         """One node."""
@@ -387,6 +431,7 @@ class _ShapeWalk:
             cause = f"more than {MAX_WORKED:,} layers to work out"
             hint = "turns that each change the shape are worked out one by one"
             raise FinalError(cause, hint=hint, origin=node.origin, entry=node.path)
+        node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
         site = Site(shown, inputs, self.translate, self.least, self.past)
