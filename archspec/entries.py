@@ -345,7 +345,7 @@ def _read_node_name(value: Any) -> str:
     raise wrong(value, "name", "letters, digits, _ and - make one")
 
 
-_SOURCE = {"type": "string"}
+_SOURCE = form("reference")
 
 PREVIOUS = Name("previous")
 """What leaves the entry before."""

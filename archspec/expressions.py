@@ -136,14 +136,14 @@ def parse_reference(text: str) -> Tree:
     Raises:
         ExpressionError: the text is no reference.
     """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"longer than {MAX_LENGTH} characters")
     if "[" not in text and "(" not in text:
         bearer, *names = text.split(".")
         tree: Tree = Name(bearer)
         for name in names:
             tree = Part(tree, name)
         return tree
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"longer than {MAX_LENGTH} characters")
     parser = _Parser(list(_tokens(text)), FUNCTIONS, NO_UNITS)
     tree = parser.reference()
     parser.expect_end()

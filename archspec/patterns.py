@@ -49,6 +49,13 @@ ONE_NAME = (
 """A name, or an item of a list."""
 
 
+REFERENCE = (
+    r"^(?:[^\[(]*|\s*(?:reversed\s*\(\s*)*[A-Za-z_][A-Za-z0-9_]*"
+    r"(?:\s*(?:\.\s*(?:\*|[A-Za-z0-9_]+)|\)|\[[\s\S]*\]))*\s*)$"
+)
+"""What stands for tensors: any text as a name, or one that has parts, an index or a turn."""
+
+
 def _balanced(opening: str, closing: str, top: str) -> str:
     """Brackets of one form in pairs, or more than `DEEPEST` of them; ``top`` is outside of all."""
     others = rf"[^{opening}{closing}]*"

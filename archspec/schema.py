@@ -21,7 +21,16 @@ from archspec.fields import as_written
 from archspec.header import BlockModel, Header
 from archspec.layers import ALIASES, KINDS, Layer
 from archspec.layers.base import Alias
-from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
+from archspec.patterns import (
+    EXPRESSION,
+    FAULTS,
+    NUMERIC,
+    ONE_NAME,
+    PARENTHESES,
+    REFERENCE,
+    SQUARE,
+    TRUTH,
+)
 from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES
 from archspec.reference import documentation
@@ -207,6 +216,8 @@ def _words() -> dict[str, Schema]:
         "reference": {
             "description": "The name of a tensor, name.part, name.*, name[i], or reversed(name).",
             "type": "string",
+            "maxLength": MAX_LENGTH,
+            "pattern": REFERENCE,
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},

@@ -441,8 +441,8 @@ class _ShapeWalk:
             found = shape_rule.find(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
-            cost = cost_rule.find(kind)(node.layer, site, outputs[0])
-            cost = self._shared(node, site, cost)
+            whole = cost_rule.find(kind)(node.layer, site, outputs[0])
+            cost = self._shared(node, site, whole)
             keep = backward_rule.get(kind)
             backward = keep(node.layer, site, outputs[0]) if keep else None
             site.read_others(node.layer)
@@ -455,7 +455,7 @@ class _ShapeWalk:
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape
             self.sources[tensor] = node.inputs
-        self.weights.setdefault(node.path, (*cost.parameters, *cost.tied))
+        self.weights.setdefault(node.path, whole.parameters)
         return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
