@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -9,12 +11,12 @@ from pydantic import ValidationError
 
 from archspec.document import YamlDocument, parse_document, read_document
 from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
-from archspec.errors import Gathered, SpecError
+from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
 from archspec.precision import known_kinds
 from archspec.validation import validate
-from archspec.zoo import find_spec
+from archspec.zoo import find_beside, find_spec
 
 Source = str | PathLike[str] | Mapping[str, Any]
 """What is read as a spec (see `load`)."""
@@ -33,6 +35,7 @@ class Architecture(NamedTuple):
         blocks: the kinds of its own.
         entries: the entries of ``layers``.
         document: the text's data and origins.
+        models: the kinds of its own as they are written.
     """
 
     header: Header
@@ -41,6 +44,7 @@ class Architecture(NamedTuple):
     blocks: Mapping[str, Block]
     entries: Entries
     document: YamlDocument
+    models: Mapping[str, BlockModel | None] = MappingProxyType({})
 
     def __repr__(self) -> str:
         return f"<spec {self.document.file}{'@' * bool(self.variant)}{self.variant or ''}>"
@@ -107,19 +111,89 @@ def _in_yaml(spec: Mapping[str, Any]) -> str:
         raise SpecError(cause, hint="texts, numbers, truth values, lists and mappings") from None
 
 
-def read_architecture(document: YamlDocument, variant: str | None = None) -> Architecture:
-    """Validate a document (see `load`)."""
+def read_architecture(
+    document: YamlDocument, variant: str | None = None, within: tuple[str, ...] = ()
+) -> Architecture:
+    """Validate a document (see `load`); ``within`` are the files that include it."""
     check_version(document)
     gathered = Gathered()
     with gathered.together():
         header = _read_header(document, gathered)
-        reader = EntryReader(
-            document, header.blocks if header else _rough(document, gathered), gathered
+        own: Mapping[str, BlockModel | None] = (
+            header.blocks if header else _rough(document, gathered)
         )
-        blocks = read_blocks(reader)
+        included = _Included({}, {})
+        with gathered.gathering():
+            included = _include(document, header.include if header else (), within)
+        _check_own(own, included, document, gathered)
+        reader = EntryReader(document, {**included.models, **own}, gathered)
+        blocks = included.blocks | read_blocks(reader, own)
         entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise
-    return Architecture(header, header, None, blocks, entries, document).varied(variant)
+    spec = Architecture(header, header, None, blocks, entries, document, reader.blocks)
+    return spec.varied(variant)
+
+
+class _Included(NamedTuple):
+    """Blocks of other specs: as they are written, and with their entries."""
+
+    models: Mapping[str, BlockModel | None]
+    blocks: dict[str, Block]
+
+
+def _include(document: YamlDocument, names: Iterable[str], within: tuple[str, ...]) -> _Included:
+    """Return the blocks of the specs that a spec includes.
+
+    Raises:
+        SpecError: one cannot be read, includes itself, or has a block of a name that is taken.
+    """
+    models: dict[str, BlockModel | None] = {}
+    blocks: dict[str, Block] = {}
+    for i, name in enumerate(names):
+        at = document.origin(("include", i))
+        other = read_beside(name, document, at, "include", (*within, document.file))
+        for block in other.blocks.keys() & blocks.keys():
+            if other.blocks[block].document != blocks[block].document:
+                raise SpecError(f"'{block}' is a block of two of them", origin=at, entry="include")
+        models |= other.models
+        blocks |= other.blocks
+    return _Included(models, blocks)
+
+
+def read_beside(
+    name: str, document: YamlDocument, origin: Origin, entry: str, within: tuple[str, ...]
+) -> Architecture:
+    """Read the spec that another one names.
+
+    Args:
+        name: its path below the other's folder, or a name of the zoo.
+        document: the other.
+        origin: the origin of the name.
+        entry: what an error names.
+        within: the files that are being read, the other's last.
+
+    Raises:
+        SpecError: it cannot be read, or it is one of those.
+    """
+    try:
+        path, variant = find_beside(name, document.file)
+        if Path(path) in map(Path, within):
+            way = " → ".join((*(Path(file).name for file in within), Path(path).name))
+            raise SpecError(f"a spec is inside itself: {way}")
+        return read_architecture(read_document(path), variant, within)
+    except SpecError as error:
+        raise (error if error.origin else error.placed(origin, entry)) from None
+
+
+def _check_own(
+    own: Mapping[str, BlockModel | None],
+    included: _Included,
+    document: YamlDocument,
+    gathered: Gathered,
+) -> None:
+    for name in own.keys() & included.models.keys():
+        cause = f"'{name}' is a block of a spec that is included, too"
+        gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
 
 
 def _read_header(document: YamlDocument, gathered: Gathered) -> Header | None:

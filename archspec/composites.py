@@ -6,8 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, WithJsonSchema
 
 from archspec import fields, trees
-from archspec.fields import Count, Expression, Integer, Read, Size, form, optional, required
+from archspec.fields import (
+    Count,
+    Expression,
+    Flag,
+    Integer,
+    OptionalSize,
+    Read,
+    Reference,
+    Size,
+    form,
+    optional,
+    required,
+)
 from archspec.header import read_value
+from archspec.sorts import is_listed
 from archspec.validation import STRICT
 
 
@@ -39,10 +52,18 @@ def _column(value: Any) -> Any:
     column = read_value(value)
     if column == []:
         raise fields.refused("a column has a value for every row")
-    named = isinstance(column, Expression) and isinstance(column.tree, trees.Name | trees.Index)
+    named = isinstance(column, Expression) and (
+        isinstance(column.tree, trees.Name | trees.Index) or is_listed(column.tree)
+    )
     if not named and not isinstance(column, list):
         raise fields.refused("a column is a list", "write one, as [1, 6], or the name of one")
     return column
+
+
+def _tensors(value: Any) -> dict[str, tuple[trees.Tree, ...]]:
+    if isinstance(value, dict) and value:
+        return fields.read_mapping(value, fields.read_references)
+    raise fields.wrong(value, "mapping of tensors", "write tensors: {x: xs}")
 
 
 def _body(value: Any) -> Any:
@@ -61,6 +82,27 @@ Branches = Annotated[
     list[list[Any]], Read(_branches, {"type": "array", "minItems": 1, "items": _LIST})
 ]
 Columns = Annotated[dict[str, Any], Read(_columns, _TABLE)]
+
+
+def _row(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return fields.read_mapping(value, read_value)
+    raise fields.wrong(value, "mapping of names to values", "as {classes: 10}")
+
+
+Row = Annotated[dict[str, Any], Read(_row, _ROW)]
+Tensors = Annotated[
+    dict[str, Any],
+    Read(
+        _tensors,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": form("name"),
+            "additionalProperties": fields.REFERENCES,
+        },
+    ),
+]
 Rows = Annotated[list[dict[str, Any]], Read(_rows, {"type": "array", "minItems": 1, "items": _ROW})]
 Index = Annotated[str | None, WithJsonSchema({"anyOf": [form("name"), {"type": "null"}]})]
 
@@ -71,7 +113,7 @@ class Composite(BaseModel):
     Attributes:
         bodies: the fields that are lists of entries.
         shorthand: the field that a bare list stands for, where there is one.
-        either: fields of which exactly one must stand there.
+        either: fields of which at least one must stand there; the first two exclude each other.
     """
 
     model_config = STRICT
@@ -84,6 +126,9 @@ class Composite(BaseModel):
 class Residual(Composite):
     """``x → body(x) + shortcut(x)``; the shortcut is the identity where none is given.
 
+    With ``projects: on_change`` it is the identity wherever the body keeps the shape: in every turn
+    of a repeat but the first, as the blocks of PyTorch's ResNet have it.
+
     Source: He et al., CVPR 2016.
     """
 
@@ -91,6 +136,9 @@ class Residual(Composite):
     shorthand = "layers"
     layers: Body = required("the body")
     shortcut: Entries = optional([], "the shortcut's entries")
+    projects: Literal["always", "on_change"] = optional(
+        "always", "whether the shortcut's entries are left out where the body keeps the shape"
+    )
 
 
 class Parallel(Composite):
@@ -106,22 +154,33 @@ class Parallel(Composite):
 
 
 class Repetition(Composite):
-    """The same entries ``times`` over, each turn with weights of its own."""
+    """The same entries ``times`` over, each turn with weights of its own unless they are shared.
+
+    As many tensors as enter a turn leave it; of several, ``times`` must be a known number.
+    """
 
     times: Count = required("how many turns; may be a symbol; 0 leaves them out")
     index: Index = optional(None, "a name for the turn, from 0")
+    shared: Flag = optional(False, "whether all turns have the same weights, counted once")
     layers: Body = required("the entries of one turn")
 
 
 class Foreach(Composite):
-    """The entries once for every row of a table, whose columns are names in them."""
+    """The entries once for every row of a table, whose columns are names in them.
 
-    either = ("rows", "columns")
+    Each row takes what leaves the one before. The name of the whole is what leaves the last row;
+    ``name.0``, ``name.1``, … are what leaves each of them, ``name.*`` all of these.
+    """
+
+    either = ("rows", "columns", "count", "tensors")
     rows: Rows = optional([], "the table: a list of mappings with the same keys")
     columns: Columns = optional(
         {}, "the table by columns, instead: name → list, or a name that stands for one"
     )
+    count: OptionalSize = optional(None, "how many rows, where there is no table")
+    tensors: Tensors = optional({}, "name → several tensors, as xs or neck.*; each row has one")
     index: Index = optional(None, "a name for the row's number, from 0")
+    shared: Flag = optional(False, "whether all rows have the same weights, counted once")
     layers: Body = required("the entries of one row")
 
 
@@ -138,6 +197,22 @@ class Moe(Composite):
     layers: Body = required("the entries of one expert")
 
 
+class Use(Composite):
+    """A whole network: the layers of another spec, which what enters here enters.
+
+    Its symbols have their values there; those of its input's shape are the sizes of what enters.
+    Its named tensors are ``name.tensor``.
+
+    Source: Lin et al., CVPR 2017 (a feature pyramid on top of a classifier).
+    """
+
+    bodies = ()
+    shorthand = "network"
+    network: str = required("a name of the zoo, or a path below this spec's folder; and @variant")
+    until: str | None = optional(None, "the name of its entry after which it ends")
+    symbols: Row = optional({}, "its symbols with other values")
+
+
 class Side(Composite):
     """A side branch: its output leaves the network; what follows it takes the entry before it.
 
@@ -148,6 +223,19 @@ class Side(Composite):
     layers: Body = required("the branch")
 
 
+class Share(Composite):
+    """The entry of a name once more, a layer, a block or a repeat, with the same weights.
+
+    Its parameters count once, its work each time; all sizes of its weights must agree.
+
+    Source: Bromley et al., NeurIPS 1993 (Siamese networks); Lin et al., ICCV 2017 (RetinaNet).
+    """
+
+    bodies = ()
+    shorthand = "of"
+    of: Reference = required("the name of the entry")
+
+
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
@@ -155,5 +243,7 @@ COMPOSITES: dict[str, type[Composite]] = {
     "foreach": Foreach,
     "moe": Moe,
     "side": Side,
+    "share": Share,
+    "use": Use,
 }
 """Name → class."""

@@ -10,13 +10,25 @@ from pydantic_core import PydanticCustomError
 from archspec.composites import COMPOSITES, Composite
 from archspec.document import Path_, YamlDocument
 from archspec.errors import FinalError, Gathered, Origin, SpecError, did_you_mean, nearest
-from archspec.fields import Condition, Read, as_written, form, optional, read_condition, show, wrong
+from archspec.fields import (
+    Condition,
+    Read,
+    as_written,
+    form,
+    optional,
+    read_condition,
+    read_items,
+    read_reference,
+    show,
+    wrong,
+)
 from archspec.header import BlockModel, check_name, read_value
 from archspec.hints import Hints, form_of
 from archspec.layers import ALIASES, KINDS, Layer, Torch, find_kind
 from archspec.layers.base import Alias, find_alias, kind_hint
 from archspec.precision import UNSAID, Precision, PrecisionField
 from archspec.scope import RESERVED
+from archspec.trees import Name, Tree
 from archspec.validation import RESERVED_KEYS, STRICT, explain_value, validate
 
 _NODE_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -44,7 +56,7 @@ class Entry(NamedTuple):
         bodies: the lists of entries in a composite, by field; a field may have several.
         key: the kind's name as its author wrote it.
         name: the name its author gave it, or None.
-        sources: where its inputs come from; ``previous`` is the entry before.
+        sources: references to its inputs; ``previous`` is what leaves the entry before.
         when: leaves the entry out where it is false; None where it is always in.
         precision: the types of its numbers, of what is in it, too.
         path: its place in the document.
@@ -57,7 +69,7 @@ class Entry(NamedTuple):
     bodies: Mapping[str, tuple["Entries", ...]]
     key: str
     name: str | None
-    sources: tuple[str, ...]
+    sources: tuple[Tree, ...]
     when: Condition | None
     precision: Precision
     path: Path_
@@ -80,10 +92,16 @@ class Block(NamedTuple):
     Attributes:
         parameters: name → default, None where it is required.
         entries: what it stands for.
+        inputs: names for the tensors that enter; none where one enters that has no name.
+        outputs: what leaves it, with a name where one is given; none for what the last entry gives.
+        document: where it is written.
     """
 
     parameters: Mapping[str, Any]
     entries: Entries
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[tuple[str | None, Tree], ...] = ()
+    document: YamlDocument | None = None
 
 
 class EntryReader:
@@ -221,7 +239,9 @@ class EntryReader:
         self, kind: type[Composite], key: str, fields: Any, path: Path_
     ) -> tuple[Composite, Mapping[str, Any]]:
         written = fields if isinstance(fields, dict) else {}
-        if isinstance(fields, list) and kind.shorthand:
+        if isinstance(fields, list if kind.bodies else str) and kind.shorthand:
+            if isinstance(fields, str):
+                self.document.also(path, (*path, kind.shorthand), fields)
             fields = {kind.shorthand: fields}
         if not isinstance(fields, dict):
             raise self._no_mapping(fields, path, key, f"write {key}: {form_of(kind)}")
@@ -237,6 +257,7 @@ class EntryReader:
         rows = enumerate(getattr(composite, "rows", ()))
         tables: dict[Path_, Iterable[str]] = {("rows", i): row for i, row in rows}
         tables[("columns",)] = getattr(composite, "columns", ())
+        tables[("tensors",)] = getattr(composite, "tensors", ())
         for place, name in ((place, name) for place, names in tables.items() for name in names):
             origin = self.document.key_origin((*path, *place, name))
             check_name(name, {}, origin, f"{key}.{place[0]}")
@@ -293,28 +314,29 @@ class EntryReader:
             raise explain_value(context, self.document.origin(place), name, field) from None
 
 
-def read_blocks(reader: EntryReader) -> dict[str, Block]:
+def read_blocks(reader: EntryReader, own: Mapping[str, BlockModel | None]) -> dict[str, Block]:
     """The blocks of a spec; the reader gathers what is wrong with them.
 
     Args:
         reader: what reads the entries of the spec.
+        own: the blocks that the spec itself has.
     """
     blocks, document = {}, reader.document
-    for name, block in reader.blocks.items():
+    for name, block in own.items():
         if {name} & {*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS}:
             cause = f"'{name}' is a word of the language"
             reader.gathered.add(document.key_error(("blocks", name), cause, entry="blocks"))
         if block is not None:
             entries = reader.entries(block.layers, ("blocks", name, "layers"))
-            blocks[name] = Block(block.parameters, entries)
+            blocks[name] = Block(block.parameters, entries, block.inputs, block.outputs, document)
     return blocks
 
 
-def _read_sources(value: Any) -> tuple[str, ...]:
+def _read_sources(value: Any) -> tuple[Tree, ...]:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
         raise wrong(value, "name or list of names")
-    return tuple(names)
+    return read_items(names, read_reference) if names is value else (read_reference(value),)
 
 
 def _read_node_name(value: Any) -> str:
@@ -323,7 +345,11 @@ def _read_node_name(value: Any) -> str:
     raise wrong(value, "name", "letters, digits, _ and - make one")
 
 
-_SOURCE = {"type": "string"}
+_SOURCE = form("reference")
+
+PREVIOUS = Name("previous")
+"""What leaves the entry before."""
+
 _SOURCES = {"anyOf": [_SOURCE, {"type": "array", "minItems": 1, "items": _SOURCE}]}
 
 
@@ -335,11 +361,11 @@ class Reserved(BaseModel):
     name: Annotated[str | None, Read(_read_node_name, form("label"))] = optional(
         None, "a name of its own; else its kind and a number, as conv2d_1"
     )
-    sources: Annotated[tuple[str, ...], Read(_read_sources, _SOURCES)] = Field(
-        default=("previous",),
+    sources: Annotated[tuple[Tree, ...], Read(_read_sources, _SOURCES)] = Field(
+        default=(PREVIOUS,),
         alias="from",
         description="where its input comes from: a name, or a list of names; previous is the "
-        "entry before",
+        "entry before, name.part one of several outputs, name.* all of them",
     )
     when: Annotated[Condition | None, Read(read_condition, form("condition"))] = optional(
         None, "a condition; where it is false, the entry is left out"

@@ -3,24 +3,37 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture
+from archspec.architecture import Architecture, read_beside
 from archspec.arithmetic import Rational
-from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Side
+from archspec.composites import (
+    Composite,
+    Foreach,
+    Moe,
+    Parallel,
+    Repetition,
+    Residual,
+    Share,
+    Side,
+    Use,
+)
 from archspec.document import Path_, YamlDocument
-from archspec.entries import BlockCall, Entries, Entry
+from archspec.entries import PREVIOUS, Block, BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
-from archspec.fields import Expression, flag
+from archspec.fields import Condition, Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
 from archspec.layers.base import FieldError, as_expression, decided
+from archspec.outputs import Outputs, entering_of, is_list, numbered, one, text_of
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
-from archspec.trees import Items, Name, Number, Tensor, Tree, Value
+from archspec.trees import Call, Index, Items, Measure, Name, Number, Part, Tensor, Tree, Value
 
 MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
@@ -53,7 +66,11 @@ def build_graph(
         scope = _outer_scope(architecture, settings, derived, gathered)
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        items, output = _outermost(expansion).body(architecture.entries)
+        frame = _outermost(expansion)
+        items, last = frame.body(architecture.entries)
+        outputs = frame.leaving(header.outputs, ("outputs",), last)
+        *before, output = outputs.carried
+        expansion.sides += before
     if not items:
         raise document.key_error(("layers",), "every entry is left out", entry="layers")
     return Graph(
@@ -150,15 +167,32 @@ def _inputs(architecture: Architecture, scope: Scope, gathered: Gathered) -> Ite
 Names = Mapping[str, Value]
 """The meanings of the names of a body's own."""
 
-Made = tuple[tuple[Item, ...], Tensor]
+Made = tuple[tuple[Item, ...], Outputs]
 """The item that an entry makes, if it makes one, and what leaves it."""
 
 
 class Named(NamedTuple):
-    """The output of a named entry, and the path of the copied body around it ('' if none)."""
+    """The outputs of a named entry, and the path of the copied body around it ('' if none)."""
 
-    tensor: Tensor
+    outputs: Outputs
     copy: str
+
+
+class Row(NamedTuple):
+    """What the names of one row of a table mean: values, and tensors."""
+
+    names: dict[str, Value]
+    tensors: dict[str, Outputs]
+
+
+NOTHING = Outputs("", None)
+
+
+class Sharing(NamedTuple):
+    """A body that is expanded once more: its path, and that of the first, which has the weights."""
+
+    path: str
+    first: str
 
 
 class _Expansion:
@@ -168,15 +202,26 @@ class _Expansion:
         self.architecture = architecture
         self.outer = outer
         self.gathered = gathered
-        self.count = 0
+        self.count = Counter[str]()
+        self.within: tuple[str, ...] = (
+            architecture.document.file,
+        )  # the specs around that use this one, and it
         self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
-        self.outputs: dict[str, int] = {}  # path → number of outputs, where there are several
+        self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
+        self.applied: dict[str, tuple[Entry, _Frame]] = {}  # path → what was expanded there
+
+    def of(self, architecture: Architecture, outer: Scope) -> "_Expansion":
+        """The expansion of a network inside this one, in which names are its own."""
+        other = copy(self)
+        other.architecture, other.outer, other.named = architecture, outer, {}
+        other.within = (*self.within, architecture.document.file)
+        return other
 
     def counted(self, entry: Entry) -> None:
         """Refuse a graph that grows beyond all use."""
-        self.count += 1
-        if self.count > MAX_ITEMS:
+        self.count["items"] += 1
+        if self.count["items"] > MAX_ITEMS:
             raise FinalError(
                 f"expands to more than {MAX_ITEMS:,} items",
                 hint="a repeat without an index is not expanded",
@@ -191,7 +236,8 @@ class _Frame:
 
     expansion: _Expansion
     scope: Scope
-    tensors: dict[str, Tensor]
+    document: YamlDocument
+    tensors: dict[str, Outputs]
     parent: "_Frame | None" = None
     path: str = ""
     blocks: tuple[str, ...] = ()
@@ -199,44 +245,23 @@ class _Frame:
     reserved: frozenset[str] = frozenset()  # what the composite calls its own parts
     precision: Precision = UNSAID  # what the entries around state
     counts: Counter[str] = field(default_factory=Counter)
-    latest: Tensor | None = None  # what leaves the entry before; None if it may be any input
+    latest: Outputs = NOTHING  # what leaves the entry before, or enters the first
+    sharing: Sharing | None = None  # of a body whose weights another has
 
-    @property
-    def document(self) -> YamlDocument:
-        """The text that is expanded."""
-        return self.expansion.architecture.document
-
-    @property
-    def previous(self) -> Tensor:
-        """The tensor of the entry before."""
-        if self.latest is None:
-            raise ExpressionError(
-                f"'previous' could be any of the inputs {', '.join(self.tensors)}",
-                hint="say which with from",
-            )
-        return self._single(self.latest, "previous")
-
-    def _single(self, tensor: Tensor, name: str) -> Tensor:
-        """A tensor that is the only output of its producer, or one of several by number."""
-        if self._is_several(tensor):
-            bearer = tensor.producer.rpartition("/")[2]
-            count = self.expansion.outputs[tensor.producer]
-            raise ExpressionError(
-                f"'{name}' could be any of the {count} outputs of {bearer}",
-                hint=f"say which with from, as {bearer}.0",
-            )
-        return tensor
+    def _at_sizes_of(self, tensor: Tensor | None) -> Scope:
+        """The scope of this frame's names and tensors, where ``tensor`` enters."""
+        return self.scope._replace(tensor=tensor, find=lambda tree: self._reference(tree).all)
 
     def inner(
         self,
-        tensor: Tensor,
+        entering: Outputs,
         name: str,
         names: Names | None = None,
         *,
         copied: bool = False,
         reserved: Iterable[str] = (),
     ) -> "_Frame":
-        """The frame of a body inside this one, which ``tensor`` enters."""
+        """The frame of a body inside this one, with what enters it."""
         path = f"{self.path}{name}/"
         return replace(
             self,
@@ -247,7 +272,7 @@ class _Frame:
             copy=path if copied else self.copy,
             reserved=frozenset(reserved),
             counts=Counter(),
-            latest=tensor,
+            latest=entering,
         )
 
     def items(self, entries: Entries) -> Iterator[Item]:
@@ -265,10 +290,11 @@ class _Frame:
         name = self._name(entry)
         inputs = self._inputs(entry)
         frame = replace(self, precision=entry.precision.over(self.precision))
-        items, output = frame._item(entry, name, inputs)
-        self.tensors[name] = output
+        items, outputs = frame._item(entry, name, inputs)
+        self.expansion.applied[self.path + name] = entry, frame
+        self.tensors[name] = outputs
         if not isinstance(entry.content, Side):
-            self.latest = output
+            self.latest = outputs
         return items
 
     def _stand_in(self, entry: Entry) -> None:
@@ -276,8 +302,9 @@ class _Frame:
 
         So the entries behind it are looked at, too.
         """
-        gathered, output = self.expansion.gathered, Tensor(f"{self.path}{entry.name or entry.key}")
-        gathered.excuse(f"outputs {output.producer}")
+        gathered = self.expansion.gathered
+        output = one(Tensor(f"{self.path}{entry.name or entry.key}"))
+        gathered.excuse(f"outputs {output.path}")
         for name in self.expansion.architecture.names_within(entry):
             gathered.excuse(f"tensor {name}")
         if entry.name:
@@ -290,27 +317,50 @@ class _Frame:
         by_kind = self.expansion.architecture.header.precision.of_kind(kind)
         return innermost(self.precision, by_kind)
 
-    def body(self, entries: Entries) -> tuple[tuple[Item, ...], Tensor]:
-        """The items of a list of entries, and the tensor that leaves it."""
-        items = tuple(self.items(entries))
+    def body(self, entries: Entries) -> Made:
+        """The items of a list of entries, and what leaves it."""
+        return tuple(self.items(entries)), self.latest
+
+    def _single_body(self, entries: Entries) -> tuple[tuple[Item, ...], Tensor]:
+        """The items of a list of entries, and the one tensor that leaves it."""
+        items, outputs = self.body(entries)
         try:
-            return items, self.previous
+            return items, outputs.single("previous")
         except ExpressionError as error:
             raise entries[-1].error(error.cause, error.hint) from None
 
     def _inputs(self, entry: Entry) -> tuple[Tensor, ...]:
         """The tensors that enter; nothing enters a layer that takes nothing."""
         if isinstance(entry.content, Layer) and entry.content.takes == (0, 0):
-            if entry.sources != ("previous",):
+            if entry.sources != (PREVIOUS,):
                 raise self._wrong_count(entry, len(entry.sources))
             return ()
-        return tuple(self._source(source, entry) for source in entry.sources)
+        several = not isinstance(entry.content, Layer) and self._takes(entry.content) != (1, 1)
+        found = (self._source(source, entry, several) for source in entry.sources)
+        return tuple(chain.from_iterable(found))
+
+    def _takes(self, content: Layer | Composite | BlockCall) -> tuple[int, int | None]:
+        """Return how many tensors may enter, at least and at most; None for any number."""
+        if isinstance(content, Layer):
+            return content.takes
+        if isinstance(content, BlockCall):
+            inputs = self.expansion.architecture.blocks[content.block].inputs or ("",)
+            return len(inputs), None if inputs[-1].endswith("*") else len(inputs)
+        return (1, None) if isinstance(content, Foreach | Repetition | Share | Use) else (1, 1)
+
+    def _check_count(
+        self, entry: Entry, content: Layer | Composite | BlockCall, count: int
+    ) -> None:
+        """Check that so many tensors may enter what an entry says, or what it shares."""
+        least, most = self._takes(content)
+        if not least <= count <= (count if most is None else most):
+            raise self._wrong_count(entry, count, (least, most))
 
     def _is_in(self, entry: Entry) -> bool:
         if entry.when is None:
             return True
         with self._at(entry, "when"):
-            return decided(resolve(entry.when.tree, self.scope.entering(None))).value
+            return decided(resolve(entry.when.tree, self._at_sizes_of(None))).value
 
     def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
@@ -318,28 +368,45 @@ class _Frame:
         path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
         return self.document.placing(path, f"{entry.key}.{place[-1]}")
 
-    def _source(self, name: str, entry: Entry) -> Tensor:
+    def _source(self, source: Tree, entry: Entry, several: bool) -> tuple[Tensor, ...]:
+        """The tensors of a reference; one, unless it stands for a list or several may enter."""
         with self._at(entry, "from"):
-            if name == "previous":
-                return self.previous
-            bearer, dot, number = name.rpartition(".")
-            return self._part(bearer, number) if dot else self._single(self._lookup(name), name)
+            found = self._reference(source)
+            if several and not is_list(source):
+                return found.carried
+            return self._tensors_of(source)
 
-    def _is_several(self, tensor: Tensor) -> bool:
-        return tensor.output is None and tensor.producer in self.expansion.outputs
+    def _tensors_of(self, tree: Tree, *, several: bool = False) -> tuple[Tensor, ...]:
+        """All tensors of a reference that stands for a list; else, unless several may, the one."""
+        found = self._reference(tree)
+        return found.all if several or is_list(tree) else (found.single(text_of(tree)),)
 
-    def _part(self, bearer: str, number: str) -> Tensor:
-        """One of several outputs, counted from 0."""
-        tensor = self._lookup(bearer)
-        count = self.expansion.outputs[tensor.producer] if self._is_several(tensor) else 1
-        if count == 1 or not (number.isdecimal() and number.isascii() and int(number) < count):
-            has = f"the outputs 0 to {count - 1}" if count > 1 else "one output, without a number"
-            cause, subject = f"'{bearer}' has {has}; there is no '{number}'", tensor.producer
-            raise ExpressionError(cause, subject=f"outputs {subject}")
-        return Tensor(tensor.producer, int(number))
+    def _reference(self, tree: Tree) -> Outputs:
+        """What a reference to tensors stands for."""
+        match tree:
+            case Name("previous", _):
+                return self.latest
+            case Name(name, position):
+                return self._lookup(name, position)
+            case Part(of, "*"):
+                found = self._reference(of)
+                return Outputs(found.path, None, found.parts) if found.parts else found
+            case Part(of, name) if name in (found := self._reference(of)).inner:
+                return found.inner[name]
+            case Part(of, name):
+                return one(self._reference(of).part(name, text_of(of)))
+            case Index(of, at):
+                number = resolve(at, self._at_sizes_of(None))
+                if not isinstance(number, Number) or not isinstance(number.value, int):
+                    raise ExpressionError("an index must be a known integer")
+                return one(self._reference(of).item(number.value, text_of(of)))
+            case Call("reversed", (of,)):
+                found = self._reference(of)
+                return numbered(found.path, reversed(found.all))
+        raise ExpressionError(f"'{text_of(tree)}' names no tensor")
 
-    def _lookup(self, name: str) -> Tensor:
-        """The tensor of a name: of this list, of the lists around it, or of its only bearer."""
+    def _lookup(self, name: str, position: int = 0) -> Outputs:
+        """What a name stands for: in this list, in the lists around it, or of its only bearer."""
         frame: _Frame | None = self
         while frame is not None:
             if name in frame.tensors:
@@ -347,7 +414,7 @@ class _Frame:
             frame = frame.parent
         named = self.expansion.named.get(name)
         if named is not None and self.path.startswith(named.copy):
-            return named.tensor
+            return named.outputs
         known = {key for key, value in self.expansion.named.items() if value} | set(self.tensors)
         known.discard(name)
         why = "names no tensor here"
@@ -355,7 +422,7 @@ class _Frame:
             inside = f"names one in every turn of {named.copy[:-1]}" if named else None
             why = inside or "names several tensors"
         cause, hint = f"'{name}' {why}", did_you_mean(name, known)
-        raise ExpressionError(cause, hint=hint, subject=f"tensor {name}")
+        raise ExpressionError(cause, position, hint, f"tensor {name}")
 
     def _name(self, entry: Entry) -> str:
         if entry.name is None:
@@ -373,51 +440,67 @@ class _Frame:
 
     def _item(self, entry: Entry, name: str, inputs: tuple[Tensor, ...]) -> Made:
         content = entry.content
+        self._check_count(entry, content, len(inputs))
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
-        if len(inputs) != 1:
-            raise self._wrong_count(entry, len(inputs))
         match content:
             case BlockCall():
-                return self._block(entry, content, name, inputs[0])
-            case Residual():
-                return self._residual(entry, name, inputs[0])
-            case Parallel():
-                return self._parallel(entry, content, name, inputs[0])
-            case Side():
-                return self._side(entry, name, inputs[0])
+                return self._block(entry, content, name, inputs)
             case Foreach():
-                return self._copies(entry, name, "row", inputs[0], self._rows(entry, content))
+                return self._foreach(entry, content, name, entering_of(inputs))
             case Repetition():
-                return self._repeat(entry, content, name, inputs[0])
+                return self._repeat(entry, content, name, entering_of(inputs))
+            case Use():
+                return self._used(entry, content, name, inputs)
+            case Share():
+                return self._shared(entry, content, name, inputs)
+        return self._of_one(entry, name, inputs[0])
+
+    def _of_one(self, entry: Entry, name: str, source: Tensor) -> Made:
+        """The items of a composite that one tensor enters."""
+        content = entry.content
+        match content:
+            case Residual():
+                return self._residual(entry, content, name, source)
+            case Parallel():
+                return self._parallel(entry, content, name, source)
+            case Side():
+                return self._side(entry, name, source)
             case Moe():
-                return self._experts(entry, content, name, inputs[0])
+                return self._experts(entry, content, name, source)
         raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
 
     def _node(self, entry: Entry, layer: Layer, name: str, inputs: tuple[Tensor, ...]) -> Made:
-        least, most = layer.takes
-        if not least <= len(inputs) <= (len(inputs) if most is None else most):
-            raise self._wrong_count(entry, len(inputs))
         path = self.path + name
         try:
-            resolved = layer.resolved(self.scope.entering(inputs[0] if inputs else self._before()))
+            entering = inputs[0] if inputs else self.latest.whole
+            resolved = layer.resolved(self._at_sizes_of(entering))
             outputs = resolved.outputs
         except FieldError as error:
             gathered = Gathered()
             with gathered.together():
                 for each in error.errors:
                     gathered.add(self._placed(entry, each))
+        made = one(Tensor(path))
         if outputs > 1:
-            self.expansion.outputs[path] = outputs
+            made = numbered(path, (Tensor(path, i) for i in range(outputs)))
         tied, stated = self._tied(entry), self._stated(layer.kind)
         node = Node(
             *(name, path, resolved, inputs, entry.origin, entry.fields),
             tied=tied,
             precision=stated,
             torch=entry.torch,
+            shares=self._owner(path),
         )
-        self._remember(entry, Tensor(path))
-        return (node,), Tensor(path)
+        self._remember(entry, made)
+        return (node,), made
+
+    def _owner(self, path: str) -> str | None:
+        """The path of the node whose weights a node of a body that shares them has."""
+        if self.sharing is None or not path.startswith(self.sharing.path):
+            return None
+        first = self.sharing.first + path.removeprefix(self.sharing.path)
+        return self.expansion.owners.setdefault(path, self.expansion.owners.get(first, first))
 
     def _placed(self, entry: Entry, error: SpecError) -> SpecError:
         """The error of a field of an entry, at the place of the field."""
@@ -428,16 +511,13 @@ class _Frame:
         alone.others = ()
         return alone
 
-    def _before(self) -> Tensor | None:
-        """The one tensor of the entry before, if there is one."""
-        return None if self.latest is None or self._is_several(self.latest) else self.latest
-
-    def _wrong_count(self, entry: Entry, count: int) -> SpecError:
+    def _wrong_count(
+        self, entry: Entry, count: int, takes: tuple[int, int | None] = (0, 0)
+    ) -> SpecError:
         """The error that says how many inputs an entry takes."""
-        least, most = entry.content.takes if isinstance(entry.content, Layer) else (1, 1)
-        wanted = (
-            str(least) if least == most else f"{least} to {most}" if most else f"{least} or more"
-        )
+        least, most = takes
+        range_ = f"{least} or more" if most is None else f"{least} to {most}"
+        wanted = str(least) if least == most else range_
         cause = f"takes {wanted} input{'' if wanted == '1' else 's'}, not {count}"
         hint = "name them with from, as from: [a, b]" if count < least else None
         return self.document.error((*entry.path, "from"), cause, hint=hint, entry=entry.key)
@@ -447,18 +527,21 @@ class _Frame:
         if not isinstance(owner, str):
             return None
         with self._at(entry, "weight"):
-            return self._lookup(owner).producer
+            return self._lookup(owner).path
 
-    def _remember(self, entry: Entry, tensor: Tensor) -> None:
+    def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            mine = Named(tensor, self.copy)
+            mine = Named(outputs, self.copy)
             named[entry.name] = None if entry.name in named else mine
 
-    def _group(self, entry: Entry, name: str, items: tuple[Item, ...], output: Tensor) -> Made:
+    def _group(
+        self, entry: Entry, name: str, items: tuple[Item, ...], output: Outputs | Tensor
+    ) -> Made:
         """A group of items, if there are any; and what leaves it."""
-        self._remember(entry, output)
-        return self._grouped(entry, name, entry.key, items, output), output
+        outputs = one(output) if isinstance(output, Tensor) else output.named(self.path + name)
+        self._remember(entry, outputs)
+        return self._grouped(entry, name, entry.key, items, outputs.carried[0]), outputs
 
     def _grouped(
         self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
@@ -469,53 +552,100 @@ class _Frame:
         return (group,) if items else ()
 
     def _part_group(
-        self, entry: Entry, place: str, entries: Entries, source: Tensor, names: Names | None = None
-    ) -> Made:
-        """A part of a composite, as ``branch_1``: its group, if it has items; what leaves it.
-
-        With names of its own it is one of several copies of a body.
-        """
-        frame = self.inner(source, place, names, copied=names is not None)
-        items, output = frame.body(entries)
+        self, entry: Entry, place: str, entries: Entries, source: Tensor
+    ) -> tuple[tuple[Item, ...], Tensor]:
+        """A part of a composite, as ``branch_1``: its group, if it has items; what leaves it."""
+        items, output = self.inner(one(source), place)._single_body(entries)
         kind = place.rpartition("/")[2].split("_")[0]
         return self._grouped(entry, place, kind, items, output), output
 
-    def _block(self, entry: Entry, call: BlockCall, name: str, source: Tensor) -> Made:
+    def _entering(
+        self, block: Block, inputs: tuple[Tensor, ...]
+    ) -> tuple[dict[str, Outputs], Outputs]:
+        """The names of what enters a block, and what enters its first entry."""
+        names = block.inputs or ("",)
+        rest = len(names) - 1 if names[-1].endswith("*") else None
+        tensors = {name: one(tensor) for name, tensor in zip(names[:rest], inputs, strict=False)}
+        if rest is not None:
+            tensors[names[-1][:-1]] = numbered("", inputs[rest:])
+        return tensors if block.inputs else {}, entering_of(inputs)
+
+    def leaving(
+        self, said: Iterable[tuple[str | None, Tree]], path: Path_, last: Outputs
+    ) -> Outputs:
+        """Return what leaves a block or the network, in its frame.
+
+        Args:
+            said: references with names of their own, if they have such.
+            path: where they stand.
+            last: what leaves the last entry, which is meant where nothing is said.
+        """
+        parts: dict[str, Tensor] = {}
+        for i, (name, tree) in enumerate(said):
+            with self.document.placing((*path, name or i), ".".join(map(str, path[-2:]))):
+                found = self._reference(tree)
+                if is_list(tree):
+                    parts |= {str(len(parts) + k): t for k, t in enumerate(found.all)}
+                    continue
+                called = name or (text_of(tree).rpartition(".")[2])
+                free = called not in parts and called.isidentifier()
+                parts[called if free else str(len(parts))] = found.single(text_of(tree))
+        if not parts:
+            return last
+        first, *others = parts.values()
+        return Outputs("", None if others else first, parts)
+
+    def _block(self, entry: Entry, call: BlockCall, name: str, inputs: tuple[Tensor, ...]) -> Made:
         if call.block in self.blocks:
             way = " → ".join((*self.blocks, call.block))
             raise entry.error(f"block '{call.block}' calls itself: {way}")
         if len(self.blocks) >= MAX_BLOCKS:
             raise entry.error(f"blocks within blocks, more than {MAX_BLOCKS} deep")
         block = self.expansion.architecture.blocks[call.block]
-        outer = self.expansion.outer
-        names: dict[str, Value] = {}
+        tensors, entering = self._entering(block, inputs)
+        names = self._arguments(entry, call, block, inputs[0])
+        frame = replace(
+            self.inner(entering, name),
+            scope=self.expansion.outer.extended(names),
+            tensors=tensors,
+            parent=self._top(),
+            blocks=(*self.blocks, call.block),
+            document=block.document or self.document,
+        )
+        items, outputs = frame.body(block.entries)
+        path = ("blocks", call.block, "outputs")
+        return self._group(entry, name, items, frame.leaving(block.outputs, path, outputs))
+
+    def _arguments(
+        self, entry: Entry, call: BlockCall, block: Block, source: Tensor
+    ) -> dict[str, Value]:
+        """The values of a block's parameters where it is called."""
+        outer, names = self.expansion.outer, dict[str, Value]()
         gathered = Gathered()
         with gathered.together():
             for parameter, default in block.parameters.items():
                 given = parameter in call.arguments
                 value = call.arguments[parameter] if given else default
-                scope = self.scope if given else outer.extended(names)
+                there = self._at_sizes_of(source)
+                scope = there if given else outer.extended(names).entering(source)
                 with gathered.gathering(), self._at(entry, parameter):
-                    names[parameter] = resolved_value(value, scope.entering(source))
+                    names[parameter] = resolved_value(value, scope)
                     continue
                 gathered.excuse(f"name {parameter}")
-        frame = replace(
-            self.inner(source, name),
-            scope=outer.extended(names),
-            parent=self._top(),
-            blocks=(*self.blocks, call.block),
-        )
-        return self._group(entry, name, *frame.body(block.entries))
+        return names
 
     def _top(self) -> "_Frame":
         return self if self.parent is None else self.parent._top()
 
-    def _residual(self, entry: Entry, name: str, source: Tensor) -> Made:
-        inside = self.inner(source, name, reserved=("add", "shortcut"))
-        items, body = inside.body(entry.bodies["layers"][0])
+    def _residual(self, entry: Entry, fields: Residual, name: str, source: Tensor) -> Made:
+        inside = self.inner(one(source), name, reserved=("add", "shortcut"))
+        items, body = inside._single_body(entry.bodies["layers"][0])
         short, shortcut = self._part_group(
             entry, f"{name}/shortcut", entry.bodies["shortcut"][0], source
         )
+        if fields.projects == "on_change":
+            pair = source, body
+            short = tuple(g._replace(replaces=pair) for g in short if isinstance(g, Group))
         merge = self._own_node(entry, f"{name}/add", "add", (body, shortcut))
         return self._group(entry, name, (*items, *short, merge), Tensor(merge.path))
 
@@ -526,7 +656,8 @@ class _Frame:
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
         name, path = place.rpartition("/")[2], self.path + place
         stated = self._stated(kind)
-        return Node(name, path, layer, inputs, entry.origin, entry.fields, precision=stated)
+        made = (name, path, layer, inputs, entry.origin, entry.fields)
+        return Node(*made, precision=stated, shares=self._owner(path))
 
     def _parallel(self, entry: Entry, fields: Parallel, name: str, source: Tensor) -> Made:
         groups: list[Item] = []
@@ -538,30 +669,87 @@ class _Frame:
         extra: dict[str, object] = {}
         if fields.merge == "concat":
             with self._at(entry, "axis"):
-                extra["axis"] = as_expression(resolve(fields.axis.tree, self.scope))
+                extra["axis"] = as_expression(resolve(fields.axis.tree, self._at_sizes_of(None)))
         merge = self._own_node(
             entry, f"{name}/{fields.merge}", fields.merge, tuple(outputs), **extra
         )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
     def _side(self, entry: Entry, name: str, source: Tensor) -> Made:
-        items, output = self.inner(source, name).body(entry.bodies["layers"][0])
+        items, output = self.inner(one(source), name)._single_body(entry.bodies["layers"][0])
         self.expansion.sides.append(output)
         return self._group(entry, name, items, output)
 
-    def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
+    def _foreach(self, entry: Entry, fields: Foreach, name: str, source: Outputs) -> Made:
+        """The body once for every row; what leaves the rows are the parts of what leaves it."""
+        shared = self._flag(entry, "shared", fields.shared)
+        table = self._rows(entry, fields)
+        groups, rows = self._copies(entry, name, "row", source, table, shared=shared)
+        last = rows[-1]
+        if all(row.whole for row in rows):
+            last = numbered("", (row.single(name) for row in rows), whole=last.whole)
+        return self._group(entry, name, groups, last)
+
+    def _flag(self, entry: Entry, field: str, given: Condition) -> bool:
+        """A truth value that decides structure."""
+        with self._at(entry, field):
+            return decided(resolve(given.tree, self._at_sizes_of(None))).value
+
+    def _rows(self, entry: Entry, fields: Foreach) -> Iterator[Row]:
         """Yield the names of every row, each row checked as it is reached."""
-        if bool(fields.rows) == bool(fields.columns):
+        if fields.rows and fields.columns:
             raise entry.error("takes rows or columns, one of them")
-        table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
+        tensors = self._columns_of_tensors(entry, fields)
+        count = min(map(len, tensors.values()), default=0) or 1
+        if fields.count is not None:
+            tree = self._structural(entry, "count", fields.count)
+            if not isinstance(tree, Number):
+                raise entry.error("the number of rows must be known", field="count")
+            count = int(tree.value)
+        table: Iterable[dict[str, Value]] = ({} for _ in range(count))
+        if fields.rows or fields.columns:
+            table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
+            table = table if fields.count is None and not tensors else [*table]
+        elif fields.count is None and not tensors:
+            raise entry.error("takes rows or columns, one of them")
+        self._check_lengths(entry, fields, table, count, tensors)
         for i, names in enumerate(table):
             if fields.index in names:
                 cause = f"the index '{fields.index}' is a column of the table, too"
                 raise entry.error(cause, field="index")
             if fields.index:
                 names[fields.index] = Number(i)
-            self._check_shadows(entry, names)
-            yield names
+            here = {name: one(column[i]) for name, column in tensors.items()}
+            self._check_shadows(entry, {**names, **dict.fromkeys(here, Number(i))})
+            yield Row(names, here)
+
+    def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
+        """The tensors of each name that stands for another in every row."""
+        found: dict[str, tuple[Tensor, ...]] = {}
+        for name, trees in fields.tensors.items():
+            several = len(trees) == 1
+            with self._at(entry, "tensors", name):
+                tensors = (self._tensors_of(tree, several=several) for tree in trees)
+                found[name] = tuple(chain.from_iterable(tensors))
+        return found
+
+    def _check_lengths(
+        self,
+        entry: Entry,
+        fields: Foreach,
+        table: Iterable[dict[str, Value]],
+        count: int,
+        tensors: Mapping[str, tuple[Tensor, ...]],
+    ) -> None:
+        """Check that there is a row for every tensor, and a tensor of each name for every row."""
+        lengths = {f"tensors.{name}": len(column) for name, column in tensors.items()}
+        if isinstance(table, list):
+            lengths["the table"] = len(table)
+        if fields.count is not None:
+            lengths["count"] = count
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise entry.error(f"the numbers of rows differ: {shown}")
 
     def _by_rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:
         for i, row in enumerate(fields.rows):
@@ -589,25 +777,51 @@ class _Frame:
             yield dict(zip(columns, values, strict=True))
 
     def _copies(
-        self, entry: Entry, name: str, kind: str, source: Tensor, scopes: Iterable[Names]
-    ) -> Made:
-        """The body once for each set of names, each copy fed by the one before."""
+        self,
+        entry: Entry,
+        name: str,
+        kind: str,
+        source: Outputs,
+        rows: Iterable[Row],
+        *,
+        shared: bool = False,
+        carried: int | None = None,
+    ) -> tuple[tuple[Item, ...], list[Outputs]]:
+        """The body once for each row, each copy fed by the one before; what leaves each.
+
+        Args:
+            entry: the composite.
+            name: its name.
+            kind: what a copy is called, before its number.
+            source: what enters the first.
+            rows: what the names in each copy mean.
+            shared: whether all have the weights of the first.
+            carried: how many tensors must leave each, where that is said.
+        """
         groups: list[Item] = []
-        for number, names in enumerate(scopes, 1):
+        left = [source]
+        for number, row in enumerate(rows, 1):
             met = self.expansion.gathered.met
             place, body = f"{name}/{kind}_{number}", entry.bodies["layers"][0]
-            group, source = self._part_group(entry, place, body, source, names)
-            groups += group
+            frame = self.inner(left[-1], place, row.names, copied=True)
+            frame.tensors.update(row.tensors)
+            if shared and number > 1:
+                frame.sharing = Sharing(frame.path, f"{self.path}{name}/{kind}_1/")
+            items, outputs = frame.body(body)
+            if carried is not None and self.expansion.gathered.met == met:
+                self._check_carried(entry, carried, len(outputs.carried))
+            groups += self._grouped(entry, place, kind, items, outputs.carried[0])
+            left.append(outputs)
             if self.expansion.gathered.met > met:
                 break  # the copies after it have the same errors
-        return self._group(entry, name, tuple(groups), source)
+        return tuple(groups), left[1:] or left
 
     def _row(self, entry: Entry, row: Mapping[str, Any], place: Path_) -> dict[str, Value]:
         """The names of a row, or of the columns, that stand at ``place``."""
         names: dict[str, Value] = {}
         for name, value in row.items():
             with self._at(entry, *place, name):
-                names[name] = resolved_value(value, self.scope.entering(None))
+                names[name] = resolved_value(value, self._at_sizes_of(None))
         return names
 
     def _check_shadows(self, entry: Entry, names: Mapping[str, Value]) -> None:
@@ -619,38 +833,134 @@ class _Frame:
     def _structural(self, entry: Entry, field: str, expression: Expression) -> Tree:
         """A count that decides structure: a number, or an expression of free symbols."""
         with self._at(entry, field):
-            scope = self.scope.entering(None)
+            scope = self._at_sizes_of(None)
             tree = as_expression(checked_size(resolve(expression.tree, scope))).tree
             if isinstance(tree, Number) and (tree.value.denominator != 1 or tree.value < 0):
                 raise ExpressionError(f"{tree.value} is no number of turns")
             return tree
 
-    def _repeat(self, entry: Entry, fields: Repetition, name: str, source: Tensor) -> Made:
+    def _repeat(self, entry: Entry, fields: Repetition, name: str, source: Outputs) -> Made:
         times = self._structural(entry, "times", fields.times)
+        shared = self._flag(entry, "shared", fields.shared)
         if times == Number(0):
             return (), source
-        if fields.index is None:
-            loop = self._looped(entry, name, source, times, times)
+        if fields.index is None and source.whole is not None:
+            copies = Number(1) if shared else times
+            loop = self._looped(entry, name, source.whole, times, copies)
             if loop is None:
                 return (), source
-            self._remember(entry, Tensor(loop.path))
-            return (loop,), Tensor(loop.path)
+            self._remember(entry, one(Tensor(loop.path)))
+            return (loop,), one(Tensor(loop.path))
         if not isinstance(times, Number):
+            many = f"carry {len(source.carried)} tensors" if fields.index is None else ""
             raise SpecError(
-                "the turns have an index, so their number must be known",
-                hint="fix the symbols in times with --set, or leave the index out",
+                f"the turns {many or 'have an index'}, so their number must be known",
+                hint="fix the symbols in times with --set"
+                + ", or leave the index out" * (not many),
                 origin=entry.fields.get("times", entry.origin),
                 entry=f"{entry.key}.times",
             )
-        self._check_shadows(entry, {fields.index: times})
+        self._check_shadows(entry, {fields.index: times} if fields.index else {})
         indices = self._indices(entry, fields.index, int(times.value))
-        return self._copies(entry, name, "turn", source, indices)
+        taken = len(source.carried)
+        groups, turns = self._copies(
+            entry, name, "turn", source, indices, shared=shared, carried=taken
+        )
+        return self._group(entry, name, groups, turns[-1])
 
-    def _indices(self, entry: Entry, index: str, times: int) -> Iterator[dict[str, Value]]:
+    def _check_carried(self, entry: Entry, taken: int, given: int) -> None:
+        """Check that as many tensors leave a turn of a repeat as enter it."""
+        if given != taken:
+            cause = f"a turn takes {taken} tensor{'s' * (taken > 1)} and gives {given}"
+            raise entry.error(
+                cause, "as many must leave a turn as enter it; see outputs of a block"
+            )
+
+    def _indices(self, entry: Entry, index: str | None, times: int) -> Iterator[Row]:
         """Yield the index of every iteration, each counted as it is reached."""
         for i in range(times):
             self.expansion.counted(entry)
-            yield {index: Number(i)}
+            yield Row({index: Number(i)} if index else {}, {})
+
+    def _shared(self, entry: Entry, fields: Share, name: str, inputs: tuple[Tensor, ...]) -> Made:
+        """The entry of a name once more, with the same weights, where other tensors enter it."""
+        with self._at(entry, "of"):
+            path = self._reference(fields.of).path
+            if path not in self.expansion.applied:
+                raise ExpressionError(f"'{text_of(fields.of)}' is no entry that can be shared")
+        first, there = self.expansion.applied[path]
+        self._check_count(entry, first.content, len(inputs))
+        again = replace(
+            there,
+            path=self.path,
+            copy=self.copy,
+            latest=self.latest,
+            sharing=Sharing(self.path + name, path),
+        )
+        return again._item(first._replace(name=entry.name), name, inputs)
+
+    def _used(self, entry: Entry, fields: Use, name: str, inputs: tuple[Tensor, ...]) -> Made:
+        """The layers of another spec, whose input is what enters here."""
+        at = self.document.origin((*entry.path, entry.key, "network"))
+        key = f"{entry.key}.network"
+        other = read_beside(fields.network, self.document, at, key, self.expansion.within)
+        if len(inputs) != len(other.header.input):
+            count = len(other.header.input)
+            raise self._wrong_count(entry, len(inputs), (count, count))
+        entering = dict(zip(other.header.input, inputs, strict=True))
+        derived = self._bound(entry, fields, other, entering)
+        numbers = {n: v for n, v in other.header.defaults.items() if n not in derived}
+        expansion = self.expansion.of(
+            other, _outer_scope(other, numbers, derived, self.expansion.gathered)
+        )
+        frame = replace(
+            self.inner(entering_of(inputs), name),
+            expansion=expansion,
+            scope=expansion.outer,
+            document=other.document,
+            tensors={key: one(tensor) for key, tensor in entering.items()},
+            parent=None,
+            blocks=(),
+            precision=other.header.precision.of_all.over(self.precision),
+        )
+        items = tuple(frame._until(entry, fields.until, other.entries))
+        given = _inputs(other, expansion.outer, self.expansion.gathered)
+        expects = tuple((entering[each.name], each) for each in given)
+        inside = {n: found.outputs for n, found in expansion.named.items() if found}
+        inner = {**inside, **frame.tensors}
+        output = frame.latest._replace(path=self.path + name, parts={}, inner=inner)
+        groups, outputs = self._group(entry, name, items, output)
+        found = (group._replace(expects=expects) for group in groups if isinstance(group, Group))
+        return tuple(found), outputs
+
+    def _bound(
+        self, entry: Entry, fields: Use, other: Architecture, entering: Mapping[str, Tensor]
+    ) -> dict[str, Tree]:
+        """The symbols of a network that do not have its own values: given, or sizes of an input."""
+        found: dict[str, Tree] = {}
+        known = other.header.symbols
+        for name, value in fields.symbols.items():
+            with self._at(entry, "symbols", name):
+                if name not in known:
+                    hint = did_you_mean(name, known)
+                    raise ExpressionError(f"{fields.network} has no symbol '{name}'", hint=hint)
+                scope = self._at_sizes_of(next(iter(entering.values())))
+                found[name] = as_expression(resolved_value(value, scope)).tree
+        for given, sizes in other.header.input.items():
+            for axis, size in enumerate(sizes):
+                if isinstance(size.tree, Name) and size.tree.id in known:
+                    found.setdefault(size.tree.id, Measure(entering[given], axis))
+        return found
+
+    def _until(self, entry: Entry, last: str | None, entries: Entries) -> Iterator[Item]:
+        """Yield the items of some entries, the one of a name the last."""
+        for each in entries:
+            yield from self.items((each,))
+            if last in self.tensors:
+                return
+        if last is not None:
+            cause = f"there is no entry '{last}' to end with"
+            raise entry.error(cause, did_you_mean(last, self.tensors), "until")
 
     def _looped(
         self,
@@ -664,9 +974,9 @@ class _Frame:
         """The body at a place below this frame as a repeat; None where it has no layer."""
         path = self.path + place
         inside = Tensor(f"{path}/input")
-        body = self.inner(inside, place, copied=True, reserved=("input",))
+        body = self.inner(one(inside), place, copied=True, reserved=("input",))
         outside = len(self.expansion.sides)
-        items, result = body.body(entry.bodies["layers"][0])
+        items, result = body._single_body(entry.bodies["layers"][0])
         sides = self.expansion.sides[outside:]
         del self.expansion.sides[outside:]
         if not items:
@@ -691,4 +1001,7 @@ def _outermost(expansion: _Expansion) -> _Frame:
     """Return the frame of the spec's own entries, which the network's inputs enter."""
     tensors = {name: Tensor(name) for name in expansion.architecture.header.input}
     first, *others = tensors.values()
-    return _Frame(expansion, expansion.outer, tensors, latest=None if others else first)
+    named = {name: one(tensor) for name, tensor in tensors.items()}
+    latest = Outputs("", None, tensors) if others else one(first)
+    document = expansion.architecture.document
+    return _Frame(expansion, expansion.outer, document, named, latest=latest)

@@ -9,6 +9,9 @@
     postfix    := atom ('[' expression ']')*
     atom       := number [unit] | name | call | '(' expression ')'
     call       := name '(' expression (',' expression)* ')'
+                | ('len' | 'shape' | 'reversed') '(' reference ')'
+    reference  := (name | 'reversed' '(' reference ')') part*
+    part       := '.' (name | digits | '*') | '[' expression ']'
 
 Precedence and associativity are Python's, so that a person reads an expression as Python would.
 Nothing is ever evaluated as Python.
@@ -20,7 +23,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
 from archspec.errors import did_you_mean
-from archspec.trees import Binary, Call, Index, Name, Number, Tree, Truth, Unary
+from archspec.trees import Binary, Call, Index, Name, Number, Part, Tree, Truth, Unary
 from archspec.units import unit_hint
 
 T = TypeVar("T")
@@ -43,6 +46,9 @@ FUNCTIONS: Functions = {
     "log2": (1, 1),
 }
 """The functions of a spec."""
+
+OF_NAMES = ("len", "shape", "reversed")
+"""What is said of a list or of tensors by their names; no number is among their arguments."""
 
 Units = Mapping[str, int | Fraction]
 """Names of units, with the number of base units that each is."""
@@ -92,7 +98,7 @@ COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?|\.\d+(?:[eE][-+]?\d{1,3})?)"
     r"|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<operator>//|\*\*|==|!=|<=|>=|[-+*/%<>()\[\],]))",
+    r"|(?P<operator>//|\*\*|==|!=|<=|>=|[-+*/%<>()\[\],.]))",
     re.ASCII,
 )
 
@@ -118,6 +124,29 @@ def parse(text: str, functions: Functions = FUNCTIONS, units: Units = NO_UNITS) 
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
     parser = _Parser(list(_tokens(text)), functions, units)
     tree = parser.disjunction()
+    parser.expect_end()
+    return tree
+
+
+def parse_reference(text: str) -> Tree:
+    """Parse what stands for tensors: ``name``, ``name.part``, ``name.*``, ``name[i]``.
+
+    Args:
+        text: the reference; where nothing in it is indexed, a name in it may be any text.
+
+    Raises:
+        ExpressionError: the text is no reference.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"longer than {MAX_LENGTH} characters")
+    if "[" not in text and "(" not in text:
+        bearer, *names = text.split(".")
+        tree: Tree = Name(bearer)
+        for name in names:
+            tree = Part(tree, name)
+        return tree
+    parser = _Parser(list(_tokens(text)), FUNCTIONS, NO_UNITS)
+    tree = parser.reference()
     parser.expect_end()
     return tree
 
@@ -165,6 +194,9 @@ class _Parser:
             raise ExpressionError(f"expected '{text}' {self._found()}", self.token.position)
 
     def expect_end(self) -> None:
+        if self.token.text == ".":
+            told = "a tensor stands under from; shape(name.part)[axis] is one of its sizes"
+            raise ExpressionError("'.' has no place in an expression", self.token.position, told)
         if self.token.kind != "end":
             before = self.tokens[self.next - 1]
             hint = None
@@ -278,11 +310,53 @@ class _Parser:
             return Truth(token.text == "true")
         if not self.take("("):
             return Name(token.text, token.position)
+        if token.text in OF_NAMES and self.functions is FUNCTIONS:
+            return Call(token.text, (self.closed(self.reference()),))
         arguments = [self.disjunction()]
         while self.take(","):
             arguments.append(self.disjunction())
         self.require(")")
         return call(token, tuple(arguments), self.functions)
+
+    def closed(self, tree: Tree) -> Tree:
+        """The tree, behind which a parenthesis closes."""
+        self.require(")")
+        return tree
+
+    def reference(self) -> Tree:
+        """What stands for tensors, or for a list of values."""
+        token = self.token
+        if token.kind != "name":
+            raise ExpressionError(f"expected a name {self._found()}", token.position)
+        self.enter()
+        self.next += 1
+        tree: Tree = Name(token.text, token.position)
+        if token.text == "reversed" and self.take("("):
+            tree = Call("reversed", (self.closed(self.reference()),))
+        self.depth -= 1
+        while further := self.part(tree):
+            tree = further
+        return tree
+
+    def part(self, tree: Tree) -> Tree | None:
+        """One of several tensors, or all of them, if that is what follows."""
+        if self.take("["):
+            self.count_operator()
+            at = self.disjunction()
+            self.require("]")
+            return Index(tree, at)
+        token = self.token
+        if token.kind == "number" and re.fullmatch(r"\.\d+", token.text):
+            self.next += 1
+            return Part(tree, token.text[1:])
+        if not self.take("."):
+            return None
+        token = self.token
+        if token.kind != "name" and token.text != "*":
+            cause = f"expected the name of an output {self._found()}"
+            raise ExpressionError(cause, token.position)
+        self.next += 1
+        return Part(tree, token.text)
 
 
 def literal(token: _Token, size: int | Fraction = 1) -> int | Fraction:

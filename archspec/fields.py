@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archspec.arithmetic import Rational, tidy
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions import ExpressionError, parse, parse_reference
 from archspec.ranges import (
     FORM,
     INTEGER,
@@ -21,13 +21,24 @@ from archspec.ranges import (
     Range,
 )
 from archspec.sorts import check_operands, require_condition, require_number
-from archspec.trees import Number, Tree, Truth
+from archspec.trees import Measure, Name, Number, Tree, Truth, Whole
 
 
 class Expression(NamedTuple):
     """A number, or a formula whose value comes later; resolved once its scope is known."""
 
     tree: Tree
+
+
+class ShapeOf(NamedTuple):
+    """The extents of a tensor: a reference to it, resolved a `Whole`."""
+
+    tree: Tree
+
+    def extent(self, axis: int) -> Expression:
+        """The extent of an axis, once it is resolved."""
+        assert isinstance(self.tree, Whole)
+        return Expression(Measure(self.tree.tensor, axis))
 
 
 class Condition(NamedTuple):
@@ -107,7 +118,7 @@ def as_written(default: object) -> object:
     match default:
         case Expression(Number(value)) | Condition(Truth(value)):
             return value
-        case (str(word),):
+        case (str(word),) | (Name(word, _),):
             return word
     return default
 
@@ -143,6 +154,31 @@ def optional(value: object, description: str) -> Any:
         case float():
             value = constant(str(value))
     return Field(default=value, description=description)
+
+
+def read_reference(value: Any) -> Tree:
+    """A text that stands for tensors: ``name``, ``name.part``, ``name.*``, ``name[i]``."""
+    if not isinstance(value, str):
+        raise wrong(value, "name of a tensor")
+    try:
+        return parse_reference(value)
+    except ExpressionError as error:
+        raise refused(f"in '{shortened(value)}': {error.cause}", error.hint) from None
+
+
+def read_references(value: Any) -> tuple[Tree, ...]:
+    """One reference or a list of them."""
+    if isinstance(value, list) and value:
+        return read_items(value, read_reference)
+    return (read_reference(value),)
+
+
+REFERENCES = {
+    "anyOf": [
+        {FORM: "reference"},
+        {"type": "array", "minItems": 1, "items": {FORM: "reference"}},
+    ]
+}
 
 
 def parse_text(text: str) -> Tree:
@@ -410,6 +446,15 @@ Integer = Annotated[Expression, one(INTEGER)]
 
 OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 """One integer, or null."""
+
+Reference = Annotated[Tree, Read(read_reference, form("reference"))]
+"""What stands for tensors."""
+
+OptionalShape = Annotated[
+    ShapeOf | None,
+    or_null(Read(lambda value: ShapeOf(read_reference(value)), form("reference"))),
+]
+"""A tensor whose extents are taken, or null."""
 
 Size = Annotated[Expression, one(POSITIVE_INTEGER)]
 """One positive integer."""

@@ -24,6 +24,7 @@ class Node(NamedTuple):
         origin: where its kind stands in the spec.
         fields: where its fields stand.
         tied: the path of the node whose weight it shares, or None.
+        shares: the path of the node all whose learnable tensors it has, or None.
         precision: what the entry, those around it and its kind say of the types of its numbers.
         torch: PyTorch's name of its kind, where the spec writes that.
     """
@@ -37,6 +38,12 @@ class Node(NamedTuple):
     tied: str | None = None
     precision: Precision = UNSAID
     torch: Torch | None = None
+    shares: str | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """The path of the node that owns what it shares, or None."""
+        return self.shares or self.tied
 
     @property
     def kind(self) -> str:
@@ -57,8 +64,11 @@ class Group(NamedTuple):
         path: unique in the graph.
         kind: the block's name, or the composite's.
         items: what it holds, in order.
-        output: what leaves it.
+        output: what leaves it, of several tensors the first.
         origin: where it stands in the spec.
+        expects: of a network that is used, what enters each of its inputs.
+        replaces: of a shortcut that is left out where two tensors are of one shape, these: what
+            enters it, which then stands for what leaves it, and the other.
     """
 
     name: str
@@ -67,6 +77,12 @@ class Group(NamedTuple):
     items: tuple["Item", ...]
     output: Tensor
     origin: Origin
+    expects: tuple[tuple[Tensor, "Input"], ...] = ()
+    replaces: tuple[Tensor, Tensor] | None = None
+
+    def error(self, cause: str, hint: str | None = None, field: str | None = None) -> SpecError:  # noqa: ARG002
+        """An error that names this group; it has no fields."""
+        return SpecError(cause, hint=hint, origin=self.origin, entry=self.path)
 
 
 class Repeat(NamedTuple):

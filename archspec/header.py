@@ -1,7 +1,7 @@
 """The top level of a spec: symbols, derived values, blocks, variants, facts."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -18,6 +18,7 @@ from archspec.fields import Expression, Read, Shorthand, form, fraction_schema, 
 from archspec.precision import ONE_TYPE, UNSAID, NetworkPrecision, PrecisionField, of_one_type
 from archspec.ranges import INTEGER, NUMBER, POSITIVE, POSITIVE_INTEGER, Range
 from archspec.scope import RESERVED
+from archspec.trees import Tree
 from archspec.validation import STRICT, Line
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -190,15 +191,68 @@ _SHAPES = {
 _INPUTS = {"anyOf": [_SHAPE, _SHAPES]}
 
 
+def _block_inputs(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(n, str) for n in value):
+        raise fields.wrong(value, "list of names", "write one, as [a, b], or [xs*] for any number")
+    for name in value[:-1]:
+        if name.endswith("*"):
+            raise fields.refused(f"'{name}' takes all that is left, so it must be the last")
+    return tuple(value)
+
+
+def _block_outputs(value: Any) -> tuple[tuple[str | None, Tree], ...]:
+    if isinstance(value, dict) and value:
+        return tuple(fields.read_mapping(value, fields.read_reference).items())
+    if not isinstance(value, list) or not value:
+        raise fields.wrong(value, "list of tensors", "write one, as [a, b], or {name: a}")
+    return tuple((None, tree) for tree in fields.read_items(value, fields.read_reference))
+
+
+_TAKEN = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*\\*?$"}
+_GIVEN = {
+    "anyOf": [
+        {"type": "array", "minItems": 1, "items": form("reference")},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": form("name"),
+            "additionalProperties": form("reference"),
+        },
+    ]
+}
+BlockInputs = Annotated[
+    tuple[str, ...], Read(_block_inputs, {"type": "array", "minItems": 1, "items": _TAKEN})
+]
+BlockOutputs = Annotated[tuple[tuple[str | None, Tree], ...], Read(_block_outputs, _GIVEN)]
+
+
 class BlockModel(BaseModel):
     """A kind of the spec's own."""
 
     model_config = STRICT
 
+    inputs: BlockInputs = optional(
+        (), "names for the tensors that enter; xs* is a list of all that are left; else one enters"
+    )
+
     parameters: dict[Name, Parameter] = optional(
         {}, "name → default; one without a value is required"
     )
     layers: list[AnEntry] = Field(description="the entries it stands for")
+    outputs: BlockOutputs = optional(
+        (), "what leaves it, where that is not what leaves the last entry: [a, b.*], or {name: a}"
+    )
+
+
+def _included(value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise fields.wrong(value, "name of a spec, or list of such", "as include: blocks.yaml")
+    return tuple(names)
+
+
+_SPEC = {"type": "string"}
+_INCLUDED = {"anyOf": [_SPEC, {"type": "array", "minItems": 1, "items": _SPEC}]}
 
 
 class Variant(BaseModel):
@@ -238,10 +292,16 @@ class Header(BaseModel):
             "the types of its numbers, as int8 or {weights: int4, activations: fp16}",
         )
     )
+    include: Annotated[tuple[str, ...], Read(_included, _INCLUDED)] = optional(
+        (), "specs whose blocks are kinds here, too: paths below this one's folder, or of the zoo"
+    )
     blocks: dict[Annotated[str, WithJsonSchema(form("block"))], BlockModel] = optional(
         {}, "kinds of the spec's own, with parameters"
     )
     layers: list[AnEntry] = Field(min_length=1, description="the entries, in order")
+    outputs: BlockOutputs = optional(
+        (), "what leaves the network, where that is not what leaves the last entry: [a, b.*]"
+    )
     variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
     expect: list[Fact] = optional([], "published facts that the spec must reproduce")
 
@@ -318,6 +378,25 @@ def _wrong_names(header: Header, document: YamlDocument) -> Iterator[SpecError]:
                 yield error
             if among is taken and section[0] != "blocks":
                 taken[name] = origin
+    for name, block in header.blocks.items():
+        yield from _wrong_inputs(name, block, taken, document)
+
+
+def _wrong_inputs(
+    name: str, block: BlockModel, taken: Mapping[str, Origin], document: YamlDocument
+) -> Iterator[SpecError]:
+    """Yield an error for every input of a block that is no name, or a name with a meaning."""
+    meanings = {**taken}
+    meanings |= {
+        p: document.key_origin(("blocks", name, "parameters", p)) for p in block.parameters
+    }
+    for i, given in enumerate(block.inputs):
+        origin = document.origin(("blocks", name, "inputs", i))
+        try:
+            check_name(given.removesuffix("*"), meanings, origin, f"blocks.{name}")
+        except SpecError as error:
+            yield error
+        meanings[given.removesuffix("*")] = origin
 
 
 def _wrong_defaults(header: Header, document: YamlDocument, path: Path_) -> Iterator[SpecError]:

@@ -64,8 +64,10 @@ def _unused_names(architecture: Architecture) -> Iterator[SpecWarning]:
     variants = [variant.let for variant in header.variants.values()]
     used = {*names_in((header.input, header.let, variants, architecture.entries))}
     for name, block in architecture.blocks.items():
-        inner = {*names_in(tuple(block))}
+        inner = {*names_in(tuple(block[:-1]))}
         used |= inner
+        if name not in header.blocks:
+            continue
         yield from _unused(architecture, ("blocks", name, "parameters"), block.parameters, inner)
     yield from _unused(architecture, ("symbols",), header.symbols, used)
     yield from _unused(architecture, ("let",), header.let, used)
@@ -89,7 +91,7 @@ def _unused_blocks(architecture: Architecture) -> Iterator[SpecWarning]:
             if isinstance(each, BlockCall) and each.block not in called:
                 called.add(each.block)
                 lists.append(architecture.blocks[each.block].entries)
-    yield from _unused(architecture, ("blocks",), architecture.blocks, called)
+    yield from _unused(architecture, ("blocks",), architecture.written.blocks, called)
 
 
 def _contents(entries: Iterable[Entry]) -> Iterator[Layer | Composite | BlockCall]:
@@ -118,7 +120,7 @@ def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
     """Yield the layers, repeats and inputs that nothing takes and the network does not return."""
     tensors = _taken(graph)
     taken = {tensor.producer for tensor in tensors}
-    taken |= {node.tied for node in graph.nodes if node.tied}
+    taken |= {node.owner for node in graph.nodes if node.owner}
     for item in items_in(graph.items):
         if isinstance(item, Group):
             continue

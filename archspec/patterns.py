@@ -7,7 +7,7 @@ length times a few.
 
 from collections.abc import Iterator
 
-from archspec.expressions import FUNCTIONS
+from archspec.expressions import FUNCTIONS, OF_NAMES
 
 DEEPEST = 8
 """The most pairs of one form of brackets in a text whose brackets are counted."""
@@ -15,7 +15,8 @@ DEEPEST = 8
 _GAP = r"[ \t\r\n]*"
 _POWER = "[eE][-+]?[0-9]{1,3}"
 _NUMBER = rf"(?:(?:0|[1-9][0-9]*)|[0-9]+(?:\.[0-9]*(?:{_POWER})?|{_POWER})|\.[0-9]+(?:{_POWER})?)"
-_CALLED = "|".join(FUNCTIONS)
+_CALLED = "|".join((*FUNCTIONS, *OF_NAMES))
+_PART = r"(?:\.(?:\*|[A-Za-z0-9_]+))*"
 
 
 def _word(keywords: str) -> str:
@@ -26,7 +27,7 @@ def _word(keywords: str) -> str:
 def _in_turn(before: str, keywords: str, operators: str) -> str:
     """Operands and operators in turn; a keyword is no operand."""
     opening = rf"(?:(?:[-+(]{before}|(?:{_CALLED}){_GAP}\(){_GAP})*"
-    operand = rf"{opening}(?:{_NUMBER}|{_word(keywords)}){_GAP}(?:[\])]{_GAP})*"
+    operand = rf"{opening}(?:{_NUMBER}|{_word(keywords)}{_PART}){_GAP}(?:[\])]{_PART}{_GAP})*"
     return rf"^{_GAP}{operand}(?:(?:{operators}){_GAP}{operand})*$"
 
 
@@ -41,8 +42,18 @@ EXPRESSION = _in_turn(r"|not\b", "and|or|not", rf"{_ARITHMETIC}|[=!<>]=|[<>]|and
 TRUTH = r"[<>]|[=!]=|\b(?:and|or|not|true|false)\b"
 """What a condition has in it, if it is not `ONE_NAME`."""
 
-ONE_NAME = rf"^[ \t\r\n(+]*{_word('true|false')}[ \t\r\n)]*(?:\[[\s\S]*\][ \t\r\n)]*)?$"
+ONE_NAME = (
+    rf"^(?:[ \t\r\n(+]|reversed{_GAP}\()*{_word('true|false')}"
+    r"[ \t\r\n)]*(?:\[[\s\S]*\][ \t\r\n)]*)?$"
+)
 """A name, or an item of a list."""
+
+
+REFERENCE = (
+    r"^(?:[^\[(]*|\s*(?:reversed\s*\(\s*)*[A-Za-z_][A-Za-z0-9_]*"
+    r"(?:\s*(?:\.\s*(?:\*|[A-Za-z0-9_]+)|\)|\[[\s\S]*\]))*\s*)$"
+)
+"""What stands for tensors: any text as a name, or one that has parts, an index or a turn."""
 
 
 def _balanced(opening: str, closing: str, top: str) -> str:

@@ -12,7 +12,7 @@ from yaml import safe_dump, safe_load
 
 from archspec.composites import COMPOSITES, Composite
 from archspec.entries import Reserved
-from archspec.expressions import FUNCTIONS
+from archspec.expressions import FUNCTIONS, OF_NAMES
 from archspec.fields import as_written, show
 from archspec.header import BlockModel, Fact, Header, Rounding, Symbol, Variant
 from archspec.layers import ALIASES, KINDS, Layer, Torch
@@ -43,7 +43,7 @@ MODELS: tuple[tuple[str, str, type[BaseModel]], ...] = (
 
 def language_reference() -> str:
     """The reference: the top level, symbols, entries, then every kind with its fields."""
-    functions = " ".join(f"`{name}`" for name in FUNCTIONS)
+    functions = " ".join(f"`{name}`" for name in (*FUNCTIONS, *OF_NAMES))
     parts = [INTRODUCTION.read_text(encoding="utf-8").replace("{functions}", functions)]
     for title, text, model in MODELS:
         parts += [
@@ -121,7 +121,7 @@ def _fields(
 
 def _default(field: FieldInfo) -> str:
     value = as_written(field.get_default(call_default_factory=True))
-    if value in (None, "") or (isinstance(value, Precision) and value.over(UNSAID) == UNSAID):
+    if value in (None, "", ()) or (isinstance(value, Precision) and value.over(UNSAID) == UNSAID):
         return "none"
     if isinstance(value, Fraction):
         value = float(value)

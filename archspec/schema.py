@@ -21,7 +21,16 @@ from archspec.fields import as_written
 from archspec.header import BlockModel, Header
 from archspec.layers import ALIASES, KINDS, Layer
 from archspec.layers.base import Alias
-from archspec.patterns import EXPRESSION, FAULTS, NUMERIC, ONE_NAME, PARENTHESES, SQUARE, TRUTH
+from archspec.patterns import (
+    EXPRESSION,
+    FAULTS,
+    NUMERIC,
+    ONE_NAME,
+    PARENTHESES,
+    REFERENCE,
+    SQUARE,
+    TRUTH,
+)
 from archspec.precision import TYPES
 from archspec.ranges import FINITE, FORM, NUMBER, RANGES
 from archspec.reference import documentation
@@ -129,7 +138,8 @@ def _described(definitions: dict[str, Schema], names: Names) -> dict[str, Schema
     for model, name in names.items():
         definitions[name]["description"] = documentation(model)
         if issubclass(model, Composite) and model.either:
-            definitions[name]["oneOf"] = [{"required": [field]} for field in model.either]
+            definitions[name]["anyOf"] = [{"required": [field]} for field in model.either]
+            definitions[name]["not"] = {"required": [*model.either[:2]]}
     for schema in definitions.values():
         schema.pop("title", None)
     return definitions
@@ -202,6 +212,12 @@ def _words() -> dict[str, Schema]:
             "description": "The name of a block: no kind of the language has it.",
             FORM: "name",
             "not": {"enum": sorted({*KINDS, *ALIASES, *COMPOSITES, *RESERVED_KEYS})},
+        },
+        "reference": {
+            "description": "The name of a tensor, name.part, name.*, name[i], or reversed(name).",
+            "type": "string",
+            "maxLength": MAX_LENGTH,
+            "pattern": REFERENCE,
         },
         "kind": {"enum": sorted(KINDS)},
         "type": {"enum": list(TYPES)},

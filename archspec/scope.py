@@ -5,7 +5,7 @@ symbols (`Name`) and sizes of the tensor that enters (`Measure`); its value is t
 whoever knows shapes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from archspec.trees import (
     Measure,
     Name,
     Number,
+    Part,
     Tensor,
     Tree,
     Truth,
@@ -66,11 +67,13 @@ class Scope(NamedTuple):
         names: name → value; a free symbol stands for itself.
         tensor: the tensor that enters here, or None where sizes do not exist yet.
         inexact: whether a root or a logarithm that is no fraction may stay a call.
+        find: gives the tensors that a reference stands for; None where there are none yet.
     """
 
     names: Mapping[str, Value]
     tensor: Tensor | None = None
     inexact: bool = False
+    find: Callable[[Tree], tuple[Tensor, ...]] | None = None
 
     def extended(self, names: Mapping[str, Value]) -> "Scope":
         """This scope with more names."""
@@ -116,8 +119,12 @@ def resolve(tree: Tree, scope: Scope) -> Value:
             return _connect(operator, single(resolve(left, scope)), right, scope)
         case Binary(operator, left, right):
             return _binary(operator, single(resolve(left, scope)), single(resolve(right, scope)))
+        case Call("len" | "shape" | "reversed" as function, (of,)):
+            return _of_names(function, of, scope)
         case Call(function, arguments):
             return _call(function, [single(resolve(a, scope)) for a in arguments], scope)
+        case Part():
+            raise ExpressionError("a tensor stands where a number must stand")
     return tree
 
 
@@ -183,6 +190,38 @@ def _binary(operator: str, left: Tree, right: Tree) -> Tree:
     return Binary(operator, left, right)
 
 
+def _of_names(function: str, of: Tree, scope: Scope) -> Value:
+    """The length or the reverse of a list, the number of some tensors, or the sizes of one."""
+    listed = None if function == "shape" else _listed(of, scope)
+    if listed is not None:
+        return Items(listed[::-1]) if function == "reversed" else Number(len(listed))
+    if scope.find is None or function == "reversed":
+        what = "a list" if scope.find else "a list of values; there are no tensors here"
+        raise ExpressionError(f"{function} takes {what}")
+    if function == "len":
+        return Number(len(scope.find(of)))
+    if scope.tensor is None:
+        cause = "'shape' gives sizes; what decides structure comes before any size is known"
+        raise ExpressionError(cause)
+    found = scope.find(of)
+    if len(found) != 1:
+        raise ExpressionError(f"shape takes one tensor, not {len(found)}")
+    return Whole(found[0])
+
+
+def _listed(of: Tree, scope: Scope) -> tuple[Value, ...] | None:
+    """The values of a list that a reference leads to; None where it leads to tensors."""
+    root: Value = of
+    while not isinstance(root, Name):
+        root = children(root)[0]
+    if root.id not in scope.names:
+        return None
+    value = resolve(of, scope)
+    if not isinstance(value, Items):
+        raise ExpressionError(f"'{root.id}' is no list", root.position)
+    return value.values
+
+
 def _call(function: str, arguments: list[Tree], scope: Scope) -> Tree:
     known = [a.value for a in map(require_number, arguments) if isinstance(a, Number)]
     if len(known) == len(arguments):
@@ -216,6 +255,8 @@ def children(value: Value) -> tuple[Value, ...]:
     match value:
         case Index(items, index):
             return items, index
+        case Part(of, _):
+            return (of,)
         case Items(values):
             return values
         case Unary(_, operand):

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from archspec.expressions import COMPARISONS, ExpressionError
-from archspec.trees import Binary, Call, Index, Measure, Name, Number, Tree, Truth, Unary, Value
+from archspec.trees import (
+    Binary,
+    Call,
+    Index,
+    Measure,
+    Name,
+    Number,
+    Part,
+    Tree,
+    Truth,
+    Unary,
+    Value,
+)
 
 V = TypeVar("V", bound=Value)
 
@@ -19,8 +31,15 @@ def is_condition(value: Value) -> bool:
     return isinstance(value, Truth) or getattr(value, "operator", None) in _CONNECTIVES
 
 
+def is_listed(value: Value) -> bool:
+    """Return whether a tree is a call that gives a list: the sizes of a tensor, or other order."""
+    return isinstance(value, Call) and value.function in ("shape", "reversed")
+
+
 def is_number(value: Value) -> bool:
     """Return whether a tree is a number or computes one."""
+    if is_listed(value):
+        return False
     return isinstance(value, Number | Call | Unary | Binary | Measure) and not is_condition(value)
 
 
@@ -70,7 +89,7 @@ def check_operands(tree: Tree) -> None:
         case Call(_, arguments):
             _require("", *arguments)
         case Index(items, at):
-            if not isinstance(items, Name | Index):
+            if not isinstance(items, Name | Index | Part) and not is_listed(items):
                 raise ExpressionError("only a list or in_shape can be indexed")
             _require("", items, at)
 

@@ -65,6 +65,13 @@ class Index(NamedTuple):
     at: "Tree"
 
 
+class Part(NamedTuple):
+    """``tensors.name``: one of several tensors; ``tensors.*`` is all of them."""
+
+    of: "Tree"
+    name: str
+
+
 class Call(NamedTuple):
     """One of the language's functions."""
 
@@ -85,7 +92,7 @@ class Whole(NamedTuple):
     tensor: Tensor
 
 
-Tree = Number | Truth | Name | Unary | Binary | Index | Call | Measure | Whole
+Tree = Number | Truth | Name | Unary | Binary | Index | Part | Call | Measure | Whole
 
 
 class Items(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean, nearest
+from archspec.files import target_of
 
 _HERE = Path(__file__).parent
 
@@ -150,3 +151,29 @@ def find_spec(spec: str) -> tuple[str, str | None]:
         cause = f"{known.name} is a variant itself, of {known.family}"
         raise SpecError(cause, hint=f"write {known.family}@{variant}")
     return known.path, variant or known.variant
+
+
+def find_beside(spec: str, file: str) -> tuple[str, str | None]:
+    """The path and the variant of a spec that another names: of the zoo, or below its own folder.
+
+    Args:
+        spec: the name, or the path from the other's folder.
+        file: the other's path; in ``<…>`` of a text that no file has.
+
+    Raises:
+        SpecError: the path leads out of the folder, or there is no folder.
+    """
+    path, variant = find_spec(spec)
+    if path == STDIN:
+        raise SpecError("standard input is no spec that another can use")
+    if find_name(split_variant(spec)[0]) and "/" not in spec:
+        return path, variant
+    if not path.endswith(SUFFIXES):
+        hint = did_you_mean(path, [each.name for each in zoo().values()])
+        raise SpecError(f"'{path}' is no network of the zoo, and no path of a spec", hint=hint)
+    if file.startswith("<"):
+        raise SpecError(f"'{path}' is a path, but this spec stands in no folder")
+    folder = Path(file).parent
+    if not target_of(folder / path).is_relative_to(target_of(folder)):
+        raise SpecError(f"'{path}' leads out of the folder of the spec, {folder}")
+    return str(folder / path), variant

@@ -180,6 +180,7 @@ def copied(frame: Frame) -> Frame:
     """A frame to try a step in."""
     copy = Frame(frame.network, frame.tensors, frame.names, frame.parent)
     copy.weights, copy.latest = dict(frame.weights), frame.latest
+    copy.entered = dict(frame.entered)
     return copy
 
 

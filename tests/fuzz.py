@@ -106,6 +106,11 @@ ENTRIES: tuple[Any, ...] = (
     {"split": {"sizes": [1, 1]}, "from": "input"},
     {"add": {}, "from": ["previous", "input"]},
     {"einsum": {"equation": "bij,bjk->bik"}, "from": ["previous", "previous"]},
+    {"share": "pool"},
+    {"use": "mlp"},
+    {"repeat": {"times": 3, "shared": True, "layers": [{"linear": {"out_features": 8}}]}},
+    {"foreach": {"tensors": {"x": ["previous", "input"]}, "layers": [{"relu": {}, "from": "x"}]}},
+    {"conv2d": {"out_channels": "shape(pool)[1]", "kernel_size": 1}, "from": "pool"},
 )
 """Entries that a list may get or lose its own to."""
 

@@ -154,6 +154,17 @@ def with_width(d: Draft, body: list[Entry], name: str) -> tuple[list[Entry], int
     return body, int(width)
 
 
+@drawer("share")
+def share(d: Draft) -> None:
+    """An entry of the same list once more, if one took a tensor of this shape."""
+    fits = [
+        name
+        for name, (entry, shape) in d.frame.entered.items()
+        if shape == d.shape and entry.kind != "side"
+    ]
+    d.emit("share", d.choice(fits))
+
+
 @drawer("moe", axes=(2, 3, 4))
 def moe(d: Draft) -> None:
     """With an expert that is more than a repeat, which may be of no turns."""
@@ -229,7 +240,7 @@ def used(spec: Spec) -> Counter[str]:
 def opened(entry: Entry) -> tuple[str, list[Entry]]:
     """An entry's kind, and the entries that it holds."""
     kind, fields, *_ = twin.taken_apart(entry)
-    fields = twin.in_full(fields)
+    fields = {} if isinstance(fields, str) else twin.in_full(fields)
     branches = [inner for branch in fields.get("branches", []) for inner in branch]
     return kind, [*fields.get("layers", []), *fields.get("shortcut", []), *branches]
 

@@ -201,7 +201,7 @@ EXPRESSIONS = {
     "Python's True": bad(linear("§True"), "true is no number"),
     "no end": bad(linear("4 *§"), "linear.out_features", "'4 *'", "at the end"),
     "an attribute": bad(linear("h§.real", symbols="{h: 8}"), "'.' has no place"),
-    "an unknown function": bad(linear("1 + §len(h)", symbols="{h: 8}"), "'len'", hint="round_to"),
+    "an unknown function": bad(linear("1 + §size(h)", symbols="{h: 8}"), "'size'", hint="round_to"),
     "no such axis": bad(
         spec("linear:\n      out_features: §in_shape[4]"), "[1, 3, 8, 8]", "axis 4"
     ),

@@ -6,12 +6,14 @@ under `torch.utils.flop_counter`, and what it was is written down.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil, floor, log2, sqrt
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -133,6 +135,7 @@ class Network:
         seen: the learned tensors that are counted already.
         counter: PyTorch's own.
         works: whether the products of what runs now count; of an expert more than ``top_k`` not.
+        shares: whether what runs now has the weights of what ran before.
     """
 
     def __init__(self, blocks: dict[str, Any], constants: Names) -> None:
@@ -142,6 +145,7 @@ class Network:
         self.seen: set[Tensor] = set()
         self.counter = FlopCounterMode(display=False)
         self.works = True
+        self.shares = False
 
     @property
     def params(self) -> int:
@@ -166,9 +170,47 @@ class Network:
         return result
 
     def _new(self, learned: list[Tensor]) -> int:
+        if self.shares:
+            return 0
         fresh = set(learned) - self.seen
         self.seen |= fresh
         return sum(tensor.numel() for tensor in fresh)
+
+
+class Several(tuple[Any, ...]):
+    """Tensors with names; ``whole`` is what their common name stands for, if it is one of them."""
+
+    names: Sequence[str] = ()
+    whole: Any = None
+    inner: Mapping[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.inner[name] if name in self.inner else self[list(self.names).index(name)]
+
+    @property
+    def every(self) -> "Several":
+        """All of them, whatever the name stands for."""
+        return Several(self)
+
+
+def several(
+    tensors: Iterable[Any], names: Sequence[str] = (), whole: Any = None, **inner: Any
+) -> Several:
+    found = Several(tensors)
+    found.names, found.whole, found.inner = names, whole, inner
+    return found
+
+
+def carried(value: Any) -> list[Tensor]:
+    """The tensors that flow on: the one that a name stands for, else all."""
+    if isinstance(value, Tensor):
+        return [value]
+    whole = getattr(value, "whole", None)
+    return [*value] if whole is None else [whole]
+
+
+def one_or_all(tensors: Sequence[Tensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else several(tensors)
 
 
 class Frame:
@@ -182,6 +224,7 @@ class Frame:
         parent: the list around it, or None.
         latest: what left the entry before.
         counts: kind → how many entries without a name there were.
+        entered: name → the entry, and the shape that entered it.
     """
 
     def __init__(
@@ -194,6 +237,7 @@ class Frame:
         self.parent = parent
         self.latest: Tensors | None = None
         self.counts: Counter[str] = Counter()
+        self.entered: dict[str, tuple[Entry, Shape]] = {}
         if len(tensors) == 1:
             (self.latest,) = tensors.values()
 
@@ -213,29 +257,52 @@ class Frame:
 
     def source(self, name: str) -> Tensor:
         """A tensor by name, ``name.0`` where there are several, or the one before."""
-        bearer, dot, number = name.partition(".")
-        value = self.latest if name == "previous" else self.find(bearer)[1]
-        if dot and isinstance(value, tuple):
-            return value[int(number)]
-        if not isinstance(value, Tensor):
+        found = carried(self.refer(name))
+        if len(found) != 1:
             raise RefusedError(f"'{name}' is no single tensor")
-        return value
+        return found[0]
 
-    def body(self, entries: Sequence[str | Fields]) -> Tensor:
+    def refer(self, name: str) -> Any:
+        """What a reference stands for: Python's own, over what the names stand for."""
+        if name == "previous":
+            return self.latest
+        if re.fullmatch(r"[\w-]+", name):
+            return self.find(name)[1]
+        text = re.sub(r"\.\*", ".every", re.sub(r"\.(\d+)", r"[\1]", name))
+        return evaluate(text, {**self.visible(), **self.names})
+
+    def visible(self) -> Names:
+        """What the names of tensors stand for, and what is said of them in expressions."""
+        around = self.parent.visible() if self.parent else {}
+        words: Names = {"len": len, "shape": lambda x: list(x.shape)}
+        words["reversed"] = lambda x: several(x[::-1])
+        return {**around, **words, **self.tensors}
+
+    def entering(self, sources: Sequence[str]) -> list[Tensor]:
+        """The tensors of some references."""
+        return [tensor for source in sources for tensor in carried(self.refer(source))]
+
+    def body(self, entries: Sequence[str | Fields]) -> Any:
         """Run a list of entries; what leaves the last one leaves the body."""
         for entry in entries:
             self.run(taken_apart(entry))
-        return self.source("previous")
+        return one_or_all(carried(self.latest))
 
     def run(self, entry: Entry) -> None:
         """Run one entry."""
-        if not evaluate(entry.when, self.names):
+        if not evaluate(entry.when, {**self.visible(), **self.names}):
             return
         self.counts[entry.kind] += 1
         name = entry.name or f"{entry.kind}_{self.counts[entry.kind]}"
-        x = None if entry.kind in TWINS else self.source(entry.sources[0])
+        x = None if entry.kind in TWINS else one_or_all(self.entering(entry.sources))
+        if entry.kind != "parameter" and len(entry.sources) == 1:
+            given = self.entering(entry.sources)
+            self.entered[name] = entry, tuple(given[0].shape) if len(given) == 1 else ()
         self.tensors[name] = self.output(entry, name, x)
-        self.latest = x if entry.kind == "side" else self.tensors[name]
+        whole = getattr(self.tensors[name], "whole", None)
+        self.latest = self.tensors[name] if whole is None else whole
+        if entry.kind == "side":
+            self.latest = x
 
     def output(self, entry: Entry, name: str, x: Tensor | None) -> Tensors:
         """What leaves an entry; ``x`` enters what is no layer."""
@@ -246,15 +313,18 @@ class Frame:
 
     def layer(self, entry: Entry, name: str) -> Tensors:
         sources = [] if entry.kind == "parameter" else entry.sources
-        inputs = [self.source(source) for source in sources]
+        inputs = self.entering(sources)
         before = inputs[0] if inputs else self.latest
-        names = {**self.names, **sizes_of(before if isinstance(before, Tensor) else None)}
+        sizes = sizes_of(before if isinstance(before, Tensor) else None)
+        names = {**self.visible(), **self.names, **sizes}
         words = {key: value for key, value in entry.fields.items() if key in WORDS}
         fields = {
             key: evaluate(value, names)
             for key, value in entry.fields.items()
             if key not in ("weight", *WORDS)
         }
+        if "like" in fields:
+            fields["size"] = list(fields.pop("like").shape[2:])
         owner = entry.fields.get("weight")
         tied = self.find(owner)[0].weights[owner] if owner else None
         call = Call(entry.kind, inputs, fields | words, tied)
@@ -262,15 +332,28 @@ class Frame:
         self.weights |= zip([name], call.learned, strict=False)
         return result
 
-    def block(self, entry: Entry, x: Tensor) -> Tensor:
+    def block(self, entry: Entry, x: Any) -> Any:
         """A kind of the spec's own: its parameters are all that it sees beside the constants."""
         block = self.network.blocks[entry.kind]
         names = dict(self.network.constants)
         for parameter, default in (block.get("parameters") or {}).items():
             given = parameter in entry.fields
             value, scope = (entry.fields[parameter], self.names) if given else (default, names)
-            names[parameter] = evaluate(value, {**scope, **sizes_of(x)})
-        return self.inner(x, names).body(block["layers"])
+            sizes = sizes_of(carried(x)[0])
+            names[parameter] = evaluate(value, {**self.visible(), **scope, **sizes})
+        frame = self.inner(x, names)
+        inputs, tensors = block.get("inputs", ()), carried(x)
+        for i, name in enumerate(inputs):
+            starred = name.endswith("*")
+            frame.tensors[name.rstrip("*")] = several(tensors[i:]) if starred else tensors[i]
+        left = frame.body(block["layers"])
+        said = block.get("outputs")
+        if not said:
+            return left
+        found = [carried(frame.refer(reference)) for reference in said]
+        tensors = [tensor for each in found for tensor in each]
+        called = [re.sub(r".*\.", "", reference) for reference in said]
+        return several(tensors, called, tensors[0] if len(tensors) == 1 else None)
 
 
 # Entries that hold entries.
@@ -289,8 +372,11 @@ def in_full(fields: Any) -> Fields:
 
 
 def residual(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
-    bodies = in_full(fields)["layers"], in_full(fields).get("shortcut", [])
-    return merged(frame, name, "add", [frame.inner(x, frame.names).body(body) for body in bodies])
+    fields = in_full(fields)
+    left = frame.inner(x, frame.names).body(fields["layers"])
+    keeps = fields.get("projects") == "on_change" and left.shape == x.shape
+    short = frame.inner(x, frame.names).body([] if keeps else fields.get("shortcut", []))
+    return merged(frame, name, "add", [left, short])
 
 
 def parallel(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
@@ -300,28 +386,46 @@ def parallel(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     return merged(frame, name, merge, outputs, **axis)
 
 
-def repeat(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
-    return turns(frame, fields, x, [{}] * evaluate(fields["times"], frame.names))
+def repeat(frame: Frame, _: str, fields: Any, x: Any) -> Any:
+    names = {**frame.visible(), **frame.names}
+    return [x, *turns(frame, fields, x, [{}] * evaluate(fields["times"], names))][-1]
 
 
-def foreach(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
-    return turns(frame, fields, x, [evaluate(row, frame.names) for row in rows_of(fields, frame)])
+def foreach(frame: Frame, _: str, fields: Any, x: Any) -> Any:
+    left = turns(frame, fields, x, rows_of(fields, frame))
+    return several(left, whole=left[-1]) if isinstance(left[-1], Tensor) else left[-1]
 
 
 def rows_of(fields: Any, frame: Frame) -> list[Names]:
-    """A table by rows, or by columns."""
-    if "rows" in fields:
-        return list(fields["rows"])
-    columns = evaluate(fields["columns"], frame.names)
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    """A table by rows, or by columns, and the tensors of each row."""
+    names = {**frame.visible(), **frame.names}
+    rows = [evaluate(row, names) for row in fields.get("rows", ())]
+    columns = evaluate(fields.get("columns", {}), names)
+    for name, given in fields.get("tensors", {}).items():
+        sources = given if isinstance(given, list) else [given]
+        found = [frame.refer(source) for source in sources]
+        columns[name] = [t for each in found for t in (each if isinstance(each, tuple) else [each])]
+    listed = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if "count" in fields:
+        listed = listed or [{}] * evaluate(fields["count"], names)
+    rows, listed = rows or [{}] * len(listed), listed or [{}] * len(rows)
+    return [{**row, **more} for row, more in zip(rows, listed, strict=True)]
 
 
-def turns(frame: Frame, fields: Any, x: Tensor, rows: Sequence[Names]) -> Tensor:
-    """Each turn is fed by the one before."""
+def turns(frame: Frame, fields: Any, x: Any, rows: Sequence[Names]) -> list[Any]:
+    """Each turn is fed by the one before; of shared ones the first alone has weights of its own."""
+    network, left = frame.network, []
+    shares = network.shares
     for i, row in enumerate(rows):
         index = {fields["index"]: i} if fields.get("index") else {}
-        x = frame.inner(x, {**frame.names, **row, **index}).body(fields["layers"])
-    return x
+        values = {name: value for name, value in row.items() if not isinstance(value, Tensor)}
+        inner = frame.inner(x, {**frame.names, **values, **index})
+        inner.tensors |= {name: t for name, t in row.items() if isinstance(t, Tensor)}
+        network.shares = shares or (i > 0 and bool(fields.get("shared")))
+        x = inner.body(fields["layers"])
+        left.append(x)
+    network.shares = shares
+    return left
 
 
 def moe(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
@@ -345,23 +449,70 @@ def side(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
     )
 
 
+def of_the_zoo(name: str) -> tuple[Fields, str | None]:
+    """A spec of the zoo and the variant, by either's name."""
+    for file in sorted((Path(__file__).parent.parent / "specs").glob("*.yaml")):
+        spec = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if name == file.stem or name in spec.get("variants", ()):
+            return spec, None if name == file.stem else name
+    raise RefusedError(f"no network '{name}'")
+
+
+def use(frame: Frame, _: str, fields: Any, x: Any) -> Any:
+    """A network of the zoo; what enters gives the symbols of its input's shape their values."""
+    fields = {"network": fields} if isinstance(fields, str) else fields
+    spec, variant = of_the_zoo(fields["network"])
+    (shape,) = [spec["input"]] if isinstance(spec["input"], list) else spec["input"].values()
+    pairs = zip(shape, x.shape, strict=True)
+    sizes = {name: size for name, size in pairs if name in spec["symbols"]}
+    constants = constants_of(spec, variant, {**sizes, **fields.get("symbols", {})})
+    network, around = frame.network, (frame.network.blocks, frame.network.constants)
+    network.blocks, network.constants = spec.get("blocks", {}), constants
+    inner = Frame(network, {"input": x}, constants, None)
+    for entry in spec["layers"]:
+        inner.run(taken_apart(entry))
+        if fields.get("until") in inner.tensors:
+            break
+    network.blocks, network.constants = around
+    return several((), whole=inner.latest, **inner.tensors)
+
+
+def share(frame: Frame, name: str, of: Any, x: Tensor) -> Any:
+    """The entry once more; what it learns is learned already."""
+    owner, _ = frame.find(of)
+    entry, shape = owner.entered[of]
+    if shape != tuple(x.shape):
+        raise RefusedError("weights of another size")
+    inner = owner.inner(x, owner.names)
+    shares, frame.network.shares = frame.network.shares, True
+    left = inner.output(
+        entry._replace(sources=["previous"]), name, None if entry.kind in TWINS else x
+    )
+    frame.network.shares = shares
+    return left
+
+
 COMPOSITES: Mapping[str, Run] = {
     "foreach": foreach,
     "moe": moe,
     "parallel": parallel,
     "repeat": repeat,
     "residual": residual,
+    "share": share,
     "side": side,
+    "use": use,
 }
 
 
 # Specs.
 
 
-def constants_of(spec: Fields, variant: str | None) -> dict[str, Any]:
-    """The symbols' defaults and the ``let`` values, with a variant's in their place."""
+def constants_of(
+    spec: Fields, variant: str | None, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The symbols' defaults and the ``let`` values, with a variant's or what is given instead."""
     changed = (spec.get("variants") or {}).get(variant) or {}
-    symbols = (spec.get("symbols") or {}) | changed.get("symbols", {})
+    symbols = (spec.get("symbols") or {}) | changed.get("symbols", {}) | dict(given or {})
     names = {
         name: value["default"] if isinstance(value, Mapping) else value
         for name, value in symbols.items()

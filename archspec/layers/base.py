@@ -12,10 +12,10 @@ from pydantic_core import CoreSchema
 from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError, inside
 from archspec.extensions import load_extensions
-from archspec.fields import Condition, Expression, Read, refused
+from archspec.fields import Condition, Expression, Read, ShapeOf, refused
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
 from archspec.sorts import is_condition, require_number
-from archspec.trees import Items, Number, Truth, Value
+from archspec.trees import Call, Items, Number, Truth, Value
 
 _ENTERING = (
     *("in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"),
@@ -197,6 +197,8 @@ def resolve_field(value: object, scope: Scope, takes_list: bool = False) -> obje
         if takes_list and isinstance(resolved, Items):
             return tuple(map(as_expression, resolved.values))
         return as_expression(resolved)
+    if isinstance(value, ShapeOf):
+        return ShapeOf(resolve(Call("shape", (value.tree,)), scope))  # type: ignore[arg-type]
     if isinstance(value, tuple):
         return tuple(inside(i, resolve_field, item, scope) for i, item in enumerate(value))
     if isinstance(value, Mapping):

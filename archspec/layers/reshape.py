@@ -11,6 +11,7 @@ from archspec.fields import (
     IntegerList,
     OptionalInteger,
     OptionalPerAxis,
+    OptionalShape,
     Probability,
     Real,
     Size,
@@ -148,7 +149,8 @@ class Pad(Layer):
 class Crop(Layer):
     """``(n, c, h, w) → (n, c, h_o, w_o)``: the middle of the feature map.
 
-    With two inputs the first is cropped to the spatial extents of the second.
+    With two inputs the first is cropped to the spatial extents of the second, with ``like`` to
+    those of the tensor that it names.
 
     Source: Ronneberger et al., MICCAI 2015; ``torchvision.transforms.CenterCrop``.
     """
@@ -157,6 +159,7 @@ class Crop(Layer):
     example: ClassVar[dict[str, object]] = {"size": 2}
 
     size: OptionalPerAxis = optional(None, "extent of the output per axis; else the second input's")
+    like: OptionalShape = optional(None, "a tensor whose spatial extents it has, instead")
 
 
 @kind("slice")
@@ -284,12 +287,13 @@ class Upsample(Layer):
     """
 
     example: ClassVar[dict[str, object]] = {"scale_factor": 2}
-    either = ("scale_factor", "size")
+    either = ("scale_factor", "size", "like")
 
     scale_factor: Factors = optional(
         None, "output elements per input element; a fraction makes it smaller"
     )
     size: OptionalPerAxis = optional(None, "extent of the output, instead")
+    like: OptionalShape = optional(None, "a tensor whose spatial extents it has, instead")
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area"] = optional(
         "nearest", "how values between are made; no cost depends on it"
     )

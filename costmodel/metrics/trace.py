@@ -133,7 +133,7 @@ def is_learned(cases: Cases) -> bool:
 
 def learns(layer: LayerCost) -> bool:
     """Return whether a layer has learnable parameters, shared ones included."""
-    return bool(layer.cost.parameters) or layer.node.tied is not None
+    return bool(layer.cost.parameters or layer.cost.tied)
 
 
 CONTAINERS = ("repeat", "foreach")

@@ -165,7 +165,7 @@ class _TypeWalk:
     def _layer(self, layer: LayerCost) -> None:
         said = innermost(layer.node.precision, self.of_all)
         made = self._made(layer, said)
-        owner = self.layers.get(layer.node.tied or "")  # whose weight it shares
+        owner = self.layers.get(layer.node.owner or "")  # whose weight it shares
         weights = owner.weights if owner else said.weights or USUAL
         factors = [self.tensors[tensor] for tensor in layer.reads] or [made]
         if any(operand.learnable for nest in layer.cost.nests for operand in nest.operands):

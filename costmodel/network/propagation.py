@@ -9,7 +9,7 @@ from sympy import Expr, Mul, S, Symbol
 from archspec.arithmetic import Rational
 from archspec.errors import FinalError, Gathered, Origin, SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Input, Item, Node, Repeat, has_sides, item_output
+from archspec.graph import Graph, Group, Input, Item, Node, Repeat, has_sides, item_output
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -29,7 +29,7 @@ from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import Backward
 from costmodel.rules.base import Requirement, Several, Way, replaced, show_shape, text_of
-from costmodel.rules.cost import Cost, Role
+from costmodel.rules.cost import Cost, Parameter, Role
 
 
 class InputOutput(NamedTuple):
@@ -298,8 +298,18 @@ class _Shapes(dict[Tensor, Shape]):
     def __init__(self, gathered: Gathered) -> None:
         super().__init__()
         self.gathered = gathered
+        self.left_out: set[str] = set()  # paths of shortcuts
+
+    def leave_out(self, path: str) -> None:
+        """Forget the shapes below the path of a shortcut that is left out."""
+        self.left_out.add(path)
+        for tensor in [each for each in self if each.producer.startswith(f"{path}/")]:
+            del self[tensor]
 
     def __missing__(self, tensor: Tensor) -> Shape:
+        for path in self.left_out:
+            if tensor.producer.startswith(f"{path}/"):
+                raise SpecError(f"{tensor.label} is in a shortcut that is left out here")
         if not self.gathered.found:
             raise KeyError(tensor)  # no error explains it
         raise SpecError(f"the shape of {tensor.label} is unknown", subject=_UNKNOWN)
@@ -316,9 +326,12 @@ class _ShapeWalk:
         self.in_repeats = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
-        self.weights: dict[str, Shape] = {}
+        self.weights: dict[str, tuple[Parameter, ...]] = {}  # path → what a layer there learns
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_indices: dict[Symbol, Expr] = {}
+        self.instead: dict[
+            Tensor, Tensor
+        ] = {}  # what leaves a shortcut that is left out → enters it
         self.worked = 0
         self.bounded: set[Expr] = set()  # extents that are not too long
         self.requirements: list[Requirement] = []
@@ -367,21 +380,52 @@ class _ShapeWalk:
         parts: list[Part] = []
         for item in items:
             if self.in_repeats:
-                parts.append(self.part(item))
+                parts += self.part(item)
                 continue
             with self.gathered.gathering():
-                parts.append(self.part(item))
+                parts += self.part(item)
         return tuple(parts)
 
-    def part(self, item: Item) -> Part:
-        """The cost of an item, its inputs being known."""
+    def part(self, item: Item) -> tuple[Part, ...]:
+        """The cost of an item, its inputs being known; none of what is left out here."""
         if isinstance(item, Node):
-            return self.layer(item)
+            return (self.layer(item),)
         if isinstance(item, Repeat):
-            return self.repeat(item)
+            return (self.repeat(item),)
+        if item.replaces is not None and self._is_left_out(item, *item.replaces):
+            self.instead[item.output] = item.replaces[0]
+            self.shapes.leave_out(item.path)
+            return ()
+        self.instead.pop(item.output, None)
+        for tensor, given in item.expects:
+            self._expect(item, tensor, given)
         inner = self.parts(item.items)
         output = self.shapes[item.output]
-        return GroupCost(item.name, item.path, item.kind, item.origin, inner, output)
+        return (GroupCost(item.name, item.path, item.kind, item.origin, inner, output),)
+
+    def _is_left_out(self, item: Group, source: Tensor, body: Tensor) -> bool:
+        """Return whether a shortcut is the identity, since the body keeps the shape."""
+        before, after = self.shapes[source], self.shapes[body]
+        if len(before) != len(after):
+            return False
+        kept = [Equal(*sizes).decide(self.least) for sizes in zip(before, after, strict=True)]
+        if False not in kept and None in kept:
+            both = f"{show_shape(before)} enters and {show_shape(after)} leaves the body"
+            hint = "fix the symbols with --set"
+            raise item.error(f"whether the shortcut projects is undecided: {both}", hint)
+        return False not in kept
+
+    def _expect(self, item: Group, tensor: Tensor, given: Input) -> None:
+        """Require that what enters a network has the shape of its input."""
+        shape, site = self.shapes[tensor], Site(item, (), self.translate, self.least)
+        if len(shape) != len(given.sizes):
+            cause = f"{item.name} takes {len(given.sizes)} axes as {given.name}"
+            raise item.error(f"{cause}; {show_shape(shape)} enters")
+        wanted = tuple(self.translate(size.tree) for size in given.sizes)
+        for axis, (asked, found) in enumerate(zip(wanted, shape, strict=True)):
+            rule = f"axis {axis} of what enters is {{found}}; {item.name} takes {{asked}}"
+            site.require(Equal(found, asked), rule, {"found": found, "asked": asked}, None)
+        self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
         """One node."""
@@ -390,6 +434,7 @@ class _ShapeWalk:
             cause = f"more than {MAX_WORKED:,} layers to work out"
             hint = "turns that each change the shape are worked out one by one"
             raise FinalError(cause, hint=hint, origin=node.origin, entry=node.path)
+        node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
         site = Site(shown, inputs, self.translate, self.least, self.past)
@@ -399,8 +444,8 @@ class _ShapeWalk:
             found = shape_rule.find(kind)(node.layer, site)
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
-            cost = cost_rule.find(kind)(node.layer, site, outputs[0])
-            cost = self._tied(node, site, cost)
+            whole = cost_rule.find(kind)(node.layer, site, outputs[0])
+            cost = self._shared(node, site, whole)
             keep = backward_rule.get(kind)
             backward = keep(node.layer, site, outputs[0]) if keep else None
             site.read_others(node.layer)
@@ -413,9 +458,7 @@ class _ShapeWalk:
             tensor = Tensor(node.path, i if len(outputs) > 1 else None)
             self.shapes[tensor] = shape
             self.sources[tensor] = node.inputs
-        for parameter in cost.parameters:
-            if parameter.role is Role.WEIGHT and parameter.shape:
-                self.weights.setdefault(node.path, parameter.shape)
+        self.weights.setdefault(node.path, whole.parameters)
         return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
@@ -426,25 +469,48 @@ class _ShapeWalk:
                 raise node.error(f"the size of axis {axis} has more than {MAX_PARTS:,} parts", hint)
             self.bounded.add(extent)
 
-    def _tied(self, node: Node, site: Site, cost: Cost) -> Cost:
-        """The cost without the weight that another layer owns; both must be of one size."""
-        if node.tied is None:
+    def _shared(self, node: Node, site: Site, cost: Cost) -> Cost:
+        """The cost without the learnable tensors that another layer owns; all sizes must agree."""
+        if node.owner is None or not cost.parameters:
             return cost
-        own = next(p for p in cost.parameters if p.role is Role.WEIGHT)
-        shared = self.weights.get(node.tied)
-        if shared is None and self.gathered.found:
-            raise SpecError(f"the weight of '{node.tied}' is unknown", subject=_UNKNOWN)
-        if shared is None:
-            raise node.error(f"'{node.tied}' has no weight to share", field="weight")
-        if len(shared) != len(own.shape):
-            shown = f"{show_shape(shared)}; this layer needs {show_shape(own.shape)}"
-            raise node.error(f"the weight of '{node.tied}' is {shown}", field="weight")
-        for axis, (theirs, ours) in enumerate(zip(shared, own.shape, strict=True)):
-            rule = f"axis {axis} of the shared weight is {{theirs}}; this layer needs {{ours}}"
-            site.require(Equal(theirs, ours), rule, {"theirs": theirs, "ours": ours}, "weight")
-        self.weights[node.path] = shared
-        others = tuple(parameter for parameter in cost.parameters if parameter is not own)
-        return cost._replace(parameters=others, tied=(own,))
+        field = "weight" if node.shares is None else None
+        own, theirs = cost.parameters, self._owned(node, field)
+        if field:
+            own, theirs = (next(p for p in own if p.role is Role.WEIGHT),), theirs[:1]
+        if [each.name for each in own] != [each.name for each in theirs] and not field:
+            missing = ", ".join(each.name for each in own)
+            raise node.error(f"'{node.owner}' has other weights than {missing}", field=field)
+        for other, mine in zip(theirs, own, strict=True):
+            self._require_same(node, site, other, mine, field)
+        others = tuple(parameter for parameter in cost.parameters if parameter not in own)
+        return cost._replace(parameters=others, tied=(*cost.tied, *own))
+
+    def _owned(self, node: Node, field: str | None) -> tuple[Parameter, ...]:
+        """The learnable tensors of the layer whose weights a node shares; of a tie the weights."""
+        found = self.weights.get(node.owner or "")
+        if found is None and self.gathered.found:
+            raise SpecError(f"the weight of '{node.owner}' is unknown", subject=_UNKNOWN)
+        owned = tuple(p for p in found or () if not field or (p.role is Role.WEIGHT and p.shape))
+        if not owned:
+            raise node.error(f"'{node.owner}' has no weight to share", field=field)
+        return owned
+
+    def _require_same(
+        self, node: Node, site: Site, theirs: Parameter, mine: Parameter, field: str | None
+    ) -> None:
+        """Require one size of a learnable tensor and of the one that is shared."""
+        word = mine.name if mine.role is not Role.WEIGHT else "weight"
+        if len(theirs.shape) != len(mine.shape):
+            both = f"{show_shape(theirs.shape)}; this layer needs {show_shape(mine.shape)}"
+            raise node.error(f"the {word} of '{node.owner}' is {both}", field=field)
+        for axis, sizes in enumerate(zip(theirs.shape, mine.shape, strict=True)):
+            rule = f"axis {axis} of the shared {word} is {{theirs}}; this layer needs {{ours}}"
+            shown = {"theirs": sizes[0], "ours": sizes[1]}
+            site.require(Equal(*sizes), rule, shown, field)
+        if not mine.shape or theirs.copies != mine.copies:
+            rule = f"the shared {word} has {{theirs}} elements; this layer needs {{ours}}"
+            shown = {"theirs": theirs.total, "ours": mine.total}
+            site.require(Equal(theirs.total, mine.total), rule, shown, field)
 
     def repeat(self, item: Repeat) -> GroupCost:
         """Return the cost of a repeat: its body once where it keeps the shape, else until it does.
@@ -459,6 +525,9 @@ class _ShapeWalk:
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
             self._ask_where_it_runs(asked, runs)
             return self._finish(item, after, parts, Often(runs, copies))
+        if copies is S.One:
+            hint = "give the repeat an index, so that its turns stand one by one"
+            raise item.error(f"{_changing(before, after)}; shared turns keep it", hint)
         if not _is_bounded(runs):
             del self.requirements[asked:]
             grown = self._growing(item, before, after, runs)
@@ -491,7 +560,9 @@ class _ShapeWalk:
         A body may be left out; an expert is there at least once.
         """
         site = Site(item, (), self.translate, self.least)
-        if item.chosen_by is None:
+        if item.chosen_by is None and item.copies != item.runs:
+            runs, copies = site.size("times", Expression(item.runs)), S.One
+        elif item.chosen_by is None:
             runs = copies = site.size("times", Expression(item.runs), least=0)
         else:
             runs = site.size("top_k", Expression(item.runs))
@@ -669,7 +740,8 @@ def _changing(*shapes: Shape) -> str:
         for i, extents in enumerate(zip(*shapes, strict=True))
         if len(set(extents)) > 1
     )
-    return f"every turn changes {changes}, by more than a step that is always the same"
+    step = ", by more than a step that is always the same" if len(shapes) > 2 else ""
+    return f"every turn changes {changes}{step}"
 
 
 def _iteration_group(

@@ -10,8 +10,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sympy import Expr, Integer, Mul
 
 from archspec.errors import SpecError
-from archspec.fields import Expression
-from archspec.graph import Input, Node, Repeat
+from archspec.fields import Expression, ShapeOf
+from archspec.graph import Group, Input, Node, Repeat
 from archspec.layers import ALIASES, Layer
 from archspec.trees import Tree
 from costmodel.algebra.bounds import Least
@@ -54,7 +54,7 @@ class Requirement(NamedTuple):
     """
 
     condition: Condition
-    node: Node | Input | Repeat
+    node: Node | Input | Repeat | Group
     rule: str
     quantities: Mapping[str, Expr]
     field: str | None = None
@@ -80,7 +80,7 @@ class Site:
         both: the shape and the cost of the layer, where one rule gives both (see `rule`).
     """
 
-    node: Node | Input | Repeat
+    node: Node | Input | Repeat | Group
     inputs: tuple[Shape, ...]
     translate: Translate
     least: Least
@@ -174,6 +174,19 @@ class Site:
     ) -> tuple[Expr, ...]:
         """One size per axis, from one for all or a list."""
         return tuple(self.size(name, item, least) for item in self.each_axis(name, given, rank))
+
+    def extents(self, name: str, given: ShapeOf) -> tuple[Expr, ...]:
+        """The spatial extents of another tensor of as many axes as the input.
+
+        Raises:
+            SpecError: it has another number of axes.
+        """
+        axes = range(2, len(self.input))
+        found = tuple(self.value(name, given.extent(axis)) for axis in axes)
+        if found != tuple(self.value(name, given.extent(axis - len(self.input))) for axis in axes):
+            cause = f"{name} names a tensor of more axes than the {len(self.input)} of what enters"
+            raise self.node.error(cause, field=name)
+        return found
 
     def each_axis(
         self, name: str, given: Expression | tuple[Expression, ...], rank: int

@@ -203,11 +203,13 @@ def cropped(layer: kinds.Crop, site: Site) -> Both:
     Source: Ronneberger et al., 2015.
     """
     require_same_rank(site)
-    if (layer.size is None) == (len(site.inputs) == 1):
+    if (layer.size, layer.like).count(None) != len(site.inputs):
         raise site.node.error("the extents come from size, or from a second input", field="size")
     wanted: Sequence[Expr]
     if layer.size is not None:
         wanted = site.per_axis("size", layer.size, len(site.input) - 2)
+    elif layer.like is not None:
+        wanted = site.extents("like", layer.like)
     else:
         wanted = site.inputs[1][2:]
     reads: dict[int, Reads | None] = {}
@@ -360,8 +362,8 @@ def upsampled(layer: kinds.Upsample, site: Site) -> Both:
 
     Source: ``torch.nn.Upsample``.
     """
-    if (layer.size is None) == (layer.scale_factor is None):
-        raise site.node.error("takes scale_factor or size, one of them")
+    if (layer.size, layer.scale_factor, layer.like).count(None) != 2:
+        raise site.node.error("takes scale_factor or size or like, one of them")
     site.axis(2)
     spatial = site.input[2:]
     rank = len(spatial)
@@ -376,6 +378,8 @@ def upsampled(layer: kinds.Upsample, site: Site) -> Both:
         outputs = [_scaled(site, *pair) for pair in zip(spatial, factors, strict=True)]
     elif layer.size is not None:
         outputs = [*site.per_axis("size", layer.size, rank)]
+    elif layer.like is not None:
+        outputs = [*site.extents("like", layer.like)]
     if factors and layer.mode != "area":
         scales = [1 / factor for factor in factors]
     else:

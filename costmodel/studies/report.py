@@ -303,8 +303,9 @@ class Report:
 
     def label(self, row: ReportRow) -> str:
         """Return a line's name with the numbers of its runs and copies."""
-        times = "" if row.copies is S.One else f" ×{self.show(row.runs)}"
-        times += "" if row.copies == row.runs else f" of {self.show(row.copies)}"
+        times = "" if row.runs is S.One and row.copies is S.One else f" ×{self.show(row.runs)}"
+        of = " shared" if row.copies is S.One else f" of {self.show(row.copies)}"
+        times += "" if row.copies == row.runs else of
         return f"{row.name}{times}"
 
     def number(self, expression: Expr) -> Rational:

@@ -1,0 +1,366 @@
+"""Several tensors through blocks, repeats and tables; shared weights; networks in networks."""
+
+from pathlib import Path
+
+import pytest
+
+from archspec.errors import SpecError
+from costmodel import analyze
+from costmodel.analysis.analysis import Analysis
+
+HEAD = "archspec: 1\nname: T\n"
+
+
+def counts(analysis: Analysis) -> tuple[int, int]:
+    """The parameters and the MACs of an analysis."""
+    return int(analysis.value("params")), int(analysis.value("macs"))
+
+
+def spec(text: str, given: str = "input: [1, 3, 32, 32]\n") -> Analysis:
+    return analyze(HEAD + given + text)
+
+
+def error_of(text: str, given: str = "input: [1, 3, 32, 32]\n") -> SpecError:
+    with pytest.raises(SpecError, match=r".") as caught:
+        spec(text, given)
+    return caught.value
+
+
+# How names stand for tensors.
+
+THREE = """
+blocks:
+  three:
+    parameters: {c: }
+    layers:
+      - conv2d: {out_channels: c, kernel_size: 1}
+        name: a
+      - conv2d: {out_channels: 2*c, kernel_size: 1}
+        name: b
+      - conv2d: {out_channels: 3*c, kernel_size: 1}
+        name: d
+    outputs: %s
+layers:
+  - three: {c: 4}
+    name: t
+"""
+
+READS = {
+    "t.a": 4,
+    "t.1": 8,
+    "t.d": 12,
+    "t[2]": 12,
+    "t[-2]": 8,
+    "t[1 + 1]": 12,
+    "reversed(t)[0]": 12,
+    "[t.*]": 24,
+    "[reversed(t), t.a]": 28,
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_reference_is_the_tensor_it_names(read: str) -> None:
+    text = THREE % "[a, b, d]" + f"  - concat:\n    from: {read}\n"
+    if not read.startswith("["):
+        text = text.replace("concat", "identity")
+    assert spec(text).layers[-1].output[1] == READS[read]
+
+
+SIZES = {
+    "shape(t.b)[1]": 8,
+    "shape(t[2])[1] + 1": 13,
+    "shape(t.0)[-1]": 32,
+    "len(t)": 3,
+    "len(t.*) + in_channels": 7,
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_of_named_tensors(size: str) -> None:
+    conv = f"  - {{conv2d: {{out_channels: '{size}', kernel_size: 1}}, from: t.0}}\n"
+    assert spec(THREE % "[a, b, d]" + conv).layers[-1].output[1] == SIZES[size]
+
+
+def test_outputs_may_have_names_of_their_own() -> None:
+    analysis = spec(THREE % "{last: d, first: a}" + "  - {identity: , from: t.last}\n")
+    assert analysis.layers[-1].output[1] == 12
+
+
+def test_a_list_of_numbers_has_a_length_and_a_reverse() -> None:
+    text = (
+        "let: {widths: [4, 8, 16]}\nlayers:\n  - foreach:\n      columns: {c: reversed(widths)}\n"
+    )
+    text += "      layers: [conv2d: {out_channels: c + len(widths), kernel_size: 1}]\n"
+    assert [layer.output[1] for layer in spec(text).layers] == [19, 11, 7]
+
+
+# A path of skips: U-Net.
+
+UNET = """
+blocks:
+  double:
+    parameters: {c: }
+    layers:
+      - repeat:
+          times: 2
+          layers: [conv2d: {out_channels: c, kernel_size: 3, padding: 1}, relu: ]
+let: {widths: [8, 16, 32]}
+layers:
+  - foreach:
+      columns: {c: widths}
+      index: i
+      layers:
+        - {maxpool2d: {kernel_size: 2}, when: i > 0}
+        - double: {c: c}
+    name: down
+  - maxpool2d: {kernel_size: 2}
+  - double: {c: 64}
+  - foreach:
+      columns: {c: reversed(widths)}
+      tensors: {skip: reversed(down)}
+      layers:
+        - conv_transpose2d: {out_channels: c, kernel_size: 2, stride: 2}
+        - {concat: , from: [skip, previous]}
+        - double: {c: c}
+"""
+
+
+# BiFPN: a repeat that carries as many tensors as there are levels.
+
+BIFPN = """
+blocks:
+  mix:
+    parameters: {c: }
+    layers:
+      - conv2d: {out_channels: c, kernel_size: 3, padding: 1, groups: c, bias: false}
+      - conv2d: {out_channels: c, kernel_size: 1}
+      - batchnorm
+  bifpn:
+    inputs: [xs*]
+    parameters: {c: }
+    layers:
+      - foreach:
+          tensors: {x: reversed(xs)}
+          index: i
+          layers:
+            - {upsample: {like: x}, name: coarser, when: i > 0}
+            - {identity: , from: x, when: i == 0}
+            - {add: , from: [x, coarser], when: i > 0}
+            - {mix: {c: c}, when: i > 0}
+        name: down
+      - foreach:
+          tensors: {x: xs, y: reversed(down)}
+          index: i
+          layers:
+            - {maxpool2d: {kernel_size: 3, stride: 2, padding: 1}, name: finer, when: i > 0}
+            - {identity: , from: y, when: i == 0}
+            - {add: , from: [x, y, finer], when: 0 < i and i < len(xs) - 1}
+            - {add: , from: [x, finer], when: i == len(xs) - 1}
+            - {mix: {c: c}, when: i > 0}
+        name: up
+    outputs: [up.*]
+layers:
+  - repeat: {times: 3, layers: [bifpn: {c: 8}]}
+    from: [a, b, d]
+    name: neck
+outputs: [neck.*]
+"""
+LEVELS = "input: {a: [1, 8, 33, 33], b: [1, 8, 17, 17], d: [1, 8, 9, 9]}\n"
+
+
+# Shared weights.
+
+TWINS = """
+layers:
+  - {conv2d: {out_channels: 1, kernel_size: 3}, from: left, name: twin}
+  - {share: twin, from: right, name: other}
+  - {sub: , from: [twin, other]}
+"""
+PAIR = "input: {left: [1, 1, 8, 8], right: [1, 1, 8, 8]}\n"
+
+
+BODY = "layers: [linear: {out_features: 16}, relu: , linear: {out_features: 8}]"
+
+
+def test_shared_turns_of_a_symbol() -> None:
+    text = f"symbols: {{L: 5}}\nlayers:\n  - repeat: {{times: L, shared: true, {BODY}}}\n"
+    analysis = spec(text, "input: [2, 8]\n")
+    assert str(analysis.total("params")) == "280"
+    assert str(analysis.total("macs")) == "512*L"
+
+
+SHARED_BLOCK = """
+blocks:
+  pair:
+    inputs: [x, y]
+    layers:
+      - {linear: {out_features: 4}, from: x, name: p}
+      - {linear: {out_features: 4}, from: y, name: q}
+    outputs: [p, q]
+layers:
+  - {pair: , from: [a, b], name: first}
+  - {share: first, from: [first.q, first.p], name: again}
+  - {share: again.p, from: b}
+"""
+
+
+def test_a_block_of_several_tensors_is_shared() -> None:
+    analysis = spec(SHARED_BLOCK.rpartition("  -")[0], "input: {a: [1, 4], b: [1, 4]}\n")
+    assert counts(analysis) == (40, 64)
+
+
+# A shortcut that projects only where the shape changes.
+
+
+def test_a_projection_is_left_out_where_the_shape_stays() -> None:
+    text = """
+layers:
+  - repeat:
+      times: 3
+      layers:
+        - residual:
+            layers: [conv2d: {out_channels: 8, kernel_size: 3, padding: 1}]
+            shortcut: [conv2d: {out_channels: 8, kernel_size: 1}]
+            projects: on_change
+"""
+    conv = 9 * 3 * 8 + 8 + 2 * (9 * 8 * 8 + 8)
+    assert counts(spec(text))[0] == conv + 3 * 8 + 8
+
+
+def test_an_open_projection_is_refused() -> None:
+    text = """
+symbols: {c: 8}
+layers:
+  - residual:
+      layers: [conv2d: {out_channels: c, kernel_size: 1}]
+      shortcut: [conv2d: {out_channels: c, kernel_size: 1}]
+      projects: on_change
+"""
+    assert "whether the shortcut projects is undecided" in error_of(text).cause
+
+
+# Networks in networks.
+
+
+def test_a_network_of_the_zoo_is_an_entry() -> None:
+    use = "layers:\n  - use: resnet18\n"
+    given = "input: [1, 3, 224, 224]\n"
+    assert counts(spec(use, given)) == counts(analyze("resnet18"))
+    fewer = "layers:\n  - use: {network: resnet18, symbols: {classes: 10}}\n"
+    assert counts(spec(fewer, given))[0] == counts(analyze("resnet18"))[0] - 990 * 513
+
+
+def test_its_tensors_can_be_read() -> None:
+    text = "layers:\n  - {use: {network: resnet18, until: foreach_1}, name: body}\n"
+    text += "  - {conv2d: {out_channels: 1, kernel_size: 1}, from: body.foreach_1.1}\n"
+    analysis = spec(text, "input: [1, 3, 64, 64]\n")
+    assert analysis.layers[-1].inputs == ((1, 128, 8, 8),)
+
+
+def test_a_file_below_the_folder_is_used_and_included(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    other = HEAD + "input: [n, 8]\nsymbols: {n: 1, c: 4}\nblocks:\n  two:\n    parameters: {o: }\n"
+    other += "    layers: [linear: {out_features: o}, relu: ]\nlayers: [two: {o: c}]\n"
+    other += "variants: {wide: {symbols: {c: 16}}}\n"
+    (tmp_path / "parts" / "other.yaml").write_text(other)
+    main = HEAD + "input: [2, 8]\ninclude: parts/other.yaml\nlayers:\n  - two: {o: 8}\n"
+    (tmp_path / "main.yaml").write_text(main + "  - use: parts/other.yaml@wide\n")
+    assert counts(analyze(tmp_path / "main.yaml")) == (72 + 144, 2 * (64 + 128))
+
+
+# Bad input.
+
+BLOCK = """
+blocks:
+  two:
+    inputs: [x, y]
+    layers: [{add: , from: [x, y]}]
+  some:
+    inputs: [x, xs*]
+    layers: [{add: , from: [x, xs.*]}]
+layers:
+  - {relu: , name: a}
+  - {relu: , name: b}
+"""
+
+BAD = {
+    "too few": ("  - {two: , from: a}", "takes 2 inputs, not 1"),
+    "too many": ("  - {two: , from: [a, b, a]}", "takes 2 inputs, not 3"),
+    "no rest": ("  - {some: , from: a}", "takes 2 or more inputs, not 1"),
+    "no such part": ("  - {two: , from: [a.x, b]}", "'a' has one output, without a number"),
+    "no index": ("  - {relu: , from: 'a[3]'}", "index 3 is outside the 1 tensors of 'a'"),
+    "no tensor": ("  - {relu: , from: 'c[0]'}", "'c' names no tensor here"),
+    "open bracket": ("  - {relu: , from: 'a[0'}", "expected ']' at the end"),
+    "several": ("  - {relu: , from: [a, b]}", "takes 1 input, not 2"),
+    "shape in structure": (
+        "  - {relu: , when: 'shape(a)[1] > 2'}",
+        "'shape' gives sizes; what decides structure comes before any size is known",
+    ),
+    "shares no entry": (
+        "  - {share: input, from: a}",
+        "'input' is no entry that can be shared",
+    ),
+    "turns": (
+        "  - {repeat: {times: 2, layers: [{two: }]}, from: [a, b]}",
+        "a turn takes 2 tensors and gives 1",
+    ),
+    "rows": (
+        "  - {foreach: {tensors: {x: [a, b]}, count: 3, layers: [{relu: , from: x}]}}",
+        "the numbers of rows differ: tensors.x 2, count 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_has_one_error(case: str) -> None:
+    entry, cause = BAD[case]
+    error = error_of(BLOCK + entry + "\n")
+    assert cause in error.cause
+    assert error.origin is not None
+    assert error.origin.line == 15
+    assert len(str(error).splitlines()) <= 2  # and a hint
+
+
+def test_weights_of_other_sizes_are_not_shared() -> None:
+    given = PAIR.replace("right: [1, 1", "right: [1, 2")
+    cause = "axis 1 of the shared weight is 1; this layer needs 2"
+    assert cause in error_of(TWINS, given).cause
+
+
+def test_shared_turns_keep_the_shape() -> None:
+    text = "layers:\n  - repeat: {times: 2, shared: true, layers: [linear: {out_features: 4}]}\n"
+    error = error_of(text, "input: [2, 8]\n")
+    assert "every turn changes axis 1 from 8 to 4; shared turns keep it" in error.cause
+
+
+def test_turns_that_carry_several_are_counted() -> None:
+    text = BIFPN.replace(
+        "layers:\n  - repeat: {times: 3", "symbols: {k: 3}\nlayers:\n  - repeat: {times: k"
+    )
+    with pytest.raises(SpecError, match="the turns carry 3 tensors, so their number must be known"):
+        analyze(HEAD + LEVELS + text)
+    assert counts(analyze(HEAD + LEVELS + text, settings={"k": 3})) == counts(spec(BIFPN, LEVELS))
+
+
+@pytest.mark.parametrize("key", ["include: {}\nlayers: [relu]\n", "layers: [use: {}]\n"])
+def test_no_spec_leaves_its_folder(tmp_path: Path, key: str) -> None:
+    (tmp_path / "outside.yaml").write_text(HEAD + "input: [1]\nlayers: [relu]\n")
+    (tmp_path / "in").mkdir()
+    for name, cause in {
+        "../outside.yaml": "leads out of the folder of the spec",
+        "spec.yaml": "a spec is inside itself: spec.yaml → spec.yaml",
+        "resnet19": "is no network of the zoo, and no path of a spec",
+    }.items():
+        file = tmp_path / "in" / "spec.yaml"
+        file.write_text(HEAD + "input: [1]\n" + key.format(name))
+        with pytest.raises(SpecError, match=cause):
+            analyze(file)
+
+
+def test_what_enters_a_network_has_its_shape() -> None:
+    error = error_of("layers:\n  - use: {network: resnet18, symbols: {c: 4}}\n")
+    assert "axis 1 of what enters is 3; use_1 takes 4" in error.cause
+    assert (
+        "takes 4 axes as input; [1, 3072] enters"
+        in error_of("layers: [flatten, use: resnet18]\n").cause
+    )

@@ -1,0 +1,218 @@
+"""Several tensors and shared weights against the same networks in PyTorch, on the meta device."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
+
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from costmodel import analyze
+from tests.test_several import BIFPN, BODY, HEAD, LEVELS, PAIR, TWINS, UNET, counts, spec
+
+
+def counted(module: nn.Module, *shapes: Sequence[int]) -> tuple[int, int]:
+    """The parameters and the MACs of a module, as PyTorch counts them."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        module(*(torch.empty(*shape, device="meta") for shape in shapes))
+    return sum(p.numel() for p in module.parameters()), counter.get_total_flops() // 2
+
+
+# HRNet, written in PyTorch once more.
+
+
+def conv_bn(
+    i: int, o: int, k: int = 3, s: int = 1, *, relu: bool = True, bias: bool = False
+) -> Any:
+    layers = [nn.Conv2d(i, o, k, s, k // 2, bias=bias), nn.BatchNorm2d(o)]
+    return nn.Sequential(*layers, *([nn.ReLU()] if relu else []))
+
+
+class Residual(nn.Module):  # type: ignore[misc]
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+def basic(c: int) -> nn.Module:
+    return Residual(nn.Sequential(conv_bn(c, c), conv_bn(c, c, relu=False)))
+
+
+def bottleneck(i: int, c: int) -> nn.Module:
+    body = conv_bn(i, c, 1), conv_bn(c, c), conv_bn(c, 4 * c, 1, relu=False)
+    shortcut = None if i == 4 * c else conv_bn(i, 4 * c, 1, relu=False)
+    return Residual(nn.Sequential(*body), shortcut)
+
+
+class Module(nn.Module):  # type: ignore[misc]
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        blocks = ([basic(c) for _ in range(4)] for c in widths)
+        self.branches = nn.ModuleList(nn.Sequential(*each) for each in blocks)
+        fuse = [[self.path(widths, j, i) for j in range(len(widths))] for i in range(len(widths))]
+        self.fuse = nn.ModuleList(map(nn.ModuleList, fuse))
+
+    @staticmethod
+    def path(widths: list[int], j: int, i: int) -> nn.Module:
+        if j > i:
+            up = nn.Upsample(scale_factor=2 ** (j - i))
+            return nn.Sequential(conv_bn(widths[j], widths[i], 1, relu=False), up)
+        steps = [conv_bn(widths[j], widths[j], s=2) for _ in range(i - j - 1)]
+        last = [conv_bn(widths[j], widths[i], s=2, relu=False)] if j < i else []
+        return nn.Sequential(*steps, *last)
+
+    def forward(self, *xs: Tensor) -> list[Tensor]:
+        ys = [branch(x) for branch, x in zip(self.branches, xs, strict=True)]
+        heard = ([f(y) for f, y in zip(row, ys, strict=True)] for row in self.fuse)
+        return [torch.relu(torch.stack(each).sum(0)) for each in heard]
+
+
+class HRNet(nn.Module):  # type: ignore[misc]
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        stem = [bottleneck(64, 64), *(bottleneck(256, 64) for _ in range(3))]
+        self.stem = nn.Sequential(conv_bn(3, 64, s=2), conv_bn(64, 64, s=2), *stem)
+        self.first = nn.ModuleList([conv_bn(256, c), conv_bn(256, 2 * c, s=2)])
+        w = [c, 2 * c, 4 * c, 8 * c]
+        self.two = Module(w[:2])
+        self.more = nn.ModuleList([conv_bn(w[1], w[2], s=2), conv_bn(w[2], w[3], s=2)])
+        self.three = nn.ModuleList(Module(w[:3]) for _ in range(4))
+        self.four = nn.ModuleList(Module(w) for _ in range(3))
+        self.raised = nn.ModuleList(bottleneck(a, 32 * 2**i) for i, a in enumerate(w))
+        downs = pairwise([128, 256, 512, 1024])
+        self.downs = nn.ModuleList(conv_bn(a, b, s=2, bias=True) for a, b in downs)
+        self.last = conv_bn(1024, 2048, 1, bias=True)
+        self.classes = nn.Linear(2048, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        xs = self.two(*(first(x) for first in self.first))
+        for more, modules in zip(self.more, (self.three, self.four), strict=True):
+            xs = [*xs, more(xs[-1])]
+            for module in modules:
+                xs = module(*xs)
+        y, *rest = (raised(x) for raised, x in zip(self.raised, xs, strict=True))
+        for down, each in zip(self.downs, rest, strict=True):
+            y = down(y) + each
+        return self.classes(self.last(y).mean((2, 3)))
+
+
+@pytest.mark.parametrize("width", [18, 32, 48])
+def test_hrnet_is_pytorch_s(width: int) -> None:
+    with torch.device("meta"):
+        module = HRNet(width)
+    assert counts(analyze(f"hrnet_w{width}")) == counted(module, (1, 3, 224, 224))
+
+
+class UNet(nn.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [3, 8, 16, 32, 64]
+        self.down = nn.ModuleList(self.double(i, o) for i, o in pairwise(widths))
+        ups = [*pairwise(widths[:0:-1])]
+        self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in ups)
+        self.joined = nn.ModuleList(self.double(2 * o, o) for _, o in ups)
+
+    @staticmethod
+    def double(i: int, o: int) -> nn.Module:
+        first, second = nn.Conv2d(i, o, 3, padding=1), nn.Conv2d(o, o, 3, padding=1)
+        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for i, block in enumerate(self.down):
+            x = block(nn.functional.max_pool2d(x, 2) if i else x)
+            skips.append(x)
+        for up, joined, skip in zip(self.up, self.joined, skips[-2::-1], strict=True):
+            x = joined(torch.cat([skip, up(x)], 1))
+        return x
+
+
+def test_skips_are_a_list() -> None:
+    with torch.device("meta"):
+        module = UNet()
+    assert counts(spec(UNET)) == counted(module, (1, 3, 32, 32))
+
+
+class BiFPN(nn.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixes = nn.ModuleList(self.mix(8) for _ in range(3 * 4))
+
+    @staticmethod
+    def mix(c: int) -> nn.Module:
+        depthwise = nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False)
+        return nn.Sequential(depthwise, nn.Conv2d(c, c, 1), nn.BatchNorm2d(c))
+
+    def forward(self, *xs: Tensor) -> Sequence[Tensor]:
+        mixes = iter(self.mixes)
+        for _ in range(3):
+            downs = [xs[-1]]
+            for x in xs[-2::-1]:
+                up = nn.functional.interpolate(downs[-1], size=x.shape[2:])
+                downs.append(next(mixes)(x + up))
+            ups = [downs[-1]]
+            for x, y in zip(xs[1:], downs[-2::-1], strict=True):
+                finer = nn.functional.max_pool2d(ups[-1], 3, 2, 1)
+                ups.append(next(mixes)(x + finer if x is y else x + y + finer))
+            xs = tuple(ups)
+        return xs
+
+
+def test_a_repeat_carries_several_tensors() -> None:
+    with torch.device("meta"):
+        module = BiFPN()
+    analysis = spec(BIFPN, LEVELS)
+    assert counts(analysis) == counted(module, (1, 8, 33, 33), (1, 8, 17, 17), (1, 8, 9, 9))
+    assert {analysis.graph.output, *analysis.graph.sides} == {
+        each for each in analysis.graph.sides if "turn_3" in each.producer
+    } | {analysis.graph.output}
+
+
+class Twins(nn.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.twin = nn.Conv2d(1, 1, 3)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.twin(left) - self.twin(right)
+
+
+def test_siamese_networks_share_their_ten_parameters() -> None:
+    analysis = spec(TWINS, PAIR)
+    with torch.device("meta"):
+        expected = counted(Twins(), (1, 1, 8, 8), (1, 1, 8, 8))
+    assert counts(analysis) == expected
+    assert expected[0] == 10
+    trained = analyze(HEAD + PAIR + TWINS, scenario={"optimizer": "adam"})
+    assert trained.value("gradients") == 40
+    assert trained.value("optimizer_state") == 80
+    assert trained.value("activations_kept") == 2 * 64 * 4
+
+
+class Recurrent(nn.Module):  # type: ignore[misc]
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(self.times):
+            x = self.layers(x)
+        return x
+
+
+@pytest.mark.parametrize("index", ["", "index: i, "])
+def test_shared_turns_have_one_set_of_weights(index: str) -> None:
+    text = f"layers:\n  - repeat: {{times: 5, {index}shared: true, {BODY}}}\n"
+    with torch.device("meta"):
+        expected = counted(Recurrent(5), (2, 8))
+    assert counts(spec(text, "input: [2, 8]\n")) == expected
