@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, WithJsonSchema
 
 from archspec import fields, trees
-from archspec.fields import Count, Expression, Integer, Read, Size, form, optional, required
+from archspec.fields import Count, Expression, Flag, Integer, Read, Size, form, optional, required
 from archspec.header import read_value
 from archspec.validation import STRICT
 
@@ -135,6 +135,7 @@ class Moe(Composite):
 
     experts: Size = required("how many copies there are, E")
     top_k: Size = required("how many of them a token visits, k")
+    router_bias: Flag = optional(False, "whether the router has a learned bias, one per expert")
     layers: Body = required("the entries of one expert")
 
 

@@ -679,7 +679,7 @@ class _Frame:
     def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> Made:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
-        sizes = {"out_features": Expression(experts), "bias": flag(False)}
+        sizes = {"out_features": Expression(experts), "bias": fields.router_bias}
         node = self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)
         loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(node.path))
         if loop is None:

@@ -261,7 +261,14 @@ def heads(d: Draft) -> Entry:
     drawn = {"heads": count} | d.some(
         kv_heads=lambda: d.choice([d.divisor(count), 1]),
         bias=d.flag,
+        q_bias=d.flag,
+        k_bias=d.flag,
+        v_bias=d.flag,
         out_bias=d.flag,
+        qk_norm=lambda: d.choice(["none", "head", "all"]),
+        sinks=d.flag,
+        alibi=d.flag,
+        softcap=lambda: d.integer(1, 50),
         relative_positions=lambda: d.integer(1, 20),
         value_dim=lambda: d.integer(1, 5),
     )
@@ -274,7 +281,7 @@ def heads(d: Draft) -> Entry:
 def self_attention(d: Draft) -> Entry:
     return heads(d) | d.some(
         causal=d.flag,
-        window=lambda: d.integer(1, 6),
+        **{d.choice(["window", "chunk"]): lambda: d.integer(1, 6)},
         kv_length=lambda: d.shape[-2] + d.integer(0, 4),
     )
 

@@ -344,20 +344,36 @@ def attention(call: Call) -> Tensors:
     head_dim, bias = call.get("head_dim", x.shape[-1] // heads), call.get("bias", True)
     value_dim = call.get("value_dim", head_dim)
     q, k, v = (
-        call.linear(y, count * size, bias=bias).unflatten(-1, (count, size))
-        for y, count, size in (
-            (x, heads, head_dim),
-            (keys, groups, head_dim),
-            (values, groups, value_dim),
+        call.linear(y, count * size, bias=call.get(f"{name}_bias", bias)).unflatten(
+            -1, (count, size)
+        )
+        for name, y, count, size in (
+            ("q", x, heads, head_dim),
+            ("k", keys, groups, head_dim),
+            ("v", values, groups, value_dim),
         )
     )
     if call.get("relative_positions"):
         call.parameter(call.get("relative_positions"), heads)
+    if call.get("sinks"):
+        call.parameter(heads)
+    q, k = (normed(call, y) for y in (q, k))
     k, v = (with_cache(y, call.get("kv_length")) for y in (k, v))
     q, k, v = (y.transpose(-2, -3) for y in (q, k, v))
-    result = scored(q, k, v, call.get("window"))
+    result = scored(q, k, v, call.get("window", call.get("chunk")))
     joined = result.transpose(-2, -3).flatten(-2)
     return call.linear(joined, x.shape[-1], bias=call.get("out_bias", bias))
+
+
+def normed(call: Call, x: Tensor) -> Tensor:
+    """Queries or keys after the norm of each head, as Qwen3's, or of all heads, as OLMo 2's."""
+    match call.get("qk_norm", "none"):
+        case "head":
+            return call.run(nn.RMSNorm(x.shape[-1]), x)  # type: ignore[no-any-return]
+        case "all":
+            whole: Tensor = call.run(nn.RMSNorm(x.shape[-1] * x.shape[-2]), x.flatten(-2))
+            return whole.unflatten(-1, x.shape[-2:])
+    return x
 
 
 def with_cache(x: Tensor, length: int | None) -> Tensor:
