@@ -13,7 +13,7 @@ from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
-from archspec.fields import Expression, flag
+from archspec.fields import Expression
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind

@@ -286,6 +286,19 @@ def self_attention(d: Draft) -> Entry:
     )
 
 
+@fields("latent_attention", axes=(3, 4))
+def latent_attention(d: Draft) -> Entry:
+    names = ("heads", "kv_rank", "head_dim", "rope_dim")
+    return {name: d.integer(1, 4) for name in names} | d.some(
+        value_dim=lambda: d.integer(1, 5),
+        q_rank=lambda: d.integer(1, 4),
+        absorbed=d.flag,
+        causal=d.flag,
+        sinks=d.flag,
+        **{d.choice(["window", "chunk"]): lambda: d.integer(1, 6)},
+    )
+
+
 @drawer("cross_attention", axes=(3, 4))
 def cross_attention(d: Draft) -> None:
     """Keys of another width and, by a slice or more tokens, of another number."""

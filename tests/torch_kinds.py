@@ -365,6 +365,38 @@ def attention(call: Call) -> Tensors:
     return call.linear(joined, x.shape[-1], bias=call.get("out_bias", bias))
 
 
+@twin("latent_attention")
+def latent_attention(call: Call) -> Tensors:
+    """DeepSeek-V2's formulas; rotations change no size."""
+    x, heads, rank, rotated = call.x, call.get("heads"), call.get("kv_rank"), call.get("rope_dim")
+    size = call.get("head_dim")
+    value = call.get("value_dim", size)
+    q = x
+    if call.get("q_rank"):
+        q = call.linear(x, call.get("q_rank"), bias=False)
+        q = call.run(nn.RMSNorm(q.shape[-1]), q)
+    q = call.linear(q, heads * (size + rotated), bias=False).unflatten(-1, (heads, -1))
+    latent, shared = call.linear(x, rank + rotated, bias=False).split([rank, rotated], -1)
+    latent = call.run(nn.RMSNorm(rank), latent)
+    if call.get("relative_positions"):
+        call.parameter(call.get("relative_positions"), heads)
+    if call.get("sinks"):
+        call.parameter(heads)
+    q, one = q.transpose(-2, -3), shared.unsqueeze(-3)
+    window = call.get("window", call.get("chunk"))
+    if call.get("absorbed"):
+        up = call.parameter(heads, size, rank), call.parameter(heads, rank, value)
+        q = torch.cat([q[..., :size] @ up[0], q[..., size:]], -1)
+        k = torch.cat([latent.unsqueeze(-3), one], -1)
+        made = scored(q, k, k[..., :rank], window) @ up[1]
+    else:
+        both = call.linear(latent, heads * (size + value), bias=False).unflatten(-1, (heads, -1))
+        k, v = both.transpose(-2, -3).split([size, value], -1)
+        k = torch.cat([k, one.expand(*k.shape[:-1], -1)], -1)
+        made = scored(q, k, v, window)
+    return call.linear(made.transpose(-2, -3).flatten(-2), x.shape[-1], bias=False)
+
+
 def normed(call: Call, x: Tensor) -> Tensor:
     """Queries or keys after the norm of each head, as Qwen3's, or of all heads, as OLMo 2's."""
     match call.get("qk_norm", "none"):

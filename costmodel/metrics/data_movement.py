@@ -77,8 +77,8 @@ def count_bytes_moved(layer: LayerCost, context: Context) -> Expr:
 
 
 def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
-    """Return ``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
-    sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
+    """Return ``n·tokens·Σ parts`` in bytes; each tensor begins at a whole one."""
+    sizes = (cache.rows * tokens * part for part in cache.parts)
     return Add(*(in_bytes(size, dtype) for size in sizes))
 
 

@@ -77,6 +77,11 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
     )
 
 
+def keeps_past(propagation: Propagation) -> bool:
+    """Return whether some layer keeps something of the tokens that came before."""
+    return any(layer.cost.extends for layer in propagation.layers)
+
+
 def require_decodable(
     propagation: Propagation,
     growing: Mapping[str, int] | None = None,
@@ -232,7 +237,7 @@ class _TokenWalk:
             self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
         else:
             self.is_met = True
-        if self.tokens is not None and cache.read != 0:
+        if self.tokens is not None and cache.is_given:
             cause = f"kv_length says how many keys {kind} meets, whatever came before"
             self._refuse(layer, cause)
 

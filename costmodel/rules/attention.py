@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from archspec.fields import Condition
-from archspec.layers import Layer
 from archspec.layers.attention import Attention, CrossAttention, Masked, Scored, SelfAttention
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -61,7 +60,7 @@ def self_attention(layer: SelfAttention, site: Site) -> Both:
 
     Source: Vaswani et al., NeurIPS 2017; conventions count the products that the mask hides.
     """
-    _require_tokens(site)
+    require_tokens(site)
     _require_heads(layer, site)
     shape, tokens = site.input, site.input[-2]
     if layer.kv_length is not None:
@@ -72,8 +71,10 @@ def self_attention(layer: SelfAttention, site: Site) -> Both:
     cost = _attention(layer, site, Sources(shape, shape, shape, seen))
     if seen.reads is not None and layer.kv_length is None:
         cost = cost._replace(ends=(), reads=({len(shape) - 2: seen.reads[0]},))
-    is_kept = layer.causal.holds or layer.kv_length is not None
-    return shape, cost._replace(cache=_cache(layer, site, seen) if is_kept else None)
+    if not layer.causal.holds and layer.kv_length is None:
+        return shape, cost
+    cache = _cache(layer, site, seen)._replace(is_given=layer.kv_length is not None)
+    return shape, cost._replace(cache=cache)
 
 
 @rule(CrossAttention)
@@ -84,7 +85,7 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
 
     Source: Vaswani et al., NeurIPS 2017.
     """
-    _require_tokens(site)
+    require_tokens(site)
     _require_heads(layer, site)
     require_same_rank(site)
     first, *others = site.inputs
@@ -100,7 +101,8 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
     return first, cost._replace(cache=_cache(layer, site, seen, grows=False))
 
 
-def _require_tokens(site: Site) -> None:
+def require_tokens(site: Site) -> None:
+    """Refuse an input without an axis of tokens and one of features."""
     if len(site.input) < 2:
         raise site.node.error(f"the input {show_shape(site.input)} is not (…, t, d)")
 
@@ -172,16 +174,11 @@ def _rest(places: Expr, chunk: Expr) -> Expr:
     return places - floor_div(places, chunk) * chunk
 
 
-def extends(layer: Layer) -> bool:
-    """Return whether a layer attends to earlier tokens: causal, and without a kv_length."""
-    return isinstance(layer, SelfAttention) and layer.causal.holds and layer.kv_length is None
-
-
 def _before(layer: SelfAttention, site: Site) -> Expr | None:
     """The tokens whose keys and values are cached already; None where no cache is used."""
     if layer.kv_length is not None:
         return site.size("kv_length", layer.kv_length) - site.input[-2]
-    return site.past if extends(layer) else None
+    return site.past if layer.causal.holds else None
 
 
 def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> Seen:
@@ -232,7 +229,7 @@ def _cache(layer: Attention, site: Site, seen: Seen, *, grows: bool = True) -> C
     """Return the cache of keys and values: ``min(s, window)`` tokens of every sequence."""
     heads, rows = _heads(layer, site), elements(site.input[:-2])
     keys, values = heads.keys * heads.size, heads.keys * heads.value
-    return Cache(rows, keys, values, seen.length, seen.read, seen.written, grows)
+    return Cache(rows, (keys, values), seen.length, seen.read, seen.written, grows)
 
 
 def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:

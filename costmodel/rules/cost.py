@@ -87,25 +87,25 @@ class Inner(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """The keys and values that an attention keeps from one run to the next.
+    """The tensors that a layer keeps from one run to the next, a part of each for every token.
 
     Attributes:
         rows: sequences, each with a cache of its own.
-        keys: elements of a token's keys, ``G·d_h``.
-        values: elements of a token's values, ``G·d_v``.
-        held: tokens whose keys and values it holds after the run.
-        read: tokens whose keys and values the run reads from it.
-        written: tokens whose keys and values the run writes into it.
+        parts: elements that a token has in each tensor: keys ``G·d_h`` and values ``G·d_v``.
+        held: tokens of which it holds something after the run.
+        read: tokens of which the run reads something from it.
+        written: tokens of which the run writes something into it.
         grows: whether every further token of a sequence adds to it.
+        is_given: whether a field of the layer says its length, whatever came before.
     """
 
     rows: Expr
-    keys: Expr
-    values: Expr
+    parts: tuple[Expr, ...]
     held: Expr
     read: Expr
     written: Expr
-    grows: bool
+    grows: bool = True
+    is_given: bool = False
 
 
 class Cost(NamedTuple):
@@ -169,6 +169,11 @@ class Cost(NamedTuple):
             return ()
         alike = (i for i, shape in enumerate(inputs) if shape == output)
         return tuple(alike) if self.reuses is None else self.reuses
+
+    @property
+    def extends(self) -> bool:
+        """Return whether it keeps something of every token for those that come after."""
+        return self.cache is not None and self.cache.grows and not self.cache.is_given
 
     @property
     def slides(self) -> bool:

@@ -33,7 +33,7 @@ from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.context import Context
-from costmodel.network.decoding import require_decodable
+from costmodel.network.decoding import keeps_past, require_decodable
 from costmodel.network.propagation import (
     GroupCost,
     LayerCost,
@@ -42,7 +42,6 @@ from costmodel.network.propagation import (
     on_the_way,
     propagate,
 )
-from costmodel.rules.attention import extends
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import NOWHERE, PAST, Device, Scenario
@@ -91,6 +90,7 @@ cached keys and values, and activations are bytes that are read or written; ``ca
 cache takes after the run. On a device ``compute`` and ``memory`` are the seconds of its products
 at the peak, and of its bytes at the bandwidth. Where there are experts, ``weights_most`` and
 ``memory_most`` are those if tokens choose as many as there are, the others if all choose the same.
+Numbers of a run have ``weights_expected`` between the two (see `expected_experts`).
 """
 
 MOVED = ("weights", "cache_reads", "cache_writes", "activations")
@@ -147,6 +147,35 @@ def _spread(part: Part) -> Part:
     if is_choice(part):
         runs = Minimum(part.copies, part.runs * Mul(*part.output[:-1]))
     return part._replace(parts=tuple(map(_spread, part.parts)), runs=runs)
+
+
+def _expecting(part: Part, evaluate: Callable[[Expr], Rational]) -> Part:
+    """A part in which tokens read as many experts as are expected where they choose at random."""
+    if not isinstance(part, GroupCost):
+        return part
+    runs = part.runs
+    if is_choice(part):
+        tokens = evaluate(Mul(*part.output[:-1]))
+        runs = exact(expected_experts(evaluate(part.copies), evaluate(part.runs), tokens))
+    inside = tuple(_expecting(each, evaluate) for each in part.parts)
+    return part._replace(parts=inside, runs=runs)
+
+
+def expected_experts(experts: Rational, top_k: Rational, tokens: Rational) -> Rational:
+    """``E·(1 − (1 − k/E)^n)``, to a billionth: distinct experts that n tokens visit on average.
+
+    Each token visits k of the E experts, all choices alike and independent: one is missed by all
+    with the probability ``(1 − k/E)^n``.
+
+    Args:
+        experts: how many there are, E.
+        top_k: how many a token visits, k.
+        tokens: how many tokens there are, n.
+    """
+    missed = Fraction(0)
+    if tokens * top_k < 100 * experts:  # else below e^-100 of all
+        missed = (1 - Fraction(top_k) / experts) ** int(tokens)
+    return tidy(Fraction(round(experts * (1 - missed) * 10**9), 10**9))
 
 
 def has_experts(analysis: Analysis) -> bool:
@@ -297,7 +326,20 @@ class Inference:
             for name, of, work, tokens, past in runs
         )
         steps = {name: law for name, law in step.items() if name != "cache"}
-        return *single, figures_of("all steps", batch * generate, None, steps, self._over_steps)
+        together = figures_of("all steps", batch * generate, None, steps, self._over_steps)
+        if not self.has_experts:
+            return *single, together
+        found = [self._expected(of, past) for _, of, _, _, past in runs]
+        return tuple(
+            run._replace(work={**run.work, "weights_expected": number})
+            for run, number in zip((*single, together), (*found, found[-1] * generate), strict=True)
+        )
+
+    def _expected(self, of: Analysis, past: int) -> int:
+        """Return the bytes of weights that a run reads where every token chooses at random."""
+        evaluate = of.laws_at(self._at(of, past))
+        parts = (_expecting(part, evaluate) for part in of.propagation.parts)
+        return round(evaluate(_total(of, tuple(parts), weights_read)))
 
     def _at(self, analysis: Analysis, past: int) -> dict[str, Rational]:
         """The numbers of a run; it must be one of a valid network."""
@@ -534,8 +576,7 @@ def _axes(architecture: Architecture) -> Axes:
     """The symbols of batch and tokens: the first two axes of the only input."""
     header = architecture.header
     origin = architecture.document.origin(("input",))
-    nodes = build_graph(architecture, header.defaults).nodes
-    if not any(extends(node.layer) for node in nodes):
+    if not keeps_past(propagate(build_graph(architecture, header.defaults), past=0)):
         raise no_token_before()
     if len(header.input) > 1:
         names = " and ".join(header.input)

@@ -45,6 +45,7 @@ LAWS = {
     "macs": ("MACs", COUNTS),
     "macs_least": ("MACs, at least", COUNTS),
     "weights": ("weights read", BYTES),
+    "weights_expected": ("weights, expected", BYTES),
     "weights_most": ("weights, at most", BYTES),
     "cache_reads": ("cache read", BYTES),
     "cache_writes": ("cache written", BYTES),
@@ -313,7 +314,8 @@ def _notes(found: Inference) -> Iterator[doc.Note]:
 EXPERTS = (
     "weights read are at least those of top_k, where all tokens choose the same, and at most those "
     "of min(experts, tokens*top_k), where they spread; evenly, each expert then sees "
-    "tokens*top_k/experts tokens"
+    "tokens*top_k/experts tokens; expected are those of experts*(1 - (1 - top_k/experts)**tokens), "
+    "where every token chooses at random"
 )
 """What is known of the weights of experts."""
 
