@@ -299,6 +299,25 @@ def latent_attention(d: Draft) -> Entry:
     )
 
 
+@fields("cache", axes=(2, 3, 4))
+def cache(d: Draft) -> Entry:
+    return {"dim": d.integer(1, len(d.shape) - 1)} | d.some(window=lambda: d.integer(1, 6))
+
+
+@fields("state", axes=(2, 3, 4))
+def state(d: Draft) -> Entry:
+    return {"shape": [d.integer(1, 4), d.integer(1, 4)], "dim": d.integer(1, len(d.shape) - 1)}
+
+
+@drawer("scaled_dot_product_attention", axes=(4,))
+def core_attention(d: Draft) -> None:
+    queries = d.anchor()
+    keys = d.emit("gelu", {}, queries)
+    values = d.emit("linear", {"out_features": d.extent()}, queries)
+    drawn = d.some(sinks=d.flag, window=lambda: d.integer(1, 6), causal=d.flag)
+    d.emit("scaled_dot_product_attention", drawn, queries, keys, values)
+
+
 @drawer("cross_attention", axes=(3, 4))
 def cross_attention(d: Draft) -> None:
     """Keys of another width and, by a slice or more tokens, of another number."""

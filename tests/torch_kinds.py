@@ -365,6 +365,27 @@ def attention(call: Call) -> Tensors:
     return call.linear(joined, x.shape[-1], bias=call.get("out_bias", bias))
 
 
+@twin("scaled_dot_product_attention")
+def core(call: Call) -> Tensors:
+    q, k, v = call.inputs
+    if q.dim() < 3 or q.shape[-3] % k.shape[-3]:
+        raise RefusedError("the heads of the keys do not divide those of the queries")
+    if call.get("sinks"):
+        call.parameter(q.shape[-3])
+    if call.get("relative_positions"):
+        call.parameter(call.get("relative_positions"), q.shape[-3])
+    return scored(q, k, v, call.get("window", call.get("chunk")))
+
+
+@twin("cache", "state")
+def memory(call: Call) -> Tensors:
+    """Nothing came before; a recurrence's element-wise work is no product."""
+    dim = call.get("dim", 1)
+    if call.x.dim() < 2 or dim % call.x.dim() == 0:
+        raise RefusedError("the axis of sequences is none of tokens")
+    return call.x
+
+
 @twin("latent_attention")
 def latent_attention(call: Call) -> Tensors:
     """DeepSeek-V2's formulas; rotations change no size."""

@@ -136,3 +136,17 @@ class CrossAttention(Attention):
     """
 
     takes: ClassVar[tuple[int, int | None]] = (2, 3)
+
+
+@kind("scaled_dot_product_attention", elsewhere=("sdpa", "flash_attention"))
+class ScaledDotProductAttention(Masked):
+    """``(…, H, t, d_h), (…, G, s, d_h), (…, G, s, d_v) → (…, H, t, d_v)``: two products.
+
+    Queries, keys and values, as they are; the queries are those of the last of the keys, which a
+    `cache` puts behind those that came before. Scores ``n·H·t·s·d_h``, the sum ``n·H·t·s·d_v``.
+    Keys and values that several layers read are made and kept once.
+
+    Source: Vaswani et al., NeurIPS 2017; ``torch.nn.functional.scaled_dot_product_attention``.
+    """
+
+    takes: ClassVar[tuple[int, int | None]] = (3, 3)

@@ -17,7 +17,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
-from costmodel.network.decoding import keeps_past, require_decodable
+from costmodel.network.decoding import keeps_past, meeting, require_decodable
 from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
@@ -180,9 +180,9 @@ def unchecked(
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    propagation = propagate(graph, assumed, scenario.past)
-    if scenario.past is not None and not keeps_past(propagation):
+    if scenario.past is not None and not keeps_past(propagate(graph, assumed)):
         raise no_token_before()
+    propagation = propagate(graph, assumed, scenario.past)
     if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
         propagation = propagate(graph, assumed, scenario.past, narrowed)
     if scenario.past:
@@ -197,8 +197,8 @@ def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
     None where something after it takes what was made before, or where there is nothing after it.
     """
     items = graph.items
-    keeping = {layer.node.path for layer in propagation.layers if layer.cost.extends}
-    meets = [any(node.path in keeping for node in nodes_of((item,))) for item in items]
+    met = meeting(propagation)
+    meets = [any(node.path in met for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
     rest = items[after:]
     if not rest:

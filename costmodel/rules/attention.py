@@ -6,7 +6,14 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from archspec.fields import Condition
-from archspec.layers.attention import Attention, CrossAttention, Masked, Scored, SelfAttention
+from archspec.layers.attention import (
+    Attention,
+    CrossAttention,
+    Masked,
+    ScaledDotProductAttention,
+    Scored,
+    SelfAttention,
+)
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum, floor_div
@@ -16,6 +23,7 @@ from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
+from costmodel.rules.memory import up_to
 from costmodel.rules.merge import require_equal, require_same_rank
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_probability
@@ -203,8 +211,8 @@ def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> See
     if layer.window is not None:
         window = site.size("window", layer.window)
         pairs = seen_pairs(tokens, earlier, window, site.least)
-        read, written = _up_to(earlier, window - 1, site), _up_to(tokens, window, site)
-        met, length = _up_to(length, tokens + window - 1, site), Minimum(length, window)
+        read, written = up_to(earlier, window - 1, site), up_to(tokens, window, site)
+        met, length = up_to(length, tokens + window - 1, site), Minimum(length, window)
         reads = (Reads(S.One, 1 - window, S.Zero),)
     elif layer.chunk is not None:
         chunk = site.size("chunk", layer.chunk)
@@ -217,12 +225,6 @@ def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> See
     if not is_causal:
         return Seen(length, met, None, None, read, written)
     return Seen(length, met, pairs, reads, read, written)
-
-
-def _up_to(tokens: Expr, bound: Expr, site: Site) -> Expr:
-    """``min(tokens, bound)``, or the tokens where they are proved to be no more."""
-    fits = is_at_least(bound - tokens, 0, site.least)
-    return tokens if fits else Minimum(tokens, bound)
 
 
 def _cache(layer: Attention, site: Site, seen: Seen, *, grows: bool = True) -> Cache:
@@ -353,6 +355,44 @@ def attention_nests(
     )
 
 
+@rule(ScaledDotProductAttention)
+def scaled_dot_product_attention(layer: ScaledDotProductAttention, site: Site) -> Both:
+    """Products ``n·H·t·min(s, window)·(d_h + d_v)`` over the keys that enter.
+
+    Source: ``torch.nn.functional.scaled_dot_product_attention``.
+    """
+    require_probability(site, "dropout", layer.dropout)
+    require_same_rank(site)
+    q, k, v = site.inputs
+    if len(q) < 3:
+        raise site.node.error(f"the queries {show_shape(q)} are not (…, H, t, d_h)")
+    for axis, extents in enumerate(zip(k[:-1], v[:-1], strict=True)):
+        require_equal(site, axis, (1, extents[0]), (2, extents[1]))
+    for axis in (*range(len(q) - 3), len(q) - 1):
+        require_equal(site, axis, (0, q[axis]), (1, k[axis]))
+    site.require_divisible("the heads of the queries", q[-3], "those of the keys", k[-3])
+    tokens, before = q[-2], S.Zero
+    if layer.causal.holds:
+        before = k[-2] - tokens
+        rule = "a causal mask asks for at least as many keys ({keys}) as queries ({tokens})"
+        site.require(AtLeast(before, 0), rule, {"keys": k[-2], "tokens": tokens}, "causal")
+        seen = seen_by(layer, site, tokens, before)
+    else:
+        seen = seen_by(layer, site, k[-2], None)._replace(met=k[-2])
+    outer = Loop(BATCH, elements(q[:-3])), Loop("H", q[-3]), Loop("t_q", tokens)
+    operands = Operands(elements(k), elements(v), (0, 1, 2))
+    scores, summed = attention_nests(outer, seen, Heads(q[-3], k[-3], q[-1], v[-1]), operands)
+    batch, lost = tuple(range(len(q) - 3)), (None, None, None)
+    output = (*q[:-1], v[-1])
+    return output, Cost(
+        Output.MATMUL,
+        (scores, summed),
+        tuple(learned_scores(layer, site, q[-3])),
+        inner=(Inner(SCORES, scores.writes, Output.MATMUL, is_fusible=True),),
+        carried=((*range(len(q) - 1), None), (*batch, *lost), (*batch, *lost[:2], len(q) - 1)),
+    )
+
+
 SCORES = "scores"
 """The products of queries and keys, and their softmax in the same place."""
 
@@ -379,6 +419,17 @@ def scores_kept(layer: Scored, site: Site, made: Iterable[Inner]) -> list[Inside
     if site.value("dropout", layer.dropout) != 0:
         kept += [("mask", BYTE), ("dropped scores", None)]
     return inside + [Inside(n, scores, bits, is_core=True, is_fusible=True) for n, bits in kept]
+
+
+@backward_rule(ScaledDotProductAttention)
+def core_backward(layer: ScaledDotProductAttention, site: Site, output: Shape) -> Backward:
+    """Queries, keys and values; the scores after their softmax, which a fused kernel makes again.
+
+    Source: Dao et al., NeurIPS 2022, section 3.1.
+    """
+    made = cost_rule.find(type(layer))(layer, site, output).inner
+    inside, core = tuple(scores_kept(layer, site, made)), frozenset(CORE)
+    return Backward(tuple(map(Entered, range(3))), False, inside, core, frozenset((SCORES,)))
 
 
 @backward_rule(Attention)

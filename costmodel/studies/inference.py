@@ -103,7 +103,7 @@ def work_of(analysis: Analysis) -> Work:
     counts = {"macs": count_macs, "macs_least": count_least_macs}
     counts |= {part: _moved(part) for part in MOVED}
     work = {name: _total(analysis, parts, count) for name, count in counts.items()}
-    work["cache"] = analysis.total("kv_cache")
+    work["cache"] = _kept(analysis)
     if is_on_device:
         work["compute"] = _total(analysis, parts, count_compute_time)
         work["memory"] = _total(analysis, parts, memory_time)
@@ -432,7 +432,12 @@ class Inference:
 
 def _parts_of_memory(analysis: Analysis) -> tuple[Expr, Expr, Expr]:
     """Weights, cache, and the peak of activations."""
-    return analysis.total("model_size"), analysis.total("kv_cache"), analysis.total("memory_peak")
+    return analysis.total("model_size"), _kept(analysis), analysis.total("memory_peak")
+
+
+def _kept(analysis: Analysis) -> Expr:
+    """Return the bytes that are kept for the next step: of every token, and of fixed size."""
+    return analysis.total("kv_cache") + analysis.total("state")
 
 
 def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
@@ -558,7 +563,7 @@ def _require_decodable(
     graph = build_graph(architecture, fixed, assumed.derived)
     (name,) = architecture.header.input
     declared = architecture.header.symbols[axes.tokens]
-    propagation = propagate(graph, assumed, past=0)
+    propagation = propagate(graph, assumed, past=1)
     require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
 
 
