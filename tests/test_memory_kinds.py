@@ -196,3 +196,25 @@ def test_a_kind_of_others_declares_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     assert net.figures[2].work["cache"] == BYTES * 2 * (8 * 8 + 5 + 3)
     assert net.figures[-1].work["cache_reads"] == BYTES * 2 * (3 * 64 + 5 + 6 + 7)
     assert net.cache_per_token == BYTES
+
+
+@pytest.mark.parametrize("page", [1, 4, 16])
+def test_a_cache_takes_whole_pages(page: int) -> None:
+    """Every sequence of every layer takes pages one by one, as its tokens come."""
+    spec = HEAD + f"{BUILT_IN}}}\n" + f"{BUILT_IN}, window: 5}}\n"
+    net = infer(spec, Plan(6, 5, 3), scenario=scenario(page=page))
+    for run, tokens in zip(net.figures[:3], (6, 7, 11), strict=True):
+        pages = 0
+        for _sequence in range(3):
+            for held in (tokens, min(tokens, 5)):
+                free = 0
+                for _token in range(held):
+                    pages, free = (pages + 1, page - 1) if free == 0 else (pages, free - 1)
+        assert run.work["cache"] == BYTES * 8 * page * pages
+    assert net.cache_per_token == 2 * BYTES * 8
+
+
+@pytest.mark.parametrize("page", [0, -1, 1.5])
+def test_a_page_has_tokens(page: float) -> None:
+    with pytest.raises(SpecError, match=f"page = {page} is no number of tokens"):
+        scenario(page=page)

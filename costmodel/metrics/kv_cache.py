@@ -2,6 +2,7 @@
 
 from sympy import Expr, Integer, S
 
+from costmodel.algebra.functions import ceil_div, exact
 from costmodel.metrics.data_movement import kept_bytes
 from costmodel.metrics.registry import BYTES, Need, metric
 from costmodel.network.context import Context
@@ -34,11 +35,15 @@ def _require_decodable(context: Context) -> None:
 
 @metric("kv_cache", "KV cache", BYTES, needs=(Need.TOKENS,))
 def count_kv_cache(layer: LayerCost, context: Context) -> Expr:
-    """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
-    cache = _cache_of(layer, context)
+    """Bytes of the keys and values that a layer keeps after the run, of all sequences.
+
+    In pages a sequence takes whole ones. Source: Kwon et al., SOSP 2023 (paged attention).
+    """
+    cache, page = _cache_of(layer, context), context.scenario.page
     if cache is None:
         return Integer(0)
-    return kept_bytes(cache, cache.held, context.types_of(layer).cache)
+    held = cache.held if page is None else exact(page) * ceil_div(cache.held, exact(page))
+    return kept_bytes(cache, held, context.types_of(layer).cache)
 
 
 @metric("kv_cache_per_token", "KV cache per token", BYTES, needs=(Need.TOKENS,))
