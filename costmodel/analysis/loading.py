@@ -17,7 +17,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
-from costmodel.network.decoding import keeps_past, meeting, require_decodable
+from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable
 from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
@@ -187,6 +187,7 @@ def unchecked(
         propagation = propagate(graph, assumed, scenario.past, narrowed)
     if scenario.past:
         require_decodable(propagation)
+        propagation = only_new(propagation)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 

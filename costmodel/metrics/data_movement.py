@@ -108,7 +108,7 @@ def _reads(layer: LayerCost, context: Context) -> Expr:
     if len(sizes) == 1:
         sizes = [_met(layer)]
     sizes = [new.get(tensor, size) for tensor, size in zip(layer.reads, sizes, strict=True)]
-    read = dict(zip(layer.reads, sizes, strict=True))
+    read = dict([*zip(layer.reads, sizes, strict=True)][: layer.cost.sees])
     if not makes_map(layer, context):
         if layer.cost.output is Output.VIEW:
             return S.Zero

@@ -7,7 +7,7 @@ layer say; one in which places of that axis meet, or that is not known to keep t
 refused.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from sympy import Add, Expr, S, Symbol
@@ -20,7 +20,7 @@ from costmodel.algebra.functions import exact
 from costmodel.algebra.places import OWN
 from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements, expressions_of, text_of
-from costmodel.rules.cost import Cost
+from costmodel.rules.cost import Cost, Output
 
 Carried = tuple[tuple[int | None, ...], ...]
 """Of each input and each of its axes the axis of the output that has its places one by one."""
@@ -90,9 +90,34 @@ def keeps_past(propagation: Propagation) -> bool:
     return any(layer.cost.extends for layer in propagation.layers)
 
 
+def only_new(propagation: Propagation) -> Propagation:
+    """Return a later run of a network: what hangs on no token is there already, and not made again.
+
+    Its weights stay, but are not read; of an encoder nothing else is left.
+
+    Args:
+        propagation: the network.
+    """
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
+    walk.parts(propagation.parts)
+    return propagation._replace(parts=tuple(_resting(propagation.parts, walk.still)))
+
+
+def _resting(parts: Iterable[Part], still: Container[str]) -> Iterator[Part]:
+    """Some parts, those layers at rest whose paths are given."""
+    for part in parts:
+        if isinstance(part, GroupCost):
+            yield part._replace(parts=tuple(_resting(part.parts, still)))
+        elif part.node.path in still:
+            owned = tuple(each._replace(read=S.Zero) for each in part.cost.parameters)
+            yield part._replace(cost=Cost(Output.PARAMETER, parameters=owned))
+        else:
+            yield part
+
+
 def meeting(propagation: Propagation) -> set[str]:
     """Return the paths of the layers in which a token meets others: with a cache, or after one."""
-    walk = _TokenWalk(propagation, _token_axes(propagation), is_trial=True)
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
     walk.parts(propagation.parts)
     return walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
 
@@ -115,12 +140,12 @@ def require_decodable(
     """
     if not any(map(_is_kept, propagation.layers)):
         return
-    starts = _token_axes(propagation) if growing is None else growing
+    starts = token_axes(propagation) if growing is None else growing
     _TokenWalk(propagation, starts, tokens).parts(propagation.parts)
 
 
-def _token_axes(propagation: Propagation) -> Mapping[str, int]:
-    """The axes of the inputs that are those of an attention's tokens, else of the first input."""
+def token_axes(propagation: Propagation) -> Mapping[str, int]:
+    """Return the axes of the inputs that are those of kept tokens, else of the first input."""
     found = {}
     for name, shape in propagation.inputs.items():
         for axis in range(len(shape)):
@@ -173,6 +198,8 @@ class _TokenWalk:
         self.tokens = tokens
         self.is_trial = is_trial
         self.is_met = False
+        self.fed = set(self.known)  # what hangs on the network's inputs
+        self.still = set[str]()  # layers of which that holds, but of no token
         self.meeting = set[str]()  # layers that meet all tokens so far in a cache
         self.grown = set[Expr]()  # extents of all tokens so far
 
@@ -181,6 +208,10 @@ class _TokenWalk:
         for part in parts:
             if isinstance(part, LayerCost):
                 found = self._left_by(part)
+                if self.fed.intersection(part.reads):
+                    self.fed.update(part.made)
+                    if all(self.known[each] is None for each in part.reads):
+                        self.still.add(part.node.path)
                 self._meet(part, found)
                 self.known.update(zip(part.made, found, strict=True))
             else:
@@ -312,6 +343,7 @@ class _TokenWalk:
             return self.parts(group.parts)
         if flow.entry is not None:
             self.known[flow.entry] = self.known[flow.source]
+            self.fed |= {flow.entry} if flow.source in self.fed else set()
         self.parts(group.parts)
         left = self.known[flow.result]
         is_repeated = not (flow.chosen_by or group.runs is S.One)
@@ -324,6 +356,7 @@ class _TokenWalk:
         if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
             self._refuse(group, "it may not run at all, and leaves other tokens than enter")
         self.known[Tensor(group.path)] = left
+        self.fed |= {Tensor(group.path)} if self.fed & {flow.result, flow.source} else set()
         return None
 
     def _refuse(self, part: Part, cause: str) -> None:

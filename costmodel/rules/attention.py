@@ -89,6 +89,8 @@ def self_attention(layer: SelfAttention, site: Site) -> Both:
 def cross_attention(layer: CrossAttention, site: Site) -> Both:
     """The shape of the first input; keys and values of the source are worked out once, and kept.
 
+    A run after others (``--past``) finds them there, and only reads them.
+
     Projections ``2·t·d·H·d_h + 2·s·d_kv·G·d_h``, products ``H·t·s·(d_h + d_v)``, times n.
 
     Source: Vaswani et al., NeurIPS 2017.
@@ -106,7 +108,25 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
     site.require(Equal(keys[-2], values[-2]), rule, shown)
     seen = Seen(keys[-2], keys[-2])
     cost = _attention(layer, site, Sources(first, keys, values, seen))
+    if site.past is not None:
+        is_made = site.past != 0
+        cost = _without_source(cost) if is_made else cost
+        seen = seen._replace(**{"read" if is_made else "written": keys[-2]})
     return first, cost._replace(cache=_cache(layer, site, seen, grows=False))
+
+
+def _without_source(cost: Cost) -> Cost:
+    """The cost of a run whose keys and values an earlier one has made; their weights rest."""
+    made = "k", "v"
+    return cost._replace(
+        nests=tuple(nest for nest in cost.nests if nest.name not in made),
+        inner=tuple(inner for inner in cost.inner if inner.name not in made),
+        parameters=tuple(
+            each._replace(read=S.Zero) if each.name.startswith(("k_", "v_")) else each
+            for each in cost.parameters
+        ),
+        sees=1,
+    )
 
 
 def require_tokens(site: Site) -> None:

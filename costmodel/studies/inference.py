@@ -33,7 +33,7 @@ from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.context import Context
-from costmodel.network.decoding import keeps_past, require_decodable
+from costmodel.network.decoding import keeps_past, require_decodable, token_axes
 from costmodel.network.propagation import (
     GroupCost,
     LayerCost,
@@ -76,10 +76,12 @@ class Axes(NamedTuple):
     Attributes:
         batch: of the sequences.
         tokens: of the tokens of each.
+        input: the input that they are the axes of.
     """
 
     batch: str
     tokens: str
+    input: str
 
 
 Work = Mapping[str, Expr]
@@ -294,7 +296,7 @@ class Inference:
     @property
     def own_symbols(self) -> tuple[str, ...]:
         """The symbols that prefill and decode differ in."""
-        return (*self.axes, PAST)
+        return (self.axes.batch, self.axes.tokens, PAST)
 
     @cached_property
     def works(self) -> tuple[Work, Work]:
@@ -524,13 +526,13 @@ def _excluded(
     for name, number in plan._asdict().items() if plan else ():
         if number < 1:
             yield f"{name} = {number} is too few; it is at least 1", None
-    for name, option in zip(axes, ("--batch", "--prompt"), strict=True):
+    for name, option in zip(axes, ("--batch", "--prompt"), strict=False):
         if name in given:
             hint = f"say {option} {given[name]}"
             yield f"'{name}' is not set here: prefill and decode use it", hint
     for name, other in read_assumptions(assume, header.symbols, {}).derived.items():
         axis = axes.tokens if axes.tokens in free_names(other) else None
-        if axis := name if name in axes else axis:
+        if axis := name if name in axes[:2] else axis:
             cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
             yield cause, "leave it out; --batch and --prompt say what they are"
     if plan is None and STEPS in header.symbols:
@@ -561,10 +563,9 @@ def _require_decodable(
     fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
     assumed = read_assumptions(assume, architecture.header.symbols, fixed)
     graph = build_graph(architecture, fixed, assumed.derived)
-    (name,) = architecture.header.input
     declared = architecture.header.symbols[axes.tokens]
     propagation = propagate(graph, assumed, past=1)
-    require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
+    require_decodable(propagation, {axes.input: 1}, symbol(axes.tokens, declared.domain))
 
 
 def _numbers(
@@ -578,21 +579,24 @@ def _numbers(
 
 
 def _axes(architecture: Architecture) -> Axes:
-    """The symbols of batch and tokens: the first two axes of the only input."""
+    """The symbols of batch and tokens: the first two axes of the input that grows."""
     header = architecture.header
     origin = architecture.document.origin(("input",))
-    if not keeps_past(propagate(build_graph(architecture, header.defaults), past=0)):
+    propagation = propagate(build_graph(architecture, header.defaults), past=0)
+    if not keeps_past(propagation):
         raise no_token_before()
+    name = next(iter(header.input))
     if len(header.input) > 1:
-        names = " and ".join(header.input)
-        cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
-        hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
-        raise SpecError(cause, hint=hint, origin=origin, entry="input")
-    ((_, sizes),) = header.input.items()
-    named = [size.tree.id for size in sizes[:2] if isinstance(size.tree, Name)]
+        (name, axis), *others = token_axes(propagation).items()
+        if others or axis != 1:
+            names = " and ".join(header.input)
+            cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
+            hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
+            raise SpecError(cause, hint=hint, origin=origin, entry="input")
+    named = [size.tree.id for size in header.input[name][:2] if isinstance(size.tree, Name)]
     symbols = [name for name in named if name in header.symbols]
     if len(set(symbols)) < 2:
         hint = "as in symbols: {n: 1, t: 128} and input: [n, t]"
         cause = "the first two axes are batch and tokens, and must be two symbols here"
         raise SpecError(cause, hint=hint, origin=origin, entry="input")
-    return Axes(*symbols)
+    return Axes(*symbols, name)

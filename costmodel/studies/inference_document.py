@@ -395,7 +395,7 @@ def _data(found: Inference) -> dict[str, Any]:
     }
     start["conditions"] = {use: list(Report(of).conditions) for use, of in _uses(found)}
     device = None if found.device is None else found.device.profile.key
-    start |= {"device": device, "axes": found.axes._asdict()}
+    start |= {"device": device, "axes": {"batch": found.axes.batch, "tokens": found.axes.tokens}}
     if found.plan is None:
         laws = {
             key: {n: None if law is None else text(law) for n, law in named.items()}
