@@ -138,6 +138,16 @@ def test_a_source_that_grows_with_the_tokens_is_refused() -> None:
         infer(spec)
 
 
+def test_two_inputs_that_grow_are_refused() -> None:
+    spec = SPEC.replace(f"self_attention: {{heads: {HEADS}, bias: false}}", "identity: ")
+    spec = spec.replace("from: [previous, encoded]", "from: [previous, previous]")
+    spec = spec.replace(
+        "identity: ", f"self_attention: {{heads: {HEADS}, bias: false, causal: true}}"
+    )
+    with pytest.raises(SpecError, match="2 inputs, source and target: which of them grows"):
+        infer(spec)
+
+
 def test_whisper_and_t5() -> None:
     """Keys and values of 1500 and 512 places of the source, in each of the decoder's layers."""
     cases: list[tuple[str, int, int, int]] = [

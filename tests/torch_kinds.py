@@ -422,7 +422,8 @@ def normed(call: Call, x: Tensor) -> Tensor:
     """Queries or keys after the norm of each head, as Qwen3's, or of all heads, as OLMo 2's."""
     match call.get("qk_norm", "none"):
         case "head":
-            return call.run(nn.RMSNorm(x.shape[-1]), x)  # type: ignore[no-any-return]
+            each: Tensor = call.run(nn.RMSNorm(x.shape[-1]), x)
+            return each
         case "all":
             whole: Tensor = call.run(nn.RMSNorm(x.shape[-1] * x.shape[-2]), x.flatten(-2))
             return whole.unflatten(-1, x.shape[-2:])
@@ -519,6 +520,10 @@ def rmsnorm(call: Call) -> Tensors:
 
 @twin("embedding")
 def embedding(call: Call) -> Tensors:
+    if call.tied is not None:
+        if call.tied.shape != (call.get("num_embeddings"), call.get("embedding_dim")):
+            raise RefusedError("the shared weight has another shape")
+        return functional.embedding(call.x.long(), call.tied)
     result: Tensor = call.run(nn.Embedding(**call.fields), call.x.long())
     return result
 

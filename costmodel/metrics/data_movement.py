@@ -62,7 +62,7 @@ def data_movement(layer: LayerCost, context: Context) -> DataMovement:
     """
     read, dtype = weights_read(layer, context), context.types_of(layer).cache
     moved = DataMovement(read, _reads(layer, context), _writes(layer, context))
-    for kept in filter(None, (layer.cost.cache, layer.cost.state)):
+    for kept in layer.cost.kept:
         moved = moved._replace(
             cache_reads=moved.cache_reads + kept_bytes(kept, kept.read, dtype),
             cache_writes=moved.cache_writes + kept_bytes(kept, kept.written, dtype),

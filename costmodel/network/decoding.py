@@ -225,7 +225,7 @@ class _TokenWalk:
         if KEPT in held:
             self.meeting.add(layer.node.path)
         if KEPT in held and not any(isinstance(each, Tokens) for each in held):
-            return (KEPT,) * len(layer.outputs)
+            return tuple(KEPT for _ in layer.outputs)
         entering = [each if isinstance(each, Tokens) else None for each in held]
         left = self._kept_by(layer, entering)
         if LAST not in held:

@@ -193,6 +193,12 @@ class Cost(NamedTuple):
         return tuple(alike) if self.reuses is None else self.reuses
 
     @property
+    def kept(self) -> tuple["Cache | State", ...]:
+        """What it keeps for the next run."""
+        each: tuple[Cache | State | None, ...] = self.cache, self.state
+        return tuple(one for one in each if one is not None)
+
+    @property
     def extends(self) -> bool:
         """Return whether it keeps something for the tokens that come after."""
         return self.state is not None or (

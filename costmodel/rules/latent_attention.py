@@ -77,7 +77,8 @@ def _sizes(layer: LatentAttention, site: Site) -> Sizes:
     value = size if layer.value_dim is None else site.size("value_dim", layer.value_dim)
     return Sizes(
         elements(site.input[:-2]),
-        *site.input[-2:],
+        site.input[-2],
+        site.input[-1],
         site.size("heads", layer.heads),
         site.size("kv_rank", layer.kv_rank),
         site.size("rope_dim", layer.rope_dim),

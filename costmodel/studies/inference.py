@@ -599,4 +599,4 @@ def _axes(architecture: Architecture) -> Axes:
         hint = "as in symbols: {n: 1, t: 128} and input: [n, t]"
         cause = "the first two axes are batch and tokens, and must be two symbols here"
         raise SpecError(cause, hint=hint, origin=origin, entry="input")
-    return Axes(*symbols, name)
+    return Axes(symbols[0], symbols[1], name)
