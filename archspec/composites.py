@@ -194,6 +194,7 @@ class Moe(Composite):
 
     experts: Size = required("how many copies there are, E")
     top_k: Size = required("how many of them a token visits, k")
+    router_bias: Flag = optional(False, "whether the router has a learned bias, one per expert")
     layers: Body = required("the entries of one expert")
 
 

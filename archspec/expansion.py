@@ -25,7 +25,7 @@ from archspec.document import Path_, YamlDocument
 from archspec.entries import PREVIOUS, Block, BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
-from archspec.fields import Condition, Expression, flag
+from archspec.fields import Condition, Expression
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
@@ -989,7 +989,7 @@ class _Frame:
     def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> Made:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
-        sizes = {"out_features": Expression(experts), "bias": flag(False)}
+        sizes = {"out_features": Expression(experts), "bias": fields.router_bias}
         node = self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)
         loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(node.path))
         if loop is None:

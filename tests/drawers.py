@@ -261,7 +261,14 @@ def heads(d: Draft) -> Entry:
     drawn = {"heads": count} | d.some(
         kv_heads=lambda: d.choice([d.divisor(count), 1]),
         bias=d.flag,
+        q_bias=d.flag,
+        k_bias=d.flag,
+        v_bias=d.flag,
         out_bias=d.flag,
+        qk_norm=lambda: d.choice(["none", "head", "all"]),
+        sinks=d.flag,
+        alibi=d.flag,
+        softcap=lambda: d.integer(1, 50),
         relative_positions=lambda: d.integer(1, 20),
         value_dim=lambda: d.integer(1, 5),
     )
@@ -274,9 +281,41 @@ def heads(d: Draft) -> Entry:
 def self_attention(d: Draft) -> Entry:
     return heads(d) | d.some(
         causal=d.flag,
-        window=lambda: d.integer(1, 6),
+        **{d.choice(["window", "chunk"]): lambda: d.integer(1, 6)},
         kv_length=lambda: d.shape[-2] + d.integer(0, 4),
     )
+
+
+@fields("latent_attention", axes=(3, 4))
+def latent_attention(d: Draft) -> Entry:
+    names = ("heads", "kv_rank", "head_dim", "rope_dim")
+    return {name: d.integer(1, 4) for name in names} | d.some(
+        value_dim=lambda: d.integer(1, 5),
+        q_rank=lambda: d.integer(1, 4),
+        absorbed=d.flag,
+        causal=d.flag,
+        sinks=d.flag,
+        **{d.choice(["window", "chunk"]): lambda: d.integer(1, 6)},
+    )
+
+
+@fields("cache", axes=(2, 3, 4))
+def cache(d: Draft) -> Entry:
+    return {"dim": d.integer(1, len(d.shape) - 1)} | d.some(window=lambda: d.integer(1, 6))
+
+
+@fields("state", axes=(2, 3, 4))
+def state(d: Draft) -> Entry:
+    return {"shape": [d.integer(1, 4), d.integer(1, 4)], "dim": d.integer(1, len(d.shape) - 1)}
+
+
+@drawer("scaled_dot_product_attention", axes=(4,))
+def core_attention(d: Draft) -> None:
+    queries = d.anchor()
+    keys = d.emit("gelu", {}, queries)
+    values = d.emit("linear", {"out_features": d.extent()}, queries)
+    drawn = d.some(sinks=d.flag, window=lambda: d.integer(1, 6), causal=d.flag)
+    d.emit("scaled_dot_product_attention", drawn, queries, keys, values)
 
 
 @drawer("cross_attention", axes=(3, 4))

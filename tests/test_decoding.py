@@ -86,14 +86,68 @@ class OverTokens(nn.Module):  # type: ignore[misc]
 
 
 class Recurrent(nn.Module):  # type: ignore[misc]
-    """An LSTM that forgets its state after each run."""
+    """Two layers, of one direction, that keep their states; of two directions they cannot."""
+
+    def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, *, both: bool = False) -> None:
+        super().__init__()
+        self.layer = kind(
+            D, D // 2 if both else D, num_layers=2, batch_first=True, bidirectional=both
+        )
+        self.kept: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = (tuple(self.kept) if len(self.kept) > 1 else self.kept[0]) if self.kept else None
+        made, state = self.layer(x, before)
+        if not self.layer.bidirectional:
+            self.kept = [state] if isinstance(state, Tensor) else list(state)
+        return made
+
+    def elements(self) -> int:
+        """How many elements are kept."""
+        return sum(each.numel() for each in self.kept)
+
+
+class CausalConvolution(nn.Module):  # type: ignore[misc]
+    """A convolution that keeps the inputs that its next window begins with."""
+
+    def __init__(self, dilation: int = 1) -> None:
+        super().__init__()
+        self.layer, self.tail = nn.Conv1d(D, D, 3, dilation=dilation), 2 * dilation
+        self.kept: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.kept[0] if self.kept else x.new_zeros(x.shape[0], self.tail, D)
+        joined = torch.cat([first, x], 1)
+        self.kept = [joined[:, -self.tail :]]
+        return self.layer(joined.mT).mT
+
+    def elements(self) -> int:
+        """How many elements are kept."""
+        return sum(each.numel() for each in self.kept)
+
+
+class Scan(nn.Module):  # type: ignore[misc]
+    """A linear attention: a matrix per sequence is what all tokens so far left."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.LSTM(D, D, batch_first=True)
+        self.kept: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)[0]
+        memory = self.kept[0] if self.kept else x.new_zeros(x.shape[0], D, D)
+        made = []
+        for step in x.unbind(1):
+            memory = memory / 2 + step[:, :, None] * step[:, None, :]
+            made.append((step[:, None, :] @ memory)[:, 0])
+        self.kept = [memory]
+        return torch.stack(made, 1)
+
+    def elements(self) -> int:
+        """How many elements are kept."""
+        return sum(each.numel() for each in self.kept)
+
+
+KEEPING = Attention, Recurrent, CausalConvolution, Scan
 
 
 def rolled(x: Tensor) -> Tensor:
@@ -170,7 +224,25 @@ KINDS: dict[str, tuple[Sequence[str], Callable[[], nn.Module]]] = {
         [f"residual: [{{{SWAP}}}, global_avgpool, {{{SWAP}}}]"],
         lambda: Function(lambda x: x + x.mean(1, keepdim=True)),
     ),
-    "lstm": ([f"lstm: {{hidden_size: {D}}}"], Recurrent),
+    "lstm": ([f"lstm: {{hidden_size: {D}, num_layers: 2}}"], Recurrent),
+    "gru": ([f"gru: {{hidden_size: {D}, num_layers: 2}}"], lambda: Recurrent(nn.GRU)),
+    "lstm both ways": (
+        [f"lstm: {{hidden_size: {D // 2}, num_layers: 2, bidirectional: true}}"],
+        lambda: Recurrent(both=True),
+    ),
+    "tail": (
+        [SWAP, f"conv1d: {{out_channels: {D}, kernel_size: 3, padding: [[2, 0]]}}", SWAP],
+        CausalConvolution,
+    ),
+    "long tail": (
+        [
+            SWAP,
+            f"conv1d: {{out_channels: {D}, kernel_size: 3, dilation: 2, padding: [[4, 0]]}}",
+            SWAP,
+        ],
+        lambda: CausalConvolution(2),
+    ),
+    "scan": ([f"state: {{shape: [{D}, {D}]}}"], Scan),
     "roll": (["roll: {shifts: [1], dims: [1]}"], lambda: Function(rolled)),
     "last added to all": (
         ["residual: [slice: {dim: 1, start: -1}]"],
@@ -203,7 +275,7 @@ def spec_of(names: Sequence[str]) -> str:
 
 def steps_agree(net: nn.Sequential, tokens: Tensor, prompt: int) -> bool:
     """Whether each step leaves what the whole network leaves at its last token."""
-    caches = [layer for layer in net if isinstance(layer, Attention)]
+    caches = [layer for layer in net if isinstance(layer, KEEPING)]
 
     def forget() -> None:
         for layer in caches:
@@ -221,7 +293,9 @@ def steps_agree(net: nn.Sequential, tokens: Tensor, prompt: int) -> bool:
     )
 
 
-CAUSAL = st.sampled_from(["causal", "grouped", "window"])
+CAUSAL = st.sampled_from(
+    ["causal", "grouped", "window", "lstm", "gru", "tail", "long tail", "scan"]
+)
 OTHERS = st.lists(st.sampled_from(list(KINDS)), max_size=3)
 
 
@@ -249,7 +323,7 @@ def test_a_network_is_refused_where_its_steps_are_not_the_whole_networks(
                 ask()
         return
     found = infer(path, Plan(prompt, LONGEST - prompt, N))
-    kept = sum(layer.elements() for layer in net if isinstance(layer, Attention))
+    kept = sum(layer.elements() for layer in net if isinstance(layer, KEEPING))
     assert found.figures[2].work["cache"] == 4 * kept
     growing = [KINDS[name][1]() for name in names if name in ("causal", "grouped", "window")]
     each = sum(2 * layer.groups * D // HEADS for layer in growing if isinstance(layer, Attention))
@@ -306,7 +380,8 @@ ATTEND = "  - self_attention: {heads: 2, causal: true}\n"
             r"self_attention_2: kv_length says how many keys self_attention meets",
         ),
         (
-            f"  - repeat: {{times: 2, layers: [residual: [lstm: {{hidden_size: d}}]]}}\n{ATTEND}",
+            "  - repeat: {times: 2, layers: [residual: "
+            f"[lstm: {{hidden_size: d/2, bidirectional: true}}]]}}\n{ATTEND}",
             r"lstm_1: lstm does not keep",
         ),
     ],

@@ -344,20 +344,90 @@ def attention(call: Call) -> Tensors:
     head_dim, bias = call.get("head_dim", x.shape[-1] // heads), call.get("bias", True)
     value_dim = call.get("value_dim", head_dim)
     q, k, v = (
-        call.linear(y, count * size, bias=bias).unflatten(-1, (count, size))
-        for y, count, size in (
-            (x, heads, head_dim),
-            (keys, groups, head_dim),
-            (values, groups, value_dim),
+        call.linear(y, count * size, bias=call.get(f"{name}_bias", bias)).unflatten(
+            -1, (count, size)
+        )
+        for name, y, count, size in (
+            ("q", x, heads, head_dim),
+            ("k", keys, groups, head_dim),
+            ("v", values, groups, value_dim),
         )
     )
     if call.get("relative_positions"):
         call.parameter(call.get("relative_positions"), heads)
+    if call.get("sinks"):
+        call.parameter(heads)
+    q, k = (normed(call, y) for y in (q, k))
     k, v = (with_cache(y, call.get("kv_length")) for y in (k, v))
     q, k, v = (y.transpose(-2, -3) for y in (q, k, v))
-    result = scored(q, k, v, call.get("window"))
+    result = scored(q, k, v, call.get("window", call.get("chunk")))
     joined = result.transpose(-2, -3).flatten(-2)
     return call.linear(joined, x.shape[-1], bias=call.get("out_bias", bias))
+
+
+@twin("scaled_dot_product_attention")
+def core(call: Call) -> Tensors:
+    q, k, v = call.inputs
+    if q.dim() < 3 or q.shape[-3] % k.shape[-3]:
+        raise RefusedError("the heads of the keys do not divide those of the queries")
+    if call.get("sinks"):
+        call.parameter(q.shape[-3])
+    if call.get("relative_positions"):
+        call.parameter(call.get("relative_positions"), q.shape[-3])
+    return scored(q, k, v, call.get("window", call.get("chunk")))
+
+
+@twin("cache", "state")
+def memory(call: Call) -> Tensors:
+    """Nothing came before; a recurrence's element-wise work is no product."""
+    dim = call.get("dim", 1)
+    if call.x.dim() < 2 or dim % call.x.dim() == 0:
+        raise RefusedError("the axis of sequences is none of tokens")
+    return call.x
+
+
+@twin("latent_attention")
+def latent_attention(call: Call) -> Tensors:
+    """DeepSeek-V2's formulas; rotations change no size."""
+    x, heads, rank, rotated = call.x, call.get("heads"), call.get("kv_rank"), call.get("rope_dim")
+    size = call.get("head_dim")
+    value = call.get("value_dim", size)
+    q = x
+    if call.get("q_rank"):
+        q = call.linear(x, call.get("q_rank"), bias=False)
+        q = call.run(nn.RMSNorm(q.shape[-1]), q)
+    q = call.linear(q, heads * (size + rotated), bias=False).unflatten(-1, (heads, -1))
+    latent, shared = call.linear(x, rank + rotated, bias=False).split([rank, rotated], -1)
+    latent = call.run(nn.RMSNorm(rank), latent)
+    if call.get("relative_positions"):
+        call.parameter(call.get("relative_positions"), heads)
+    if call.get("sinks"):
+        call.parameter(heads)
+    q, one = q.transpose(-2, -3), shared.unsqueeze(-3)
+    window = call.get("window", call.get("chunk"))
+    if call.get("absorbed"):
+        up = call.parameter(heads, size, rank), call.parameter(heads, rank, value)
+        q = torch.cat([q[..., :size] @ up[0], q[..., size:]], -1)
+        k = torch.cat([latent.unsqueeze(-3), one], -1)
+        made = scored(q, k, k[..., :rank], window) @ up[1]
+    else:
+        both = call.linear(latent, heads * (size + value), bias=False).unflatten(-1, (heads, -1))
+        k, v = both.transpose(-2, -3).split([size, value], -1)
+        k = torch.cat([k, one.expand(*k.shape[:-1], -1)], -1)
+        made = scored(q, k, v, window)
+    return call.linear(made.transpose(-2, -3).flatten(-2), x.shape[-1], bias=False)
+
+
+def normed(call: Call, x: Tensor) -> Tensor:
+    """Queries or keys after the norm of each head, as Qwen3's, or of all heads, as OLMo 2's."""
+    match call.get("qk_norm", "none"):
+        case "head":
+            each: Tensor = call.run(nn.RMSNorm(x.shape[-1]), x)
+            return each
+        case "all":
+            whole: Tensor = call.run(nn.RMSNorm(x.shape[-1] * x.shape[-2]), x.flatten(-2))
+            return whole.unflatten(-1, x.shape[-2:])
+    return x
 
 
 def with_cache(x: Tensor, length: int | None) -> Tensor:
@@ -450,6 +520,10 @@ def rmsnorm(call: Call) -> Tensors:
 
 @twin("embedding")
 def embedding(call: Call) -> Tensors:
+    if call.tied is not None:
+        if call.tied.shape != (call.get("num_embeddings"), call.get("embedding_dim")):
+            raise RefusedError("the shared weight has another shape")
+        return functional.embedding(call.x.long(), call.tied)
     result: Tensor = call.run(nn.Embedding(**call.fields), call.x.long())
     return result
 

@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 
 # Expressions.
 
-WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode"}
+WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode", "qk_norm"}
 """Fields that are text and no expression."""
 
 Names = Mapping[str, Any]
@@ -432,7 +432,11 @@ def moe(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     """Every expert learns; as much work is done as if ``top_k`` of them saw every token."""
     experts, top_k = (evaluate(fields[key], frame.names) for key in ("experts", "top_k"))
     network = frame.network
-    network.layer(f"{name}/router", Call("linear", [x], {"out_features": experts, "bias": False}))
+    router = {
+        "out_features": experts,
+        "bias": evaluate(fields.get("router_bias", False), frame.names),
+    }
+    network.layer(f"{name}/router", Call("linear", [x], router))
     outputs = []
     working = network.works
     for expert in range(experts):

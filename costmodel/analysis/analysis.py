@@ -100,7 +100,7 @@ class Analysis(MetricLaws):
             self.context.types_of(x) for x in self.layers if x.cost.parameters or x.cost.tied
         )
         summed = (self.context.types_of(x) for x in self.layers if x.cost.macs != 0)
-        caching = (self.context.types_of(x) for x in self.layers if x.cost.cache)
+        caching = (self.context.types_of(x) for x in self.layers if x.cost.kept)
         found = {
             "weights": {types.weights for types in learned},
             "activations": set(self.context.typed.tensors.values()),

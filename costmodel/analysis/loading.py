@@ -17,9 +17,8 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
-from costmodel.network.decoding import require_decodable
-from costmodel.network.propagation import least_values, on_the_way, propagate
-from costmodel.rules.attention import extends
+from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable
+from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
@@ -181,22 +180,26 @@ def unchecked(
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    _require_past_to_matter(graph, scenario)
-    narrowed = last_mixed(graph) if scenario.last_only else None
-    propagation = propagate(graph, assumed, scenario.past, narrowed)
+    if scenario.past is not None and not keeps_past(propagate(graph, assumed)):
+        raise no_token_before()
+    propagation = propagate(graph, assumed, scenario.past)
+    if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
+        propagation = propagate(graph, assumed, scenario.past, narrowed)
     if scenario.past:
         require_decodable(propagation)
+        propagation = only_new(propagation)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 
-def last_mixed(graph: Graph) -> Tensor | None:
+def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
     """Return the output of the last item in which tokens meet, if all after it reads only that.
 
     Each token by itself goes through what is left of the network then, as the one of a step does.
     None where something after it takes what was made before, or where there is nothing after it.
     """
     items = graph.items
-    meets = [any(extends(node.layer) for node in nodes_of((item,))) for item in items]
+    met = meeting(propagation)
+    meets = [any(node.path in met for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
     rest = items[after:]
     if not rest:
@@ -206,17 +209,12 @@ def last_mixed(graph: Graph) -> Tensor | None:
     return left if taken == {left} else None
 
 
-def _require_past_to_matter(graph: Graph, scenario: Scenario) -> None:
-    """Refuse a number of past tokens for a network in which no layer reads them."""
-    if scenario.past is not None and not any(extends(node.layer) for node in graph.nodes):
-        raise no_token_before()
-
-
 def no_token_before() -> SpecError:
     """Return the error of a network without a layer that reads past tokens."""
     return SpecError(
-        "no layer here meets tokens that came before: there is no causal self_attention",
-        hint="prefill, decode and past are of self_attention with causal: true and no kv_length",
+        "no layer here meets tokens that came before: there is no causal self_attention, no cache",
+        hint="prefill, decode and past are of layers that keep something for the next token, as "
+        "self_attention with causal: true and no kv_length",
     )
 
 

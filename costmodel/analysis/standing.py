@@ -66,6 +66,8 @@ def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[
         yield "training", str(analysis.scenario.training)
     if analysis.can_be_fused:
         yield "attention", str(analysis.scenario.attention)
+    if analysis.scenario.page is not None:
+        yield "page", f"a cache takes whole pages of {analysis.scenario.page} tokens of a sequence"
 
 
 def compute_alone(analysis: Analysis, metrics: Iterable[str]) -> str | None:
@@ -115,4 +117,6 @@ def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str
         fields["training"] = analysis.scenario.training.fields
     if analysis.can_be_fused:
         fields["attention"] = analysis.scenario.attention.value
+    if analysis.scenario.page is not None:
+        fields["page"] = int(analysis.scenario.page)
     return fields

@@ -157,6 +157,7 @@ class Given:
         master: The copy of weights narrower than 32 bits in training: fp32 or none.
         attention: How attention is implemented: fused (no score matrix in memory, no products that
             a causal mask hides; what bounds take) or unfused.
+        page: The tokens of a page, as 16: a cache takes whole pages of each sequence.
     """
 
     set_: list[str] | None = None
@@ -175,6 +176,7 @@ class Given:
     checkpoint: str | None = None
     master: str | None = None
     attention: str | None = None
+    page: str | None = None
 
     @property
     def fixed(self) -> dict[str, str]:

@@ -5,19 +5,20 @@ view moves nothing; what is made and used inside a layer stays there. Where a ca
 values is kept, those of tokens before are read once, and those of new ones written once.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sympy import Add, Expr, S
 
 from archspec.precision import TYPES
+from archspec.trees import Tensor
 from costmodel.algebra.functions import Maximum
 from costmodel.metrics.registry import BYTES, LARGEST, metric
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
-from costmodel.rules.cost import Cache, Output
+from costmodel.rules.cost import Cache, Output, State
 from costmodel.rules.nests import LoopNest, Operand
 
 
@@ -59,15 +60,14 @@ def data_movement(layer: LayerCost, context: Context) -> DataMovement:
 
     Source: MIT 6.5940, lecture 2: weights, input and output activations.
     """
-    cache, read = layer.cost.cache, weights_read(layer, context)
+    read, dtype = weights_read(layer, context), context.types_of(layer).cache
     moved = DataMovement(read, _reads(layer, context), _writes(layer, context))
-    if cache is None:
-        return moved
-    dtype = context.types_of(layer).cache
-    return moved._replace(
-        cache_reads=cached_bytes(cache, cache.read, dtype),
-        cache_writes=cached_bytes(cache, cache.written, dtype),
-    )
+    for kept in layer.cost.kept:
+        moved = moved._replace(
+            cache_reads=moved.cache_reads + kept_bytes(kept, kept.read, dtype),
+            cache_writes=moved.cache_writes + kept_bytes(kept, kept.written, dtype),
+        )
+    return moved
 
 
 @metric("bytes_moved", "bytes moved", BYTES)
@@ -76,9 +76,9 @@ def count_bytes_moved(layer: LayerCost, context: Context) -> Expr:
     return data_movement(layer, context).total
 
 
-def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
-    """Return ``n·tokens·G·(d_h + d_v)`` in bytes; keys and values each begin at a whole one."""
-    sizes = (cache.rows * tokens * part for part in (cache.keys, cache.values))
+def kept_bytes(kept: Cache | State, tokens: Expr, dtype: str) -> Expr:
+    """Return ``n·tokens·Σ parts`` in bytes; each tensor begins at a whole one."""
+    sizes = (kept.rows * tokens * part for part in kept.parts)
     return Add(*(in_bytes(size, dtype) for size in sizes))
 
 
@@ -103,16 +103,29 @@ def _reads(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of all inputs; of a single one whose windows leave gaps, what they meet."""
     if layer.cost.output is Output.PARAMETER:
         return S.Zero
+    new = context.derived(_new_in_caches) if context.whole else {}
     sizes = [elements(shape) for shape in layer.inputs]
     if len(sizes) == 1:
         sizes = [_met(layer)]
-    read = dict(zip(layer.reads, sizes, strict=True))
+    sizes = [new.get(tensor, size) for tensor, size in zip(layer.reads, sizes, strict=True)]
+    read = dict([*zip(layer.reads, sizes, strict=True)][: layer.cost.sees])
     if not makes_map(layer, context):
         if layer.cost.output is Output.VIEW:
             return S.Zero
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
     return Add(*(context.bytes_of(tensor, size) for tensor, size in read.items()))
+
+
+def _new_in_caches(context: Context) -> Mapping[Tensor, Expr]:
+    """The elements of new tokens in all that lies in a cache, which reads the others itself."""
+    found: dict[Tensor, Expr] = {}
+    for layer in context.network.propagation.layers:
+        if layer.cost.cache is not None and layer.cost.cache.joins is not None:
+            found[layer.made[0]] = elements(layer.inputs[0])
+        elif layer.cost.output is Output.VIEW and layer.reads and layer.reads[0] in found:
+            found |= dict.fromkeys(layer.made, found[layer.reads[0]])
+    return found
 
 
 def _met(layer: LayerCost) -> Expr:

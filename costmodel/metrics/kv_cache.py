@@ -2,7 +2,8 @@
 
 from sympy import Expr, Integer, S
 
-from costmodel.metrics.data_movement import cached_bytes
+from costmodel.algebra.functions import ceil_div, exact
+from costmodel.metrics.data_movement import kept_bytes
 from costmodel.metrics.registry import BYTES, Need, metric
 from costmodel.network.context import Context
 from costmodel.network.decoding import require_decodable
@@ -20,17 +21,29 @@ def _cache_of(layer: LayerCost, context: Context) -> Cache | None:
     return layer.cost.cache
 
 
+@metric("state", "state", BYTES, needs=(Need.TOKENS,))
+def count_state(layer: LayerCost, context: Context) -> Expr:
+    """Bytes of fixed size that a layer keeps between steps: of a scan, an LSTM, a window's tail."""
+    context.derived(_require_decodable)
+    kept = layer.cost.state
+    return Integer(0) if kept is None else kept_bytes(kept, S.One, context.types_of(layer).cache)
+
+
 def _require_decodable(context: Context) -> None:
     require_decodable(context.network.propagation)
 
 
 @metric("kv_cache", "KV cache", BYTES, needs=(Need.TOKENS,))
 def count_kv_cache(layer: LayerCost, context: Context) -> Expr:
-    """Bytes of the keys and values that a layer keeps after the run, of all sequences."""
-    cache = _cache_of(layer, context)
+    """Bytes of the keys and values that a layer keeps after the run, of all sequences.
+
+    In pages a sequence takes whole ones. Source: Kwon et al., SOSP 2023 (paged attention).
+    """
+    cache, page = _cache_of(layer, context), context.scenario.page
     if cache is None:
         return Integer(0)
-    return cached_bytes(cache, cache.held, context.types_of(layer).cache)
+    held = cache.held if page is None else exact(page) * ceil_div(cache.held, exact(page))
+    return kept_bytes(cache, held, context.types_of(layer).cache)
 
 
 @metric("kv_cache_per_token", "KV cache per token", BYTES, needs=(Need.TOKENS,))
@@ -42,4 +55,4 @@ def count_kv_cache_per_token(layer: LayerCost, context: Context) -> Expr:
     cache = _cache_of(layer, context)
     if cache is None or not cache.grows:
         return Integer(0)
-    return cached_bytes(cache._replace(rows=S.One), S.One, context.types_of(layer).cache)
+    return kept_bytes(cache._replace(rows=S.One), S.One, context.types_of(layer).cache)

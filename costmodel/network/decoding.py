@@ -7,7 +7,7 @@ layer say; one in which places of that axis meet, or that is not known to keep t
 refused.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from sympy import Add, Expr, S, Symbol
@@ -20,14 +20,15 @@ from costmodel.algebra.functions import exact
 from costmodel.algebra.places import OWN
 from costmodel.network.propagation import GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements, expressions_of, text_of
-from costmodel.rules.cost import Cache, Cost
+from costmodel.rules.cost import Cost, Output
 
 Carried = tuple[tuple[int | None, ...], ...]
 """Of each input and each of its axes the axis of the output that has its places one by one."""
 
 HINT = (
-    "only causal self_attention keeps something for the next token; all else must work on each "
-    "token by itself, or on the last alone (select or slice with -1)"
+    "causal self_attention, cache, state and recurrent layers of one direction keep something for "
+    "the next token; all else must work on each token by itself, or on the last alone (select or "
+    "slice with -1)"
 )
 
 
@@ -54,7 +55,9 @@ def carries(cost: Cost, inputs: Sequence[Shape], output: Shape) -> Carried:
         if axis in places and (reads != OWN or inputs[0][axis] != output[places[axis]]):
             lost.add(axis)
     apart = {axis: place for axis, place in places.items() if axis not in lost}
-    first = apart if cost.cache is None else apart | {rank - 2: rank - 2}
+    kept = [] if cost.cache is None else [rank - 2]
+    kept += [] if cost.state is None else [cost.state.axis]
+    first = apart | {axis: axis for axis in kept}
     carried = []
     for number, shape in enumerate(inputs):
         found = apart if number else first
@@ -77,6 +80,48 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
     )
 
 
+def _is_kept(layer: LayerCost) -> bool:
+    """Return whether a layer keeps something for the next token, whatever says how much."""
+    return layer.cost.extends or (layer.cost.cache is not None and layer.cost.cache.grows)
+
+
+def keeps_past(propagation: Propagation) -> bool:
+    """Return whether some layer keeps something of the tokens that came before."""
+    return any(layer.cost.extends for layer in propagation.layers)
+
+
+def only_new(propagation: Propagation) -> Propagation:
+    """Return a later run of a network: what hangs on no token is there already, and not made again.
+
+    Its weights stay, but are not read; of an encoder nothing else is left.
+
+    Args:
+        propagation: the network.
+    """
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
+    walk.parts(propagation.parts)
+    return propagation._replace(parts=tuple(_resting(propagation.parts, walk.still)))
+
+
+def _resting(parts: Iterable[Part], still: Container[str]) -> Iterator[Part]:
+    """Some parts, those layers at rest whose paths are given."""
+    for part in parts:
+        if isinstance(part, GroupCost):
+            yield part._replace(parts=tuple(_resting(part.parts, still)))
+        elif part.node.path in still:
+            owned = tuple(each._replace(read=S.Zero) for each in part.cost.parameters)
+            yield part._replace(cost=Cost(Output.PARAMETER, parameters=owned))
+        else:
+            yield part
+
+
+def meeting(propagation: Propagation) -> set[str]:
+    """Return the paths of the layers in which a token meets others: with a cache, or after one."""
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
+    walk.parts(propagation.parts)
+    return walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
+
+
 def require_decodable(
     propagation: Propagation,
     growing: Mapping[str, int] | None = None,
@@ -93,14 +138,14 @@ def require_decodable(
     Raises:
         SpecError: a layer does not; the error names its entry.
     """
-    if not any(layer.cost.cache and layer.cost.cache.grows for layer in propagation.layers):
+    if not any(map(_is_kept, propagation.layers)):
         return
-    starts = _token_axes(propagation) if growing is None else growing
+    starts = token_axes(propagation) if growing is None else growing
     _TokenWalk(propagation, starts, tokens).parts(propagation.parts)
 
 
-def _token_axes(propagation: Propagation) -> Mapping[str, int]:
-    """The axes of the inputs that are those of an attention's tokens, else of the first input."""
+def token_axes(propagation: Propagation) -> Mapping[str, int]:
+    """Return the axes of the inputs that are those of kept tokens, else of the first input."""
     found = {}
     for name, shape in propagation.inputs.items():
         for axis in range(len(shape)):
@@ -128,7 +173,10 @@ class Tokens(NamedTuple):
 LAST: Final = "last"
 """What was made of the last token alone, and is another tensor at every step."""
 
-Held = Tokens | Literal["last"] | None
+KEPT: Final = "kept"
+"""What lies in a cache: all tokens so far, of which one that attends to it sees those before it."""
+
+Held = Tokens | Literal["last", "kept"] | None
 """The tokens in a tensor; None where it has none."""
 
 
@@ -150,12 +198,20 @@ class _TokenWalk:
         self.tokens = tokens
         self.is_trial = is_trial
         self.is_met = False
+        self.fed = set(self.known)  # what hangs on the network's inputs
+        self.still = set[str]()  # layers of which that holds, but of no token
+        self.meeting = set[str]()  # layers that meet all tokens so far in a cache
+        self.grown = set[Expr]()  # extents of all tokens so far
 
     def parts(self, parts: Iterable[Part]) -> None:
         """Some parts, in order."""
         for part in parts:
             if isinstance(part, LayerCost):
                 found = self._left_by(part)
+                if self.fed.intersection(part.reads):
+                    self.fed.update(part.made)
+                    if all(self.known[each] is None for each in part.reads):
+                        self.still.add(part.node.path)
                 self._meet(part, found)
                 self.known.update(zip(part.made, found, strict=True))
             else:
@@ -164,11 +220,30 @@ class _TokenWalk:
     def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
         """The tokens in everything that a layer makes."""
         held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
+        if layer.cost.cache is not None and layer.cost.cache.joins is not None:
+            return self._joined_by(layer, layer.cost.cache.joins, held[0])
+        if KEPT in held:
+            self.meeting.add(layer.node.path)
+        if KEPT in held and not any(isinstance(each, Tokens) for each in held):
+            return tuple(KEPT for _ in layer.outputs)
         entering = [each if isinstance(each, Tokens) else None for each in held]
         left = self._kept_by(layer, entering)
         if LAST not in held:
             return left
         return tuple(each._replace(met_last=True) if each else LAST for each in left)
+
+    def _joined_by(self, layer: LayerCost, axis: int, held: Held) -> tuple[Held, ...]:
+        """All tokens so far, of a cache on the axis of those that enter."""
+        if isinstance(held, Tokens) and held.met_last:
+            self._refuse(
+                layer, "cache keeps tokens that have met the last one, of every step another"
+            )
+        elif held != Tokens(axis):
+            self._refuse(layer, f"axis {axis}, on which it is to grow, is not the tokens'")
+        else:
+            self.is_met = True
+        self.grown.add(layer.output[axis])
+        return (KEPT,)
 
     def _kept_by(
         self, layer: LayerCost, entering: list[Tokens | None]
@@ -217,22 +292,27 @@ class _TokenWalk:
 
     def _meet(self, layer: LayerCost, found: tuple[Held, ...]) -> None:
         """Make sure that a cache is of the tokens, and that nothing else hangs on their number."""
-        if layer.cost.cache is not None and layer.cost.cache.grows:
-            self._require_own(layer, layer.cost.cache, found[0])
+        kept, state = layer.cost.cache, layer.cost.state
+        if kept is not None and kept.grows and kept.joins is None:
+            self._require_own(layer, found[0], len(layer.output) - 2, is_given=kept.is_given)
+        if state is not None:
+            self._require_own(layer, found[0], state.axis)
         if self.tokens is not None:
             self._require_one_size(layer, found, self.tokens)
 
-    def _require_own(self, layer: LayerCost, cache: Cache, held: Held) -> None:
-        """A cache is of the tokens themselves, and of those that came before them."""
+    def _require_own(
+        self, layer: LayerCost, held: Held, axis: int, *, is_given: bool = False
+    ) -> None:
+        """What is kept is of the tokens themselves, and of those that came before them."""
         kind = layer.node.kind
         if isinstance(held, Tokens) and held.met_last:
             cause = f"{kind} keeps tokens that have met the last one, of every step another"
             self._refuse(layer, cause)
-        elif held != Tokens(len(layer.output) - 2):
+        elif held != Tokens(axis):
             self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
         else:
             self.is_met = True
-        if self.tokens is not None and cache.read != 0:
+        if self.tokens is not None and is_given:
             cause = f"kv_length says how many keys {kind} meets, whatever came before"
             self._refuse(layer, cause)
 
@@ -240,7 +320,8 @@ class _TokenWalk:
         """Nothing but the axis of the tokens hangs on how many enter."""
         for each, shape in zip(found, layer.outputs, strict=True):
             for i, extent in enumerate(shape):
-                if not (isinstance(each, Tokens) and i == each.axis):
+                is_own = isinstance(each, Tokens) and i == each.axis
+                if not is_own and extent not in self.grown:
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
             self._require_same(layer, f"its {parameter.name}", parameter.size)
@@ -262,6 +343,7 @@ class _TokenWalk:
             return self.parts(group.parts)
         if flow.entry is not None:
             self.known[flow.entry] = self.known[flow.source]
+            self.fed |= {flow.entry} if flow.source in self.fed else set()
         self.parts(group.parts)
         left = self.known[flow.result]
         is_repeated = not (flow.chosen_by or group.runs is S.One)
@@ -274,6 +356,7 @@ class _TokenWalk:
         if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
             self._refuse(group, "it may not run at all, and leaves other tokens than enter")
         self.known[Tensor(group.path)] = left
+        self.fed |= {Tensor(group.path)} if self.fed & {flow.result, flow.source} else set()
         return None
 
     def _refuse(self, part: Part, cause: str) -> None:

@@ -274,7 +274,7 @@ def propagate(
             parts += walk.parts((item,))
             if narrowed is not None and item_output(item) == narrowed:
                 with gathered.gathering():
-                    narrows = walk.narrow(narrowed, Tensor(graph.inputs[0].name))
+                    narrows = walk.narrow(narrowed, graph.inputs)
     return Propagation(inputs, parts, tuple(walk.requirements), walk.last_indices, narrows)
 
 
@@ -367,10 +367,11 @@ class _ShapeWalk:
         self.shapes[Tensor(given.name)] = shape
         return shape
 
-    def narrow(self, tensor: Tensor, first: Tensor) -> bool:
-        """Leave one token of a tensor, if it has the tokens of the first input: ``(n, t, d)``."""
-        shape, given = self.shapes[tensor], self.shapes[first]
-        if len(shape) != 3 or shape[:2] != given[:2]:
+    def narrow(self, tensor: Tensor, inputs: Iterable[Input]) -> bool:
+        """Leave one token of a tensor, if it has the tokens of an input: ``(n, t, d)``."""
+        shape = self.shapes[tensor]
+        given = (self.shapes[Tensor(each.name)][:2] for each in inputs)
+        if len(shape) != 3 or shape[:2] not in given:
             return False
         self.shapes[tensor] = replaced(shape, TOKENS, S.One)
         return True

@@ -1,5 +1,6 @@
 """Convolutions: the loops over ``c_i/g, k, h_o, w_o, c_o``."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sympy import Expr, S
@@ -10,7 +11,8 @@ from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.rules import Both, Site, elements, keeps, rule
 from costmodel.rules.backward import INPUT
-from costmodel.rules.cost import Cost, Output, weight_and_bias
+from costmodel.rules.cost import Cost, Output, State, weight_and_bias
+from costmodel.rules.memory import kept_state
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
@@ -43,7 +45,18 @@ def convolution(layer: Conv, site: Site) -> Both:
     loops = (Loop(BATCH, site.input[0]), c_i, *kernel, *spatial, c_o)
     nest = LoopNest(loops, operands, biased=layer.bias.holds)
     output = (site.input[0], channels, *outputs)
-    return output, Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
+    cost = Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
+    return output, cost._replace(state=_tail(site, windows))
+
+
+def _tail(site: Site, windows: Sequence[Window]) -> State | None:
+    """What one axis that is padded on the left alone hands on: ``d·(k − 1)`` places before each."""
+    first, *others = windows
+    reach = (first.dilation * (first.kernel - 1)).expand()
+    causal = first.stride is S.One and first.sides == (reach, S.Zero) and reach != 0
+    if others or not causal:
+        return None
+    return kept_state(site, (site.input[1] * reach,), 2, site.input[0])
 
 
 def _groups(site: Site, given: Expression, channels: Expr) -> tuple[str, Expr] | None:

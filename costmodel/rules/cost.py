@@ -87,25 +87,45 @@ class Inner(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """The keys and values that an attention keeps from one run to the next.
+    """The tensors that a layer keeps from one run to the next, a part of each for every token.
 
     Attributes:
         rows: sequences, each with a cache of its own.
-        keys: elements of a token's keys, ``G·d_h``.
-        values: elements of a token's values, ``G·d_v``.
-        held: tokens whose keys and values it holds after the run.
-        read: tokens whose keys and values the run reads from it.
-        written: tokens whose keys and values the run writes into it.
+        parts: elements that a token has in each tensor: keys ``G·d_h`` and values ``G·d_v``.
+        held: tokens of which it holds something after the run.
+        read: tokens of which the run reads something from it.
+        written: tokens of which the run writes something into it.
         grows: whether every further token of a sequence adds to it.
+        is_given: whether a field of the layer says its length, whatever came before.
+        joins: the axis on which the output has the kept tokens before those that enter, if it has.
     """
 
     rows: Expr
-    keys: Expr
-    values: Expr
+    parts: tuple[Expr, ...]
     held: Expr
     read: Expr
     written: Expr
-    grows: bool
+    grows: bool = True
+    is_given: bool = False
+    joins: int | None = None
+
+
+class State(NamedTuple):
+    """The tensors of fixed size that a layer keeps from one run to the next.
+
+    Attributes:
+        rows: sequences, each with a state of its own.
+        parts: elements of each tensor, of one sequence.
+        read: how often the run reads it: once, where another came before.
+        written: how often the run writes it.
+        axis: the axis of the output on which the tokens are that it hands something on along.
+    """
+
+    rows: Expr
+    parts: tuple[Expr, ...]
+    read: Expr
+    written: Expr
+    axis: int
 
 
 class Cost(NamedTuple):
@@ -120,7 +140,8 @@ class Cost(NamedTuple):
         axes: of each axis of the output the axis of the inputs whose places it has, None where it
             has none of them; see `axes_of` for what holds where it is not given.
         tied: the learnable tensors that another layer owns.
-        cache: what it keeps for the next run, where it keeps something.
+        cache: what it keeps for the next run of every token, where it keeps something.
+        state: what it keeps for the next run whatever the tokens, where it keeps something.
         meets: the axes that the output has, but on which a place depends on others, by statistics
             over them, or is told from others, by weights of its own; -1 is the last axis.
         carried: of each of several inputs that have axes of their own, and each of its axes, the
@@ -144,6 +165,7 @@ class Cost(NamedTuple):
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
     cache: Cache | None = None
+    state: State | None = None
     meets: tuple[int, ...] = ()
     carried: tuple[tuple[int | None, ...], ...] | None = None
     last: int | None = None
@@ -169,6 +191,19 @@ class Cost(NamedTuple):
             return ()
         alike = (i for i, shape in enumerate(inputs) if shape == output)
         return tuple(alike) if self.reuses is None else self.reuses
+
+    @property
+    def kept(self) -> tuple["Cache | State", ...]:
+        """What it keeps for the next run."""
+        each: tuple[Cache | State | None, ...] = self.cache, self.state
+        return tuple(one for one in each if one is not None)
+
+    @property
+    def extends(self) -> bool:
+        """Return whether it keeps something for the tokens that come after."""
+        return self.state is not None or (
+            self.cache is not None and self.cache.grows and not self.cache.is_given
+        )
 
     @property
     def slides(self) -> bool:

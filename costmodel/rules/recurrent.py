@@ -11,8 +11,9 @@ from costmodel.algebra.conditions import AtLeast
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
 from costmodel.rules.backward import BYTE, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
-from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
+from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, State, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
+from costmodel.rules.memory import kept_state
 from costmodel.rules.nests import BATCH, Loop, LoopNest
 from costmodel.rules.sliding import require_probability
 
@@ -45,7 +46,19 @@ def recurrent(layer: Recurrent, site: Site) -> Both:
     rows = n * t
     inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
     learned, axes = (*map(weight_of, nests), *biases), axes_but(3, 2)
-    return output, Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
+    cost = Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
+    return output, cost._replace(state=_kept(layer, site, layers))
+
+
+def _kept(layer: Recurrent, site: Site, layers: int) -> State | None:
+    """What one direction hands on to the next token: every layer's state, and an LSTM's cells."""
+    if layer.bidirectional.holds:
+        return None
+    parts: tuple[Expr, ...] = (layers * _state(layer, site),)
+    if isinstance(layer, LSTM):
+        parts += (layers * site.size("hidden_size", layer.hidden_size),)
+    rows, axis = (site.input[0], 1) if layer.batch_first.holds else (site.input[1], 0)
+    return kept_state(site, parts, axis, rows)
 
 
 def _directions(layer: Recurrent) -> int:

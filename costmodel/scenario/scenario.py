@@ -61,6 +61,7 @@ class Scenario(NamedTuple):
         attention: how attention is implemented; bounds take the least, which is fused.
         last_only: whether of all tokens that enter only what comes out of the last is used, so that
             nothing after the last attention has to work on the others.
+        page: tokens of a page, where a cache is kept in whole pages of one sequence each.
     """
 
     precision: Precision = UNSAID
@@ -69,6 +70,7 @@ class Scenario(NamedTuple):
     training: Training | None = None
     attention: AttentionImplementation = AttentionImplementation.FUSED
     last_only: bool = False
+    page: Rational | None = None
 
     @property
     def is_fused(self) -> bool:
@@ -112,6 +114,7 @@ class ScenarioOptions(TypedDict, total=False):
         checkpoint: what is made again in the backward pass: none, blocks or attention.
         master: the copy of weights narrower than 32 bits: fp32 or none.
         attention: how attention is implemented: fused or unfused.
+        page: tokens of a page, of which a cache takes whole ones.
     """
 
     dtype: str | None
@@ -127,6 +130,7 @@ class ScenarioOptions(TypedDict, total=False):
     checkpoint: str | None
     master: str | None
     attention: str | None
+    page: Number | None
 
 
 def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
@@ -136,12 +140,13 @@ def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
     trained = training(said.get("optimizer"), said.get("checkpoint"), said.get("master"))
-    tokens = _tokens(said.get("past"))
+    tokens, page = _tokens(said.get("past")), _page(said.get("page"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
     device = _device(said.get("hardware"), said.get("energy"), said.get("efficiency"))
     attention = find_named("attention", said.get("attention") or "fused", ATTENTIONS)
-    return Scenario(_precision(said), device, tokens, trained, attention)
+    made = Scenario(_precision(said), device, tokens, trained, attention)
+    return made._replace(page=page)
 
 
 def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
@@ -172,12 +177,18 @@ def _precision(said: ScenarioOptions) -> Precision:
 def _tokens(past: Number | None) -> Rational | str | None:
     if past is None or past == PAST:
         return past
-    tokens = to_rational(PAST, past)
-    if tokens.denominator != 1 or tokens < 0:
-        raise SpecError(
-            f"past = {past} is no number of tokens",
-            hint=f"an integer of at least 0, or {PAST} to leave it open",
-        )
+    return _whole(PAST, past, 0, f"an integer of at least 0, or {PAST} to leave it open")
+
+
+def _page(page: Number | None) -> Rational | None:
+    return None if page is None else _whole("page", page, 1, "an integer of at least 1")
+
+
+def _whole(name: str, said: Number, least: int, hint: str) -> Rational:
+    """A number of tokens."""
+    tokens = to_rational(name, said)
+    if tokens.denominator != 1 or tokens < least:
+        raise SpecError(f"{name} = {said} is no number of tokens", hint=hint)
     return tokens
 
 

@@ -33,7 +33,7 @@ from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.context import Context
-from costmodel.network.decoding import require_decodable
+from costmodel.network.decoding import keeps_past, require_decodable, token_axes
 from costmodel.network.propagation import (
     GroupCost,
     LayerCost,
@@ -42,7 +42,6 @@ from costmodel.network.propagation import (
     on_the_way,
     propagate,
 )
-from costmodel.rules.attention import extends
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import NOWHERE, PAST, Device, Scenario
@@ -77,10 +76,12 @@ class Axes(NamedTuple):
     Attributes:
         batch: of the sequences.
         tokens: of the tokens of each.
+        input: the input that they are the axes of.
     """
 
     batch: str
     tokens: str
+    input: str
 
 
 Work = Mapping[str, Expr]
@@ -91,6 +92,7 @@ cached keys and values, and activations are bytes that are read or written; ``ca
 cache takes after the run. On a device ``compute`` and ``memory`` are the seconds of its products
 at the peak, and of its bytes at the bandwidth. Where there are experts, ``weights_most`` and
 ``memory_most`` are those if tokens choose as many as there are, the others if all choose the same.
+Numbers of a run have ``weights_expected`` between the two (see `expected_experts`).
 """
 
 MOVED = ("weights", "cache_reads", "cache_writes", "activations")
@@ -103,7 +105,7 @@ def work_of(analysis: Analysis) -> Work:
     counts = {"macs": count_macs, "macs_least": count_least_macs}
     counts |= {part: _moved(part) for part in MOVED}
     work = {name: _total(analysis, parts, count) for name, count in counts.items()}
-    work["cache"] = analysis.total("kv_cache")
+    work["cache"] = _kept(analysis)
     if is_on_device:
         work["compute"] = _total(analysis, parts, count_compute_time)
         work["memory"] = _total(analysis, parts, memory_time)
@@ -147,6 +149,35 @@ def _spread(part: Part) -> Part:
     if is_choice(part):
         runs = Minimum(part.copies, part.runs * Mul(*part.output[:-1]))
     return part._replace(parts=tuple(map(_spread, part.parts)), runs=runs)
+
+
+def _expecting(part: Part, evaluate: Callable[[Expr], Rational]) -> Part:
+    """A part in which tokens read as many experts as are expected where they choose at random."""
+    if not isinstance(part, GroupCost):
+        return part
+    runs = part.runs
+    if is_choice(part):
+        tokens = evaluate(Mul(*part.output[:-1]))
+        runs = exact(expected_experts(evaluate(part.copies), evaluate(part.runs), tokens))
+    inside = tuple(_expecting(each, evaluate) for each in part.parts)
+    return part._replace(parts=inside, runs=runs)
+
+
+def expected_experts(experts: Rational, top_k: Rational, tokens: Rational) -> Rational:
+    """``E·(1 − (1 − k/E)^n)``, to a billionth: distinct experts that n tokens visit on average.
+
+    Each token visits k of the E experts, all choices alike and independent: one is missed by all
+    with the probability ``(1 − k/E)^n``.
+
+    Args:
+        experts: how many there are, E.
+        top_k: how many a token visits, k.
+        tokens: how many tokens there are, n.
+    """
+    missed = Fraction(0)
+    if tokens * top_k < 100 * experts:  # else below e^-100 of all
+        missed = (1 - Fraction(top_k) / experts) ** int(tokens)
+    return tidy(Fraction(round(experts * (1 - missed) * 10**9), 10**9))
 
 
 def has_experts(analysis: Analysis) -> bool:
@@ -265,7 +296,7 @@ class Inference:
     @property
     def own_symbols(self) -> tuple[str, ...]:
         """The symbols that prefill and decode differ in."""
-        return (*self.axes, PAST)
+        return (self.axes.batch, self.axes.tokens, PAST)
 
     @cached_property
     def works(self) -> tuple[Work, Work]:
@@ -297,7 +328,20 @@ class Inference:
             for name, of, work, tokens, past in runs
         )
         steps = {name: law for name, law in step.items() if name != "cache"}
-        return *single, figures_of("all steps", batch * generate, None, steps, self._over_steps)
+        together = figures_of("all steps", batch * generate, None, steps, self._over_steps)
+        if not self.has_experts:
+            return *single, together
+        found = [self._expected(of, past) for _, of, _, _, past in runs]
+        return tuple(
+            run._replace(work={**run.work, "weights_expected": number})
+            for run, number in zip((*single, together), (*found, found[-1] * generate), strict=True)
+        )
+
+    def _expected(self, of: Analysis, past: int) -> int:
+        """Return the bytes of weights that a run reads where every token chooses at random."""
+        evaluate = of.laws_at(self._at(of, past))
+        parts = (_expecting(part, evaluate) for part in of.propagation.parts)
+        return round(evaluate(_total(of, tuple(parts), weights_read)))
 
     def _at(self, analysis: Analysis, past: int) -> dict[str, Rational]:
         """The numbers of a run; it must be one of a valid network."""
@@ -390,7 +434,12 @@ class Inference:
 
 def _parts_of_memory(analysis: Analysis) -> tuple[Expr, Expr, Expr]:
     """Weights, cache, and the peak of activations."""
-    return analysis.total("model_size"), analysis.total("kv_cache"), analysis.total("memory_peak")
+    return analysis.total("model_size"), _kept(analysis), analysis.total("memory_peak")
+
+
+def _kept(analysis: Analysis) -> Expr:
+    """Return the bytes that are kept for the next step: of every token, and of fixed size."""
+    return analysis.total("kv_cache") + analysis.total("state")
 
 
 def _groups(parts: Iterable[Part]) -> Iterator[GroupCost]:
@@ -477,13 +526,13 @@ def _excluded(
     for name, number in plan._asdict().items() if plan else ():
         if number < 1:
             yield f"{name} = {number} is too few; it is at least 1", None
-    for name, option in zip(axes, ("--batch", "--prompt"), strict=True):
+    for name, option in zip(axes, ("--batch", "--prompt"), strict=False):
         if name in given:
             hint = f"say {option} {given[name]}"
             yield f"'{name}' is not set here: prefill and decode use it", hint
     for name, other in read_assumptions(assume, header.symbols, {}).derived.items():
         axis = axes.tokens if axes.tokens in free_names(other) else None
-        if axis := name if name in axes else axis:
+        if axis := name if name in axes[:2] else axis:
             cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
             yield cause, "leave it out; --batch and --prompt say what they are"
     if plan is None and STEPS in header.symbols:
@@ -514,10 +563,9 @@ def _require_decodable(
     fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
     assumed = read_assumptions(assume, architecture.header.symbols, fixed)
     graph = build_graph(architecture, fixed, assumed.derived)
-    (name,) = architecture.header.input
     declared = architecture.header.symbols[axes.tokens]
-    propagation = propagate(graph, assumed, past=0)
-    require_decodable(propagation, {name: 1}, symbol(axes.tokens, declared.domain))
+    propagation = propagate(graph, assumed, past=1)
+    require_decodable(propagation, {axes.input: 1}, symbol(axes.tokens, declared.domain))
 
 
 def _numbers(
@@ -531,22 +579,24 @@ def _numbers(
 
 
 def _axes(architecture: Architecture) -> Axes:
-    """The symbols of batch and tokens: the first two axes of the only input."""
+    """The symbols of batch and tokens: the first two axes of the input that grows."""
     header = architecture.header
     origin = architecture.document.origin(("input",))
-    nodes = build_graph(architecture, header.defaults).nodes
-    if not any(extends(node.layer) for node in nodes):
+    propagation = propagate(build_graph(architecture, header.defaults), past=0)
+    if not keeps_past(propagation):
         raise no_token_before()
+    name = next(iter(header.input))
     if len(header.input) > 1:
-        names = " and ".join(header.input)
-        cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
-        hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
-        raise SpecError(cause, hint=hint, origin=origin, entry="input")
-    ((_, sizes),) = header.input.items()
-    named = [size.tree.id for size in sizes[:2] if isinstance(size.tree, Name)]
+        (name, axis), *others = token_axes(propagation).items()
+        if others or axis != 1:
+            names = " and ".join(header.input)
+            cause = f"{len(header.input)} inputs, {names}: which of them grows is not said"
+            hint = "archcost SPEC --past … --metric kv_cache shows one run of such a network"
+            raise SpecError(cause, hint=hint, origin=origin, entry="input")
+    named = [size.tree.id for size in header.input[name][:2] if isinstance(size.tree, Name)]
     symbols = [name for name in named if name in header.symbols]
     if len(set(symbols)) < 2:
         hint = "as in symbols: {n: 1, t: 128} and input: [n, t]"
         cause = "the first two axes are batch and tokens, and must be two symbols here"
         raise SpecError(cause, hint=hint, origin=origin, entry="input")
-    return Axes(*symbols)
+    return Axes(symbols[0], symbols[1], name)

@@ -45,6 +45,7 @@ LAWS = {
     "macs": ("MACs", COUNTS),
     "macs_least": ("MACs, at least", COUNTS),
     "weights": ("weights read", BYTES),
+    "weights_expected": ("weights, expected", BYTES),
     "weights_most": ("weights, at most", BYTES),
     "cache_reads": ("cache read", BYTES),
     "cache_writes": ("cache written", BYTES),
@@ -313,7 +314,8 @@ def _notes(found: Inference) -> Iterator[doc.Note]:
 EXPERTS = (
     "weights read are at least those of top_k, where all tokens choose the same, and at most those "
     "of min(experts, tokens*top_k), where they spread; evenly, each expert then sees "
-    "tokens*top_k/experts tokens"
+    "tokens*top_k/experts tokens; expected are those of experts*(1 - (1 - top_k/experts)**tokens), "
+    "where every token chooses at random"
 )
 """What is known of the weights of experts."""
 
@@ -393,7 +395,7 @@ def _data(found: Inference) -> dict[str, Any]:
     }
     start["conditions"] = {use: list(Report(of).conditions) for use, of in _uses(found)}
     device = None if found.device is None else found.device.profile.key
-    start |= {"device": device, "axes": found.axes._asdict()}
+    start |= {"device": device, "axes": {"batch": found.axes.batch, "tokens": found.axes.tokens}}
     if found.plan is None:
         laws = {
             key: {n: None if law is None else text(law) for n, law in named.items()}

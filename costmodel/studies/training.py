@@ -163,7 +163,9 @@ class TrainingReport:
         yield self._of("training_macs")
 
 
-@question(name="training", optimizer="adam", group="Look at a network", without=("energy", "past"))
+@question(
+    name="training", optimizer="adam", group="Look at a network", without=("energy", "past", "page")
+)
 def document(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:
