@@ -20,7 +20,6 @@ from costmodel.analysis.standing import document_of
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
-from costmodel.rules.attention import extends
 from costmodel.rules.formula import count_of, show_bytes
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import Scenario
@@ -178,7 +177,7 @@ def keeps_cache(analysis: Analysis) -> bool:
 
 def _can_cache(analysis: Analysis) -> bool:
     """Return whether a layer keeps keys and values where tokens came before."""
-    return any(extends(layer.node.layer) for layer in analysis.layers)
+    return any(layer.cost.extends for layer in analysis.layers)
 
 
 def find_order(name: str, scenario: Scenario) -> Order:
