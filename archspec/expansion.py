@@ -13,7 +13,7 @@ from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
-from archspec.fields import Expression, flag
+from archspec.fields import Condition, Expression, flag
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
@@ -21,6 +21,7 @@ from archspec.layers.base import FieldError, as_expression, decided
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Items, Name, Number, Tensor, Tree, Value
+from archspec.validation import RESERVED_KEYS
 
 MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
@@ -198,6 +199,7 @@ class _Frame:
     copy: str = ""  # the path of the innermost body around that there are several copies of
     reserved: frozenset[str] = frozenset()  # what the composite calls its own parts
     precision: Precision = UNSAID  # what the entries around state
+    trainable: bool = True  # what they say of training
     counts: Counter[str] = field(default_factory=Counter)
     latest: Tensor | None = None  # what leaves the entry before; None if it may be any input
 
@@ -264,7 +266,8 @@ class _Frame:
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
-        frame = replace(self, precision=entry.precision.over(self.precision))
+        precision, trainable = entry.precision.over(self.precision), self._is_trained(entry)
+        frame = replace(self, precision=precision, trainable=trainable)
         items, output = frame._item(entry, name, inputs)
         self.tensors[name] = output
         if not isinstance(entry.content, Side):
@@ -307,14 +310,21 @@ class _Frame:
         return tuple(self._source(source, entry) for source in entry.sources)
 
     def _is_in(self, entry: Entry) -> bool:
-        if entry.when is None:
-            return True
-        with self._at(entry, "when"):
-            return decided(resolve(entry.when.tree, self.scope.entering(None))).value
+        return entry.when is None or self._holds(entry, "when", entry.when)
+
+    def _is_trained(self, entry: Entry) -> bool:
+        """Return whether an entry is trained: as it says, else as what is around it."""
+        said = entry.trainable
+        return self.trainable if said is None else self._holds(entry, "trainable", said)
+
+    def _holds(self, entry: Entry, key: str, condition: Condition) -> bool:
+        """Return whether a condition that stands beside a kind holds."""
+        with self._at(entry, key):
+            return decided(resolve(condition.tree, self.scope.entering(None))).value
 
     def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
-        beside = place[0] in ("when", "from")
+        beside = place[0] in RESERVED_KEYS
         path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
         return self.document.placing(path, f"{entry.key}.{place[-1]}")
 
@@ -415,6 +425,7 @@ class _Frame:
             tied=tied,
             precision=stated,
             torch=entry.torch,
+            trainable=self.trainable,
         )
         self._remember(entry, Tensor(path))
         return (node,), Tensor(path)
@@ -525,8 +536,8 @@ class _Frame:
         """A layer that a composite has of itself, at a place below this frame."""
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
         name, path = place.rpartition("/")[2], self.path + place
-        stated = self._stated(kind)
-        return Node(name, path, layer, inputs, entry.origin, entry.fields, precision=stated)
+        node = Node(name, path, layer, inputs, entry.origin, entry.fields)
+        return node._replace(precision=self._stated(kind), trainable=self.trainable)
 
     def _parallel(self, entry: Entry, fields: Parallel, name: str, source: Tensor) -> Made:
         groups: list[Item] = []

@@ -26,6 +26,7 @@ class Node(NamedTuple):
         tied: the path of the node whose weight it shares, or None.
         precision: what the entry, those around it and its kind say of the types of its numbers.
         torch: PyTorch's name of its kind, where the spec writes that.
+        trainable: whether its parameters are trained.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Node(NamedTuple):
     tied: str | None = None
     precision: Precision = UNSAID
     torch: Torch | None = None
+    trainable: bool = True
 
     @property
     def kind(self) -> str:

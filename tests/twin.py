@@ -107,12 +107,13 @@ class Entry(NamedTuple):
     name: str | None
     sources: list[str]
     when: Any
+    is_trained: bool = True
 
 
 def taken_apart(entry: str | Fields) -> Entry:
     if isinstance(entry, str):
         return Entry(entry, {}, None, ["previous"], True)
-    (kind,) = (key for key in entry if key not in ("name", "from", "when"))
+    (kind,) = (key for key in entry if key not in ("name", "from", "when", "trainable"))
     sources = entry.get("from", "previous")
     return Entry(
         kind,
@@ -120,6 +121,7 @@ def taken_apart(entry: str | Fields) -> Entry:
         entry.get("name"),
         [sources] if isinstance(sources, str) else list(sources),
         entry.get("when", True),
+        entry.get("trainable", True),
     )
 
 
@@ -258,6 +260,7 @@ class Frame:
         owner = entry.fields.get("weight")
         tied = self.find(owner)[0].weights[owner] if owner else None
         call = Call(entry.kind, inputs, fields | words, tied)
+        call.is_trained = entry.is_trained
         result = self.network.layer(name, call)
         self.weights |= zip([name], call.learned, strict=False)
         return result

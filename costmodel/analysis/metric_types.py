@@ -42,6 +42,7 @@ class MetricLaws:
     activations_kept: Expr
     training_memory: Expr
     training_macs: Expr
+    trainable_params: Expr
 
 
 class MetricNumbers:
@@ -77,3 +78,4 @@ class MetricNumbers:
     activations_kept: Rational
     training_memory: Rational
     training_macs: Rational
+    trainable_params: Rational

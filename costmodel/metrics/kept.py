@@ -15,7 +15,8 @@ from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
 from costmodel.metrics.trace import Case, CheckpointBlock, Event, Value, is_learned, learns
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.backward import Backward, Entered, Inside
+from costmodel.rules.backward import WEIGHTS, Backward, Inside, factors
+from costmodel.rules.cost import Role
 from costmodel.scenario.training import Checkpoint
 
 
@@ -113,7 +114,7 @@ def backward_of(event: Event) -> Backward:
         SpecError: its kind does not say it.
     """
     if event.layer is None:
-        return Backward(tuple(Entered(number) for number in range(len(event.reads))))
+        return factors(len(event.reads))
     if event.layer.backward is None:
         cause = f"the kind '{event.layer.node.kind}' says not what it keeps for training"
         raise event.layer.node.error(cause, hint="it needs a backward rule beside its cost rule")
@@ -148,7 +149,14 @@ def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_
 
 def _is_asked(event: Event, asked_by: Iterable[int] | None) -> bool:
     """Return whether one of the gradients that need something is wanted; None means any."""
-    return asked_by is None or any(is_learned(event.reads[number]) for number in asked_by)
+    return asked_by is None or any(_is_wanted(event, number) for number in asked_by)
+
+
+def _is_wanted(event: Event, number: int) -> bool:
+    """Return whether the gradient of an input of a layer is wanted, or that of its weights."""
+    if number == WEIGHTS:
+        return event.layer is not None and event.layer.cost.trains(Role.WEIGHT)
+    return is_learned(event.reads[number])
 
 
 def _asks(event: Event) -> Iterator[Case]:

@@ -19,9 +19,9 @@ STATE = "fp32"
 
 @metric("gradients", "gradients", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_gradients(layer: LayerCost, context: Context) -> Expr:
-    """Return the bytes of the gradients: as many numbers as params, in the weights' type."""
+    """Return the bytes of the gradients: a number per trained param, in the weights' type."""
     dtype = _trained(layer, context)
-    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.params_of(layer)))
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.trained_of(layer)))
 
 
 @metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
@@ -32,7 +32,7 @@ def count_optimizer_state(layer: LayerCost, context: Context) -> Expr:
     """
     dtype, setup = _trained(layer, context), context.training
     state = dtype if TYPES[dtype] > TYPES[STATE] else STATE
-    counted = context.params_of(layer)
+    counted = context.trained_of(layer)
     numbers = [(each.copies, setup.optimizer.numbers(each)) for each in counted]
     if setup.keeps_master and TYPES[dtype] < TYPES[STATE]:
         numbers += [(each.copies, each.size) for each in counted]
@@ -46,7 +46,10 @@ def _trained(layer: LayerCost, context: Context) -> str:
         SpecError: integers, which have no gradients.
     """
     dtype = context.types_of(layer).weights
-    if context.params_of(layer) and not is_floating(dtype):
+    if context.trained_of(layer) and not is_floating(dtype):
         cause = f"weights in {dtype} are integers, which have no gradients"
-        raise layer.node.error(cause, hint="train in fp32, bf16 or fp16: --weights bf16")
+        raise layer.node.error(
+            cause,
+            hint="train in fp32, bf16 or fp16: --weights bf16; or freeze them: trainable: false",
+        )
     return dtype

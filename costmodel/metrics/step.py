@@ -42,7 +42,8 @@ from costmodel.metrics.trace import Event, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.nests import LoopNest
+from costmodel.rules.cost import Role
+from costmodel.rules.nests import LoopNest, Operand
 from costmodel.scenario.training import Checkpoint, Training
 
 
@@ -93,8 +94,17 @@ def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> I
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    sources = (operand.source for operand in read)
-    return Integer(sum(each is None or is_learned(event.reads[each]) for each in sources))
+    return Integer(sum(_is_wanted(event, operand) for operand in read))
+
+
+def _is_wanted(event: Event, operand: Operand) -> bool:
+    """Return whether an operand's gradient is wanted: of what is made inside, if any is."""
+    assert event.layer is not None
+    if operand.learnable:
+        return event.layer.cost.trains(Role.WEIGHT)
+    if operand.source is None:
+        return takes_part(event)
+    return is_learned(event.reads[operand.source])
 
 
 PER_WEIGHT = ("model_size", "gradients", "optimizer_state")

@@ -132,8 +132,8 @@ def is_learned(cases: Cases) -> bool:
 
 
 def learns(layer: LayerCost) -> bool:
-    """Return whether a layer has learnable parameters, shared ones included."""
-    return bool(layer.cost.parameters) or layer.node.tied is not None
+    """Return whether a layer has parameters that are trained, shared ones included."""
+    return layer.cost.trains()
 
 
 CONTAINERS = ("repeat", "foreach")
@@ -287,7 +287,8 @@ class _Training(Tracer):
         maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
         taken = self.context.bytes_of(Tensor(group.path), size)
         _, within, block = here
-        made = Value(group.path, "output", maker, size, taken, number, True, within, block)
+        wanted = any(map(is_learned, reads))
+        made = Value(group.path, "output", maker, size, taken, number, wanted, within, block)
         makes = (Case(made, maker=number),)
         self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes

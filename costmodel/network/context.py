@@ -112,6 +112,10 @@ class Context:
         """Return the learnable tensors of a layer that the convention counts."""
         return [p for p in layer.cost.parameters if p.role in self.convention.roles]
 
+    def trained_of(self, layer: LayerCost) -> list[Parameter]:
+        """Return those of them that are trained."""
+        return [parameter for parameter in self.params_of(layer) if parameter.is_trained]
+
     def inside(self, layer: LayerCost) -> tuple[Inner, ...]:
         """Return the feature maps inside a layer that are in memory while it works."""
         is_fused = self.scenario.is_fused

@@ -29,7 +29,7 @@ from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import Backward
 from costmodel.rules.base import Requirement, Several, Way, replaced, show_shape, text_of
-from costmodel.rules.cost import Cost, Role
+from costmodel.rules.cost import Cost, Parameter, Role
 
 
 class InputOutput(NamedTuple):
@@ -313,7 +313,7 @@ class _ShapeWalk:
         self.in_repeats = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
         self.sources: dict[Tensor, tuple[Tensor, ...]] = {}
-        self.weights: dict[str, Shape] = {}
+        self.weights: dict[str, Parameter] = {}
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_indices: dict[Symbol, Expr] = {}
         self.worked = 0
@@ -397,7 +397,7 @@ class _ShapeWalk:
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
             cost = cost_rule.find(kind)(node.layer, site, outputs[0])
-            cost = self._tied(node, site, cost)
+            cost = self._tied(node, site, cost if node.trainable else cost.frozen)
             keep = backward_rule.get(kind)
             backward = keep(node.layer, site, outputs[0]) if keep else None
             site.read_others(node.layer)
@@ -412,7 +412,7 @@ class _ShapeWalk:
             self.sources[tensor] = node.inputs
         for parameter in cost.parameters:
             if parameter.role is Role.WEIGHT and parameter.shape:
-                self.weights.setdefault(node.path, parameter.shape)
+                self.weights.setdefault(node.path, parameter)
         return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
@@ -433,15 +433,16 @@ class _ShapeWalk:
             raise SpecError(f"the weight of '{node.tied}' is unknown", subject=_UNKNOWN)
         if shared is None:
             raise node.error(f"'{node.tied}' has no weight to share", field="weight")
-        if len(shared) != len(own.shape):
-            shown = f"{show_shape(shared)}; this layer needs {show_shape(own.shape)}"
+        if len(shared.shape) != len(own.shape):
+            shown = f"{show_shape(shared.shape)}; this layer needs {show_shape(own.shape)}"
             raise node.error(f"the weight of '{node.tied}' is {shown}", field="weight")
-        for axis, (theirs, ours) in enumerate(zip(shared, own.shape, strict=True)):
+        for axis, (theirs, ours) in enumerate(zip(shared.shape, own.shape, strict=True)):
             rule = f"axis {axis} of the shared weight is {{theirs}}; this layer needs {{ours}}"
             site.require(Equal(theirs, ours), rule, {"theirs": theirs, "ours": ours}, "weight")
         self.weights[node.path] = shared
         others = tuple(parameter for parameter in cost.parameters if parameter is not own)
-        return cost._replace(parameters=others, tied=(own,))
+        tied = own._replace(is_trained=shared.is_trained)
+        return cost._replace(parameters=others, tied=(tied,))
 
     def repeat(self, item: Repeat) -> GroupCost:
         """Return the cost of a repeat: its body once where it keeps the shape, else until it does.

@@ -11,7 +11,7 @@ from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
-from costmodel.rules.backward import BYTE, Backward, Entered, Inside
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
@@ -281,10 +281,12 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
         Inside(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
         for each in made
     ]
+    weights = frozenset({WEIGHTS})
+    inside[-1] = inside[-1]._replace(asked_by=weights)
     if site.value("dropout", layer.dropout) != 0:
         scores = next(each.size for each in inside if each.is_core)
         inside.append(Inside("mask", scores, BYTE, is_core=True, is_fusible=True))
         inside.append(Inside("dropped scores", scores, is_core=True, is_fusible=True))
-    entered = tuple(map(Entered, range(len(site.inputs))))
+    entered = tuple(Entered(number, weights) for number in range(len(site.inputs)))
     core, remade = frozenset(CORE), frozenset((SCORES,))
     return Backward(entered, inside=tuple(inside), core=core, remade=remade)

@@ -9,7 +9,7 @@ from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.rules import Both, Site, elements, keeps, rule
-from costmodel.rules.backward import INPUT
+from costmodel.rules.backward import FACTOR
 from costmodel.rules.cost import Cost, Output, weight_and_bias
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
@@ -167,4 +167,4 @@ def _require_extra(site: Site, spread: Spread) -> None:
 
 
 # The input, for the gradient of the weight. Source: LeCun et al., 1989.
-keeps(INPUT, Conv, ConvTranspose)
+keeps(FACTOR, Conv, ConvTranspose)

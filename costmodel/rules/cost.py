@@ -53,6 +53,7 @@ class Parameter(NamedTuple):
         shape: the extents of its axes, where another layer may share it.
         read: the elements that one run reads, where not all.
         copies: how many equal tensors of this size and shape it stands for.
+        is_trained: whether it is trained; a frozen one has no gradient.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Parameter(NamedTuple):
     shape: tuple[Expr, ...] = ()
     read: Expr | None = None
     copies: Expr = S.One
+    is_trained: bool = True
 
     @property
     def total(self) -> Expr:
@@ -169,6 +171,17 @@ class Cost(NamedTuple):
             return ()
         alike = (i for i, shape in enumerate(inputs) if shape == output)
         return tuple(alike) if self.reuses is None else self.reuses
+
+    def trains(self, *roles: Role) -> bool:
+        """Return whether a learnable tensor of some roles, or of any, is trained; or a tied one."""
+        tensors = (*self.parameters, *self.tied)
+        return any(p.is_trained and (not roles or p.role in roles) for p in tensors)
+
+    @property
+    def frozen(self) -> "Cost":
+        """The same with its own parameters frozen."""
+        own = tuple(parameter._replace(is_trained=False) for parameter in self.parameters)
+        return self._replace(parameters=own)
 
     @property
     def slides(self) -> bool:

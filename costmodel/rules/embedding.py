@@ -7,7 +7,7 @@ from archspec.layers import embedding as kinds
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Site, elements, keeps, rule
-from costmodel.rules.backward import INPUT, NOTHING
+from costmodel.rules.backward import FACTOR, NOTHING
 from costmodel.rules.cost import Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
 from costmodel.rules.formula import Formula
@@ -88,7 +88,7 @@ def learned_tensor(layer: kinds.LearnedTensor, site: Site) -> Both:
 
 
 # The indices: which rows of the table the gradient is of.
-keeps(INPUT, kinds.Embedding)
+keeps(FACTOR, kinds.Embedding)
 
 
 # What is added or put in gets the gradient as it is, or turned back.
