@@ -18,7 +18,7 @@ from costmodel.network.propagation import LayerCost, Propagation
 from costmodel.rules.cost import Inner, Parameter
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import Device, Scenario
-from costmodel.scenario.training import Training
+from costmodel.scenario.training import OPTIMIZERS, Training
 
 _T = TypeVar("_T")
 
@@ -104,7 +104,7 @@ class Context:
             SpecError: nothing is said of it.
         """
         if self.scenario.training is None:
-            hint = "name an optimizer with --optimizer: sgd, momentum, adam, adamw or adafactor"
+            hint = f"name an optimizer with --optimizer: {', '.join(OPTIMIZERS)}"
             raise SpecError("this depends on how the network is trained", hint=hint)
         return self.scenario.training
 

@@ -10,7 +10,7 @@ from archspec.errors import SpecError, find_named
 from archspec.header import Symbol
 from archspec.precision import TYPES, UNSAID, Precision
 from costmodel.scenario.settings import Number, to_rational
-from costmodel.scenario.training import Training, training
+from costmodel.scenario.training import OPTIONS, Training, training
 
 if TYPE_CHECKING:
     from archspec.hardware import Profile
@@ -108,9 +108,11 @@ class ScenarioOptions(TypedDict, total=False):
         energy: the profile whose energies it takes, where it has none of its own.
         efficiency: the part of the device's peaks and bandwidth that is reached.
         past: how many tokens came before, or ``past`` for a symbol.
-        optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
+        optimizer: what trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
+            adamw8bit or lion8bit.
         checkpoint: what is made again in the backward pass: none, blocks or attention.
         master: the copy of weights narrower than 32 bits: fp32 or none.
+        gradients: the type of the gradients; the weights' where not given.
         attention: how attention is implemented: fused or unfused.
     """
 
@@ -126,6 +128,7 @@ class ScenarioOptions(TypedDict, total=False):
     optimizer: str | None
     checkpoint: str | None
     master: str | None
+    gradients: str | None
     attention: str | None
 
 
@@ -135,7 +138,7 @@ def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
-    trained = training(said.get("optimizer"), said.get("checkpoint"), said.get("master"))
+    trained = training(**{word: given for word, given in said.items() if word in OPTIONS})
     tokens = _tokens(said.get("past"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")

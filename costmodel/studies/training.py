@@ -136,6 +136,8 @@ class TrainingReport:
     def _gradient_types(self) -> list[str]:
         """The types of the gradients, each once."""
         context = self.analysis.context
+        if context.training.gradients:
+            return [context.training.gradients]
         trained = filter(context.trained_of, self.analysis.layers)
         return list(dict.fromkeys(context.types_of(layer).weights for layer in trained))
 
