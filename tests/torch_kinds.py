@@ -497,6 +497,11 @@ def parameter(call: Call) -> Tensors:
     return call.parameter(*listed(call.get("shape")))
 
 
+@twin("constant")
+def constant(call: Call) -> Tensors:
+    return torch.empty(*listed(call.get("shape")), device="meta")
+
+
 def listed(value: Any) -> list[Any]:
     """One number is a list of one."""
     return list(value) if isinstance(value, Sequence) else [value]

@@ -157,7 +157,7 @@ class Network:
 
     def layer(self, key: str, call: Call) -> Tensors:
         """Run one layer, and write down what it was."""
-        if call.kind != "parameter" and call.x.dim() not in axes_of(call.kind):
+        if call.kind not in ("parameter", "constant") and call.x.dim() not in axes_of(call.kind):
             raise RefusedError("another number of axes than the kind's documentation says")
         before = self.counter.get_total_flops()
         result = TWINS[call.kind](call)
@@ -247,7 +247,7 @@ class Frame:
         return run(self, name, entry.fields, x) if run else self.block(entry, x)
 
     def layer(self, entry: Entry, name: str) -> Tensors:
-        sources = [] if entry.kind == "parameter" else entry.sources
+        sources = [] if entry.kind in ("parameter", "constant") else entry.sources
         inputs = [self.source(source) for source in sources]
         before = inputs[0] if inputs else self.latest
         names = {**self.names, **sizes_of(before if isinstance(before, Tensor) else None)}

@@ -83,10 +83,12 @@ def cached_bytes(cache: Cache, tokens: Expr, dtype: str) -> Expr:
 
 
 def weights_read(layer: LayerCost, context: Context) -> Expr:
-    """Return the bytes of the learnable tensors that one run reads, tied ones included."""
+    """Return the bytes of the learnable tensors that one run reads, tied ones and constants too."""
     dtype, roles = context.types_of(layer).weights, context.convention.roles
     tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
-    reads = ((p.copies, p.size if p.read is None else p.read) for p in tensors)
+    reads = [(p.copies, p.size if p.read is None else p.read) for p in tensors]
+    if layer.cost.output is Output.PARAMETER:
+        reads += [(S.One, buffer.size) for buffer in layer.cost.buffers]
     return Add(*(copies * in_bytes(size, dtype) for copies, size in reads))
 
 

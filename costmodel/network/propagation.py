@@ -164,11 +164,13 @@ class Often(NamedTuple):
         runs: how often it works.
         copies: how many copies of its weights there are.
         repeats: those around it whose every iteration counts by itself, the innermost last.
+        active: how many of the copies an element of the input meets: of experts those that work.
     """
 
     runs: Expr = S.One
     copies: Expr = S.One
     repeats: tuple[Turns, ...] = ()
+    active: Expr = S.One
 
     @property
     def works(self) -> Expr:
@@ -179,7 +181,13 @@ class Often(NamedTuple):
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
             return self._replace(repeats=(*self.repeats, Turns(group.iteration, group.runs)))
-        return Often(self.runs * group.runs, self.copies * group.copies, self.repeats)
+        chosen = group.flow is not None and group.flow.chosen_by is not None
+        return Often(
+            self.runs * group.runs,
+            self.copies * group.copies,
+            self.repeats,
+            self.active * (group.runs if chosen else group.copies),
+        )
 
 
 class Counted(NamedTuple):
@@ -591,7 +599,7 @@ class _ShapeWalk:
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
         self.sources[Tensor(item.path)] = (item.result,)
-        runs, copies, _ = often
+        runs, copies, *_ = often
         last = parts[-1] if parts else None
         if isinstance(last, GroupCost) and last.kind == "turn":
             flow = Flow(item.source, None, Tensor(last.path))

@@ -71,6 +71,20 @@ class Parameter(NamedTuple):
         return self.copies * self.size
 
 
+class Buffer(NamedTuple):
+    """A tensor that a layer has but does not learn.
+
+    Attributes:
+        name: PyTorch's name for it.
+        size: its elements.
+        bits: of each of them; None where they have the type of the layer's weights.
+    """
+
+    name: str
+    size: Expr
+    bits: int | None = None
+
+
 class Inner(NamedTuple):
     """A feature map inside a layer that several products make.
 
@@ -136,6 +150,7 @@ class Cost(NamedTuple):
         is_part: whether a view shows only some of its input's elements.
         reuses: the inputs in whose memory a layer in place may write its output; where it is not
             given, those of the output's extents.
+        buffers: the tensors that it has but does not learn.
     """
 
     output: Output
@@ -155,6 +170,7 @@ class Cost(NamedTuple):
     sees: int | None = None
     is_part: bool = False
     reuses: tuple[int, ...] | None = None
+    buffers: tuple[Buffer, ...] = ()
 
     def sharing(
         self, inputs: Sequence[tuple[Expr, ...]], output: tuple[Expr, ...]

@@ -8,7 +8,7 @@ from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Site, elements, keeps, rule
 from costmodel.rules.backward import FACTOR, NOTHING
-from costmodel.rules.cost import Cost, Output, Role, axes_but
+from costmodel.rules.cost import Buffer, Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
 from costmodel.rules.formula import Formula
 
@@ -87,6 +87,16 @@ def learned_tensor(layer: kinds.LearnedTensor, site: Site) -> Both:
     return shape, Cost(Output.PARAMETER, parameters=(weight,))
 
 
+@rule(kinds.Constant)
+def constant(layer: kinds.Constant, site: Site) -> Both:
+    """The shape that is given: a buffer of as many elements; no feature map, nothing learned.
+
+    Source: ``torch.nn.Module.register_buffer``.
+    """
+    shape = tuple(site.size("shape", size) for size in layer.shape)
+    return shape, Cost(Output.PARAMETER, buffers=(Buffer("value", elements(shape)),))
+
+
 # The indices: which rows of the table the gradient is of.
 keeps(FACTOR, kinds.Embedding)
 
@@ -95,5 +105,5 @@ keeps(FACTOR, kinds.Embedding)
 keeps(
     NOTHING,
     *(kinds.PositionalEmbedding, kinds.PositionalEncoding, kinds.RotaryEmbedding),
-    *(kinds.ClassToken, kinds.LearnedTensor),
+    *(kinds.ClassToken, kinds.LearnedTensor, kinds.Constant),
 )
