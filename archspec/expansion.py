@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
-from archspec.composites import Foreach, Moe, Parallel, Repetition, Residual, Side
+from archspec.composites import Foreach, Fused, Moe, Parallel, Repetition, Residual, Side
 from archspec.document import Path_, YamlDocument
 from archspec.entries import BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
 from archspec.fields import Condition, Expression, flag
-from archspec.graph import Graph, Group, Input, Item, Node, Repeat
+from archspec.graph import Graph, Group, Input, Item, Node, Repeat, items_in
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
 from archspec.layers.base import FieldError, as_expression, decided
@@ -394,8 +394,8 @@ class _Frame:
                 return self._residual(entry, name, inputs[0])
             case Parallel():
                 return self._parallel(entry, content, name, inputs[0])
-            case Side():
-                return self._side(entry, name, inputs[0])
+            case Side() | Fused():
+                return self._aside(entry, content, name, inputs[0])
             case Foreach():
                 return self._copies(entry, name, "row", inputs[0], self._rows(entry, content))
             case Repetition():
@@ -555,9 +555,15 @@ class _Frame:
         )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
-    def _side(self, entry: Entry, name: str, source: Tensor) -> Made:
+    def _aside(self, entry: Entry, fields: Side | Fused, name: str, source: Tensor) -> Made:
+        """The group of a body that ends in a side branch's output, or that works as one kernel."""
         items, output = self.inner(source, name).body(entry.bodies["layers"][0])
-        self.expansion.sides.append(output)
+        if isinstance(fields, Side):
+            self.expansion.sides.append(output)
+        elif inside := next((i for i in items_in(items) if isinstance(i, Repeat)), None):
+            cause = f"a fused body holds no {inside.kind}, which '{inside.path}' is"
+            hint = f"write fused inside the {inside.kind}, around its layers"
+            raise entry.error(cause, hint=hint)
         return self._group(entry, name, items, output)
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[dict[str, Value]]:

@@ -9,7 +9,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 
 def net(given: str, *layers: object) -> Analysis:
-    spec = {"archspec": 1, "name": "net", "input": given.split(), "layers": list(layers)}
+    spec = {
+        "archspec": 1,
+        "name": "net",
+        "input": list(map(int, given.split())),
+        "layers": list(layers),
+    }
     return analyze(spec, convention="torch")
 
 

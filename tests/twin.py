@@ -296,6 +296,10 @@ def residual(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     return merged(frame, name, "add", [frame.inner(x, frame.names).body(body) for body in bodies])
 
 
+def fused(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
+    return frame.inner(x, frame.names).body(in_full(fields)["layers"])
+
+
 def parallel(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     outputs = [frame.inner(x, frame.names).body(branch) for branch in fields["branches"]]
     merge = fields.get("merge", "concat")
@@ -350,6 +354,7 @@ def side(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
 
 COMPOSITES: Mapping[str, Run] = {
     "foreach": foreach,
+    "fused": fused,
     "moe": moe,
     "parallel": parallel,
     "repeat": repeat,

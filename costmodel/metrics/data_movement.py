@@ -1,8 +1,9 @@
 """The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
 
 What works in place is done on the way of the layer before it, and reads only its other inputs; a
-view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and
-values is kept, those of tokens before are read once, and those of new ones written once.
+view moves nothing; what is made and used inside a layer, or a fused group of them, stays there.
+Where a cache of keys and values is kept, those of tokens before are read once, and those of new
+ones written once.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -12,6 +13,7 @@ from sympy import Add, Expr, S
 
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Maximum
+from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.registry import BYTES, LARGEST, metric
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
@@ -114,7 +116,9 @@ def _reads(layer: LayerCost, context: Context) -> Expr:
             return S.Zero
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
-    return Add(*(context.bytes_of(tensor, size) for tensor, size in read.items()))
+    kernel = kernel_of(layer, context)
+    moved = (t for t in read if kernel is None or kernel.reads(t, layer))
+    return Add(*(context.bytes_of(tensor, read[tensor]) for tensor in moved))
 
 
 def _met(layer: LayerCost) -> Expr:
@@ -134,6 +138,10 @@ def in_out(layer: LayerCost, context: Context) -> Expr:
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).
     """
+    kernel = kernel_of(layer, context)
+    if kernel is not None:
+        moved = (data_movement(each, context).activations for each in kernel.layers)
+        return Add(*moved) if layer is kernel.last else S.Zero
     if not makes_map(layer, context):
         return S.Zero
     if layer.cost.inner:
@@ -176,4 +184,6 @@ def _writes(layer: LayerCost, context: Context) -> Expr:
     if not makes_map(layer, context):
         return S.Zero
     made = zip(layer.made, map(elements, layer.outputs), strict=True)
-    return Add(*(context.bytes_of(tensor, size) for tensor, size in made))
+    kernel = kernel_of(layer, context)
+    written = (each for each in made if kernel is None or kernel.writes(each[0]))
+    return Add(*(context.bytes_of(tensor, size) for tensor, size in written))

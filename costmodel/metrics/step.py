@@ -27,6 +27,7 @@ from costmodel.metrics.kept import (
     kept,
     over_iterations,
     takes_part,
+    worked_again,
 )
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.registry import (
@@ -71,12 +72,13 @@ def work(
     """
     listed = [event for event in events if event.layer is not None]
     blocks = {event.block for event in listed if keeps(event)} - {None}
+    remade = worked_again(listed)
     for event in listed:
         assert event.layer is not None
         nests = event.layer.cost.nests
         again = Add(*(nest.macs for nest in _again(event, nests, checkpoint)))
-        if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
-            again += event.layer.cost.macs
+        in_block = checkpoint is Checkpoint.BLOCKS and event.block in blocks
+        again += event.layer.cost.macs * (in_block + (event.number in remade))
         backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
         yield LayerProducts(event.layer, event.layer.cost.macs, backward, again, event.within)
 
